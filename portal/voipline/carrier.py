@@ -1,0 +1,80 @@
+"""One partner's connection to the carrier: where, with which key, under which names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from portal.voipline.mapping import MappingError, Problem
+from portal.voipline.methods import METHODS, Method
+from portal.voipline.secret import Secret
+from portal.voipline.urls import address, url_problem
+
+MEANINGS = (
+    "captcha_failed",
+    "email_taken",
+    "customer_unknown",
+    "code_wrong",
+    "already_confirmed",
+    "not_authorised",
+)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds: `connect` per address, `read` per wait for data, `total` for the whole call with retries."""
+
+    connect: float = 3.0
+    read: float = 10.0
+    total: float = 15.0
+
+    def __post_init__(self) -> None:
+        if not all(0 < seconds < float("inf") for seconds in (self.connect, self.read, self.total)):
+            raise ValueError("A timeout must be more than 0 seconds")
+
+    @property
+    def breath(self) -> float:
+        """The unit for pauses between tries, and the least time in which another try makes sense."""
+        return self.total / 15
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """What `call` needs to know; MappingError names what is wrong.
+
+    `url`: https, or http on this computer; the methods' paths are relative to it. `codes`: a code or an exact
+    message of the carrier → one of MEANINGS.
+    """
+
+    url: str
+    key: Secret
+    methods: Mapping[str, Method] = field(default_factory=lambda: METHODS)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def __post_init__(self) -> None:
+        problems = self._url_problems() or self._path_problems()
+        problems += self._key_problems() + self._code_problems()
+        if problems:
+            raise MappingError(problems)
+
+    def _url_problems(self) -> list[Problem]:
+        words = url_problem(self.url)
+        return [("url", words)] if words else []
+
+    def _path_problems(self) -> list[Problem]:
+        problems = []
+        for key, method in self.methods.items():
+            try:
+                address(self.url, method.path, "0")
+            except ValueError as error:
+                problems.append((f"methods.{key}.path", str(error)))
+        return problems
+
+    def _key_problems(self) -> list[Problem]:
+        text = self.key.reveal()
+        if text and text.isascii() and text.isprintable() and " " not in text:
+            return []
+        return [("key", "The API key is empty or holds a character that no key has (space, line break, …)")]
+
+    def _code_problems(self) -> list[Problem]:
+        words = f"The meaning must be one of {', '.join(MEANINGS)}"
+        return [(f"codes.{code}", words) for code, meaning in self.codes.items() if meaning not in MEANINGS]

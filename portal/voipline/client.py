@@ -1,0 +1,166 @@
+"""`call`: one method of one carrier, with our names and values, to its results or one of the errors."""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from portal.voipline import transport, wire
+from portal.voipline.carrier import Carrier
+from portal.voipline.errors import NoAnswer, ServerError, Unreachable, UpstreamError
+from portal.voipline.exchange import Reply
+from portal.voipline.methods import PLACEHOLDER, Method
+from portal.voipline.results import Answer
+from portal.voipline.urls import address, origin
+from portal.voipline.verdict import judge
+
+log = logging.getLogger("portal.voipline")
+
+USER_AGENT = "voipline-portal"
+GET_TRIES = 3
+_ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PASSING = (502, 503, 504)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A call made ready: what is sent, and our name → text of what is in it."""
+
+    carrier: Carrier
+    method: Method
+    request: requests.PreparedRequest
+    sent: Mapping[str, str] = field(repr=False)
+
+
+def call(carrier: Carrier, method_key: str, /, **values: wire.Value | None) -> Answer:
+    """Call a method; our result name → `Decimal` or text, only those that came back.
+
+    `values` are a str, a date, or a Decimal of at most five decimals, by our names; None leaves one out, and
+    one that the operator dropped is not sent. An unknown or missing name is a TypeError, a value that cannot
+    be sent a ValueError; both before anything is sent. Everything else is an `UpstreamError`. Returns or
+    raises within `carrier.timeouts.total` seconds. A GET is tried three times at most, a PUT or POST once.
+    """
+    order = _order(carrier, _method(carrier, method_key), values)
+    deadline = time.monotonic() + carrier.timeouts.total
+    for tries_left in range(0 if order.method.writes else GET_TRIES - 1, -1, -1):
+        try:
+            return _attempt(order, deadline)
+        except UpstreamError as error:
+            pause = _pause(carrier, GET_TRIES - tries_left)
+            in_time = time.monotonic() + pause + carrier.timeouts.breath <= deadline
+            if not (tries_left and in_time and _may_pass(error)):
+                raise
+        time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _method(carrier: Carrier, key: str) -> Method:
+    if key not in carrier.methods:
+        raise ValueError(f"This carrier has no method {key!r}")
+    return carrier.methods[key]
+
+
+def _may_pass(error: UpstreamError) -> bool:
+    if isinstance(error, ServerError):
+        return error.status in _PASSING
+    return isinstance(error, Unreachable | NoAnswer)
+
+
+def _pause(carrier: Carrier, nth: int) -> float:
+    """0.1 to 0.2 s at first, then twice that, at the default timeouts; never the same for two callers."""
+    jitter = random.uniform(0.1, 0.2)  # noqa: S311 (no secret: it only spreads the tries)
+    return float(jitter * 2 ** (nth - 1) * carrier.timeouts.breath)
+
+
+def _order(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | None]) -> _Order:
+    sent = _texts(method, values)
+    url = address(carrier.url, method.path, sent.get("account_number", ""))
+    pairs = [(theirs, sent[ours]) for ours, theirs in method.parameters.items() if ours in sent]
+    request = requests.Request(
+        method.verb, url, headers=_headers(carrier), **_payload(method, [*pairs, *method.constants.items()])
+    ).prepare()
+    if origin(str(request.url)) != origin(carrier.url):
+        raise ValueError("The request would leave the carrier's host")
+    return _Order(carrier, method, request, sent)
+
+
+def _texts(method: Method, values: Mapping[str, wire.Value | None]) -> dict[str, str]:
+    """Our name → text of everything that is to be sent."""
+    wanted = {name for name in method.available if method.wants(name)}
+    if unknown := values.keys() - method.available:
+        raise TypeError(f"{method.key} has no {', '.join(sorted(unknown))}")
+    if missing := wanted - values.keys():
+        raise TypeError(f"{method.key} needs {', '.join(sorted(missing))}")
+    sent = {name: _text(method, name, value) for name in wanted if (value := values[name]) is not None}
+    if PLACEHOLDER in method.path and "account_number" not in sent:
+        raise TypeError(f"{method.key} needs account_number")
+    for group in method.rules.essential:
+        if not any(sent.get(name) for name in group):
+            raise TypeError(f"{method.key} needs {' or '.join(group)}")
+    return sent
+
+
+def _text(method: Method, name: str, value: wire.Value) -> str:
+    try:
+        text = wire.render(value, method.date_format)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} {error}") from None
+    if name == "account_number" and not _ACCOUNT_NUMBER.fullmatch(text):
+        raise ValueError("account_number is not an account number")
+    return text
+
+
+def _headers(carrier: Carrier) -> dict[str, str]:
+    return {
+        "token": carrier.key.reveal(),
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": USER_AGENT,
+        "Connection": "close",
+    }
+
+
+def _payload(method: Method, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    if not method.writes:
+        return {"params": pairs}
+    if method.body == "form":
+        return {"data": pairs}
+    return {"files": [(name, (None, text.encode())) for name, text in pairs]}
+
+
+def _attempt(order: _Order, deadline: float) -> Answer:
+    started = time.monotonic()
+    try:
+        answer = _sent_once(order, deadline)
+    except UpstreamError as error:
+        _log(logging.WARNING, order, type(error).__name__, error.status, started)
+        raise
+    _log(logging.INFO, order, "ok", 200, started)
+    return answer
+
+
+def _sent_once(order: _Order, deadline: float) -> Answer:
+    method = order.method
+    outcome = transport.fly(order.request, order.carrier.timeouts, deadline)
+    if isinstance(outcome, Reply):
+        return judge(method, order.carrier.codes, outcome, order.sent)
+    message = f"{method.key}: {outcome.reason}"
+    if outcome.sent:
+        raise NoAnswer(method.key, None, message, may_have_happened=method.writes)
+    raise Unreachable(method.key, None, message)
+
+
+def _log(level: int, order: _Order, outcome: str, status: int | None, started: float) -> None:
+    extra = {
+        "method": order.method.key,
+        "outcome": outcome,
+        "status": status,
+        "milliseconds": round((time.monotonic() - started) * 1000),
+    }
+    log.log(level, "%(method)s: %(outcome)s, status %(status)s, %(milliseconds)s ms", extra, extra=extra)

@@ -1,0 +1,108 @@
+"""What can go wrong with a call, one class per decision the caller takes.
+
+    UpstreamError       .method .status .message .user_message .may_have_happened
+    ├─ Unreachable      no byte of the request left: name, connection or TLS handshake failed
+    ├─ NoAnswer         sent, then a timeout or a reset                     a write may have happened
+    ├─ NotAuthorised    401, 403: the key is wrong, or our IP address is not listed
+    ├─ RateLimited      429; .retry_after in seconds
+    ├─ Rejected         400, 404, 409, 422 or a mapped code; .fields, .meaning: the visitor can correct it
+    ├─ ServerError      5xx                                                 a write may have happened
+    └─ BadAnswer        3xx, not JSON, empty, cut short, too big, a field missing or of the wrong type,
+                        a code that nobody listed                           a write may have happened
+
+The class follows the effective code: the HTTP status or, under HTTP 2xx, the body's `code`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class UpstreamError(Exception):
+    """A call to the carrier did not succeed.
+
+    `method` is the method's key, `status` the effective code if there was one. `message` is for logs and
+    operators; it never holds a parameter, the key or a URL. `user_message` is the carrier's own text, only on
+    `Rejected`. `may_have_happened` is True where a PUT or POST may have taken effect all the same.
+    """
+
+    uncertain = False
+
+    def __init__(
+        self,
+        method: str,
+        status: int | None = None,
+        message: str = "",
+        user_message: str = "",
+        may_have_happened: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.method = method
+        self.status = status
+        self.message = message
+        self.user_message = user_message
+        self.may_have_happened = may_have_happened
+
+
+class Unreachable(UpstreamError):
+    """No byte of the request can have left: judged from the connection's state, not the exception's class."""
+
+
+class NoAnswer(UpstreamError):
+    """The request was sent, fully or in part, and no answer came back in time or in one piece."""
+
+    uncertain = True
+
+
+class NotAuthorised(UpstreamError):
+    """The carrier refused us: the API key is wrong, or the server's public IP address is not listed."""
+
+
+class RateLimited(UpstreamError):
+    """Too many requests. `retry_after`: seconds to wait (RFC 9110, section 10.2.3), None where not told."""
+
+    def __init__(
+        self,
+        method: str,
+        status: int | None = None,
+        message: str = "",
+        user_message: str = "",
+        may_have_happened: bool = False,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(method, status, message, user_message, may_have_happened)
+        self.retry_after = retry_after
+
+
+class Rejected(UpstreamError):
+    """The carrier refused the data.
+
+    `fields`: our parameter name → the carrier's texts about it. `meaning`: one of MEANINGS where the operator
+    mapped the code or the message, else "". `user_message`: the text that belongs to no field of ours.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        status: int | None = None,
+        message: str = "",
+        user_message: str = "",
+        may_have_happened: bool = False,
+        *,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        meaning: str = "",
+    ) -> None:
+        super().__init__(method, status, message, user_message, may_have_happened)
+        self.fields: dict[str, list[str]] = {name: list(texts) for name, texts in (fields or {}).items()}
+        self.meaning = meaning
+
+
+class ServerError(UpstreamError):
+    """The carrier, or a proxy in front of it, failed."""
+
+    uncertain = True
+
+
+class BadAnswer(UpstreamError):
+    """The carrier answered, but not in the agreed shape."""
+
+    uncertain = True

@@ -1,0 +1,204 @@
+"""The exchange itself, on a fresh connection: what runs inside the thread of `transport.fly`."""
+
+import functools
+import http.client
+import socket
+import ssl
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.response import BaseHTTPResponse
+
+from portal.voipline.carrier import Timeouts
+
+MAX_BODY = 1024 * 1024
+_CHUNK = 64 * 1024
+_ENCODED = ("gzip", "x-gzip", "deflate")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `body` is None where it could not be taken in full; `flaw` says why."""
+
+    status: int
+    body: bytes | None
+    retry_after: str = ""
+    flaw: str = ""
+
+
+class Gate(Protocol):
+    """What a connection asks before it goes on; both raise when nobody waits any more."""
+
+    def board(self, sock: socket.socket) -> None: ...
+
+    def depart(self) -> None: ...
+
+
+class _Watched(HTTPConnection):
+    """A connection that asks the gate before its first byte, and connects once only."""
+
+    def __init__(self, *args: Any, gate: Gate, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gate = gate
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            self._gate.board(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self._gate.depart()
+        super().send(data)
+
+    def getresponse(self) -> Any:
+        # urllib3 logs the target, at WARNING, where it cannot parse a header.
+        if self._response_options is not None:
+            self._response_options = self._response_options._replace(request_url="/")
+        return super().getresponse()
+
+
+class _WatchedTLS(_Watched, HTTPSConnection):
+    """The same over TLS: the handshake belongs to connecting."""
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """One verifying context for all connections: reading the certificates takes milliseconds each time."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter for one exchange, whose connections ask the gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(max_retries=0)
+        self._gate = gate
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        host, tls = super().build_connection_pool_key_attributes(*args, **kwargs)
+        if host["scheme"] == "https":
+            tls["ssl_context"] = tls_context()
+        return host, tls
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        # The original names the bundle, which urllib3 would then read again for each connection.
+        conn.cert_reqs = "CERT_REQUIRED"
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **kwargs))
+        kind = _WatchedTLS if pool.scheme == "https" else _Watched
+        pool.ConnectionCls = cast(Any, functools.partial(kind, gate=self._gate))
+        return pool
+
+
+def run(gate: Gate, request: requests.PreparedRequest, timeouts: Timeouts) -> Reply:
+    """Send the request once and read the reply, at most 1 MiB of it; raises whatever goes wrong."""
+    adapter = _Adapter(gate)
+    try:
+        # Not through a Session: it would read the whole body of a redirect, and look for its next hop.
+        response = adapter.send(request, stream=True, timeout=(timeouts.connect, timeouts.read), verify=True)
+        try:
+            return _reply(response.status_code, response.raw)
+        finally:
+            response.close()
+    finally:
+        adapter.close()
+
+
+def _reply(status: int, raw: BaseHTTPResponse) -> Reply:
+    retry_after = raw.headers.get("Retry-After", "")
+    try:
+        body = _decoded(_bytes(raw), raw.headers.get("Content-Encoding", "").strip().lower())
+    except _Flaw as flaw:
+        return Reply(status, None, retry_after, str(flaw))
+    return Reply(status, body, retry_after)
+
+
+class _Flaw(Exception):
+    """The reply's body cannot be taken."""
+
+
+def _bytes(raw: BaseHTTPResponse) -> bytes:
+    body = bytearray()
+    try:
+        while len(body) <= MAX_BODY and (piece := raw.read(_CHUNK, decode_content=False)):
+            body += piece
+    except Exception as error:
+        if any(isinstance(cause, http.client.IncompleteRead) for cause in _causes(error)):
+            raise _Flaw("the answer was cut short") from None
+        raise
+    return _bounded(bytes(body))
+
+
+def _bounded(body: bytes) -> bytes:
+    if len(body) > MAX_BODY:
+        raise _Flaw("the answer is larger than 1 MiB")
+    return body
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """Inflated no further than the bound, so that a small body cannot fill the memory."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in _ENCODED:
+        raise _Flaw("the answer is encoded in a way that we did not ask for")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = _bounded(inflater.decompress(body, MAX_BODY + 1))
+    except zlib.error:
+        raise _Flaw("the answer cannot be decompressed") from None
+    if not inflater.eof:
+        raise _Flaw("the answer was cut short")
+    return plain
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and whatever it wraps: requests and urllib3 keep the first cause in different places."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += [getattr(found, "reason", None), found.__cause__, found.__context__, *found.args]
+
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (NameResolutionError, "the host's name could not be resolved"),
+    (ConnectionRefusedError, "the connection was refused"),
+    (NewConnectionError, "no connection could be made"),
+    (ConnectTimeoutError, "no connection could be made in time"),
+    (ReadTimeoutError, "nothing came in time"),
+    (TimeoutError, "nothing came in time"),
+    (http.client.RemoteDisconnected, "the connection was closed without an answer"),
+    (ConnectionError, "the connection was reset"),
+    (ssl.SSLError, "TLS failed"),
+    (http.client.HTTPException, "the answer is not HTTP"),
+)
+
+
+def reason(error: BaseException) -> str:
+    """What happened, in words that hold nothing of the request (the exceptions' texts may hold the URL)."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the host's certificate is not valid ({cause.verify_message})"
+    for kind, words in _REASONS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
+    return f"the exchange failed ({type(error).__name__})"

@@ -1,0 +1,134 @@
+"""The carrier's seven methods as data.
+
+Verbs, body kind, the statement's fields and `google_captcha` come from the carrier's article, sections
+"Authentication & API methods" and "Configuring API integration". Each partner sees its own paths and names in
+the partner portal, so whatever stands here is a default; `customise` in `mapping.py` replaces it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+PLACEHOLDER = "{account_number}"
+
+Group = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is expected of one result: an exact amount or a text, and whether it must come back.
+
+    An `echo` repeats what we sent; where it comes back it must be the same.
+    """
+
+    kind: Literal["amount", "text"]
+    required: bool = True
+    echo: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for a method whatever an operator configures.
+
+    `essential`: groups of parameters, at least one of each group must be sent. `optional`: parameters that an
+    operator may map besides the default ones.
+    """
+
+    essential: tuple[Group, ...]
+    fields: Mapping[str, Field]
+    optional: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of the carrier.
+
+    `path`: relative to the carrier's URL, from the host's root ("/…") or a full URL on the carrier's host.
+    `parameters`: our name → the carrier's. `results`: our name → dotted path under `data`. `body`:
+    "multipart" or "form", for PUT and POST. `constants`: sent as they are.
+    """
+
+    key: str
+    verb: str
+    path: str
+    parameters: Mapping[str, str]
+    results: Mapping[str, str]
+    body: str = "multipart"
+    date_format: str = "%Y-%m-%d"
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> Rules:
+        return RULES[self.key]
+
+    @property
+    def available(self) -> frozenset[str]:
+        """Every parameter name of ours that this method can carry."""
+        return frozenset(METHODS[self.key].parameters) | self.rules.optional
+
+    @property
+    def writes(self) -> bool:
+        return self.verb != "GET"
+
+    def wants(self, name: str) -> bool:
+        """Is our parameter `name` sent by this method, as a parameter or in the path?"""
+        return name in self.parameters or (name == "account_number" and PLACEHOLDER in self.path)
+
+
+STATEMENT_NAMES = (
+    "opening_balance",
+    "payments",
+    "adjustments",
+    "call_charges",
+    "other_charges",
+    "total_charges",
+    "closing_balance",
+)
+_FUNDS_NAMES = ("customer_balance", "customer_credit_limit")
+_PERIOD = ("from_date", "to_date")
+_PERSON = ("first_name", "last_name", "company_name", "email", "phone", "password")
+_ECHOES = {name: Field("text", required=False, echo=True) for name in ("account_number", "email")}
+_CAPTCHA = ("google_captcha",)
+
+
+def _rules(*essential: Group, amounts: Group = (), texts: Group = (), optional: Group = ()) -> Rules:
+    required = {name: Field("amount") for name in amounts} | {name: Field("text") for name in texts}
+    return Rules(essential, MappingProxyType(required | _ECHOES), frozenset(optional))
+
+
+RULES: Mapping[str, Rules] = MappingProxyType(
+    {
+        "customer_balance": _rules(("account_number",), amounts=STATEMENT_NAMES),
+        "partner_balance": _rules(amounts=STATEMENT_NAMES),
+        "move_funds": _rules(("account_number",), ("amount",), amounts=_FUNDS_NAMES),
+        "register_customer": _rules(("email",), _CAPTCHA),
+        "confirm_email": _rules(("email",), ("code",), _CAPTCHA),
+        "login_via_url": _rules(
+            ("account_number", "email"), _CAPTCHA, texts=("url",), optional=("email", "password")
+        ),
+        "reset_password": _rules(("email",), _CAPTCHA),
+    }
+)
+
+
+def _method(key: str, verb: str, path: str, *parameters: str) -> Method:
+    return Method(
+        key, verb, path, {name: name for name in parameters}, {name: name for name in RULES[key].fields}
+    )
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        method.key: method
+        for method in (
+            _method("customer_balance", "GET", "get-customer-balance", "account_number", *_PERIOD),
+            _method("partner_balance", "GET", "get-partner-balance", *_PERIOD),
+            _method("move_funds", "PUT", "move-funds", "account_number", "amount", "description"),
+            _method("register_customer", "POST", "register-customer", *_PERSON, *_CAPTCHA),
+            _method("confirm_email", "POST", "confirm-customer-email", "email", "code", *_CAPTCHA),
+            _method("login_via_url", "POST", "login-customer-via-url", "account_number", *_CAPTCHA),
+            _method("reset_password", "POST", "reset-customer-password", "email", *_CAPTCHA),
+        )
+    }
+)

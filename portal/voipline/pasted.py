@@ -1,0 +1,56 @@
+"""Taking apart the request URL that an operator copies from the partner portal."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_plus, urlsplit
+
+from portal.voipline.urls import origin
+
+_QUOTES = " \t\r\n\f\v\u00a0'\"`<>\u201c\u201d\u2018\u2019\u00ab\u00bb"
+_VERB = re.compile(r"(?:GET|PUT|POST)\s+", re.IGNORECASE)
+_URL = re.compile(r"(?i:https?)://[^\s/?#\\]+(?:/[^\s?#\\]*)?(?P<query>\?[^#]*)?(?:#.*)?", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
+
+
+@dataclass(frozen=True)
+class PastedUrl:
+    """`host` with its port where one was given; `names` of the query in order, without example values."""
+
+    scheme: str
+    host: str
+    path: str
+    names: tuple[str, ...]
+
+
+def split_url(text: str) -> PastedUrl:
+    """Scheme, host, path and query names of a pasted URL; ValueError in plain words if it is none.
+
+    Quotation marks and spaces around it and a leading "GET " are ignored. Example values are dropped, since
+    they may be a real customer's.
+    """
+    url = _VERB.sub("", text.strip(_QUOTES), count=1).strip(_QUOTES)
+    match = _URL.fullmatch(url)
+    if not match:
+        raise ValueError("Paste the whole address as the partner portal shows it; it begins with https://")
+    bare = url[: match.start("query")] if match["query"] else url
+    scheme, _, _ = _checked_origin(bare)
+    parts = urlsplit(bare)
+    return PastedUrl(scheme, parts.netloc.lower(), parts.path, _names((match["query"] or "?")[1:]))
+
+
+def _checked_origin(url: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url)
+        found = origin(url)
+    except ValueError:
+        raise ValueError("The address has no proper host name or port") from None
+    if "@" in parts.netloc:
+        raise ValueError("The address must hold no user name or password")
+    return found
+
+
+def _names(query: str) -> tuple[str, ...]:
+    found = [unquote_plus(item.partition("=")[0]).strip() for item in query.split("&")]
+    if any(_CONTROL.search(name) for name in found):
+        raise ValueError("A name after the ? holds a control character")
+    return tuple(dict.fromkeys(name for name in found if name))

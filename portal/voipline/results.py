@@ -1,0 +1,78 @@
+"""What an answer means: success or which error, and the results in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+from portal.voipline import wire
+from portal.voipline.methods import Field, Method
+
+Answer = Mapping[str, Decimal | str]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A balance statement over a period; exact amounts in the partner's currency (the carrier's article)."""
+
+    opening_balance: Decimal
+    payments: Decimal
+    adjustments: Decimal
+    call_charges: Decimal
+    other_charges: Decimal
+    total_charges: Decimal
+    closing_balance: Decimal
+
+    @classmethod
+    def from_answer(cls, answer: Answer) -> "Statement":
+        """From the answer to customer_balance or partner_balance."""
+        return cls(*(_decimal(answer[each.name]) for each in fields(cls)))
+
+    @property
+    def sums_hold(self) -> bool:
+        """total = call + other + adjustments, and closing = opening + payments - total, to the last digit."""
+        total = self.call_charges + self.other_charges + self.adjustments
+        closing = self.opening_balance + self.payments - self.total_charges
+        return total == self.total_charges and closing == self.closing_balance
+
+
+def _decimal(value: Decimal | str) -> Decimal:
+    if not isinstance(value, Decimal):
+        raise TypeError("A statement holds amounts only")
+    return value
+
+
+def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str]) -> Answer:
+    """The results under `data`, by our names; WireError where one is missing, of the wrong type or not ours.
+
+    `sent`: our name → the text that was sent, to compare what the carrier repeats.
+    """
+    answer: dict[str, Decimal | str] = {}
+    for name, field in method.rules.fields.items():
+        path = method.results.get(name)
+        found = _at(body.get("data"), path) if path else None
+        if found is None or (found == "" and not field.required):
+            if field.required:
+                raise wire.WireError(f"{name} is missing")
+            continue
+        answer[name] = _value(name, field, found)
+        if field.echo and name in sent and not _same(name, str(answer[name]), sent[name]):
+            raise wire.WireError(f"{name} is not the one that was asked for")
+    return answer
+
+
+def _at(data: object, path: str) -> object:
+    """The value at a dotted path, None where there is none."""
+    for step in path.split("."):
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+def _value(name: str, field: Field, found: object) -> Decimal | str:
+    try:
+        return wire.amount(found) if field.kind == "amount" else wire.text(found)
+    except wire.WireError as error:
+        raise wire.WireError(f"{name} {error}") from None
+
+
+def _same(name: str, came: str, sent: str) -> bool:
+    return came.casefold() == sent.casefold() if name == "email" else came == sent

@@ -1,0 +1,138 @@
+"""Where a call goes: the carrier's URL, a method's path, and that the one never leaves the other's host."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from portal.voipline.methods import PLACEHOLDER
+
+_PORTS = {"http": 80, "https": 443}
+_FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+
+Origin = tuple[str, str, int]
+
+
+def is_full(path: str) -> bool:
+    """Does the path name its own scheme?"""
+    return _FULL.match(path) is not None
+
+
+def origin(url: str) -> Origin:
+    """Scheme, host and port, lower case and with the scheme's port filled in; ValueError for nonsense."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS:
+        raise ValueError("It must begin with https://")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("The port is not a number from 1 to 65535") from None
+    if port == 0:
+        raise ValueError("The port is not a number from 1 to 65535")
+    return scheme, _host(parts), port or _PORTS[scheme]
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").lower()
+    if not host.isascii():
+        raise ValueError("Write the host in its ASCII form (xn--…)")
+    if _HOST.fullmatch(host) or (":" in host and _ip(host)):
+        return host
+    raise ValueError("The host is missing or is not a host name")
+
+
+def _netloc(parts: SplitResult) -> str:
+    host = _host(parts)
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if parts.port is None else f"{bracketed}:{parts.port}"
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Is this host this computer: localhost, *.localhost, 127.0.0.0/8 or ::1?"""
+    address = _ip(host)
+    name = host.rstrip(".")
+    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
+
+
+def url_problem(url: str) -> str:
+    """Why a carrier must not have this URL, in plain words; "" if it may."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError as error:
+        return str(error)
+    if scheme == "http" and not is_loopback(host):
+        return "It must begin with https:// (http only for this computer itself)"
+    if "{" in url:
+        return f"{PLACEHOLDER} may stand in a method's path only"
+    return _parts_problem(url) or _text_problem(urlsplit(url).path)
+
+
+def path_problem(path: str) -> str:
+    """Why a method must not have this path, in plain words; "" if it may."""
+    if not path.strip():
+        return "The path is empty"
+    if not is_full(path):
+        return "Write // only after a scheme" if path.startswith("//") else _text_problem(path)
+    try:
+        origin(path)
+    except ValueError as error:
+        return str(error)
+    return _parts_problem(path) or _text_problem(urlsplit(path).path)
+
+
+def _parts_problem(url: str) -> str:
+    # urlsplit drops line breaks and tabs silently, so the text as it was given is looked at first.
+    if not url.isprintable() or " " in url:
+        return "It holds a space or a control character"
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        return "It must hold no user name or password"
+    if parts.netloc.lower() != _netloc(parts):
+        return "The host or port is not written properly"
+    if "?" in url:
+        return "It must hold no query: put the names after the ? into parameters or constants"
+    return "It must hold no fragment (#…)" if "#" in url else ""
+
+
+def _text_problem(path: str) -> str:
+    if "?" in path:
+        return "It must hold no query: put the names after the ? into parameters or constants"
+    if "#" in path:
+        return "It must hold no fragment (#…)"
+    plain = path.replace(PLACEHOLDER, "0")
+    if "{" in plain or "}" in plain:
+        return f"The only placeholder is {PLACEHOLDER}"
+    if not _PATH.fullmatch(plain):
+        return "It holds a character that cannot stand in a path; write it as %XX"
+    if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
+        return "It must hold no . or .. segment"
+    return ""
+
+
+def address(base: str, path: str, account_number: str = "") -> str:
+    """The URL a method is called at, with the account number in its place.
+
+    A path without a leading slash continues the carrier's URL, one with it starts at the host's root, a full
+    URL must have the carrier's scheme, host and port (else ValueError).
+    """
+    parts = urlsplit(base)
+    root = f"{parts.scheme}://{parts.netloc}"
+    if is_full(path):
+        url = path
+    elif path.startswith("/"):
+        url = root + path
+    else:
+        url = f"{root}{parts.path.rstrip('/')}/{path}"
+    url = url.replace(PLACEHOLDER, quote(account_number, safe=""))
+    if origin(url) != origin(base):
+        raise ValueError("It is not on the carrier's scheme, host and port")
+    return url
