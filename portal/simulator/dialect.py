@@ -1,0 +1,159 @@
+"""The seven methods as data: the names the contract gives them, and a dialect that renames any of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from portal.simulator import check
+
+PREFIX = "/api/integration/v2/"
+STATEMENT = (
+    "opening_balance",
+    "payments",
+    "adjustments",
+    "call_charges",
+    "other_charges",
+    "total_charges",
+    "closing_balance",
+)
+PERSON = ("first_name", "last_name", "company_name", "email", "phone", "password")
+REASONS = {
+    "email_taken",
+    "captcha_failed",
+    "customer_unknown",
+    "code_wrong",
+    "already_confirmed",
+    "not_authorised",
+}
+HOLE = "{account_number}"
+
+
+@dataclass(frozen=True)
+class Method:
+    key: str
+    verb: str
+    path: str
+    # ours → theirs
+    parameters: Mapping[str, str]
+    results: Mapping[str, str]
+    body: str = "multipart"
+    date_format: str = "%Y-%m-%d"
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        full = self.path if self.path.startswith("/") else PREFIX + self.path
+        return re.compile(re.escape(full).replace(re.escape(HOLE), "([^/]+)"))
+
+    @property
+    def number_in_path(self) -> bool:
+        return HOLE in self.path
+
+    def spoken(self) -> dict[str, str]:
+        """The parameters that exist at all, ours → theirs; what stands in the path is none of them."""
+        in_path = {"account_number"} if self.number_in_path else set()
+        return {ours: name for ours, name in self.parameters.items() if name and ours not in in_path}
+
+    def theirs(self, ours: str) -> str:
+        return self.parameters.get(ours) or ours
+
+    def shaped(self, results: Mapping[str, object]) -> dict[str, Any]:
+        """The results under their names, each at its dotted path."""
+        data: dict[str, Any] = {}
+        for ours, value in results.items():
+            *parents, name = self.results[ours].split(".")
+            place = data
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = value
+        return data
+
+
+def method(
+    key: str, verb: str, path: str, parameters: tuple[str, ...], results: tuple[str, ...] = ()
+) -> Method:
+    wanted = (*parameters, "google_captcha") if verb == "POST" else parameters
+    return Method(key, verb, path, {name: name for name in wanted}, {name: name for name in results})
+
+
+PERIOD = ("from_date", "to_date")
+METHODS = (
+    method("customer_balance", "GET", "get-customer-balance", ("account_number", *PERIOD), STATEMENT),
+    method("partner_balance", "GET", "get-partner-balance", PERIOD, STATEMENT),
+    method(
+        "move_funds",
+        "PUT",
+        "move-funds",
+        ("account_number", "amount", "description"),
+        ("customer_balance", "customer_credit_limit"),
+    ),
+    method("register_customer", "POST", "register-customer", PERSON, ("account_number",)),
+    method("confirm_email", "POST", "confirm-customer-email", ("email", "code"), ("account_number",)),
+    # Of these the carrier asks for e-mail and password only where a partner's account is set up so.
+    method(
+        "login_via_url", "POST", "login-customer-via-url", ("account_number", "email", "password"), ("url",)
+    ),
+    method("reset_password", "POST", "reset-customer-password", ("email",)),
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    methods: Mapping[str, Method]
+    codes: Mapping[str, int] = field(default_factory=dict)
+
+    def find(self, path: str) -> tuple[Method, str | None] | None:
+        """The method that lives at a path, with the account number where it stands in the path."""
+        for candidate in self.methods.values():
+            if match := candidate.pattern.fullmatch(path):
+                return candidate, match[1] if candidate.number_in_path else None
+        return None
+
+
+DEFAULT = Dialect({entry.key: entry for entry in METHODS})
+MEMBERS: dict[str, check.Kinds] = {
+    "path": str,
+    "body": str,
+    "date_format": str,
+    "parameters": dict,
+    "constants": dict,
+    "results": dict,
+}
+
+
+def read(value: object) -> Dialect:
+    given = check.members(value, "dialect", {"methods": dict, "codes": dict})
+    unknown = set(given.get("methods", {})) - set(DEFAULT.methods)
+    if unknown:
+        raise check.Mistake(f"methods: unknown method {min(unknown)!r}")
+    renamed = {
+        key: read_method(DEFAULT.methods[key], table) for key, table in given.get("methods", {}).items()
+    }
+    codes = check.members(given.get("codes", {}), "codes", dict.fromkeys(REASONS, int))
+    return Dialect({**DEFAULT.methods, **renamed}, codes)
+
+
+def read_method(default: Method, value: object) -> Method:
+    where = f"methods.{default.key}"
+    given = check.members(value, where, MEMBERS)
+    check.choice(given.get("body", "multipart"), f"{where}.body", ("multipart", "form"))
+    for table in ("parameters", "results"):
+        known = getattr(default, table)
+        names = check.members(given.get(table, {}), f"{where}.{table}", dict.fromkeys(known, str))
+        given[table] = {**known, **names}
+    given["constants"] = check.text_map(given.get("constants", {}), f"{where}.constants")
+    changed = replace(default, **given)
+    refuse_nonsense(changed, where)
+    return changed
+
+
+def refuse_nonsense(changed: Method, where: str) -> None:
+    names = [*changed.spoken().values(), *changed.constants]
+    if len(set(names)) != len(names):
+        raise check.Mistake(f"{where}: two parameters have the same name")
+    if not all(changed.results.values()):
+        raise check.Mistake(f"{where}.results: an empty path")
+    if changed.verb == "POST" and not changed.parameters["google_captcha"]:
+        raise check.Mistake(f"{where}.parameters: a POST carries google_captcha")

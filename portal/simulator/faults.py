@@ -1,0 +1,226 @@
+"""Failures on demand. A fault takes the work to be done and gives the answer, so it decides what comes first.
+
+before the work   status code html_error redirect drop_before hang
+work, then        status_after html empty truncated huge gzip_bomb wrong_json drop_after cut drip_*
+only late         slow
+"""
+
+import json
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from portal.simulator import check, wire
+from portal.simulator.exact import Literal, render, with_leaves
+from portal.simulator.wire import Answer, json_answer
+
+MEBIBYTE = 1024 * 1024
+Work = Callable[[], Answer]
+
+
+@dataclass
+class Fault:
+    name: str
+    times: int | None = None
+    seconds: float | None = None
+    status: int = 500
+    message: str = ""
+    retry_after: str = ""
+    location: str = "/elsewhere"
+    # Set when faults are cleared: nobody waits any longer.
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, work: Work) -> Answer:
+        return CARRIER[self.name](self, work)
+
+    def error(self) -> Answer:
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        message = self.message or wire.phrase(self.status)
+        return json_answer(self.status, {"code": self.status, "message": message}, headers)
+
+    def wait(self) -> None:
+        self.released.wait(5.0 if self.seconds is None else self.seconds)
+
+
+def slow(fault: Fault, work: Work) -> Answer:
+    fault.wait()
+    return work()
+
+
+def hang(fault: Fault, work: Work) -> Answer:
+    return Answer(via=wire.hang(fault.released), whole=False)
+
+
+def drop_before(fault: Fault, work: Work) -> Answer:
+    return Answer(via=wire.drop, whole=False)
+
+
+def drop_after(fault: Fault, work: Work) -> Answer:
+    return replace(work(), via=wire.drop, whole=False)
+
+
+def drip(part: str) -> Callable[[Fault, Work], Answer]:
+    def dripping(fault: Fault, work: Work) -> Answer:
+        seconds = 0.3 if fault.seconds is None else fault.seconds
+        return replace(work(), via=wire.drip(part, seconds, fault.released), whole=False)
+
+    return dripping
+
+
+def cut(fault: Fault, work: Work) -> Answer:
+    return replace(work(), via=wire.cut(fault.message or "body"), whole=False)
+
+
+def status(fault: Fault, work: Work) -> Answer:
+    return fault.error()
+
+
+def status_after(fault: Fault, work: Work) -> Answer:
+    work()
+    return fault.error()
+
+
+def code(fault: Fault, work: Work) -> Answer:
+    return replace(fault.error(), status=200)
+
+
+def html(fault: Fault, work: Work) -> Answer:
+    work()
+    return Answer(200, b"<!doctype html><title>Welcome</title><h1>Welcome</h1>", "text/html; charset=utf-8")
+
+
+def html_error(fault: Fault, work: Work) -> Answer:
+    return Answer(502, b"<!doctype html><title>502</title><h1>Bad Gateway</h1>", "text/html; charset=utf-8")
+
+
+def empty(fault: Fault, work: Work) -> Answer:
+    work()
+    return Answer(200)
+
+
+def truncated(fault: Fault, work: Work) -> Answer:
+    return replace(work(), via=wire.truncated, whole=False)
+
+
+def huge(fault: Fault, work: Work) -> Answer:
+    return replace(work(), via=wire.flood(b" " * MEBIBYTE, 60))
+
+
+def gzip_bomb(fault: Fault, work: Work) -> Answer:
+    answer = work()
+    packer = zlib.compressobj(wbits=31)
+    packed = [packer.compress(b" " * MEBIBYTE) for _ in range(100)]
+    packed += [packer.compress(answer.body), packer.flush()]
+    return replace(answer, body=b"".join(packed), headers={**answer.headers, "Content-Encoding": "gzip"})
+
+
+def redirect(fault: Fault, work: Work) -> Answer:
+    return Answer(fault.status, headers={"Location": fault.location})
+
+
+def wrong_json(fault: Fault, work: Work) -> Answer:
+    answer = work()
+    data = json.loads(answer.body, parse_float=Decimal).get("data", {})
+    return replace(answer, status=200, body=WRONG_JSON[fault.message](data).encode())
+
+
+def success(data: object) -> str:
+    return render({"code": 200, "data": data})
+
+
+def every_value(literal: str) -> Callable[[Any], str]:
+    return lambda data: success(with_leaves(data, lambda value: Literal(literal)))
+
+
+def duplicate_keys(data: Any) -> str:
+    first = render(data)[1:-1]
+    second = render(with_leaves(data, lambda v: f"{v}0" if isinstance(v, str) else Decimal(str(v)) + 1))[1:-1]
+    return success(Literal("{" + ",".join(filter(None, (first, second))) + "}"))
+
+
+def wrong_types(data: Any) -> str:
+    kinds = iter(range(1000))
+    return success(with_leaves(data, lambda value: ([value], {"value": value}, True)[next(kinds) % 3]))
+
+
+WRONG_JSON: dict[str, Callable[[Any], str]] = {
+    "array": lambda data: "[]",
+    "string": lambda data: '"fine"',
+    "nan": every_value("NaN"),
+    "infinity": every_value("Infinity"),
+    "exponent": every_value("1e999999999"),
+    "duplicate": duplicate_keys,
+    "missing": lambda data: success(dict(list(data.items())[:-1])),
+    "types": wrong_types,
+    "null_data": lambda data: success(None),
+    "no_data": lambda data: render({"code": 200}),
+}
+
+CARRIER: dict[str, Callable[[Fault, Work], Answer]] = {
+    "slow": slow,
+    "hang": hang,
+    "drip_status": drip("status"),
+    "drip_headers": drip("headers"),
+    "drip_body": drip("body"),
+    "drop_before": drop_before,
+    "drop_after": drop_after,
+    "cut": cut,
+    "status": status,
+    "status_after": status_after,
+    "code": code,
+    "html": html,
+    "html_error": html_error,
+    "empty": empty,
+    "truncated": truncated,
+    "huge": huge,
+    "gzip_bomb": gzip_bomb,
+    "redirect": redirect,
+    "wrong_json": wrong_json,
+}
+ELSEWHERE = {
+    "siteverify": {"status", "html", "hang", "slow", "refuse"},
+    "api.js": {"status", "hang"},
+    "smtp": {"down", "slow", "reject"},
+}
+REDIRECTS = {301, 302, 303, 307, 308}
+CUTS = {"status", "headers", "body"}
+MEMBERS: dict[str, check.Kinds] = {
+    "method": str,
+    "fault": str,
+    "times": (int, check.NOTHING),
+    "seconds": check.NUMBER,
+    "status": int,
+    "message": str,
+    "retry_after": (str, int),
+    "location": str,
+}
+
+
+def read(value: object, methods: set[str], released: threading.Event) -> tuple[str, Fault]:
+    """The method a control request is about, and the fault it asks for."""
+    wanted = check.members(value, "fault", MEMBERS, ("method", "fault"))
+    method = check.choice(wanted.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
+    name = check.choice(wanted.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
+    if name == "redirect":
+        wanted.setdefault("status", 302)
+    fault = Fault(name, released=released, **{**wanted, "retry_after": str(wanted.get("retry_after", ""))})
+    refuse_nonsense(fault)
+    return method, fault
+
+
+def refuse_nonsense(fault: Fault) -> None:
+    if fault.times is not None and fault.times < 1:
+        raise check.Mistake("times: at least 1, or null for ever")
+    if fault.seconds is not None and fault.seconds < 0:
+        raise check.Mistake("seconds: not negative")
+    if not 200 <= fault.status <= 599 and fault.name != "code":
+        raise check.Mistake("status: an HTTP status from 200 to 599")
+    if fault.name == "redirect" and fault.status not in REDIRECTS:
+        raise check.Mistake("status: 301, 302, 303, 307 or 308")
+    if fault.name == "wrong_json":
+        check.choice(fault.message, "message", WRONG_JSON)
+    if fault.name == "cut" and fault.message:
+        check.choice(fault.message, "message", CUTS)

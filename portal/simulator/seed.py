@@ -1,0 +1,209 @@
+"""Who is there at the start: two partners with two customers each, and a ledger that moves every month."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from typing import Any, get_args
+
+from portal.simulator import check
+from portal.simulator.state import Customer, Entry, Kind, Partner, World
+
+MONTHS_BACK = 18
+BUILT_IN = (
+    (
+        "Aurora",
+        "AUD",
+        (("70001", "alice@example.com", "Alice", "Archer"), ("70002", "bob@example.com", "Bob", "Baker")),
+    ),
+    (
+        "Borealis",
+        "GBP",
+        # Alice is a customer of both, under one address.
+        (
+            ("80001", "charlie@example.com", "Charlie", "Cole"),
+            ("80002", "alice@example.com", "Alice", "Archer"),
+        ),
+    ),
+)
+# The contract's example: 245.71293 + 57 - (48.125 + 7.5 + 5) = 242.08793
+JANUARY_2020: tuple[tuple[date, Kind, str], ...] = (
+    (date(2019, 12, 31), "payment", "245.71293"),
+    (date(2020, 1, 1), "payment", "50"),
+    (date(2020, 1, 9), "call", "40.12345"),
+    (date(2020, 1, 15), "other", "7.5"),
+    (date(2020, 1, 17), "adjustment", "5"),
+    (date(2020, 1, 20), "payment", "7"),
+    (date(2020, 1, 31), "call", "8.00155"),
+)
+
+
+def restart(world: World, name: str = "default") -> None:
+    with world.lock:
+        world.forget()
+        if name == "default":
+            plant_built_in(world)
+            plant(world, world.start_seed or {})
+
+
+def plant_built_in(world: World) -> None:
+    for name, currency, people in BUILT_IN:
+        slug = name.lower()
+        partner = Partner(
+            key=f"{slug}-api-key",
+            name=name,
+            site_key=f"{slug}-site-key",
+            secret_key=f"{slug}-secret-key",
+            currency=currency,
+            confirm_url=f"http://{slug}.localhost:8000/sign-up/confirm/?email={{email}}&code={{code}}",
+            from_email=f"{name} at the carrier <{slug}@carrier.example>",
+            ledger=list(history(name, world.today(), scale=20)),
+        )
+        world.partners[partner.key] = partner
+        for person in people:
+            world.customers.append(built_in_customer(partner, world.today(), *person))
+
+
+def built_in_customer(
+    partner: Partner, today: date, number: str, email: str, first: str, last: str
+) -> Customer:
+    example = [Entry(on, kind, Decimal(amount)) for on, kind, amount in JANUARY_2020]
+    return Customer(
+        partner=partner,
+        account_number=number,
+        email=email,
+        first_name=first,
+        last_name=last,
+        phone="+61 2 5550 0100",
+        password=f"{first.lower()}-password",
+        confirmed=True,
+        credit_limit=Decimal(-55),
+        ledger=(example if number == "70001" else []) + list(history(number, today)),
+    )
+
+
+def history(account: str, today: date, scale: int = 1) -> Iterator[Entry]:
+    """Eighteen months of entries until today; the same for the same account and day, wherever it runs."""
+    for back in range(MONTHS_BACK, -1, -1):
+        years, month = divmod(today.year * 12 + today.month - 1 - back, 12)
+        for day, kind, amount in month_of(account, years, month + 1):
+            if date(years, month + 1, day) <= today:
+                yield Entry(date(years, month + 1, day), kind, amount * scale)
+
+
+def month_of(account: str, year: int, month: int) -> Iterator[tuple[int, Kind, Decimal]]:
+    def chance(what: str, below: int) -> int:
+        digest = hashlib.sha256(f"{account}/{year}-{month}/{what}".encode()).digest()
+        return int.from_bytes(digest[:6], "big") % below
+
+    yield 1, "payment", Decimal(40 + chance("payment", 30))
+    yield 1, "other", Decimal("7.5")
+    for day in (2, 6, 11, 17, 23, 27):
+        yield day, "call", Decimal(chance(f"call {day}", 1_000_000)) / 100_000
+    if month % 3 == 0:
+        yield 14, "adjustment", Decimal(chance("adjustment", 1000) - 300) / 100
+
+
+PARTNER: dict[str, check.Kinds] = {
+    "key": str,
+    "name": str,
+    "site_key": str,
+    "secret_key": str,
+    "currency": str,
+    "ips": list,
+    "captcha_kind": str,
+    "login_wants": list,
+    "confirm_url": str,
+    "from_email": str,
+    "register_returns_account_number": bool,
+    "confirm_returns_account_number": bool,
+    "codes_in_body": bool,
+    "welcome_credit": str,
+}
+CUSTOMER: dict[str, check.Kinds] = {
+    **dict.fromkeys(("partner", "account_number", "email", "first_name", "last_name", "company_name"), str),
+    **dict.fromkeys(("phone", "password", "balance", "credit_limit"), str),
+    "confirmed": bool,
+    "entries": list,
+}
+CHOICES = {
+    "currency": ("AUD", "NZD", "USD", "GBP"),
+    "captcha_kind": ("v2-checkbox", "v2-invisible", "v3"),
+}
+
+
+def plant(world: World, value: object) -> None:
+    """Adds what is new; of what is known, by key or account number, it changes the members given."""
+    given = check.members(value, "seed", {"partners": list, "customers": list})
+    with world.lock:
+        before = dict(world.partners), list(world.customers)
+        try:
+            for number, table in enumerate(given.get("partners", [])):
+                plant_partner(world, table, f"partners[{number}]")
+            for number, table in enumerate(given.get("customers", [])):
+                plant_customer(world, table, f"customers[{number}]")
+        except check.Mistake:
+            world.partners, world.customers = before
+            raise
+
+
+def plant_partner(world: World, value: object, where: str) -> None:
+    given = check.members(value, where, PARTNER, ("key",))
+    for name, choices in CHOICES.items():
+        check.choice(given.get(name, choices[0]), f"{where}.{name}", choices)
+    check.texts(given.get("ips", []), f"{where}.ips")
+    check.texts(given.get("login_wants", []), f"{where}.login_wants", ("email", "password"))
+    if "welcome_credit" in given:
+        given["welcome_credit"] = check.amount(given["welcome_credit"], f"{where}.welcome_credit")
+    if known := world.partners.get(given["key"]):
+        change(known, given)
+    else:
+        check.members(
+            given, where, {**PARTNER, "welcome_credit": Decimal}, ("name", "site_key", "secret_key")
+        )
+        # A new mapping, because requests read the old one without the lock.
+        world.partners = {**world.partners, given["key"]: Partner(**given)}
+
+
+def plant_customer(world: World, value: object, where: str) -> None:
+    given = check.members(value, where, CUSTOMER, ("partner", "account_number"))
+    partner = world.partner(given["partner"])
+    if partner is None:
+        raise check.Mistake(f"{where}.partner: no partner {given['partner']!r}")
+    given["partner"] = partner
+    balance, entries = given.pop("balance", None), given.pop("entries", None)
+    if "credit_limit" in given:
+        given["credit_limit"] = check.amount(given["credit_limit"], f"{where}.credit_limit")
+    customer = world.customer(partner, given["account_number"])
+    if customer is None:
+        if "email" not in given:
+            raise check.Mistake(f"{where}: 'email' is missing")
+        customer = Customer(**{"confirmed": True, **given})
+        world.customers.append(customer)
+    change(customer, given)
+    fill_ledger(customer, balance, entries, where)
+
+
+def change(thing: Partner | Customer, given: dict[str, Any]) -> None:
+    for name in {entry.name for entry in fields(thing)} & set(given):
+        setattr(thing, name, given[name])
+
+
+def fill_ledger(customer: Customer, balance: str | None, entries: list[Any] | None, where: str) -> None:
+    if entries is not None:
+        customer.ledger = [read_entry(entry, f"{where}.entries[{n}]") for n, entry in enumerate(entries)]
+    if balance is not None:
+        # The balance is what it comes to in the end, so what is missing was paid long ago.
+        missing = check.amount(balance, f"{where}.balance") - customer.balance()
+        customer.ledger.insert(0, Entry(date(2000, 1, 1), "payment", missing))
+
+
+def read_entry(value: object, where: str) -> Entry:
+    given = check.members(value, where, {"date": str, "kind": str, "amount": str}, ("date", "kind", "amount"))
+    kind: Kind = check.choice(given["kind"], f"{where}.kind", get_args(Kind))  # type: ignore[assignment]
+    try:
+        on = date.fromisoformat(given["date"])
+    except ValueError as error:
+        raise check.Mistake(f"{where}.date: {error}") from error
+    return Entry(on, kind, check.amount(given["amount"], f"{where}.amount"))

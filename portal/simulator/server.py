@@ -1,0 +1,143 @@
+"""HTTP on the loopback address: reads a request, asks the right part for the answer, delivers it."""
+
+import itertools
+import socketserver
+import sys
+import traceback
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+from portal.simulator import carrier, control, google, pages, visits
+from portal.simulator.state import World
+from portal.simulator.wire import Answer, Request, Wire, head, json_answer
+
+LOOPBACK = "127.0.0.1"
+LARGEST_BODY = 1024 * 1024
+
+ROUTES: dict[tuple[str, str], Callable[[World, Request], Answer]] = {
+    ("GET", "/"): lambda world, request: pages.home(),
+    ("GET", "/favicon.ico"): lambda world, request: Answer(204),
+    ("GET", "/assets/simulator.css"): lambda world, request: pages.asset("simulator.css"),
+    ("GET", "/recaptcha/api.js"): google.script,
+    ("GET", "/recaptcha/api2/anchor"): google.frame,
+    ("GET", "/recaptcha/api2/anchor.js"): lambda world, request: pages.asset("anchor.js"),
+    ("POST", "/recaptcha/api2/token"): google.token,
+    ("POST", "/recaptcha/api/siteverify"): google.siteverify,
+    ("GET", "/carrier/login"): visits.login,
+    ("GET", "/carrier/home"): visits.home,
+    ("GET", "/carrier/reset"): visits.reset_form,
+    ("POST", "/carrier/reset"): visits.reset,
+}
+
+
+def route(world: World, request: Request) -> Answer:
+    if request.path.startswith(control.PREFIX):
+        return control.answer(world, request)
+    if request.path.startswith("/inbox/"):
+        return inbox(world, request)
+    if carrier.concerns(world, request):
+        return carrier.answer(world, request)
+    if request.path == "/elsewhere":
+        return elsewhere(world, request)
+    verb = "GET" if request.verb == "HEAD" else request.verb
+    if found := ROUTES.get((verb, request.path)):
+        return found(world, request)
+    known = any(path == request.path for _, path in ROUTES)
+    return pages.plain("Not here", "There is no such page.", 405 if known else 404)
+
+
+def inbox(world: World, request: Request) -> Answer:
+    wanted = request.path.removeprefix("/inbox/")
+    with world.lock:
+        if not wanted:
+            to = request.parameters().get("to", "")
+            return pages.inbox(control.mails_to(world, to), to)
+        mail = next((mail for mail in world.mails if str(mail.id) == wanted), None)
+    return pages.letter(mail) if mail else pages.plain("No such mail", "Perhaps it was cleared away.", 404)
+
+
+def elsewhere(world: World, request: Request) -> Answer:
+    """Where a redirected client ends up. It sees a success, so nothing but not following saves it."""
+    with world.lock:
+        world.elsewhere.append({"verb": request.verb, "token": "token" in request.headers})
+    return json_answer(200, {"code": 200, "data": {}})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection; it may carry several requests, and its number tells it from the others."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.number = next(self.server.numbers)
+
+    def respond(self) -> None:
+        refused = self.unreadable()
+        if refused:
+            self.close_connection = True
+        # A client may leave at any moment; that is its right and no reason for a traceback.
+        try:
+            self.deliver(refused or route(self.server.world, self.request_read()))
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond
+
+    def unreadable(self) -> Answer | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            return json_answer(411, {"code": 411, "message": "Length required"})
+        if int(length) > LARGEST_BODY:
+            return json_answer(413, {"code": 413, "message": "Body too large"})
+        return None
+
+    def request_read(self) -> Request:
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("gone in the middle of a request")
+        return Request(
+            self.command, unquote(path), query, self.headers, body, str(self.client_address[0]), self.number
+        )
+
+    def deliver(self, answer: Answer) -> None:
+        if self.server.verbose:
+            print(self.command, self.path.partition("?")[0], answer.status, file=sys.stderr)
+        wire = Wire(self.connection)
+        if answer.via:
+            self.close_connection = True
+            answer.via(wire, answer)
+        else:
+            body = b"" if self.command == "HEAD" else answer.body
+            wire.send(head(answer, len(answer.body), self.close_connection) + body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The base class would print whole request lines, with whatever stands in a query."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, world: World, port: int, host: str = LOOPBACK, verbose: bool = False) -> None:
+        if host != LOOPBACK:
+            raise ValueError(f"the simulator listens on {LOOPBACK} only, not on {host}")
+        self.world, self.verbose = world, verbose
+        self.numbers = itertools.count(1)
+        super().__init__((host, port), Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that breaks off is what half of the tests are about.
+        if not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
+
+    def server_bind(self) -> None:
+        # HTTPServer's own would ask the name server who 127.0.0.1 is, and wait for the answer.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = LOOPBACK, int(self.server_address[1])

@@ -1,0 +1,57 @@
+"""The carrier's own web pages: where a login link leads, and where a customer sets a new password."""
+
+from http.cookies import SimpleCookie
+
+from portal.simulator import pages
+from portal.simulator.state import SHORTEST_PASSWORD, World
+from portal.simulator.wire import Answer, Request
+
+LOGIN_LIFETIME = 60
+RESET_LIFETIME = 3600
+SESSION_LIFETIME = 3600
+COOKIE = "carrier_session"
+
+
+def login(world: World, request: Request) -> Answer:
+    with world.lock:
+        ticket = world.ticket("login", request.parameters().get("ticket", ""), LOGIN_LIFETIME)
+        if ticket is None:
+            return used()
+        ticket.used = True
+        session = world.hand_out("session", ticket.customer)
+    cookie = f"{COOKIE}={session}; Path=/carrier; HttpOnly; SameSite=Lax"
+    return Answer(302, headers={**pages.ALWAYS, "Location": "/carrier/home", "Set-Cookie": cookie})
+
+
+def home(world: World, request: Request) -> Answer:
+    cookie = SimpleCookie(request.headers.get("Cookie", "")).get(COOKIE)
+    ticket = world.ticket("session", cookie.value, SESSION_LIFETIME) if cookie else None
+    if ticket is None:
+        return pages.plain("Not signed in", "Sign in at the carrier first.", 403)
+    return pages.landing(ticket.customer)
+
+
+def reset_form(world: World, request: Request) -> Answer:
+    secret = request.parameters().get("ticket", "")
+    ticket = world.ticket("reset", secret, RESET_LIFETIME)
+    return pages.new_password(secret, ticket.customer.email) if ticket else used()
+
+
+def reset(world: World, request: Request) -> Answer:
+    form = request.form()
+    with world.lock:
+        ticket = world.ticket("reset", form.get("ticket", ""), RESET_LIFETIME)
+        if ticket is None:
+            return used()
+        if len(form.get("password", "")) < SHORTEST_PASSWORD:
+            email = ticket.customer.email
+            return pages.new_password(
+                form["ticket"], email, f"At least {SHORTEST_PASSWORD} characters, please."
+            )
+        ticket.used = True
+        ticket.customer.password = form["password"]
+    return pages.plain("Password set", "Your new password is set.", 200)
+
+
+def used() -> Answer:
+    return pages.plain("Link not valid", "This link has been used, or it is too old.", 410)

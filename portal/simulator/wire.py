@@ -1,0 +1,172 @@
+"""What arrives and what leaves: a request, an answer, the ways of delivering it, from proper to broken."""
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from email.utils import formatdate
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from portal.simulator.exact import render
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True)
+class Request:
+    verb: str
+    path: str
+    query: str
+    headers: Message
+    body: bytes
+    peer: str
+    connection: int
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get_content_type() if "Content-Type" in self.headers else ""
+
+    def parameters(self) -> dict[str, str]:
+        """The query, for our own pages; the carrier reads its requests more strictly."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+class Wire:
+    """One client's connection, below HTTP."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def gone(self) -> bool:
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+
+    def reset(self) -> None:
+        """Closes with RST: the peer sees a broken connection, not an end."""
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            os.close(self.connection.detach())
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    # How it goes out; None is the proper way, after which the connection may be kept.
+    via: "Delivery | None" = None
+    # False where the client never gets a whole answer; the list of calls then shows no status.
+    whole: bool = True
+
+
+Delivery = Callable[[Wire, Answer], None]
+
+
+def json_answer(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, render(value).encode(), headers=dict(headers or {}))
+
+
+def head(answer: Answer, length: int | None, close: bool = False) -> bytes:
+    """Status line and headers; without a length the body is announced as chunked."""
+    lines = [
+        f"HTTP/1.1 {answer.status} {phrase(answer.status)}",
+        "Server: stand-in",
+        f"Date: {formatdate(usegmt=True)}",
+    ]
+    if answer.body or length is None:
+        lines.append(f"Content-Type: {answer.content_type}")
+    lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
+    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+    lines += ["Connection: close"] if close else []
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def hang(released: threading.Event) -> Delivery:
+    def deliver(wire: Wire, answer: Answer) -> None:
+        while not released.wait(0.05) and not wire.gone():
+            pass
+
+    return deliver
+
+
+def drop(wire: Wire, answer: Answer) -> None:
+    wire.reset()
+
+
+def cut(part: str) -> Delivery:
+    """Breaks off in the middle of the status line, the headers or the body."""
+
+    def deliver(wire: Wire, answer: Answer) -> None:
+        top = head(answer, len(answer.body))
+        ends = {"status": 9, "headers": len(top) - 12, "body": len(top) + len(answer.body) // 2}
+        wire.send((top + answer.body)[: ends[part]])
+        # Data that is still under way when the RST comes would be thrown away with it.
+        time.sleep(0.05)
+        wire.reset()
+
+    return deliver
+
+
+def truncated(wire: Wire, answer: Answer) -> None:
+    wire.send(head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
+
+
+def drip(part: str, seconds: float, released: threading.Event) -> Delivery:
+    """A byte now and then, and it never comes to an end."""
+
+    def deliver(wire: Wire, answer: Answer) -> None:
+        top = head(answer, 1_000_000)
+        at_once, slowly, padding = {
+            "status": (b"", b"HTTP/1.1 200 O", b"K"),
+            "headers": (top[: top.index(b"\r\n") + 2], b"X-Drip: ", b"x"),
+            "body": (top, answer.body, b" "),
+        }[part]
+        wire.send(at_once)
+        for byte in endless(slowly, padding):
+            wire.send(byte)
+            if released.wait(seconds) or wire.gone():
+                return
+
+    return deliver
+
+
+def endless(data: bytes, padding: bytes) -> Iterable[bytes]:
+    for value in data:
+        yield bytes([value])
+    while True:
+        yield padding
+
+
+def flood(chunk: bytes, times: int) -> Delivery:
+    """The right answer behind so much white space that only a client with a limit refuses it."""
+
+    def deliver(wire: Wire, answer: Answer) -> None:
+        wire.send(head(answer, None))
+        framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        for _ in range(times):
+            wire.send(framed)
+        wire.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body))
+
+    return deliver
