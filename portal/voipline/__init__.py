@@ -13,7 +13,7 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.mapping import MappingError, customise
-from portal.voipline.methods import METHODS, Method
+from portal.voipline.methods import METHODS, Method, is_account_number
 from portal.voipline.pasted import PastedUrl, split_url
 from portal.voipline.results import Answer, Statement
 from portal.voipline.secret import Secret
@@ -39,5 +39,6 @@ __all__ = [
     "UpstreamError",
     "call",
     "customise",
+    "is_account_number",
     "split_url",
 ]

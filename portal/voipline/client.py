@@ -2,7 +2,6 @@
 
 import logging
 import random
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from portal.voipline import transport, wire
 from portal.voipline.carrier import Carrier
 from portal.voipline.errors import NoAnswer, ServerError, Unreachable, UpstreamError
 from portal.voipline.exchange import Reply
-from portal.voipline.methods import PLACEHOLDER, Method
+from portal.voipline.methods import PLACEHOLDER, Method, is_account_number
 from portal.voipline.results import Answer
 from portal.voipline.urls import address, origin
 from portal.voipline.verdict import judge
@@ -23,7 +22,6 @@ log = logging.getLogger("portal.voipline")
 
 USER_AGENT = "voipline-portal"
 GET_TRIES = 3
-_ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PASSING = (502, 503, 504)
 
 
@@ -111,7 +109,7 @@ def _text(method: Method, name: str, value: wire.Value) -> str:
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{name} {error}") from None
-    if name == "account_number" and not _ACCOUNT_NUMBER.fullmatch(text):
+    if name == "account_number" and not is_account_number(text):
         raise ValueError("account_number is not an account number")
     return text
 

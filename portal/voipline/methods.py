@@ -5,14 +5,21 @@ Verbs, body kind, the statement's fields and `google_captcha` come from the carr
 the partner portal, so whatever stands here is a default; `customise` in `mapping.py` replaces it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 PLACEHOLDER = "{account_number}"
+_ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Group = tuple[str, ...]
+
+
+def is_account_number(text: str) -> bool:
+    """Letters, digits, dots, hyphens and underscores, at most 64: what may be sent as one, in a path too."""
+    return _ACCOUNT_NUMBER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

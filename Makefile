@@ -1,0 +1,60 @@
+# Everything a developer or operator runs. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# For checks alone: settings as in production, with keys that open nothing.
+CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
+	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
+
+.PHONY: help install dev demo test check serve bench screens format clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+install: $(VENV)/.installed ## Create .venv with what the portal needs at run time.
+
+dev: $(VENV)/.installed-dev ## The same, with what tests and checks need.
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
+	@exec $(BIN)/python manage.py demo $(ARGS)
+
+test: dev ## Run the tests (ARGS="…" goes to pytest).
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: dev ## Lint, types, migrations, deploy check, security lint.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(CHECK_ENV) $(BIN)/mypy
+	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/bandit --quiet --severity-level medium -c pyproject.toml -r portal accounts billing
+
+serve: install ## The production server, with the settings of the environment or .env.
+	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
+	@$(BIN)/python manage.py migrate --check >/dev/null || { echo "Migrations are pending: run $(BIN)/python manage.py migrate"; exit 1; }
+	$(BIN)/python manage.py check --deploy --database default
+	exec $(BIN)/python -m gunicorn -c portal/gunicorn.py portal.wsgi
+
+bench: dev ## Measure what a page and a carrier call cost, as ratios within one run.
+	$(BIN)/python -m tests.bench
+
+screens: dev ## Take the pictures of the README and of every page.
+	$(BIN)/python -m tests.browser.screens $(ARGS)
+
+format: dev ## Put the code into its shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove what make made.
+	rm -rf $(VENV) .demo staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis

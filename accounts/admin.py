@@ -1,0 +1,177 @@
+"""People in the admin: customers of all brands, and the operators themselves."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
+from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
+from accounts.models import SignInCode, User
+from portal.admin_site import site
+from portal.models import Brand
+
+_NAMES = ("first_name", "last_name", "company_name", "phone")
+_HISTORY = (_("Until now"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
+
+# The history page tells these with their old and new values.
+_TOLD = ("email", "account_number")
+
+
+@admin.register(User, site=site)
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Customers have no password and no permissions here; staff have no account number."""
+
+    list_display = ("email", "name", "brand", "account_number", "verified_at", "is_active")
+    list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
+    search_fields = (
+        "email",
+        "first_name",
+        "last_name",
+        "company_name",
+        "account_number",
+        "refused_account_number",
+    )
+    ordering = ("email", "pk")
+    filter_horizontal = ()
+    add_form = NewCustomerForm
+    add_form_template = "admin/change_form.html"
+    add_fieldsets = (
+        (
+            _("Customer"),
+            {
+                "description": _("Whoever works in the admin is added by the command create_operator."),
+                "fields": ("brand", "email", *_NAMES, "account_number"),
+            },
+        ),
+    )
+    customer_fieldsets = (
+        (_("Customer"), {"fields": ("brand", "email", *_NAMES, "is_active")}),
+        (
+            _("At the carrier"),
+            {"fields": ("account_number", "refused_account_number", "clear_refused_number")},
+        ),
+        _HISTORY,
+    )
+    staff_fieldsets = (
+        (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
+        (_("May"), {"fields": ("is_active", "is_superuser", "brands")}),
+        (_("Until now"), {"fields": ("last_login", "date_joined")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """With the brands, but without their pictures."""
+        return super().get_queryset(request).select_related("brand").defer("brand__logo")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """One form for customers, another for those who work here."""
+        if obj:
+            kwargs.setdefault("form", CustomerForm if obj.brand_id else StaffForm)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The refused number is shown only where there is one."""
+        if not obj:
+            return self.add_fieldsets
+        if not obj.brand_id:
+            return self.staff_fieldsets
+        if obj.refused_account_number:
+            return self.customer_fieldsets
+        person, _carrier, history = self.customer_fieldsets
+        return (person, (_("At the carrier"), {"fields": ("account_number",)}), history)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A customer stays with the brand; nobody locks themselves out."""
+        shown = ("password_in_words", "confirmed_at", "verified_at", "last_login", "date_joined")
+        if obj and obj.brand_id:
+            return (*shown, "brand", "refused_account_number")
+        return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Brands are chosen by name: without their pictures, and without a second page beside this one."""
+        if db_field.related_model is not Brand:
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget = forms.CheckboxSelectMultiple if db_field.many_to_many else forms.Select
+        return db_field.formfield(queryset=Brand.objects.defer("logo"), widget=widget, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever worked here is made inactive instead: with them the history of what they did would go."""
+        return bool(super().has_delete_permission(request, obj) and (obj is None or obj.brand_id))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Say so where somebody else took the address or number while this form was being saved."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            words = gettext("Not saved: somebody else has just taken this address or account number.")
+            self.message_user(request, words, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save; and where the address is a new one, it has everything to prove again."""
+        if form.cleaned_data.get("clear_refused_number"):
+            obj.refused_account_number = ""
+        if change and obj.brand_id and "email" in form.changed_data:
+            _forget_sign_ins(obj)
+        super().save_model(request, obj, form, change)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Old and new e-mail address and account number, for the history."""
+        parts: list[dict[str, Any]] = super().construct_change_message(request, form, formsets, add)
+        if add and (number := form.cleaned_data.get("account_number")):
+            return [*parts, {"added": {"name": str(form.fields["account_number"].label), "object": number}}]
+        for part in parts:
+            told = [_told(form, label) for label in part.get("changed", {}).get("fields", [])]
+            if told:
+                part["changed"]["fields"] = told
+        return parts
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Set a password: for staff alone, a customer has none."""
+        person = self.get_object(request, id)
+        if person is None or person.brand_id:
+            raise Http404
+        response = super().user_change_password(request, id, form_url)
+        if isinstance(response, TemplateResponse):
+            title = gettext("Set a password: %s") % person
+            response.context_data = {**(response.context_data or {}), "title": title}
+        return response
+
+    @admin.display(description=_("Name"), ordering="last_name")
+    def name(self, person: User) -> str:
+        """First and last name."""
+        return person.get_full_name()
+
+    @admin.display(description=_("Password"))
+    def password_in_words(self, person: User) -> SafeString:
+        """Whether there is one, and where to set it."""
+        state = gettext("Set.") if person.has_usable_password() else gettext("Not set.")
+        url = reverse("admin:auth_user_password_change", args=(person.pk,))
+        return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))
+
+
+def _told(form: Any, label: str) -> str:
+    """The label of a changed field, with old and new value for those that the history tells."""
+    for name in _TOLD:
+        if name in form.changed_data and label == str(form.fields[name].label):
+            return f"{label} (“{form.initial[name]}” → “{form.cleaned_data[name]}”)"
+    return label
+
+
+def _forget_sign_ins(customer: User) -> None:
+    """What the former address has proved says nothing about the new one; its sessions and codes end."""
+    customer.verified_at = customer.confirmed_at = None
+    customer.set_unusable_password()  # A session is bound to this text.
+    SignInCode.objects.filter(user=customer).delete()

@@ -1,0 +1,67 @@
+"""What the list of people in the admin can be narrowed to."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from portal.models import Brand
+
+
+class BrandFilter(SimpleListFilter):
+    """Customers of one brand."""
+
+    title = _("brand")
+    parameter_name = "brand"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """All brands by name."""
+        return [(str(pk), name) for pk, name in Brand.objects.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        """A brand that does not exist has no customers."""
+        value = self.value() or ""
+        if not value:
+            return queryset
+        return queryset.filter(brand=int(value)) if value.isdecimal() else queryset.none()
+
+
+class _ChoiceFilter(SimpleListFilter):
+    """A filter with fixed choices: value → words and condition."""
+
+    options: dict[str, tuple[Any, Q]] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """The choices in words."""
+        return [(value, words) for value, (words, _condition) in self.options.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        """Apply the chosen condition."""
+        chosen = self.options.get(self.value() or "")
+        return queryset.filter(chosen[1]) if chosen else queryset
+
+
+class KindFilter(_ChoiceFilter):
+    """Customers, staff or operators."""
+
+    title = _("kind")
+    parameter_name = "kind"
+    options = {
+        "customer": (_("Customers"), Q(brand__isnull=False)),
+        "staff": (_("Staff"), Q(brand=None, is_superuser=False)),
+        "operator": (_("Operators"), Q(brand=None, is_superuser=True)),
+    }
+
+
+class NumberFilter(_ChoiceFilter):
+    """Customers whose account number staff must look into."""
+
+    title = _("account number")
+    parameter_name = "number"
+    options = {
+        "without": (_("Without account number"), Q(brand__isnull=False, account_number="")),
+        "refused": (_("Account number refused"), Q(brand__isnull=False) & ~Q(refused_account_number="")),
+    }

@@ -1,0 +1,112 @@
+"""The brand's customers as rows: finding them, writing them down, and what a carrier may say about them."""
+
+import logging
+from typing import TypedDict
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+
+class SignUpDetails(TypedDict):
+    """What a visitor tells about themselves; the password is not among it, because we never keep it."""
+
+    first_name: str
+    last_name: str
+    company_name: str
+    email: str
+    phone: str
+
+
+def customer_find(*, brand: Brand, email: str) -> User | None:
+    """The brand's active customer with this address, in whatever case it is written."""
+    return User.objects.filter(brand=brand, email__lower=email.lower(), is_active=True).first()
+
+
+def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
+    """Write down who signed up; `account_number` is None where nobody knows whether the sign-up worked.
+
+    A row that never signed in and that staff did not fill takes the newer data; any other stays as it is.
+    """
+    user = User.objects.filter(brand=brand, email__lower=details["email"].lower()).first()
+    if user is None:
+        user = _create(brand, details)
+    else:
+        forgotten = {} if account_number is None else {"offered_account_number": "", "confirmed_at": None}
+        free = User.objects.filter(pk=user.pk, verified_at=None, account_number="", is_active=True)
+        free.update(**details, **forgotten)
+        user.refresh_from_db()
+    account_number_offer(user=user, account_number=account_number or "")
+
+
+def _create(brand: Brand, details: SignUpDetails) -> User:
+    user = User(brand=brand, **details)
+    user.set_unusable_password()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:  # Another request was first with this address.
+        return User.objects.get(brand=brand, email__lower=details["email"].lower())
+    return user
+
+
+def customer_confirmed(*, brand: Brand, email: str, account_number: str) -> None:
+    """Note that the carrier confirmed the address; there may be no customer here with it."""
+    if user := customer_find(brand=brand, email=email):
+        User.objects.filter(pk=user.pk, confirmed_at=None).update(confirmed_at=timezone.now())
+        account_number_offer(user=user, account_number=account_number)
+
+
+def customer_verified(*, user: User) -> User:
+    """Note that the address has proved itself by our code; only now a carrier's account number counts."""
+    if user.verified_at is None:
+        user.verified_at = timezone.now()
+        user.save(update_fields=["verified_at"])
+    if user.offered_account_number:
+        offered, user.offered_account_number = user.offered_account_number, ""
+        user.save(update_fields=["offered_account_number"])
+        account_number_offer(user=user, account_number=offered)
+    return user
+
+
+def account_number_offer(*, user: User, account_number: str) -> None:
+    """A carrier's answer names an account number. It may fill an empty one, and never overwrites one.
+
+    Before the first sign-in it waits. One that differs, or that another customer of the brand holds, is not
+    taken over: it is noted for staff and logged.
+    """
+    if not account_number or account_number == user.account_number:
+        return
+    if not _fits(account_number):
+        _refuse(user, "", "not an account number")
+    elif user.account_number or user.offered_account_number not in ("", account_number):
+        _refuse(user, account_number, "differs from the known one")
+    elif user.verified_at is None:
+        User.objects.filter(pk=user.pk).update(offered_account_number=account_number)
+    elif not _take(user, account_number):
+        _refuse(user, account_number, "held by another customer")
+
+
+def _fits(account_number: str) -> bool:
+    longest = User._meta.get_field("account_number").max_length
+    return len(account_number) <= (longest or 0) and account_number.isprintable()
+
+
+def _take(user: User, account_number: str) -> bool:
+    try:
+        with transaction.atomic():
+            taken = User.objects.filter(pk=user.pk, account_number="").update(account_number=account_number)
+    except IntegrityError:
+        return False
+    user.refresh_from_db(fields=["account_number"])
+    return bool(taken)
+
+
+def _refuse(user: User, account_number: str, why: str) -> None:
+    user.refused_account_number = account_number or "?"
+    user.save(update_fields=["refused_account_number"])
+    logger.warning("account number not taken over", extra={"customer": user.pk, "why": why})

@@ -1,0 +1,64 @@
+"""`manage.py create_operator EMAIL`."""
+
+import sys
+from getpass import getpass
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+
+
+class Command(BaseCommand):
+    """Makes a person who looks after the installation, in the admin."""
+
+    help = "Create an operator, who may do everything in the admin. Asks for the password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The address, and for scripts another way for the password to come in."""
+        parser.add_argument("email", help="The address to sign in with.")
+        parser.add_argument(
+            "--password-from-stdin",
+            action="store_true",
+            help="Read the password from standard input's first line.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Refuse what cannot be before asking for anything."""
+        user = _operator(options["email"].strip())
+        password = _read_line() if options["password_from_stdin"] else _asked_twice()
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise CommandError(f"this password cannot be used. {' '.join(error.messages)}") from error
+        user.set_password(password)
+        user.save()
+        self.stdout.write(f"{user.email} can sign in to the admin now.")
+
+
+def _operator(email: str) -> User:
+    user = User(email=email, is_staff=True, is_superuser=True)
+    try:
+        user.clean_fields(exclude={"password"})
+    except ValidationError as error:
+        raise CommandError(f"{email or 'nothing'} is not an e-mail address.") from error
+    if User.objects.filter(brand=None, email__lower=email.lower()).exists():
+        raise CommandError(f"{email} has a place in the admin already.")
+    return user
+
+
+def _read_line() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _asked_twice() -> str:
+    try:
+        password = getpass("Password: ")
+        again = getpass("Password again: ")
+    except EOFError as error:
+        raise CommandError("no password was given; for scripts there is --password-from-stdin.") from error
+    if password != again:
+        raise CommandError("the two passwords are not the same.")
+    return password

@@ -1,0 +1,108 @@
+"""People: the brands' customers, and those who work in the admin. And what signing in leaves behind."""
+
+import uuid
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from portal.models import Brand
+
+models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
+
+
+def _opaque() -> str:
+    return uuid.uuid4().hex
+
+
+class User(AbstractUser):
+    """A customer (brand set, signs in by a mailed code) or a person of the admin (brand empty, password)."""
+
+    username = models.CharField(max_length=32, unique=True, default=_opaque, editable=False)
+    email = models.EmailField(_("e-mail address"))
+    brand = models.ForeignKey(
+        Brand, models.PROTECT, null=True, blank=True, related_name="customers", verbose_name=_("brand")
+    )
+    brands = models.ManyToManyField(
+        Brand, blank=True, related_name="staff", verbose_name=_("brands of this staff")
+    )
+    company_name = models.CharField(_("company"), max_length=150, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    account_number = models.CharField(_("account number"), max_length=64, blank=True)
+    offered_account_number = models.CharField(
+        _("account number awaiting the first sign-in"), max_length=64, blank=True, editable=False
+    )
+    refused_account_number = models.CharField(
+        _("account number the carrier gave that was not taken over"), max_length=64, blank=True
+    )
+    confirmed_at = models.DateTimeField(_("confirmed at the carrier"), null=True, blank=True, editable=False)
+    verified_at = models.DateTimeField(_("first sign-in by code"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(brand=None) | models.Q(is_staff=False, is_superuser=False),
+                name="a_customer_is_never_staff",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(brand=None) | models.Q(password__startswith="!"),  # noqa: S106
+                name="a_customer_has_no_password",
+            ),
+            models.UniqueConstraint(
+                Lower("email"), "brand", name="email_once_per_brand", condition=models.Q(brand__isnull=False)
+            ),
+            models.UniqueConstraint(
+                Lower("email"), name="email_once_among_staff", condition=models.Q(brand__isnull=True)
+            ),
+            models.UniqueConstraint(
+                fields=("brand", "account_number"),
+                condition=~models.Q(account_number=""),
+                name="account_number_once_per_brand",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class SignInCode(models.Model):
+    """One mailed code: eight digits, ten minutes, once, three tries, for one browser on one brand.
+
+    For an address without an account a row is written too, without user, so that both look alike.
+    """
+
+    DIGITS = 8
+    TRIES = 3
+    LIFETIME = timedelta(minutes=10)
+    KEPT = timedelta(days=1)  # After that, for whoever looks into a complaint.
+
+    brand = models.ForeignKey(Brand, models.CASCADE)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    code_hash = models.CharField(max_length=64)
+    browser_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"sign-in code of {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Submission(models.Model):
+    """One form that carried a captcha token to the carrier, and how it ended; see `accounts.submissions`."""
+
+    LIFETIME = timedelta(minutes=10)
+
+    brand = models.ForeignKey(Brand, models.CASCADE)
+    kind = models.CharField(max_length=20)
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    outcome = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.created_at:%Y-%m-%d %H:%M:%S}"

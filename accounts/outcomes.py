@@ -1,0 +1,143 @@
+"""How an action at the carrier ended, in a customer's words."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from portal.voipline import RateLimited, Rejected, UpstreamError
+
+State = Literal["done", "refused", "unknown", "unavailable", "pending"]
+
+ALL = "__all__"  # The form as a whole, as Django names it.
+
+# Where each meaning of a response code is shown, and in which words.
+MEANINGS: dict[str, tuple[str, Promise]] = {
+    "captcha_failed": ("captcha", _("The security check was not accepted. Please do it again.")),
+    "email_taken": (
+        "email",
+        _(
+            "There is already an account with this e-mail address. Sign in, or reset the password of your "
+            "account."
+        ),
+    ),
+    "code_wrong": (
+        "code",
+        _("This code is not right. Copy it from the newest mail, or follow the link in it."),
+    ),
+    "customer_unknown": (ALL, _("We found no account with these details. Please ask our support to look.")),
+    "already_confirmed": (ALL, _("This e-mail address is confirmed already. You can sign in.")),
+}
+REFUSED = _("Your details were not accepted. Please check them; if they are right, ask our support.")
+
+UNAVAILABLE = _(
+    "We cannot reach the telephone system at the moment. Nothing was changed. Please try again in a few "
+    "minutes."
+)
+BUSY = _("Too many people are asking at the moment. Nothing was changed. Please try again in a minute.")
+CAPTCHA_DOWN = _(
+    "The security check does not work at the moment, so nothing was sent. Please try again in a minute."
+)
+MAIL_DOWN = _(
+    "We cannot send mail at the moment, so you have no code from us. Please try again in a few minutes."
+)
+PENDING = _(
+    "You have sent this already, and we are still working on it. Wait a few seconds, then reload this page."
+)
+UNKNOWN: dict[str, Promise] = {
+    "sign_up": _(
+        "We sent your sign-up on but got no clear answer, so it may have worked. Look into your mailbox (and "
+        "the spam folder): if a confirmation mail comes within 15 minutes, follow it. If none comes, send "
+        "this form again."
+    ),
+    "confirm": _(
+        "We sent your code on but got no clear answer, so it may have worked. Try to sign in; if your "
+        "account does not work yet, send this form again in a few minutes."
+    ),
+    "sign_in": _(
+        "Something went wrong on our side, so we cannot tell whether a code was mailed. Look into your "
+        "mailbox; if none comes, ask for a code again."
+    ),
+    "reset": _(
+        "We passed your request on but got no clear answer, so it may have worked. Look into your mailbox "
+        "(and the spam folder). If no mail comes within 15 minutes, send this form again."
+    ),
+    "open": _(
+        "We asked for your account to be opened but got no clear answer. Nothing in your account was "
+        "changed. Please try again in a few minutes; if it goes on, ask our support."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one action.
+
+    `errors` maps a form's field, or `__all__`, to texts; `retry_after` is in seconds;
+    `sign_in_code` is the key of the code that was mailed on the way, where one was.
+    """
+
+    state: State
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    meaning: str = ""
+    retry_after: int | None = None
+    sign_in_code: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For keeping; the texts are in the language of the visitor."""
+        return asdict(self)
+
+    @property
+    def done(self) -> bool:
+        """Whether what was asked is done."""
+        return self.state == "done"
+
+
+DONE = Outcome("done")
+
+
+def from_json(data: dict[str, Any]) -> Outcome:
+    """What `as_json` wrote; other members are left alone."""
+    return Outcome(**{each.name: data[each.name] for each in fields(Outcome)})
+
+
+def pending() -> Outcome:
+    """The same form was sent a moment ago and has no answer yet."""
+    return Outcome("pending", {ALL: [str(PENDING)]})
+
+
+def unknown(kind: str) -> Outcome:
+    """It was sent, and nobody knows whether it took effect."""
+    return Outcome("unknown", {ALL: [str(UNKNOWN[kind])]})
+
+
+def unavailable(text: Promise, *, retry_after: int | None = None) -> Outcome:
+    """Nothing happened, and it is not the visitor's doing."""
+    return Outcome("unavailable", {ALL: [str(text)]}, retry_after=retry_after)
+
+
+def refused(meaning: str) -> Outcome:
+    """One of MEANINGS, at its place."""
+    place, text = MEANINGS[meaning]
+    return Outcome("refused", {place: [str(text)]}, meaning)
+
+
+def outcome_of(error: UpstreamError, kind: str) -> Outcome:
+    """What to tell a customer about an error, by what it means for what they asked."""
+    if error.may_have_happened:
+        return unknown(kind)
+    if isinstance(error, Rejected):
+        return _refused(error)
+    if isinstance(error, RateLimited):
+        return unavailable(BUSY, retry_after=error.retry_after or 60)
+    return unavailable(UNAVAILABLE)
+
+
+def _refused(error: Rejected) -> Outcome:
+    if error.meaning in MEANINGS:
+        return refused(error.meaning)
+    if "google_captcha" in error.fields:
+        return refused("captcha_failed")
+    general = [error.user_message] if error.user_message else [] if error.fields else [str(REFUSED)]
+    return Outcome("refused", {**error.fields, **({ALL: general} if general else {})})

@@ -1,0 +1,60 @@
+"""What the pages with a form have in common: one way to show the form, and to show it again."""
+
+from http import HTTPStatus
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import ngettext
+
+from accounts.forms import BrandForm
+from accounts.outcomes import Outcome
+from portal import captcha, ratelimit
+from portal.http import BrandRequest
+
+_STATUS = {
+    "done": HTTPStatus.OK,
+    "refused": HTTPStatus.OK,
+    "pending": HTTPStatus.ACCEPTED,
+    "unknown": HTTPStatus.SERVICE_UNAVAILABLE,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def form_page(
+    request: BrandRequest, template: str, form: BrandForm, status: int = 200, **context: object
+) -> HttpResponse:
+    """The page with its form; with a captcha on it, under the policy that lets Google's script in."""
+    values = {"form": form, **context}
+    if form.has_captcha:
+        values["captcha_script"] = captcha.script_url(request.brand)
+    response = render(request, template, values, status=status)
+    return captcha.allow(response) if form.has_captcha else response
+
+
+def form_again(
+    request: BrandRequest, template: str, form: BrandForm, outcome: Outcome, **context: object
+) -> HttpResponse:
+    """The form with what was typed and what came of it: 503 and an honest text where we cannot serve."""
+    for name, texts in outcome.errors.items():
+        for text in texts:
+            form.add_error(name if name in form.fields else None, text)
+    response = form_page(request, template, form, _STATUS[outcome.state], outcome=outcome, **context)
+    if outcome.retry_after:
+        response["Retry-After"] = str(outcome.retry_after)
+    return response
+
+
+def form_limited(
+    request: BrandRequest, template: str, form: BrandForm, limited: ratelimit.Limited, **context: object
+) -> HttpResponse:
+    """429: the form with what the visitor typed, and when to try again."""
+    minutes = -(-limited.retry_after // 60)
+    text = ngettext(
+        "Too many attempts. Please wait %(minutes)d minute, then try again.",
+        "Too many attempts. Please wait %(minutes)d minutes, then try again.",
+        minutes,
+    ) % {"minutes": minutes}
+    form.add_error(None, text)
+    response = form_page(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
+    response["Retry-After"] = str(limited.retry_after)
+    return response

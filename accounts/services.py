@@ -1,0 +1,156 @@
+"""What a customer can do, one function an action.
+
+Each answers with an Outcome in the customer's words. An action that carries a captcha token happens once,
+however often its form is sent.
+"""
+
+import logging
+
+from accounts.codes import sign_in_code_request
+from accounts.customers import SignUpDetails, customer_confirmed, customer_keep
+from accounts.handover import hand_over_url
+from accounts.models import User
+from accounts.outcomes import (
+    CAPTCHA_DOWN,
+    DONE,
+    MAIL_DOWN,
+    Outcome,
+    outcome_of,
+    refused,
+    unavailable,
+)
+from accounts.submissions import once
+from portal import captcha, ratelimit, upstream
+from portal.mail import MailNotSent
+from portal.models import Brand
+from portal.voipline import Answer, BadAnswer, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+
+def customer_sign_up(*, brand: Brand, details: SignUpDetails, password: str, token: str) -> Outcome:
+    """Register at the carrier, and keep the customer here when that succeeded or may have."""
+
+    def work() -> Outcome:
+        values = {name: str(value) or None for name, value in details.items()}
+        try:
+            answer = upstream.call(
+                brand=brand, method="register_customer", **values, password=password, google_captcha=token
+            )
+        except UpstreamError as error:
+            if error.may_have_happened:
+                customer_keep(brand=brand, details=details, account_number=None)
+            return outcome_of(error, "sign_up")
+        customer_keep(brand=brand, details=details, account_number=_account_number(answer))
+        return DONE
+
+    typed = [str(value) for value in details.values()]
+    return once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)
+
+
+def _account_number(answer: Answer) -> str:
+    return str(answer.get("account_number", ""))
+
+
+def email_confirm(
+    *, brand: Brand, email: str, code: str, token: str, network: str, browser: str | None
+) -> Outcome:
+    """Confirm an address at the carrier, then mail our own code to it, unless `browser` is None.
+
+    The confirmation signs nobody in, and gates nothing here. A code that could not be mailed leaves the
+    outcome done, with the meaning `code_limited` or `mail_down`. Raises Limited.
+    """
+
+    def work() -> Outcome:
+        ratelimit.count(brand=brand, action="confirm_email", email=email, network=network)
+        try:
+            answer = upstream.call(
+                brand=brand, method="confirm_email", email=email, code=code, google_captcha=token
+            )
+        except UpstreamError as error:
+            return outcome_of(error, "confirm")
+        customer_confirmed(brand=brand, email=email, account_number=_account_number(answer))
+        return DONE if browser is None else _code_after_confirmation(brand, email, network, browser)
+
+    return once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
+
+
+def _code_after_confirmation(brand: Brand, email: str, network: str, browser: str) -> Outcome:
+    try:
+        row = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+    except ratelimit.Limited:
+        return Outcome("done", meaning="code_limited")
+    except MailNotSent:
+        return Outcome("done", meaning="mail_down")
+    return Outcome("done", sign_in_code=row.pk)
+
+
+def sign_in_request(
+    *, brand: Brand, email: str, network: str, browser: str, token: str = "", address: str = ""
+) -> Outcome:
+    """Mail a code. A token, which belongs to this form alone, is verified first, here. Raises Limited."""
+
+    def work() -> Outcome:
+        if token and (problem := _captcha_problem(brand, token, address)):
+            return problem
+        try:
+            row = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+        except MailNotSent:
+            return unavailable(MAIL_DOWN, retry_after=120)
+        return Outcome("done", sign_in_code=row.pk)
+
+    return once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()
+
+
+def _captcha_problem(brand: Brand, token: str, address: str) -> Outcome | None:
+    try:
+        good = captcha.verify(brand=brand, token=token, address=address)
+    except captcha.CaptchaUnavailable:
+        return unavailable(CAPTCHA_DOWN, retry_after=60)
+    return None if good else refused("captcha_failed")
+
+
+def password_reset(*, brand: Brand, email: str, token: str) -> Outcome:
+    """Ask the carrier to mail a way to a new password. An unknown address looks the same as a known one."""
+
+    def work() -> Outcome:
+        try:
+            upstream.call(brand=brand, method="reset_password", email=email, google_captcha=token)
+        except UpstreamError as error:
+            outcome = outcome_of(error, "reset")
+            return DONE if outcome.meaning == "customer_unknown" else outcome
+        return DONE
+
+    return once(brand=brand, kind="reset", token=token, typed=[email], work=work)
+
+
+def account_open(*, brand: Brand, user: User, password: str, token: str) -> tuple[Outcome, str]:
+    """Ask the carrier for a login URL: the outcome and the URL, which is empty for every repeated request.
+
+    The URL is handed to the caller alone; it is not kept and not logged.
+    """
+    urls: list[str] = []
+
+    def work() -> Outcome:
+        try:
+            urls.append(_login_url(brand, user, password, token))
+        except UpstreamError as error:
+            return outcome_of(error, "open")
+        return DONE
+
+    outcome = once(brand=brand, kind="open", token=token, typed=[str(user.pk)], work=work)
+    return outcome, urls[0] if urls else ""
+
+
+def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
+    method = brand.method("login_via_url")
+    offered = {"account_number": user.account_number, "email": user.email, "password": password}
+    values = {name: value for name, value in offered.items() if value and method.wants(name)}
+    answer = upstream.call(brand=brand, method="login_via_url", **values, google_captcha=token)
+    try:
+        return hand_over_url(brand, str(answer["url"]))
+    except ValueError as error:
+        logger.error("login URL refused", extra={"brand": brand.slug, "why": str(error)})
+        raise BadAnswer(
+            method="login_via_url", status=200, message=str(error), may_have_happened=True
+        ) from error

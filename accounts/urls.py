@@ -1,0 +1,18 @@
+"""Addresses of the customer's journey."""
+
+from django.urls import path
+
+from accounts.views import carrier, sign_in, sign_up
+
+app_name = "accounts"
+
+urlpatterns = [
+    path("sign-up/", sign_up.sign_up, name="sign_up"),
+    path("sign-up/confirm/", sign_up.confirm, name="confirm"),
+    path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-in/code/", sign_in.sign_in_code, name="sign_in_code"),
+    path("sign-out/", sign_in.sign_out, name="sign_out"),
+    path("password-reset/", carrier.password_reset, name="password_reset"),
+    path("password-reset/sent/", carrier.password_reset_sent, name="password_reset_sent"),
+    path("account/open/", carrier.account_open, name="account_open"),
+]

@@ -1,0 +1,88 @@
+"""What the carrier does for a known customer: mail a way to a new password, open its own portal."""
+
+from http import HTTPStatus
+from typing import cast
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import services
+from accounts.forms import OpenForm, PasswordResetForm
+from accounts.handover import form_action
+from accounts.models import User
+from accounts.pages import form_again, form_limited, form_page
+from accounts.views.sessions import known_email
+from portal import ratelimit
+from portal.http import BrandRequest
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@login_not_required
+@page
+@sensitive_post_parameters()
+def password_reset(request: BrandRequest) -> HttpResponse:
+    """/password-reset/: of the carrier's password; here nobody has one."""
+    template = "accounts/password_reset.html"
+    if request.method != "POST":
+        initial = {"email": request.user.email} if request.user.is_authenticated else known_email(request)
+        return form_page(request, template, PasswordResetForm(brand=request.brand, initial=initial))
+    form = PasswordResetForm(request.POST, brand=request.brand)
+    if not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        ratelimit.hit(action="captcha_post", network=request.client_network)
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited)
+    email = form.cleaned_data["email"]
+    outcome = services.password_reset(brand=request.brand, email=email, token=form.cleaned_data["captcha"])
+    if not outcome.done:
+        return form_again(request, template, form, outcome)
+    request.session["reset"] = {"email": email}
+    return redirect("accounts:password_reset_sent")
+
+
+@login_not_required
+@require_safe
+def password_reset_sent(request: BrandRequest) -> HttpResponse:
+    """/password-reset/sent/: the same for every address."""
+    return render(
+        request, "accounts/password_reset_sent.html", {"email": request.session.get("reset", {}).get("email")}
+    )
+
+
+@page
+@sensitive_post_parameters()
+def account_open(request: BrandRequest) -> HttpResponse:
+    """/account/open/: one button, then the carrier's portal. This page alone may lead to the login hosts."""
+    user = cast(User, request.user)
+    if not user.account_number and request.brand.method("login_via_url").wants("account_number"):
+        return render(request, "accounts/no_account_number.html", status=HTTPStatus.CONFLICT)
+    response = _account_open(request, user)
+    if hasattr(response, "_csp_update"):
+        response._csp_update["form-action"] = form_action(request.brand)
+    return response
+
+
+def _account_open(request: BrandRequest, user: User) -> HttpResponse:
+    template = "accounts/account_open.html"
+    form = OpenForm(request.POST if request.method == "POST" else None, brand=request.brand)
+    if request.method != "POST" or not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        ratelimit.hit(action="captcha_post", network=request.client_network)
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited)
+    outcome, url = services.account_open(
+        brand=request.brand,
+        user=user,
+        password=form.cleaned_data.get("password", ""),
+        token=form.cleaned_data["captcha"],
+    )
+    if not url:
+        return form_again(request, template, form, outcome)
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)

@@ -1,0 +1,44 @@
+"""What a visitor's session holds before the sign-in.
+
+`browser`     a secret that binds codes to this browser
+`sign_in`     the code that was asked for
+`next`        the page that was wanted
+`sign_up`     the form as it was typed
+`registered`  the address that this browser signed up
+`confirm`     what the confirmation form starts with
+"""
+
+import secrets
+
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from portal.http import BrandRequest
+
+_LONGEST_NEXT = 500
+
+
+def browser_secret(request: BrandRequest) -> str:
+    """The secret of this browser; made at the first call, which starts the session."""
+    if "browser" not in request.session:
+        request.session["browser"] = secrets.token_urlsafe(32)
+    return str(request.session["browser"])
+
+
+def code_asked(request: BrandRequest, email: str, code: int | None, **more: object) -> None:
+    """Note which code the next page is to ask for."""
+    request.session["sign_in"] = {"code": code, "email": email, **more}
+
+
+def known_email(request: BrandRequest) -> dict[str, str]:
+    """The address this visitor last gave us, to begin a form with."""
+    for key in ("sign_in", "confirm", "sign_up"):
+        if email := request.session.get(key, {}).get("email"):
+            return {"email": email}
+    return {}
+
+
+def wanted_page(request: BrandRequest) -> str:
+    """The page of `?next=`, if it is one of this host; else empty."""
+    wanted = request.GET.get("next", "")
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""

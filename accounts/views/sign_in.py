@@ -1,0 +1,131 @@
+"""Signing in by a mailed code, and out."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import codes, services
+from accounts.forms import CodeForm, SignInForm
+from accounts.models import User
+from accounts.pages import form_again, form_limited, form_page
+from accounts.views.sessions import browser_secret, code_asked, known_email, wanted_page
+from portal import ratelimit
+from portal.http import BrandRequest
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@login_not_required
+@page
+@sensitive_post_parameters()
+def sign_in(request: BrandRequest) -> HttpResponse:
+    """/sign-in/; `?next=` names the page that was wanted."""
+    wanted = wanted_page(request)
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(wanted or reverse("billing:home"))
+    if wanted:
+        request.session["next"] = wanted
+    if request.method == "POST":
+        return _sign_in(request, SignInForm(request.POST, brand=request.brand))
+    form = SignInForm(brand=request.brand, initial=known_email(request))
+    if (
+        form.has_captcha
+    ):  # A form that may be sent once only must come from one browser, even when sent twice.
+        browser_secret(request)
+    return form_page(request, "accounts/sign_in.html", form)
+
+
+def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
+    template = "accounts/sign_in.html"
+    if not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome = services.sign_in_request(
+            brand=request.brand,
+            email=form.cleaned_data["email"],
+            network=request.client_network,
+            browser=browser_secret(request),
+            token=form.cleaned_data.get("captcha", ""),
+            address=request.client_address,
+        )
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited)
+    if not outcome.done:
+        return form_again(request, template, form, outcome)
+    code_asked(request, form.cleaned_data["email"], outcome.sign_in_code)
+    return redirect("accounts:sign_in_code")
+
+
+@login_not_required
+@page
+@sensitive_post_parameters()
+def sign_in_code(request: BrandRequest) -> HttpResponse:
+    """/sign-in/code/"""
+    asked = request.session.get("sign_in", {})
+    if request.user.is_authenticated or not asked.get("code"):
+        return redirect("billing:home" if request.user.is_authenticated else "accounts:sign_in")
+    template = "accounts/sign_in_code.html"
+    context = {name: asked.get(name, False) for name in ("email", "confirmed", "advise_reset")}
+    if request.method != "POST":
+        return form_page(request, template, CodeForm(brand=request.brand), **context)
+    form = CodeForm(request.POST, brand=request.brand)
+    if not form.is_valid():
+        return form_page(request, template, form, **context)
+    try:
+        user = _redeemed(request, asked, form.cleaned_data["code"])
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited, **context)
+    except codes.CodeRefused as refused:
+        form.add_error("code", _refusal(refused.tries_left))
+        return form_page(request, template, form, **context)
+    return _signed_in(request, user)
+
+
+def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
+    ratelimit.hit(action="code_post", network=request.client_network)
+    return codes.sign_in_code_redeem(
+        brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
+    )
+
+
+def _refusal(tries_left: int) -> str:
+    if not tries_left:
+        return _("This code can no longer be used. Ask for a new one.")
+    return ngettext(
+        "This code is not right. You can try %(count)d more time.",
+        "This code is not right. You can try %(count)d more times.",
+        tries_left,
+    ) % {"count": tries_left}
+
+
+def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
+    """A new session key, and nothing of the time before but the way to the page that was wanted."""
+    wanted = request.session.get("next") or reverse("billing:home")
+    request.session.flush()
+    login(request, user)
+    if user.account_number and user.refused_account_number:
+        text = _(
+            "The telephone system gave us another account number for you than the one we know. We changed "
+            "nothing. Please ask our support to look: %(email)s"
+        )
+        messages.warning(request, text % {"email": request.brand.support_email})
+    return HttpResponseRedirect(wanted)
+
+
+@login_not_required
+@require_POST
+def sign_out(request: BrandRequest) -> HttpResponse:
+    """/sign-out/: the session ends on the server too."""
+    logout(request)
+    messages.success(request, _("You are signed out."))
+    return redirect("billing:home")

@@ -1,0 +1,144 @@
+"""Signing up, and confirming the e-mail address."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from accounts import services
+from accounts.customers import SignUpDetails
+from accounts.forms import ConfirmForm, SignInForm, SignUpForm
+from accounts.outcomes import MAIL_DOWN, Outcome, unavailable
+from accounts.pages import form_again, form_limited, form_page
+from accounts.views.sessions import browser_secret, code_asked
+from portal import ratelimit
+from portal.http import BrandRequest
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@login_not_required
+@page
+@sensitive_post_parameters()
+def sign_up(request: BrandRequest) -> HttpResponse:
+    """/sign-up/"""
+    if request.user.is_authenticated:
+        return redirect("billing:home")
+    if not request.brand.signup_open:
+        return render(request, "accounts/sign_up_closed.html")
+    template = "accounts/sign_up.html"
+    if request.method != "POST":
+        browser_secret(request)  # Starts the session: no cookie can be set with an answer from 500 on.
+        return form_page(
+            request, template, SignUpForm(brand=request.brand, initial=request.session.get("sign_up"))
+        )
+    form = SignUpForm(request.POST, brand=request.brand)
+    if not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        ratelimit.hit(action="captcha_post", network=request.client_network)
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited)
+    outcome = _register(request, form)
+    return redirect("accounts:confirm") if outcome.done else form_again(request, template, form, outcome)
+
+
+def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
+    data = form.cleaned_data
+    details = SignUpDetails(
+        first_name=data["first_name"],
+        last_name=data["last_name"],
+        company_name=data["company_name"],
+        email=data["email"],
+        phone=data["phone"],
+    )
+    outcome = services.customer_sign_up(
+        brand=request.brand, details=details, password=data["password"], token=data["captcha"]
+    )
+    request.session["sign_up"] = form.kept()
+    if outcome.state in ("done", "unknown"):
+        request.session["confirm"] = {"email": data["email"]}
+    if outcome.done:  # Only then it was surely this browser that chose the account's password.
+        request.session["registered"] = data["email"]
+    return outcome
+
+
+@login_not_required
+@page
+@sensitive_post_parameters()
+def confirm(request: BrandRequest) -> HttpResponse:
+    """/sign-up/confirm/"""
+    if request.method == "POST":
+        return _confirm(request)
+    if "code" in request.GET or "email" in request.GET:
+        return _query_taken(request)
+    browser_secret(request)  # Before the form is sent, so that one sent twice comes from one browser.
+    return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
+
+
+def _query_taken(request: BrandRequest) -> HttpResponse:
+    """Move a link's query into the session, so that its code is in no address bar and no error report."""
+    given = {name: request.GET[name][:254] for name in ("email", "code") if name in request.GET}
+    request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
+    request.session["confirm"] = {**request.session.get("confirm", {}), **given}
+    return redirect("accounts:confirm")
+
+
+def _context(request: BrandRequest) -> dict[str, Any]:
+    return {"registered": request.session.get("registered", ""), "typed": "sign_up" in request.session}
+
+
+def _confirm_page(request: BrandRequest, form: ConfirmForm) -> HttpResponse:
+    return form_page(request, "accounts/confirm.html", form, **_context(request))
+
+
+def _confirm(request: BrandRequest) -> HttpResponse:
+    form = ConfirmForm(request.POST, brand=request.brand)
+    if not form.is_valid():
+        return _confirm_page(request, form)
+    try:
+        ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome = services.email_confirm(
+            brand=request.brand,
+            email=form.cleaned_data["email"],
+            code=form.cleaned_data["code"],
+            token=form.cleaned_data["captcha"],
+            network=request.client_network,
+            browser=None if request.user.is_authenticated else browser_secret(request),
+        )
+    except ratelimit.Limited as limited:
+        return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
+    if not outcome.done:
+        return form_again(request, "accounts/confirm.html", form, outcome, **_context(request))
+    return _confirmed(request, form.cleaned_data["email"], outcome)
+
+
+def _confirmed(request: BrandRequest, email: str, outcome: Outcome) -> HttpResponse:
+    """On to our code, which is mailed. Another browser than the first is advised to set its own password."""
+    own = request.session.get("registered", "").lower() == email.lower()
+    request.session.pop("confirm", None)
+    if request.user.is_authenticated:
+        messages.success(request, _("Your e-mail address is confirmed."))
+        return redirect("billing:home")
+    code_asked(request, email, outcome.sign_in_code, confirmed=True, advise_reset=not own)
+    if outcome.sign_in_code:
+        return redirect("accounts:sign_in_code")
+    if outcome.meaning == "mail_down":
+        return _confirmed_without_mail(request, email)
+    messages.success(request, _("Your e-mail address is confirmed."))
+    messages.warning(
+        request, _("You have asked for many codes already. Please sign in with a new one later.")
+    )
+    return redirect("accounts:sign_in")
+
+
+def _confirmed_without_mail(request: BrandRequest, email: str) -> HttpResponse:
+    messages.success(request, _("Your e-mail address is confirmed."))
+    form = SignInForm(brand=request.brand, data={"email": email})
+    form.errors.clear()
+    return form_again(request, "accounts/sign_in.html", form, unavailable(MAIL_DOWN, retry_after=120))

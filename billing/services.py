@@ -1,0 +1,72 @@
+"""Reading a customer's figures from the carrier."""
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from billing.periods import Period
+from portal import upstream
+from portal.models import Brand
+from portal.voipline import Statement
+
+logger = logging.getLogger(__name__)
+
+
+def statement_read(*, brand: Brand, account_number: str, period: Period) -> Statement:
+    """The customer's statement for a period, as the carrier sends it.
+
+    Amounts are in the brand's currency, with up to five decimals. Sums that do not hold are logged, never
+    repaired. Raises UpstreamError.
+    """
+    answer = upstream.call(
+        brand=brand,
+        method="customer_balance",
+        account_number=account_number,
+        from_date=period.from_date,
+        to_date=period.to_date,
+    )
+    statement = Statement.from_answer(answer)
+    if not statement.sums_hold:
+        logger.warning("statement does not add up", extra={"brand": brand.slug})
+    return statement
+
+
+def statement_rows() -> list[tuple[str, str]]:
+    """(field, label) in the order in which a statement is read."""
+    return [
+        ("opening_balance", _("Opening balance")),
+        ("payments", _("Payments")),
+        ("call_charges", _("Call charges")),
+        ("other_charges", _("Other charges")),
+        ("adjustments", _("Adjustments")),
+        ("total_charges", _("Total charges")),
+        ("closing_balance", _("Closing balance")),
+    ]
+
+
+def statement_csv(*, brand: Brand, account_number: str, period: Period, statement: Statement) -> str:
+    """The statement as CSV (RFC 4180): bare numbers with all their decimals, texts safe for a spreadsheet."""
+    head = [
+        (_("Account number"), account_number),
+        (_("From"), period.from_date.isoformat()),
+        (_("To"), period.to_date.isoformat()),
+        (_("Currency"), brand.currency),
+    ]
+    figures = [(label, f"{getattr(statement, name):f}") for name, label in statement_rows()]
+    texts = [(neutral(label), neutral(value)) for label, value in head]
+    return _lines(texts + [(neutral(label), number) for label, number in figures])
+
+
+def _lines(rows: Iterable[tuple[str, str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def neutral(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, CSV injection; full-width signs included)."""
+    return f"'{text}" if re.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", text) else text

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Django's command line, with the settings of this portal."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command that stands on the command line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    if sys.argv[1:2] == ["demo"]:
+        # The demo brings its own environment, so it must be in place before the settings are read.
+        from portal import demo
+
+        demo.prepare_environment(sys.argv[2:])
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Google reCAPTCHA: the field that collects a token, our own check of one, and what a page must be allowed.
+
+A token verifies once, with whoever asks first. A token that goes to the carrier is therefore never
+verified here (the carrier does it); only forms of our own call `verify`, once.
+"""
+
+import logging
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from csp.constants import NONCE, SELF, STRICT_DYNAMIC
+from django import forms
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+from django_recaptcha.fields import ReCaptchaField
+from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
+
+from portal.crypto import SecretUnreadable
+from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_TOKEN = 8192
+_LOWEST_SCORE = 0.5
+_TIMEOUTS = (3, 5)
+
+
+class CaptchaUnavailable(Exception):
+    """Google could not be asked; nothing is known about the visitor."""
+
+
+class CaptchaField(ReCaptchaField):  # type: ignore[misc]
+    """Takes a token and leaves it as it came: required, but never verified while the form is validated."""
+
+    def __init__(self, *, brand: Brand, action: str) -> None:
+        super().__init__(
+            public_key=brand.recaptcha_site_key,
+            private_key="unused",
+            widget=_widget(brand, action),
+            label=_("Security check"),
+            max_length=_LONGEST_TOKEN,
+            strip=False,
+            error_messages={"required": _("Please complete the security check.")},
+        )
+
+    def validate(self, value: Any) -> None:
+        """Presence only. The library's own method would spend the token."""
+        forms.CharField.validate(self, value)
+
+
+def _widget(brand: Brand, action: str) -> ReCaptchaBase:
+    attrs = {"data-kind": brand.recaptcha_kind, "data-action": action}
+    if brand.recaptcha_kind == "v3":
+        return ReCaptchaV3(action=action, attrs=attrs)
+    if brand.recaptcha_kind == "v2-invisible":
+        return ReCaptchaV2Invisible(attrs=attrs)
+    return ReCaptchaV2Checkbox(attrs=attrs)
+
+
+def script_url(brand: Brand) -> str:
+    """Google's script for the brand's kind of captcha; our captcha.js renders each widget explicitly."""
+    render = brand.recaptcha_site_key if brand.recaptcha_kind == "v3" else "explicit"
+    return f"{settings.RECAPTCHA_URL}/api.js?" + urlencode({"render": render, "hl": brand.language})
+
+
+def allow(response: HttpResponse) -> HttpResponse:
+    """Widen the content security policy of a page that shows a captcha, by no more than Google needs."""
+    google = "{0.scheme}://{0.netloc}".format(urlsplit(settings.RECAPTCHA_URL))
+    response._csp_replace = {"script-src": [NONCE, STRICT_DYNAMIC]}  # type: ignore[attr-defined]
+    response._csp_update = {  # type: ignore[attr-defined]
+        "frame-src": [google, "https://www.gstatic.com"],
+        "connect-src": [google, "https://www.gstatic.com"],
+        "img-src": [SELF, "https://www.gstatic.com"],
+    }
+    return response
+
+
+def verify(*, brand: Brand, token: str, address: str) -> bool:
+    """Ask Google whether a token of our own form is good; this spends it.
+
+    Returns False for a bad, spent or low-scored token. Raises CaptchaUnavailable when Google does not
+    answer in time or not as documented (https://developers.google.com/recaptcha/docs/verify).
+    """
+    try:
+        fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
+        with requests.Session() as session:
+            session.trust_env = False
+            reply = session.post(
+                f"{settings.RECAPTCHA_URL}/api/siteverify",
+                data=fields,
+                timeout=_TIMEOUTS,
+                allow_redirects=False,
+            )
+        answer = reply.json() if reply.status_code == 200 else None
+    except (SecretUnreadable, requests.RequestException, ValueError) as error:
+        logger.error("captcha not verified", extra={"brand": brand.slug, "error": type(error).__name__})
+        raise CaptchaUnavailable(type(error).__name__) from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
+        raise CaptchaUnavailable(f"HTTP {reply.status_code}")
+    return _is_good(brand, answer)
+
+
+def _is_good(brand: Brand, answer: dict[str, Any]) -> bool:
+    if not answer["success"]:
+        logger.warning("captcha refused", extra={"brand": brand.slug, "codes": answer.get("error-codes")})
+        return False
+    score = answer.get("score")
+    return score is None or (isinstance(score, int | float) and score >= _LOWEST_SCORE)

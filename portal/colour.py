@@ -1,0 +1,53 @@
+"""Colour arithmetic for a brand's accent: WCAG 2.2 contrast (relative luminance, success criterion 1.4.3)."""
+
+import re
+
+AA = 4.5
+_HEX = re.compile(r"#[0-9a-f]{6}\Z")
+# Black, and no softer one: with #111111 there are greys on which neither colour reaches 4.5.
+DARK, LIGHT = "#000000", "#ffffff"
+
+
+def is_hex(colour: str) -> bool:
+    """Whether the text is a colour as brands write it: `#0b6e4f`."""
+    return bool(_HEX.match(colour.lower()))
+
+
+def channels(colour: str) -> tuple[int, int, int]:
+    """`#0b6e4f` → (11, 110, 79)."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG defines it: 0 for black, 1 for white."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (v / 255 for v in channels(colour))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio, from 1 (same) to 21 (black on white)."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def text_on(background: str) -> str:
+    """The text colour, black or white, with the higher contrast; it is never below 4.5."""
+    return max((DARK, LIGHT), key=lambda text: contrast(text, background))
+
+
+def readable_on(colour: str, background: str) -> str:
+    """The colour itself, or the nearest mixture with black or white that reads on the background (AA)."""
+    target = text_on(background)
+    for step in range(0, 101, 2):
+        mixed = _mix(colour, target, step / 100)
+        if contrast(mixed, background) >= AA:
+            return mixed
+    return target
+
+
+def _mix(one: str, other: str, share: float) -> str:
+    mixed = (round(a + (b - a) * share) for a, b in zip(channels(one), channels(other), strict=True))
+    return "#" + "".join(f"{value:02x}" for value in mixed)

@@ -1,0 +1,53 @@
+"""Log lines: `event key=value …` for people, or one JSON object a line for machines."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "request",
+    "taskName",
+    "server_time",
+}
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _one_line(text: str) -> str:
+    """No value may begin a line that looks like one of ours."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with a traceback behind it where there is one."""
+        extras = "".join(f" {key}={value}" for key, value in _extras(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name} {_one_line(record.getMessage() + extras)}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, event, and the record's extra fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; a traceback stands in the field `traceback`."""
+        fields = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str, ensure_ascii=False)

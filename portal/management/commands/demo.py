@@ -1,0 +1,152 @@
+"""`manage.py demo`: two brands, the stand-in carrier, and a mailbox, ready to be clicked through."""
+
+import contextlib
+import io
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+
+from accounts.models import User
+from portal import demo
+from portal.models import Brand
+
+BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
+OPERATOR = "operator@example.com"
+CUSTOMERS = {
+    "aurora": "email,account_number,first_name,last_name\n"
+    "alice@example.com,70001,Alice,Archer\nbob@example.com,70002,Bob,Baker\n",
+    "borealis": "email,account_number,first_name,last_name\ncharlie@example.com,80001,Charlie,Cole\n",
+}
+READY_WITHIN = 30  # Seconds.
+
+
+class Command(BaseCommand):
+    """Starts everything in the foreground; Ctrl-C stops it. Each start begins anew."""
+
+    help = "Run two demonstration brands against the stand-in carrier, on this machine only."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ports and folder."""
+        demo.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, start, tell the addresses, wait."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Whoever ends us ends our children too.
+        ports = {name: options[name] for name in ("port", "carrier_port", "smtp_port")}
+        for name, port in ports.items():
+            _must_be_free(name, port)
+        carrier = f"127.0.0.1:{options['carrier_port']}"
+        with contextlib.suppress(KeyboardInterrupt), _simulator(carrier, options["smtp_port"]):
+            password = _prepare(carrier, options["port"], options["home"])
+            with _portal():
+                self._tell(carrier, options["port"], password)
+                while True:
+                    time.sleep(3600)
+        self.stdout.write("\nThe demo has ended.")
+
+    def _tell(self, carrier: str, port: int, password: str) -> None:
+        self.stdout.write("\nThe demo is ready. It forgets everything when it stops (Ctrl-C).\n\n")
+        for brand in Brand.objects.order_by("name"):
+            self.stdout.write(f"  {brand.name:<16} http://{brand.main_host}:{port}/\n")
+        self.stdout.write(f"  {'Inbox':<16} http://{carrier}/inbox/\n")
+        self.stdout.write(
+            f"  {'Admin':<16} http://admin.localhost:{port}/admin/   {OPERATOR}  {password}\n\n"
+        )
+        self.stdout.write("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or\n")
+        self.stdout.write("charlie@example.com (Borealis Phone). Every mail lands in the inbox.\n")
+        self.stdout.flush()
+
+
+def _must_be_free(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            option = "--" + name.replace("_", "-")
+            raise CommandError(f"Port {port} is taken. Choose another with {option}.") from error
+
+
+@contextlib.contextmanager
+def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    # A session of its own, so that Ctrl-C reaches us alone and we end our children in order.
+    process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
+        [sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+@contextlib.contextmanager
+def _simulator(carrier: str, smtp_port: int) -> Iterator[None]:
+    port = carrier.rpartition(":")[2]
+    command = ("-m", "portal.simulator", "--port", port, "--smtp-port", str(smtp_port))
+    with _process(*command) as process:
+        _wait_for(f"http://{carrier}/", process)
+        yield
+
+
+@contextlib.contextmanager
+def _portal() -> Iterator[None]:
+    with _process(
+        "-m", "gunicorn", "-c", "portal/gunicorn.py", "portal.wsgi", "--log-level", "warning"
+    ) as process:
+        _wait_for(f"http://{settings.BIND}/healthz", process)
+        yield
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(requests.ConnectionError):
+            _http().get(url, timeout=5)
+            return
+        time.sleep(0.1)
+    raise CommandError(f"{url} did not answer within {READY_WITHIN} seconds; what it printed stands above.")
+
+
+def _http() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # A proxy of the environment cannot reach this machine's own ports.
+    return session
+
+
+def _prepare(carrier: str, port: int, home: Path) -> str:
+    """A fresh database with both brands, their customers and an operator, whose password is returned."""
+    for leftover in home.glob("demo.sqlite3*"):
+        leftover.unlink()
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    config = home / "brands.toml"
+    config.write_text(BRANDS.read_text().replace("CARRIER", carrier))
+    call_command("apply_config", str(config), stdout=io.StringIO())
+    for slug, rows in CUSTOMERS.items():
+        file = home / f"{slug}.csv"
+        file.write_text(rows)
+        call_command("import_customers", slug, str(file), stdout=io.StringIO())
+    _tell_carrier_where_links_lead(carrier, port)
+    password = secrets.token_urlsafe(9)
+    User.objects.create_superuser("operator", OPERATOR, password)
+    return password
+
+
+def _tell_carrier_where_links_lead(carrier: str, port: int) -> None:
+    for slug in CUSTOMERS:
+        link = f"http://{slug}.localhost:{port}/sign-up/confirm/?email={{email}}&code={{code}}"
+        partner = {"key": f"{slug}-api-key", "confirm_url": link}
+        reply = _http().post(f"http://{carrier}/_control/seed", json={"partners": [partner]}, timeout=5)
+        reply.raise_for_status()

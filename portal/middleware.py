@@ -1,0 +1,168 @@
+"""What happens to a request before a view sees it, in the order in which settings.MIDDLEWARE names it."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+from django.views.debug import SafeExceptionReporterFilter
+
+from portal.models import Brand, BrandHost
+from portal.net import client_address, network, normal_host
+
+Next = Callable[[HttpRequest], HttpResponse]
+
+
+class DiscreetReports(SafeExceptionReporterFilter):
+    """Error reports name the place of a fault, not the people: no typed text, cookie or local variable."""
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        """The names of the fields."""
+        return self._hidden(request.POST if request else ())
+
+    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+        """The names of the cookies."""
+        return self._hidden(request.COOKIES)
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
+        """The names of the variables."""
+        return self._hidden(tb_frame.f_locals).items()
+
+    def _hidden(self, names: Iterable[str]) -> dict[str, Any]:
+        return dict.fromkeys(names, self.cleansed_substitute)
+
+
+def health(get_response: Next) -> Next:
+    """Answer /healthz (the process lives) and /readyz (it can serve) on any host, before anything else."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info == "/healthz":
+            return _plain("ok")
+        if request.path_info == "/readyz":
+            problem = _not_ready()
+            return _plain(problem or "ready", 503 if problem else 200)
+        return get_response(request)
+
+    return middleware
+
+
+def _plain(text: str, status: int = 200) -> HttpResponse:
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HttpResponse(text + "\n", content_type="text/plain; charset=utf-8", status=status, headers=headers)
+
+
+def _not_ready() -> str:
+    """What is missing, in a word; empty when all is there. The carrier is not asked: it is not ours."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "migrations are pending"
+    except Error:
+        return "database unreachable"
+    try:
+        cache.set("readyz", 1, 10)
+    except Exception:  # Each cache backend has errors of its own.
+        return "cache unreachable"
+    return ""
+
+
+def scheme(get_response: Next) -> Next:
+    """Set the scheme to SCHEME, and send a visitor who came by http to https where a trusted proxy says so.
+
+    Also notes the visitor's address as `request.client_address`, counted through TRUSTED_PROXIES.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        if not settings.DEBUG:
+            request.exception_reporter_filter = DiscreetReports()
+        request.environ["wsgi.url_scheme"] = meta["wsgi.url_scheme"] = settings.SCHEME  # type: ignore[attr-defined]
+        forwarded = meta.get("HTTP_X_FORWARDED_PROTO", "").strip().lower()
+        came_by_http = settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http"
+        if came_by_http and (host := normal_host(meta.get("HTTP_HOST", ""))):
+            return HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
+        request.client_address = client_address(  # type: ignore[attr-defined]
+            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
+        )
+        request.client_network = network(request.client_address)  # type: ignore[attr-defined]
+        return get_response(request)
+
+    return middleware
+
+
+def brand(get_response: Next) -> Next:
+    """Find the brand by hostname: `request.brand`, its language and time zone; None on the admin's hosts."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        host = normal_host(request.META.get("HTTP_HOST", ""))
+        found = _brand_host(host)
+        if found:
+            response = _in_brand(found.brand, request, get_response)
+        elif host in settings.ADMIN_HOSTS:
+            request.brand = None  # type: ignore[attr-defined]
+            request.urlconf = settings.ADMIN_URLCONF
+            response = get_response(request)
+        else:
+            page = render_to_string("unknown_host.html")
+            response = HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
+        patch_vary_headers(response, ["Host"])
+        return response
+
+    return middleware
+
+
+def _in_brand(found: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
+    request.brand = found  # type: ignore[attr-defined]
+    with translation.override(found.language), timezone.override(found.zone):
+        response = get_response(request)
+        return response.render() if hasattr(response, "render") else response
+
+
+def _brand_host(host: str) -> BrandHost | None:
+    if not host or host in settings.ADMIN_HOSTS:
+        return None
+    return BrandHost.objects.select_related("brand").defer("brand__logo").filter(host=host).first()
+
+
+def realm(get_response: Next) -> Next:
+    """Bind each session to one brand, or to the admin: a session of another realm is emptied.
+
+    Also forbids keeping private pages: no-store for whoever is signed in, no shared copies for all others.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        brand = request.brand  # type: ignore[attr-defined]
+        current = f"brand-{brand.pk}" if brand else "admin"
+        session = request.session
+        if session.session_key and session.get("realm") != current:
+            session.flush()
+        response = get_response(request)
+        if session.modified and not session.is_empty():
+            session["realm"] = current
+            if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and session.session_key:
+                session.save()  # Django keeps nothing of an answer from 500 on; what was typed must survive.
+        if "Cache-Control" not in response:
+            private = "no-store" if _signed_in(request) else "private, no-cache"
+            response["Cache-Control"] = private
+        return response
+
+    return middleware
+
+
+def _signed_in(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    with contextlib.suppress(Error):
+        return bool(user and user.is_authenticated)
+    return True

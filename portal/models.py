@@ -1,0 +1,229 @@
+"""Brands: the look of a reseller's portal, the hosts it answers on, and its connection to the carrier."""
+
+import zoneinfo
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from portal import validators
+from portal.crypto import SecretField, SecretUnreadable
+from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
+
+MEANING_LABELS = {
+    "captcha_failed": _("captcha not accepted"),
+    "email_taken": _("e-mail already registered"),
+    "customer_unknown": _("customer unknown"),
+    "code_wrong": _("confirmation code wrong"),
+    "already_confirmed": _("e-mail already confirmed"),
+    "not_authorised": _("API key or IP address not authorised"),
+}
+assert set(MEANING_LABELS) == set(MEANINGS)
+
+
+class HttpsURLField(models.URLField):  # type: ignore[type-arg]
+    """A URL whose form takes `aurora.example/terms` for https, which Django does from version 6 on."""
+
+    def formfield(self, **kwargs: Any) -> Any:
+        """The form's field."""
+        return super().formfield(**{"assume_scheme": "https", **kwargs})
+
+
+class Brand(models.Model):
+    """One reseller: one look and one partner account at the carrier."""
+
+    CURRENCIES = ("AUD", "NZD", "USD", "GBP")
+    CAPTCHA_KINDS = (
+        ("v2-checkbox", _("v2 checkbox")),
+        ("v2-invisible", _("v2 invisible")),
+        ("v3", "v3"),
+    )
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=_("Short name for commands and logs."))
+    name = models.CharField(_("name"), max_length=80, validators=[validators.one_line])
+    currency = models.CharField(_("currency"), max_length=3, choices=[(c, c) for c in CURRENCIES])
+    timezone = models.CharField(_("time zone"), max_length=64, validators=[validators.timezone])
+    language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES, default="en")
+    accent = models.CharField(
+        _("accent colour"), max_length=7, default="#1d4ed8", validators=[validators.hex_colour]
+    )
+    logo = models.BinaryField(_("logo"), blank=True, default=b"", editable=False)
+    logo_type = models.CharField(max_length=20, blank=True, editable=False)
+    logo_hash = models.CharField(max_length=16, blank=True, editable=False)
+    support_email = models.EmailField(_("support e-mail"))
+    support_phone = models.CharField(
+        _("support phone"), max_length=40, blank=True, validators=[validators.one_line]
+    )
+    from_email = models.CharField(_("sender of mails"), max_length=200, validators=[validators.sender])
+    terms_url = HttpsURLField(_("terms of service"), blank=True)
+    privacy_url = HttpsURLField(_("privacy policy"), blank=True)
+    signup_open = models.BooleanField(_("sign-up open"), default=True)
+
+    carrier_url = models.CharField(_("API address"), max_length=300, validators=[validators.carrier_url])
+    carrier_key = SecretField(_("API key"))
+    login_hosts = models.JSONField(
+        _("login hosts"), default=list, blank=True, validators=[validators.login_hosts]
+    )
+
+    recaptcha_site_key = models.CharField(
+        _("site key"), max_length=200, blank=True, validators=[validators.site_key]
+    )
+    recaptcha_secret_key = SecretField(_("secret key"))
+    recaptcha_kind = models.CharField(_("kind"), max_length=12, choices=CAPTCHA_KINDS, default="v2-checkbox")
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = _("brand")
+        verbose_name_plural = _("brands")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone in which this brand's days begin and end."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    @property
+    def main_host(self) -> str:
+        """The first host: the one that links in mails are built from."""
+        return str(self.hosts.order_by("position", "pk").values_list("host", flat=True)[0])
+
+    def reveal(self, field: str) -> str:
+        """The text of `carrier_key` or `recaptcha_secret_key`. Raises SecretUnreadable, naming the brand."""
+        try:
+            return str(getattr(self, field).reveal())
+        except SecretUnreadable as error:
+            raise SecretUnreadable(f"Brand {self.slug}: {field} cannot be read: {error}.") from error
+
+    def methods(self) -> dict[str, Method]:
+        """The carrier's seven methods as this brand's partner portal names them."""
+        overrides = {override.method: override for override in self.overrides.all()}
+        return {key: overrides[key].customised() if key in overrides else METHODS[key] for key in METHODS}
+
+    def method(self, key: str) -> Method:
+        """One of the seven."""
+        override = self.overrides.filter(method=key).first()
+        return override.customised() if override else METHODS[key]
+
+    def codes(self) -> dict[str, str]:
+        """What the partner portal's response codes mean: code or exact message → meaning."""
+        return dict(self.response_codes.values_list("code", "meaning"))
+
+
+class BrandHost(models.Model):
+    """A hostname on which a brand answers."""
+
+    brand = models.ForeignKey(Brand, models.CASCADE, related_name="hosts")
+    host = models.CharField(_("host"), max_length=253, unique=True, validators=[validators.brand_host])
+    position = models.PositiveSmallIntegerField(
+        _("position"), default=0, help_text=_("The lowest is used in links.")
+    )
+
+    class Meta:
+        ordering = ("position", "pk")
+        verbose_name = _("host")
+        verbose_name_plural = _("hosts")
+
+    def __str__(self) -> str:
+        return self.host
+
+    def clean(self) -> None:
+        """Hosts are kept in lower case; a host of the admin cannot be a brand's."""
+        self.host = self.host.lower().removesuffix(".")
+        if self.host in settings.ADMIN_HOSTS:
+            raise ValidationError({"host": _("This host belongs to the admin (ADMIN_HOSTS).")})
+
+
+def _text_map(value: object) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
+        raise ValidationError(_('Write pairs of texts, like {"account_number": "acc_no"}.'))
+
+
+class MethodOverride(models.Model):
+    """What a partner portal names differently from our defaults, for one of the seven methods."""
+
+    brand = models.ForeignKey(Brand, models.CASCADE, related_name="overrides")
+    method = models.CharField(_("method"), max_length=20, choices=[(key, key) for key in METHODS])
+    path = models.CharField(_("path"), max_length=300, blank=True)
+    body = models.CharField(
+        _("body"), max_length=9, blank=True, choices=[("multipart", "multipart"), ("form", "form")]
+    )
+    date_format = models.CharField(_("date format"), max_length=30, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True, validators=[_text_map])
+    constants = models.JSONField(_("constants"), default=dict, blank=True, validators=[_text_map])
+    results = models.JSONField(_("results"), default=dict, blank=True, validators=[_text_map])
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("brand", "method"), name="one_override_per_method"),)
+        ordering = ("method",)
+        verbose_name = _("method override")
+        verbose_name_plural = _("method overrides")
+
+    def __str__(self) -> str:
+        return self.method
+
+    def customised(self) -> Method:
+        """The method with these names in place of the defaults. Raises MappingError."""
+        return customise(
+            METHODS[self.method],
+            path=self.path or None,
+            body=self.body or None,
+            date_format=self.date_format or None,
+            parameters=self.parameters,
+            constants=self.constants,
+            results=self.results,
+        )
+
+    def clean(self) -> None:
+        """Refuse a mapping that could show one customer another's figures."""
+        if self.method not in METHODS:
+            return
+        try:
+            self.customised()
+        except MappingError as error:
+            raise ValidationError(_by_field(error.problems)) from error
+
+
+def _by_field(problems: list[tuple[str, str]]) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for key, text in problems:
+        field, _dot, name = key.partition(".")
+        errors.setdefault(field, []).append(f"{name}: {text}" if name else text)
+    return errors
+
+
+class ResponseCode(models.Model):
+    """One line of the partner portal's list of response codes, and what it means to us."""
+
+    brand = models.ForeignKey(Brand, models.CASCADE, related_name="response_codes")
+    code = models.CharField(_("code or exact message"), max_length=200, validators=[RegexValidator(r"\S")])
+    meaning = models.CharField(_("meaning"), max_length=20, choices=list(MEANING_LABELS.items()))
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("brand", "code"), name="one_meaning_per_code"),)
+        ordering = ("code",)
+        verbose_name = _("response code")
+        verbose_name_plural = _("response codes")
+
+    def __str__(self) -> str:
+        return f"{self.code} = {self.meaning}"
+
+
+class Attempt(models.Model):
+    """One counted try of something that is limited per address; see `portal.ratelimit`."""
+
+    action = models.CharField(max_length=20)
+    address = models.CharField(max_length=64, help_text="Keyed hash of brand and e-mail address.")
+    network = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("action", "address", "at"), name="attempt_by_address"),)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.at:%Y-%m-%d %H:%M:%S}"

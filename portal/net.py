@@ -1,0 +1,54 @@
+"""Hosts, addresses and networks, as plain functions."""
+
+import ipaddress
+import re
+
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
+)
+
+
+def normal_host(value: str) -> str:
+    """A Host header as we store hosts: lower case, no port, no dot at its end; empty if malformed."""
+    host = re.sub(r":[0-9]{1,5}\Z", "", value.strip().lower()).removesuffix(".")
+    return host if _HOST.match(host) else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host (name or address, without port) can only be this machine."""
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of_bind(bind: str) -> str:
+    """`127.0.0.1:8000` → `127.0.0.1`; `:8000` → empty, which is every address."""
+    return bind.rpartition(":")[0]
+
+
+def client_address(remote: str, forwarded_for: str, trusted_proxies: int) -> str:
+    """The visitor's address: counted from the right, because everything further left can be forged.
+
+    With `trusted_proxies` = 0 the header is ignored. With 1 the last entry counts, with 2 the one before.
+    """
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    if not trusted_proxies or len(hops) < trusted_proxies:
+        return remote
+    return hops[-trusted_proxies]
+
+
+def network(address: str) -> str:
+    """What limits count as one visitor: an IPv4 address, or an IPv6 /64, which one customer gets whole."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,238 @@
+"""All settings. Whatever differs between installations comes from the environment (see .env.example)."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
+from portal.net import host_of_bind, is_loopback
+from portal.voipline import Timeouts
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(str(BASE_DIR / ".env"))  # A missing file is fine; the real environment wins.
+
+# --- How the installation is reached -------------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", False)
+SCHEME = env.choice("SCHEME", ("https", "http"), "https")
+BIND = env.text("BIND", "127.0.0.1:8000")
+ADMIN_HOSTS = [host.lower() for host in env.words("ADMIN_HOSTS", "admin.localhost")]
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+ALLOWED_HOSTS = ["*"]  # The brand middleware is the list: a host that no brand has gets 400.
+
+SECURE = SCHEME == "https"
+if not SECURE and not is_loopback(host_of_bind(BIND)):
+    raise ImproperlyConfigured(
+        f"SCHEME=http is for demonstrations on this machine only, but BIND is {BIND!r}. "
+        "Set SCHEME=https, or BIND to 127.0.0.1:PORT."
+    )
+
+# --- Secrets -------------------------------------------------------------------------------------
+
+SECRET_KEY = env.secret("SECRET_KEY", "for-development-only-" * 3 if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. Make one with: openssl rand -base64 48")
+ENCRYPTION_KEYS = [key for key in env.secret("ENCRYPTION_KEY").split(",") if key.strip()]
+if not ENCRYPTION_KEYS:
+    if SECURE and not DEBUG:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEY is not set. The carrier's API keys are stored encrypted with it. "
+            "Make one with: openssl rand -base64 32 | tr '+/' '-_'"
+        )
+    ENCRYPTION_KEYS = [SECRET_KEY]
+
+# --- Applications --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal",
+    "accounts",
+    "billing",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_recaptcha",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.health",
+    "portal.middleware.scheme",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.middleware.brand",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "portal.middleware.realm",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+ADMIN_URLCONF = "portal.urls_admin"
+WSGI_APPLICATION = "portal.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+# Widgets and fields are rendered with our templates too: the captcha's must carry no inline script.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- Database, cache, mail -----------------------------------------------------------------------
+
+_SQLITE = f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+DATABASES = {"default": env.parsed("DATABASE_URL", _SQLITE, env.database)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.secret("REDIS_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+vars().update(env.parsed("EMAIL_URL", "consolemail://", environ.Env.email_url_config))
+EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
+
+# --- Sign-in and sessions ------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.StaffBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+
+_PREFIX = "__Host-" if SECURE else ""
+SESSION_COOKIE_NAME = f"{_PREFIX}session"
+SESSION_COOKIE_SECURE = SECURE
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
+CSRF_COOKIE_SECURE = SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+# In the session a message stays with its brand; in a cookie it would be readable by the browser.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- Browser security ----------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = SECURE  # Never fires by itself: portal.middleware.scheme has set the scheme before.
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SILENCED_SYSTEM_CHECKS = [
+    # The reseller owns the parent domain, so binding its other hosts to https, or asking browser
+    # vendors to do so for good, is the reseller's decision.
+    "security.W005",
+    "security.W021",
+    # django-recaptcha looks at project-wide keys; ours belong to each brand and have checks of their own.
+    "django_recaptcha.recaptcha_test_key_error",
+]
+
+RECAPTCHA_URL = env.url("RECAPTCHA_URL", "https://www.google.com/recaptcha")
+
+# --- The carrier ---------------------------------------------------------------------------------
+
+# Seconds for connecting, for each read, and for the whole call from before the name is resolved.
+CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
+
+# --- Static files --------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # Nodes keep nothing on disk.
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Language and time ---------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("en-au", "English (Australia)"),
+    ("en-gb", "English (United Kingdom)"),
+    ("en-nz", "English (New Zealand)"),
+    ("en-us", "English (United States)"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Server and logs -----------------------------------------------------------------------------
+
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", 32, minimum=1)
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "portal.logs.TextFormatter"},
+        "json": {"()": "portal.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # At debug level urllib3 writes whole URLs, and those hold account numbers.
+        "urllib3": {"level": "INFO"},
+    },
+}

@@ -1,0 +1,17 @@
+"""Addresses on a brand's host."""
+
+from django.urls import include, path
+
+from portal import views
+
+urlpatterns = [
+    path("brand.css", views.stylesheet, name="brand_css"),
+    path("brand/logo", views.logo, name="brand_logo"),
+    path("", include("accounts.urls")),
+    path("", include("billing.urls")),
+]
+
+handler400 = "portal.views.bad_request"
+handler403 = "portal.views.permission_denied"
+handler404 = "portal.views.not_found"
+handler500 = "portal.views.server_error"

@@ -1,0 +1,238 @@
+"""Two brands, three people, and the stand-in carrier as a process of its own.
+
+Alice and Bob are customers of Aurora, Charlie is one of Borealis. Fixtures that make things return
+callables, so that a test says what it makes.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.test import Client
+
+from accounts.models import User
+from portal import ratelimit
+from portal.crypto import seal
+from portal.models import Brand
+from portal.voipline import Timeouts
+
+ROOT = Path(__file__).resolve().parent.parent
+AURORA, BOREALIS, ADMIN = "aurora.test", "borealis.test", "admin.test"
+PREFIX = "/api/integration/v2/"
+
+
+class Simulator:
+    """The stand-in carrier, seen from a test: its addresses and its control side."""
+
+    def __init__(self, url: str, smtp: str) -> None:
+        self.url = url
+        self.smtp = smtp
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    @property
+    def api(self) -> str:
+        """The prefix of the carrier's API."""
+        return self.url + PREFIX
+
+    @property
+    def host(self) -> str:
+        """`127.0.0.1:port`."""
+        return self.url.removeprefix("http://")
+
+    def post(self, path: str, **data: Any) -> dict[str, Any]:
+        """A control request with a JSON body."""
+        reply = self._session.post(f"{self.url}/_control/{path}", json=data, timeout=10)
+        assert reply.ok, reply.text
+        return reply.json()
+
+    def get(self, path: str, **query: str) -> Any:
+        """A control request without one."""
+        reply = self._session.get(f"{self.url}/_control/{path}", params=query, timeout=10)
+        assert reply.ok, reply.text
+        return reply.json()
+
+    def listed(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """A control list, whichever key it stands under."""
+        answer = self.get(path, **query)
+        return answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
+
+    def calls(self, method: str | None = None) -> list[dict[str, Any]]:
+        """What arrived at the carrier, in order."""
+        return self.listed("calls", **({"method": method} if method else {}))
+
+    def fault(self, method: str, fault: str, **options: Any) -> None:
+        """Provoke a fault on one method."""
+        self.post("fault", method=method, fault=fault, **options)
+
+    def token(self, site_key: str = "aurora-site-key") -> str:
+        """A fresh captcha token, as if a visitor had solved it."""
+        return str(self.post("token", site_key=site_key)["token"])
+
+    def mails(self, to: str | None = None) -> list[dict[str, Any]]:
+        """The mailbox: the carrier's mails, and those that came by SMTP."""
+        return self.listed("mails", **({"to": to} if to else {}))
+
+
+def start_simulator(*options: str) -> tuple[subprocess.Popen[str], Simulator]:
+    """Start `python -m portal.simulator` on free ports and wait until it says where it listens."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "portal.simulator",
+            "--port",
+            "0",
+            "--smtp-port",
+            "0",
+            "--with-parent",
+            *options,
+        ],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    words = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+    return process, Simulator(words["http"], words["smtp"])
+
+
+def stop_simulator(process: subprocess.Popen[str]) -> None:
+    """End it and close its pipes."""
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    """One stand-in carrier for the whole run (for each worker, where there are several)."""
+    process, simulator = start_simulator()
+    yield simulator
+    stop_simulator(process)
+
+
+@pytest.fixture
+def simulator(simulator_process: Simulator) -> Simulator:
+    """The stand-in carrier as new: Aurora with Alice 70001 and Bob 70002, Borealis with Charlie 80001."""
+    simulator_process.post("reset", seed="default")
+    return simulator_process
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    ratelimit.forget()
+
+
+@pytest.fixture
+def carrier_url() -> str:
+    """Where brands look for the carrier; nobody listens unless the test asks for `simulator`."""
+    return "http://127.0.0.1:9/api/integration/v2/"
+
+
+@pytest.fixture
+def make_brand(request: pytest.FixtureRequest, db: None, settings: Any) -> Callable[..., Brand]:
+    """Makes a brand with one host; connected to the stand-in carrier where the test uses it."""
+    running = "simulator" in request.fixturenames
+    simulator: Simulator | None = request.getfixturevalue("simulator") if running else None
+    if simulator:
+        settings.RECAPTCHA_URL = f"{simulator.url}/recaptcha"
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=2, total=3)
+
+    def make(slug: str, host: str, **fields: Any) -> Brand:
+        values: dict[str, Any] = {
+            "slug": slug,
+            "name": f"{slug.capitalize()} Phone",
+            "currency": "AUD",
+            "timezone": "Australia/Sydney",
+            "language": "en-au",
+            "accent": "#0b6e4f",
+            "support_email": f"help@{slug}.example",
+            "support_phone": "+61 2 5550 0100",
+            "from_email": f"{slug.capitalize()} Phone <no-reply@{slug}.example>",
+            "terms_url": f"https://{slug}.example/terms",
+            "privacy_url": f"https://{slug}.example/privacy",
+            "carrier_url": simulator.api if simulator else "http://127.0.0.1:9/api/integration/v2/",
+            "carrier_key": seal(f"{slug}-api-key"),
+            "login_hosts": [simulator.host] if simulator else ["au.voipcloud.online"],
+            "recaptcha_site_key": f"{slug}-site-key",
+        }
+        brand = Brand.objects.create(**{**values, **fields})
+        brand.hosts.create(host=host)
+        return brand
+
+    return make
+
+
+@pytest.fixture
+def aurora(make_brand: Callable[..., Brand]) -> Brand:
+    """Aurora Phone of Sydney, in Australian dollars."""
+    return make_brand("aurora", AURORA)
+
+
+@pytest.fixture
+def borealis(make_brand: Callable[..., Brand]) -> Brand:
+    """Borealis Phone of London, in pounds."""
+    return make_brand(
+        "borealis", BOREALIS, currency="GBP", timezone="Europe/London", language="en-gb", accent="#7c3aed"
+    )
+
+
+@pytest.fixture
+def make_customer(db: None) -> Callable[..., User]:
+    """Makes a customer of a brand who has signed in before."""
+    from django.utils import timezone
+
+    def make(brand: Brand, email: str, account_number: str = "", **fields: Any) -> User:
+        user = User(brand=brand, email=email, account_number=account_number)
+        for name, value in {"first_name": "Test", "verified_at": timezone.now(), **fields}.items():
+            setattr(user, name, value)
+        user.set_unusable_password()
+        user.save()
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(aurora: Brand, make_customer: Callable[..., User]) -> User:
+    """Alice Archer, customer 70001 of Aurora."""
+    return make_customer(aurora, "alice@example.com", "70001", first_name="Alice", last_name="Archer")
+
+
+@pytest.fixture
+def bob(aurora: Brand, make_customer: Callable[..., User]) -> User:
+    """Bob Baker, customer 70002 of Aurora."""
+    return make_customer(aurora, "bob@example.com", "70002", first_name="Bob", last_name="Baker")
+
+
+@pytest.fixture
+def charlie(borealis: Brand, make_customer: Callable[..., User]) -> User:
+    """Charlie Cole, customer 80001 of Borealis."""
+    return make_customer(borealis, "charlie@example.com", "80001", first_name="Charlie", last_name="Cole")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    """Olga, who looks after the installation."""
+    return User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def browse() -> Callable[..., Client]:
+    """Makes a browser (Django's test client) on a host, signed in where a user is given."""
+
+    def make(host: str, user: User | None = None, **extra: Any) -> Client:
+        client = Client(headers={"host": host}, **extra)
+        if user:
+            client.force_login(user)
+            session = client.session
+            session["realm"] = f"brand-{user.brand_id}" if user.brand_id else "admin"
+            session.save()
+        return client
+
+    return make

@@ -1,0 +1,118 @@
+"""What the tests of the customer's journey share: filled forms, a check of every answer, mails, threads."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+from threading import Barrier
+from typing import Any, cast
+
+from django.core import mail
+from django.db import connection, connections
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.conftest import Simulator
+
+PASSWORD = "battery staple canary"
+DETAILS = {
+    "first_name": "Dora",
+    "last_name": "Deer",
+    "company_name": "Deer & Sons",
+    "email": "dora@example.com",
+    "phone": "+61 2 5550 0199",
+}
+OUR_FIELD = {"google_captcha": "g-recaptcha-response"}
+
+
+def sign_up_form(token: str, **changes: str) -> dict[str, str]:
+    """Dora's sign-up."""
+    return {**DETAILS, "password": PASSWORD, "accept_terms": "on", "g-recaptcha-response": token, **changes}
+
+
+def send(client: Client, path: str, data: dict[str, str], **headers: str) -> HttpResponse:
+    """POST a form. Whatever the answer is, it shows neither the token nor the password again."""
+    response = cast(HttpResponse, client.post(path, data, headers=headers))
+    for name in ("g-recaptcha-response", "password"):
+        assert not data.get(name) or data[name] not in response.content.decode()
+    return response
+
+
+def words(response: HttpResponse) -> str:
+    """What a page says, without its marks."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+
+
+def value_of(response: HttpResponse, name: str) -> str | None:
+    """What a field of the page's form is filled with."""
+    for tag in re.findall(r"<input[^>]*>", response.content.decode()):
+        if f'name="{name}"' in tag:
+            found = re.search(r'value="([^"]*)"', tag)
+            return unescape(found[1]) if found else None
+    raise AssertionError(f"no field {name}")
+
+
+def code_for(email: str) -> str:
+    """The code in the newest of our mails to an address."""
+    body = next(each.body for each in reversed(mail.outbox) if each.to == [email])
+    found = re.search(r"^ {4}(\d{8})$", str(body), re.MULTILINE)
+    assert found, body
+    return found[1]
+
+
+def carrier_code(simulator: Simulator, email: str) -> str:
+    """The confirmation code in the carrier's newest mail."""
+    text = simulator.mails(email)[-1]["text"]
+    return str(re.search(r"code is (\w+)", text)[1])  # type: ignore[index]
+
+
+def sign_in(client: Client, email: str) -> HttpResponse:
+    """Ask for a code, read it in the mail, type it."""
+    assert send(client, "/sign-in/", {"email": email}).status_code == 302
+    return send(client, "/sign-in/code/", {"code": code_for(email)})
+
+
+def twin(client: Client) -> Client:
+    """The same browser once more, for a request at the same moment."""
+    other = Client(**{k: v for k, v in client.defaults.items() if k.startswith("HTTP_")})
+    other.cookies = type(client.cookies)(client.cookies.output(header="", sep=";"))
+    for name, morsel in client.cookies.items():
+        other.cookies[name] = morsel.value
+    return other
+
+
+def at_once(number: int, job: Callable[[int], Any]) -> list[Any]:
+    """Run a job so many times, all at the same moment, each with its own database connection."""
+    barrier = Barrier(number)
+
+    def run(nth: int) -> Any:
+        barrier.wait()
+        try:
+            return job(nth)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+@contextmanager
+def database_for_threads(folder: Path) -> Iterator[None]:
+    """SQLite in memory locks whole tables without waiting, so threads get a file, as in production."""
+    if connection.vendor != "sqlite" or not connection.is_in_memory_db():
+        yield
+        return
+    connection.ensure_connection()
+    memory, name = connection.connection, connection.settings_dict["NAME"]
+    with sqlite3.connect(folder / "threads.sqlite3") as file:
+        memory.backup(file)
+    file.close()
+    connection.connection, connection.settings_dict["NAME"] = None, str(folder / "threads.sqlite3")
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.connection, connection.settings_dict["NAME"] = memory, name

@@ -1,0 +1,32 @@
+"""The portal's own settings, under an environment that no developer's .env can change."""
+
+import os
+
+_KEEP = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)}
+_TESTS = {
+    "SCHEME": "https",
+    "DEBUG": "False",
+    "SECRET_KEY": "only-for-tests-" * 4,
+    "ENCRYPTION_KEY": "a passphrase for tests alone",
+    "ADMIN_HOSTS": "admin.test",
+    "DATABASE_URL": "sqlite:///test.sqlite3",
+    "REDIS_URL": "",
+    "EMAIL_URL": "memorymail://",
+    "RECAPTCHA_URL": "http://127.0.0.1:9/recaptcha",
+    "TRUSTED_PROXIES": "0",
+    "LOG_FORMAT": "text",
+    "BIND": "127.0.0.1:8000",
+    "WEB_CONCURRENCY": "1",
+    "WEB_THREADS": "4",
+}
+os.environ.update(_TESTS | _KEEP)
+
+from portal.settings import *  # noqa: E402, F403
+from portal.settings import LOGGING, STORAGES, TEMPLATES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_AUTOREFRESH = True
+# A name that a template misspells must fail a test, not vanish from a page.
+TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = "MISSING-VARIABLE(%s)"
+LOGGING["root"]["level"] = "WARNING"

@@ -1,0 +1,157 @@
+"""The captcha: a forwarded token is never verified here, a token of our own form exactly once."""
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+
+from portal.crypto import Sealed, seal
+from portal.models import Attempt, Brand
+from tests.conftest import AURORA, BOREALIS
+from tests.journey import DETAILS, code_for, send, sign_up_form, value_of, words
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@example.com"
+TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
+
+
+@pytest.fixture
+def guarded(aurora, alice) -> Brand:
+    """Aurora, whose sign-in form carries a captcha of its own."""
+    aurora.recaptcha_secret_key = seal("aurora-secret-key")
+    aurora.save()
+    return aurora
+
+
+def ask(client, simulator, **changes: str):
+    data = {"email": ALICE, "g-recaptcha-response": simulator.token(), **changes}
+    return send(client, "/sign-in/", {name: value for name, value in data.items() if value})
+
+
+@pytest.mark.parametrize(
+    "token", ["plain-token-of-nobody", "  blanks around it\t", "Ünï-çødé-🎫", "a+b%20c&d=e\"<'>"]
+)
+def test_a_forwarded_token_arrives_byte_for_byte(aurora, simulator, browse, token):
+    browse(AURORA).post("/sign-up/", sign_up_form(token))
+    assert [call["fields"]["google_captcha"] for call in simulator.calls()] == [token]
+
+
+def test_a_brand_with_a_secret_key_still_verifies_no_forwarded_token(guarded, alice, simulator, browse):
+    token = simulator.token
+    send(browse(AURORA), "/sign-up/", sign_up_form(token()))
+    confirmation = {"email": DETAILS["email"], "code": "X", "g-recaptcha-response": token()}
+    send(browse(AURORA), "/sign-up/confirm/", confirmation)
+    send(browse(AURORA), "/password-reset/", {"email": ALICE, "g-recaptcha-response": token()})
+    send(browse(AURORA, alice), "/account/open/", {"g-recaptcha-response": token()})
+    assert len(simulator.calls()) == 4
+    assert simulator.listed("siteverify") == []
+
+
+def test_our_own_form_verifies_its_token_once_and_tells_the_carrier_nothing(guarded, simulator, browse):
+    token = simulator.token()
+    response = ask(browse(AURORA), simulator, **{"g-recaptcha-response": token})
+    assert response["Location"] == "/sign-in/code/"
+    (check,) = simulator.listed("siteverify")
+    expected = {"secret": "aurora-secret-key", "response": token, "remoteip": "127.0.0.1", "success": True}
+    assert check == expected
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize("changes", [{"email": "alice"}, {"g-recaptcha-response": ""}])
+def test_our_own_form_verifies_nothing_while_another_field_is_wrong(guarded, simulator, browse, changes):
+    assert ask(browse(AURORA), simulator, **changes).status_code == 200
+    assert simulator.listed("siteverify") == []
+    assert mail.outbox == []
+
+
+def test_a_refused_token_of_our_own_form_mails_and_counts_nothing(guarded, simulator, browse):
+    simulator.fault("siteverify", "refuse")
+    response = ask(browse(AURORA), simulator)
+    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert value_of(response, "email") == ALICE
+    assert (mail.outbox, Attempt.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "fault", [("status", {"status": 500}), ("html", {}), ("slow", {"seconds": 5}), ("down", {})]
+)
+def test_when_google_cannot_be_asked_the_page_says_so(
+    guarded, simulator, browse, settings, monkeypatch, fault
+):
+    monkeypatch.setattr("portal.captcha._TIMEOUTS", (0.3, 0.3))
+    name, options = fault
+    client = browse(AURORA)
+    token = simulator.token()
+    if name == "down":
+        settings.RECAPTCHA_URL = "http://127.0.0.1:9/recaptcha"
+    else:
+        simulator.fault("siteverify", name, **options)
+    response = ask(client, simulator, **{"g-recaptcha-response": token})
+    assert response.status_code == 503
+    assert "security check does not work at the moment" in words(response)
+    assert response["Retry-After"] == "60"
+    assert value_of(response, "email") == ALICE
+    assert mail.outbox == []
+    assert len(simulator.listed("siteverify")) <= 1
+
+
+def test_a_secret_key_that_cannot_be_read_is_an_honest_page(guarded, simulator, browse):
+    Brand.objects.update(recaptcha_secret_key=Sealed("gibberish"))
+    assert ask(browse(AURORA), simulator).status_code == 503
+    assert simulator.listed("siteverify") == []
+
+
+def test_our_own_form_sent_twice_verifies_once_and_mails_one_code_that_works(guarded, simulator, browse):
+    client, token = browse(AURORA), simulator.token()
+    for _ in range(2):
+        assert ask(client, simulator, **{"g-recaptcha-response": token})["Location"] == "/sign-in/code/"
+    assert len(simulator.listed("siteverify")) == len(mail.outbox) == 1
+    assert send(client, "/sign-in/code/", {"code": code_for(ALICE)})["Location"] == "/"
+
+
+def test_a_low_score_is_refused(guarded):
+    from portal.captcha import _is_good
+
+    assert _is_good(guarded, {"success": True, "score": 0.5})
+    assert not _is_good(guarded, {"success": True, "score": 0.4})
+
+
+def test_without_a_secret_key_the_sign_in_has_no_captcha(aurora, simulator, browse):
+    page = browse(AURORA).get("/sign-in/").content.decode()
+    assert "data-sitekey" not in page
+    assert "api.js" not in page
+
+
+def test_each_brand_shows_its_own_site_key(aurora, borealis, browse):
+    for host, own, other in ((AURORA, "aurora", "borealis"), (BOREALIS, "borealis", "aurora")):
+        page = browse(host).get("/sign-up/").content.decode()
+        assert f'data-sitekey="{own}-site-key"' in page
+        assert f"{other}-site-key" not in page
+
+
+@pytest.mark.parametrize("kind", ["v2-checkbox", "v2-invisible", "v3"])
+def test_a_page_with_a_captcha_loads_googles_script_by_nonce_alone(aurora, browse, kind):
+    aurora.recaptcha_kind = kind
+    aurora.save()
+    response = browse(AURORA).get("/sign-up/")
+    page = response.content.decode()
+    nonce = page.partition('nonce="')[2].partition('"')[0]
+    assert f"script-src 'nonce-{nonce}' 'strict-dynamic'" in response["Content-Security-Policy"] or (
+        f"script-src 'strict-dynamic' 'nonce-{nonce}'" in response["Content-Security-Policy"]
+    )
+    assert ("render=aurora-site-key" if kind == "v3" else "render=explicit") in page
+    assert "<noscript>" in page
+
+
+def test_googles_test_key_is_refused_when_debug_is_off(make_brand, settings):
+    brand = make_brand("aurora", AURORA, recaptcha_site_key=TEST_KEY)
+    with pytest.raises(ValidationError, match="public test key"):
+        brand.full_clean(exclude=["carrier_key", "recaptcha_secret_key"])
+    settings.DEBUG = True
+    brand.clean_fields(exclude=["carrier_key", "recaptcha_secret_key"])
+
+
+def test_the_start_check_names_a_brand_with_googles_test_key(make_brand):
+    from portal.checks import brands_are_usable
+
+    make_brand("aurora", AURORA, recaptcha_site_key=TEST_KEY)
+    assert any("aurora" in check.msg and "test key" in check.msg for check in brands_are_usable(["default"]))

@@ -1,0 +1,180 @@
+"""The limits: what reaches the carrier, what fills a mailbox, how often a code may be guessed."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db.models import F
+
+from accounts.models import SignInCode
+from portal import ratelimit
+from portal.models import Attempt
+from tests.conftest import AURORA, BOREALIS
+from tests.journey import DETAILS, at_once, database_for_threads, send, sign_up_form, value_of, words
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@example.com"
+
+
+@pytest.fixture
+def threads(transactional_db: None, tmp_path: Path) -> Any:
+    with database_for_threads(tmp_path):
+        yield
+
+
+def ask(browse, nth: int = 1, email: str = ALICE, host: str = AURORA) -> Any:
+    """Ask for a code from the n-th network, in a browser of its own."""
+    client = browse(host, REMOTE_ADDR=f"10.0.{nth // 250}.{nth % 250}")
+    return send(client, "/sign-in/", {"email": email})
+
+
+def pass_time(**span: int) -> None:
+    Attempt.objects.update(at=F("at") - timedelta(**span))
+
+
+def test_of_a_hundred_junk_posts_at_most_twenty_reach_the_carrier(aurora, simulator, browse):
+    client = browse(AURORA)
+    answers = [send(client, "/sign-up/", sign_up_form(f"junk-token-{nth}-of-many")) for nth in range(100)]
+    assert len(simulator.calls()) <= 20
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert len(limited) >= 80
+    for answer in (limited[0], limited[-1]):
+        assert 0 < int(answer["Retry-After"]) <= 60
+        assert "Please wait 1 minute" in words(answer)
+        assert {name: value_of(answer, name) for name in DETAILS} == DETAILS
+        assert value_of(answer, "password") is None
+
+
+def test_all_forms_with_a_captcha_and_all_brands_share_one_limit(aurora, borealis, alice, simulator, browse):
+    clients = [browse(AURORA), browse(BOREALIS), browse(AURORA, alice)]
+    paths = ["/password-reset/", "/sign-up/", "/account/open/"]
+    for nth in range(36):
+        data = sign_up_form(f"junk-token-{nth}-of-many")
+        answer = send(clients[nth % 3], paths[nth % 3], data)
+    assert answer.status_code == 429
+    assert len(simulator.calls()) == 20
+
+
+def test_another_network_is_not_limited(aurora, simulator, browse):
+    for nth in range(21):
+        answer = send(
+            browse(AURORA), "/password-reset/", {"email": ALICE, "g-recaptcha-response": f"junk-token-{nth}"}
+        )
+    assert answer.status_code == 429
+    data = {"email": ALICE, "g-recaptcha-response": simulator.token()}
+    assert send(browse(AURORA, REMOTE_ADDR="10.1.1.1"), "/password-reset/", data).status_code == 302
+
+
+def test_a_forged_forwarded_address_changes_nothing(aurora, simulator, browse):
+    for nth in range(21):
+        data = {"email": ALICE, "g-recaptcha-response": f"junk-token-{nth}"}
+        answer = send(browse(AURORA), "/password-reset/", data, **{"x-forwarded-for": f"10.2.0.{nth}"})
+    assert answer.status_code == 429
+
+
+def test_three_codes_in_a_quarter_of_an_hour_for_one_address_and_network(aurora, alice, browse):
+    assert [ask(browse).status_code for _ in range(4)] == [302, 302, 302, 429]
+    assert ask(browse, 2).status_code == 302
+    assert ask(browse, 1, "bob@example.com").status_code == 302
+    pass_time(minutes=15, seconds=1)
+    assert ask(browse).status_code == 302
+
+
+def test_a_refused_request_sends_no_mail_and_says_when_to_come_back(aurora, alice, browse):
+    for _ in range(3):
+        ask(browse)
+    pass_time(minutes=10)
+    answer = ask(browse)
+    assert 295 <= int(answer["Retry-After"]) <= 302
+    assert "Please wait" in words(answer)
+    assert value_of(answer, "email") == ALICE
+    assert len(mail.outbox) == 3
+
+
+def test_ten_codes_an_hour_for_one_address_from_however_many_networks(aurora, alice, browse):
+    assert [ask(browse, nth).status_code for nth in range(11)] == [302] * 10 + [429]
+    pass_time(minutes=61)
+    assert ask(browse).status_code == 302
+
+
+def test_thirty_codes_a_day_for_one_address(aurora, alice, browse):
+    for nth in range(30):
+        if nth % 10 == 0:
+            pass_time(minutes=61)
+        assert ask(browse, nth).status_code == 302
+    pass_time(minutes=61)
+    assert ask(browse, 99).status_code == 429
+    pass_time(hours=22)
+    assert ask(browse, 99).status_code == 302
+
+
+@pytest.mark.parametrize("email", ["ALICE@example.com", " alice@EXAMPLE.com "])
+def test_another_spelling_is_the_same_address(aurora, alice, browse, email):
+    for _ in range(3):
+        ask(browse)
+    assert ask(browse, 1, email).status_code == 429
+
+
+def test_unknown_addresses_are_limited_alike(aurora, browse):
+    assert [ask(browse, 1, "nobody@example.com").status_code for _ in range(4)] == [302, 302, 302, 429]
+
+
+def test_the_limits_of_one_brand_are_not_those_of_another(aurora, borealis, alice, browse):
+    for _ in range(4):
+        ask(browse)
+    assert ask(browse, host=BOREALIS).status_code == 302
+
+
+def test_parallel_requests_get_no_more_codes_than_the_limit(threads, aurora, alice, browse):
+    answers = at_once(12, lambda nth: ask(browse, 1).status_code)
+    assert set(answers) <= {302, 429}
+    assert answers.count(302) == len(mail.outbox) == SignInCode.objects.count() <= 3
+    assert Attempt.objects.count() <= 3
+
+
+def test_parallel_requests_from_many_networks_get_no_more_than_ten(threads, aurora, alice, browse):
+    answers = at_once(20, lambda nth: ask(browse, nth).status_code)
+    assert set(answers) <= {302, 429}
+    assert answers.count(302) == len(mail.outbox) <= 10
+
+
+def test_no_address_stands_in_the_table_of_attempts(aurora, alice, browse):
+    ask(browse)
+    assert "alice" not in str(Attempt.objects.values().get())
+
+
+def test_guessing_is_limited_over_fresh_browsers_too(aurora, alice, browse):
+    """30 codes a day with three tries each, of 10^8: less than 0.0001 % a day."""
+    tried = 0
+    for nth in range(15):
+        client = browse(AURORA, REMOTE_ADDR=f"10.3.0.{nth}")
+        if send(client, "/sign-in/", {"email": ALICE}).status_code == 302:
+            for _ in range(5):
+                answer = words(send(client, "/sign-in/code/", {"code": "00000000"}))
+                tried += "You can try" in answer or "no longer" in answer
+    assert sum(SignInCode.objects.values_list("tries", flat=True)) == 30
+    assert tried == 50
+
+
+def test_code_posts_of_one_network_are_limited(aurora, alice, browse, settings):
+    client = browse(AURORA)
+    send(client, "/sign-in/", {"email": ALICE})
+    for _ in range(31):
+        answer = send(client, "/sign-in/code/", {"code": "00000000"})
+    assert answer.status_code == 429
+    assert "Retry-After" in answer
+
+
+def test_a_store_that_cannot_be_reached_limits_rather_than_lets_everybody_in(
+    aurora, simulator, browse, settings
+):
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    ratelimit._limiter.cache_clear()
+    try:
+        data = {"email": ALICE, "g-recaptcha-response": simulator.token()}
+        assert send(browse(AURORA), "/password-reset/", data).status_code == 429
+    finally:
+        ratelimit._limiter.cache_clear()
+    assert simulator.calls() == []

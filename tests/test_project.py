@@ -1,0 +1,195 @@
+"""The house rules: which way imports run, how long things may be, what templates may hold."""
+
+import ast
+import html
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for app in ("portal", "accounts", "billing")
+    for path in (ROOT / app).rglob("*.py")
+    if "migrations" not in path.parts
+)
+TEMPLATES = sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file())
+
+FUNCTION_LINES, MODULE_LINES, TEMPLATE_LINES = 25, 250, 80
+# More than half of it is its signature and docstring: one keyword for each thing an operator may override.
+LONG_FUNCTIONS = {"portal/voipline/mapping.py:customise"}
+# Shown where no brand, and so no language, is known.
+UNTRANSLATED = {"templates/unknown_host.html"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text())
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, wherever in it, with the names taken from it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+LAYERS = {
+    "portal.voipline": set(),
+    "portal.simulator": set(),
+    "portal": {"portal.voipline"},
+    "accounts": {"portal.voipline", "portal"},
+    "billing": {"portal.voipline", "portal", "accounts"},
+}
+
+
+def layer(name: str) -> str:
+    """The layer a dotted name belongs to; empty where it is not ours."""
+    return next((each for each in LAYERS if name == each or name.startswith(f"{each}.")), "")
+
+
+def knows_every_app(path: Path) -> bool:
+    named = path.name in ("settings.py", "wsgi.py", "gunicorn.py") or path.name.startswith("urls")
+    return named or path.parts[1:3] == ("management", "commands")
+
+
+@pytest.mark.parametrize("own", LAYERS)
+def test_imports_run_one_way(own):
+    files = [path for path in MODULES if layer(".".join(path.with_suffix("").parts)) == own]
+    assert files
+    wrong = [
+        f"{path} imports {name}"
+        for path in files
+        for name in imports(path)
+        if not knows_every_app(path) and layer(name) not in {"", own, *LAYERS[own]}
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("own", ["portal.voipline", "portal.simulator"])
+def test_the_carriers_client_and_its_stand_in_name_no_django(own):
+    folder = own.replace(".", "/")
+    named = {name for path in MODULES if path.is_relative_to(folder) for name in imports(path)}
+    assert not any(name.split(".")[0] == "django" for name in named)
+
+
+def test_the_simulator_needs_the_standard_library_alone():
+    outside = {
+        name
+        for path in MODULES
+        if path.is_relative_to("portal/simulator")
+        for name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names and layer(name) != "portal.simulator"
+    }
+    assert outside == set()
+
+
+@pytest.mark.parametrize("module", ["portal.voipline", "portal.simulator.server"])
+def test_a_fresh_interpreter_loads_no_django_for(module):
+    other = {"portal.voipline": "portal.simulator", "portal.simulator.server": "portal.voipline"}[module]
+    code = (
+        f"import sys, {module}; "
+        f"print([n for n in sys.modules if n.split('.')[0] == 'django' or n.startswith({other!r})])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+# Size
+
+
+def test_no_module_is_longer_than_it_can_be_overlooked():
+    assert [path for path in MODULES if len((ROOT / path).read_text().splitlines()) > MODULE_LINES] == []
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = {
+        f"{path}:{node.name}"
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
+    }
+    assert long == LONG_FUNCTIONS
+
+
+def test_no_template_is_longer_than_its_budget():
+    assert [path for path in TEMPLATES if len((ROOT / path).read_text().splitlines()) > TEMPLATE_LINES] == []
+
+
+# What reads well
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__init__.py"], ids=str)
+def test_a_module_says_what_it_is_for(path):
+    assert ast.get_docstring(tree(path)), path
+
+
+def test_a_public_class_or_function_of_the_apps_says_what_it_does():
+    silent = [
+        f"{path}:{node.name}"
+        for path in MODULES
+        if not path.is_relative_to("portal/simulator") and not path.is_relative_to("portal/voipline")
+        for node in tree(path).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned(file):
+    lines = [line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
+    wanted = [line for line in lines if line and line != "-r requirements.txt"]
+    assert wanted
+    assert [
+        line for line in wanted if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9.a-z]*", line)
+    ] == []
+
+
+# Templates
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=str)
+def test_a_template_holds_no_inline_script_style_or_handler(path):
+    text = (ROOT / path).read_text()
+    assert not re.search(r"<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:", text, re.IGNORECASE)
+    for tag, content in re.findall(r"<script([^>]*)>(.*?)</script>", text, re.IGNORECASE | re.DOTALL):
+        assert "src=" in tag
+        assert not content.strip()
+
+
+def bare_words(text: str) -> list[str]:
+    """Words for people that stand in a template outside of translate and blocktranslate."""
+    text = re.sub(
+        r"{% blocktranslate.*?{% endblocktranslate %}|{% comment.*?{% endcomment %}",
+        "",
+        text,
+        flags=re.DOTALL,
+    )
+    text = re.sub(r"{% block (width|bodyclass|coltype) %}.*?{% endblock %}", "", text)
+    text = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", text, flags=re.DOTALL)
+    said = re.findall(r'\s(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
+    text = re.sub(r"<!--.*?-->|<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL)
+    return re.findall(r"[^\W\d_]{2,}", html.unescape(" ".join([text, *said])))
+
+
+def test_bare_words_are_found():
+    assert bare_words('<p title="Hi you">{% translate "x" %} Hello {{ name }}</p>') == ["Hello", "Hi", "you"]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=str)
+def test_every_word_of_a_template_can_be_translated(path):
+    text = (ROOT / path).read_text()
+    # Addresses are no words.
+    text = re.sub(r"}}[a-z/-]+/", "}}", text)
+    assert (bare_words(text) != []) is (str(path) in UNTRANSLATED)

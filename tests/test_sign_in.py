@@ -1,0 +1,349 @@
+"""Signing in by code: eight digits, ten minutes, once, three tries, this browser, this brand."""
+
+import re
+from datetime import timedelta
+from http.cookies import SimpleCookie
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core import mail
+from django.utils import timezone
+
+from accounts.models import SignInCode
+from portal.models import Attempt
+from tests.conftest import AURORA, BOREALIS
+from tests.journey import at_once, code_for, database_for_threads, send, sign_in, twin, value_of, words
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@example.com"
+
+
+@pytest.fixture
+def threads(transactional_db: None, tmp_path: Path) -> Any:
+    with database_for_threads(tmp_path):
+        yield
+
+
+@pytest.fixture
+def asked(aurora, alice, browse) -> Any:
+    """Alice's browser after she asked for a code."""
+    client = browse(AURORA)
+    assert send(client, "/sign-in/", {"email": ALICE})["Location"] == "/sign-in/code/"
+    return client
+
+
+def try_code(client: Any, code: str) -> Any:
+    return send(client, "/sign-in/code/", {"code": code})
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10**8:08d}"
+
+
+def is_signed_in(client: Any) -> bool:
+    return client.get("/account/open/").status_code == 200
+
+
+def test_a_mailed_code_signs_in(asked):
+    assert re.fullmatch(r"\d{8}", code_for(ALICE))
+    assert not is_signed_in(asked)
+    assert try_code(asked, code_for(ALICE))["Location"] == "/"
+    assert is_signed_in(asked)
+
+
+def test_the_mail_comes_from_the_brand_and_links_to_its_own_host(asked):
+    (message,) = mail.outbox
+    assert message.from_email == "Aurora Phone <no-reply@aurora.example>"
+    assert "https://aurora.test/" in message.body
+    assert code_for(ALICE) not in message.subject
+
+
+def test_codes_differ_and_fill_the_whole_range(aurora, alice, browse):
+    codes = set()
+    for nth in range(10):
+        send(browse(AURORA, REMOTE_ADDR=f"10.0.0.{nth}"), "/sign-in/", {"email": ALICE})
+        codes.add(code_for(ALICE))
+    assert len(codes) == 10
+    assert len({code[0] for code in codes}) > 1
+
+
+def test_blanks_and_hyphens_in_a_code_do_not_matter(asked):
+    code = code_for(ALICE)
+    assert try_code(asked, f" {code[:4]}-{code[4:]} ").status_code == 302
+
+
+@pytest.mark.parametrize("text", ["1234567", "123456789", "1234567a", "١٢٣٤٥٦٧٨", ""])
+def test_what_is_no_code_costs_no_try(asked, text):
+    assert try_code(asked, text).status_code == 200
+    assert SignInCode.objects.get().tries == 0
+
+
+def test_a_code_lives_ten_minutes(asked):
+    row = SignInCode.objects.get()
+    assert row.expires_at - row.created_at == timedelta(minutes=10)
+    SignInCode.objects.update(expires_at=timezone.now() - timedelta(milliseconds=1))
+    assert "can no longer be used" in words(try_code(asked, code_for(ALICE)))
+    assert not is_signed_in(asked)
+
+
+def test_a_code_works_once(asked):
+    again = twin(asked)
+    session = dict(asked.session)
+    try_code(asked, code_for(ALICE))
+    store = again.session
+    store.update(session)
+    store.save()
+    again.cookies["__Host-session"] = store.session_key
+    assert "can no longer be used" in words(try_code(again, code_for(ALICE)))
+
+
+def test_the_third_wrong_try_ends_the_code(asked):
+    code = code_for(ALICE)
+    answers = [words(try_code(asked, wrong(code))) for _ in range(3)]
+    assert ["2 more times" in answers[0], "1 more time." in answers[1], "no longer" in answers[2]] == [
+        True
+    ] * 3
+    assert "no longer be used" in words(try_code(asked, code))
+    assert not is_signed_in(asked)
+
+
+def test_the_third_try_may_still_be_the_right_one(asked):
+    code = code_for(ALICE)
+    for _ in range(2):
+        try_code(asked, wrong(code))
+    assert try_code(asked, code).status_code == 302
+
+
+def test_parallel_tries_never_exceed_three(threads, aurora, alice, asked):
+    code = code_for(ALICE)
+    answers = at_once(12, lambda nth: words(try_code(twin(asked), wrong(code))))
+    assert sum("You can try" in answer for answer in answers) <= 3
+    assert SignInCode.objects.get().tries == 3
+    assert "no longer be used" in words(try_code(asked, code))
+
+
+def test_parallel_right_codes_sign_in_once(threads, aurora, alice, asked):
+    code = code_for(ALICE)
+    answers = at_once(3, lambda nth: try_code(twin(asked), code).get("Location"))
+    assert answers.count("/") == 1
+
+
+def test_another_browser_cannot_use_the_code(asked, browse, bob):
+    other = browse(AURORA)
+    assert try_code(other, code_for(ALICE))["Location"] == "/sign-in/"
+    send(other, "/sign-in/", {"email": "bob@example.com"})
+    assert try_code(other, code_for(ALICE)).status_code == 200
+    assert not is_signed_in(other)
+
+
+def test_another_brand_cannot_use_the_code(asked, borealis, make_customer, browse):
+    make_customer(borealis, ALICE, "80002")
+    code = code_for(ALICE)
+    other = browse(BOREALIS)
+    send(other, "/sign-in/", {"email": ALICE})
+    assert try_code(other, code).status_code == 200
+    assert not is_signed_in(other)
+
+
+def test_a_code_of_another_brand_does_not_work_even_with_the_whole_session(asked, borealis, browse):
+    session = dict(asked.session)
+    other = browse(BOREALIS)
+    store = other.session
+    store.update({**session, "realm": f"brand-{borealis.pk}"})
+    store.save()
+    assert "can no longer be used" in words(try_code(other, code_for(ALICE)))
+
+
+def test_a_code_for_a_customer_who_was_switched_off_does_not_sign_in(asked, alice):
+    alice.is_active = False
+    alice.save()
+    assert try_code(asked, code_for(ALICE)).status_code == 200
+    assert not is_signed_in(asked)
+
+
+def test_neither_the_code_nor_its_bare_hash_is_kept(asked):
+    import hashlib
+
+    code = code_for(ALICE)
+    stored = str(SignInCode.objects.values().get()) + str(asked.session.items())
+    assert code not in stored
+    assert code not in str(asked.cookies)
+    assert hashlib.sha256(code.encode()).hexdigest() not in stored
+
+
+def test_old_codes_are_cleared_away(asked, browse):
+    SignInCode.objects.update(expires_at=timezone.now() - timedelta(days=2))
+    Attempt.objects.update(at=timezone.now() - timedelta(days=2))
+    send(browse(AURORA), "/sign-in/", {"email": ALICE})
+    assert (SignInCode.objects.count(), Attempt.objects.count()) == (1, 1)
+
+
+# Unknown addresses
+
+
+def seen(client: Any, email: str) -> tuple[Any, ...]:
+    """All that a visitor can tell two answers apart by."""
+    answers = [send(client, "/sign-in/", {"email": email}), client.get("/sign-in/code/")]
+    answers.append(try_code(client, "00000000"))
+    answers.append(client.get("/sign-in/"))
+
+    def headers(response: Any) -> dict[str, str]:
+        told = {**response.headers, "Content-Security-Policy": ""}
+        policy = re.sub(r"nonce-[^']+", "", response["Content-Security-Policy"])
+        return {**told, "Content-Security-Policy": str(sorted(policy.split("; ")))}
+
+    def body(response: Any) -> str:
+        text = response.content.decode().replace(email, "EMAIL")
+        return re.sub(r'(csrfmiddlewaretoken" value|nonce)="[^"]*"', "", text)
+
+    cookies = {
+        name: re.sub(r"[^;]+", "", morsel.OutputString(), count=1) for name, morsel in client.cookies.items()
+    }
+    return (
+        [(a.status_code, headers(a), body(a)) for a in answers],
+        sorted(client.session.keys()),
+        re.sub(r"\d\d:\d\d:\d\d", "", str(cookies)),
+    )
+
+
+def test_an_unknown_address_looks_like_a_known_one_and_gets_one_mail(aurora, alice, browse):
+    assert seen(browse(AURORA), ALICE) == seen(browse(AURORA), "zelda@example.com")
+    assert [message.to for message in mail.outbox] == [[ALICE], ["zelda@example.com"]]
+    text = mail.outbox[1].body
+    assert "no account" in text
+    assert "/sign-up/" in text
+    assert "help@aurora.example" in text
+    assert not re.search(r"\b\d{8}\b", text)
+
+
+def test_an_unknown_address_takes_as_long_as_a_known_one(aurora, alice, make_customer, browse):
+    for nth in range(30):
+        make_customer(aurora, f"known{nth}@example.com")
+    spent: dict[str, list[float]] = {"known": [], "other": []}
+    for nth in range(30):
+        for kind, times in spent.items():
+            client = browse(AURORA, REMOTE_ADDR=f"10.4.{kind == 'known':d}.{nth}")
+            began = perf_counter()
+            send(client, "/sign-in/", {"email": f"{kind}{nth}@example.com"})
+            times.append(perf_counter() - began)
+    assert abs(median(spent["known"]) - median(spent["other"])) < 0.05
+
+
+def test_no_code_signs_in_for_an_unknown_address(aurora, alice, browse):
+    client = browse(AURORA)
+    send(client, "/sign-in/", {"email": "nobody@example.com"})
+    row = SignInCode.objects.get()
+    assert (row.user, len(row.code_hash)) == (None, 64)
+
+
+def test_a_customer_of_another_brand_is_unknown_here(aurora, charlie, browse):
+    send(browse(AURORA), "/sign-in/", {"email": charlie.email})
+    assert "no account" in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("email", [ALICE, "nobody@example.com"])
+def test_when_no_mail_goes_out_both_get_the_same_page_and_nothing_is_counted(
+    aurora, alice, browse, settings, email
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    response = send(browse(AURORA), "/sign-in/", {"email": email})
+    assert response.status_code == 503
+    assert "We cannot send mail at the moment" in words(response)
+    assert value_of(response, "email") == email
+    assert (SignInCode.objects.count(), Attempt.objects.count()) == (0, 0)
+
+
+# Sessions
+
+
+def test_the_session_key_changes_at_sign_in_and_nothing_of_before_remains(asked):
+    before = asked.session.session_key
+    try_code(asked, code_for(ALICE))
+    assert asked.session.session_key != before
+    assert not Session.objects.filter(session_key=before).exists()
+    assert not {"sign_in", "sign_up", "browser", "confirm", "next"} & set(asked.session.keys())
+
+
+def test_after_sign_out_the_old_cookie_is_dead(asked):
+    try_code(asked, code_for(ALICE))
+    stolen = twin(asked)
+    assert is_signed_in(stolen)
+    response = asked.post("/sign-out/")
+    assert response["Location"] == "/"
+    assert not is_signed_in(stolen)
+    assert not is_signed_in(asked)
+
+
+def test_sign_out_is_no_link(aurora, alice, browse):
+    client = browse(AURORA, alice)
+    assert client.get("/sign-out/").status_code == 405
+    assert is_signed_in(client)
+
+
+@pytest.mark.parametrize("direction", ["aurora to borealis", "borealis to aurora"])
+def test_a_session_cookie_is_nothing_on_the_other_brand(aurora, borealis, alice, charlie, browse, direction):
+    here, there = (AURORA, BOREALIS) if direction.startswith("aurora") else (BOREALIS, AURORA)
+    client, other = browse(here, alice if here == AURORA else charlie), browse(there)
+    assert is_signed_in(client)
+    other.cookies = SimpleCookie({name: morsel.value for name, morsel in client.cookies.items()})
+    assert not is_signed_in(other)
+    assert "Sign in" in words(other.get("/"))
+
+
+def test_a_switched_off_customers_session_ends_at_once(aurora, alice, browse):
+    client = browse(AURORA, alice)
+    alice.is_active = False
+    alice.save()
+    assert not is_signed_in(client)
+
+
+# The page that was wanted
+
+
+def test_after_the_sign_in_the_customer_is_back_at_the_page_that_was_wanted(aurora, alice, browse):
+    client = browse(AURORA)
+    response = client.get("/statement/?from_date=2020-01-01&to_date=2020-01-31")
+    client.get(response["Location"])
+    assert sign_in(client, ALICE)["Location"] == "/statement/?from_date=2020-01-01&to_date=2020-01-31"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "http://aurora.test/",
+        "https://borealis.test/",
+        "statement",
+        "",
+        "/" + "a" * 600,
+    ],
+)
+def test_no_other_host_can_be_wanted(aurora, alice, browse, wanted):
+    client = browse(AURORA)
+    client.get("/sign-in/", {"next": wanted})
+    assert sign_in(client, ALICE)["Location"] == "/"
+    assert client.get("/sign-in/", {"next": wanted})["Location"] == "/"
+
+
+def test_the_sign_in_page_sends_a_signed_in_customer_on(aurora, alice, browse):
+    assert browse(AURORA, alice).get("/sign-in/?next=/statement/")["Location"] == "/statement/"
+
+
+def test_a_customer_is_told_of_a_refused_account_number(aurora, alice, browse):
+    alice.refused_account_number = "666"
+    alice.save()
+    client = browse(AURORA)
+    sign_in(client, ALICE)
+    page = words(client.get("/account/open/"))
+    assert "another account number" in page
+    assert "help@aurora.example" in page
+    assert "666" not in page
