@@ -19,6 +19,10 @@ _TESTS = {
     "WEB_CONCURRENCY": "1",
     "WEB_THREADS": "4",
 }
+if "REDIS_URL" in _KEEP and (worker := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")):
+    # Each worker empties its counters between tests, so each has a database of Redis to itself.
+    base, _, number = _KEEP["REDIS_URL"].rpartition("/")
+    _KEEP["REDIS_URL"] = f"{base}/{int(number) + int(worker)}"
 os.environ.update(_TESTS | _KEEP)
 
 from portal.settings import *  # noqa: E402, F403
