@@ -106,3 +106,11 @@ def database(url: str) -> dict[str, Any]:
     if not config.get("NAME"):
         raise ValueError("no database is named")
     return config
+
+
+def mail(url: str) -> dict[str, Any]:
+    """Django's settings for sending mail. Raises ValueError for a mail server without a host."""
+    config: dict[str, Any] = environ.Env.email_url_config(url)
+    if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend") and not config["EMAIL_HOST"]:
+        raise ValueError("no mail server is named")
+    return config

@@ -1,9 +1,8 @@
 """What happens to a request before a view sees it, in the order in which settings.MIDDLEWARE names it."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -13,31 +12,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
-from django.views.debug import SafeExceptionReporterFilter
 
 from portal.models import Brand, BrandHost
 from portal.net import client_address, network, normal_host
 
 Next = Callable[[HttpRequest], HttpResponse]
-
-
-class DiscreetReports(SafeExceptionReporterFilter):
-    """Error reports name the place of a fault, not the people: no typed text, cookie or local variable."""
-
-    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
-        """The names of the fields."""
-        return self._hidden(request.POST if request else ())
-
-    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
-        """The names of the cookies."""
-        return self._hidden(request.COOKIES)
-
-    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
-        """The names of the variables."""
-        return self._hidden(tb_frame.f_locals).items()
-
-    def _hidden(self, names: Iterable[str]) -> dict[str, Any]:
-        return dict.fromkeys(names, self.cleansed_substitute)
 
 
 def health(get_response: Next) -> Next:
@@ -86,8 +65,6 @@ def scheme(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         meta = request.META
-        if not settings.DEBUG:
-            request.exception_reporter_filter = DiscreetReports()
         request.environ["wsgi.url_scheme"] = meta["wsgi.url_scheme"] = settings.SCHEME  # type: ignore[attr-defined]
         forwarded = meta.get("HTTP_X_FORWARDED_PROTO", "").strip().lower()
         came_by_http = settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http"

@@ -122,7 +122,7 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-vars().update(env.parsed("EMAIL_URL", "consolemail://", environ.Env.email_url_config))
+vars().update(env.parsed("EMAIL_URL", "consolemail://", env.mail))
 EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
 
 # --- Sign-in and sessions ------------------------------------------------------------------------
@@ -171,6 +171,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if not DEBUG:
+    DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.reports.DiscreetReports"
 SILENCED_SYSTEM_CHECKS = [
     # The reseller owns the parent domain, so binding its other hosts to https, or asking browser
     # vendors to do so for good, is the reseller's decision.

@@ -490,6 +490,7 @@ def test_every_request_counts_as_https_where_scheme_says_so(aurora, browse):
 
 
 def test_every_answer_carries_the_security_headers(alice, browse, settings):
+    settings.WHITENOISE_USE_FINDERS = True
     client = browse(AURORA, alice)
     client.raise_request_exception = False
     answers = {
@@ -505,6 +506,7 @@ def test_every_answer_carries_the_security_headers(alice, browse, settings):
     }
     answers["csrf"] = browse(AURORA, alice, enforce_csrf_checks=True).post("/sign-out/")
     assert [answers[name].status_code for name in ("404", "405", "400", "csrf")] == [404, 405, 400, 403]
+    assert b"".join(answers["static"]).startswith(b"/* One small sheet")
     answers["static"].close()
     for name, response in answers.items():
         policy = response.headers["Content-Security-Policy"]
@@ -596,6 +598,7 @@ def test_without_a_database_there_is_still_an_honest_page(alice, browse, monkeyp
     assert response.status_code == 500
     assert b"Something went wrong on our side" in response.content
     assert (b"Aurora Phone" in response.content) is (when == "after")
+    assert b"MISSING-VARIABLE" not in response.content
     assert b"canary" not in response.content
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 

@@ -96,7 +96,7 @@ def test_scheme_http_takes_the_cookies_https_marks_away(read):
             ("DATABASE_URL", value)
             for value in ("nonsense", "mysql://u:p@h/db", "postgres://", "postgres://u:p@h:x/d")
         ),
-        *(("EMAIL_URL", value) for value in ("nonsense", "foo://", "smtp://h:x")),
+        *(("EMAIL_URL", value) for value in ("nonsense", "foo://", "smtp://h:x", "smtp://")),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_is_named(read, name, value):
