@@ -1,0 +1,111 @@
+"""Chromium, found on this machine; what a visit with it must not show; and a look at a page with axe."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
+
+HOW_TO_GET_IT = "Chromium is missing: `apt-get install chromium` or `.venv/bin/playwright install chromium`."
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Chromium would ask the visitor whether a page that a test answers itself may speak to this machine.
+    "--disable-features=LocalNetworkAccessChecks",
+    "--host-resolver-rules=MAP *.localhost 127.0.0.1",
+]
+LOUD = """addEventListener("securitypolicyviolation", (event) =>
+  console.error("CSP", event.violatedDirective, event.blockedURI));"""
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+# The captcha's frame is another origin's, which looks after itself.
+RUN_AXE = "axe.run(document, {iframes: false, resultTypes: ['violations']})"
+LOOKS = [(width, scheme) for width in (1280, 320) for scheme in ("light", "dark")]
+
+
+class Missing(Exception):
+    """There is no Chromium."""
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """A running Chromium: the system's, else Playwright's own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_executable(playwright), args=_flags())
+        yield browser
+        browser.close()
+
+
+def _executable(playwright: Playwright) -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if Path(playwright.chromium.executable_path).exists():
+        return playwright.chromium.executable_path
+    raise Missing(HOW_TO_GET_IT)
+
+
+def _flags() -> list[str]:
+    return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+
+
+class Watch:
+    """Collects whatever must not happen during a visit, on any page of a context."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.problems: list[str] = []
+        self._expected: list[str] = []
+        context.add_init_script(LOUD)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self._note(f"page error: {error.error}"))
+        context.on("requestfailed", self._failed)
+
+    def expect(self, pattern: str) -> None:
+        """A problem that matches is what the test is about."""
+        self._expected.append(pattern)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._note(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def _failed(self, request: Request) -> None:
+        # Aborted is what a download counts as, and what was still to come when the visitor went on.
+        if request.failure != "net::ERR_ABORTED":
+            self._note(f"request failed: {request.method} {request.url} {request.failure}")
+
+    def _note(self, text: str) -> None:
+        if not any(re.search(pattern, text) for pattern in self._expected):
+            self.problems.append(text)
+
+
+def check_page(page: Page, name: str) -> None:
+    """No axe finding in light and dark, wide and narrow; nothing to scroll sideways on a narrow screen."""
+    before = page.viewport_size
+    page.evaluate(AXE)
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found = page.evaluate(RUN_AXE)["violations"]
+        told = [{"rule": one["id"], "where": [node["html"] for node in one["nodes"]]} for one in found]
+        assert not told, f"axe on {name!r}, {width} px, {scheme}:\n{json.dumps(told, indent=1)}"
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond <= 0, f"{name!r} is {beyond} px wider than its {width} px"
+    page.emulate_media(color_scheme="light")
+    if before:
+        page.set_viewport_size(before)

@@ -1,0 +1,96 @@
+"""Chromium in front of the real thing. A visit fails its test on any error, warning or policy violation."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser import chromium
+from tests.browser.chromium import Watch
+from tests.browser.stack import Stack, running
+
+CUSTOMERS = {"aurora": "alice@example.com,70001", "borealis": "charlie@example.com,80001"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder drive the browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+# Of the package, not of the session: while Playwright runs, its event loop forbids the ORM to other tests.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium. Without one the tests are skipped; in CI they fail."""
+    expect.set_options(timeout=10_000)
+    try:
+        with chromium.launched() as browser:
+            yield browser
+    except chromium.Missing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def stack_process(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Stack]:
+    """Carrier and portal, once for each worker."""
+    with running(tmp_path_factory.mktemp("portal"), shared, customers=CUSTOMERS) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(stack_process: Stack) -> Stack:
+    """Carrier and portal, the carrier as new."""
+    stack_process.fresh()
+    return stack_process
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., tuple[BrowserContext, Watch]]]:
+    """Makes browsers without cookies, each from a client address of its own, so that no limit is shared."""
+    opened: list[tuple[BrowserContext, Watch]] = []
+
+    def make(**options: Any) -> tuple[BrowserContext, Watch]:
+        address = f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        context = browser.new_context(**{"extra_http_headers": {"X-Forwarded-For": address}, **options})
+        context.set_default_timeout(10_000)
+        opened.append((context, Watch(context)))
+        return opened[-1]
+
+    yield make
+    for context, _ in opened:
+        context.close()
+    problems = [problem for _, watch in opened for problem in watch.problems]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def visit(new_context: Callable[..., tuple[BrowserContext, Watch]]) -> tuple[BrowserContext, Watch]:
+    """One browser and what must not happen in it."""
+    return new_context()
+
+
+@pytest.fixture
+def page(visit: tuple[BrowserContext, Watch]) -> Page:
+    """A tab of that browser."""
+    return visit[0].new_page()
+
+
+@pytest.fixture
+def watch(visit: tuple[BrowserContext, Watch]) -> Watch:
+    """What must not happen in it, to name an exception."""
+    return visit[1]

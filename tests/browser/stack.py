@@ -1,0 +1,251 @@
+"""The real thing, as processes: the stand-in carrier, and the portal under gunicorn with its brands."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tests.conftest import ROOT, Simulator, start_simulator, stop_simulator
+
+READY_WITHIN = 30  # Seconds.
+
+
+@dataclass(frozen=True)
+class BrandSpec:
+    """One brand of the configuration, and what its customers see of its money."""
+
+    slug: str
+    currency: str
+    symbol: str
+    timezone: str
+    language: str
+    accent: str
+    kind: str = "v2-checkbox"
+    secret_key: str = ""
+    more: str = ""  # Tables of TOML; CARRIER stands for the carrier's address.
+
+    @property
+    def name(self) -> str:
+        """As customers read it."""
+        return f"{self.slug.capitalize()} Phone"
+
+
+AURORA = BrandSpec("aurora", "AUD", "$", "Australia/Sydney", "en-au", "#0b6e4f")
+BOREALIS = BrandSpec(
+    "borealis", "GBP", "£", "Europe/London", "en-gb", "#7c3aed", secret_key="borealis-secret-key"
+)
+# The two other kinds of captcha need brands of their own: the kind belongs to the site key.
+CYGNUS = BrandSpec("cygnus", "NZD", "$", "Pacific/Auckland", "en-nz", "#b45309", kind="v2-invisible")
+DRACO = BrandSpec("draco", "USD", "$", "America/New_York", "en-us", "#0369a1", kind="v3")
+BRANDS = (AURORA, BOREALIS, CYGNUS, DRACO)
+
+
+@dataclass
+class Stack:
+    """A running portal and its carrier."""
+
+    carrier: Simulator
+    port: int
+    log: Path
+    brands: Sequence[BrandSpec]
+    dialect: Mapping[str, Any] = field(default_factory=dict)
+    begun: int = 0
+
+    def home(self, brand: BrandSpec) -> str:
+        """The brand's first page, where a person's visit begins."""
+        return f"http://{brand.slug}.localhost:{self.port}/"
+
+    def fresh(self) -> None:
+        """The carrier as new, mailing links that lead to this portal."""
+        self.carrier.post("reset", seed="default")
+        # The portal remembers the account numbers of the tests before; a real carrier gives out none twice.
+        self.begun += 1
+        last = {"account_number": str(90_000 + 100 * self.begun), "email": "last@example.com"}
+        self.carrier.post(
+            "seed",
+            partners=[self._partner(brand) for brand in self.brands],
+            customers=[{"partner": f"{self.brands[0].slug}-api-key", **last}],
+        )
+
+    def _partner(self, brand: BrandSpec) -> dict[str, str]:
+        return {
+            "key": f"{brand.slug}-api-key",
+            "name": brand.slug.capitalize(),
+            "site_key": f"{brand.slug}-site-key",
+            "secret_key": f"{brand.slug}-secret-key",
+            "currency": brand.currency,
+            "captcha_kind": brand.kind,
+            "confirm_url": f"{self.home(brand)}sign-up/confirm/?email={{email}}&code={{code}}",
+        }
+
+    def name_of(self, method: str, parameter: str) -> str:
+        """What the carrier calls a parameter."""
+        return str(
+            self.dialect.get("methods", {}).get(method, {}).get("parameters", {}).get(parameter, parameter)
+        )
+
+    def tokens(self, method: str) -> list[Any]:
+        """The captcha tokens that reached a method of the carrier, in order."""
+        name = self.name_of(method, "google_captcha")
+        return [call["fields"].get(name) for call in self.carrier.calls(method)]
+
+
+@contextlib.contextmanager
+def running(
+    tmp: Path,
+    shared: Path,
+    brands: Sequence[BrandSpec] = BRANDS,
+    customers: Mapping[str, str] | None = None,
+    dialect: Mapping[str, Any] | None = None,
+) -> Iterator[Stack]:
+    """Start both processes; `customers` maps a slug to rows (address, account number) that are imported."""
+    options = ()
+    if dialect:
+        (tmp / "dialect.json").write_text(json.dumps(dialect))
+        options = ("--dialect", str(tmp / "dialect.json"))
+    process, carrier = start_simulator(*options)
+    try:
+        with _database(tmp) as database:
+            port = _free_port()
+            stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {})
+            environment = _environment(stack, database)
+            _collect_static(environment, shared)
+            _manage(environment, "migrate", "--verbosity", "0")
+            (tmp / "brands.toml").write_text("\n".join(_toml(brand, stack) for brand in brands))
+            _manage(environment, "apply_config", str(tmp / "brands.toml"))
+            for slug, rows in (customers or {}).items():
+                (tmp / f"{slug}.csv").write_text(f"email,account_number\n{rows}\n")
+                _manage(environment, "import_customers", slug, str(tmp / f"{slug}.csv"))
+            with _portal(stack, environment):
+                stack.fresh()
+                yield stack
+    finally:
+        stop_simulator(process)
+
+
+def _toml(brand: BrandSpec, stack: Stack) -> str:
+    return f"""
+[[brand]]
+slug = "{brand.slug}"
+name = "{brand.name}"
+hosts = ["{brand.slug}.localhost"]
+currency = "{brand.currency}"
+timezone = "{brand.timezone}"
+language = "{brand.language}"
+accent = "{brand.accent}"
+support_email = "help@{brand.slug}.example"
+support_phone = "+61 2 5550 0100"
+from_email = "{brand.name} <no-reply@{brand.slug}.example>"
+terms_url = "https://{brand.slug}.example/terms"
+privacy_url = "https://{brand.slug}.example/privacy"
+
+[brand.carrier]
+url = "{stack.carrier.api}"
+key = "{brand.slug}-api-key"
+login_hosts = ["{stack.carrier.host}"]
+
+[brand.recaptcha]
+site_key = "{brand.slug}-site-key"
+secret_key = "{brand.secret_key}"
+kind = "{brand.kind}"
+{brand.more.replace("CARRIER", stack.carrier.url)}"""
+
+
+def _environment(stack: Stack, database: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "DEBUG": "False",
+        "SCHEME": "http",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ENCRYPTION_KEY": secrets.token_urlsafe(32),
+        "ADMIN_HOSTS": "admin.localhost",
+        "DATABASE_URL": database,
+        "REDIS_URL": os.environ.get("REDIS_URL", ""),
+        "EMAIL_URL": f"smtp://{stack.carrier.smtp}",
+        "RECAPTCHA_URL": f"{stack.carrier.url}/recaptcha",
+        "BIND": f"127.0.0.1:{stack.port}",
+        "TRUSTED_PROXIES": "1",  # So that each test can come from an address of its own.
+        "WEB_CONCURRENCY": "1",
+        "WEB_THREADS": "16",
+        "LOG_FORMAT": "text",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _database(tmp: Path) -> Iterator[str]:
+    """A new SQLite file, or a new database on the PostgreSQL server that this run of the tests uses."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield f"sqlite:///{tmp / 'portal.sqlite3'}"
+        return
+    name = f"browser_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _manage(environment: Mapping[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}"
+
+
+def _collect_static(environment: Mapping[str, str], shared: Path) -> None:
+    """Once for all workers of a run, because they serve the same directory."""
+    with (shared / "collectstatic.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = shared / "collectstatic.done"
+        if not done.exists():
+            _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
+            done.touch()
+
+
+@contextlib.contextmanager
+def _portal(stack: Stack, environment: Mapping[str, str]) -> Iterator[None]:
+    command = [sys.executable, "-m", "gunicorn", "-c", "portal/gunicorn.py", "portal.wsgi"]
+    with stack.log.open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            _wait(f"http://127.0.0.1:{stack.port}/readyz", process, stack.log)
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until and process.poll() is None:
+        with (
+            contextlib.suppress(urllib.error.URLError, ConnectionError),
+            urllib.request.urlopen(url, timeout=5),
+        ):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the portal did not start:\n{log.read_text()}")

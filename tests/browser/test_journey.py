@@ -1,0 +1,192 @@
+"""The whole way of a customer in Chromium, and what must not go wrong on it."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.browser.chromium import Watch, check_page
+from tests.browser.journey import Journey, Person
+from tests.browser.stack import AURORA, BOREALIS, CYGNUS, DRACO, BrandSpec, Stack
+from tests.conftest import ROOT
+
+LONG = Person(
+    email="wilhelmina.featherstonehaugh-cholmondeley@telephones.example",
+    first_name="Wilhelmina-Bartholomea Maximiliana Johan",
+    last_name="Featherstonehaugh-Cholmondeley-Majoribank",
+    company="Featherstonehaugh, Cholmondeley & Daughters (Telephones) Ltd",
+)
+CAPTCHA_ABSENT = "The security check could not be loaded."
+
+
+@pytest.mark.parametrize(
+    ("brand", "person"), [(AURORA, Person("dora@example.com")), (BOREALIS, LONG)], ids=["aurora", "borealis"]
+)
+def test_the_whole_journey(stack: Stack, page: Page, brand: BrandSpec, person: Person) -> None:
+    journey = Journey(page, stack, brand, person, look=check_page)
+    journey.whole()
+    journey.expect_each_token_once()
+
+
+@pytest.mark.parametrize("brand", [CYGNUS, DRACO], ids=lambda brand: brand.kind)
+def test_captchas_without_a_box_sign_up_at_the_press_of_the_button(
+    stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]], brand: BrandSpec
+) -> None:
+    # Their script asks Google across origins, which a header of ours would turn into another kind of request.
+    context, _ = new_context(extra_http_headers={})
+    journey = Journey(context.new_page(), stack, brand, Person("erin@example.com"), look=check_page)
+    journey.arrive()
+    journey.fill_sign_up()
+    journey.button("Sign up").click()
+    journey.heading("Confirm your e-mail address")
+    assert len(stack.tokens("register_customer")) == 1
+    assert stack.carrier.listed("siteverify") == []
+
+
+def test_a_double_click_signs_up_once(stack: Stack, page: Page) -> None:
+    journey = Journey(page, stack, AURORA, Person("fred@example.com"))
+    journey.arrive()
+    journey.fill_sign_up()
+    journey.tick_for("register_customer")
+    journey.button("Sign up").dblclick()
+    journey.heading("Confirm your e-mail address")
+    expect(page.get_by_role("main")).to_contain_text("fred@example.com")
+    assert stack.tokens("register_customer") == journey.tokens["register_customer"]
+
+
+def test_sign_in_needs_no_mouse(stack: Stack, page: Page) -> None:
+    journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name="alice@example.com"))
+    page.goto(stack.home(AURORA))
+
+    def press_tab_to(name: str) -> None:
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            if name in (focused.inner_text().strip(), focused.get_attribute("name")):
+                outline = focused.evaluate("(element) => getComputedStyle(element).outlineStyle")
+                assert outline != "none", f"nobody sees that {name!r} has the focus"
+                return
+        raise AssertionError(f"{name!r} cannot be reached with the Tab key")
+
+    press_tab_to("Sign in")
+    page.keyboard.press("Enter")
+    journey.heading("Sign in")
+    press_tab_to("Skip to the content")
+    page.keyboard.press("Enter")
+    press_tab_to("email")
+    page.keyboard.type("alice@example.com")
+    press_tab_to("Send me a code")
+    page.keyboard.press("Space")
+    journey.heading("Enter your code")
+    code = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to="alice@example.com")[-1]["text"])
+    assert code
+    press_tab_to("Skip to the content")
+    page.keyboard.press("Enter")
+    press_tab_to("code")
+    page.keyboard.type(code[0])
+    page.keyboard.press("Enter")
+    expect(page.locator(".amount")).to_be_visible()
+
+
+def test_without_googles_script_the_page_says_so(stack: Stack, page: Page, watch: Watch) -> None:
+    watch.expect(r"api\.js|ERR_FAILED")
+    page.route("**/api.js*", lambda route: route.abort())
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_hidden()
+    expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_visible(timeout=10_000)
+    check_page(page, "sign-up without captcha")
+
+
+def test_without_javascript_the_page_says_so(
+    stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
+) -> None:
+    context, _ = new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    expect(page.locator("noscript")).to_be_visible()
+    assert "The security check needs JavaScript." in page.inner_text("main")
+
+
+TWO_FORMS = """<!doctype html><html lang="en"><title>Two forms</title>
+<form method="post" action="/first" data-once><label>First <input name="word" required></label>
+<div class="g-recaptcha" data-sitekey="KEY" data-kind="KIND"></div>
+<p data-captcha-problem hidden>problem</p><button class="main">Send first</button></form>
+<form method="post" action="/second" data-once><label>Second <input name="word" required></label>
+<div class="g-recaptcha" data-sitekey="KEY" data-kind="KIND"></div>
+<p data-captcha-problem hidden>problem</p><button class="main">Send second</button></form>
+<script src="API" async defer></script>
+<script src="/captcha.js" defer></script>
+<script src="/forms.js" defer></script>
+"""
+
+
+@pytest.mark.parametrize("brand", [AURORA, CYGNUS], ids=lambda brand: brand.kind)
+def test_two_captchas_on_one_page_send_their_own_tokens(stack: Stack, page: Page, brand: BrandSpec) -> None:
+    sent: list[tuple[str, dict[str, list[str]]]] = []
+    html = TWO_FORMS.replace("KEY", f"{brand.slug}-site-key").replace("KIND", brand.kind)
+    html = html.replace("API", f"{stack.carrier.url}/recaptcha/api.js?render=explicit")
+
+    def answer(route: Route) -> None:
+        path = route.request.url.removeprefix(stack.home(brand))
+        if path.endswith(".js"):
+            route.fulfill(path=ROOT / "static/js" / path, content_type="text/javascript")
+            return
+        if route.request.method == "POST":
+            sent.append((path, parse_qs(route.request.post_data or "")))
+        route.fulfill(body=html, content_type="text/html")
+
+    page.route(f"{stack.home(brand)}*", answer)
+    for name in ("first", "second"):
+        page.goto(f"{stack.home(brand)}forms")
+        fields = page.locator("[name=g-recaptcha-response]")
+        expect(fields).to_have_count(2)
+        if brand.kind == "v2-checkbox":
+            for index in (0, 1):
+                frame = page.frame_locator("iframe[title=reCAPTCHA]").nth(index)
+                frame.get_by_label("I'm not a robot").check()
+                expect(fields.nth(index)).not_to_have_value("")
+        page.get_by_role("button", name=f"Send {name}").click()
+        assert not sent or sent[-1][0] != name, "an empty required field must hold the form back"
+        page.get_by_label(name.capitalize()).fill("hello")
+        with page.expect_navigation():
+            page.get_by_role("button", name=f"Send {name}").click()
+        assert sent[-1][0] == name
+        assert sent[-1][1]["word"] == ["hello"]
+        assert len(sent[-1][1]["g-recaptcha-response"]) == 1
+    tokens = [fields["g-recaptcha-response"][0] for _, fields in sent]
+    assert len(tokens) == len(set(tokens)) == 2
+
+
+def test_the_watch_over_the_pages_sees_a_violation(stack: Stack, page: Page, watch: Watch) -> None:
+    """The control: a page on which something is wrong would fail its test."""
+    page.goto(stack.home(AURORA))
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: '1'}))")
+    page.evaluate("document.body.setAttribute('style', 'color: red')")
+    page.evaluate("setTimeout(() => undefinedFunction())")
+    page.wait_for_timeout(100)
+    seen, watch.problems = watch.problems, []
+    assert any("CSP script-src" in problem for problem in seen)
+    assert any("CSP style-src" in problem for problem in seen)
+    assert any("undefinedFunction" in problem for problem in seen)
+
+
+def test_a_failing_carrier_leaves_honest_pages(stack: Stack, page: Page, watch: Watch) -> None:
+    watch.expect("status of 503")
+    journey = Journey(page, stack, AURORA, Person("alice@example.com"))
+    page.goto(f"{stack.home(AURORA)}sign-in/")
+    page.get_by_label("E-mail address").fill("alice@example.com")
+    journey.button("Send me a code").click()
+    stack.carrier.fault("customer_balance", "status", status=500)
+    code = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to="alice@example.com")[-1]["text"])
+    assert code
+    page.get_by_label("Sign-in code").fill(code[0])
+    journey.button("Sign in").click()
+    expect(page.get_by_text("We cannot show your figures at the moment.")).to_be_visible()
+    expect(page.get_by_text("0.00")).to_have_count(0)
+    check_page(page, "home with the carrier down")
+    journey.link("Go to my account").click()
+    journey.tick_for("login_via_url")
+    journey.button("Go to my account").click()
+    expect(page.get_by_text("account 70001")).to_be_visible()
