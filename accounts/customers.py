@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.models import Brand
+from portal.voipline import is_account_number
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +55,14 @@ def _create(brand: Brand, details: SignUpDetails) -> User:
     return user
 
 
-def customer_confirmed(*, brand: Brand, email: str, account_number: str) -> None:
-    """Note that the carrier confirmed the address; there may be no customer here with it."""
+def customer_confirmed(*, brand: Brand, email: str, account_number: str, by: User | None) -> None:
+    """Note that the carrier confirmed the address; `by` is who is signed in, if anybody.
+
+    There may be no customer here with this address.
+    """
     if user := customer_find(brand=brand, email=email):
         User.objects.filter(pk=user.pk, confirmed_at=None).update(confirmed_at=timezone.now())
-        account_number_offer(user=user, account_number=account_number)
+        account_number_offer(user=user, account_number=account_number, proven=user == by)
 
 
 def customer_verified(*, user: User) -> User:
@@ -69,31 +73,28 @@ def customer_verified(*, user: User) -> User:
     if user.offered_account_number:
         offered, user.offered_account_number = user.offered_account_number, ""
         user.save(update_fields=["offered_account_number"])
-        account_number_offer(user=user, account_number=offered)
+        account_number_offer(user=user, account_number=offered, proven=True)
+        user.account_number_is_new = user.account_number == offered
     return user
 
 
-def account_number_offer(*, user: User, account_number: str) -> None:
+def account_number_offer(*, user: User, account_number: str, proven: bool = False) -> None:
     """A carrier's answer names an account number. It may fill an empty one, and never overwrites one.
 
-    Before the first sign-in it waits. One that differs, or that another customer of the brand holds, is not
-    taken over: it is noted for staff and logged.
+    Anybody may sign up with any address, so the number waits until the next sign-in by our code (`proven`),
+    also where the address has signed in before. One that differs, or that another customer of the brand
+    holds, is not taken over: it is noted for staff and logged.
     """
     if not account_number or account_number == user.account_number:
         return
-    if not _fits(account_number):
+    if not is_account_number(account_number):
         _refuse(user, "", "not an account number")
     elif user.account_number or user.offered_account_number not in ("", account_number):
         _refuse(user, account_number, "differs from the known one")
-    elif user.verified_at is None:
+    elif not proven:
         User.objects.filter(pk=user.pk).update(offered_account_number=account_number)
     elif not _take(user, account_number):
         _refuse(user, account_number, "held by another customer")
-
-
-def _fits(account_number: str) -> bool:
-    longest = User._meta.get_field("account_number").max_length
-    return len(account_number) <= (longest or 0) and account_number.isprintable()
 
 
 def _take(user: User, account_number: str) -> bool:

@@ -11,6 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SignInCode
+from portal import validators
 from portal.captcha import CaptchaField
 from portal.models import Brand
 
@@ -23,7 +24,14 @@ def _phone(value: str) -> None:
 
 def _name(label: Any, autocomplete: str, *, required: bool = True, help_text: Any = "") -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
-    return forms.CharField(label=label, max_length=150, required=required, widget=widget, help_text=help_text)
+    return forms.CharField(
+        label=label,
+        max_length=150,
+        required=required,
+        widget=widget,
+        help_text=help_text,
+        validators=[validators.one_line],
+    )
 
 
 class EmailField(forms.EmailField):
@@ -40,12 +48,15 @@ class EmailField(forms.EmailField):
         super().__init__(**{**defaults, **options})
 
     def clean(self, value: Any) -> Any:
-        """Refuse also a domain that no mail can be sent to, because it has no IDNA form."""
+        """Refuse also what no mail reaches: other than ASCII before the @, no public domain behind it."""
         email = super().clean(value)
+        local, _at, domain = email.rpartition("@")
         try:
-            email.rpartition("@")[2].encode("idna")
+            reachable = local.isascii() and "." in domain and domain.encode("idna")
         except UnicodeError:
-            raise ValidationError(EmailValidator.message, code="invalid") from None
+            reachable = False
+        if email and (not reachable or domain.startswith("[")):
+            raise ValidationError(EmailValidator.message, code="invalid")
         return email
 
 

@@ -40,6 +40,8 @@ class User(AbstractUser):
     confirmed_at = models.DateTimeField(_("confirmed at the carrier"), null=True, blank=True, editable=False)
     verified_at = models.DateTimeField(_("first sign-in by code"), null=True, blank=True, editable=False)
 
+    account_number_is_new = False  # True for the request in which a sign-in brought the number.
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
@@ -85,7 +87,7 @@ class SignInCode(models.Model):
     code_hash = models.CharField(max_length=64)
     browser_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)
 
@@ -101,7 +103,7 @@ class Submission(models.Model):
     brand = models.ForeignKey(Brand, models.CASCADE)
     kind = models.CharField(max_length=20)
     token_hash = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_index=True)
     outcome = models.JSONField(null=True)
 
     def __str__(self) -> str:

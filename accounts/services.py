@@ -5,6 +5,7 @@ however often its form is sent.
 """
 
 import logging
+from http import HTTPStatus
 
 from accounts.codes import sign_in_code_request
 from accounts.customers import SignUpDetails, customer_confirmed, customer_keep
@@ -22,8 +23,8 @@ from accounts.outcomes import (
 from accounts.submissions import once
 from portal import captcha, ratelimit, upstream
 from portal.mail import MailNotSent
-from portal.models import Brand
-from portal.voipline import Answer, BadAnswer, UpstreamError
+from portal.models import Attempt, Brand
+from portal.voipline import Answer, BadAnswer, Rejected, UpstreamError
 
 logger = logging.getLogger(__name__)
 
@@ -53,26 +54,35 @@ def _account_number(answer: Answer) -> str:
 
 
 def email_confirm(
-    *, brand: Brand, email: str, code: str, token: str, network: str, browser: str | None
+    *, brand: Brand, email: str, code: str, token: str, network: str, browser: str, by: User | None = None
 ) -> Outcome:
-    """Confirm an address at the carrier, then mail our own code to it, unless `browser` is None.
+    """Confirm an address at the carrier, then mail our own code to it, unless somebody is signed in (`by`).
 
     The confirmation signs nobody in, and gates nothing here. A code that could not be mailed leaves the
     outcome done, with the meaning `code_limited` or `mail_down`. Raises Limited.
     """
 
     def work() -> Outcome:
-        ratelimit.count(brand=brand, action="confirm_email", email=email, network=network)
+        attempt = ratelimit.count(brand=brand, action="confirm_email", email=email, network=network)
         try:
             answer = upstream.call(
                 brand=brand, method="confirm_email", email=email, code=code, google_captcha=token
             )
         except UpstreamError as error:
-            return outcome_of(error, "confirm")
-        customer_confirmed(brand=brand, email=email, account_number=_account_number(answer))
-        return DONE if browser is None else _code_after_confirmation(brand, email, network, browser)
+            return _not_confirmed(error, attempt)
+        customer_confirmed(brand=brand, email=email, account_number=_account_number(answer), by=by)
+        return DONE if by else _code_after_confirmation(brand, email, network, browser)
 
     return once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
+
+
+def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:
+    outcome = outcome_of(error, "confirm")
+    if (
+        outcome.meaning == "captcha_failed"
+    ):  # No code was tried: junk tokens must not use up the owner's tries.
+        attempt.delete()
+    return outcome
 
 
 def _code_after_confirmation(brand: Brand, email: str, network: str, browser: str) -> Outcome:
@@ -117,11 +127,20 @@ def password_reset(*, brand: Brand, email: str, token: str) -> Outcome:
         try:
             upstream.call(brand=brand, method="reset_password", email=email, google_captcha=token)
         except UpstreamError as error:
-            outcome = outcome_of(error, "reset")
-            return DONE if outcome.meaning == "customer_unknown" else outcome
+            return DONE if _customer_unknown(error) else outcome_of(error, "reset")
         return DONE
 
     return once(brand=brand, kind="reset", token=token, typed=[email], work=work)
+
+
+def _customer_unknown(error: UpstreamError) -> bool:
+    """Also where the operator has not mapped the code yet: the page must not tell who is a customer."""
+    if not isinstance(error, Rejected):
+        return False
+    unmapped = not error.meaning and error.status == HTTPStatus.NOT_FOUND and bool(error.user_message)
+    if unmapped:
+        logger.warning("reset answered 404; tell the portal what this response code means")
+    return unmapped or error.meaning == "customer_unknown"
 
 
 def account_open(*, brand: Brand, user: User, password: str, token: str) -> tuple[Outcome, str]:

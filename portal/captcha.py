@@ -107,4 +107,6 @@ def _is_good(brand: Brand, answer: dict[str, Any]) -> bool:
         logger.warning("captcha refused", extra={"brand": brand.slug, "codes": answer.get("error-codes")})
         return False
     score = answer.get("score")
-    return score is None or (isinstance(score, int | float) and score >= _LOWEST_SCORE)
+    if score is None:
+        return brand.recaptcha_kind != "v3"
+    return isinstance(score, int | float) and score >= _LOWEST_SCORE

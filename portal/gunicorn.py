@@ -16,6 +16,10 @@ graceful_timeout = 30
 keepalive = 5
 # No access log: addresses like the one in a confirmation mail carry codes.
 accesslog = None
+# No header of a proxy changes what gunicorn believes: portal.middleware alone decides what is trusted.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import cache
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -58,7 +59,7 @@ def _not_ready() -> str:
 
 
 def scheme(get_response: Next) -> Next:
-    """Set the scheme to SCHEME, and send a visitor who came by http to https where a trusted proxy says so.
+    """Set the scheme to SCHEME, whatever stands between us and the visitor.
 
     Also notes the visitor's address as `request.client_address`, counted through TRUSTED_PROXIES.
     """
@@ -66,10 +67,6 @@ def scheme(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         meta = request.META
         request.environ["wsgi.url_scheme"] = meta["wsgi.url_scheme"] = settings.SCHEME  # type: ignore[attr-defined]
-        forwarded = meta.get("HTTP_X_FORWARDED_PROTO", "").strip().lower()
-        came_by_http = settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http"
-        if came_by_http and (host := normal_host(meta.get("HTTP_HOST", ""))):
-            return HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
         request.client_address = client_address(  # type: ignore[attr-defined]
             meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
         )
@@ -80,12 +77,17 @@ def scheme(get_response: Next) -> Next:
 
 
 def brand(get_response: Next) -> Next:
-    """Find the brand by hostname: `request.brand`, its language and time zone; None on the admin's hosts."""
+    """Find the brand by hostname: `request.brand`, its language and time zone; None on the admin's hosts.
+
+    A visitor of one of these hosts who came by http, as a trusted proxy says, is sent to https.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         host = normal_host(request.META.get("HTTP_HOST", ""))
         found = _brand_host(host)
-        if found:
+        if (found or host in settings.ADMIN_HOSTS) and _came_by_http(request):
+            response: HttpResponse = HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
+        elif found:
             response = _in_brand(found.brand, request, get_response)
         elif host in settings.ADMIN_HOSTS:
             request.brand = None  # type: ignore[attr-defined]
@@ -98,6 +100,11 @@ def brand(get_response: Next) -> Next:
         return response
 
     return middleware
+
+
+def _came_by_http(request: HttpRequest) -> bool:
+    forwarded = request.META.get("HTTP_X_FORWARDED_PROTO", "").strip().lower()
+    return bool(settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http")
 
 
 def _in_brand(found: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
@@ -129,7 +136,8 @@ def realm(get_response: Next) -> Next:
         if session.modified and not session.is_empty():
             session["realm"] = current
             if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and session.session_key:
-                session.save()  # Django keeps nothing of an answer from 500 on; what was typed must survive.
+                with contextlib.suppress(UpdateError):  # Signed out meanwhile.
+                    session.save()  # Django keeps nothing of an answer from 500 on; what was typed must stay.
         if "Cache-Control" not in response:
             private = "no-store" if _signed_in(request) else "private, no-cache"
             response["Cache-Control"] = private

@@ -223,7 +223,10 @@ class Attempt(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        indexes = (models.Index(fields=("action", "address", "at"), name="attempt_by_address"),)
+        indexes = (
+            models.Index(fields=("action", "address", "at"), name="attempt_by_address"),
+            models.Index(fields=("at",), name="attempt_by_time"),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -30,6 +30,15 @@ def host_of_bind(bind: str) -> str:
     return bind.rpartition(":")[0]
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def client_address(remote: str, forwarded_for: str, trusted_proxies: int) -> str:
     """The visitor's address: counted from the right, because everything further left can be forged.
 
@@ -44,7 +53,7 @@ def client_address(remote: str, forwarded_for: str, trusted_proxies: int) -> str
 def network(address: str) -> str:
     """What limits count as one visitor: an IPv4 address, or an IPv6 /64, which one customer gets whole."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
         return "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
@@ -52,3 +61,10 @@ def network(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def _without_port(address: str) -> str:
+    """`192.0.2.1:443` and `[2001:db8::1]:443`, as some proxies write them, without the port."""
+    if bracketed := re.fullmatch(r"\[([^\]]+)\](?::\d+)?", address):
+        return bracketed[1]
+    return address.rpartition(":")[0] if address.count(":") == 1 else address

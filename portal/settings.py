@@ -125,6 +125,8 @@ CACHES = {
 vars().update(env.parsed("EMAIL_URL", "consolemail://", env.mail))
 EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form, uploads apart; the longest has a captcha token.
+
 # --- Sign-in and sessions ------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"

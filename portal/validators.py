@@ -11,7 +11,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
 from portal import colour
-from portal.net import is_loopback, normal_host
+from portal.net import is_address, normal_host
 from portal.voipline import Carrier, MappingError, Secret
 
 # Google's published always-pass keys begin so: with them everybody passes the captcha.
@@ -90,4 +90,4 @@ def _is_login_host(entry: str) -> bool:
         return False
     if port == 0 or parts.netloc != entry or "@" in entry:
         return False
-    return bool(normal_host(parts.hostname or "")) or is_loopback(parts.hostname or "")
+    return bool(normal_host(parts.hostname or "")) or is_address(parts.hostname or "")

@@ -80,6 +80,8 @@ def test_under_a_fault_the_page_is_right_and_the_carrier_saw_one_write(journey, 
     began = time.monotonic()
     response = submit()
     assert time.monotonic() - began < TOTAL + 1
+    if method == "reset_password" and "404" in name:
+        expected = "done"  # It must not tell who is a customer, whether or not the code is mapped.
     status, text = PAGES[expected]
     assert response.status_code == (status or (303 if method == "login_via_url" else 302)), words(response)
     if "429" in name:

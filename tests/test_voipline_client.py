@@ -329,7 +329,7 @@ def test_keys_of_two_carriers_never_mix(server):
     carriers = [
         Carrier(f"http://127.0.0.1:{each.port}/", Secret(key), timeouts=slow) for each, key in keys.items()
     ]
-    with ThreadPoolExecutor(50) as pool:
+    with ThreadPoolExecutor(transport.MAX_IN_FLIGHT) as pool:
         list(pool.map(lambda n: call(carriers[n % 2], "move_funds", **MOVE), range(100)))
     for each, key in keys.items():
         assert [parts_of(raw)[1]["token"] for raw in each.received] == [key] * 50

@@ -355,3 +355,12 @@ def test_a_pasted_url_keeps_no_value(example):
     found = split_url("https://h/x?" + "&".join(f"{name}={value}" for name, value in pairs.items()))
     assert found.names == tuple(pairs)
     assert "SECRET" not in repr(found)
+
+
+def test_an_account_number_in_the_path_is_not_sent_as_a_parameter_too():
+    path = "balance/{account_number}"
+    method = customise(METHODS["customer_balance"], path=path)
+    assert method.wants("account_number")
+    assert set(method.parameters) == {"from_date", "to_date"}
+    both = customise(METHODS["customer_balance"], path=path, parameters={"account_number": "acc"})
+    assert both.parameters["account_number"] == "acc"

@@ -15,11 +15,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from portal.http import BrandRequest
 
 _LONGEST_NEXT = 500
+_BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
 
 
 def browser_secret(request: BrandRequest) -> str:
     """The secret of this browser; made at the first call, which starts the session."""
     if "browser" not in request.session:
+        request.session.set_expiry(_BEFORE_SIGN_IN)
         request.session["browser"] = secrets.token_urlsafe(32)
     return str(request.session["browser"])
 

@@ -50,6 +50,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
         return form_page(request, template, form)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
+        ratelimit.hit(action="sign_in_post", network=request.client_network)
         outcome = services.sign_in_request(
             brand=request.brand,
             email=form.cleaned_data["email"],
@@ -111,8 +112,15 @@ def _refusal(tries_left: int) -> str:
 def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """A new session key, and nothing of the time before but the way to the page that was wanted."""
     wanted = request.session.get("next") or reverse("billing:home")
+    own = request.session.get("registered", "").lower() == user.email.lower()
     request.session.flush()
     login(request, user)
+    if user.account_number_is_new and not own:
+        text = _(
+            "The telephone account %(number)s was added to your access. If it was not you who signed up for "
+            "it, reset its password now, so that it is yours alone."
+        )
+        messages.warning(request, text % {"number": user.account_number})
     if user.account_number and user.refused_account_number:
         text = _(
             "The telephone system gave us another account number for you than the one we know. We changed "

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import services
 from accounts.customers import SignUpDetails
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
+from accounts.models import User
 from accounts.outcomes import MAIL_DOWN, Outcome, unavailable
 from accounts.pages import form_again, form_limited, form_page
 from accounts.views.sessions import browser_secret, code_asked
@@ -109,7 +110,8 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             code=form.cleaned_data["code"],
             token=form.cleaned_data["captcha"],
             network=request.client_network,
-            browser=None if request.user.is_authenticated else browser_secret(request),
+            browser=browser_secret(request),
+            by=request.user if isinstance(request.user, User) else None,
         )
     except ratelimit.Limited as limited:
         return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))

@@ -41,7 +41,8 @@ def customise(
     """The method with an operator's overrides; MappingError names everything that is wrong with them.
 
     `parameters` and `results` are merged over the defaults, ours = theirs; "" drops a parameter or an
-    optional result. `constants` are added. None or "" for path, body and date_format keeps the default.
+    optional result. An account number in the path is not sent as a parameter too, unless `parameters` names
+    it. `constants` are added. None or "" for path, body and date_format keeps the default.
     """
     given = {"parameters": parameters or {}, "constants": constants or {}, "results": results or {}}
     _raise([*_shape_problems(method, given), *_body_problems(method, body)])
@@ -50,7 +51,7 @@ def customise(
         path=path or method.path,
         body=body or method.body,
         date_format=date_format or method.date_format,
-        **_merged(method, given),
+        **_merged(method, path or method.path, given),
     )
     _raise([problem for check in _CHECKS for problem in check(custom)])
     return custom
@@ -61,9 +62,10 @@ def _raise(problems: list[Problem]) -> None:
         raise MappingError(problems)
 
 
-def _merged(method: Method, given: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _merged(method: Method, path: str, given: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    in_path = {"account_number": ""} if PLACEHOLDER in path else {}
     return {
-        "parameters": _kept({**method.parameters, **given["parameters"]}),
+        "parameters": _kept({**method.parameters, **in_path, **given["parameters"]}),
         "constants": {**method.constants, **given["constants"]},
         "results": _kept({**method.results, **given["results"]}),
     }

@@ -24,7 +24,7 @@ from portal.voipline.exchange import Reply
 from portal.voipline.urls import Origin, origin
 
 # Calls in flight per partner account, those included that nobody waits for any more.
-MAX_IN_FLIGHT = 32
+MAX_IN_FLIGHT = 16
 
 
 @dataclass(frozen=True)

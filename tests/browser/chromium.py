@@ -1,6 +1,7 @@
 """Chromium, found on this machine; what a visit with it must not show; and a look at a page with axe."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -14,7 +15,6 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    Playwright,
     Request,
     sync_playwright,
 )
@@ -45,19 +45,23 @@ class Missing(Exception):
 
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
-    """A running Chromium: the system's, else Playwright's own."""
+    """A running Chromium. Raises Missing."""
+    path = executable()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_executable(playwright), args=_flags())
+        browser = playwright.chromium.launch(executable_path=path, args=_flags())
         yield browser
         browser.close()
 
 
-def _executable(playwright: Playwright) -> str:
+@functools.cache
+def executable() -> str:
+    """The system's Chromium, else Playwright's own. Raises Missing."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
-    if Path(playwright.chromium.executable_path).exists():
-        return playwright.chromium.executable_path
+    with sync_playwright() as playwright:
+        if Path(playwright.chromium.executable_path).exists():
+            return playwright.chromium.executable_path
     raise Missing(HOW_TO_GET_IT)
 
 

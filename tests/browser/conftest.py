@@ -24,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without Chromium these tests are skipped, in one line of the summary; in CI they fail."""
+    try:
+        chromium.executable()
+    except chromium.Missing as missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of this run see."""
@@ -34,15 +42,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Of the package, not of the session: while Playwright runs, its event loop forbids the ORM to other tests.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium. Without one the tests are skipped; in CI they fail."""
+    """Chromium."""
     expect.set_options(timeout=10_000)
-    try:
-        with chromium.launched() as browser:
-            yield browser
-    except chromium.Missing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    with chromium.launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -79,8 +79,8 @@ class Journey:
     def tick(self) -> str:
         """Pass the captcha; returns the token that the form now holds."""
         frame = self.page.frame_locator("iframe[title=reCAPTCHA]")
-        # By keyboard: just after a screen has changed its size, Chromium may deliver a click to the frame's element
-        # instead of into the frame. The test of two captchas uses the mouse.
+        # By keyboard: just after a screen has changed its size, Chromium may deliver a click to the
+        # frame's element instead of into the frame. The test of two captchas uses the mouse.
         frame.get_by_label("I'm not a robot").press("Space")
         token = self.page.locator("[name=g-recaptcha-response]")
         expect(token).not_to_have_value("")
