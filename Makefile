@@ -42,8 +42,8 @@ check: dev ## Lint, types, migrations, deploy check, security lint.
 
 serve: install ## The production server, with the settings of the environment or .env.
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
-	@$(BIN)/python manage.py migrate --check >/dev/null || { echo "Migrations are pending: run $(BIN)/python manage.py migrate"; exit 1; }
 	$(BIN)/python manage.py check --deploy --database default
+	@$(BIN)/python manage.py migrate --check || { echo "Migrations are pending: run $(BIN)/python manage.py migrate"; exit 1; }
 	exec $(BIN)/python -m gunicorn -c portal/gunicorn.py portal.wsgi
 
 bench: dev ## Measure what a page and a carrier call cost, as ratios within one run.

@@ -1,6 +1,7 @@
 """How an action at the carrier ended, in a customer's words."""
 
 from dataclasses import asdict, dataclass, field, fields
+from http import HTTPStatus
 from typing import Any, Literal
 
 from django.utils.functional import Promise
@@ -68,6 +69,10 @@ UNKNOWN: dict[str, Promise] = {
         "changed. Please try again in a few minutes; if it goes on, ask our support."
     ),
 }
+
+
+# A bare "Not Found" tells a customer nothing.
+_PHRASES = {status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True)
@@ -139,5 +144,6 @@ def _refused(error: Rejected) -> Outcome:
         return refused(error.meaning)
     if "google_captcha" in error.fields:
         return refused("captcha_failed")
-    general = [error.user_message] if error.user_message else [] if error.fields else [str(REFUSED)]
+    said = "" if error.user_message in _PHRASES else error.user_message
+    general = [said] if said else [] if error.fields else [str(REFUSED)]
     return Outcome("refused", {**error.fields, **({ALL: general} if general else {})})

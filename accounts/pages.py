@@ -48,7 +48,7 @@ def form_limited(
     request: BrandRequest, template: str, form: BrandForm, limited: ratelimit.Limited, **context: object
 ) -> HttpResponse:
     """429: the form with what the visitor typed, and when to try again."""
-    minutes = -(-limited.retry_after // 60)
+    minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
     text = ngettext(
         "Too many attempts. Please wait %(minutes)d minute, then try again.",
         "Too many attempts. Please wait %(minutes)d minutes, then try again.",

@@ -107,7 +107,7 @@ class BrandAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             _("Captcha"),
             {"fields": ("recaptcha_kind", "recaptcha_site_key", "recaptcha_secret_key", "forget_secret_key")},
         ),
-        (_("What applies by default"), {"classes": ("collapse",), "fields": ("method_defaults",)}),
+        (_("What applies by default"), {"fields": ("method_defaults",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:

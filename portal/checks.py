@@ -14,6 +14,8 @@ from portal.crypto import SecretUnreadable, fernet
 from portal.models import Brand
 from portal.net import normal_host
 
+_HIGHEST_PORT = 65535
+
 
 @checks.register(checks.Tags.security)
 def encryption_keys(**_: Any) -> list[checks.CheckMessage]:
@@ -29,7 +31,8 @@ def encryption_keys(**_: Any) -> list[checks.CheckMessage]:
 def addresses(**_: Any) -> list[checks.CheckMessage]:
     """BIND is an address, and each entry of ADMIN_HOSTS a hostname as a browser sends it."""
     found: list[checks.CheckMessage] = []
-    if not re.fullmatch(r"unix:/.+|(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", settings.BIND):
+    bind = re.fullmatch(r"unix:/.+|(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", settings.BIND)
+    if not bind or int(bind[1] or 0) > _HIGHEST_PORT:
         found.append(checks.Error(f"BIND is {settings.BIND!r}; it must be HOST:PORT.", id="portal.E006"))
     for host in settings.ADMIN_HOSTS:
         if normal_host(host) != host:

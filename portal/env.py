@@ -114,3 +114,11 @@ def mail(url: str) -> dict[str, Any]:
     if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend") and not config["EMAIL_HOST"]:
         raise ValueError("no mail server is named")
     return config
+
+
+def redis_url(name: str) -> str:
+    """`redis://` or `rediss://` with a host; empty if unset. The error names the variable, not the value."""
+    value = secret(name)
+    if value and not re.fullmatch(r"rediss?://([^@/\s]*@)?[A-Za-z0-9.\[\]:-]+(/\d+)?", value):
+        raise ImproperlyConfigured(f"{name} cannot be read; write it like redis://host:6379/0.")
+    return value

@@ -40,7 +40,7 @@ _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() fo
 
 # Per client network.
 KEPT = {
-    "captcha_post": "20/minute",  # Forms that carry a captcha token, before the carrier sees any of them.
+    "captcha_post": "20/minute",  # Forms that carry a captcha token, before anybody is asked about it.
     "sign_in_post": "60/hour",  # Each mails somebody.
     "code_post": "30/minute",
     "admin_sign_in": "10/5minute",

@@ -63,7 +63,7 @@ def brands_of(host: str, client: Client | None = None, path: str = "/sign-in/") 
     return (client or Client(headers={"host": host})).get(path)
 
 
-# Which host is which brand (T1)
+# Which host is which brand
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_normal_host_stays_as_it_is(text):
     assert not set(host) & set(" :/@\\,\x00\r\n")
 
 
-# A session belongs to one brand (T2)
+# A session belongs to one brand
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -279,7 +279,7 @@ def test_one_address_may_be_a_customer_of_both_brands_and_is_two_people(
     assert [call["partner"] for call in simulator.calls()] == ["Aurora"]
 
 
-# Mails (T3)
+# Mails
 
 
 def test_mails_come_from_the_brand_and_lead_to_its_first_host(alice, charlie, browse):
@@ -429,7 +429,7 @@ def test_readyz_notices_a_database_that_is_gone(db, monkeypatch):
     assert (response.status_code, response.content) == (503, b"database unreachable\n")
 
 
-# Scheme and cookies (W5)
+# Scheme and cookies
 
 
 def test_with_scheme_https_every_cookie_is_bound_to_host_and_https(alice, browse):

@@ -24,6 +24,7 @@ from portal.voipline import (
     Timeouts,
     UpstreamError,
     call,
+    transport,
 )
 from tests.conftest import Simulator, start_simulator, stop_simulator
 
@@ -191,7 +192,9 @@ def test_a_redirect_to_another_host_takes_the_token_nowhere(simulator):
 
 
 @pytest.mark.slow
-def test_at_the_real_timeouts_nobody_waits_sixteen_seconds(simulator):
+def test_at_the_real_timeouts_nobody_waits_sixteen_seconds(simulator, monkeypatch):
+    monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 4 * len(METHODS))
+    monkeypatch.setattr(transport, "_gates", {})
     carrier, running = carrier_of(simulator, Timeouts()), []
     names = ("hang", "drip_status", "drip_headers", "drip_body")
     with ThreadPoolExecutor(len(METHODS) * 4) as pool:
@@ -200,7 +203,9 @@ def test_at_the_real_timeouts_nobody_waits_sixteen_seconds(simulator):
             for key in METHODS:
                 simulator.fault(key, name, seconds=0.4)
             running += [pool.submit(outcome, carrier, key, values) for key, values in wanted.items()]
+            until = time.monotonic() + 5
             while len(simulator.calls()) < before + len(METHODS):
+                assert time.monotonic() < until, "not every call arrived"
                 time.sleep(0.05)
             # The next round begins with a registration, which must succeed.
             simulator.fault("register_customer", "slow", seconds=0)

@@ -87,6 +87,8 @@ class Server:
 
     def close(self) -> None:
         self.over.set()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # Wakes the thread that accepts.
         self._socket.close()
 
 

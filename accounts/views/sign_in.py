@@ -49,7 +49,8 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, template, form)
     try:
-        ratelimit.hit(action="captcha_post", network=request.client_network)
+        if form.has_captcha:
+            ratelimit.hit(action="captcha_post", network=request.client_network)
         ratelimit.hit(action="sign_in_post", network=request.client_network)
         outcome = services.sign_in_request(
             brand=request.brand,

@@ -115,7 +115,7 @@ class Journey:
         self.fill_sign_up(phone="12")
         self.tick()
         self.button("Sign up").click()
-        expect(self.page.get_by_text("Nothing was sent yet.")).to_be_visible()
+        expect(self.page.get_by_text("Please look at the marked fields.")).to_be_visible()
         self.look(self.page, "sign-up-error")
         page, person = self.page, self.person
         for label, value in (

@@ -1,7 +1,8 @@
 """`manage.py create_operator EMAIL`."""
 
 import sys
-from getpass import getpass
+import warnings
+from getpass import GetPassWarning, getpass
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -55,9 +56,11 @@ def _read_line() -> str:
 
 def _asked_twice() -> str:
     try:
-        password = getpass("Password: ")
-        again = getpass("Password again: ")
-    except EOFError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)  # Without a terminal it would show what is typed.
+            password = getpass("Password: ")
+            again = getpass("Password again: ")
+    except (EOFError, GetPassWarning) as error:
         raise CommandError("no password was given; for scripts there is --password-from-stdin.") from error
     if password != again:
         raise CommandError("the two passwords are not the same.")
