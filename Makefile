@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev demo test check serve bench screens format clean
+.PHONY: help install dev demo test check serve bench screens messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,16 @@ bench: dev ## Measure what a page and a carrier call cost, as ratios within one 
 
 screens: dev ## Take the pictures of the README and of every page.
 	$(BIN)/python -m tests.browser.screens $(ARGS)
+
+POT := locale/django.pot
+messages: dev ## Bring the catalogues in locale/ up to date with the texts, and compile them.
+	PYTHONPATH=. $(BIN)/pybabel --quiet extract -F babel.cfg -k gettext_lazy -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 \
+		--no-location --sort-output -o $(POT) .
+	for language in ar es zh_Hans; do \
+		$(BIN)/pybabel --quiet update -D django -i $(POT) -d locale -l $$language --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 110; \
+	done
+	rm $(POT)
+	$(BIN)/pybabel --quiet compile -D django -d locale
 
 format: dev ## Put the code into its shape.
 	$(BIN)/ruff check --fix .

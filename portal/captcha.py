@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_recaptcha.fields import ReCaptchaField
 from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
 
+from portal import language
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
 
@@ -62,7 +63,7 @@ def _widget(brand: Brand, action: str) -> ReCaptchaBase:
 def script_url(brand: Brand) -> str:
     """Google's script for the brand's kind of captcha; our captcha.js renders each widget explicitly."""
     render = brand.recaptcha_site_key if brand.recaptcha_kind == "v3" else "explicit"
-    return f"{settings.RECAPTCHA_URL}/api.js?" + urlencode({"render": render, "hl": brand.language})
+    return f"{settings.RECAPTCHA_URL}/api.js?" + urlencode({"render": render, "hl": language.for_google()})
 
 
 def allow(response: HttpResponse) -> HttpResponse:

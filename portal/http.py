@@ -1,6 +1,7 @@
 """The request as our middleware leaves it, for the type checker and for readers."""
 
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.models import Brand
 
@@ -12,3 +13,13 @@ class BrandRequest(HttpRequest):
     client_address: str
     client_network: str
     csp_nonce: str
+
+
+_LONGEST_NEXT = 500
+
+
+def wanted_page(request: HttpRequest) -> str:
+    """The page of `?next=`, if it is one of this host; else empty."""
+    wanted = request.GET.get("next", "")
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
+from portal import language
 from portal.models import Brand, BrandHost
 from portal.net import client_address, network, normal_host
 
@@ -77,7 +78,9 @@ def scheme(get_response: Next) -> Next:
 
 
 def brand(get_response: Next) -> Next:
-    """Find the brand by hostname: `request.brand`, its language and time zone; None on the admin's hosts.
+    """Find the brand by hostname: `request.brand` and its time zone; None on the admin's hosts.
+
+    Here the language of the page is chosen too, by what the visitor wants and the brand speaks.
 
     A visitor of one of these hosts who came by http, as a trusted proxy says, is sent to https.
     """
@@ -90,9 +93,7 @@ def brand(get_response: Next) -> Next:
         elif found:
             response = _in_brand(found.brand, request, get_response)
         elif host in settings.ADMIN_HOSTS:
-            request.brand = None  # type: ignore[attr-defined]
-            request.urlconf = settings.ADMIN_URLCONF
-            response = get_response(request)
+            response = _in_admin(request, get_response)
         else:
             page = render_to_string("unknown_host.html")
             response = HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
@@ -109,9 +110,23 @@ def _came_by_http(request: HttpRequest) -> bool:
 
 def _in_brand(found: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
     request.brand = found  # type: ignore[attr-defined]
-    with translation.override(found.language), timezone.override(found.zone):
+    with timezone.override(found.zone):
+        return _in_language(found.language, request, get_response)
+
+
+def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
+    request.brand = None  # type: ignore[attr-defined]
+    request.urlconf = settings.ADMIN_URLCONF
+    return _in_language(settings.LANGUAGE_CODE, request, get_response)
+
+
+def _in_language(default: str, request: HttpRequest, get_response: Next) -> HttpResponse:
+    chosen = language.of_request(request, default)
+    with translation.override(chosen):
         response = get_response(request)
-        return response.render() if hasattr(response, "render") else response
+        response = response.render() if hasattr(response, "render") else response
+    language.declare(response, chosen)
+    return response
 
 
 def _brand_host(host: str) -> BrandHost | None:

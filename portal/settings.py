@@ -214,7 +214,11 @@ LANGUAGES = [
     ("en-gb", "English (United Kingdom)"),
     ("en-nz", "English (New Zealand)"),
     ("en-us", "English (United States)"),
+    ("es", "Spanish"),
+    ("zh-hans", "Simplified Chinese"),
+    ("ar", "Arabic"),
 ]
+LANGUAGE_COOKIE_NAME = f"{_PREFIX}language"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -7,6 +7,7 @@ from portal import views
 urlpatterns = [
     path("brand.css", views.stylesheet, name="brand_css"),
     path("brand/logo", views.logo, name="brand_logo"),
+    path("language/<code>/", views.language_choose, name="language"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
 ]

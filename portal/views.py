@@ -5,15 +5,15 @@ import logging
 from types import SimpleNamespace
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from portal import colour
-from portal.http import BrandRequest
+from portal import colour, language
+from portal.http import BrandRequest, wanted_page
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,20 @@ def logo(request: BrandRequest) -> HttpResponse:
         content_type=brand.logo_type,
         headers={"Cache-Control": "public, max-age=31536000, immutable" if fresh else "no-cache"},
     )
+
+
+@login_not_required
+@require_safe
+def language_choose(request: HttpRequest, code: str) -> HttpResponse:
+    """/language/es/?next=/sign-in/: keeps the choice and goes back to the page.
+
+    A link is enough, although it sets a cookie: nobody is harmed by a page in another language.
+    """
+    if code not in language.OFFERED:
+        raise Http404
+    response = HttpResponseRedirect(wanted_page(request) or "/")
+    language.remember(response, code)
+    return response
 
 
 def _error(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:

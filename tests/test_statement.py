@@ -107,7 +107,7 @@ def test_the_articles_example_is_right_on_the_page(simulator, alice, browse):
         "closing_balance": "$242.09",
     }
     assert "do not add up" not in page(response)
-    assert "1 Jan 2020 to 31 Jan 2020, both included" in page(response)
+    assert "1 January 2020 to 31 January 2020, both included" in page(response)
 
 
 def test_the_articles_example_is_right_in_csv_to_the_last_digit(simulator, alice, browse):

@@ -10,11 +10,8 @@
 
 import secrets
 
-from django.utils.http import url_has_allowed_host_and_scheme
-
 from portal.http import BrandRequest
 
-_LONGEST_NEXT = 500
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
 
 
@@ -37,10 +34,3 @@ def known_email(request: BrandRequest) -> dict[str, str]:
         if email := request.session.get(key, {}).get("email"):
             return {"email": email}
     return {}
-
-
-def wanted_page(request: BrandRequest) -> str:
-    """The page of `?next=`, if it is one of this host; else empty."""
-    wanted = request.GET.get("next", "")
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""

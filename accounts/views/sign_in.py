@@ -17,9 +17,9 @@ from accounts import codes, services
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.pages import form_again, form_limited, form_page
-from accounts.views.sessions import browser_secret, code_asked, known_email, wanted_page
+from accounts.views.sessions import browser_secret, code_asked, known_email
 from portal import ratelimit
-from portal.http import BrandRequest
+from portal.http import BrandRequest, wanted_page
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 

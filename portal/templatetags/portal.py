@@ -1,11 +1,16 @@
-"""Template filters: money as the brand's customers write it."""
+"""Template filters: money and dates as the page's language writes them."""
 
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, get_currency_precision
 from django import template
+from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import get_language, to_locale
 
+from portal import language
 from portal.models import Brand
 
 register = template.Library()
@@ -16,4 +21,26 @@ def money(amount: Decimal, brand: Brand) -> str:
     """An amount in the brand's currency, rounded half up to its minor unit, in the page's language."""
     unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
     rounded = amount.quantize(unit, ROUND_HALF_UP) + 0  # Adding 0 turns -0.00 into 0.00.
-    return str(format_currency(rounded, brand.currency, locale=to_locale(get_language() or brand.language)))
+    return str(format_currency(rounded, brand.currency, locale=_locale()))
+
+
+@register.filter
+def day(value: date) -> str:
+    """A date in words, like 25 November 2026."""
+    return str(format_date(value, "long", locale=_locale()))
+
+
+@register.filter
+def moment(value: datetime) -> str:
+    """A point in time, in the current time zone, like 25 November 2026, 14:05."""
+    return str(format_datetime(timezone.localtime(value), "d MMMM y, HH:mm", locale=_locale()))
+
+
+@register.simple_tag
+def language_choices() -> list[dict[str, str | bool]]:
+    """What the language switcher offers; see `portal.language.choices`."""
+    return language.choices()
+
+
+def _locale() -> str:
+    return to_locale(get_language() or settings.LANGUAGE_CODE)
