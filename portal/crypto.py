@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.utils.translation import gettext as _
 
 _REFERENCE = re.compile(r"env:(PORTAL_SECRET_[A-Z0-9_]+)\Z")
 _SHORTEST_PASSPHRASE = 16
@@ -84,14 +85,14 @@ class Sealed:
             return fernet().decrypt(self.stored.encode()).decode()
         except InvalidToken as error:
             raise SecretUnreadable(
-                "ENCRYPTION_KEY holds no key that decrypts it; put the former key back behind the new one"
+                _("ENCRYPTION_KEY holds no key that decrypts it; put the former key back behind the new one")
             ) from error
 
 
 def _from_environment(name: str) -> str:
     if value := os.environ.get(name, "").strip():
         return value
-    raise SecretUnreadable(f"the environment variable {name} is not set")
+    raise SecretUnreadable(_("the environment variable %(name)s is not set") % {"name": name})
 
 
 def seal(text: str) -> Sealed:
@@ -102,7 +103,7 @@ def seal(text: str) -> Sealed:
     text = text.strip()
     if text.startswith("env:"):
         if not _REFERENCE.match(text):
-            raise ValueError("a reference must look like env:PORTAL_SECRET_NAME (capitals, digits, _)")
+            raise ValueError(_("a reference must look like env:PORTAL_SECRET_NAME (capitals, digits, _)"))
         return Sealed(text)
     return Sealed(fernet().encrypt(text.encode()).decode() if text else "")
 

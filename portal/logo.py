@@ -3,6 +3,8 @@
 import hashlib
 from io import BytesIO
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_BYTES = 200_000
@@ -17,13 +19,13 @@ def read_logo(data: bytes) -> tuple[bytes, str, str]:
     Raises ValueError, in words for whoever chose the file.
     """
     if len(data) > MAX_BYTES:
-        raise ValueError("The logo is larger than 200 kB.")
+        raise ValueError(_("The logo is larger than 200 kB."))
     picture, kind = _decoded(data)
     target = BytesIO()
     picture.save(target, kind, **({"quality": 90} if kind == "JPEG" else {}))
     if target.tell() > MAX_BYTES:
         raise ValueError(
-            "The logo is larger than 200 kB even at 480 x 160 pixels; use fewer details or JPEG."
+            _("The logo is larger than 200 kB even at 480 x 160 pixels; use fewer details or JPEG.")
         )
     written = target.getvalue()
     return written, _TYPES[kind], hashlib.sha256(written).hexdigest()[:16]
@@ -37,28 +39,28 @@ def _decoded(data: bytes) -> tuple[Image.Image, str]:
             kind = image.format if image.format in _TYPES else "JPEG"
             return _plain(image, kind), kind
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(_TOO_MANY) from error
+        raise ValueError(str(_TOO_MANY)) from error
     except UnidentifiedImageError as error:
-        raise ValueError("The logo is no PNG, WebP or JPEG picture (SVG cannot be used).") from error
+        raise ValueError(_("The logo is no PNG, WebP or JPEG picture (SVG cannot be used).")) from error
     except _Unfit:
         raise
     except Exception as error:  # Of a damaged file a decoder may raise anything, struct.error for one.
-        raise ValueError("The logo cannot be read; the file seems to be damaged.") from error
+        raise ValueError(_("The logo cannot be read; the file seems to be damaged.")) from error
 
 
 class _Unfit(ValueError):
     """A sound picture that is no logo."""
 
 
-_TOO_MANY = "The logo has more than 4 million pixels; make it smaller."
+_TOO_MANY = gettext_lazy("The logo has more than 4 million pixels; make it smaller.")
 
 
 def _refuse_unfit(image: Image.Image) -> None:
     """Judged from the header alone, before anything is decoded."""
     if image.width * image.height > MAX_PIXELS:
-        raise _Unfit(_TOO_MANY)
+        raise _Unfit(str(_TOO_MANY))
     if getattr(image, "is_animated", False) and image.format in _TYPES:
-        raise _Unfit("The logo is animated; use a still picture.")
+        raise _Unfit(_("The logo is animated; use a still picture."))
 
 
 def _plain(image: Image.Image, kind: str) -> Image.Image:
