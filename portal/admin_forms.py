@@ -12,6 +12,7 @@ from portal.logo import MAX_BYTES, read_logo
 from portal.models import Brand, BrandHost, MethodOverride
 from portal.voipline import Carrier, MappingError, Secret
 from portal.voipline.urls import Origin, address, origin
+from portal.words import spoken
 
 _WIDE = forms.TextInput(attrs={"class": WIDE})
 
@@ -71,7 +72,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
             try:
                 Carrier(url="https://carrier.invalid/", key=Secret(sealed.reveal()))
             except MappingError as error:
-                raise ValidationError([words for _key, words in error.problems]) from error
+                raise ValidationError([spoken(words) for _key, words in error.problems]) from error
         return sealed
 
     def clean_logo_file(self) -> Any:
@@ -161,4 +162,4 @@ class OverrideFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         try:
             address(self.instance.carrier_url, path, "0")
         except ValueError as error:
-            form.add_error("path", str(error))
+            form.add_error("path", spoken(error))

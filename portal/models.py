@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import validators
 from portal.crypto import SecretField, SecretUnreadable
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
+from portal.words import spoken
 
 MEANING_LABELS = {
     "captcha_failed": _("captcha not accepted"),
@@ -193,7 +194,8 @@ def _by_field(problems: list[tuple[str, str]]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for key, text in problems:
         field, _dot, name = key.partition(".")
-        errors.setdefault(field, []).append(f"{name}: {text}" if name else text)
+        words = spoken(text)
+        errors.setdefault(field, []).append(f"{name}: {words}" if name else words)
     return errors
 
 

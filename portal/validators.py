@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import colour
 from portal.net import is_address, normal_host
 from portal.voipline import Carrier, MappingError, Secret
+from portal.words import spoken
 
 # Google's published always-pass keys begin so: with them everybody passes the captcha.
 GOOGLE_TEST_KEY = "6LeIxAcTAAAAA"
@@ -50,7 +51,7 @@ def carrier_url(value: str) -> None:
     try:
         Carrier(url=value, key=Secret("unused"))
     except MappingError as error:
-        raise ValidationError([words for _key, words in error.problems]) from error
+        raise ValidationError([spoken(words) for _key, words in error.problems]) from error
 
 
 def brand_host(value: str) -> None:

@@ -7,6 +7,7 @@ from portal.voipline.mapping import MappingError, Problem
 from portal.voipline.methods import METHODS, Method
 from portal.voipline.secret import Secret
 from portal.voipline.urls import address, url_problem
+from portal.voipline.words import Words
 
 MEANINGS = (
     "captcha_failed",
@@ -66,15 +67,16 @@ class Carrier:
             try:
                 address(self.url, method.path, "0")
             except ValueError as error:
-                problems.append((f"methods.{key}.path", str(error)))
+                problems.append((f"methods.{key}.path", error.args[0]))
         return problems
 
     def _key_problems(self) -> list[Problem]:
         text = self.key.reveal()
         if text and text.isascii() and text.isprintable() and " " not in text:
             return []
-        return [("key", "The API key is empty or holds a character that no key has (space, line break, …)")]
+        words = Words("The API key is empty or holds a character that no key has (space, line break, …)")
+        return [("key", words)]
 
     def _code_problems(self) -> list[Problem]:
-        words = f"The meaning must be one of {', '.join(MEANINGS)}"
+        words = Words("The meaning must be one of {names}", names=", ".join(MEANINGS))
         return [(f"codes.{code}", words) for code, meaning in self.codes.items() if meaning not in MEANINGS]

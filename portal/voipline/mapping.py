@@ -13,6 +13,7 @@ from typing import Any
 
 from portal.voipline.methods import PLACEHOLDER, Method
 from portal.voipline.urls import path_problem
+from portal.voipline.words import Words
 
 Problem = tuple[str, str]
 
@@ -81,28 +82,32 @@ def _shape_problems(method: Method, given: Mapping[str, Mapping[str, str]]) -> I
     for table, entries in given.items():
         for ours, theirs in entries.items():
             if table in known and ours not in known[table]:
-                yield f"{table}.{ours}", f"{method.key} knows only {', '.join(sorted(known[table]))}"
+                yield f"{table}.{ours}", _known(method, known[table])
             elif not isinstance(theirs, str):
-                yield f"{table}.{ours}", "It must be text, in quotation marks"
+                yield f"{table}.{ours}", Words("It must be text, in quotation marks")
+
+
+def _known(method: Method, names: frozenset[str]) -> Words:
+    return Words("{method} knows only {names}", method=method.key, names=", ".join(sorted(names)))
 
 
 def _body_problems(method: Method, body: str | None) -> Iterator[Problem]:
     if body and not method.writes:
-        yield "body", "A GET method has no body"
+        yield "body", Words("A GET method has no body")
     elif body and body not in ("multipart", "form"):
-        yield "body", 'It must be "multipart" or "form"'
+        yield "body", Words('It must be "multipart" or "form"')
 
 
 def _path_problems(method: Method) -> Iterator[Problem]:
     if words := path_problem(method.path):
         yield "path", words
     elif PLACEHOLDER in method.path and "account_number" not in method.available:
-        yield "path", f"{method.key} has no account number to put into the path"
+        yield "path", Words("{method} has no account number to put into the path", method=method.key)
 
 
 def _date_problems(method: Method) -> Iterator[Problem]:
     if not _is_date_format(method.date_format):
-        yield "date_format", "It must give a whole date back: day (%d), month (%m) and year (%Y)"
+        yield "date_format", Words("It must give a whole date back: day (%d), month (%m) and year (%Y)")
 
 
 def _is_date_format(text: str) -> bool:
@@ -118,7 +123,10 @@ def _is_date_format(text: str) -> bool:
 def _essential_problems(method: Method) -> Iterator[Problem]:
     for group in method.rules.essential:
         if not any(method.wants(name) for name in group):
-            yield f"parameters.{group[0]}", f"{method.key} must send {' or '.join(group)}"
+            yield (
+                f"parameters.{group[0]}",
+                Words("{method} must send {names}", method=method.key, names=" / ".join(group)),
+            )
 
 
 def _name_problems(method: Method) -> Iterator[Problem]:
@@ -129,13 +137,13 @@ def _name_problems(method: Method) -> Iterator[Problem]:
     for ours, times in Counter(method.parameters.values()).items():
         if times > 1:
             both = [mine for mine, theirs in method.parameters.items() if theirs == ours]
-            yield f"parameters.{both[-1]}", f"{' and '.join(both)} are sent under one name"
+            yield f"parameters.{both[-1]}", Words("{names} are sent under one name", names=" + ".join(both))
 
 
 def _name_problem(name: str) -> str:
     if not name.strip():
-        return "The name is empty"
-    return "The name holds a control character" if _CONTROL.search(name) else ""
+        return Words("The name is empty")
+    return Words("The name holds a control character") if _CONTROL.search(name) else ""
 
 
 def _constant_problems(method: Method) -> Iterator[Problem]:
@@ -144,18 +152,18 @@ def _constant_problems(method: Method) -> Iterator[Problem]:
         if words := _name_problem(name):
             yield f"constants.{name}", words
         elif name in taken:
-            yield f"constants.{name}", "A parameter has this name already"
+            yield f"constants.{name}", Words("A parameter has this name already")
         elif re.search(r"[\ud800-\udfff]", value):
-            yield f"constants.{name}", "It is not valid text"
+            yield f"constants.{name}", Words("It is not valid text")
 
 
 def _result_problems(method: Method) -> Iterator[Problem]:
     for name, field in method.rules.fields.items():
         if name not in method.results:
             if field.required:
-                yield f"results.{name}", "This result cannot be dropped"
+                yield f"results.{name}", Words("This result cannot be dropped")
         elif not all(step.strip() for step in method.results[name].split(".")):
-            yield f"results.{name}", "A dotted path has a name between all its dots"
+            yield f"results.{name}", Words("A dotted path has a name between all its dots")
 
 
 _CHECKS: tuple[Callable[[Method], Iterator[Problem]], ...] = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlsplit
 
 from portal.voipline.urls import origin
+from portal.voipline.words import Words
 
 _QUOTES = " \t\r\n\f\v\u00a0'\"`<>\u201c\u201d\u2018\u2019\u00ab\u00bb"
 _VERB = re.compile(r"(?:GET|PUT|POST)\s+", re.IGNORECASE)
@@ -31,7 +32,9 @@ def split_url(text: str) -> PastedUrl:
     url = _VERB.sub("", text.strip(_QUOTES), count=1).strip(_QUOTES)
     match = _URL.fullmatch(url)
     if not match:
-        raise ValueError("Paste the whole address as the partner portal shows it; it begins with https://")
+        raise ValueError(
+            Words("Paste the whole address as the partner portal shows it; it begins with https://")
+        )
     bare = url[: match.start("query")] if match["query"] else url
     scheme, _, _ = _checked_origin(bare)
     parts = urlsplit(bare)
@@ -43,14 +46,14 @@ def _checked_origin(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         found = origin(url)
     except ValueError:
-        raise ValueError("The address has no proper host name or port") from None
+        raise ValueError(Words("The address has no proper host name or port")) from None
     if "@" in parts.netloc:
-        raise ValueError("The address must hold no user name or password")
+        raise ValueError(Words("The address must hold no user name or password"))
     return found
 
 
 def _names(query: str) -> tuple[str, ...]:
     found = [unquote_plus(item.partition("=")[0]).strip() for item in query.split("&")]
     if any(_CONTROL.search(name) for name in found):
-        raise ValueError("A name after the ? holds a control character")
+        raise ValueError(Words("A name after the ? holds a control character"))
     return tuple(dict.fromkeys(name for name in found if name))

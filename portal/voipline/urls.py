@@ -2,9 +2,11 @@
 
 import ipaddress
 import re
+from typing import cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from portal.voipline.methods import PLACEHOLDER
+from portal.voipline.words import Words
 
 _PORTS = {"http": 80, "https": 443}
 _FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -24,23 +26,23 @@ def origin(url: str) -> Origin:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in _PORTS:
-        raise ValueError("It must begin with https://")
+        raise ValueError(Words("It must begin with https://"))
     try:
         port = parts.port
     except ValueError:
-        raise ValueError("The port is not a number from 1 to 65535") from None
+        raise ValueError(Words("The port is not a number from 1 to 65535")) from None
     if port == 0:
-        raise ValueError("The port is not a number from 1 to 65535")
+        raise ValueError(Words("The port is not a number from 1 to 65535"))
     return scheme, _host(parts), port or _PORTS[scheme]
 
 
 def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     if not host.isascii():
-        raise ValueError("Write the host in its ASCII form (xn--…)")
+        raise ValueError(Words("Write the host in its ASCII form (xn--…)"))
     if _HOST.fullmatch(host) or (":" in host and _ip(host)):
         return host
-    raise ValueError("The host is missing or is not a host name")
+    raise ValueError(Words("The host is missing or is not a host name"))
 
 
 def _netloc(parts: SplitResult) -> str:
@@ -68,53 +70,53 @@ def url_problem(url: str) -> str:
     try:
         scheme, host, _ = origin(url)
     except ValueError as error:
-        return str(error)
+        return cast(str, error.args[0])
     if scheme == "http" and not is_loopback(host):
-        return "It must begin with https:// (http only for this computer itself)"
+        return Words("It must begin with https:// (http only for this computer itself)")
     if "{" in url:
-        return f"{PLACEHOLDER} may stand in a method's path only"
+        return Words("{placeholder} may stand in a method's path only", placeholder=PLACEHOLDER)
     return _parts_problem(url) or _text_problem(urlsplit(url).path)
 
 
 def path_problem(path: str) -> str:
     """Why a method must not have this path, in plain words; "" if it may."""
     if not path.strip():
-        return "The path is empty"
+        return Words("The path is empty")
     if not is_full(path):
-        return "Write // only after a scheme" if path.startswith("//") else _text_problem(path)
+        return Words("Write // only after a scheme") if path.startswith("//") else _text_problem(path)
     try:
         origin(path)
     except ValueError as error:
-        return str(error)
+        return cast(str, error.args[0])
     return _parts_problem(path) or _text_problem(urlsplit(path).path)
 
 
 def _parts_problem(url: str) -> str:
     # urlsplit drops line breaks and tabs silently, so the text as it was given is looked at first.
     if not url.isprintable() or " " in url:
-        return "It holds a space or a control character"
+        return Words("It holds a space or a control character")
     parts = urlsplit(url)
     if "@" in parts.netloc:
-        return "It must hold no user name or password"
+        return Words("It must hold no user name or password")
     if parts.netloc.lower() != _netloc(parts):
-        return "The host or port is not written properly"
+        return Words("The host or port is not written properly")
     if "?" in url:
-        return "It must hold no query: put the names after the ? into parameters or constants"
-    return "It must hold no fragment (#…)" if "#" in url else ""
+        return Words("It must hold no query: put the names after the ? into parameters or constants")
+    return Words("It must hold no fragment (#…)") if "#" in url else ""
 
 
 def _text_problem(path: str) -> str:
     if "?" in path:
-        return "It must hold no query: put the names after the ? into parameters or constants"
+        return Words("It must hold no query: put the names after the ? into parameters or constants")
     if "#" in path:
-        return "It must hold no fragment (#…)"
+        return Words("It must hold no fragment (#…)")
     plain = path.replace(PLACEHOLDER, "0")
     if "{" in plain or "}" in plain:
-        return f"The only placeholder is {PLACEHOLDER}"
+        return Words("The only placeholder is {placeholder}", placeholder=PLACEHOLDER)
     if not _PATH.fullmatch(plain):
-        return "It holds a character that cannot stand in a path; write it as %XX"
+        return Words("It holds a character that cannot stand in a path; write it as %XX")
     if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
-        return "It must hold no . or .. segment"
+        return Words("It must hold no . or .. segment")
     return ""
 
 
@@ -134,5 +136,5 @@ def address(base: str, path: str, account_number: str = "") -> str:
         url = f"{root}{parts.path.rstrip('/')}/{path}"
     url = url.replace(PLACEHOLDER, quote(account_number, safe=""))
     if origin(url) != origin(base):
-        raise ValueError("It is not on the carrier's scheme, host and port")
+        raise ValueError(Words("It is not on the carrier's scheme, host and port"))
     return url
