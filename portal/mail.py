@@ -1,16 +1,39 @@
-"""Mails of a brand: from its sender, in its language, with links to its first host."""
+"""Mails of a brand: from its sender, in its language and look, with links to its first host."""
 
 import logging
 import smtplib
+from email.utils import make_msgid, parseaddr
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.encoding import punycode
 
+from portal import colour
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
+
+# As in portal.css.
+_LIGHT = {"page": "#f6f7f9", "card": "#ffffff", "text": "#1b2430", "quiet": "#556070", "line": "#d5dae1"}
+_DARK = {"page": "#0f141a", "card": "#151a21", "text": "#e8ecf1", "quiet": "#a8b2bf", "line": "#2d3642"}
+# The mail's tags carry the light colours; only a style sheet can ask for the scheme, and only so does it win.
+_DARK_STYLE = (
+    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
+    "@media (prefers-color-scheme:dark){"
+    ".page{background-color:%(page)s!important;color:%(text)s!important}"
+    ".card{background-color:%(card)s!important;border-color:%(line)s!important;color:%(text)s!important}"
+    ".quiet{color:%(quiet)s!important}"
+    ".link{color:%(link)s!important}"
+    ".bar{background-color:%(accent)s!important;color:%(on_accent)s!important}"
+    ".button{background-color:%(accent)s!important;border-color:%(link)s!important;"
+    "color:%(on_accent)s!important}"
+    ".code{background-color:%(page)s!important;border-color:%(line)s!important;color:%(text)s!important}}"
+)
+# Unseen characters behind the line that inboxes show as a preview. Without them they would go on with the
+# mail's first words, and so put the code on a locked screen.
+_PREVIEW_END = "\u034f\u00a0" * 120
 
 
 class MailNotSent(Exception):
@@ -24,18 +47,53 @@ def link(brand: Brand, path: str) -> str:
     return f"{settings.SCHEME}://{brand.main_host}{port}{path}"
 
 
-def send(*, brand: Brand, to: str, template: str, **context: object) -> None:
-    """Send `templates/<template>_subject.txt` and `<template>.txt`. Raises MailNotSent.
+def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The colours of a mail, light and dark: text on the accent, and the accent as text, always read (AA)."""
+    accent = accent.lower()
+    # Each against the surface with the least contrast: the light page, the dark card.
+    readable = colour.readable_on(accent, _DARK["card"])
+    return (
+        _LIGHT
+        | {"accent": accent, "on_accent": colour.text_on(accent)}
+        | {"link": colour.readable_on(accent, _LIGHT["page"])},
+        _DARK | {"accent": readable, "on_accent": colour.text_on(readable), "link": readable},
+    )
 
+
+def send(*, brand: Brand, to: str, template: str, **context: object) -> None:
+    """Send `templates/<template>_subject.txt` with `<template>.txt` and `.html`. Raises MailNotSent.
+
+    The two bodies extend `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
     Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT).
     """
-    with translation.override(brand.language):
-        values = {"brand": brand, "home": link(brand, "/"), **context}
-        subject = render_to_string(f"{template}_subject.txt", values).strip()
-        body = render_to_string(f"{template}.txt", values)
-    message = EmailMessage(subject, body, brand.from_email, [to], reply_to=[brand.support_email])
+    message = _message(brand, to, template, context)
     try:
         message.send()
     except (OSError, smtplib.SMTPException) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         raise MailNotSent(type(error).__name__) from error
+
+
+def _message(brand: Brand, to: str, template: str, context: dict[str, object]) -> EmailMultiAlternatives:
+    with translation.override(brand.language):
+        values = {"brand": brand, "home": link(brand, "/"), **context}
+        subject = render_to_string(f"{template}_subject.txt", values).strip()
+        body = render_to_string(f"{template}.txt", values)
+        html = render_to_string(f"{template}.html", {**values, "subject": subject, **_look(brand)})
+    message = EmailMultiAlternatives(
+        subject, body, brand.from_email, [to], reply_to=[brand.support_email], headers=_headers(brand)
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+def _look(brand: Brand) -> dict[str, object]:
+    light, dark = colours(brand.accent)
+    return {"colour": light, "dark_style": _DARK_STYLE % dark, "preview_end": _PREVIEW_END}
+
+
+def _headers(brand: Brand) -> dict[str, str]:
+    # Django would take this machine's name, which is none of the receiver's business. RFC 3834: no absence
+    # note shall answer.
+    domain = punycode(parseaddr(brand.from_email)[1].rpartition("@")[2])
+    return {"Message-ID": make_msgid(domain=domain), "Auto-Submitted": "auto-generated"}
