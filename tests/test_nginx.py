@@ -1,0 +1,500 @@
+"""The portal as in production: nginx with the configuration from deploy/, TLS, and gunicorn behind it."""
+
+import contextlib
+import datetime
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import urllib3.util.connection
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from playwright.sync_api import expect, sync_playwright
+from requests.adapters import HTTPAdapter
+
+from tests.browser import chromium
+from tests.browser.stack import (
+    AURORA as AURORA_PHONE,
+)
+from tests.browser.stack import (
+    Stack,
+    _collect_static,
+    _database,
+    _environment,
+    _free_port,
+    _manage,
+    _portal,
+    _toml,
+)
+from tests.conftest import ADMIN, AURORA, ROOT, Simulator, start_simulator, stop_simulator
+
+HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
+YEAR = 365 * 24 * 3600
+OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
+CONFIRM_LINK = "/sign-up/confirm/?email=a@example.com&code=CANARYCODE"
+# What Debian's own nginx.conf sets around ours, and ours must not inherit.
+AROUND = """
+daemon off;
+master_process off;
+pid FOLDER/nginx.pid;
+error_log FOLDER/around.error.log;
+events { worker_connections 128; }
+http {
+    client_body_temp_path FOLDER/body;
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
+    access_log FOLDER/around.access.log;
+    gzip on;
+    include FOLDER/portal.conf;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Front:
+    """A running nginx."""
+
+    folder: Path
+    tls: int
+    plain: int
+
+    @property
+    def logs(self) -> str:
+        """All that it has written anywhere."""
+        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
+
+    def logged(self, text: str) -> str:
+        """The same, as soon as it holds this: the line is written after the answer."""
+        until = time.monotonic() + 5
+        while text not in self.logs and time.monotonic() < until:
+            time.sleep(0.02)
+        assert text in self.logs
+        return self.logs
+
+
+@dataclass(frozen=True)
+class Site(Front):
+    """The same, with the portal and the carrier behind it."""
+
+    carrier: Simulator
+
+
+def certify(folder: Path) -> None:
+    """A certificate for both hosts that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AURORA)])
+    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in (AURORA, ADMIN)])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    unsigned = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    unsigned = unsigned.not_valid_before(now - day).not_valid_after(now + day).add_extension(names, False)
+    unsigned = unsigned.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    certificate = unsigned.sign(key, hashes.SHA256())
+    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "privkey.pem").write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+
+
+def adapted(name: str, changes: dict[str, str]) -> str:
+    """A shipped file with other names, ports and paths; IPv6 is left out, which not every machine has."""
+    text = re.sub(r"^ *listen \[::\]:.*\n", "", (ROOT / "deploy" / name).read_text(), flags=re.MULTILINE)
+    for ours, own in changes.items():
+        assert ours in text, f"deploy/{name} no longer holds {ours!r}"
+        text = text.replace(ours, own)
+    return text
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, upstream: int) -> Iterator[Front]:
+    """Run it in the foreground with the shipped configuration, in a folder and on ports of its own."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if not program:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
+    folder.mkdir()
+    certify(folder)
+    front = Front(folder, _free_port(), _free_port())
+    shared = {"/var/log/nginx": str(folder), "/etc/nginx/snippets/portal.conf": f"{folder}/proxy.conf"}
+    files = {
+        "portal.conf": adapted(
+            "nginx.conf.example",
+            {
+                "portal.aurora.example portal.borealis.example": AURORA,
+                "admin.portal.example": ADMIN,
+                "listen 443 ": f"listen 127.0.0.1:{front.tls} ",
+                "listen 80": f"listen 127.0.0.1:{front.plain}",
+                "/etc/letsencrypt/live/portal": str(folder),
+                **shared,
+            },
+        ),
+        "proxy.conf": adapted(
+            "nginx.proxy.conf",
+            {"127.0.0.1:8000": f"127.0.0.1:{upstream}", "/var/log/nginx": str(folder)},
+        ),
+        "nginx.conf": AROUND.replace("FOLDER", str(folder)),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/start.log"]
+    with (folder / "said.log").open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+        try:
+            until = time.monotonic() + 10
+            while process.poll() is None and time.monotonic() < until:
+                with contextlib.suppress(ConnectionError):
+                    socket.create_connection(("127.0.0.1", front.tls), 1).close()
+                    break
+                time.sleep(0.02)
+            assert process.poll() is None, front.logs
+            yield front
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Carrier, portal and nginx, with Alice as Aurora's customer and Olga as the operator."""
+    tmp, base = tmp_path_factory.mktemp("production"), tmp_path_factory.getbasetemp()
+    port = _free_port()
+    with contextlib.ExitStack() as stack:
+        # First of all, because it skips.
+        front = stack.enter_context(nginx(tmp / "nginx", port))
+        process, carrier = start_simulator()
+        stack.callback(stop_simulator, process)
+        portal = Stack(carrier, port, tmp / "portal.log", (AURORA_PHONE,))
+        environment = {
+            **_environment(portal, stack.enter_context(_database(tmp))),
+            "SCHEME": "https",
+            "ADMIN_HOSTS": ADMIN,
+            "WEB_THREADS": "4",
+        }
+        _collect_static(environment, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+        _manage(environment, "migrate", "--verbosity", "0")
+        (tmp / "brands.toml").write_text(_toml(AURORA_PHONE, portal).replace("aurora.localhost", AURORA))
+        _manage(environment, "apply_config", str(tmp / "brands.toml"))
+        (tmp / "customers.csv").write_text("email,account_number\nalice@example.com,70001\n")
+        _manage(environment, "import_customers", "aurora", str(tmp / "customers.csv"))
+        _make_operator(environment)
+        stack.enter_context(_portal(portal, environment))
+        portal.fresh()
+        yield Site(front.folder, front.tls, front.plain, carrier)
+
+
+def _make_operator(environment: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "create_operator", OPERATOR, "--password-from-stdin"]
+    subprocess.run(
+        command, cwd=ROOT, env=environment, input=PASSWORD, text=True, check=True, capture_output=True
+    )
+
+
+class FromAddress(HTTPAdapter):
+    """Connects from an address of its own; all of 127.0.0.0/8 is this machine."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, source_address=(self.address, 0))
+
+
+class Visitor:
+    """A browser without a screen, at the ports 80 and 443 of the hosts: it sends what a browser sends."""
+
+    def __init__(self, site: Front, address: str, host: str) -> None:
+        self.host = host
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(site.folder / "fullchain.pem")
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, FromAddress(address))
+
+    def open(self, path: str, scheme: str = "https", **headers: str) -> requests.Response:
+        """GET a page, following nothing."""
+        url = f"{scheme}://{self.host}{path}"
+        return self.session.get(url, headers=headers, allow_redirects=False, timeout=20)
+
+    def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
+        """Open the page of a form, fill it in and send it."""
+        url = f"https://{self.host}{path}"
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.open(path).text)
+        assert found
+        seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
+        filled = {"csrfmiddlewaretoken": found[1], **data}
+        return self.session.post(url, data=filled, headers=seen, allow_redirects=False, timeout=20)
+
+
+@pytest.fixture
+def lead_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Front], None]:
+    """Makes the ports 80 and 443 of both hosts those of an nginx; names, SNI and Host stay what they are."""
+    connect = urllib3.util.connection.create_connection
+
+    def lead(front: Front) -> None:
+        ports = {80: front.plain, 443: front.tls}
+
+        def connect_here(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
+            host, port = address
+            assert host in (AURORA, ADMIN)
+            return connect(("127.0.0.1", ports[port]), *args, **options)
+
+        monkeypatch.setattr(urllib3.util.connection, "create_connection", connect_here)
+
+    return lead
+
+
+@pytest.fixture
+def visitor(site: Site, lead_here: Callable[[Front], None]) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors of the site, each test from addresses of its own, so that no limit is shared."""
+    lead_here(site)
+    with contextlib.ExitStack() as closing:
+
+        def make(address: str, host: str = AURORA) -> Visitor:
+            made = Visitor(site, address, host)
+            closing.callback(made.session.close)
+            return made
+
+        yield make
+
+
+@contextlib.contextmanager
+def raw(front: Front, host: str = AURORA) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection, to write on it what no browser would."""
+    context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", front.tls), 10) as plain,
+        context.wrap_socket(plain, server_hostname=host) as tls,
+    ):
+        yield tls
+
+
+def cookies(response: requests.Response) -> dict[str, str]:
+    """The cookies that an answer sets: name and attributes."""
+    lines = response.raw.headers.getlist("Set-Cookie")
+    return {line.partition("=")[0]: line.partition(";")[2].strip() for line in lines}
+
+
+def code_from(carrier: Simulator, email: str) -> str:
+    """The sign-in code in the newest mail."""
+    found = re.search(r"\b[0-9]{8}\b", carrier.mails(email)[-1]["text"])
+    assert found
+    return found[0]
+
+
+def test_a_customer_signs_in_by_code_through_nginx(site, visitor):
+    alice = visitor("127.0.1.1")
+    assert alice.send("/sign-in/", {"email": "alice@example.com"}).headers["Location"] == "/sign-in/code/"
+    signed_in = alice.send("/sign-in/code/", {"code": code_from(site.carrier, "alice@example.com")})
+    assert (signed_in.status_code, signed_in.headers["Location"]) == (302, "/")
+    home = alice.open("/")
+    assert home.status_code == 200
+    assert "70001" in home.text
+    assert home.headers["Cache-Control"] == "no-store"
+    assert "Content-Encoding" not in home.headers
+
+
+def test_cookies_are_bound_to_the_host_and_to_https(visitor):
+    alice = visitor("127.0.1.2")
+    assert alice.open("/sign-in/").headers["Strict-Transport-Security"] == f"max-age={YEAR}"
+    answer = alice.send("/sign-in/", {"email": "nobody@example.com"})
+    set_then = {**cookies(visitor("127.0.1.2").open("/sign-in/")), **cookies(answer)}
+    assert set(set_then) == {"__Host-session", "__Host-csrf"}
+    for attributes in set_then.values():
+        assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= set(attributes.split("; "))
+        assert "Domain" not in attributes
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", f"http://{AURORA}", f"https://{ADMIN}", "null"])
+def test_a_form_sent_from_elsewhere_is_refused(visitor, origin):
+    answer = visitor("127.0.1.3").send("/sign-in/", {"email": "a@example.com"}, Origin=origin)
+    assert answer.status_code == 403
+
+
+def test_http_leads_to_https_with_the_path(visitor):
+    answer = visitor("127.0.1.4").open("/statement/?from=2020-01-01&to=2020-01-31", scheme="http")
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"https://{AURORA}/statement/?from=2020-01-01&to=2020-01-31"
+    assert not cookies(answer)
+
+
+def test_a_forged_forwarded_address_moves_no_limit_and_two_visitors_count_apart(visitor):
+    def ask(address: str, nth: int) -> int:
+        data = {"email": "bob@example.com"}
+        return visitor(address).send("/sign-in/", data, **{"X-Forwarded-For": f"10.9.0.{nth}"}).status_code
+
+    assert [ask("127.0.2.1", nth) for nth in range(4)] == [302, 302, 302, 429]
+    assert ask("127.0.2.2", 0) == 302
+
+
+def test_the_limits_outside_of_the_database_see_through_a_forged_address_too(visitor):
+    def junk(address: str, nth: int) -> int:
+        data = {"email": "bob@example.com", "g-recaptcha-response": f"junk-token-{nth}"}
+        forged = {"X-Forwarded-For": f"10.9.1.{nth}, 10.9.2.{nth}", "X-Real-Ip": "10.9.3.1"}
+        return visitor(address).send("/password-reset/", data, **forged).status_code
+
+    answers = [junk("127.0.3.1", nth) for nth in range(21)]
+    assert 429 not in answers[:20]
+    assert answers[20] == 429
+    assert junk("127.0.3.2", 99) != 429
+
+
+def test_forwarded_hosts_and_schemes_of_a_visitor_are_ignored(visitor):
+    forged = {
+        "X-Forwarded-Host": ADMIN,
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Port": "80",
+        "Forwarded": f"host={ADMIN};proto=http;for=10.0.0.1",
+    }
+    alice = visitor("127.0.1.5")
+    page = alice.open("/sign-in/", **forged)
+    assert page.status_code == 200
+    assert "Aurora Phone" in page.text
+    assert ADMIN not in page.text
+    assert alice.open("/admin/login/", **forged).status_code == 404
+    assert alice.open("/sign-in", **forged).headers["Location"] == "/sign-in/"
+
+
+def test_an_operator_signs_in_on_the_admins_host_alone(visitor):
+    assert visitor("127.0.1.6").open("/admin/login/").status_code == 404
+    olga = visitor("127.0.1.6", ADMIN)
+    data = {"username": OPERATOR, "password": PASSWORD, "next": "/admin/"}
+    answer = olga.send("/admin/login/", data)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+    assert {"Secure", "HttpOnly", "Path=/"} <= set(cookies(answer)["__Host-session"].split("; "))
+    assert OPERATOR in unescape(olga.open("/admin/").text)
+    assert visitor("127.0.1.6", ADMIN).open("/sign-in/").status_code == 404
+
+
+@pytest.mark.parametrize(("inner", "outer"), [(ADMIN, AURORA), (AURORA, ADMIN)])
+def test_the_block_that_was_chosen_decides_about_the_host(site, inner, outer):
+    """Otherwise whoever is denied in the admin's block could come through a brand's."""
+    with raw(site, outer) as tls:
+        request = f"GET https://{outer}/admin/login/ HTTP/1.1\r\nHost: {inner}\r\nConnection: close\r\n\r\n"
+        tls.sendall(request.encode())
+        status = tls.recv(12)
+    assert status == (b"HTTP/1.1 404" if outer == AURORA else b"HTTP/1.1 200")
+
+
+def test_another_name_gets_no_certificate_and_no_answer(site):
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"), raw(site, "other.test"):
+        pass
+    with socket.create_connection(("127.0.0.1", site.plain), 10) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n")
+        assert plain.recv(1) == b""
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+def test_old_tls_is_refused_even_where_the_server_around_allows_it(site, host):
+    context = ssl.create_default_context(cafile=str(site.folder / "fullchain.pem"))
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    with (
+        socket.create_connection(("127.0.0.1", site.tls), 10) as plain,
+        pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"),
+    ):
+        context.wrap_socket(plain, server_hostname=host)
+    with raw(site, host) as tls:
+        assert tls.version() == "TLSv1.3"
+
+
+def test_the_log_shows_paths_without_their_query(site, visitor):
+    alice = visitor("127.0.1.7")
+    # The portal takes the code out of the browser's address at once.
+    assert alice.open(CONFIRM_LINK).headers["Location"] == "/sign-up/confirm/"
+    assert alice.open(CONFIRM_LINK, scheme="http").status_code == 301
+    alice.open("/sign-in/", Referer=f"https://{AURORA}{CONFIRM_LINK}")
+    logs = site.logged(f'"GET {AURORA} /sign-in/ HTTP/1.1" 200')
+    assert f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 302' in logs
+    assert f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 301' in logs
+    assert "CANARYCODE" not in logs
+    assert "a@example.com" not in logs
+
+
+def test_the_log_shows_no_query_while_the_portal_is_down(tmp_path, lead_here):
+    with nginx(tmp_path / "nginx", _free_port()) as front:
+        lead_here(front)
+        alice = Visitor(front, "127.0.1.8", AURORA)
+        with alice.session:
+            assert alice.open(CONFIRM_LINK).status_code == 502
+        logs = front.logged(f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 502')
+    assert "CANARYCODE" not in logs
+
+
+def test_static_files_come_compressed_and_for_ever_through_nginx(visitor):
+    alice = visitor("127.0.1.9")
+    sheet = re.search(r'href="(/static/css/portal\.[0-9a-f]+\.css)"', alice.open("/sign-in/").text)
+    assert sheet
+    answer = alice.open(sheet[1])
+    assert answer.status_code == 200
+    assert answer.headers["Content-Encoding"] in ("br", "gzip")
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Server"] == "nginx"
+
+
+def test_a_body_larger_than_any_form_never_reaches_the_portal(visitor):
+    assert visitor("127.0.1.10").send("/sign-in/", {"email": "a" * 600_000}).status_code == 413
+
+
+def test_senders_who_never_finish_hold_no_thread_of_the_portal(site, visitor):
+    begun = f"POST /sign-in/ HTTP/1.1\r\nHost: {AURORA}\r\nContent-Length: 90000\r\n\r\nemail="
+    with contextlib.ExitStack() as held:
+        for _ in range(8):  # Twice as many as it has threads.
+            held.enter_context(raw(site)).sendall(begun.encode() + b"a" * 20_000)
+        before = time.monotonic()
+        assert visitor("127.0.1.11").open("/sign-in/").status_code == 200
+        assert time.monotonic() - before < 5
+
+
+@pytest.mark.browser
+def test_a_browser_signs_in_over_tls(site):
+    try:
+        program = chromium.executable()
+    except chromium.Missing as missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
+    rules = f"MAP {AURORA}:443 127.0.0.1:{site.tls}, MAP {AURORA}:80 127.0.0.1:{site.plain}"
+    flags = [flag for flag in chromium._flags() if not flag.startswith("--host-resolver-rules")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*flags, f"--host-resolver-rules={rules}"]
+        )
+        with contextlib.closing(browser):
+            context = browser.new_context(ignore_https_errors=True)
+            watch, page = chromium.Watch(context), context.new_page()
+            page.goto(f"http://{AURORA}/sign-in/")
+            assert page.url == f"https://{AURORA}/sign-in/"
+            page.get_by_label("E-mail address").fill("alice@example.com")
+            page.get_by_role("button", name="Send me a code").click()
+            expect(page.get_by_label("Sign-in code")).to_be_visible()
+            page.get_by_label("Sign-in code").fill(code_from(site.carrier, "alice@example.com"))
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            expect(page.get_by_text("70001").first).to_be_visible()
+            kept = {each["name"]: each for each in context.cookies()}
+            assert watch.problems == []
+    assert {"__Host-session"} <= set(kept)
+    assert all(each["secure"] and each["httpOnly"] for each in kept.values())
+
+
+def test_the_service_starts_what_make_serve_starts():
+    unit = (ROOT / "deploy" / "portal.service").read_text()
+    started = re.search(r"^ExecStart=\S+/python (.+)$", unit, re.MULTILINE)
+    assert started
+    assert started[1].replace(" --no-control-socket", "") in (ROOT / "Makefile").read_text()
+    recipe = (ROOT / "Makefile").read_text()
+    for checked in re.findall(r"^ExecStartPre=\S+/python (.+)$", unit, re.MULTILINE):
+        assert checked in recipe
