@@ -114,7 +114,7 @@ def sign_in_request(
 
 def _captcha_problem(brand: Brand, token: str, address: str) -> Outcome | None:
     try:
-        good = captcha.verify(brand=brand, token=token, address=address)
+        good = captcha.verify(brand=brand, token=token, address=address, action="sign_in")
     except captcha.CaptchaUnavailable:
         return unavailable(CAPTCHA_DOWN, retry_after=60)
     return None if good else refused("captcha_failed")

@@ -20,6 +20,7 @@ from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptc
 from portal import language
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
+from portal.net import normal_host
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +79,11 @@ def allow(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def verify(*, brand: Brand, token: str, address: str) -> bool:
+def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
     """Ask Google whether a token of our own form is good; this spends it.
 
-    Returns False for a bad, spent or low-scored token. Raises CaptchaUnavailable when Google does not
+    Returns False for a bad, spent or low-scored token, and for one that was solved on another site than the
+    brand's or, with v3, for another form than `action`. Raises CaptchaUnavailable when Google does not
     answer in time or not as documented (https://developers.google.com/recaptcha/docs/verify).
     """
     try:
@@ -100,14 +102,27 @@ def verify(*, brand: Brand, token: str, address: str) -> bool:
         raise CaptchaUnavailable(type(error).__name__) from error
     if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
         raise CaptchaUnavailable(f"HTTP {reply.status_code}")
-    return _is_good(brand, answer)
+    return _is_good(brand, answer, action)
 
 
-def _is_good(brand: Brand, answer: dict[str, Any]) -> bool:
+def _is_good(brand: Brand, answer: dict[str, Any], action: str) -> bool:
+    why = _fault(brand, answer, action)
+    if why:
+        told = {name: answer.get(name) for name in ("error-codes", "hostname", "action", "score")}
+        logger.warning("captcha refused", extra={"brand": brand.slug, "why": why, "told": told})
+    return not why
+
+
+def _fault(brand: Brand, answer: dict[str, Any], action: str) -> str:
+    """What is wrong with a token, in a word; empty when it is good."""
     if not answer["success"]:
-        logger.warning("captcha refused", extra={"brand": brand.slug, "codes": answer.get("error-codes")})
-        return False
+        return "not solved"
+    # Google checks the site only where the key's owner has not switched that off, so it is checked here too.
+    if "hostname" in answer and not brand.hosts.filter(host=normal_host(str(answer["hostname"]))).exists():
+        return "solved on another site"
+    if brand.recaptcha_kind == "v3" and answer.get("action") != action:
+        return "solved for another form"
     score = answer.get("score")
     if score is None:
-        return brand.recaptcha_kind != "v3"
-    return isinstance(score, int | float) and score >= _LOWEST_SCORE
+        return "no score" if brand.recaptcha_kind == "v3" else ""
+    return "" if isinstance(score, int | float) and score >= _LOWEST_SCORE else "low score"

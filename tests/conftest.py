@@ -69,9 +69,12 @@ class Simulator:
         """Provoke a fault on one method."""
         self.post("fault", method=method, fault=fault, **options)
 
-    def token(self, site_key: str = "aurora-site-key") -> str:
-        """A fresh captcha token, as if a visitor had solved it."""
-        return str(self.post("token", site_key=site_key)["token"])
+    def token(
+        self, site_key: str = "aurora-site-key", hostname: str = AURORA, action: str = "sign_in"
+    ) -> str:
+        """A fresh captcha token, as if a visitor had solved it there for that form."""
+        told = self.post("token", site_key=site_key, hostname=hostname, action=action)
+        return str(told["token"])
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
         """The mailbox: the carrier's mails, and those that came by SMTP."""

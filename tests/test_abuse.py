@@ -5,7 +5,6 @@ from django.core import mail
 
 from accounts.models import User
 from portal import validators
-from portal.crypto import seal
 from portal.net import network
 from tests.conftest import ADMIN, AURORA
 from tests.journey import carrier_code, code_for, send, sign_up_form, words
@@ -137,12 +136,3 @@ def test_a_login_host_cannot_widen_the_policy(entry):
 )
 def test_an_address_with_a_port_is_the_address(address, counted):
     assert network(address) == counted
-
-
-def test_a_v3_answer_without_a_score_is_not_believed(aurora, simulator):
-    from portal import captcha
-
-    aurora.recaptcha_kind, aurora.recaptcha_secret_key = "v3", seal("aurora-secret-key")
-    assert captcha._is_good(aurora, {"success": True}) is False
-    assert captcha._is_good(aurora, {"success": True, "score": 0.4}) is False
-    assert captcha._is_good(aurora, {"success": True, "score": 0.9}) is True

@@ -4,7 +4,9 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
+from portal.captcha import _is_good
 from portal.crypto import Sealed, seal
+from portal.logs import TextFormatter
 from portal.models import Attempt, Brand
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import DETAILS, code_for, send, sign_up_form, value_of, words
@@ -108,11 +110,57 @@ def test_our_own_form_sent_twice_verifies_once_and_mails_one_code_that_works(gua
     assert send(client, "/sign-in/code/", {"code": code_for(ALICE)})["Location"] == "/"
 
 
-def test_a_low_score_is_refused(guarded):
-    from portal.captcha import _is_good
+@pytest.mark.parametrize(
+    ("kind", "told", "good"),
+    [
+        ("v2-checkbox", {}, True),
+        ("v2-checkbox", {"hostname": AURORA}, True),
+        ("v2-checkbox", {"hostname": "second.aurora.test"}, True),
+        ("v2-checkbox", {"hostname": AURORA.upper()}, True),
+        ("v2-checkbox", {"hostname": BOREALIS}, False),
+        ("v2-checkbox", {"hostname": f"{AURORA}.evil.example"}, False),
+        ("v2-checkbox", {"hostname": ""}, False),
+        ("v2-checkbox", {"hostname": None}, False),
+        ("v2-checkbox", {"score": 0.4}, False),
+        ("v3", {"score": 0.5, "action": "sign_in"}, True),
+        ("v3", {"score": 0.4, "action": "sign_in"}, False),
+        ("v3", {"score": 0.9, "action": "sign_up"}, False),
+        ("v3", {"score": 0.9}, False),
+        ("v3", {"action": "sign_in"}, False),
+        ("v3", {"score": "much", "action": "sign_in"}, False),
+    ],
+)
+def test_google_s_answer_counts_only_for_this_brand_this_form_and_a_person(
+    guarded, borealis, kind, told, good
+):
+    guarded.hosts.create(host="second.aurora.test", position=1)
+    guarded.recaptcha_kind = kind
+    assert _is_good(guarded, {"success": True, **told}, "sign_in") is good
 
-    assert _is_good(guarded, {"success": True, "score": 0.5})
-    assert not _is_good(guarded, {"success": True, "score": 0.4})
+
+@pytest.mark.parametrize(
+    ("solved", "why"),
+    [
+        ({"hostname": "phishing.example"}, "solved on another site"),
+        ({"action": "sign_up"}, "solved for another form"),
+    ],
+)
+def test_a_token_solved_elsewhere_mails_nothing_and_is_logged_without_itself(
+    guarded, simulator, browse, caplog, solved, why
+):
+    partner = {"key": "aurora-api-key", "name": "Aurora", "site_key": "aurora-site-key", "captcha_kind": "v3"}
+    simulator.post("seed", partners=[{**partner, "secret_key": "aurora-secret-key"}])
+    guarded.recaptcha_kind = "v3"
+    guarded.save()
+    good, bad = simulator.token(), simulator.token(**solved)
+    response = ask(browse(AURORA), simulator, captcha=bad)  # As the field of a v3 widget is called.
+    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert mail.outbox == []
+    (told,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
+    assert why in told
+    assert bad not in told
+    ask(browse(AURORA), simulator, captcha=good)
+    assert len(mail.outbox) == 1
 
 
 def test_without_a_secret_key_the_sign_in_has_no_captcha(aurora, simulator, browse):
