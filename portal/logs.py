@@ -22,6 +22,13 @@ def _one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    """An error's message may hold anything, line ends too: no line of it may look like one of ours."""
+    if not record.exc_info:
+        return []
+    return [f"  | {_one_line(line)}" for line in formatter.formatException(record.exc_info).splitlines()]
+
+
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
@@ -30,10 +37,10 @@ class TextFormatter(logging.Formatter):
     """`2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with a traceback behind it where there is one."""
+        """The line, with a traceback behind it where there is one, each of its lines behind a mark."""
         extras = "".join(f" {key}={value}" for key, value in _extras(record).items())
         line = f"{_time(record)} {record.levelname} {record.name} {_one_line(record.getMessage() + extras)}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return "\n".join([line, *_traceback(self, record)])
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,0 +1,49 @@
+"""Log lines: nothing that somebody sent can look like a line of ours."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from portal.logs import JsonFormatter, TextFormatter
+
+FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200"
+ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
+
+
+def record(message: str = "an event", error: Exception | None = None, **extra: Any) -> logging.LogRecord:
+    made = logging.makeLogRecord({"msg": message, "name": "portal", "levelname": "ERROR", **extra})
+    try:
+        if error:
+            raise error
+    except Exception:
+        made.exc_info = sys.exc_info()
+    return made
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_message_and_no_field_begins_a_line(end):
+    for made in (record(f"x{end}{FORGED}"), record(who=f"x{end}{FORGED}")):
+        assert len(TextFormatter().format(made).splitlines()) == 1
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_line_of_a_traceback_is_marked(end):
+    lines = TextFormatter().format(record(error=ValueError(f"x{end}{FORGED}{end}\x1b[2J"))).splitlines()
+    assert lines[0].endswith("ERROR portal an event")
+    assert len(lines) > 3
+    assert all(line.startswith("  | ") for line in lines[1:])
+    assert "\x1b" not in "".join(lines)
+
+
+def test_without_an_error_there_is_one_line():
+    assert TextFormatter().format(record(status=200)).endswith("ERROR portal an event status=200")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_json_keeps_a_traceback_in_one_line_of_the_file(end):
+    text = JsonFormatter().format(record(error=ValueError(f"x{end}{FORGED}")))
+    assert len(text.split("\n")) == 1
+    assert FORGED in json.loads(text)["traceback"]
