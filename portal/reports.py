@@ -14,9 +14,9 @@ class DiscreetReports(SafeExceptionReporterFilter):
         """The names of the fields."""
         return self._hidden(request.POST if request else ())
 
-    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
-        """The names of the cookies."""
-        return self._hidden(request.COOKIES)
+    def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, Any]:
+        """The names of the cookies; a fault outside of requests has none."""
+        return self._hidden(request.COOKIES if request else ())
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
         """The names of the variables."""

@@ -1,37 +1,31 @@
 """Canaries: key, token, password, code and login URL stand nowhere but where they belong."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
+from django.contrib.admin.models import LogEntry
 from django.core import mail
+from django.core.cache import cache
 from django.core.signals import got_request_exception
-from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
+from accounts.models import User
 from portal.crypto import seal
 from portal.logs import JsonFormatter
-from tests.conftest import AURORA
-from tests.journey import PASSWORD, carrier_code, code_for, send, sign_up_form, words
+from portal.models import Brand
+from tests.conftest import ADMIN, AURORA
+from tests.journey import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
+from tests.test_admin import brand_data
+from tests.witness import PLACES, Watched, Witness, database, watching
 
 pytestmark = pytest.mark.django_db
 DORA = "dora@example.com"
 KEY, SECRET = "canary-api-key", "canary-secret-key"
-
-
-def database() -> str:
-    """Every value of every column of every table, and the sessions decoded."""
-    with connection.cursor() as cursor:
-        tables = connection.introspection.table_names(cursor)
-        rows = [row for table in tables for row in _rows(cursor, table)]
-    return str(rows) + str([session.get_decoded() for session in Session.objects.all()])
-
-
-def _rows(cursor: Any, table: str) -> list[Any]:
-    cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-    return list(cursor.fetchall())
+NEW_KEY, NEW_SECRET, OPERATORS = "canary-newer-key", "canary-newer-secret", "canary of the operator"
 
 
 def logged(caplog: Any) -> str:
@@ -61,51 +55,166 @@ def canaries(aurora, simulator) -> None:
     aurora.overrides.create(method="login_via_url", parameters={"password": "password"})
 
 
-def test_the_whole_journey_leaves_no_secret_behind(canaries, simulator, browse, caplog):
-    caplog.set_level(logging.DEBUG)
-    for name in ("django", "django.request", "django.template", "portal", "accounts", "portal.voipline"):
-        caplog.set_level(logging.DEBUG, name)
-    client = browse(AURORA)
-    tokens = [simulator.token("canary-site-key") for _ in range(5)]
-    pages = [client.get("/sign-up/")]
-    pages += [send(client, "/sign-up/", sign_up_form(tokens[0]))]
-    carriers = carrier_code(simulator, DORA)
-    pages += [
-        client.get("/sign-up/confirm/", {"email": DORA, "code": carriers}),
-        client.get("/sign-up/confirm/"),
-    ]
-    data = {"email": DORA, "code": carriers, "g-recaptcha-response": tokens[1]}
-    pages += [send(client, "/sign-up/confirm/", data), client.get("/sign-in/code/")]
-    codes = [code_for(DORA)]
-    pages += [send(client, "/sign-in/", {"email": DORA, "g-recaptcha-response": tokens[2]})]
-    codes += [code_for(DORA)]
-    pages += [send(client, "/sign-in/code/", {"code": "12345678"})]
-    before = database()
-    pages += [
-        send(client, "/sign-in/code/", {"code": codes[1]}),
-        client.get("/"),
-        client.get("/account/open/"),
-    ]
-    opened = send(client, "/account/open/", {"g-recaptcha-response": tokens[3], "password": PASSWORD})
-    assert opened.status_code == 303, words(opened)
-    pages += [send(client, "/password-reset/", {"email": DORA, "g-recaptcha-response": tokens[4]})]
-    ticket = opened["Location"].partition("ticket=")[2]
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    """Sees every place after each request of a `Watched` browser."""
+    with watching() as seen:
+        yield seen
 
-    everywhere = {
-        "log": logged(caplog),
-        "database": before + database(),
-        "cookies": str(client.cookies),
-        "pages": "".join(page.content.decode() + str(page.items()) for page in pages),
-    }
-    for secret in (KEY, SECRET, PASSWORD, ticket, *tokens, *codes):
-        for place, text in everywhere.items():
-            assert secret not in text, f"{secret} in {place}"
-    assert carriers not in everywhere["log"] + everywhere["database"] + everywhere["cookies"]
-    assert "carrier call" in everywhere["log"]
-    for secret in (KEY, SECRET, PASSWORD, ticket, carriers, *tokens):
-        assert not any(secret in str(message.message()) for message in mail.outbox)
-    for code in codes:
+
+def broken(*args: object, **values: object) -> None:
+    raise RuntimeError("a bug")
+
+
+class Walk:
+    """Dora's visits, each flow once, and what must be seen nowhere."""
+
+    def __init__(self, witness: Witness, simulator: Any) -> None:
+        self.witness, self.simulator = witness, simulator
+        self.client = Watched(witness, AURORA)
+        self.secrets: list[str] = [KEY, SECRET, NEW_KEY, NEW_SECRET, PASSWORD, OPERATORS]
+        self.codes: list[str] = []
+        self.answers: list[int] = []
+
+    def send(self, path: str, captcha: bool = True, **data: str) -> HttpResponse:
+        """POST a form, with a token of its own."""
+        if captcha:
+            data["g-recaptcha-response"] = self.simulator.token("canary-site-key")
+            self.secrets.append(data["g-recaptcha-response"])
+        response = send(self.client, path, data)
+        self.answers.append(response.status_code)
+        return response
+
+    def open(self, *paths: str, **query: str) -> None:
+        """GET pages."""
+        self.answers += [self.client.get(path, query).status_code for path in paths]
+
+    def code(self) -> str:
+        """The code that was mailed last."""
+        self.codes.append(code_for(DORA))
+        return self.codes[-1]
+
+    def sign_up(self) -> str:
+        """Up to the confirmed address; the carrier's confirmation code."""
+        self.open("/", "/sign-up/")
+        self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
+        carriers = carrier_code(self.simulator, DORA)
+        self.open("/sign-up/confirm/", email=DORA, code=carriers)
+        self.open("/sign-up/confirm/")
+        self.send("/sign-up/confirm/", email=DORA, code=carriers)
+        self.open("/sign-in/code/", "/nowhere/")
+        return carriers
+
+    def sign_in(self) -> None:
+        """By the code of the confirmation; after a sign-out by one of its own."""
+        self.send("/sign-in/code/", captcha=False, code="12345678")
+        self.send("/sign-in/code/", captcha=False, code=self.code())
+        self.open("/", "/statement/", "/statement.csv", "/account/open/")
+        opened = self.send("/account/open/", password=PASSWORD)
+        self.secrets.append(opened["Location"].partition("ticket=")[2])
+        self.send("/sign-out/", captcha=False)
+        self.open("/sign-in/")
+        self.send("/sign-in/", email=DORA)
+        self.send("/sign-in/code/", captcha=False, code=self.code())
+        self.send("/password-reset/", email=DORA)
+        self.open("/password-reset/sent/")
+
+    def fail(self, monkeypatch: Any) -> None:
+        """Each flow once more, with a bug in it."""
+        monkeypatch.setattr("portal.upstream.voipline_call", broken)
+        self.send("/account/open/", password=PASSWORD)
+        self.send("/password-reset/", email=DORA)
+        self.open("/")
+        self.send("/sign-out/", captcha=False)
+        self.open("/sign-up/")
+        self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
+        self.send("/sign-up/confirm/", email=DORA, code="canary-carrier-code")
+        self.send("/sign-in/", email=DORA)
+        monkeypatch.setattr("accounts.codes.customer_verified", broken)
+        self.send("/sign-in/code/", captcha=False, code=self.code())
+        monkeypatch.setattr("portal.captcha._is_good", broken)
+        self.send("/sign-in/", email=DORA)
+
+    def administer(self, brand: Brand, monkeypatch: Any) -> None:
+        """Sign in as the operator, save a brand with new secrets, once wrongly and once with a bug."""
+        self.client = Watched(self.witness, ADMIN)
+        where = f"/admin/portal/brand/{brand.pk}/change/"
+        self.open("/admin/login/", where)
+        for password in (OPERATORS + "?", OPERATORS):
+            self.send("/admin/login/", False, username="olga@example.com", password=password, next="/admin/")
+        secrets = {"carrier_key": NEW_KEY, "recaptcha_secret_key": NEW_SECRET}
+        for wrong in ({"currency": "XXX"}, {}):
+            self.send(where, False, **admin_data(brand, **secrets, **wrong))
+        self.open(where, where.replace("change", "history"), "/admin/portal/brand/", "/admin/")
+        monkeypatch.setattr("portal.models.Brand.save", broken)
+        self.send(where, False, **admin_data(brand, **secrets))
+
+
+def admin_data(brand: Brand, **changes: str) -> dict[str, str]:
+    brand.overrides.all().delete()
+    return {name: str(value) for name, value in brand_data(brand, **changes).items()}
+
+
+def test_no_flow_and_no_failure_leaves_a_secret_anywhere(
+    canaries, aurora, operator, simulator, monkeypatch, witness
+):
+    operator.set_password(OPERATORS)
+    operator.save()
+    walk = Walk(witness, simulator)
+    carriers = walk.sign_up()
+    walk.sign_in()
+    good, walk.answers = walk.answers, []
+    assert not [status for status in good if status >= 400 and status != 404], good
+    walk.fail(monkeypatch)
+    assert walk.answers.count(500) == 7, walk.answers
+    walk.answers = []
+    walk.administer(aurora, monkeypatch)
+    assert walk.answers[-1] == 500
+    assert LogEntry.objects.count() == 1
+
+    assert all(witness.seen.values())
+    assert sum("a bug" in text for text in witness.seen["error mails"]) >= 16
+    assert len(walk.codes) == len(set(walk.codes)) == 3
+    assert len(witness.session_keys) > 4
+    for secret in (*walk.secrets, *walk.codes, *witness.session_keys):
+        assert len(secret) >= 8
+        assert witness.places_with(secret) == [], secret
+    for code in walk.codes:
         assert sum(code in str(message.body) for message in mail.outbox) == 1
+    for secret in (*walk.secrets, *witness.session_keys, carriers):
+        assert not any(secret in str(message.message()) for message in mail.outbox)
+    # The carrier's code is the visitor's own: it waits in the form of the page that asks for it.
+    assert set(witness.places_with(carriers)) <= {"database", "pages"}
+    assert carriers not in database()
+    check_cookies(witness)
+
+
+def check_cookies(witness: Witness) -> None:
+    """Every cookie ever set or taken back is bound to host and https, and hidden from scripts."""
+    assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf"}
+    for cookie in witness.cookies:
+        assert cookie["secure"]
+        assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
+        assert cookie["httponly"] or not cookie.value
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_witness_sees_what_is_left_in_each_place(alice, witness, place):
+    canary = "canary-in-a-coal-mine"
+    response = HttpResponse(canary if place == "pages" else "")
+    if place == "cookies":
+        response.set_cookie("x", canary)
+    elif place == "cache":
+        cache.set("x", canary, 10)
+    elif place == "database":
+        User.objects.filter(pk=alice.pk).update(company_name=canary)
+    elif place == "log":
+        logging.getLogger("portal.x").debug("x", extra={"y": canary})
+    elif place == "error mails":
+        logging.getLogger("django.request").error(canary)
+    witness.look(Client(), response)
+    cache.clear()
+    assert place in witness.places_with(canary)
 
 
 def test_faults_leave_no_secret_in_the_log(canaries, simulator, browse, caplog):
@@ -135,9 +244,6 @@ def reports() -> Any:
 
 
 def break_carrier(monkeypatch: Any) -> None:
-    def broken(*args: object, **values: object) -> None:
-        raise RuntimeError("a bug")
-
     monkeypatch.setattr("portal.upstream.voipline_call", broken)
 
 
@@ -168,10 +274,6 @@ def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse
     client.raise_request_exception = False
     send(client, "/sign-in/", {"email": alice.email})
     code = code_for(alice.email)
-
-    def broken(*args: object) -> None:
-        raise RuntimeError("a bug")
-
     monkeypatch.setattr("accounts.codes.customer_verified", broken)
     assert send(client, "/sign-in/code/", {"code": code}).status_code == 500
     assert len(reports) == 2
@@ -183,9 +285,6 @@ def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse
 def test_a_link_whose_session_cannot_be_kept_puts_its_code_into_no_error_report(
     aurora, browse, monkeypatch, reports
 ):
-    def broken(*args: object, **_: object) -> None:
-        raise RuntimeError("a bug")
-
     monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.save", broken)
     client = browse(AURORA)
     client.raise_request_exception = False
