@@ -174,6 +174,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 if not DEBUG:
+    DEFAULT_EXCEPTION_REPORTER = "portal.reports.DiscreetReporter"
     DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.reports.DiscreetReports"
 SILENCED_SYSTEM_CHECKS = [
     # The reseller owns the parent domain, so binding its other hosts to https, or asking browser

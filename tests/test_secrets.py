@@ -179,6 +179,7 @@ def test_no_flow_and_no_failure_leaves_a_secret_anywhere(
     for secret in (*walk.secrets, *walk.codes, *witness.session_keys):
         assert len(secret) >= 8
         assert witness.places_with(secret) == [], secret
+    assert DORA not in str(witness.seen["error mails"])
     for code in walk.codes:
         assert sum(code in str(message.body) for message in mail.outbox) == 1
     for secret in (*walk.secrets, *witness.session_keys, carriers):
@@ -307,3 +308,18 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
     assert response.status_code == 503
     assert "may have worked" in words(response)
     assert simulator.calls() == []
+
+
+def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
+    aurora, witness, monkeypatch
+):
+    monkeypatch.setattr("portal.middleware._brand_host", broken)
+    client = Watched(witness, AURORA)
+    for path in ("/sign-up/confirm/", "/sign-in/"):
+        query = {"email": DORA, "code": "canary-carrier-code"}
+        client.get(
+            path, query, headers={"referer": f"https://{AURORA}/sign-up/confirm/?code=canary-referrer"}
+        )
+    assert "a bug" in str(witness.seen["error mails"])
+    for canary in ("canary-carrier-code", "canary-referrer", DORA):
+        assert witness.places_with(canary) == []

@@ -62,14 +62,19 @@ class Witness(logging.Handler):
         self.seen: dict[str, list[str]] = {place: [] for place in PLACES}
         self.session_keys: set[str] = set()
         self.cookies: list[Any] = []
+        self._reporting = False
         self.mailing = AdminEmailHandler(include_html=True)
         self.mailing.send_mail = self._mail  # type: ignore[method-assign]
 
     def emit(self, record: logging.LogRecord) -> None:
         """A record in both formats, and as the mail that Django makes of an error."""
+        if self._reporting:  # At debug level Django writes out all that the report's template is given.
+            return
         self.seen["log"] += [TextFormatter().format(record), JsonFormatter().format(record)]
         if record.levelno >= logging.ERROR:
+            self._reporting = True
             self.mailing.emit(record)
+            self._reporting = False
 
     def _mail(self, subject: str, message: str, *_: Any, html_message: str = "", **__: Any) -> None:
         self.seen["error mails"] += [subject, message, html_message]
