@@ -1,6 +1,8 @@
 """Signing in by code: eight digits, ten minutes, once, three tries, this browser, this brand."""
 
 import re
+import socket
+from collections.abc import Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SignInCode
@@ -220,6 +224,23 @@ def test_an_unknown_address_looks_like_a_known_one_and_gets_one_mail(aurora, ali
     assert not re.search(r"\b\d{8}\b", text)
 
 
+def test_every_address_costs_the_same_statements_and_the_same_mail(aurora, alice, make_customer, browse):
+    """Counted as well as timed: on a busy machine a time proves little."""
+    make_customer(aurora, "off@example.com", is_active=False)
+
+    def cost(email: str) -> list[str]:
+        client = browse(AURORA)
+        client.get("/sign-in/")
+        with CaptureQueriesContext(connection) as queries:
+            send(client, "/sign-in/", {"email": email})
+        return [str(re.findall(r'^\w+|"[a-z_]+"', query["sql"])) for query in queries]
+
+    known, unknown, off = map(cost, (ALICE, "nobody@example.com", "off@example.com"))
+    assert known == unknown == off
+    assert len(known) > 5
+    assert [len(message.alternatives) for message in mail.outbox] == [1, 1, 1]
+
+
 def test_an_unknown_address_takes_as_long_as_a_known_one(aurora, alice, make_customer, browse):
     for nth in range(30):
         make_customer(aurora, f"known{nth}@example.com")
@@ -243,6 +264,28 @@ def test_no_code_signs_in_for_an_unknown_address(aurora, alice, browse):
 def test_a_customer_of_another_brand_is_unknown_here(aurora, charlie, browse):
     send(browse(AURORA), "/sign-in/", {"email": charlie.email})
     assert "no account" in mail.outbox[0].body
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """The port of a mail server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("email", [ALICE, "nobody@example.com"])
+def test_a_mail_server_that_says_nothing_holds_nobody_longer_than_the_timeout(
+    aurora, alice, browse, settings, silent_server, email
+):
+    assert settings.EMAIL_TIMEOUT <= 10
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", silent_server, 0.5
+    began = perf_counter()
+    response = send(browse(AURORA), "/sign-in/", {"email": email})
+    assert 0.5 <= perf_counter() - began < 5
+    assert (response.status_code, response["Retry-After"]) == (503, "120")
+    assert "We cannot send mail at the moment" in words(response)
+    assert (SignInCode.objects.count(), Attempt.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize("email", [ALICE, "nobody@example.com"])
