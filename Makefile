@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev demo test check serve bench screens messages format clean
+.PHONY: help install dev demo test check audit serve bench screens messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: dev ## Lint, types, migrations, deploy check, security lint.
 	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/bandit --quiet --severity-level medium -c pyproject.toml -r portal accounts billing
+
+audit: dev ## Look for known vulnerabilities in what is installed; asks PyPI, so it needs the internet.
+	$(BIN)/pip-audit --strict --progress-spinner off
 
 serve: install ## The production server, with the settings of the environment or .env.
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
