@@ -122,6 +122,24 @@ def test_the_letter_says_the_same_as_the_text(mailed):
     assert " ".join(message.body.split()) in said(html_of(message)).replace(" ,", ",")
 
 
+def test_a_new_mail_is_three_small_templates(aurora, settings, tmp_path):
+    pieces = {
+        "news_subject.txt": "News of {{ brand.name }}\n",
+        "news.txt": '{% extends "mail/base.txt" %}{% block content %}It is {{ what }}.{% endblock %}',
+        "news.html": '{% extends "mail/base.html" %}{% block content %}It is {{ what }}.{% endblock %}',
+    }
+    for name, text in pieces.items():
+        (tmp_path / name).write_text(text)
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], tmp_path]}]
+    send(brand=aurora, to="a@example.com", template="news", what="<sunny>")
+    (message,) = mail.outbox
+    assert message.subject == "News of Aurora Phone"
+    assert message.body.startswith("Hello,\n\nIt is <sunny>.\n\nAurora Phone\nhttps://")
+    assert "Hello, It is <sunny>." in said(html_of(message))
+    assert "MISSING-VARIABLE" not in message.body + html_of(message)
+
+
 def test_a_mail_without_its_other_part_is_not_sent(aurora):
     with pytest.raises(TemplateDoesNotExist):
         send(brand=aurora, to="a@example.com", template="accounts/mail/sign_in_code_subject")

@@ -282,7 +282,7 @@ def test_a_mail_server_that_says_nothing_holds_nobody_longer_than_the_timeout(
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", silent_server, 0.5
     began = perf_counter()
     response = send(browse(AURORA), "/sign-in/", {"email": email})
-    assert 0.5 <= perf_counter() - began < 5
+    assert 0.5 <= perf_counter() - began < 10
     assert (response.status_code, response["Retry-After"]) == (503, "120")
     assert "We cannot send mail at the moment" in words(response)
     assert (SignInCode.objects.count(), Attempt.objects.count()) == (0, 0)
