@@ -24,7 +24,8 @@ def form_page(
     request: BrandRequest, template: str, form: BrandForm, status: int = 200, **context: object
 ) -> HttpResponse:
     """The page with its form; with a captcha on it, under the policy that lets Google's script in."""
-    values = {"form": form, **context}
+    failed = status >= HTTPStatus.TOO_MANY_REQUESTS
+    values = {"form": form, "failed": failed, **context}
     if form.has_captcha:
         values["captcha_script"] = captcha.script_url(request.brand)
     response = render(request, template, values, status=status)

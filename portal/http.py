@@ -10,6 +10,7 @@ class BrandRequest(HttpRequest):
     """A request on a brand's host."""
 
     brand: Brand
+    reference: str
     client_address: str
     client_network: str
     csp_nonce: str

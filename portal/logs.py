@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from portal import reference
+
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -31,6 +33,17 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+class ReferenceFilter(logging.Filter):
+    """The field `request_id`: the reference of the request a line belongs to, if it belongs to one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True: nothing is left out. Django logs an answer from 400 on when the request is over already."""
+        found = reference.current.get() or getattr(getattr(record, "request", None), "reference", "")
+        if found:
+            record.request_id = found
+        return True
 
 
 class TextFormatter(logging.Formatter):

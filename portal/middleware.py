@@ -1,6 +1,7 @@
 """What happens to a request before a view sees it, in the order in which settings.MIDDLEWARE names it."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -14,11 +15,33 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
-from portal import language
+from portal import language, views
+from portal import reference as references
 from portal.models import Brand, BrandHost
 from portal.net import client_address, network, normal_host
 
+logger = logging.getLogger(__name__)
+
 Next = Callable[[HttpRequest], HttpResponse]
+
+
+def reference(get_response: Next) -> Next:
+    """Give each request a number of ours: `request.reference`, in each log line, in the answer's header.
+
+    Never one that the visitor sent, so that nobody can make two requests look like one.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.reference = references.new()  # type: ignore[attr-defined]
+        token = references.current.set(request.reference)  # type: ignore[attr-defined]
+        try:
+            response = get_response(request)
+        finally:
+            references.current.reset(token)
+        response["X-Request-ID"] = request.reference  # type: ignore[attr-defined]
+        return response
+
+    return middleware
 
 
 def health(get_response: Next) -> Next:
@@ -87,20 +110,32 @@ def brand(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         host = normal_host(request.META.get("HTTP_HOST", ""))
-        found = _brand_host(host)
-        if (found or host in settings.ADMIN_HOSTS) and _came_by_http(request):
-            response: HttpResponse = HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
-        elif found:
-            response = _in_brand(found.brand, request, get_response)
-        elif host in settings.ADMIN_HOSTS:
-            response = _in_admin(request, get_response)
+        try:
+            found = _brand_host(host)
+        except Error:
+            logger.exception("brand not looked up")
+            response = _in_language(settings.LANGUAGE_CODE, request, views.unavailable)
         else:
-            page = render_to_string("unknown_host.html")
-            response = HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
+            response = _on_host(host, found, request, get_response)
         patch_vary_headers(response, ["Host"])
         return response
 
     return middleware
+
+
+def _on_host(host: str, found: BrandHost | None, request: HttpRequest, get_response: Next) -> HttpResponse:
+    if (found or host in settings.ADMIN_HOSTS) and _came_by_http(request):
+        return HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
+    if found:
+        return _in_brand(found.brand, request, get_response)
+    if host in settings.ADMIN_HOSTS:
+        return _in_admin(request, get_response)
+    return _unknown_host()
+
+
+def _unknown_host() -> HttpResponse:
+    page = render_to_string("unknown_host.html", {"reference": references.current.get()})
+    return HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
 
 
 def _came_by_http(request: HttpRequest) -> bool:
@@ -124,6 +159,8 @@ def _in_language(default: str, request: HttpRequest, get_response: Next) -> Http
     chosen = language.of_request(request, default)
     with translation.override(chosen):
         response = get_response(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response = views.not_allowed(request, response)
         response = response.render() if hasattr(response, "render") else response
     language.declare(response, chosen)
     return response

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.middleware.reference",
     "portal.middleware.health",
     "portal.middleware.scheme",
     "csp.middleware.CSPMiddleware",
@@ -237,7 +238,10 @@ LOGGING: dict[str, Any] = {
         "text": {"()": "portal.logs.TextFormatter"},
         "json": {"()": "portal.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {"reference": {"()": "portal.logs.ReferenceFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["reference"]}
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},

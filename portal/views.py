@@ -2,11 +2,9 @@
 
 import hashlib
 import logging
-from types import SimpleNamespace
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
@@ -75,56 +73,76 @@ def language_choose(request: HttpRequest, code: str) -> HttpResponse:
     return response
 
 
-def _error(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    context = {"title": title, "text": text, "status": status}
-    response = render(request, "error.html", context, status=status)
-    response["Cache-Control"] = "no-store"
-    return response
+def _page(request: HttpRequest, title: str, text: str, again: str = "") -> str:
+    """An error page that asks neither session nor database, because they may be what failed."""
+    for name, missing in (("brand", None), ("reference", "")):
+        setattr(request, name, getattr(request, name, missing))
+    context = {"request": request, "messages": (), "title": title, "text": text, "again": again}
+    try:
+        return str(render_to_string("error.html", context))
+    except Exception:
+        logger.exception("error page failed")
+        return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{text}</p>"
+
+
+def _error(request: HttpRequest, status: int, title: str, text: str, again: str = "") -> HttpResponse:
+    page = _page(request, title, text, again)
+    return HttpResponse(page, status=status, headers={"Cache-Control": "no-store"})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
-    return _error(request, 400, _("We could not read that"), _("Please go back and try again."))
+    text = _(
+        "Your browser sent something that this page does not understand, so nothing was done. Go back,"
+        " reload the page and try again."
+    )
+    return _error(request, 400, _("We could not read that"), text)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403."""
-    return _error(
-        request, 403, _("This page is not open to you"), _("Sign in with another address, or ask us.")
-    )
+    text = _("The address you are signed in with does not open it. Sign in with another address, or ask us.")
+    return _error(request, 403, _("This page is not open to you"), text)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404."""
-    return _error(
-        request,
-        404,
-        _("There is no such page"),
-        _("The address may be mistyped, or the page may have moved."),
-    )
+    text = _("The address may be mistyped, or the page may have moved. From the start you get everywhere.")
+    return _error(request, 404, _("There is no such page"), text)
+
+
+def not_allowed(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
+    """405 as a page: somebody opened the address of a form's button."""
+    text = _("It works only by the button that leads to it. From the start you get everywhere.")
+    response = _error(request, 405, _("This address is no page"), text)
+    response["Allow"] = refusal["Allow"]
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500. Asks neither session nor database, because they may be what failed."""
-    context = {
-        "request": SimpleNamespace(brand=getattr(request, "brand", None)),
-        "messages": (),
-        "title": _("Something went wrong on our side"),
-        "text": _("It was not your doing, and we have made a note of it. Please try again in a few minutes."),
-    }
-    try:
-        page: str = render_to_string("error.html", context)
-    except Exception:
-        logger.exception("error page failed")
-        page = f"<!doctype html><title>500</title><h1>{context['title']}</h1><p>{context['text']}</p>"
-    return HttpResponse(page, status=500, headers={"Cache-Control": "no-store"})
+    """500."""
+    text = _(
+        "It was not your doing, and we have made a note of it. What you did last may or may not have"
+        " worked: please look before you do it again, in a few minutes."
+    )
+    return _error(request, 500, _("Something went wrong on our side"), text)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """503, where not even the brand is known because the database does not answer."""
+    text = _(
+        "We cannot reach our records at the moment, so we show nothing rather than something wrong."
+        " Nothing was changed. Please try again in a few minutes."
+    )
+    response = _error(request, 503, _("We will be back in a moment"), text, again=request.path)
+    response["Retry-After"] = "60"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403, where a form came without its protection: usually an old tab or cookies switched off."""
-    return _error(
-        request,
-        403,
-        _("This form has expired"),
-        _("Nothing was sent. Open the page again and make sure that your browser accepts cookies."),
+    text = _(
+        "It was open for too long, or your browser does not accept cookies. Nothing was sent. Open the"
+        " page again and fill it in once more; if that does not help, allow cookies for this site."
     )
+    return _error(request, 403, _("This form has expired"), text, again=request.path)

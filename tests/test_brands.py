@@ -595,9 +595,14 @@ def test_without_a_database_there_is_still_an_honest_page(alice, browse, monkeyp
     monkeypatch.setattr(connection, "cursor", broken)
     response = client.get("/statement/")
     monkeypatch.undo()
-    assert response.status_code == 500
-    assert b"Something went wrong on our side" in response.content
-    assert (b"Aurora Phone" in response.content) is (when == "after")
+    early = when.startswith("before")
+    assert response.status_code == (503 if early else 500)
+    assert ("Retry-After" in response.headers) is early
+    text = "We will be back in a moment" if early else "Something went wrong on our side"
+    assert text in response.content.decode()
+    assert response.headers["X-Request-ID"] in response.content.decode()
+    assert response.headers["Cache-Control"] == "no-store"
+    assert (b"Aurora Phone" in response.content) is not early
     assert b"MISSING-VARIABLE" not in response.content
     assert b"canary" not in response.content
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]

@@ -9,6 +9,7 @@ urllib3's loggers print request targets at level DEBUG, and a GET's target holds
 turn them on in production.
 """
 
+import contextvars
 import socket
 import threading
 import time
@@ -114,7 +115,9 @@ def fly(request: PreparedRequest, timeouts: Timeouts, deadline: float) -> Reply 
         flight.land(outcome)
 
     try:
-        threading.Thread(target=work, name="voipline", daemon=True).start()
+        # What the caller logs under is what the thread logs under.
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(work,), name="voipline", daemon=True).start()
     except RuntimeError:
         gate.release()
         return Fault(False, "the system gives no more threads")
