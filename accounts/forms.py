@@ -68,6 +68,9 @@ class BrandForm(forms.Form):
     def __init__(self, *args: Any, brand: Brand, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.brand = brand
+        for field in self.fields.values():
+            if field.error_messages["required"] == forms.Field.default_error_messages["required"]:
+                field.error_messages["required"] = _("Please fill this in.")
         if self.action:
             self.fields["captcha"] = CaptchaField(brand=brand, action=self.action)
 
@@ -104,6 +107,7 @@ class SignUpForm(BrandForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("At least 8 characters. Here you sign in without it, by a code we mail you."),
+        error_messages={"min_length": _("Please choose a password of at least 8 characters.")},
     )
     accept_terms = forms.BooleanField(error_messages={"required": _("Please accept the terms to go on.")})
 
@@ -188,6 +192,7 @@ class OpenForm(BrandForm):
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        help_text=_("It is the one of the telephone system, not the code that we mail you."),
     )
 
     def __init__(self, *args: Any, brand: Brand, **kwargs: Any) -> None:

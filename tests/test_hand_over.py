@@ -243,7 +243,7 @@ def test_the_password_is_asked_for_only_where_the_carrier_wants_it(client, auror
     aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
     simulator.post("dialect", methods={"login_via_url": {"parameters": {"password": "pw"}}})
     assert 'name="password"' in client.get("/account/open/").content.decode()
-    assert "This field is required" in words(send(client, "/account/open/", form(simulator)))
+    assert "Please fill this in." in words(send(client, "/account/open/", form(simulator)))
     assert simulator.calls() == []
     response = send(client, "/account/open/", form(simulator, password="not-the-right-one"))
     assert response.context["form"].errors == {"password": ["The password is incorrect."]}

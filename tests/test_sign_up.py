@@ -264,7 +264,8 @@ def test_the_same_form_sent_again_makes_no_call_and_shows_the_success(aurora, si
 def test_the_same_refused_form_sent_again_shows_the_same_refusal(aurora, simulator, browse):
     client, form = browse(AURORA), sign_up_form(simulator.token(), email="alice@example.com")
     answers = [send(client, "/sign-up/", form) for _ in range(2)]
-    assert [words(answer).count("has already been taken") for answer in answers] == [1, 1]
+    # Each says it twice: in the summary, and at the field.
+    assert [words(answer).count("has already been taken") for answer in answers] == [2, 2]
     assert len(simulator.calls()) == 1
 
 
