@@ -5,6 +5,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.translation import gettext as _
 
@@ -33,6 +34,18 @@ def statement_read(*, brand: Brand, account_number: str, period: Period) -> Stat
     if not statement.sums_hold:
         logger.warning("statement does not add up", extra={"brand": brand.slug})
     return statement
+
+
+def balance_state(statement: Statement) -> str:
+    """`credit`, `empty` or `below` zero, of the closing balance as it is shown: to the cent."""
+    shown = statement.closing_balance.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return "credit" if shown > 0 else "below" if shown < 0 else "empty"
+
+
+def statement_moves(statement: Statement) -> bool:
+    """Whether anything was paid, charged or adjusted in the period."""
+    names = ("payments", "call_charges", "other_charges", "adjustments", "total_charges")
+    return any(getattr(statement, name) for name in names)
 
 
 def statement_rows() -> list[tuple[str, str]]:

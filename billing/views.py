@@ -95,7 +95,7 @@ def _statement_page(request: BrandRequest, template: str, period: Period, **cont
         )
     except UpstreamError as error:
         return _unavailable(request, template, error, **context)
-    return render(request, template, {**context, "statement": found, "figures": _figures(found)})
+    return render(request, template, {**context, **_shown(found)})
 
 
 def _unavailable(
@@ -107,6 +107,15 @@ def _unavailable(
     )
     response["Retry-After"] = str(seconds)
     return response
+
+
+def _shown(statement: Statement) -> dict[str, object]:
+    return {
+        "statement": statement,
+        "figures": _figures(statement),
+        "state": services.balance_state(statement),
+        "moved": services.statement_moves(statement),
+    }
 
 
 def _figures(statement: Statement) -> list[tuple[str, str, Decimal]]:

@@ -38,16 +38,20 @@ def text_on(background: str) -> str:
     return max((DARK, LIGHT), key=lambda text: contrast(text, background))
 
 
-def readable_on(colour: str, background: str) -> str:
-    """The colour itself, or the nearest mixture with black or white that reads on the background (AA)."""
-    target = text_on(background)
+def readable_on(colour: str, *backgrounds: str) -> str:
+    """The colour itself, or the nearest mixture with black or white that reads on each background (AA).
+
+    The backgrounds are all light or all dark; the first decides which.
+    """
+    target = text_on(backgrounds[0])
     for step in range(0, 101, 2):
-        mixed = _mix(colour, target, step / 100)
-        if contrast(mixed, background) >= AA:
+        mixed = mix(colour, target, step / 100)
+        if all(contrast(mixed, background) >= AA for background in backgrounds):
             return mixed
     return target
 
 
-def _mix(one: str, other: str, share: float) -> str:
+def mix(one: str, other: str, share: float) -> str:
+    """The colour that lies `share` of the way from one to the other; 0 is the one, 1 the other."""
     mixed = (round(a + (b - a) * share) for a, b in zip(channels(one), channels(other), strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)

@@ -18,18 +18,24 @@ logger = logging.getLogger(__name__)
 
 # Where portal.css has the accent as text, the surface with the least contrast: the light page, the dark card.
 LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#151a21"
+# The tinted surface behind the balance: so much of the accent over the card.
+_LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
 
 
 def brand_css(brand: Brand) -> str:
     """The brand's colours as CSS variables; text on the accent, and accent as text, always read (WCAG AA)."""
     accent = brand.accent.lower()
     dark_accent = colour.readable_on(accent, DARK_SURFACE)
-    return (
-        f":root{{--accent:{accent};--on-accent:{colour.text_on(accent)};"
-        f"--accent-text:{colour.readable_on(accent, LIGHT_SURFACE)}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark_accent};"
-        f"--on-accent:{colour.text_on(dark_accent)};--accent-text:{dark_accent}}}}}\n"
-    )
+    light_soft = colour.mix(_LIGHT_CARD, accent, _LIGHT_TINT)
+    dark_soft = colour.mix(DARK_SURFACE, dark_accent, _DARK_TINT)
+    light = _variables(accent, light_soft, colour.readable_on(accent, LIGHT_SURFACE, light_soft))
+    dark = _variables(dark_accent, dark_soft, colour.readable_on(dark_accent, DARK_SURFACE, dark_soft))
+    return f"{light}\n@media (prefers-color-scheme:dark){{{dark}}}\n"
+
+
+def _variables(accent: str, soft: str, text: str) -> str:
+    on_accent = colour.text_on(accent)
+    return f":root{{--accent:{accent};--on-accent:{on_accent};--accent-text:{text};--accent-soft:{soft}}}"
 
 
 @login_not_required
