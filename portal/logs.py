@@ -3,8 +3,31 @@
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from portal import reference
+
+
+def configuration(form: str) -> dict[str, Any]:
+    """Django's LOGGING: everything goes to stderr; `form` is `text` or `json`."""
+    stderr = {"class": "logging.StreamHandler", "formatter": form, "filters": ["reference"]}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"()": "portal.logs.TextFormatter"},
+            "json": {"()": "portal.logs.JsonFormatter"},
+        },
+        "filters": {"reference": {"()": "portal.logs.ReferenceFilter"}},
+        "handlers": {"stderr": stderr},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            "django": {"handlers": [], "level": "INFO", "propagate": True},
+            # At debug level urllib3 writes whole URLs, and those hold account numbers.
+            "urllib3": {"level": "INFO"},
+        },
+    }
+
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {
     "message",

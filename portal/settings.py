@@ -7,7 +7,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import env, logs
 from portal.net import host_of_bind, is_loopback
 from portal.voipline import Timeouts
 
@@ -231,21 +231,4 @@ TIME_ZONE = "UTC"
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
 WEB_THREADS = env.integer("WEB_THREADS", 32, minimum=1)
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"()": "portal.logs.TextFormatter"},
-        "json": {"()": "portal.logs.JsonFormatter"},
-    },
-    "filters": {"reference": {"()": "portal.logs.ReferenceFilter"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["reference"]}
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # At debug level urllib3 writes whole URLs, and those hold account numbers.
-        "urllib3": {"level": "INFO"},
-    },
-}
+LOGGING = logs.configuration(LOG_FORMAT)
