@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
-from accounts.models import SignInCode, User
+from accounts.email_change import email_changed_by_staff, email_changed_tell
+from accounts.models import User
 from portal.admin_site import site
 from portal.models import Brand
 
@@ -121,9 +122,19 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         """Save; and where the address is a new one, it has everything to prove again."""
         if form.cleaned_data.get("clear_refused_number"):
             obj.refused_account_number = ""
-        if change and obj.brand_id and "email" in form.changed_data:
-            _forget_sign_ins(obj)
         super().save_model(request, obj, form, change)
+        if change and obj.brand_id and "email" in form.changed_data:
+            email_changed_by_staff(user=obj)
+            transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
+
+    def _tell(self, request: HttpRequest, customer: User, old: str) -> None:
+        """Mail both addresses, once the change is safe: no slow mail server holds the database."""
+        if not email_changed_tell(user=customer, old=old):
+            words = gettext(
+                "The address is changed, but we could not mail everybody who should know: please tell the "
+                "customer yourself, at the old address (%(old)s) and the new one (%(new)s)."
+            )
+            self.message_user(request, words % {"old": old, "new": customer.email}, messages.WARNING)
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -168,10 +179,3 @@ def _told(form: Any, label: str) -> str:
         if name in form.changed_data and label == str(form.fields[name].label):
             return f"{label} (“{form.initial[name]}” → “{form.cleaned_data[name]}”)"
     return label
-
-
-def _forget_sign_ins(customer: User) -> None:
-    """What the former address has proved says nothing about the new one; its sessions and codes end."""
-    customer.verified_at = customer.confirmed_at = None
-    customer.set_unusable_password()  # A session is bound to this text.
-    SignInCode.objects.filter(user=customer).delete()

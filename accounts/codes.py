@@ -17,11 +17,15 @@ logger = logging.getLogger(__name__)
 
 
 class CodeRefused(Exception):
-    """The code does not sign in; `tries_left` is 0 when the code itself is of no more use."""
+    """The code does not do; `tries_left` is 0 when the code itself is of no more use.
 
-    def __init__(self, tries_left: int) -> None:
+    `older`: it is one that the same browser asked for before the newest.
+    """
+
+    def __init__(self, tries_left: int, *, older: bool = False) -> None:
         super().__init__(f"{tries_left} tries left")
         self.tries_left = tries_left
+        self.older = older
 
 
 def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str) -> SignInCode:
@@ -32,8 +36,7 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
     """
     attempt = ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network)
     user = customer_find(brand=brand, email=email)
-    code = f"{secrets.randbelow(10**SignInCode.DIGITS):0{SignInCode.DIGITS}d}"
-    row = _store(brand, user, browser, code)
+    row, code = code_store(brand=brand, user=user, browser=browser)
     template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
     try:
         mail.send(brand=brand, to=user.email if user else email, template=template, code=code, user=user)
@@ -44,37 +47,58 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
     return row
 
 
-def _store(brand: Brand, user: User | None, browser: str, code: str) -> SignInCode:
+def code_store(
+    *, brand: Brand, user: User | None, browser: str, new_email: str = ""
+) -> tuple[SignInCode, str]:
+    """A new code and its row, which holds only a keyed hash of it."""
     now = timezone.now()
+    code = f"{secrets.randbelow(10**SignInCode.DIGITS):0{SignInCode.DIGITS}d}"
     SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT).delete()
-    return SignInCode.objects.create(
+    row = SignInCode.objects.create(
         brand=brand,
         user=user,
-        code_hash=_code_hash(brand, browser, code),
+        new_email=new_email,
+        code_hash=_code_hash(brand, browser, new_email, code),
         browser_hash=keyed_hash("browser", browser),
         created_at=now,
         expires_at=now + SignInCode.LIFETIME,
     )
+    return row, code
 
 
-def _code_hash(brand: Brand, browser: str, code: str) -> str:
+def _code_hash(brand: Brand, browser: str, new_email: str, code: str) -> str:
+    if new_email:
+        return keyed_hash("email-code", brand.pk, browser, new_email, code)
     return keyed_hash("sign-in-code", brand.pk, browser, code)
 
 
 def sign_in_code_redeem(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
-    """The customer whose code this is. Raises CodeRefused.
+    """The customer whose code this is. Raises CodeRefused."""
+    row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
+    assert row.user  # code_redeem refuses a row without one.
+    return customer_verified(user=row.user)
+
+
+def code_redeem(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
+    """The row whose code this is, now used; with `user`, one for a new address of theirs. Raises CodeRefused.
 
     Each try is counted before the code is compared, by an update that only one request can win.
     """
-    mine = SignInCode.objects.filter(pk=code_id, brand=brand, browser_hash=keyed_hash("browser", browser))
+    own = SignInCode.objects.filter(brand=brand, browser_hash=keyed_hash("browser", browser))
+    own = own.filter(user=user).exclude(new_email="") if user else own.filter(new_email="")
+    mine = own.filter(pk=code_id)
     usable = mine.filter(used_at=None, expires_at__gt=timezone.now(), tries__lt=SignInCode.TRIES)
     if not usable.update(tries=F("tries") + 1):
         raise CodeRefused(0)
     row = mine.select_related("user").get()
-    right = hmac.compare_digest(row.code_hash, _code_hash(brand, browser, code))
-    if not right or row.user is None or not row.user.is_active:
-        logger.warning("sign-in code refused", extra={"brand": brand.slug, "tries": row.tries})
-        raise CodeRefused(SignInCode.TRIES - row.tries)
+    if not _right(brand, browser, row, code) or row.user is None or not row.user.is_active:
+        logger.warning("code refused", extra={"brand": brand.slug, "tries": row.tries})
+        older = any(_right(brand, browser, other, code) for other in own.exclude(pk=row.pk))
+        raise CodeRefused(SignInCode.TRIES - row.tries, older=older)
     if not mine.filter(used_at=None).update(used_at=timezone.now()):
         raise CodeRefused(0)
-    return customer_verified(user=row.user)
+    return row
+
+
+def _right(brand: Brand, browser: str, row: SignInCode, code: str) -> bool:
+    return hmac.compare_digest(row.code_hash, _code_hash(brand, browser, row.new_email, code))

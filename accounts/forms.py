@@ -199,3 +199,31 @@ class OpenForm(BrandForm):
         super().__init__(*args, brand=brand, **kwargs)
         if not brand.method("login_via_url").wants("password"):
             del self.fields["password"]
+
+
+class NewEmailForm(BrandForm):
+    """A new e-mail address; other capitals than before are a change too."""
+
+    email = EmailField(
+        label=_("New e-mail address"),
+        help_text=_("We mail a code to this address, to make sure it is yours."),
+    )
+
+    def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.current = current
+
+    def clean_email(self) -> str:
+        """Nothing to do where it is the same."""
+        email = str(self.cleaned_data["email"])
+        if email == self.current:
+            raise ValidationError(_("This is your e-mail address already. Type the new one."))
+        return email
+
+
+class EmailCodeForm(CodeForm):
+    """The eight digits that were mailed to a new address."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].label = _("Code from the mail")

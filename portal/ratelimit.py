@@ -34,6 +34,8 @@ class Limit:
 COUNTED = {
     "sign_in_code": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(30, 24 * 3600)),
     "confirm_email": (Limit(5, 15 * 60),),
+    "email_change": (Limit(3, 15 * 60), Limit(10, 24 * 3600)),  # Per new address.
+    "email_change_by": (Limit(5, 3600), Limit(10, 24 * 3600)),  # Per customer who asks.
 }
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))

@@ -138,7 +138,7 @@ def test_parallel_right_codes_sign_in_once(threads, aurora, alice, asked):
 
 def test_another_browser_cannot_use_the_code(asked, browse, bob):
     other = browse(AURORA)
-    assert try_code(other, code_for(ALICE))["Location"] == "/sign-in/"
+    assert try_code(other, code_for(ALICE))["Location"] == "/sign-in/?why=code"
     send(other, "/sign-in/", {"email": "bob@example.com"})
     assert try_code(other, code_for(ALICE)).status_code == 200
     assert not is_signed_in(other)

@@ -1,4 +1,4 @@
-"""What a visitor's session holds before the sign-in.
+"""What a visitor's session holds, before the sign-in and after it.
 
 `browser`     a secret that binds codes to this browser
 `sign_in`     the code that was asked for
@@ -6,19 +6,58 @@
 `sign_up`     the form as it was typed
 `registered`  the address that this browser signed up
 `confirm`     what the confirmation form starts with
+
+After it:
+
+`signed_in_at`  when, in seconds since 1970
+`sign_in_row`   the key of its `SignIn`
+`new_email`     the new address that waits for its code
 """
 
 import secrets
 
+from django.contrib.auth import login, logout
+from django.utils import timezone
+
+from accounts import signins
+from accounts.models import User
 from portal.http import BrandRequest
 
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
+_RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.
+
+
+def session_begin(request: BrandRequest, user: User) -> None:
+    """Sign in: a new session key, and nothing of the time before. It ends after SESSION_COOKIE_AGE."""
+    request.session.flush()
+    login(request, user)
+    row = signins.sign_in_record(user=user, user_agent=request.headers.get("User-Agent", ""))
+    request.session.update({"sign_in_row": row.pk, "signed_in_at": row.at.timestamp()})
+    request.session.set_expiry(row.ends_at)
+
+
+def session_end(request: BrandRequest) -> None:
+    """Sign out, on the server too."""
+    if request.user.is_authenticated:
+        signins.sign_in_end(user=request.user, sign_in=this_sign_in(request))
+    logout(request)
+
+
+def this_sign_in(request: BrandRequest) -> int:
+    """The key of this session's `SignIn`; 0 where the session is older than those."""
+    return int(request.session.get("sign_in_row", 0))
+
+
+def signed_in_recently(request: BrandRequest) -> bool:
+    """Whether the customer has proved within the last five minutes who they are."""
+    return bool(timezone.now().timestamp() - request.session.get("signed_in_at", 0) <= _RECENT)
 
 
 def browser_secret(request: BrandRequest) -> str:
     """The secret of this browser; made at the first call, which starts the session."""
     if "browser" not in request.session:
-        request.session.set_expiry(_BEFORE_SIGN_IN)
+        if not request.user.is_authenticated:
+            request.session.set_expiry(_BEFORE_SIGN_IN)
         request.session["browser"] = secrets.token_urlsafe(32)
     return str(request.session["browser"])
 

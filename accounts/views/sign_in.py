@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,7 +17,13 @@ from accounts import codes, services
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.pages import form_again, form_limited, form_page
-from accounts.views.sessions import browser_secret, code_asked, known_email
+from accounts.views.sessions import (
+    browser_secret,
+    code_asked,
+    known_email,
+    session_begin,
+    session_end,
+)
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
 
@@ -28,10 +34,10 @@ page = require_http_methods(["GET", "HEAD", "POST"])
 @page
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
-    """/sign-in/; `?next=` names the page that was wanted."""
+    """/sign-in/; `?next=` names the page that was wanted, `?why=` one of WHY."""
     wanted = wanted_page(request)
     if request.user.is_authenticated:
-        return HttpResponseRedirect(wanted or reverse("billing:home"))
+        return HttpResponseRedirect(wanted) if wanted else already_signed_in(request)
     if wanted:
         request.session["next"] = wanted
     if request.method == "POST":
@@ -41,7 +47,32 @@ def sign_in(request: BrandRequest) -> HttpResponse:
         form.has_captcha
     ):  # A form that may be sent once only must come from one browser, even when sent twice.
         browser_secret(request)
-    return form_page(request, "accounts/sign_in.html", form)
+    return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted))
+
+
+# In the address, because a message would need a session, and that could replace one that has just begun.
+WHY = {
+    "code": _lazy(
+        "To sign in, ask for a code first. A code works only in the browser where you asked for it, and once."
+    ),
+    "again": _lazy("To change your e-mail address, sign in once more. We bring you back to it afterwards."),
+}
+_SIGNED_OUT = _lazy(
+    "To see that page, sign in. You were signed out because you signed out here or in another browser, your "
+    "e-mail address was changed, or your last sign-in was two weeks ago. If you had just sent a form, it was "
+    "not sent."
+)
+
+
+def _why(request: BrandRequest, wanted: str) -> object:
+    """Why the visitor stands here, where they did not mean to; else empty."""
+    return WHY.get(request.GET.get("why", ""), _SIGNED_OUT if wanted else "")
+
+
+def already_signed_in(request: BrandRequest) -> HttpResponse:
+    """To the balance, with a word why."""
+    messages.info(request, _("You are signed in already."))
+    return redirect("billing:home")
 
 
 def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
@@ -74,8 +105,10 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
 def sign_in_code(request: BrandRequest) -> HttpResponse:
     """/sign-in/code/"""
     asked = request.session.get("sign_in", {})
-    if request.user.is_authenticated or not asked.get("code"):
-        return redirect("billing:home" if request.user.is_authenticated else "accounts:sign_in")
+    if request.user.is_authenticated:
+        return already_signed_in(request)
+    if not asked.get("code"):
+        return HttpResponseRedirect(reverse("accounts:sign_in", query={"why": "code"}))
     template = "accounts/sign_in_code.html"
     context = {name: asked.get(name, False) for name in ("email", "confirmed", "advise_reset")}
     if request.method != "POST":
@@ -88,7 +121,7 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
-        form.add_error("code", _refusal(refused.tries_left))
+        form.add_error("code", refusal(refused))
         return form_page(request, template, form, **context)
     return _signed_in(request, user)
 
@@ -100,9 +133,13 @@ def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
     )
 
 
-def _refusal(tries_left: int) -> str:
+def refusal(refused: codes.CodeRefused) -> str:
+    """In the customer's words."""
+    tries_left = refused.tries_left
     if not tries_left:
         return _("This code can no longer be used. Ask for a new one.")
+    if refused.older:
+        return _("This code is from an older mail, and only the newest one counts. Look for the newest mail.")
     return ngettext(
         "This code is not right. You can try %(count)d more time.",
         "This code is not right. You can try %(count)d more times.",
@@ -114,8 +151,7 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """A new session key, and nothing of the time before but the way to the page that was wanted."""
     wanted = request.session.get("next") or reverse("billing:home")
     own = request.session.get("registered", "").lower() == user.email.lower()
-    request.session.flush()
-    login(request, user)
+    session_begin(request, user)
     if user.account_number_is_new and not own:
         text = _(
             "The telephone account %(number)s was added to your access. If it was not you who signed up for "
@@ -135,6 +171,6 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
 @require_POST
 def sign_out(request: BrandRequest) -> HttpResponse:
     """/sign-out/: the session ends on the server too."""
-    logout(request)
+    session_end(request)
     messages.success(request, _("You are signed out."))
     return redirect("billing:home")

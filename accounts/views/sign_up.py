@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.outcomes import MAIL_DOWN, Outcome, unavailable
 from accounts.pages import form_again, form_limited, form_page
 from accounts.views.sessions import browser_secret, code_asked
+from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
 
@@ -29,7 +30,7 @@ page = require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: BrandRequest) -> HttpResponse:
     """/sign-up/"""
     if request.user.is_authenticated:
-        return redirect("billing:home")
+        return already_signed_in(request)
     if not request.brand.signup_open:
         return render(request, "accounts/sign_up_closed.html")
     template = "accounts/sign_up.html"

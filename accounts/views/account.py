@@ -1,0 +1,32 @@
+"""What we know of a customer, and from where they are signed in."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts import signins
+from accounts.models import User
+from accounts.views.sessions import this_sign_in
+from portal.http import BrandRequest
+
+_LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: BrandRequest) -> HttpResponse:
+    """/account/; its one form signs out everywhere else."""
+    user, here = cast(User, request.user), this_sign_in(request)
+    if request.method == "POST":
+        signins.sign_ins_end(user=user, but=here)
+        update_session_auth_hash(request, user)
+        messages.success(request, _("You are signed out everywhere else."))
+        return redirect("accounts:account")
+    found = signins.sign_in_list(user=user)
+    live = [row for row in found if row.live]
+    context = {"here": here, "live": live, "last": found[:_LAST]}
+    return render(request, "accounts/account.html", context)

@@ -1,0 +1,124 @@
+"""Changing one's e-mail address: a sign-in of now, the new address, the code from its mailbox."""
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import codes, email_change
+from accounts.forms import EmailCodeForm, NewEmailForm
+from accounts.models import User
+from accounts.outcomes import MAIL_DOWN, unavailable
+from accounts.pages import form_again, form_limited, form_page
+from accounts.views.sessions import (
+    browser_secret,
+    code_asked,
+    session_end,
+    signed_in_recently,
+    this_sign_in,
+)
+from accounts.views.sign_in import refusal
+from portal import ratelimit
+from portal.http import BrandRequest
+from portal.mail import MailNotSent
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page
+def email(request: BrandRequest) -> HttpResponse:
+    """/account/email/: asks for the new address, of whoever signed in within the last five minutes."""
+    if not signed_in_recently(request):
+        status = HTTPStatus.FORBIDDEN if request.method == "POST" else HTTPStatus.OK
+        return render(request, "accounts/email_sign_in_again.html", status=status)
+    template, current = "accounts/email.html", cast(User, request.user).email
+    if request.method != "POST":
+        return form_page(request, template, NewEmailForm(brand=request.brand, current=current))
+    form = NewEmailForm(request.POST, brand=request.brand, current=current)
+    if not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        _ask(request, form.cleaned_data["email"])
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited)
+    except MailNotSent:
+        return form_again(request, template, form, unavailable(MAIL_DOWN, retry_after=120))
+    return redirect("accounts:email_code")
+
+
+def _ask(request: BrandRequest, address: str) -> None:
+    row = email_change.email_change_request(
+        brand=request.brand,
+        user=cast(User, request.user),
+        email=address,
+        network=request.client_network,
+        browser=browser_secret(request),
+    )
+    request.session["new_email"] = {"code": row.pk, "email": address}
+
+
+@login_not_required
+@require_POST
+def sign_in_again(request: BrandRequest) -> HttpResponse:
+    """/sign-in/again/: ends this session, and begins a sign-in that leads back to the change of address."""
+    address = request.user.email if request.user.is_authenticated else ""
+    session_end(request)
+    browser_secret(request)
+    code_asked(request, address, None)
+    request.session["next"] = reverse("accounts:email")
+    return HttpResponseRedirect(reverse("accounts:sign_in", query={"why": "again"}))
+
+
+@page
+@sensitive_post_parameters()
+def email_code(request: BrandRequest) -> HttpResponse:
+    """/account/email/code/"""
+    asked = request.session.get("new_email")
+    if not asked:
+        messages.info(request, _("No new e-mail address is waiting for a code. Type the new address first."))
+        return redirect("accounts:email")
+    template, context = "accounts/email_code.html", {"email": asked["email"]}
+    if request.method != "POST":
+        return form_page(request, template, EmailCodeForm(brand=request.brand), **context)
+    form = EmailCodeForm(request.POST, brand=request.brand)
+    if not form.is_valid():
+        return form_page(request, template, form, **context)
+    try:
+        return _changed(request, asked, form.cleaned_data["code"])
+    except ratelimit.Limited as limited:
+        return form_limited(request, template, form, limited, **context)
+    except codes.CodeRefused as refused:
+        form.add_error("code", refusal(refused))
+    return form_page(request, template, form, **context)
+
+
+def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
+    ratelimit.hit(action="code_post", network=request.client_network)
+    user = cast(User, request.user)
+    try:
+        email_change.email_change_confirm(
+            brand=request.brand,
+            user=user,
+            code_id=asked["code"],
+            browser=browser_secret(request),
+            code=code,
+            sign_in=this_sign_in(request),
+        )
+    except email_change.EmailTaken:
+        messages.error(request, _("Nothing was changed: another account has just taken this e-mail address."))
+        return redirect("accounts:account")
+    del request.session["new_email"]
+    update_session_auth_hash(request, user)
+    text = _(
+        "Your e-mail address is changed. From now on you sign in with it. Other browsers are signed out."
+    )
+    messages.success(request, text)
+    return redirect("accounts:account")
