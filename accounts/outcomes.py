@@ -32,6 +32,11 @@ MEANINGS: dict[str, tuple[str, Promise]] = {
 }
 REFUSED = _("Your details were not accepted. Please check them; if they are right, ask our support.")
 
+ACCOUNT_GONE = _(
+    "The telephone system does not find your telephone account. It may have been closed or have got another "
+    "number. Trying again does not help: please ask our support to look."
+)
+
 UNAVAILABLE = _(
     "We cannot reach the telephone system at the moment. Nothing was changed. Please try again in a few "
     "minutes."
@@ -128,10 +133,26 @@ def refused(meaning: str) -> Outcome:
     return Outcome("refused", {place: [str(text)]}, meaning)
 
 
+def account_gone(error: UpstreamError) -> bool:
+    """Whether the carrier knows no such customer: closed, renumbered, or mistyped by us.
+
+    Also where nobody mapped the code yet, if it is a 404 with words of its own.
+    """
+    if not isinstance(error, Rejected):
+        return False
+    said = error.user_message not in ("", *_PHRASES)
+    return error.meaning == "customer_unknown" or (
+        not error.meaning and error.status == HTTPStatus.NOT_FOUND and said
+    )
+
+
 def outcome_of(error: UpstreamError, kind: str) -> Outcome:
     """What to tell a customer about an error, by what it means for what they asked."""
     if error.may_have_happened:
         return unknown(kind)
+    if kind == "open" and account_gone(error):  # With the carrier's own words, where nobody mapped them.
+        said = [error.user_message] if isinstance(error, Rejected) and not error.meaning else []
+        return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
     if isinstance(error, Rejected):
         return _refused(error)
     if isinstance(error, RateLimited):

@@ -6,13 +6,15 @@ import logging
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
 
 from django.utils.translation import gettext as _
 
+from accounts.outcomes import account_gone
 from billing.periods import Period
 from portal import upstream
 from portal.models import Brand
-from portal.voipline import Statement
+from portal.voipline import NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,19 @@ def statement_moves(statement: Statement) -> bool:
     """Whether anything was paid, charged or adjusted in the period."""
     names = ("payments", "call_charges", "other_charges", "adjustments", "total_charges")
     return any(getattr(statement, name) for name in names)
+
+
+def statement_trouble(error: UpstreamError) -> Literal["gone", "refused", "busy", "down"]:
+    """What an error means for whoever wants to see their figures.
+
+    `gone`: the carrier knows no such account. `refused`: it does not take our question, and only we can
+    mend that. `busy` and `down` pass by themselves.
+    """
+    if account_gone(error):
+        return "gone"
+    if isinstance(error, NotAuthorised | Rejected):
+        return "refused"
+    return "busy" if isinstance(error, RateLimited) else "down"
 
 
 def statement_rows() -> list[tuple[str, str]]:

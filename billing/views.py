@@ -101,10 +101,12 @@ def _statement_page(request: BrandRequest, template: str, period: Period, **cont
 def _unavailable(
     request: BrandRequest, template: str, error: UpstreamError, **context: object
 ) -> HttpResponse:
+    trouble = services.statement_trouble(error)
+    status = HTTPStatus.CONFLICT if trouble == "gone" else HTTPStatus.SERVICE_UNAVAILABLE
+    response = render(request, template, {**context, "unavailable": trouble}, status=status)
+    if trouble == "gone":  # Waiting would not help.
+        return response
     seconds = (error.retry_after if isinstance(error, RateLimited) else None) or 60
-    response = render(
-        request, template, {**context, "unavailable": True}, status=HTTPStatus.SERVICE_UNAVAILABLE
-    )
     response["Retry-After"] = str(seconds)
     return response
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import logging
+from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -148,7 +150,18 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403, where a form came without its protection: usually an old tab or cookies switched off."""
     text = _(
-        "It was open for too long, or your browser does not accept cookies. Nothing was sent. Open the"
-        " page again and fill it in once more; if that does not help, allow cookies for this site."
+        "Nothing was sent. Usually this is because you signed in or out in another tab, or the page was open"
+        " for a long time. Open the page again and send the form once more; your browser must accept cookies."
     )
-    return _error(request, 403, _("This form has expired"), text, again=request.path)
+    return _error(request, 403, _("This form has expired"), text, again=_page_before(request))
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The page of ours with the form that was sent, by the browser's word; else the start."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return "/"
+    page = parts._replace(scheme="", netloc="").geturl()
+    same = parts.netloc == request.get_host() and url_has_allowed_host_and_scheme(page, set())
+    return page if same and page.startswith("/") else "/"

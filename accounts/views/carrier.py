@@ -48,10 +48,11 @@ def password_reset(request: BrandRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def password_reset_sent(request: BrandRequest) -> HttpResponse:
-    """/password-reset/sent/: the same for every address."""
-    return render(
-        request, "accounts/password_reset_sent.html", {"email": request.session.get("reset", {}).get("email")}
-    )
+    """/password-reset/sent/: the same for every address. Whoever asked for nothing gets the form."""
+    asked = request.session.get("reset")
+    if not asked:
+        return redirect("accounts:password_reset")
+    return render(request, "accounts/password_reset_sent.html", {"email": asked["email"]})
 
 
 @page
