@@ -1,6 +1,7 @@
 """Colour arithmetic for a brand's accent: WCAG 2.2 contrast (relative luminance, success criterion 1.4.3)."""
 
 import re
+from functools import lru_cache
 
 AA = 4.5
 _HEX = re.compile(r"#[0-9a-f]{6}\Z")
@@ -18,6 +19,7 @@ def channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+@lru_cache(maxsize=256)  # Our own surfaces are asked for again and again.
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG defines it: 0 for black, 1 for white."""
     linear = [

@@ -47,11 +47,8 @@ def unreadable(accent: str) -> list[tuple[str, str, str, float]]:
         pairs = itertools.product(("text", "quiet", "accent-text", "warn"), grounds)
         meetings = [(name, own[name], ground) for name, ground in pairs]
         meetings.append(("on-accent", own["on-accent"], own["accent"]))
-        found += [
-            (*meeting, colour.contrast(*meeting[1:]))
-            for meeting in meetings
-            if colour.contrast(*meeting[1:]) < colour.AA
-        ]
+        told = ((*meeting, colour.contrast(*meeting[1:])) for meeting in meetings)
+        found += [meeting for meeting in told if meeting[-1] < colour.AA]
     return found
 
 
@@ -68,6 +65,13 @@ def test_no_short_written_accent_does_either():
     digits = "0123456789abcdef"
     corners = (f"#{r}{r}{g}{g}{b}{b}" for r, g, b in itertools.product(digits, repeat=3))
     assert [accent for accent in corners if unreadable(accent)] == []
+
+
+def test_pages_without_a_brand_read_too():
+    for scheme in SCHEMES:
+        assert colour.contrast(scheme["on-accent"], scheme["accent"]) >= colour.AA
+        for ground in ("page", "card", "accent-soft"):
+            assert colour.contrast(scheme["accent-text"], scheme[ground]) >= colour.AA
 
 
 def test_pointing_at_something_changes_no_colour():
