@@ -275,8 +275,8 @@ def test_staff_who_change_an_address_have_both_told(
         save(browse, operator, alice, email=NEW)
     assert sent_to() == [ALICE, NEW]
     old, new = mail.outbox
-    assert "our team has changed the e-mail address" in old.body
-    assert "our team has set this e-mail address" in new.body
+    assert "Our team has changed the e-mail address" in old.body
+    assert "Our team has set this e-mail address" in new.body
     assert "https://aurora.test/sign-in/" in new.body
     assert old.from_email == "Aurora Phone <no-reply@aurora.example>"
 
