@@ -69,6 +69,9 @@ class Brand(models.Model):
     login_hosts = models.JSONField(
         _("login hosts"), default=list, blank=True, validators=[validators.login_hosts]
     )
+    # Of the last check that worked; `portal.proof` says what the hash is of.
+    carrier_proven_at = models.DateTimeField(null=True, editable=False)
+    carrier_proven_for = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     recaptcha_site_key = models.CharField(
         _("site key"), max_length=200, blank=True, validators=[validators.site_key]

@@ -23,7 +23,7 @@ def failure(brand: Brand, account_number: str = "") -> str:
 def test_a_working_connection_shows_both_balances(simulator: Simulator, aurora: Brand) -> None:
     out = StringIO()
     call_command("check_carrier", "aurora", account="70001", stdout=out)
-    partner, customer = out.getvalue().splitlines()
+    partner, customer, *_readiness = out.getvalue().splitlines()
     assert partner.startswith("partner_balance: ok. The closing balance of this month is ")
     assert customer.startswith("customer_balance: ok. ")
     assert customer.endswith(" AUD.")

@@ -4,14 +4,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal.diagnosis import diagnose
 from portal.management.brands import brand_named
+from portal.models import Brand
+from portal.proof import brand_check_carrier
+from portal.readiness import readiness
+from portal.resolving import without_dns
+
+_STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
 
 
 class Command(BaseCommand):
-    """Says whether a brand's connection to the carrier works, and if not, what to do."""
+    """Says whether a brand's connection to the carrier works, and what is to do before it goes live."""
 
-    help = "Ask the carrier for a balance, and say in words what is wrong. It only reads."
+    help = "Ask the carrier for a balance, and say in words what is wrong. At the carrier it only reads."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The brand, and perhaps a customer of it."""
@@ -19,9 +24,16 @@ class Command(BaseCommand):
         parser.add_argument("--account", default="", metavar="N", help="Ask for this customer's balance too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One line for each call; exit status 1 when one of them failed."""
-        findings = diagnose(brand_named(options["slug"]), options["account"])
+        """One line for each call, then the list; exit status 1 when one of the calls failed."""
+        brand = brand_named(options["slug"])
+        findings = brand_check_carrier(brand=brand, account_number=options["account"])
         for finding in findings:
             self.stdout.write(f"{finding.method}: {'ok' if finding.ok else 'FAILED'}. {finding.text}")
+        self._tell_readiness(brand)
         if not all(finding.ok for finding in findings):
             raise CommandError("the connection to the carrier does not work as it should.")
+
+    def _tell_readiness(self, brand: Brand) -> None:
+        self.stdout.write("\nReady to go live:")
+        for item in readiness(brand, without_dns([host.host for host in brand.hosts.all()])):
+            self.stdout.write(f"  {_STATES[item.state]}: {' '.join(filter(None, (item.text, item.todo)))}")

@@ -1,0 +1,181 @@
+"""“Ready to go live”: computed from the brand, and true."""
+
+import socket
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from portal.crypto import Sealed, seal
+from portal.models import Brand
+from portal.proof import brand_check_carrier, is_proven
+from portal.readiness import readiness, to_do
+from portal.resolving import without_dns
+from portal.validators import GOOGLE_TEST_KEY
+from tests.conftest import Simulator
+
+
+def states(brand: Brand, *without: str) -> dict[str, str]:
+    return {item.key: item.state for item in readiness(brand, without)}
+
+
+def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
+    aurora.response_codes.create(code="4103", meaning="email_taken")
+    aurora.mail_tested_at = timezone.now()  # type: ignore[attr-defined, unused-ignore]
+    assert to_do(aurora) == 1
+    assert all(finding.ok for finding in brand_check_carrier(brand=aurora))
+    assert to_do(aurora) == 0
+    # The stand-in carrier and a sender elsewhere are remarks, not obstacles.
+    hints = {key for key, state in states(aurora).items() if state == "hint"}
+    assert hints == {"stand_in", "sender"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "key", "state"),
+    [
+        ({"recaptcha_site_key": ""}, "captcha", "missing"),
+        ({"recaptcha_site_key": GOOGLE_TEST_KEY + "x"}, "captcha", "missing"),
+        ({}, "captcha", "ok"),
+        ({"login_hosts": []}, "login_hosts", "missing"),
+        ({"terms_url": ""}, "terms", "missing"),
+        ({"privacy_url": ""}, "terms", "missing"),
+        ({"privacy_url": "", "signup_open": False}, "terms", "hint"),
+        ({"carrier_key": Sealed()}, "carrier", "missing"),
+        ({"carrier_key": Sealed("not a Fernet token")}, "carrier", "missing"),
+        ({}, "carrier", "missing"),
+        ({}, "mail", "missing"),
+        ({}, "codes", "hint"),
+    ],
+)
+def test_what_will_not_work_is_named(
+    make_brand: Callable[..., Brand], fields: dict[str, Any], key: str, state: str
+) -> None:
+    brand = make_brand("aurora", "aurora.test", **fields)
+    (item,) = [item for item in readiness(brand) if item.key == key]
+    assert item.state == state
+    assert bool(item.todo) is (state != "ok")
+
+
+def test_a_brand_without_a_host_cannot_be_reached(aurora: Brand) -> None:
+    aurora.hosts.all().delete()
+    assert states(aurora)["hosts"] == "missing"
+
+
+def test_a_host_without_dns_is_only_a_hint(aurora: Brand) -> None:
+    before = to_do(aurora)
+    assert states(aurora, "aurora.test")["dns"] == "hint"
+    assert to_do(aurora) == before
+
+
+@pytest.mark.parametrize(
+    ("sender", "host", "related"),
+    [
+        ("no-reply@aurora.example", "portal.aurora.example", True),
+        ("no-reply@mail.aurora.example", "portal.aurora.example", True),
+        ("no-reply@portal.aurora.example", "aurora.example", True),
+        ("Aurora <no-reply@AURORA.example>", "aurora.example", True),
+        ("no-reply@borealis.example", "aurora.example", False),
+        ("no-reply@notaurora.example", "aurora.example", False),
+        ("no-reply@gmail.example", "portal.aurora.example", False),
+    ],
+)
+def test_a_sender_unlike_the_hosts_is_a_hint(aurora: Brand, sender: str, host: str, related: bool) -> None:
+    aurora.from_email = sender
+    aurora.hosts.update(host=host)
+    assert ("sender" not in states(aurora)) is related
+
+
+# --- The proof ---
+
+
+def test_only_an_answer_of_the_carrier_proves_and_a_refusal_unproves(
+    simulator: Simulator, aurora: Brand
+) -> None:
+    assert not is_proven(aurora)
+    before = timezone.now()
+    brand_check_carrier(brand=aurora)
+    stored = Brand.objects.get()
+    assert is_proven(stored)
+    assert stored.carrier_proven_at is not None
+    assert before <= stored.carrier_proven_at <= before + timedelta(seconds=30)
+    simulator.fault("partner_balance", "status", status=401)
+    brand_check_carrier(brand=stored)
+    assert not is_proven(Brand.objects.get())
+    assert Brand.objects.get().carrier_proven_at is None
+
+
+def test_another_address_or_key_has_to_be_proven_again(simulator: Simulator, aurora: Brand) -> None:
+    brand_check_carrier(brand=aurora)
+    url, key = aurora.carrier_url, aurora.carrier_key
+    aurora.carrier_url = url + "v3/"
+    assert not is_proven(aurora)
+    aurora.carrier_url, aurora.carrier_key = url, seal("another-key")
+    assert not is_proven(aurora)
+    aurora.carrier_key = seal("aurora-api-key")
+    assert aurora.carrier_key != key
+    assert is_proven(aurora)
+
+
+def test_an_unknown_account_number_says_nothing_about_the_key(simulator: Simulator, aurora: Brand) -> None:
+    assert not brand_check_carrier(brand=aurora, account_number="99999")[-1].ok
+    assert is_proven(Brand.objects.get())
+
+
+def test_what_was_saved_during_the_check_stays(simulator: Simulator, aurora: Brand) -> None:
+    Brand.objects.update(carrier_url="https://elsewhere.example/api/")
+    brand_check_carrier(brand=aurora)
+    stored = Brand.objects.get()
+    assert stored.carrier_url == "https://elsewhere.example/api/"
+    assert not is_proven(stored)
+
+
+def test_the_proof_holds_no_key(simulator: Simulator, aurora: Brand) -> None:
+    brand_check_carrier(brand=aurora)
+    assert "aurora-api-key" not in aurora.carrier_proven_for
+    assert len(aurora.carrier_proven_for) == 64
+
+
+def test_the_command_tells_what_is_left_to_do(simulator: Simulator, aurora: Brand) -> None:
+    out = StringIO()
+    call_command("check_carrier", "aurora", stdout=out)
+    told = out.getvalue()
+    assert "ok: The carrier has answered with this address and key." in told
+    assert "TO DO: No test mail has been sent." in told
+    simulator.fault("partner_balance", "status", status=401)
+    with pytest.raises(CommandError):
+        call_command("check_carrier", "aurora", stdout=out)
+    assert "TO DO: The carrier has not yet answered" in out.getvalue()
+
+
+# --- DNS ---
+
+
+def test_a_name_that_does_not_exist_is_told_and_this_machine_is_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def resolve(host: str, *_args: Any, **_options: Any) -> list[Any]:
+        asked.append(host)
+        if host == "gone.example":
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        if host == "unwell.example":
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    hosts = ["there.example", "gone.example", "unwell.example", "cirrus.localhost"]
+    assert without_dns(hosts) == ["gone.example"]
+    assert "cirrus.localhost" not in asked
+
+
+def test_a_resolver_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: time.sleep(1))
+    began = time.monotonic()
+    assert without_dns(["a.example", "b.example", "c.example"], within=0.2) == []
+    assert time.monotonic() - began < 0.8
