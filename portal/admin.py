@@ -1,12 +1,13 @@
-"""Brands in the admin: one page each, with hosts, the carrier's names and its response codes."""
+"""Brands in the admin: one page each, in sections, with a list of what is left to do."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -15,104 +16,31 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from portal.admin_forms import BrandForm, HostForm, OverrideForm, OverrideFormSet
+from portal.admin_check import CarrierCheckMixin, readiness_context
+from portal.admin_forms import BrandForm
+from portal.admin_inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
+from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
-from portal.diagnosis import diagnose
-from portal.models import Brand, BrandHost, MethodOverride, ResponseCode
-from portal.voipline import METHODS, Method
-
-# Each check waits for the carrier, up to 15 seconds a call.
-CHECKED_AT_ONCE = 5
-
-
-def _in_words(*methods: Method) -> SafeString:
-    return render_to_string("admin/portal/methods.html", {"methods": methods})
-
-
-class BrandHostInline(admin.TabularInline):  # type: ignore[type-arg]
-    """The hosts; a brand without one cannot be reached."""
-
-    model = BrandHost
-    form = HostForm
-    extra = 0
-    min_num = 1
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """At least one host."""
-        return super().get_formset(request, obj, validate_min=True, **kwargs)
-
-
-class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
-    """What the partner portal names differently, with our defaults beside it."""
-
-    model = MethodOverride
-    form = OverrideForm
-    formset = OverrideFormSet
-    extra = 0
-    max_num = len(METHODS)
-    readonly_fields = ("defaults",)
-    fields = ("method", "defaults", "path", "body", "date_format", "parameters", "constants", "results")
-
-    @admin.display(description=_("Defaults"))
-    def defaults(self, override: MethodOverride) -> str | SafeString:
-        """What applies to whatever is left empty."""
-        method = METHODS.get(override.method)
-        if method is None:
-            return gettext("Choose a method. Above, “What applies by default” lists all seven.")
-        return _in_words(method)
-
-
-class ResponseCodeInline(admin.TabularInline):  # type: ignore[type-arg]
-    """What the partner portal's codes mean."""
-
-    model = ResponseCode
-    extra = 0
+from portal.models import Brand
+from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BrandAdmin(CarrierCheckMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm
     inlines = (BrandHostInline, MethodOverrideInline, ResponseCodeInline)
-    list_display = ("name", "slug", "hosts_in_words", "currency", "carrier_url", "signup_open")
+    list_display = ("name", "slug", "hosts_in_words", "currency", "carrier_url", "signup_open", "ready")
     search_fields = ("name", "slug", "hosts__host")
     readonly_fields = ("logo_preview", "method_defaults")
-    actions = ("check_the_carrier",)
     save_on_top = True
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "slug",
-                    "currency",
-                    "timezone",
-                    "language",
-                    "accent",
-                    "logo_preview",
-                    "logo_file",
-                    "remove_logo",
-                    "signup_open",
-                )
-            },
-        ),
-        (
-            _("Contact and legal"),
-            {"fields": ("support_email", "support_phone", "from_email", "terms_url", "privacy_url")},
-        ),
-        (_("Carrier"), {"fields": ("carrier_url", "carrier_key", "login_hosts")}),
-        (
-            _("Captcha"),
-            {"fields": ("recaptcha_kind", "recaptcha_site_key", "recaptcha_secret_key", "forget_secret_key")},
-        ),
-        (_("What applies by default"), {"fields": ("method_defaults",)}),
-    )
+    fieldsets = FIELDSETS
+    change_form_template = "admin/portal/brand/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:
         """Without the pictures, which would be read for each row."""
-        return super().get_queryset(request).defer("logo").prefetch_related("hosts")
+        return super().get_queryset(request).defer("logo").prefetch_related("hosts", "response_codes")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         """A new brand's short name follows its name."""
@@ -127,6 +55,22 @@ class BrandAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Error reports leave out what was typed as a secret."""
         return super().changeform_view(request, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """The fields in their sections, and for a stored brand what is left to do."""
+        context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"]))
+        if brand := context["original"]:
+            context |= readiness_context(brand)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_add(self, request: HttpRequest, obj: Brand, post_url_continue: Any = None) -> HttpResponse:
+        """After the first save one lands on the brand's page, where the list says what comes next."""
+        response = super().response_add(request, obj, post_url_continue)
+        if {"_addanother", IS_POPUP_VAR} & set(request.POST):
+            return response
+        return redirect("admin:portal_brand_change", obj.pk)
 
     def logo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The stored picture."""
@@ -151,16 +95,4 @@ class BrandAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("Methods"))
     def method_defaults(self, _brand: Brand) -> SafeString:
         """All seven methods as they are without any override."""
-        return _in_words(*METHODS.values())
-
-    @admin.action(description=_("Check the carrier connection"), permissions=("change",))
-    def check_the_carrier(self, request: HttpRequest, brands: QuerySet[Brand]) -> None:
-        """Ask the carrier, and say in words what it answered."""
-        if brands.count() > CHECKED_AT_ONCE:
-            words = gettext("Choose at most %(number)d brands: each check waits for the carrier.")
-            self.message_user(request, words % {"number": CHECKED_AT_ONCE}, messages.WARNING)
-            return
-        for brand in brands:
-            for finding in diagnose(brand):
-                level = messages.SUCCESS if finding.ok else messages.ERROR
-                self.message_user(request, f"{brand} – {finding.method}: {finding.text}", level)
+        return in_words(*METHODS.values())

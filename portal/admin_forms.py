@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin_fields import WIDE, LinesField, PairsField, SecretInput
+from portal.admin_help import HELP, HOST, LOGIN_HOSTS
 from portal.crypto import Sealed
 from portal.logo import MAX_BYTES, read_logo
 from portal.models import Brand, BrandHost, MethodOverride
@@ -34,13 +35,13 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
     login_hosts = LinesField(
         label=_("Login hosts"),
         required=False,
-        help_text=_("Every host that “Go to my account” leads through, one a line: host or host:port."),
+        help_text=LOGIN_HOSTS,
     )
     logo_file = forms.FileField(
         label=_("Logo"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
-        help_text=_("PNG, JPEG or WebP."),
+        help_text=_("PNG, JPEG or WebP, at most 200 kB. Without one, customers see the name."),
     )
     remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
 
@@ -51,11 +52,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
             "accent": forms.ColorInput,
             **dict.fromkeys(("carrier_url", "from_email", "recaptcha_site_key"), _WIDE),
         }
-        help_texts = {
-            "timezone": _("Like Australia/Sydney."),
-            "from_email": _("Like: Aurora Phone &lt;no-reply@aurora.example&gt;"),
-            "carrier_url": _("The part that all methods share. A new host demands the API key again."),
-        }
+        help_texts = HELP
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -119,6 +116,7 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = BrandHost
         fields = ("host", "position")
+        help_texts = {"host": HOST}
 
     def clean_host(self) -> str:
         """Lower case, no dot at the end."""

@@ -1,0 +1,75 @@
+"""The check of a brand's connection in the admin, and the list of what is left to do."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from portal.models import Brand
+from portal.proof import brand_check_carrier
+from portal.readiness import readiness, to_do
+from portal.resolving import without_dns
+
+# Each check waits for the carrier, up to 15 seconds a call.
+CHECKED_AT_ONCE = 5
+
+
+def readiness_words(missing: int) -> str:
+    """“Ready”, or how much is left to do."""
+    if not missing:
+        return gettext("Ready")
+    return ngettext("%(count)d to do", "%(count)d to do", missing) % {"count": missing}
+
+
+def readiness_context(brand: Brand) -> dict[str, Any]:
+    """What the brand's page shows of its stored state, whatever was typed into the form."""
+    stored = Brand.objects.defer("logo").get(pk=brand.pk)
+    items = readiness(stored, without_dns([host.host for host in stored.hosts.all()]))
+    missing = sum(item.state == "missing" for item in items)
+    return {"readiness": items, "readiness_missing": missing, "readiness_words": readiness_words(missing)}
+
+
+class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """An action of the list, a button of the brand's page, and a column."""
+
+    actions = ("check_the_carrier",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The button's address."""
+        view = self.admin_site.admin_view(require_POST(self.check_view))
+        return [path("<int:pk>/check/", view, name="portal_brand_check"), *super().get_urls()]
+
+    def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Check one brand, and say on its page what came of it."""
+        brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
+        if not self.has_change_permission(request, brand):
+            raise PermissionDenied
+        self._check(request, brand)
+        return redirect("admin:portal_brand_change", pk)
+
+    @admin.action(description=_("Check the carrier connection"), permissions=("change",))
+    def check_the_carrier(self, request: HttpRequest, brands: QuerySet[Brand]) -> None:
+        """Ask the carrier, and say in words what it answered."""
+        if brands.count() > CHECKED_AT_ONCE:
+            words = gettext("Choose at most %(number)d brands: each check waits for the carrier.")
+            self.message_user(request, words % {"number": CHECKED_AT_ONCE}, messages.WARNING)
+            return
+        for brand in brands:
+            self._check(request, brand)
+
+    def _check(self, request: HttpRequest, brand: Brand) -> None:
+        for finding in brand_check_carrier(brand=brand):
+            level = messages.SUCCESS if finding.ok else messages.ERROR
+            self.message_user(request, f"{brand} – {finding.method}: {finding.text}", level)
+
+    @admin.display(description=_("Ready to go live"))
+    def ready(self, brand: Brand) -> str:
+        """Without asking the resolver: that would hold up the list."""
+        return readiness_words(to_do(brand))

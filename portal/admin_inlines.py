@@ -1,0 +1,59 @@
+"""What stands in lines below a brand: its hosts, the carrier's names and its response codes."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.admin_forms import HostForm, OverrideForm, OverrideFormSet
+from portal.models import BrandHost, MethodOverride, ResponseCode
+from portal.voipline import METHODS, Method
+
+
+def in_words(*methods: Method) -> SafeString:
+    """Methods with their verbs, paths and names, as a page shows them."""
+    return render_to_string("admin/portal/methods.html", {"methods": methods})
+
+
+class BrandHostInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The hosts; a brand without one cannot be reached."""
+
+    model = BrandHost
+    form = HostForm
+    extra = 0
+    min_num = 1
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """At least one host."""
+        return super().get_formset(request, obj, validate_min=True, **kwargs)
+
+
+class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
+    """What the partner portal names differently, with our defaults beside it."""
+
+    model = MethodOverride
+    form = OverrideForm
+    formset = OverrideFormSet
+    extra = 0
+    max_num = len(METHODS)
+    readonly_fields = ("defaults",)
+    fields = ("method", "defaults", "path", "body", "date_format", "parameters", "constants", "results")
+
+    @admin.display(description=_("Defaults"))
+    def defaults(self, override: MethodOverride) -> str | SafeString:
+        """What applies to whatever is left empty."""
+        method = METHODS.get(override.method)
+        if method is None:
+            return gettext("Choose a method. Above, “What applies by default” lists all seven.")
+        return in_words(method)
+
+
+class ResponseCodeInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What the partner portal's codes mean."""
+
+    model = ResponseCode
+    extra = 0
