@@ -13,8 +13,9 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.mapping import MappingError, customise
+from portal.voipline.matching import Match, guess_method, match_names, relative_path, with_placeholder
 from portal.voipline.methods import METHODS, Method, is_account_number
-from portal.voipline.pasted import PastedUrl, split_url
+from portal.voipline.pasted import PastedUrl, plain_values, split_url
 from portal.voipline.results import Answer, Statement
 from portal.voipline.secret import Secret
 
@@ -25,6 +26,7 @@ __all__ = [
     "BadAnswer",
     "Carrier",
     "MappingError",
+    "Match",
     "Method",
     "NoAnswer",
     "NotAuthorised",
@@ -39,6 +41,11 @@ __all__ = [
     "UpstreamError",
     "call",
     "customise",
+    "guess_method",
     "is_account_number",
+    "match_names",
+    "plain_values",
+    "relative_path",
     "split_url",
+    "with_placeholder",
 ]
