@@ -59,7 +59,7 @@ def test_the_demo_tells_its_addresses_serves_them_and_leaves_nothing_behind(
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        if "inbox" in line and "mail" in line:
+        if "Site key" in line:
             break
     told = "".join(lines)
     for address in (
@@ -73,6 +73,15 @@ def test_the_demo_tells_its_addresses_serves_them_and_leaves_nothing_behind(
         page = requests.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"}, timeout=10)
         assert words in page.text
     assert requests.get(f"http://127.0.0.1:{carrier}/inbox/", timeout=10).ok
+    assert "cirrus-api-key" in told
+    period = {"from_date": "2024-01-01", "to_date": "2024-01-31"}
+    third = requests.get(
+        f"http://127.0.0.1:{carrier}/api/integration/v2/get-partner-balance",
+        params=period,
+        headers={"token": "cirrus-api-key"},
+        timeout=10,
+    )
+    assert third.json()["code"] == 200
     process.send_signal(ended_by)
     assert process.wait(timeout=30) == 0
     with pytest.raises(requests.ConnectionError):

@@ -22,6 +22,7 @@ import psycopg
 from tests.conftest import ROOT, Simulator, start_simulator, stop_simulator
 
 READY_WITHIN = 30  # Seconds.
+OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def running(
             environment = _environment(stack, database)
             _collect_static(environment, shared)
             _manage(environment, "migrate", "--verbosity", "0")
+            _manage(environment, "create_operator", OPERATOR, "--password-from-stdin", typed=PASSWORD)
             (tmp / "brands.toml").write_text("\n".join(_toml(brand, stack) for brand in brands))
             _manage(environment, "apply_config", str(tmp / "brands.toml"))
             for slug, rows in (customers or {}).items():
@@ -209,10 +211,9 @@ def _database(tmp: Path) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _manage(environment: Mapping[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+def _manage(environment: Mapping[str, str], *arguments: str, typed: str = "") -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=typed, capture_output=True, text=True)
     assert done.returncode == 0, f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}"
 
 

@@ -27,6 +27,8 @@ CUSTOMERS = {
     "alice@example.com,70001,Alice,Archer\nbob@example.com,70002,Bob,Baker\n",
     "borealis": "email,account_number,first_name,last_name\ncharlie@example.com,80001,Charlie,Cole\n",
 }
+# At the carrier from the start, for a third brand that one connects in the admin as the README says.
+THIRD = "cirrus"
 READY_WITHIN = 30  # Seconds.
 
 
@@ -64,7 +66,13 @@ class Command(BaseCommand):
             f"  {'Admin':<16} http://admin.localhost:{port}/admin/   {OPERATOR}  {password}\n\n"
         )
         self.stdout.write("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or\n")
-        self.stdout.write("charlie@example.com (Borealis Phone). Every mail lands in the inbox.\n")
+        self.stdout.write("charlie@example.com (Borealis Phone). Every mail lands in the inbox.\n\n")
+        self.stdout.write("To connect a third brand in the admin, as the README says step by step:\n")
+        self.stdout.write(f"  {'Host':<16} {THIRD}.localhost\n")
+        self.stdout.write(f"  {'API address':<16} http://{carrier}/api/integration/v2/\n")
+        self.stdout.write(f"  {'API key':<16} {THIRD}-api-key\n")
+        self.stdout.write(f"  {'Login host':<16} {carrier}\n")
+        self.stdout.write(f"  {'Site key':<16} {THIRD}-site-key\n")
         self.stdout.flush()
 
 
@@ -145,8 +153,17 @@ def _prepare(carrier: str, port: int, home: Path) -> str:
 
 
 def _tell_carrier_where_links_lead(carrier: str, port: int) -> None:
-    for slug in CUSTOMERS:
-        link = f"http://{slug}.localhost:{port}/sign-up/confirm/?email={{email}}&code={{code}}"
-        partner = {"key": f"{slug}-api-key", "confirm_url": link}
-        reply = _http().post(f"http://{carrier}/_control/seed", json={"partners": [partner]}, timeout=5)
-        reply.raise_for_status()
+    partners = [{"key": f"{slug}-api-key", "confirm_url": _link(slug, port)} for slug in CUSTOMERS]
+    third = {
+        "key": f"{THIRD}-api-key",
+        "name": THIRD.capitalize(),
+        "site_key": f"{THIRD}-site-key",
+        "secret_key": f"{THIRD}-secret-key",
+        "confirm_url": _link(THIRD, port),
+    }
+    seed = {"partners": [*partners, third]}
+    _http().post(f"http://{carrier}/_control/seed", json=seed, timeout=5).raise_for_status()
+
+
+def _link(slug: str, port: int) -> str:
+    return f"http://{slug}.localhost:{port}/sign-up/confirm/?email={{email}}&code={{code}}"
