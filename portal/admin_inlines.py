@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.forms import BaseInlineFormSet, CheckboxInput
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -19,7 +20,28 @@ def in_words(*methods: Method) -> SafeString:
     return render_to_string("admin/portal/methods.html", {"methods": methods})
 
 
-class BrandHostInline(admin.TabularInline):  # type: ignore[type-arg]
+class LabelledFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Lines whose box for deleting is named."""
+
+    def get_deletion_widget(self) -> Any:
+        """The box."""
+        return CheckboxInput(attrs={"aria-label": gettext("Delete")})
+
+
+class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
+    """A table whose fields are named for a screen reader too; Django names their columns alone."""
+
+    formset = LabelledFormSet
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field with its name on it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field:
+            field.widget.attrs.setdefault("aria-label", str(db_field.verbose_name))
+        return field
+
+
+class BrandHostInline(LabelledInline):
     """The hosts; a brand without one cannot be reached."""
 
     model = BrandHost
@@ -52,7 +74,7 @@ class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
         return in_words(method)
 
 
-class ResponseCodeInline(admin.TabularInline):  # type: ignore[type-arg]
+class ResponseCodeInline(LabelledInline):
     """What the partner portal's codes mean."""
 
     model = ResponseCode
