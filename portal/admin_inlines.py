@@ -23,9 +23,7 @@ def in_words(*methods: Method) -> SafeString:
 class LabelledFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     """Lines whose box for deleting is named."""
 
-    def get_deletion_widget(self) -> Any:
-        """The box."""
-        return CheckboxInput(attrs={"aria-label": gettext("Delete")})
+    deletion_widget: Any = CheckboxInput(attrs={"aria-label": _("Delete")})
 
 
 class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
