@@ -34,7 +34,7 @@ def home(request: BrandRequest) -> HttpResponse:
 def statement(request: BrandRequest) -> HttpResponse:
     """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
     form = _period_form(request)
-    context = _form_context(form)
+    context = form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context)
     return _statement_page(request, _STATEMENT, form.period, **context)
@@ -45,8 +45,8 @@ def statement_csv(request: BrandRequest) -> HttpResponse:
     """/statement.csv with the query of /statement/; where no file can be given, the page that says why."""
     user, form = cast(User, request.user), _period_form(request)
     if not form.is_valid():
-        return render(request, _STATEMENT, _form_context(form), status=HTTPStatus.BAD_REQUEST)
-    period, context = form.period, _form_context(form)
+        return render(request, _STATEMENT, form_context(form), status=HTTPStatus.BAD_REQUEST)
+    period, context = form.period, form_context(form)
     if not user.account_number:
         return render(request, _STATEMENT, context | {"period": period}, status=HTTPStatus.CONFLICT)
     try:
@@ -69,7 +69,8 @@ def _period_form(request: BrandRequest) -> PeriodForm:
     return PeriodForm(asked, today=day)
 
 
-def _form_context(form: PeriodForm) -> dict[str, object]:
+def form_context(form: PeriodForm) -> dict[str, object]:
+    """What the statement's template wants beside figures: the form, and the periods of one click."""
     return {"form": form, "presets": _presets(form.today)}
 
 
@@ -95,7 +96,7 @@ def _statement_page(request: BrandRequest, template: str, period: Period, **cont
         )
     except UpstreamError as error:
         return _unavailable(request, template, error, **context)
-    return render(request, template, {**context, **_shown(found)})
+    return render(request, template, {**context, **shown(found)})
 
 
 def _unavailable(
@@ -111,7 +112,8 @@ def _unavailable(
     return response
 
 
-def _shown(statement: Statement) -> dict[str, object]:
+def shown(statement: Statement) -> dict[str, object]:
+    """What the templates of balance and statement want of a statement."""
     return {
         "statement": statement,
         "figures": _figures(statement),

@@ -20,6 +20,7 @@ from portal.admin_check import CarrierCheckMixin, readiness_context
 from portal.admin_forms import BrandForm
 from portal.admin_inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
 from portal.admin_paste import PasteMixin
+from portal.admin_preview import PreviewAdmin
 from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
 from portal.models import Brand
@@ -27,7 +28,7 @@ from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(PasteMixin, CarrierCheckMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class BrandAdmin(PasteMixin, CarrierCheckMixin, PreviewAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import validators
 from portal.crypto import SecretField, SecretUnreadable
+from portal.preview_model import BrandPreview as BrandPreview
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
 from portal.words import spoken
 
@@ -63,6 +64,7 @@ class Brand(models.Model):
     terms_url = HttpsURLField(_("terms of service"), blank=True)
     privacy_url = HttpsURLField(_("privacy policy"), blank=True)
     signup_open = models.BooleanField(_("sign-up open"), default=True)
+    mail_tested_at = models.DateTimeField(_("last test mail sent"), null=True, blank=True, editable=False)
 
     carrier_url = models.CharField(_("API address"), max_length=300, validators=[validators.carrier_url])
     carrier_key = SecretField(_("API key"))

@@ -40,12 +40,13 @@ COUNTED = {
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
-# Per client network.
+# Per client network; test mails per operator.
 KEPT = {
     "captcha_post": "20/minute",  # Forms that carry a captcha token, before anybody is asked about it.
     "sign_in_post": "60/hour",  # Each mails somebody.
     "code_post": "30/minute",
     "admin_sign_in": "10/5minute",
+    "test_mail": "10/hour",
 }
 
 

@@ -111,15 +111,15 @@ def _related(domain: str, host: str) -> bool:
 
 
 def _mail(brand: Brand) -> Iterator[Item]:
-    if getattr(brand, "mail_tested_at", None):
-        yield Item("mail", "ok", gettext("A test mail has been sent."), "", "contact")
+    if brand.mail_tested_at:
+        yield Item("mail", "ok", gettext("A test mail has been sent."), "", "test-mail")
         return
     yield Item(
         "mail",
         "missing",
         gettext("No test mail has been sent. Customers sign in with a code they get by mail."),
         gettext("Send yourself a test mail and see that it arrives, and not among the spam."),
-        "contact",
+        "test-mail",
     )
 
 

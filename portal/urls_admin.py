@@ -1,16 +1,24 @@
 """Addresses on the admin's hosts."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import views
+import accounts.samples
+import billing.samples
+from portal import samples, views
 from portal.admin_site import site
+
+samples.register(
+    people=accounts.samples.person,
+    pages=(billing.samples.WELCOME, *accounts.samples.PAGES, *billing.samples.PAGES),
+)
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
     path("language/<code>/", views.language_choose, name="language"),
     path("admin/", site.urls),
+    path("preview/", include("portal.urls_preview")),
 ]
 
 handler400 = "portal.views.bad_request"

@@ -42,6 +42,8 @@ def apply(path: Path) -> Applied:
 def _save(plans: list[Plan]) -> None:
     changed = [plan for plan in plans if plan.changed]
     for plan in changed:
+        if "from_email" in plan.changed:  # A new sender is one that no test mail has tried.
+            plan.brand.mail_tested_at = None
         plan.brand.save()
     # All hosts go before any comes, so that two brands may swap theirs.
     moving = [plan for plan in changed if "hosts" in plan.changed]

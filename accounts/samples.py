@@ -1,0 +1,109 @@
+"""Sample pages of the customer's journey, for previews: real templates and forms, an invented customer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.forms import (
+    BrandForm,
+    CodeForm,
+    ConfirmForm,
+    OpenForm,
+    PasswordResetForm,
+    SignInForm,
+    SignUpForm,
+)
+from accounts.models import User
+from portal.models import Brand
+from portal.samples import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
+
+EMAIL = "alex@example.com"
+
+
+def person(brand: Brand, mood: str) -> User | None:
+    """Nobody, or Alex; never one of the brand's customers."""
+    if mood == VISITOR:
+        return None
+    number = "" if mood == UNNUMBERED else "70001"
+    return User(brand=brand, email=EMAIL, first_name="Alex", last_name="Archer", account_number=number)
+
+
+def _form(made: type[BrandForm], **context: object) -> Callable[[Brand, str], dict[str, Any]]:
+    def context_of(brand: Brand, _mood: str) -> dict[str, Any]:
+        form = made(brand=brand)
+        if form.has_captcha:
+            form.fields["captcha"].widget = CaptchaSample()
+        return {"form": form, **context}
+
+    return context_of
+
+
+def _sign_up(brand: Brand, mood: str) -> dict[str, Any]:
+    return _form(SignUpForm)(brand, mood) | {"outcome": None}
+
+
+def _sign_up_page(brand: Brand) -> str:
+    return "accounts/sign_up.html" if brand.signup_open else "accounts/sign_up_closed.html"
+
+
+_code = _form(CodeForm, email=EMAIL, confirmed=False, advise_reset=False)
+_home = (CUSTOMER, "billing:home")
+
+PAGES = (
+    Sample(
+        _("Sign up"),
+        VISITOR,
+        "accounts:sign_up",
+        _sign_up_page,
+        _sign_up,
+        (VISITOR, "accounts:confirm"),
+    ),
+    Sample(
+        _("Confirm the e-mail address"),
+        VISITOR,
+        "accounts:confirm",
+        "accounts/confirm.html",
+        _form(ConfirmForm, registered=EMAIL, typed=True),
+        (VISITOR, "accounts:sign_in_code"),
+    ),
+    Sample(
+        _("Sign in"),
+        VISITOR,
+        "accounts:sign_in",
+        "accounts/sign_in.html",
+        _form(SignInForm),
+        (VISITOR, "accounts:sign_in_code"),
+    ),
+    Sample(_("Enter the code"), VISITOR, "accounts:sign_in_code", "accounts/sign_in_code.html", _code, _home),
+    Sample(
+        _("Go to my account"),
+        CUSTOMER,
+        "accounts:account_open",
+        "accounts/account_open.html",
+        _form(OpenForm),
+        _home,
+    ),
+    Sample(
+        _("Go to my account without an account number"),
+        UNNUMBERED,
+        "accounts:account_open",
+        "accounts/no_account_number.html",
+        lambda _brand, _mood: {},
+    ),
+    Sample(
+        _("Reset the password"),
+        VISITOR,
+        "accounts:password_reset",
+        "accounts/password_reset.html",
+        _form(PasswordResetForm),
+        (VISITOR, "accounts:password_reset_sent"),
+    ),
+    Sample(
+        _("Mail for a new password is on its way"),
+        VISITOR,
+        "accounts:password_reset_sent",
+        "accounts/password_reset_sent.html",
+        lambda _brand, _mood: {"email": EMAIL},
+    ),
+)

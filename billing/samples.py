@@ -1,0 +1,50 @@
+"""Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from billing import periods, views
+from billing.forms import PeriodForm
+from portal.models import Brand
+from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
+from portal.voipline import Statement
+
+FIGURES = Statement(
+    opening_balance=Decimal("245.71293"),
+    payments=Decimal(57),
+    adjustments=Decimal(5),
+    call_charges=Decimal("48.125"),
+    other_charges=Decimal("7.5"),
+    total_charges=Decimal("60.625"),
+    closing_balance=Decimal("242.08793"),
+)
+
+
+def _home(brand: Brand, mood: str) -> dict[str, Any]:
+    context = {"period": periods.this_month(periods.today(brand))}
+    if mood == UNAVAILABLE:
+        return {**context, "unavailable": True}
+    return {**context, **views.shown(FIGURES)}
+
+
+def _statement(brand: Brand, mood: str) -> dict[str, Any]:
+    today = periods.today(brand)
+    form = PeriodForm(vars(periods.this_month(today)), today=today)
+    return views.form_context(form) | _home(brand, mood)
+
+
+def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:
+    return {}
+
+
+_HOME = "billing:home"
+
+WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
+PAGES = (
+    Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
+    Sample(_("Statement"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
+    Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
+    Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),
+)

@@ -1,0 +1,137 @@
+"""The brand's page in the admin: the live preview, the link to show, and what a reseller sees of it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.chromium import AXE, LOOKS, Watch
+from tests.browser.stack import OPERATOR, PASSWORD, Stack
+
+# A page in a sandbox may not fetch its own sheets, which axe would do to look into them.
+RUN_AXE = "axe.run(document, {iframes: false, preload: false, resultTypes: ['violations']})"
+
+
+@pytest.fixture
+def brand_page(stack: Stack, page: Page) -> Page:
+    """Aurora's page, with the preview open."""
+    page.goto(f"http://admin.localhost:{stack.port}/admin/portal/brand/")
+    page.get_by_label("E-mail address").fill(OPERATOR)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("link", name="Aurora Phone").click()
+    page.get_by_text("Preview of what stands in the form").click()
+    return page
+
+
+def inside(page: Page, scheme: str) -> Any:
+    return page.frame_locator(f"iframe[data-scheme={scheme}]")
+
+
+def check(page: Page, name: str) -> None:
+    """No axe finding and nothing to scroll sideways, wide and narrow, light and dark."""
+    page.evaluate(AXE)
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found = page.evaluate(RUN_AXE)["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], (name, width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+def test_the_preview_follows_what_is_typed_in_both_schemes(brand_page: Page, stack: Stack) -> None:
+    for scheme in ("light", "dark"):
+        expect(inside(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text("Aurora Phone")
+    brand_page.locator("#id_name").fill("Nova Telecom")
+    brand_page.locator("#id_accent").fill("#aa0000")
+    for scheme in ("light", "dark"):
+        expect(inside(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
+    brand_page.get_by_label("Page", exact=True).select_option("Balance")
+    expect(inside(brand_page, "dark").get_by_text("$242.09").first).to_be_visible()
+    backs = [
+        inside(brand_page, scheme).locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+        for scheme in ("light", "dark")
+    ]
+    lights = [sum(map(int, re.findall(r"\d+", back))) for back in backs]
+    assert lights[0] > 600 > 200 > lights[1]
+    button = inside(brand_page, "light").get_by_role("link", name="Go to my account").last
+    assert button.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(170, 0, 0)"
+    brand_page.reload()
+    expect(brand_page.locator("#id_name")).to_have_value("Aurora Phone")
+
+
+def test_what_cannot_be_shown_is_said_in_the_panel(brand_page: Page) -> None:
+    brand_page.locator("#id_timezone").fill("Moon")
+    problem = brand_page.locator("[data-problems]").get_by_role("link", name="Time zone")
+    expect(problem).to_be_visible()
+    problem.click()
+    expect(brand_page.locator("#id_timezone")).to_be_focused()
+    brand_page.locator("#id_timezone").fill("Europe/London")
+    expect(problem).to_be_hidden()
+
+
+def test_no_key_leaves_the_form_for_a_preview(brand_page: Page) -> None:
+    brand_page.locator("#id_carrier_key").fill("canary-key")
+    with brand_page.expect_request("**/preview/") as sent:
+        brand_page.locator("#id_name").fill("Nova")
+    body = sent.value.post_data or ""
+    assert 'name="accent"' in body
+    assert "canary-key" not in body
+    assert "carrier" not in body
+    assert "hosts-0" not in body
+
+
+def test_a_reseller_walks_through_the_preview(
+    brand_page: Page, stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
+) -> None:
+    brand_page.locator("#id_name").fill("Nova Telecom")
+    brand_page.get_by_role("button", name="Copy link to show").click()
+    field = brand_page.get_by_label("Link to show")
+    expect(field).to_have_value(re.compile("/preview/"))
+    expect(brand_page.locator("[data-said]")).to_contain_text("seven days")
+    context, _watch = new_context()
+    page = context.new_page()
+    page.goto(field.input_value())
+    page.get_by_text("Preview with sample data").click()
+    names = page.get_by_role("complementary").get_by_role("link").all_inner_texts()
+    assert len(names) == 14
+    for name in names:
+        banner = page.get_by_role("complementary")
+        if not banner.get_by_role("link", name=name, exact=True).is_visible():
+            banner.locator("summary").click()
+        banner.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("header").get_by_text("Nova Telecom")).to_be_visible()
+        check(page, name)
+    page.goto(field.input_value())
+    page.get_by_role("link", name="Sign in").first.click()
+    page.get_by_label("E-mail address").fill("me@example.com")
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_label("Sign-in code").fill("12345678")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("$242.09").first).to_be_visible()
+    assert context.cookies() == []
+    assert stack.carrier.calls() == []
+
+
+def test_without_script_a_button_shows_it_and_nothing_typed_is_lost(
+    stack: Stack, brand_page: Page, new_context: Callable[..., tuple[BrowserContext, Watch]]
+) -> None:
+    context, _watch = new_context(java_script_enabled=False, storage_state=brand_page.context.storage_state())
+    page = context.new_page()
+    page.goto(brand_page.url)
+    page.locator("#id_name").fill("Without Script")
+    page.get_by_text("Preview of what stands in the form").click()
+    with context.expect_page() as opened:
+        page.get_by_role("button", name="Preview in a new tab").click()
+    expect(opened.value.get_by_role("heading", level=1)).to_contain_text("Without Script")
+    expect(page.locator("#id_name")).to_have_value("Without Script")
+
+
+def test_a_test_mail_arrives(brand_page: Page, stack: Stack) -> None:
+    brand_page.get_by_text("Test mail", exact=True).click()
+    expect(brand_page.get_by_label("Send it to")).to_have_value(OPERATOR)
+    brand_page.get_by_role("button", name="Send a test mail").click()
+    expect(brand_page.get_by_text("The mail server took the test mail")).to_be_visible()
+    assert stack.carrier.mails(OPERATOR)[-1]["subject"] == "Test mail of Aurora Phone"
