@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser import chromium
 from tests.browser.chromium import Watch
 from tests.browser.stack import Stack, running
-
-CUSTOMERS = {"aurora": "alice@example.com,70001", "borealis": "charlie@example.com,80001"}
+from tests.browser.states import CUSTOMERS, Visits
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,3 +96,15 @@ def page(visit: tuple[BrowserContext, Watch]) -> Page:
 def watch(visit: tuple[BrowserContext, Watch]) -> Watch:
     """What must not happen in it, to name an exception."""
     return visit[1]
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The cookies of whoever has signed in, for one worker's run."""
+    return {}
+
+
+@pytest.fixture
+def visits(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]], keys: Any) -> Visits:
+    """Leads visitors to the states of the catalogue."""
+    return Visits(stack, new_context, keys)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,6 +26,10 @@ READY_WITHIN = 30  # Seconds.
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 
 
+# The meanings that a carrier gave numbers of its own.
+CODES = {4101: "captcha_failed", 4103: "email_taken", 4105: "code_wrong", 4106: "already_confirmed"}
+
+
 @dataclass(frozen=True)
 class BrandSpec:
     """One brand of the configuration, and what its customers see of its money."""
@@ -37,6 +42,8 @@ class BrandSpec:
     accent: str
     kind: str = "v2-checkbox"
     secret_key: str = ""
+    signup_open: bool = True
+    carrier: str = ""  # Where it is looked for, if not at the stand-in.
     more: str = ""  # Tables of TOML; CARRIER stands for the carrier's address.
 
     @property
@@ -45,14 +52,28 @@ class BrandSpec:
         return f"{self.slug.capitalize()} Phone"
 
 
-AURORA = BrandSpec("aurora", "AUD", "$", "Australia/Sydney", "en-au", "#0b6e4f")
+AURORA = BrandSpec(
+    *("aurora", "AUD", "$", "Australia/Sydney", "en-au", "#0b6e4f"),
+    more="[brand.codes]\n" + "\n".join(f'"{code}" = "{meaning}"' for code, meaning in CODES.items()),
+)
 BOREALIS = BrandSpec(
     "borealis", "GBP", "£", "Europe/London", "en-gb", "#7c3aed", secret_key="borealis-secret-key"
 )
 # The two other kinds of captcha need brands of their own: the kind belongs to the site key.
 CYGNUS = BrandSpec("cygnus", "NZD", "$", "Pacific/Auckland", "en-nz", "#b45309", kind="v2-invisible")
 DRACO = BrandSpec("draco", "USD", "$", "America/New_York", "en-us", "#0369a1", kind="v3")
-BRANDS = (AURORA, BOREALIS, CYGNUS, DRACO)
+# What else a brand may decide: nobody signs up here, and its carrier wants the customer's password too.
+ERIDANUS = BrandSpec(
+    *("eridanus", "AUD", "$", "Australia/Sydney", "en-au", "#be123c"),
+    signup_open=False,
+    more='[brand.methods.login_via_url]\nparameters = { email = "email", password = "password" }',
+)
+# Nobody listens at its carrier's port.
+FORNAX = BrandSpec(
+    *("fornax", "AUD", "$", "Australia/Sydney", "en-au", "#4d7c0f"),
+    carrier="http://127.0.0.1:9/api/integration/v2/",
+)
+BRANDS = (AURORA, BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX)
 
 
 @dataclass
@@ -64,6 +85,7 @@ class Stack:
     log: Path
     brands: Sequence[BrandSpec]
     dialect: Mapping[str, Any] = field(default_factory=dict)
+    database: str = ""
     begun: int = 0
 
     def home(self, brand: BrandSpec) -> str:
@@ -93,6 +115,18 @@ class Stack:
             "confirm_url": f"{self.home(brand)}sign-up/confirm/?email={{email}}&code={{code}}",
         }
 
+    def sql(self, statement: str) -> None:
+        """Change the portal's database behind its back, for what no visitor can bring about."""
+        if self.database.startswith("postgres"):
+            with psycopg.connect(self.database, autocommit=True) as connection:
+                connection.execute(statement)
+            return
+        with contextlib.closing(
+            sqlite3.connect(self.database.removeprefix("sqlite:///"), timeout=10)
+        ) as file:
+            file.execute(statement)
+            file.commit()
+
     def name_of(self, method: str, parameter: str) -> str:
         """What the carrier calls a parameter."""
         return str(
@@ -113,7 +147,7 @@ def running(
     customers: Mapping[str, str] | None = None,
     dialect: Mapping[str, Any] | None = None,
 ) -> Iterator[Stack]:
-    """Start both processes; `customers` maps a slug to rows (address, account number) that are imported."""
+    """Start both processes; `customers` maps a slug to the text of a CSV file that is imported."""
     options = ()
     if dialect:
         (tmp / "dialect.json").write_text(json.dumps(dialect))
@@ -122,15 +156,15 @@ def running(
     try:
         with _database(tmp) as database:
             port = _free_port()
-            stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {})
+            stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {}, database)
             environment = _environment(stack, database)
             _collect_static(environment, shared)
             _manage(environment, "migrate", "--verbosity", "0")
             _manage(environment, "create_operator", OPERATOR, "--password-from-stdin", typed=PASSWORD)
             (tmp / "brands.toml").write_text("\n".join(_toml(brand, stack) for brand in brands))
             _manage(environment, "apply_config", str(tmp / "brands.toml"))
-            for slug, rows in (customers or {}).items():
-                (tmp / f"{slug}.csv").write_text(f"email,account_number\n{rows}\n")
+            for slug, text in (customers or {}).items():
+                (tmp / f"{slug}.csv").write_text(text)
                 _manage(environment, "import_customers", slug, str(tmp / f"{slug}.csv"))
             with _portal(stack, environment):
                 stack.fresh()
@@ -154,9 +188,10 @@ support_phone = "+61 2 5550 0100"
 from_email = "{brand.name} <no-reply@{brand.slug}.example>"
 terms_url = "https://{brand.slug}.example/terms"
 privacy_url = "https://{brand.slug}.example/privacy"
+signup_open = {str(brand.signup_open).lower()}
 
 [brand.carrier]
-url = "{stack.carrier.api}"
+url = "{brand.carrier or stack.carrier.api}"
 key = "{brand.slug}-api-key"
 login_hosts = ["{stack.carrier.host}"]
 

@@ -1,0 +1,362 @@
+"""Every page in every state that a visitor can meet, as data: one row each, and how to get there.
+
+A row is checked by tests/browser/test_states.py in all looks, and painted by `make screens`. To add one:
+a name (`page: state`), the steps that lead there, and where they differ from the defaults the answer's
+status, some words that prove that it was reached (in English), who is signed in, and on which brand.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.chromium import Watch
+from tests.browser.stack import AURORA, BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX, BrandSpec, Stack
+from tests.browser.visitor import (
+    PASSWORD,
+    Step,
+    Visitor,
+    at_host,
+    block_captcha,
+    carrier_has,
+    dialect,
+    enter_mailed,
+    failing,
+    fault,
+    follow_link,
+    forget_cookies,
+    go,
+    last_month,
+    new_address,
+    open_twice,
+    posted,
+    send,
+    send_too_much,
+    sign_out,
+    sql,
+    wait_in_vain,
+)
+
+HUGE = "Wilhelmina-Bartholomea Maximiliana Johanna"
+# Whom the portal knows; what a customer has at the carrier is said by the row.
+CUSTOMERS = {
+    "aurora": f"""email,account_number,first_name,last_name
+alice@example.com,70001,Alice,Archer
+bob@example.com,70002,Bob,Baker
+nina@example.com,70003,,
+wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example,70004,{HUGE},Featherstonehaugh
+nora@example.com,70006,Nora,North
+rhea@example.com,70007,Rhea,Rock
+leaver@example.com,70005,Lea,Lang
+""",
+    "borealis": "email,account_number\ncharlie@example.com,80001\n",
+    "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
+    "eridanus": "email,account_number,first_name\nerin@example.com,60001,Erin\n",
+}
+ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
+NORA, RHEA, LEAVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver"))
+ERIN, FAY = "erin@example.com", "fay@example.com"
+LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
+DORA = {
+    "first_name": "Dora",
+    "last_name": "Dunn",
+    "email": "NEW",
+    "phone": "+61 2 5550 0199",
+    "password": PASSWORD,
+    "accept_terms": "on",
+}
+JANUARY = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
+CONFIRMATION, SIGN_IN = r"code is (\w+)", r"\b([0-9]{8})\b"
+FUTURE = {"from_date": "2999-01-01", "to_date": "2999-01-31"}
+BACKWARDS = {"from_date": "2020-01-31", "to_date": "2020-01-01"}
+SWAPPED = {"customer_balance": {"results": {"payments": "other_charges", "other_charges": "payments"}}}
+RICH = {"email": LONG, "entries": [{"date": "2019-01-01", "kind": "payment", "amount": "987654321098.12345"}]}
+# Their scripts ask Google across origins, which a header of ours would turn into another kind of request.
+NO_HEADERS = ("v2-invisible", "v3")
+
+
+@dataclass(frozen=True)
+class State:
+    """One row."""
+
+    name: str
+    steps: tuple[Step, ...]
+    says: str = ""
+    status: int = 200
+    by: str = ""
+    brand: BrandSpec = AURORA
+    javascript: bool = True
+    noise: str = r"$^"  # What the browser may say on the way, beside the status.
+
+    @property
+    def group(self) -> str:
+        """The page, whose states lie on one sheet."""
+        return self.name.partition(":")[0]
+
+    @property
+    def slug(self) -> str:
+        """For names of files."""
+        return "-".join(self.name.replace(":", "").split())
+
+
+def row(name: str, *steps: Step, says: str = "", **more: object) -> State:
+    """A State whose steps stand in a row."""
+    return State(name, steps, says, **more)  # type: ignore[arg-type]
+
+
+NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")
+OTHER_NUMBER = sql(
+    f"UPDATE accounts_user SET account_number = '', refused_account_number = '70001' WHERE email = '{RHEA}'"
+)
+EXPIRED = sql("UPDATE accounts_signincode SET expires_at = '2020-01-01 00:00:00'")
+SIGNED_UP, ASKED = send("/sign-up/", **DORA), send("/sign-in/", email="NEW")
+RIGHT_CODE = enter_mailed(CONFIRMATION)
+CONFIRMED = (SIGNED_UP, RIGHT_CODE)
+CONFIRM = send("/sign-up/confirm/", email="NEW", code="ABCDEFGH")
+CONFIRMED_ELSEWHERE = (posted("/sign-up/", **DORA), follow_link, send())
+TOO_MANY_CODES = posted("/sign-in/code/", times=30, code="00000000")
+GOOGLE_AWAY = fault("siteverify", "status", status=503)
+BUSY = {"status": 503, "says": "Too many people are asking"}
+AWAY = {"brand": FORNAX, "status": 503, "says": "cannot reach the telephone system"}
+UNCLEAR = {"status": 503, "says": "got no clear answer"}
+LIMITED = {"status": 429, "says": "Too many attempts."}
+FIGURES_AWAY = {"status": 503, "says": "We cannot show your figures at the moment."}
+TOO_MANY = posted("/password-reset/", times=20, email=BOB)
+BLOCKED = {"says": "The security check could not be loaded.", "noise": r"api\.js|ERR_FAILED"}
+NO_SCRIPT = {"says": "The security check needs JavaScript.", "javascript": False}
+
+
+def in_doubt(method: str) -> Step:
+    """The carrier has done it and says that it failed."""
+    return fault(method, "status_after", status=503)
+
+
+def says(method: str, code: int, message: str) -> Step:
+    """The carrier refuses with a code of its own."""
+    return fault(method, "code", status=code, message=message)
+
+
+def wrong_codes(times: int) -> tuple[Step, ...]:
+    """Type a code that cannot be right."""
+    return (ASKED, *repeat(send(code="00000000"), times))
+
+
+STATES = (
+    row("welcome: open", go("/"), says="Your account at Aurora"),
+    row("welcome: sign-up closed", go("/"), says="Your account at Eridanus", brand=ERIDANUS),
+    row(
+        "welcome: signed out",
+        carrier_has("70005", email=LEAVER),
+        go("/"),
+        sign_out,
+        says="You are signed out.",
+        by=LEAVER,
+    ),
+    row("sign-up: empty", go("/sign-up/"), says="One form"),
+    row("sign-up: invisible captcha", go("/sign-up/"), says="One form", brand=CYGNUS),
+    row("sign-up: scored captcha", go("/sign-up/"), says="One form", brand=DRACO),
+    row("sign-up: nothing filled in", send("/sign-up/", captcha=False), says="Please look at the marked"),
+    row("sign-up: wrong", send("/sign-up/", **{**DORA, "phone": "12", "email": "dora@"}), says="marked"),
+    row(
+        "sign-up: e-mail taken",
+        says("register_customer", 4103, "taken"),
+        SIGNED_UP,
+        says="already an account",
+    ),
+    row(
+        "sign-up: refused in the carrier's words", send("/sign-up/", **{**DORA, "email": ALICE}), says="taken"
+    ),
+    row(
+        "sign-up: captcha refused", says("register_customer", 4101, "no"), SIGNED_UP, says="was not accepted"
+    ),
+    row("sign-up: in doubt", in_doubt("register_customer"), SIGNED_UP, **UNCLEAR),
+    row("sign-up: carrier busy", fault("register_customer", "status", status=429), SIGNED_UP, **BUSY),
+    row("sign-up: carrier away", SIGNED_UP, **AWAY),
+    row("sign-up: limited", TOO_MANY, SIGNED_UP, **LIMITED),
+    row("sign-up: closed", go("/sign-up/"), says="Sign-up is closed", brand=ERIDANUS),
+    row("sign-up: captcha blocked", block_captcha, go("/sign-up/"), wait_in_vain, **BLOCKED),
+    row("sign-up: no JavaScript", go("/sign-up/"), **NO_SCRIPT),
+    row("confirm: signed up", SIGNED_UP, says="We have sent a mail to"),
+    row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code stands in the mail"),
+    row(
+        "confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="The code stands in the mail"
+    ),
+    row(
+        "confirm: nothing filled in",
+        send("/sign-up/confirm/", captcha=False),
+        says="Please look at the marked",
+    ),
+    row("confirm: wrong code", SIGNED_UP, send(code="WRONG"), says="The code is invalid."),
+    row("confirm: already", *CONFIRMED, says("confirm_email", 4106, "x"), CONFIRM, says="confirmed already"),
+    row("confirm: in doubt", SIGNED_UP, in_doubt("confirm_email"), send(code="ABCDEFGH"), **UNCLEAR),
+    row("confirm: carrier away", CONFIRM, **AWAY),
+    row("confirm: limited", TOO_MANY, CONFIRM, **LIMITED),
+    row(
+        "confirm: no mail from us",
+        SIGNED_UP,
+        fault("smtp", "down"),
+        RIGHT_CODE,
+        status=503,
+        says="cannot send",
+    ),
+    row("confirm: captcha blocked", block_captcha, go("/sign-up/confirm/"), wait_in_vain, **BLOCKED),
+    row("confirm: no JavaScript", go("/sign-up/confirm/"), **NO_SCRIPT),
+    row("sign-in: empty", go("/sign-in/"), says="We mail you a code"),
+    row("sign-in: with a captcha", go("/sign-in/"), says="We mail you a code", brand=BOREALIS),
+    row("sign-in: no address", send("/sign-in/"), says="Please look at the marked"),
+    row(
+        "sign-in: captcha missing",
+        send("/sign-in/", captcha=False, email="NEW"),
+        brand=BOREALIS,
+        says="marked",
+    ),
+    row(
+        "sign-in: captcha refused", fault("siteverify", "refuse"), ASKED, brand=BOREALIS, says="not accepted"
+    ),
+    row("sign-in: captcha away", GOOGLE_AWAY, ASKED, brand=BOREALIS, status=503, says="does not work"),
+    row("sign-in: limited", posted("/sign-in/", times=3, email="NEW"), ASKED, **LIMITED),
+    row("sign-in: no mail from us", fault("smtp", "down"), ASKED, status=503, says="cannot send mail"),
+    row("sign-in: sign-up closed", go("/sign-in/"), says="We mail you a code", brand=ERIDANUS),
+    row("code: asked for", ASKED, says="Enter your code"),
+    row("code: nothing filled in", ASKED, send(), says="Please look at the marked"),
+    row("code: not a code", ASKED, send(code="1234"), says="8 digits"),
+    row("code: wrong", *wrong_codes(1), says="You can try 2 more times."),
+    row("code: wrong again", *wrong_codes(2), says="You can try 1 more time."),
+    row("code: used up", *wrong_codes(3), says="Ask for a new one."),
+    row("code: expired", ASKED, EXPIRED, enter_mailed(SIGN_IN), says="Ask for a new one."),
+    row(
+        "code: limited",
+        posted("/sign-in/", email="NEW"),
+        TOO_MANY_CODES,
+        ASKED,
+        send(code="1" * 8),
+        **LIMITED,
+    ),
+    row("code: confirmed", *CONFIRMED, says="Your e-mail address is confirmed."),
+    row("code: confirmed elsewhere", *CONFIRMED_ELSEWHERE, says="set your own now"),
+    row("home: balance", go("/"), by=ALICE, says="Hello Alice"),
+    row("home: in pounds", go("/"), by=CHARLIE, brand=BOREALIS, says="£"),
+    row("home: in debt", carrier_has("70002", balance="-42.5"), go("/"), by=BOB, says="42.50"),
+    row("home: nothing", carrier_has("70003", email=NINA, entries=[]), go("/"), by=NINA, says="0.00"),
+    row("home: long and large", carrier_has("70004", **RICH), go("/"), by=LONG, says="987,654,321"),
+    row("home: sums do not hold", dialect(methods=SWAPPED), go("/"), by=ALICE, says="do not add up"),
+    row("home: no account number", NO_NUMBER, go("/"), by=NORA, says="not known to us yet"),
+    row("home: account number refused", OTHER_NUMBER, go("/"), by=RHEA, says="does not fit our records"),
+    row("home: account number is new", *CONFIRMED_ELSEWHERE, enter_mailed(SIGN_IN), says="was added to your"),
+    row("home: carrier away", go("/"), by=FAY, **{**FIGURES_AWAY, "brand": FORNAX}),
+    row("home: carrier fails", fault("customer_balance", "status"), go("/"), by=ALICE, **FIGURES_AWAY),
+    row("statement: this month", go("/statement/"), by=ALICE, says="Closing balance"),
+    row("statement: a period", go("/statement/", **JANUARY), by=ALICE, says="242.09"),
+    row("statement: last month", go("/statement/"), last_month, by=ALICE, says="Closing balance"),
+    row(
+        "statement: long and large",
+        carrier_has("70004", **RICH),
+        go("/statement/"),
+        by=LONG,
+        says="987,654,321",
+    ),
+    row("statement: not a date", go("/statement/", from_date="x", to_date=""), by=ALICE, says="valid date"),
+    row("statement: wrong way round", go("/statement/", **BACKWARDS), by=ALICE),
+    row("statement: in the future", go("/statement/", **FUTURE), by=ALICE),
+    row(
+        "statement: sums do not hold",
+        dialect(methods=SWAPPED),
+        go("/statement/"),
+        by=ALICE,
+        says="do not add",
+    ),
+    row("statement: no account number", NO_NUMBER, go("/statement/"), by=NORA, says="not known to us yet"),
+    row(
+        "statement: carrier fails",
+        fault("customer_balance", "status"),
+        go("/statement/"),
+        by=ALICE,
+        **FIGURES_AWAY,
+    ),
+    row(
+        "statement: no file",
+        fault("customer_balance", "status"),
+        go("/statement.csv"),
+        by=ALICE,
+        **FIGURES_AWAY,
+    ),
+    row("open: ready", go("/account/open/"), by=ALICE, says="This button opens it"),
+    row(
+        "open: with a password",
+        go("/account/open/"),
+        by=ERIN,
+        brand=ERIDANUS,
+        says="Password of your telephone",
+    ),
+    row("open: password missing", send("/account/open/"), by=ERIN, brand=ERIDANUS, says="marked"),
+    row("open: captcha missing", send("/account/open/", captcha=False), by=ALICE, says="marked"),
+    row("open: already opened", open_twice, by=ALICE, says="Your account was opened by that click"),
+    row("open: in doubt", in_doubt("login_via_url"), send("/account/open/"), by=ALICE, **UNCLEAR),
+    row("open: refused", fault("login_via_url", "status", status=404), send("/account/open/"), by=ALICE),
+    row("open: carrier away", send("/account/open/"), by=FAY, **AWAY),
+    row("open: limited", TOO_MANY, send("/account/open/"), by=ALICE, **LIMITED),
+    row(
+        "open: no account number",
+        NO_NUMBER,
+        go("/account/open/"),
+        by=NORA,
+        status=409,
+        says="not known to us",
+    ),
+    row("open: captcha blocked", block_captcha, go("/account/open/"), wait_in_vain, by=ALICE, **BLOCKED),
+    row("open: no JavaScript", go("/account/open/"), by=ALICE, **NO_SCRIPT),
+    row("reset: empty", go("/password-reset/"), says="Reset your password"),
+    row("reset: nothing filled in", send("/password-reset/", captcha=False), says="marked"),
+    row("reset: sent", send("/password-reset/", email=ALICE), says="Look into your mailbox"),
+    row("reset: from nowhere", go("/password-reset/sent/"), says="Look into your mailbox"),
+    row("reset: in doubt", in_doubt("reset_password"), send("/password-reset/", email=ALICE), **UNCLEAR),
+    row("reset: carrier away", send("/password-reset/", email=FAY), **AWAY),
+    row("reset: limited", TOO_MANY, send("/password-reset/", email=ALICE), **LIMITED),
+    row("reset: captcha blocked", block_captcha, go("/password-reset/"), wait_in_vain, **BLOCKED),
+    row("reset: no JavaScript", go("/password-reset/"), **NO_SCRIPT),
+    row("error: 400 too large", send_too_much, status=400, says="We could not read that"),
+    row("error: 400 no such host", at_host("nobody.localhost"), status=400, says="No portal here"),
+    row(
+        "error: 403 form expired",
+        go("/sign-in/"),
+        forget_cookies,
+        send(),
+        status=403,
+        says="form has expired",
+    ),
+    row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
+    row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
+)
+
+
+class Visits:
+    """Makes visitors and leads them to states; nobody signs in twice."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        new_context: Callable[..., tuple[BrowserContext, Watch]],
+        keys: dict[tuple[str, str], list[dict[str, Any]]],
+    ) -> None:
+        self.stack, self.new_context, self.keys = stack, new_context, keys
+
+    def reach(self, state: State, **options: object) -> Page:
+        """The page in that state, the carrier as new but for it. Whatever else goes wrong is noted."""
+        address = new_address()
+        headers = {} if state.brand.kind in NO_HEADERS else {"X-Forwarded-For": address}
+        context, watch = self.new_context(
+            java_script_enabled=state.javascript, extra_http_headers=headers, **options
+        )
+        if state.status >= 400:
+            watch.expect(f"status of {state.status}")
+        watch.expect(state.noise)
+        self.stack.fresh()
+        visitor = Visitor(context.new_page(), self.stack, state.brand, address)
+        if state.by:
+            visitor.come_as(state.by, self.keys)
+        for step in state.steps:
+            step(visitor)
+        assert visitor.status == state.status, f"{state.name}: {visitor.status} at {visitor.page.url}"
+        return visitor.page
