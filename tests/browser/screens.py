@@ -1,19 +1,26 @@
-"""`python -m tests.browser.screens [--out docs/screens]`: the journey in pictures, for the README."""
+"""`make screens`: the journey in pictures, for the README, and every state of every page in every look.
+
+The former go to docs/screens, the latter to .screens, which git ignores: one picture for each state, language,
+width and colour scheme, and sheets of them to look through. `--only sign-up` takes the states that match.
+"""
 
 import argparse
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import django
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
 
-from tests.browser import chromium  # noqa: E402
+from tests.browser import album, chromium  # noqa: E402
 from tests.browser.journey import Journey, Person  # noqa: E402
 from tests.browser.stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
+from tests.browser.states import CUSTOMERS, STATES, State, Visits  # noqa: E402
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 720}
 # Pages of the journey in their order; each becomes NN-name.png.
@@ -66,41 +73,65 @@ def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options
         album.shoot(journey.page, "home-unavailable")
 
 
-def take(out: Path, everything: bool) -> None:
-    """All pictures, into one folder."""
+def take_readme(browser: Browser, stack: Stack, out: Path) -> None:
+    """The pictures of the README."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
-        tmp = Path(name)
-        with running(tmp, tmp) as stack:
-            every = (*PICTURES, "home-unavailable", "reset-sent", "sign-in", "mail-code", "mail-reset")
-            phone = every if everything else ("sign-up", "home")
-            dark = every if everything else ("home", "statement")
-            first = every if everything else (*PICTURES, "home-unavailable")
-            walk(
-                browser,
-                stack,
-                Album(out, "", first),
-                Person("dora@example.com"),
-                viewport=DESKTOP,
-                locale="en-AU",
-            )
-            for album, options in (
-                (Album(out, "-phone", phone), {"viewport": PHONE, "locale": "en-AU"}),
-                (Album(out, "-dark", dark), {"viewport": DESKTOP, "color_scheme": "dark", "locale": "en-GB"}),
-            ):
-                stack.fresh()
-                walk(browser, stack, album, Person("emil@example.com", "Emil", "Evans"), **options)
+    first = Album(out, "", (*PICTURES, "home-unavailable"))
+    walk(browser, stack, first, Person("dora@example.com"), viewport=DESKTOP, locale="en-AU")
+    for album_, options in (
+        (Album(out, "-phone", ("sign-up", "home")), {"viewport": PHONE, "locale": "en-AU"}),
+        (
+            Album(out, "-dark", ("home", "statement")),
+            {"viewport": DESKTOP, "color_scheme": "dark", "locale": "en-GB"},
+        ),
+    ):
+        stack.fresh()
+        walk(browser, stack, album_, Person("emil@example.com", "Emil", "Evans"), **options)
+
+
+def take_states(browser: Browser, stack: Stack, out: Path, states: list[State]) -> list[str]:
+    """Every state in every look, and the sheets; returns what went wrong on the way."""
+    problems: list[str] = []
+    opened: list[tuple[BrowserContext, chromium.Watch]] = []
+
+    def new_context(**options: Any) -> tuple[BrowserContext, chromium.Watch]:
+        context = browser.new_context(**options)
+        context.set_default_timeout(10_000)
+        opened.append((context, chromium.Watch(context)))
+        return opened[-1]
+
+    visits = Visits(stack, new_context, {})
+    for locale in album.LOCALES:
+        for state in states:
+            page = visits.reach(state, locale=locale)
+            album.shoot(page, state, out, locale)
+            context, watch = opened.pop()
+            context.close()
+            problems += [f"{state.name} ({locale}): {problem}" for problem in watch.problems]
+        for sheet in album.sheets(states, out, locale):
+            print(sheet, flush=True)
+    return problems
 
 
 def main() -> None:
     """Read the options and say what was written."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/screens")
-    parser.add_argument("--all", action="store_true", help="every page in every look, for looking at")
+    parser = argparse.ArgumentParser(prog="make screens", description=__doc__)
+    parser.add_argument("--readme", type=Path, default=ROOT / "docs/screens", help="folder for the README's")
+    parser.add_argument("--out", type=Path, default=ROOT / ".screens", help="folder for all states")
+    parser.add_argument("--only", default="", help="only states whose name matches, and none for the README")
     options = parser.parse_args()
-    take(options.out, options.all)
-    files = sorted(options.out.glob("*.png"))
-    print(f"{len(files)} pictures, {sum(file.stat().st_size for file in files) // 1024} kB, in {options.out}")
+    states = [state for state in STATES if re.search(options.only, state.name)]
+    with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
+        tmp = Path(name)
+        with running(tmp, tmp, customers=CUSTOMERS) as stack:
+            problems = take_states(browser, stack, options.out, states)
+            if not options.only:
+                stack.fresh()
+                take_readme(browser, stack, options.readme)
+    print(*problems, sep="\n")
+    for folder in (options.out, *(() if options.only else (options.readme,))):
+        files = list(folder.rglob("*.png"))
+        print(f"{len(files)} pictures, {sum(file.stat().st_size for file in files) // 2**20} MB, in {folder}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,89 @@
+"""Pictures of every state in every look, and sheets on which many lie side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page
+
+from tests.browser.states import State
+
+WIDTHS, SCHEMES, LOCALES = (1280, 360, 320), ("light", "dark"), ("en", "ar")
+PHONE = 600  # Pixels; anything narrower lies on the sheets in more detail.
+LONGEST = 1500  # Pixels of a picture's height on a sheet.
+PER_SHEET = 6
+GAP, CAPTION = 16, 24
+# Google's box chooses its size and colours when the page loads: put it up anew, by our own script.
+AGAIN = """() => {
+  for (const box of document.querySelectorAll(".g-recaptcha")) box.replaceWith(box.cloneNode(false));
+  const old = [...document.scripts].find((script) => /captcha[^/]*\\.js/.test(new URL(script.src).pathname)
+    && new URL(script.src).origin === location.origin);
+  const script = Object.assign(document.createElement("script"), { src: old.src, nonce: old.nonce });
+  document.head.append(script);
+}"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way of looking at a page."""
+
+    width: int
+    scheme: str
+    locale: str
+
+    def file(self, folder: Path, state: State) -> Path:
+        """Where its picture of a state lies."""
+        return folder / self.locale / state.slug / f"{self.width}-{self.scheme}.png"
+
+
+def looks(locale: str) -> list[Look]:
+    """Those of one language, in the order of a sheet's columns."""
+    return [Look(width, scheme, locale) for width in WIDTHS for scheme in SCHEMES]
+
+
+def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
+    """All pictures of one state in one language."""
+    for look in looks(locale):
+        page.set_viewport_size({"width": look.width, "height": 800})
+        page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        if page.locator(".g-recaptcha iframe").count():
+            page.evaluate(AGAIN)
+            page.frame_locator(".g-recaptcha iframe").locator("input").wait_for()
+        height = page.evaluate("document.documentElement.scrollHeight")
+        # A frame below the fold is painted only when the screen reaches down to it.
+        page.set_viewport_size({"width": look.width, "height": max(height, 500)})
+        file = look.file(folder, state)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=file)
+
+
+def sheets(states: list[State], folder: Path, locale: str) -> Iterator[Path]:
+    """Write the sheets of one language: the states of a page below each other, the looks side by side."""
+    for group in dict.fromkeys(state.group for state in states):
+        own = [state for state in states if state.group == group]
+        for number, begin in enumerate(range(0, len(own), PER_SHEET), 1):
+            path = folder / f"sheet-{locale}-{group}-{number}.png"
+            _sheet(own[begin : begin + PER_SHEET], folder, locale).save(path)
+            yield path
+
+
+def _sheet(states: list[State], folder: Path, locale: str) -> Image.Image:
+    rows = [[_small(look.file(folder, state)) for look in looks(locale)] for state in states]
+    widths = [max(row[nth].width for row in rows) + GAP for nth in range(len(rows[0]))]
+    heights = [max(picture.height for picture in row) + CAPTION + GAP for row in rows]
+    sheet = Image.new("RGB", (sum(widths) + GAP, sum(heights) + GAP), "#7f7f7f")
+    top = GAP
+    for state, row, height in zip(states, rows, heights, strict=True):
+        ImageDraw.Draw(sheet).text((GAP, top), state.name, fill="#ffffff", font_size=18)
+        for nth, picture in enumerate(row):
+            sheet.paste(picture, (GAP + sum(widths[:nth]), top + CAPTION))
+        top += height
+    return sheet
+
+
+def _small(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        scale = 0.5 if picture.width > PHONE else 0.75
+        small = picture.convert("RGB").resize((round(picture.width * scale), round(picture.height * scale)))
+    return small.crop((0, 0, small.width, min(small.height, LONGEST)))

@@ -1,0 +1,151 @@
+"""A new customer's whole way without a mouse, and what a screen reader makes of the pages on it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.states import DORA, STATES, State, Visits
+from tests.browser.stack import AURORA, Stack
+from tests.browser.visitor import newest_code
+
+MOST_STOPS = 40
+OUTLINE = "(element) => { const style = getComputedStyle(element); return [style.outlineStyle, style.outlineWidth]; }"
+
+
+class Keys:
+    """Nothing but the keyboard. Wherever the focus goes, it must be seen."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def tab_to(self, selector: str) -> Locator:
+        """Press Tab until the focus is on what the selector means."""
+        for _ in range(MOST_STOPS):
+            self.page.keyboard.press("Tab")
+            stop = self.page.locator(":focus")
+            if stop.count() and not stop.evaluate("(element) => element.matches('iframe')"):
+                style, width = stop.evaluate(OUTLINE)
+                assert style != "none" and width != "0px", (
+                    f"no focus to be seen on {stop.evaluate('e => e.outerHTML')}"
+                )
+            if self.page.locator(f"{selector}:focus").count():
+                return stop
+        raise AssertionError(f"{selector} cannot be reached with the Tab key on {self.page.url}")
+
+    def write(self, **fields: str) -> None:
+        """Fill in fields, going from one to the next."""
+        for name, value in fields.items():
+            self.tab_to(f"main [name={name}]")
+            self.page.keyboard.type(value)
+
+    def tick_captcha(self) -> None:
+        """Into the frame of another origin, and back out with the next Tab."""
+        self.tab_to(".g-recaptcha iframe")
+        self.page.keyboard.press("Space")
+        expect(self.page.locator("[name=g-recaptcha-response]")).not_to_have_value("")
+
+    def enter(self, selector: str) -> None:
+        """Go to a link or a button, and press Enter there."""
+        self.tab_to(selector)
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+
+    def skip(self) -> None:
+        """The first stop of each page leads past its head."""
+        self.page.keyboard.press("Tab")
+        expect(self.page.locator("a[href='#content']")).to_be_focused()
+        expect(self.page.locator("a[href='#content']")).to_be_in_viewport()
+        self.page.keyboard.press("Enter")
+        expect(self.page.locator("#content")).to_be_focused()
+
+
+def test_the_whole_way_needs_no_mouse(stack: Stack, page: Page) -> None:
+    email = "kim@example.com"
+    keys = Keys(page)
+    page.goto(stack.home(AURORA))
+    keys.skip()
+    keys.enter("main a[href='/sign-up/']")
+    keys.skip()
+    details = {name: value for name, value in DORA.items() if name != "accept_terms"}
+    keys.write(**{**details, "email": email})
+    keys.tab_to("[name=accept_terms]")
+    page.keyboard.press("Space")
+    keys.tick_captcha()
+    keys.enter("main form button:not([type=button])")
+    expect(page).to_have_url(re.compile("/sign-up/confirm/$"))
+    found = re.search(r"code is (\w+)", stack.carrier.mails(to=email)[-1]["text"])
+    assert found
+    keys.skip()
+    keys.write(code=found[1])
+    keys.tick_captcha()
+    keys.enter("main form button:not([type=button])")
+    expect(page).to_have_url(re.compile("/sign-in/code/$"))
+    keys.skip()
+    keys.write(code=newest_code(stack, email))
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.locator(".amount")).to_be_visible()
+    keys.enter("nav a[href='/statement/']")
+    keys.enter("main nav a:nth-of-type(2)")
+    assert "from_date" in page.url
+    keys.enter("nav a[href='/account/open/']")
+    keys.skip()
+    keys.tick_captcha()
+    keys.enter("main form button:not([type=button])")
+    assert page.url.startswith(stack.carrier.url)
+    page.goto(stack.home(AURORA))
+    keys.enter("form[action$='/sign-out/'] button")
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+def state(name: str) -> State:
+    return next(each for each in STATES if each.name == name)
+
+
+def test_a_screen_reader_hears_hint_and_error_with_the_field(visits: Visits) -> None:
+    page = visits.reach(state("sign-up: wrong"))
+    wrong = page.get_by_role("textbox", name="E-mail address")
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    expect(wrong).to_have_accessible_description(re.compile("confirmation.*valid email", re.S))
+    right = page.get_by_role("textbox", name="First name")
+    assert right.get_attribute("aria-invalid") is None
+    assert right.evaluate("(field) => field.required")
+    password = page.get_by_label("Password for your telephone account")
+    expect(password).to_have_accessible_description(re.compile("8 characters"))
+    expect(page.get_by_role("alert").first).to_contain_text("Please look at the marked fields.")
+
+
+HEADS: dict[str, Callable[[Page], Locator]] = {
+    "banner": lambda page: page.get_by_role("banner"),
+    "main": lambda page: page.get_by_role("main"),
+    "contentinfo": lambda page: page.get_by_role("contentinfo"),
+    "heading": lambda page: page.get_by_role("heading", level=1),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["welcome: open", "sign-up: wrong", "home: balance", "statement: a period", "error: 404"]
+)
+def test_a_screen_reader_finds_its_way(visits: Visits, name: str) -> None:
+    page = visits.reach(state(name))
+    for role, found in HEADS.items():
+        expect(found(page), role).to_have_count(1)
+    title, heading = page.title(), page.get_by_role("heading", level=1).inner_text()
+    assert title.strip()
+    assert heading.strip()
+    assert title.endswith("Aurora Phone")
+    for field in page.locator("main input:visible, main select:visible").all():
+        assert field.evaluate("(field) => field.labels.length"), field.evaluate("(field) => field.outerHTML")
+
+
+def test_a_statement_reads_as_a_table(visits: Visits) -> None:
+    page = visits.reach(state("statement: a period"))
+    expect(page.get_by_role("table")).to_match_aria_snapshot("""
+      - table:
+        - rowgroup:
+          - row "Opening balance $245.71"
+          - row "Payments $57.00"
+    """)
+    expect(page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Closing"))).to_have_count(1)
