@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev demo test check audit serve bench screens messages format clean
+.PHONY: help install dev demo test check audit serve bench screens lighthouse messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -52,8 +52,11 @@ serve: install ## The production server, with the settings of the environment or
 bench: dev ## Measure what a page and a carrier call cost, as ratios within one run.
 	$(BIN)/python -m tests.bench
 
-screens: dev ## Take the pictures of the README and of every page.
+screens: dev ## Take the pictures of the README and, into .screens, of every state of every page.
 	$(BIN)/python -m tests.browser.screens $(ARGS)
+
+lighthouse: dev ## Measure four pages with Lighthouse as on a phone; needs Node.
+	$(BIN)/python -m tests.browser.lighthouse $(ARGS)
 
 POT := locale/django.pot
 messages: dev ## Bring the catalogues in locale/ up to date with the texts, and compile them.
@@ -70,4 +73,4 @@ format: dev ## Put the code into its shape.
 	$(BIN)/ruff format .
 
 clean: ## Remove what make made.
-	rm -rf $(VENV) .demo staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .screens staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,8 @@
 """`make screens`: the journey in pictures, for the README, and every state of every page in every look.
 
-The former go to docs/screens, the latter to .screens, which git ignores: one picture for each state, language,
-width and colour scheme, and sheets of them to look through. `--only sign-up` takes the states that match.
+The former go to docs/screens, the latter to .screens, which git ignores: one picture for each state,
+language, width and colour scheme, and sheets of them to look through. `--only sign-up` takes the states
+that match.
 """
 
 import argparse

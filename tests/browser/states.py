@@ -5,6 +5,7 @@ a name (`page: state`), the steps that lead there, and where they differ from th
 status, some words that prove that it was reached (in English), who is signed in, and on which brand.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
@@ -360,3 +361,12 @@ class Visits:
             step(visitor)
         assert visitor.status == state.status, f"{state.name}: {visitor.status} at {visitor.page.url}"
         return visitor.page
+
+    def with_scripts(self, page: Page) -> Page:
+        """What a browser without JavaScript shows, in one with it: without, nothing can look at the page."""
+        html = re.sub(r"<script.*?</script>", "", page.content(), flags=re.S).replace("noscript", "div")
+        context, _ = self.new_context()
+        copy = context.new_page()
+        copy.route(page.url, lambda route: route.fulfill(body=html, content_type="text/html"))
+        copy.goto(page.url)
+        return copy

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.states import DORA, STATES, State, Visits
 from tests.browser.stack import AURORA, Stack
+from tests.browser.states import DORA, STATES, State, Visits
 from tests.browser.visitor import newest_code
 
 MOST_STOPS = 40
-OUTLINE = "(element) => { const style = getComputedStyle(element); return [style.outlineStyle, style.outlineWidth]; }"
+OUTLINE = "(element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth]"
 
 
 class Keys:
@@ -20,18 +20,17 @@ class Keys:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    def tab_to(self, selector: str) -> Locator:
+    def tab_to(self, selector: str) -> None:
         """Press Tab until the focus is on what the selector means."""
         for _ in range(MOST_STOPS):
             self.page.keyboard.press("Tab")
             stop = self.page.locator(":focus")
             if stop.count() and not stop.evaluate("(element) => element.matches('iframe')"):
                 style, width = stop.evaluate(OUTLINE)
-                assert style != "none" and width != "0px", (
-                    f"no focus to be seen on {stop.evaluate('e => e.outerHTML')}"
-                )
-            if self.page.locator(f"{selector}:focus").count():
-                return stop
+                unseen = style == "none" or width == "0px"
+                assert not unseen, f"no focus to be seen on {stop.evaluate('(e) => e.outerHTML')}"
+            if self.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+                return
         raise AssertionError(f"{selector} cannot be reached with the Tab key on {self.page.url}")
 
     def write(self, **fields: str) -> None:
