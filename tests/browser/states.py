@@ -29,6 +29,7 @@ from tests.browser.visitor import (
     follow_link,
     forget_cookies,
     go,
+    known_as,
     last_month,
     new_address,
     open_twice,
@@ -226,7 +227,7 @@ STATES = (
     row("code: wrong", *wrong_codes(1), says="You can try 2 more times."),
     row("code: wrong again", *wrong_codes(2), says="You can try 1 more time."),
     row("code: used up", *wrong_codes(3), says="Ask for a new one."),
-    row("code: expired", ASKED, EXPIRED, enter_mailed(SIGN_IN), says="Ask for a new one."),
+    row("code: expired", known_as(BOB), ASKED, EXPIRED, enter_mailed(SIGN_IN), says="Ask for a new one."),
     row(
         "code: limited",
         posted("/sign-in/", email="NEW"),
@@ -258,7 +259,13 @@ STATES = (
         by=LONG,
         says="987,654,321",
     ),
-    row("statement: not a date", go("/statement/", from_date="x", to_date=""), by=ALICE, says="valid date"),
+    row(
+        "statement: not a date",
+        go("/statement/", from_date="x", to_date=""),
+        by=ALICE,
+        says="Write the date like",
+        noise="does not conform",
+    ),
     row("statement: wrong way round", go("/statement/", **BACKWARDS), by=ALICE),
     row("statement: in the future", go("/statement/", **FUTURE), by=ALICE),
     row(

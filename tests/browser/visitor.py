@@ -218,6 +218,15 @@ def failing(name: str, step: Step) -> Step:
     return failed
 
 
+def known_as(email: str) -> Step:
+    """Be somebody whom the portal knows: NEW is this address from here on."""
+
+    def step(visitor: Visitor) -> None:
+        visitor.email = email
+
+    return step
+
+
 def sql(statement: str) -> Step:
     """Change the portal's database."""
     return lambda visitor: visitor.stack.sql(statement)
