@@ -73,15 +73,14 @@ def test_the_whole_way_needs_no_mouse(stack: Stack, page: Page) -> None:
     page.keyboard.press("Space")
     keys.tick_captcha()
     keys.enter("main form button:not([type=button])")
-    expect(page).to_have_url(re.compile("/sign-up/confirm/$"))
+    expect(page).to_have_url(re.compile("/sign-up/confirm/"))
     found = re.search(r"code is (\w+)", stack.carrier.mails(to=email)[-1]["text"])
     assert found
-    keys.skip()
+    # A redirect keeps the fragment of the link that skipped, so this page begins behind its head.
     keys.write(code=found[1])
     keys.tick_captcha()
     keys.enter("main form button:not([type=button])")
-    expect(page).to_have_url(re.compile("/sign-in/code/$"))
-    keys.skip()
+    expect(page).to_have_url(re.compile("/sign-in/code/"))
     keys.write(code=newest_code(stack, email))
     with page.expect_navigation():
         page.keyboard.press("Enter")
