@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
-from tests.browser.states import State
+from tests.browser.visits import State
 
 WIDTHS, SCHEMES, LOCALES = (1280, 360, 320), ("light", "dark"), ("en", "ar")
 PHONE = 600  # Pixels; anything narrower lies on the sheets in more detail.

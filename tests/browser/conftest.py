@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
 from tests.browser.chromium import Watch
+from tests.browser.people import CUSTOMERS
 from tests.browser.stack import Stack, running
-from tests.browser.states import CUSTOMERS, Visits
+from tests.browser.visits import Visits
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,8 +20,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
 
 from tests.browser import chromium  # noqa: E402
+from tests.browser.people import ALICE, CUSTOMERS  # noqa: E402
 from tests.browser.stack import AURORA, Stack, running  # noqa: E402
-from tests.browser.states import ALICE, CUSTOMERS  # noqa: E402
 from tests.browser.visitor import Caller, new_address  # noqa: E402
 
 LIGHTHOUSE = "lighthouse@12.8.2"
@@ -84,7 +84,8 @@ def main() -> int:
                 print(
                     f"{path:14}", *(f"{score:>{len(n)}}" for n, score in zip(CATEGORIES, found, strict=True))
                 )
-                print(*(f"    {loss}" for loss in losses(report)), sep="\n", flush=True)
+                for loss in losses(report):
+                    print(f"    {loss}", flush=True)
     return int(worst < LEAST)
 
 

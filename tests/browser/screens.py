@@ -20,8 +20,10 @@ django.setup()  # What tests share begins with Django's models.
 
 from tests.browser import album, chromium  # noqa: E402
 from tests.browser.journey import Journey, Person  # noqa: E402
+from tests.browser.people import CUSTOMERS  # noqa: E402
 from tests.browser.stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
-from tests.browser.states import CUSTOMERS, STATES, State, Visits  # noqa: E402
+from tests.browser.states import STATES  # noqa: E402
+from tests.browser.visits import State, Visits  # noqa: E402
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 720}
 # Pages of the journey in their order; each becomes NN-name.png.

@@ -5,20 +5,12 @@ a name (`page: state`), the steps that lead there, and where they differ from th
 status, some words that prove that it was reached (in English), who is signed in, and on which brand.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
-
-from tests.browser.chromium import Watch
-from tests.browser.stack import AURORA, BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX, BrandSpec, Stack
+from tests.browser.people import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
+from tests.browser.stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
 from tests.browser.visitor import (
-    PASSWORD,
     Step,
-    Visitor,
     at_host,
     block_captcha,
     carrier_has,
@@ -31,7 +23,6 @@ from tests.browser.visitor import (
     go,
     known_as,
     last_month,
-    new_address,
     open_twice,
     posted,
     send,
@@ -40,74 +31,14 @@ from tests.browser.visitor import (
     sql,
     wait_in_vain,
 )
+from tests.browser.visits import row
 
-HUGE = "Wilhelmina-Bartholomea Maximiliana Johanna"
-# Whom the portal knows; what a customer has at the carrier is said by the row.
-CUSTOMERS = {
-    "aurora": f"""email,account_number,first_name,last_name
-alice@example.com,70001,Alice,Archer
-bob@example.com,70002,Bob,Baker
-nina@example.com,70003,,
-wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example,70004,{HUGE},Featherstonehaugh
-nora@example.com,70006,Nora,North
-rhea@example.com,70007,Rhea,Rock
-leaver@example.com,70005,Lea,Lang
-""",
-    "borealis": "email,account_number\ncharlie@example.com,80001\n",
-    "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
-    "eridanus": "email,account_number,first_name\nerin@example.com,60001,Erin\n",
-}
-ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
-NORA, RHEA, LEAVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver"))
-ERIN, FAY = "erin@example.com", "fay@example.com"
-LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
-DORA = {
-    "first_name": "Dora",
-    "last_name": "Dunn",
-    "email": "NEW",
-    "phone": "+61 2 5550 0199",
-    "password": PASSWORD,
-    "accept_terms": "on",
-}
 JANUARY = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
 CONFIRMATION, SIGN_IN = r"code is (\w+)", r"\b([0-9]{8})\b"
 FUTURE = {"from_date": "2999-01-01", "to_date": "2999-01-31"}
 BACKWARDS = {"from_date": "2020-01-31", "to_date": "2020-01-01"}
 SWAPPED = {"customer_balance": {"results": {"payments": "other_charges", "other_charges": "payments"}}}
 RICH = {"email": LONG, "entries": [{"date": "2019-01-01", "kind": "payment", "amount": "987654321098.12345"}]}
-# Their scripts ask Google across origins, which a header of ours would turn into another kind of request.
-NO_HEADERS = ("v2-invisible", "v3")
-
-
-@dataclass(frozen=True)
-class State:
-    """One row."""
-
-    name: str
-    steps: tuple[Step, ...]
-    says: str = ""
-    status: int = 200
-    by: str = ""
-    brand: BrandSpec = AURORA
-    javascript: bool = True
-    noise: str = r"$^"  # What the browser may say on the way, beside the status.
-
-    @property
-    def group(self) -> str:
-        """The page, whose states lie on one sheet."""
-        return self.name.partition(":")[0]
-
-    @property
-    def slug(self) -> str:
-        """For names of files."""
-        return "-".join(self.name.replace(":", "").split())
-
-
-def row(name: str, *steps: Step, says: str = "", **more: object) -> State:
-    """A State whose steps stand in a row."""
-    return State(name, steps, says, **more)  # type: ignore[arg-type]
-
-
 NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")
 OTHER_NUMBER = sql(
     f"UPDATE accounts_user SET account_number = '', refused_account_number = '70001' WHERE email = '{RHEA}'"
@@ -337,43 +268,3 @@ STATES = (
     row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
     row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
 )
-
-
-class Visits:
-    """Makes visitors and leads them to states; nobody signs in twice."""
-
-    def __init__(
-        self,
-        stack: Stack,
-        new_context: Callable[..., tuple[BrowserContext, Watch]],
-        keys: dict[tuple[str, str], list[dict[str, Any]]],
-    ) -> None:
-        self.stack, self.new_context, self.keys = stack, new_context, keys
-
-    def reach(self, state: State, **options: object) -> Page:
-        """The page in that state, the carrier as new but for it. Whatever else goes wrong is noted."""
-        address = new_address()
-        headers = {} if state.brand.kind in NO_HEADERS else {"X-Forwarded-For": address}
-        context, watch = self.new_context(
-            java_script_enabled=state.javascript, extra_http_headers=headers, **options
-        )
-        if state.status >= 400:
-            watch.expect(f"status of {state.status}")
-        watch.expect(state.noise)
-        self.stack.fresh()
-        visitor = Visitor(context.new_page(), self.stack, state.brand, address)
-        if state.by:
-            visitor.come_as(state.by, self.keys)
-        for step in state.steps:
-            step(visitor)
-        assert visitor.status == state.status, f"{state.name}: {visitor.status} at {visitor.page.url}"
-        return visitor.page
-
-    def with_scripts(self, page: Page) -> Page:
-        """What a browser without JavaScript shows, in one with it: without, nothing can look at the page."""
-        html = re.sub(r"<script.*?</script>", "", page.content(), flags=re.S).replace("noscript", "div")
-        context, _ = self.new_context()
-        copy = context.new_page()
-        copy.route(page.url, lambda route: route.fulfill(body=html, content_type="text/html"))
-        copy.goto(page.url)
-        return copy

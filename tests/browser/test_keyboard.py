@@ -6,9 +6,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.people import DORA
 from tests.browser.stack import AURORA, Stack
-from tests.browser.states import DORA, STATES, State, Visits
+from tests.browser.states import STATES
 from tests.browser.visitor import newest_code
+from tests.browser.visits import State, Visits
 
 MOST_STOPS = 40
 OUTLINE = "(element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth]"

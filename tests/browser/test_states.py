@@ -3,7 +3,8 @@
 import pytest
 
 from tests.browser.chromium import check_calm, check_page, check_room
-from tests.browser.states import STATES, State, Visits
+from tests.browser.states import STATES
+from tests.browser.visits import State, Visits
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.slug)
