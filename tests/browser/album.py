@@ -45,13 +45,15 @@ def looks(locale: str) -> list[Look]:
 def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
     """All pictures of one state in one language."""
     for look in looks(locale):
-        page.set_viewport_size({"width": look.width, "height": 800})
+        # A frame below the fold is painted only when the screen reaches down to it.
+        page.set_viewport_size({"width": look.width, "height": 2000})
         page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         if page.locator(".g-recaptcha iframe").count():
             page.evaluate(AGAIN)
             page.frame_locator(".g-recaptcha iframe").locator("input").wait_for()
+            page.wait_for_timeout(150)  # Its paint comes from another process, and tells nobody.
+        page.set_viewport_size({"width": look.width, "height": 500})
         height = page.evaluate("document.documentElement.scrollHeight")
-        # A frame below the fold is painted only when the screen reaches down to it.
         page.set_viewport_size({"width": look.width, "height": max(height, 500)})
         file = look.file(folder, state)
         file.parent.mkdir(parents=True, exist_ok=True)
