@@ -23,7 +23,7 @@ from portal.admin_site import site
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
-_HISTORY = (_("Until now"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
+_HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
 
 # The history page tells these with their old and new values.
 _TOLD = ("email", "account_number")
@@ -66,8 +66,8 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     )
     staff_fieldsets = (
         (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
-        (_("May"), {"fields": ("is_active", "is_superuser", "brands")}),
-        (_("Until now"), {"fields": ("last_login", "date_joined")}),
+        (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -168,7 +168,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("Password"))
     def password_in_words(self, person: User) -> SafeString:
         """Whether there is one, and where to set it."""
-        state = gettext("Set.") if person.has_usable_password() else gettext("Not set.")
+        state = (
+            gettext("A password is set.") if person.has_usable_password() else gettext("No password is set.")
+        )
         url = reverse("admin:auth_user_password_change", args=(person.pk,))
         return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))
 

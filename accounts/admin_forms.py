@@ -40,7 +40,7 @@ class CustomerForm(PersonForm):
     """A customer of a brand."""
 
     clear_refused_number = forms.BooleanField(
-        label=_("Looked into"),
+        label=_("I have looked into this"),
         required=False,
         help_text=_("Takes the customer off the list “account number refused”."),
     )

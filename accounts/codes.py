@@ -6,6 +6,7 @@ import secrets
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from accounts.customers import customer_find, customer_verified
 from accounts.models import SignInCode, User
@@ -39,7 +40,14 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
     row, code = code_store(brand=brand, user=user, browser=browser)
     template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
     try:
-        mail.send(brand=brand, to=user.email if user else email, template=template, code=code, user=user)
+        mail.send(
+            brand=brand,
+            to=user.email if user else email,
+            template=template,
+            language=get_language() or "",
+            code=code,
+            user=user,
+        )
     except mail.MailNotSent:
         row.delete()
         attempt.delete()

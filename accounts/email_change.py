@@ -33,7 +33,7 @@ def email_change_request(*, brand: Brand, user: User, email: str, network: str, 
     row, code = code_store(brand=brand, user=user, browser=browser, new_email=email)
     template = "accounts/mail/email_taken" if _taken(user, email) else "accounts/mail/email_code"
     try:
-        mail.send(brand=brand, to=email, template=template, code=code)
+        mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
     except mail.MailNotSent:
         for each in (row, attempt, by):
             each.delete()
@@ -64,7 +64,13 @@ def email_change_confirm(
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
     with contextlib.suppress(mail.MailNotSent):  # Logged there; the change stands.
-        mail.send(brand=brand, to=old, template="accounts/mail/email_changed_old", by_staff=False)
+        mail.send(
+            brand=brand,
+            to=old,
+            template="accounts/mail/email_changed_old",
+            language=user.language,
+            by_staff=False,
+        )
 
 
 def email_changed_by_staff(*, user: User) -> None:
@@ -81,7 +87,13 @@ def email_changed_tell(*, user: User, old: str) -> bool:
     sent = True
     for to, template in ((old, "email_changed_old"), (user.email, "email_changed_new")):
         try:
-            mail.send(brand=user.brand, to=to, template=f"accounts/mail/{template}", by_staff=True)
+            mail.send(
+                brand=user.brand,
+                to=to,
+                template=f"accounts/mail/{template}",
+                language=user.language,
+                by_staff=True,
+            )
         except mail.MailNotSent:
             sent = False
     return sent

@@ -43,6 +43,7 @@ class EmailField(forms.EmailField):
             "inputmode": "email",
             "autocapitalize": "none",
             "spellcheck": "false",
+            "dir": "ltr",
         }
         defaults = {"label": _("E-mail address"), "max_length": 254, "widget": forms.EmailInput(attrs=attrs)}
         super().__init__(**{**defaults, **options})
@@ -98,7 +99,9 @@ class SignUpForm(BrandForm):
         label=_("Phone"),
         max_length=40,
         validators=[_phone],
-        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        widget=forms.TextInput(
+            attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel", "dir": "ltr"}
+        ),
     )
     password = forms.CharField(
         label=_("Password for your telephone account"),
@@ -122,7 +125,7 @@ def _terms_label(brand: Brand) -> Any:
         format_html(link, url, text) if url else text
         for url, text in ((brand.terms_url, _("terms of service")), (brand.privacy_url, _("privacy policy")))
     )
-    return format_html(str(_("I accept the {} and the {}.")), terms, privacy)
+    return format_html(str(_("I accept the {terms} and the {privacy}.")), terms=terms, privacy=privacy)
 
 
 class ConfirmForm(BrandForm):
@@ -135,7 +138,12 @@ class ConfirmForm(BrandForm):
         label=_("Confirmation code"),
         max_length=200,
         widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+            attrs={
+                "autocomplete": "one-time-code",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "dir": "ltr",
+            }
         ),
         help_text=_("It stands in the mail we sent you."),
     )
@@ -170,7 +178,7 @@ class CodeForm(BrandForm):
                 format_lazy(_("The code has {digits} digits."), digits=SignInCode.DIGITS),
             )
         ],
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}),
     )
 
 

@@ -43,6 +43,10 @@ class User(AbstractUser):
     confirmed_at = models.DateTimeField(_("confirmed at the carrier"), null=True, blank=True, editable=False)
     verified_at = models.DateTimeField(_("first sign-in by code"), null=True, blank=True, editable=False)
 
+    language = models.CharField(
+        _("language of the last sign-in"), max_length=10, blank=True, default="", editable=False
+    )
+
     account_number_is_new = False  # True for the request in which a sign-in brought the number.
 
     class Meta:

@@ -6,10 +6,11 @@ from accounts.browsers import browser_of
 from accounts.models import SignIn, User
 
 
-def sign_in_record(*, user: User, user_agent: str) -> SignIn:
-    """Write down a sign-in of this moment. Old rows of the same customer go."""
+def sign_in_record(*, user: User, user_agent: str, language: str) -> SignIn:
+    """Write down a sign-in of this moment, and the page's language, for later mails. Old rows go."""
     browser, system = browser_of(user_agent)
     row = SignIn.objects.create(user=user, at=timezone.now(), browser=browser, system=system)
+    User.objects.filter(pk=user.pk).update(language=language)
     own = SignIn.objects.filter(user=user)
     own.filter(at__lt=row.at - SignIn.KEPT).delete()
     surplus = list(own.order_by("-at", "-pk").values_list("pk", flat=True)[SignIn.MOST :])

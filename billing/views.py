@@ -8,6 +8,7 @@ from typing import cast
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -116,6 +117,7 @@ def shown(statement: Statement) -> dict[str, object]:
     """What the templates of balance and statement want of a statement."""
     return {
         "statement": statement,
+        "as_of": timezone.now(),
         "figures": _figures(statement),
         "state": services.balance_state(statement),
         "moved": services.statement_moves(statement),

@@ -90,7 +90,7 @@ class BrandAdmin(PasteMixin, CarrierCheckMixin, PreviewAdmin, admin.ModelAdmin):
     def logo_preview(self, brand: Brand) -> str | SafeString:
         """The logo, small."""
         if not brand.pk or not brand.logo_hash:
-            return gettext("none")
+            return gettext("No logo")
         url = reverse("admin:portal_brand_logo", args=(brand.pk,))
         return format_html('<img src="{}?v={}" alt="{}" height="48">', url, brand.logo_hash, brand.name)
 

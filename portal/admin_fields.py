@@ -26,7 +26,7 @@ class SecretInput(forms.CharField):
         """Tell the field what is stored; its help text says no more than whether there is something."""
         self.stored = stored
         self.required = required and not stored
-        state = _("Set; leave this empty to keep it.") if stored else _("Not set.")
+        state = _("A key is stored; leave this empty to keep it.") if stored else _("No key is stored.")
         self.help_text = format_lazy("{} {}", state, _("Or a reference: env:PORTAL_SECRET_NAME"))
 
     def has_changed(self, initial: Any, data: Any) -> bool:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from portal import upstream
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
@@ -22,9 +25,7 @@ from portal.voipline import (
     UpstreamError,
     is_account_number,
 )
-
-_PORTAL_TAB = "the partner portal's Integrations/API tab"
-_OWN_ADDRESS = "this server's public IP address is shown by `curl https://ifconfig.me`, run on the server"
+from portal.words import spoken
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,17 @@ def _unusable(brand: Brand) -> str:
     try:
         upstream.carrier_of(brand)
     except SecretUnreadable as error:
-        return f"The API key cannot be read. {error}"
+        return _("The API key cannot be read. %(why)s") % {"why": error}
     except MappingError as error:
-        return f"The connection cannot be used as configured: {error}."
+        why = "; ".join(f"{key}: {spoken(words)}" for key, words in error.problems)
+        return _("The connection cannot be used as configured: %(why)s.") % {"why": why}
     return ""
 
 
 def _asked(brand: Brand, method: str, account_number: str) -> Finding:
     if account_number and not is_account_number(account_number):
-        return Finding(method, False, f"“{account_number}” cannot be an account number; nothing was asked.")
+        words = _("“%(number)s” cannot be an account number; nothing was asked.")
+        return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
     try:
@@ -70,10 +73,12 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
 
 
 def _fine(brand: Brand, statement: Statement) -> str:
-    text = f"The closing balance of this month is {statement.closing_balance:f} {brand.currency}."
+    balance = f"{statement.closing_balance:f} {brand.currency}"
+    text = _("The closing balance of this month is %(balance)s.") % {"balance": balance}
     if statement.sums_hold:
         return text
-    return f"{text} Its sums do not hold: are the names of the results assigned to the right figures?"
+    doubt = _("Its sums do not hold: are the names of the results assigned to the right figures?")
+    return f"{text} {doubt}"
 
 
 def _reason(error: UpstreamError) -> str:
@@ -82,86 +87,115 @@ def _reason(error: UpstreamError) -> str:
 
 
 def _path(brand: Brand, method: str) -> str:
-    return f"the path “{brand.method(method).path}”"
+    return brand.method(method).path
 
 
 def _unreachable(brand: Brand, error: UpstreamError) -> str:
     host = urlsplit(brand.carrier_url).netloc
-    return f"{host} cannot be reached: {_reason(error)}. {_advice(error.message)}"
+    words = _("%(host)s cannot be reached: %(reason)s. %(advice)s")
+    return words % {"host": host, "reason": _reason(error), "advice": _advice(error.message)}
 
 
 _ADVICE = (
-    ("resolved", "Check how the host is written in the API address, and this server's DNS."),
-    ("refused", "Nothing listens there: check host and port of the API address."),
-    ("certificate", "Check how the host is written; if it is right, the carrier must renew its certificate."),
-    ("TLS", "Is that an https port, and may this server open connections to it?"),
+    ("resolved", gettext_lazy("Check how the host is written in the API address, and this server's DNS.")),
+    ("refused", gettext_lazy("Nothing listens there: check host and port of the API address.")),
+    (
+        "certificate",
+        gettext_lazy(
+            "Check how the host is written; if it is right, the carrier must renew its certificate."
+        ),
+    ),
+    ("TLS", gettext_lazy("Is that an https port, and may this server open connections to it?")),
 )
 
 
 def _advice(message: str) -> str:
     for word, advice in _ADVICE:
         if word in message:
-            return advice
-    return "Check the API address, and that no firewall keeps this server from opening connections to it."
+            return str(advice)
+    return _("Check the API address, and that no firewall keeps this server from opening connections to it.")
 
 
 def _no_answer(_brand: Brand, error: UpstreamError) -> str:
-    return f"The carrier took the request and did not answer: {_reason(error)}. Try again in a few minutes."
+    words = _("The carrier took the request and did not answer: %(reason)s. Try again in a few minutes.")
+    return words % {"reason": _reason(error)}
 
 
 def _not_authorised(_brand: Brand, error: UpstreamError) -> str:
-    return (
-        f"Not authorised (code {error.status}). Either the API key is wrong, or this server's public IP "
-        f"address is not listed; the carrier does not say which. Compare both in {_PORTAL_TAB}; "
-        f"{_OWN_ADDRESS}."
-    )
+    return _(
+        "Not authorised (code %(code)s). Either the API key is wrong, or this server's public IP address is "
+        "not listed; the carrier does not say which. Compare both in the partner portal's Integrations/API "
+        "tab; this server's public IP address is shown by `curl https://ifconfig.me`, run on the server."
+    ) % {"code": error.status}
 
 
 def _rate_limited(_brand: Brand, error: UpstreamError) -> str:
     seconds = error.retry_after if isinstance(error, RateLimited) else None
-    wait = f"{seconds} seconds" if seconds is not None else "a few minutes"
-    return f"Too many requests: the carrier asks us to wait. Try again in {wait}."
+    if seconds is None:
+        return _("Too many requests: the carrier asks us to wait. Try again in a few minutes.")
+    words = ngettext(
+        "Too many requests: the carrier asks us to wait. Try again in %(count)d second.",
+        "Too many requests: the carrier asks us to wait. Try again in %(count)d seconds.",
+        seconds,
+    )
+    return words % {"count": seconds}
 
 
 def _server_error(_brand: Brand, error: UpstreamError) -> str:
-    return f"The carrier's server failed (code {error.status}). Try again later, or ask the carrier."
+    words = _("The carrier's server failed (code %(code)s). Try again later, or ask the carrier.")
+    return words % {"code": error.status}
 
 
 def _rejected(brand: Brand, error: UpstreamError) -> str:
     assert isinstance(error, Rejected)
     if error.meaning == "customer_unknown":
-        return f"The carrier knows no customer with this account number.{_said(error)}"
+        return _("The carrier knows no customer with this account number.") + _said(error)
     if error.status == 404:
-        or_number = ", or the account number" if error.method == "customer_balance" else ""
-        return (
-            f"Not found (code 404): {_path(brand, error.method)}{or_number} is unknown to the carrier."
-            f"{_said(error)} Compare the path with {_PORTAL_TAB}."
-        )
-    return (
-        f"The carrier refused the request (code {error.status}).{_said(error)} Compare the names of the "
-        f"parameters and the date format with {_PORTAL_TAB}; what codes mean belongs into the response codes."
+        return _not_found(brand, error) + _said(error)
+    words = _(
+        "The carrier refused the request (code %(code)s). Compare the names of the parameters and the date "
+        "format with the partner portal's Integrations/API tab; what codes mean belongs into the response "
+        "codes."
     )
+    return words % {"code": error.status} + _said(error)
+
+
+def _not_found(brand: Brand, error: UpstreamError) -> str:
+    words = (
+        _(
+            "Not found (code 404): the path “%(path)s”, or the account number, is unknown to the carrier. "
+            "Compare the path with the partner portal's Integrations/API tab."
+        )
+        if error.method == "customer_balance"
+        else _(
+            "Not found (code 404): the path “%(path)s” is unknown to the carrier. Compare it with the "
+            "partner portal's Integrations/API tab."
+        )
+    )
+    return words % {"path": _path(brand, error.method)}
 
 
 def _said(error: Rejected) -> str:
     texts = [f"{name}: {' '.join(told)}" for name, told in error.fields.items()]
     said = "; ".join(filter(None, [error.user_message, *texts]))
-    return f" It says: “{said}”." if said else ""
+    return " " + _("It says: “%(said)s”.") % {"said": said} if said else ""
 
 
 def _bad_answer(brand: Brand, error: UpstreamError) -> str:
     if error.status and 300 <= error.status <= 399:
-        path = _path(brand, error.method)
-        return f"The carrier redirects {path} (code {error.status}). Write the final address."
+        words = _("The carrier redirects the path “%(path)s” (code %(code)s). Write the final address.")
+        return words % {"path": _path(brand, error.method), "code": error.status}
     if "listed" in error.message:
-        return (
-            f"The carrier answered code {error.status}, which nobody has explained. Look it up in the list "
-            f"of {_PORTAL_TAB}, and add it to the response codes."
+        words = _(
+            "The carrier answered code %(code)s, which nobody has explained. Look it up in the list of the "
+            "partner portal's Integrations/API tab, and add it to the response codes."
         )
-    return (
-        f"The answer to {_path(brand, error.method)} has not the expected shape: {_reason(error)}. Compare "
-        f"the path and the names of the results with {_PORTAL_TAB}."
+        return words % {"code": error.status}
+    words = _(
+        "The answer to the path “%(path)s” has not the expected shape: %(reason)s. Compare the path and the "
+        "names of the results with the partner portal's Integrations/API tab."
     )
+    return words % {"path": _path(brand, error.method), "reason": _reason(error)}
 
 
 _TEXTS: dict[type[UpstreamError], Callable[[Brand, UpstreamError], str]] = {

@@ -60,13 +60,14 @@ def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def send(*, brand: Brand, to: str, template: str, **context: object) -> None:
+def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> None:
     """Send `templates/<template>_subject.txt` with `<template>.txt` and `.html`. Raises MailNotSent.
 
-    The two bodies extend `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
+    `language` is the reader's, where it is known; else it is the brand's. The two bodies extend
+    `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
     Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT).
     """
-    message = _message(brand, to, template, context)
+    message = _message(brand, to, template, language or brand.language, context)
     try:
         message.send()
     except (OSError, smtplib.SMTPException) as error:
@@ -74,8 +75,10 @@ def send(*, brand: Brand, to: str, template: str, **context: object) -> None:
         raise MailNotSent(type(error).__name__) from error
 
 
-def _message(brand: Brand, to: str, template: str, context: dict[str, object]) -> EmailMultiAlternatives:
-    with translation.override(brand.language):
+def _message(
+    brand: Brand, to: str, template: str, language: str, context: dict[str, object]
+) -> EmailMultiAlternatives:
+    with translation.override(language):
         values = {"brand": brand, "home": link(brand, "/"), **context}
         subject = render_to_string(f"{template}_subject.txt", values).strip()
         body = render_to_string(f"{template}.txt", values)

@@ -212,7 +212,7 @@ def test_the_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client
     page = admin_client.get(change_url(aurora), secure=True).content.decode()
     for secret in (CANARY, CANARY_SECRET, aurora.carrier_key.stored, "•••"):
         assert secret not in page
-    assert "Set; leave this empty to keep it." in page
+    assert "A key is stored; leave this empty to keep it." in page
     response = admin_client.post(change_url(aurora), brand_data(aurora, name="Aurora"), secure=True)
     assert response.status_code == 302
     saved = Brand.objects.get()

@@ -61,7 +61,7 @@ def test_a_failure_says_what_is_wrong(
 
 
 def test_an_unknown_account_is_told_from_a_wrong_path(simulator: Simulator, aurora: Brand) -> None:
-    assert "or the account number is unknown" in failure(aurora, "99999")
+    assert "or the account number, is unknown" in failure(aurora, "99999")
     aurora.response_codes.create(code="Customer not found", meaning="customer_unknown")
     assert "knows no customer with this account number" in failure(aurora, "99999")
 

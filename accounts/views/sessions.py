@@ -18,6 +18,7 @@ import secrets
 
 from django.contrib.auth import login, logout
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from accounts import signins
 from accounts.models import User
@@ -31,7 +32,9 @@ def session_begin(request: BrandRequest, user: User) -> None:
     """Sign in: a new session key, and nothing of the time before. It ends after SESSION_COOKIE_AGE."""
     request.session.flush()
     login(request, user)
-    row = signins.sign_in_record(user=user, user_agent=request.headers.get("User-Agent", ""))
+    row = signins.sign_in_record(
+        user=user, user_agent=request.headers.get("User-Agent", ""), language=get_language() or ""
+    )
     request.session.update({"sign_in_row": row.pk, "signed_in_at": row.at.timestamp()})
     request.session.set_expiry(row.ends_at)
 
