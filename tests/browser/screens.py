@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / ".screens", help="folder for all states")
     parser.add_argument("--only", default="", help="only states whose name matches, and none for the README")
     options = parser.parse_args()
+    expect.set_options(timeout=10_000)
     states = [state for state in STATES if re.search(options.only, state.name)]
     with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
         tmp = Path(name)

@@ -115,7 +115,10 @@ class Visitor:
     def pass_captcha(self) -> None:
         """Tick the box, where there is one."""
         if self.form.locator(".g-recaptcha[data-kind=v2-checkbox]").count():
-            self.page.frame_locator(".g-recaptcha iframe").locator("input").press("Space")
+            frame = self.page.locator(".g-recaptcha iframe").element_handle().content_frame()
+            assert frame
+            frame.wait_for_load_state("load")  # Before its script has come, ticking the box does nothing.
+            frame.locator("input").press("Space")
             expect(self.form.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 
     def press(self) -> None:
