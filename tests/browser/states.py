@@ -249,7 +249,7 @@ STATES = (
     row("reset: empty", go("/password-reset/"), says="Reset your password"),
     row("reset: nothing filled in", send("/password-reset/", captcha=False), says="marked"),
     row("reset: sent", send("/password-reset/", email=ALICE), says="Look into your mailbox"),
-    row("reset: from nowhere", go("/password-reset/sent/"), says="Look into your mailbox"),
+    row("reset: from nowhere", go("/password-reset/sent/"), says="Reset your password"),
     row("reset: in doubt", in_doubt("reset_password"), send("/password-reset/", email=ALICE), **UNCLEAR),
     row("reset: carrier away", send("/password-reset/", email=FAY), **AWAY),
     row("reset: limited", TOO_MANY, send("/password-reset/", email=ALICE), **LIMITED),

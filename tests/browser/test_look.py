@@ -23,7 +23,8 @@ LENGTHEN = """([name, person, email, big]) => {
   document.querySelectorAll(".amount, .figures td").forEach((one) => (one.textContent = big));
   const unseen = ".unseen, .skip, .g-recaptcha";
   const all = [...document.querySelectorAll("body *")].filter((one) => !one.closest(unseen));
-  return all.filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
+  const moved = (one) => one.closest(".top nav"); // A row that the finger moves.
+  return all.filter((one) => !moved(one) && one.getBoundingClientRect().right > innerWidth + 0.5)
     .map((one) => one.outerHTML.slice(0, 120));
 }"""
 SHIFT = """new Promise((done) => {

@@ -52,12 +52,15 @@ class Caller:
                 timeout=WITHIN,
             )
 
+    def _token(self, domain: str) -> str:
+        return self.stack.carrier.token(f"{self.brand.slug}-site-key", hostname=domain)
+
     def sign_in(self, email: str) -> list[dict[str, Any]]:
         """The cookies of somebody who has signed in."""
-        token = self.stack.carrier.token(f"{self.brand.slug}-site-key") if self.brand.secret_key else ""
+        domain = f"{self.brand.slug}.localhost"
+        token = self._token(domain) if self.brand.secret_key else ""
         self.post("/sign-in/", email=email, **({"g-recaptcha-response": token} if token else {}))
         self.post("/sign-in/code/", code=newest_code(self.stack, email))
-        domain = f"{self.brand.slug}.localhost"
         return [
             {"name": each.name, "value": each.value, "domain": domain, "path": "/"}
             for each in self.http.cookies
