@@ -1,0 +1,63 @@
+"""The states of the account page, of a change of e-mail, and of figures that the carrier does not give."""
+
+from tests.browser.people import ALICE, LEAVER, NORA
+from tests.browser.visitor import enter_mailed, fault, go, known_as, posted, send, sql
+from tests.browser.visits import row
+
+UNKNOWN_NUMBER = sql(f"UPDATE accounts_user SET account_number = '99999' WHERE email = '{NORA}'")
+NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")
+# A sign-in of this moment, because only such a one may change the address.
+FRESH = (known_as(LEAVER), send("/sign-in/", email="NEW"), enter_mailed(r"\b([0-9]{8})\b"))
+# The carrier does not know this customer, and the page after the sign-in says so.
+GONE = {"noise": "status of 409"}
+NEW_ADDRESS = send("/account/email/", email="lea.new@example.com")
+
+ACCOUNT_STATES = (
+    row("account: details", go("/account/"), by=ALICE, says="Signed in now"),
+    row("account: no account number", NO_NUMBER, go("/account/"), by=NORA, says="not known to us yet"),
+    row(
+        "account: signed out elsewhere",
+        *FRESH,
+        go("/account/"),
+        send(),
+        says="signed out everywhere else",
+        **GONE,
+    ),
+    row("e-mail change: new address", *FRESH, go("/account/email/"), says="Type the new address", **GONE),
+    row(
+        "e-mail change: the same address",
+        *FRESH,
+        send("/account/email/", email=LEAVER),
+        says="marked fields",
+        **GONE,
+    ),
+    row("e-mail change: code", *FRESH, NEW_ADDRESS, says="If the address can be used", **GONE),
+    row("e-mail change: wrong code", *FRESH, NEW_ADDRESS, send(code="00000000"), says="is not right", **GONE),
+    row("home: account not found", UNKNOWN_NUMBER, go("/"), by=NORA, status=409, says="We cannot find"),
+    row(
+        "home: our key is refused",
+        fault("customer_balance", "status", status=401),
+        go("/"),
+        by=ALICE,
+        status=503,
+        says="refuses our question",
+    ),
+    row(
+        "home: the carrier is busy",
+        fault("customer_balance", "status", status=429),
+        go("/"),
+        by=ALICE,
+        status=503,
+        says="Too many people are asking",
+    ),
+    row("sign-in: wanted a page", go("/account/"), says="Sign in"),
+    row("sign-in: a code asked for elsewhere", go("/sign-in/code/"), says="Sign in"),
+    row("sign-in: signed in already", go("/sign-in/"), by=ALICE, says="You are signed in already"),
+    row("error: 405", go("/sign-out/"), by=ALICE, status=405, says="This address is no page"),
+    row(
+        "reset: sent twice",
+        posted("/password-reset/", email=ALICE),
+        send("/password-reset/", email=ALICE),
+        says="Look into your mailbox",
+    ),
+)
