@@ -68,7 +68,7 @@ class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
         """What applies to whatever is left empty."""
         method = METHODS.get(override.method)
         if method is None:
-            return gettext("Choose a method. Above, “What applies by default” lists all seven.")
+            return gettext("Choose a method. All seven are listed at the top of this section.")
         return in_words(method)
 
 

@@ -89,7 +89,7 @@ class NameForm(forms.Form):
     """One name of the URL, and what it is for us."""
 
     name = forms.CharField(max_length=200, strip=False, widget=forms.HiddenInput)
-    ours = forms.ChoiceField(label=_("Ours"), required=False)
+    ours = forms.ChoiceField(label=_("Our name for it"), required=False)
     value = forms.CharField(label=_("Constant's value"), required=False, max_length=200)
 
     def __init__(self, *args: Any, method: Method, **kwargs: Any) -> None:
