@@ -63,11 +63,15 @@ def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
 def sheets(states: list[State], folder: Path, locale: str) -> Iterator[Path]:
     """Write the sheets of one language: the states of a page below each other, the looks side by side."""
     for group in dict.fromkeys(state.group for state in states):
-        own = [state for state in states if state.group == group]
+        own = [state for state in states if state.group == group and _taken(state, folder, locale)]
         for number, begin in enumerate(range(0, len(own), PER_SHEET), 1):
             path = folder / f"sheet-{locale}-{group}-{number}.png"
             _sheet(own[begin : begin + PER_SHEET], folder, locale).save(path)
             yield path
+
+
+def _taken(state: State, folder: Path, locale: str) -> bool:
+    return all(look.file(folder, state).exists() for look in looks(locale))
 
 
 def _sheet(states: list[State], folder: Path, locale: str) -> Image.Image:

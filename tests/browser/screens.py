@@ -9,11 +9,12 @@ import argparse
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import django
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
@@ -92,7 +93,9 @@ def take_readme(browser: Browser, stack: Stack, out: Path) -> None:
         walk(browser, stack, album_, Person("emil@example.com", "Emil", "Evans"), **options)
 
 
-def take_states(browser: Browser, stack: Stack, out: Path, states: list[State]) -> list[str]:
+def take_states(
+    browser: Browser, stack: Stack, out: Path, states: list[State], locales: Sequence[str]
+) -> list[str]:
     """Every state in every look, and the sheets; returns what went wrong on the way."""
     problems: list[str] = []
     opened: list[tuple[BrowserContext, chromium.Watch]] = []
@@ -103,11 +106,13 @@ def take_states(browser: Browser, stack: Stack, out: Path, states: list[State]) 
         opened.append((context, chromium.Watch(context)))
         return opened[-1]
 
-    visits = Visits(stack, new_context, {})
-    for locale in album.LOCALES:
+    for locale in locales:
+        visits = Visits(stack, new_context, {})  # Who signs out in one language signs in anew in the next.
         for state in states:
-            page = visits.reach(state, locale=locale)
-            album.shoot(page, state, out, locale)
+            try:
+                album.shoot(visits.reach(state, locale=locale), state, out, locale)
+            except (AssertionError, Error) as error:
+                problems.append(f"{state.name} ({locale}): NO PICTURE: {error}")
             context, watch = opened.pop()
             context.close()
             problems += [f"{state.name} ({locale}): {problem}" for problem in watch.problems]
@@ -122,13 +127,14 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, default=ROOT / "docs/screens", help="folder for the README's")
     parser.add_argument("--out", type=Path, default=ROOT / ".screens", help="folder for all states")
     parser.add_argument("--only", default="", help="only states whose name matches, and none for the README")
+    parser.add_argument("--locale", action="append", choices=album.LOCALES, help="one language; else all")
     options = parser.parse_args()
     expect.set_options(timeout=10_000)
     states = [state for state in STATES if re.search(options.only, state.name)]
     with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
         tmp = Path(name)
         with running(tmp, tmp, customers=CUSTOMERS) as stack:
-            problems = take_states(browser, stack, options.out, states)
+            problems = take_states(browser, stack, options.out, states, options.locale or album.LOCALES)
             if not options.only:
                 stack.fresh()
                 take_readme(browser, stack, options.readme)
@@ -136,6 +142,8 @@ def main() -> None:
     for folder in (options.out, *(() if options.only else (options.readme,))):
         files = list(folder.rglob("*.png"))
         print(f"{len(files)} pictures, {sum(file.stat().st_size for file in files) // 2**20} MB, in {folder}")
+    if problems:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
