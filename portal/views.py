@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -142,7 +142,9 @@ def unavailable(request: HttpRequest) -> HttpResponse:
         "We cannot reach our records at the moment, so we show nothing rather than something wrong."
         " Nothing was changed. Please try again in a few minutes."
     )
-    response = _error(request, 503, _("We will be back in a moment"), text, again=request.path)
+    # In a link, //name/ would be another host's address.
+    again = escape_leading_slashes(request.path)
+    response = _error(request, 503, _("We will be back in a moment"), text, again=again)
     response["Retry-After"] = "60"
     return response
 

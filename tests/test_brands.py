@@ -608,6 +608,16 @@ def test_without_a_database_there_is_still_an_honest_page(alice, browse, monkeyp
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
+def test_the_page_without_a_database_leads_to_no_other_host(aurora, browse, monkeypatch):
+    def gone(host: str) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("portal.middleware._brand_host", gone)
+    page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
+    assert "Open the page again" in page
+    assert 'href="//' not in page
+
+
 def test_even_a_broken_template_leaves_a_500_page(aurora, monkeypatch, caplog):
     monkeypatch.setattr(views, "render_to_string", lambda *_: 1 / 0)
     response = views.server_error(RequestFactory().get("/"))
