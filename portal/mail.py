@@ -37,7 +37,7 @@ _PREVIEW_END = "\u034f\u00a0" * 120
 
 
 class MailNotSent(Exception):
-    """The mail server did not take the mail; nothing was delivered."""
+    """The mail server did not take the mail, or the address cannot be written; nothing was delivered."""
 
 
 def link(brand: Brand, path: str) -> str:
@@ -67,10 +67,10 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
     Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT).
     """
-    message = _message(brand, to, template, language or brand.language, context)
     try:
-        message.send()
-    except (OSError, smtplib.SMTPException) as error:
+        _message(brand, to, template, language or brand.language, context).send()
+    # UnicodeError: a domain that IDNA cannot write.
+    except (OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         raise MailNotSent(type(error).__name__) from error
 

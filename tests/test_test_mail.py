@@ -58,6 +58,16 @@ def test_a_wrong_address_sends_nothing(admin_client: Client, aurora: Brand) -> N
     assert mail.outbox == []
 
 
+def test_a_domain_that_cannot_be_written_is_a_refusal_and_no_fault(
+    admin_client: Client, aurora: Brand
+) -> None:
+    too_long = "ü" * 60 + ".example"  # Short enough as it is typed, not in the form for the wire.
+    assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora, f"olga@{too_long}"))
+    Brand.objects.filter(pk=aurora.pk).update(from_email=f"no-reply@{too_long}")
+    assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora))
+    assert mail.outbox == []
+
+
 def test_test_mails_are_limited_per_operator(
     admin_client: Client, aurora: Brand, browse: Callable[..., Client]
 ) -> None:
