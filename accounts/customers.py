@@ -4,6 +4,7 @@ import logging
 from typing import TypedDict
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -95,6 +96,16 @@ def account_number_offer(*, user: User, account_number: str, proven: bool = Fals
         User.objects.filter(pk=user.pk).update(offered_account_number=account_number)
     elif not _take(user, account_number):
         _refuse(user, account_number, "held by another customer")
+
+
+def account_number_set_aside(*, user: User) -> None:
+    """The address is another now: a number that waits for the former one is for staff to look at."""
+    waiting = User.objects.filter(pk=user.pk).exclude(offered_account_number="")
+    if waiting.update(refused_account_number=F("offered_account_number"), offered_account_number=""):
+        logger.warning(
+            "account number not taken over",
+            extra={"customer": user.pk, "why": "offered to the former address"},
+        )
 
 
 def _take(user: User, account_number: str) -> bool:

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.codes import code_redeem, code_store
+from accounts.customers import account_number_set_aside
 from accounts.models import SignInCode, User
 from accounts.signins import sign_ins_end
 from portal import mail, ratelimit
@@ -58,8 +59,7 @@ def email_change_confirm(
     user.verified_at, user.confirmed_at = timezone.now(), None
     try:
         with transaction.atomic():
-            user.save(update_fields=["email", "verified_at", "confirmed_at"])
-            sign_ins_forget(user=user, but=sign_in)
+            _address_keep(user, but=sign_in)
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
@@ -73,11 +73,17 @@ def email_change_confirm(
         )
 
 
+def _address_keep(user: User, but: int = 0) -> None:
+    """Save the new address; whatever waited for the former one, or was begun with it, ends."""
+    user.save(update_fields=["email", "verified_at", "confirmed_at"])
+    account_number_set_aside(user=user)
+    sign_ins_forget(user=user, but=but)
+
+
 def email_changed_by_staff(*, user: User) -> None:
     """The new address has everything to prove again; sessions and codes of the former one end."""
     user.verified_at = user.confirmed_at = None
-    user.save(update_fields=["email", "verified_at", "confirmed_at"])
-    sign_ins_forget(user=user)
+    _address_keep(user)
     logger.info("e-mail address changed", extra={"customer": user.pk, "by": "staff"})
 
 

@@ -298,3 +298,24 @@ def test_mail_that_cannot_go_out_does_not_lose_what_staff_changed(
     alice.refresh_from_db()
     assert alice.email == NEW
     assert f"at the old address ({ALICE}) and the new one ({NEW})" in words(page)
+
+
+def test_a_number_that_waits_for_the_former_address_is_not_taken_by_the_new_one(client, alice, browse):
+    alice.account_number, alice.offered_account_number = "", "70888"
+    alice.save(update_fields=["account_number", "offered_account_number"])
+    change(client)
+    sign_in(browse(AURORA), NEW)
+    alice.refresh_from_db()
+    numbers = (alice.account_number, alice.offered_account_number, alice.refused_account_number)
+    assert numbers == ("", "", "70888")
+
+
+def test_nor_where_staff_changed_the_address(browse, operator, alice, caplog):
+    alice.account_number, alice.offered_account_number = "", "70888"
+    alice.save(update_fields=["account_number", "offered_account_number"])
+    page = save(browse, operator, alice, email=NEW)
+    sign_in(browse(AURORA), NEW)
+    alice.refresh_from_db()
+    assert (alice.account_number, alice.refused_account_number) == ("", "70888")
+    assert "account number not taken over" in caplog.text
+    assert page.status_code == 200
