@@ -4,7 +4,7 @@ The pasted text may hold the real key, a customer's number or a token. None of i
 names, and those constants that the operator chose.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -66,8 +66,12 @@ def _must_be_the_brands(brand: Brand, url: PastedUrl) -> None:
         raise ValueError(words % {"host": url.host})
     if not url.path.strip("/"):
         raise ValueError(gettext("The address has no path, so it names no method."))
+    _must_not_hold_the_key(brand, (url.path, *url.names))
+
+
+def _must_not_hold_the_key(brand: Brand, parts: Iterable[str]) -> None:
     key = _key(brand)
-    if key and any(key in unquote(part) for part in (url.path, *url.names)):
+    if key and any(key in unquote(part) for part in parts):
         raise ValueError(
             gettext(
                 "The path or a name in this address holds your API key, which travels in a header alone. "
@@ -102,7 +106,8 @@ def override_take(
     override.parameters = _differing(method, path, given, names)
     override.constants = {**override.constants, **(constants or {})}
     override.full_clean()
-    _must_stay_at_the_carrier(brand, path, constants or {})
+    _must_stay_at_the_carrier(brand, path, {*names.values(), *(constants or {})})
+    _no_constant_may_hold_the_key(brand, constants or {})
     override.save()
     return override
 
@@ -117,11 +122,15 @@ def _differing(method: str, path: str, given: Mapping[str, str], names: Mapping[
     return kept
 
 
-def _must_stay_at_the_carrier(brand: Brand, path: str, constants: Mapping[str, str]) -> None:
+def _must_stay_at_the_carrier(brand: Brand, path: str, names: Iterable[str]) -> None:
     try:
         address(brand.carrier_url, path, "0")
+        _must_not_hold_the_key(brand, (path, *names))  # As in a pasted URL: both may be typed anew.
     except ValueError as error:
         raise ValidationError({"path": str(error)}) from error
+
+
+def _no_constant_may_hold_the_key(brand: Brand, constants: Mapping[str, str]) -> None:
     key = _key(brand)
     if key and any(key in value for value in constants.values()):
         words = gettext("A constant holds your API key, which travels in a header alone. Leave it out.")

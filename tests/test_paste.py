@@ -226,6 +226,8 @@ def test_what_an_operator_wrote_before_stays(admin_client: Client, aurora: Brand
         ({"names-0-ours": "to_date"}, "to_date is chosen twice"),
         ({"names-4-ours": "="}, "Type the value that is always sent"),
         ({"names-4-ours": "=", "names-4-value": KEY}, "holds your API key"),
+        ({"path": f"{KEY}/get-customer-balance"}, "holds your API key"),
+        ({"names-0-name": KEY}, "holds your API key"),
         ({"path": "https://evil.example/x"}, "not on the carrier"),
         ({"path": "../x"}, "no . or .. segment"),
         ({"names-0-ours": "password"}, "Select a valid choice"),
