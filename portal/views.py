@@ -4,6 +4,7 @@ import hashlib
 import logging
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -124,6 +125,7 @@ def not_allowed(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
     text = _("It works only by the button that leads to it. From the start you get everywhere.")
     response = _error(request, 405, _("This address is no page"), text)
     response["Allow"] = refusal["Allow"]
+    response["X-Frame-Options"] = settings.X_FRAME_OPTIONS  # Its middleware is past already.
     return response
 
 

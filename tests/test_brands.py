@@ -519,6 +519,8 @@ def test_every_answer_carries_the_security_headers(alice, browse, settings):
             assert response.headers["Referrer-Policy"] == "same-origin", name
             assert "base-uri 'none'" in policy, name
             assert "object-src 'none'" in policy, name
+        if name in ("page", "404", "405", "csrf", "admin"):
+            assert response.headers["X-Frame-Options"] == "DENY", name
 
 
 @pytest.mark.parametrize("path", PATHS)
