@@ -6,21 +6,23 @@
   const PAUSE = 100;
   const WIDTH = 304; // Pixels of Google's checkbox; where there is less room, its compact form serves.
 
-  const loaded = new Promise((resolve, reject) => {
-    const began = Date.now();
+  // Google's script comes in two halves from two hosts, and only the second one answers.
+  const ready = new Promise((resolve) => {
     (function look() {
       if (window.grecaptcha && window.grecaptcha.ready) {
         window.grecaptcha.ready(resolve);
-      } else if (Date.now() - began > PATIENCE) {
-        reject(new Error("Google's script did not come"));
       } else {
         setTimeout(look, PAUSE);
       }
     })();
   });
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error("Google's script did not come")), PATIENCE);
+  });
+  const loaded = () => Promise.race([ready, late]); // Ready goes first: what comes late still serves.
 
-  function problem(form) {
-    form.querySelector("[data-captcha-problem]").hidden = false;
+  function problem(form, hidden = false) {
+    form.querySelector("[data-captcha-problem]").hidden = hidden;
   }
 
   // Kinds that run at the press of the button: hold the form back, get a token, then send the form as if
@@ -53,7 +55,7 @@
   }
 
   function checkbox(element) {
-    return loaded.then(() => {
+    return ready.then(() => {
       const size = element.clientWidth < WIDTH ? "compact" : "normal";
       const id = window.grecaptcha.render(element, { sitekey: element.dataset.sitekey, theme: theme(), size });
       window.addEventListener("pageshow", (event) => event.persisted && window.grecaptcha.reset(id));
@@ -62,7 +64,7 @@
 
   function invisible(element) {
     let settle = { resolve: () => {}, reject: () => {} };
-    const rendered = loaded.then(() =>
+    const rendered = ready.then(() =>
       window.grecaptcha.render(element, {
         sitekey: element.dataset.sitekey,
         size: "invisible",
@@ -71,6 +73,7 @@
       }),
     );
     atSubmit(element.closest("form"), async () => {
+      await loaded();
       const id = await rendered;
       window.grecaptcha.reset(id);
       return new Promise((resolve, reject) => {
@@ -84,10 +87,10 @@
   function scored(element) {
     const { sitekey, action } = element.dataset;
     atSubmit(element.form, async () => {
-      await loaded;
+      await loaded();
       element.value = await window.grecaptcha.execute(sitekey, { action });
     });
-    return loaded;
+    return ready;
   }
 
   function theme() {
@@ -96,6 +99,11 @@
 
   const kinds = { "v2-checkbox": checkbox, "v2-invisible": invisible, v3: scored };
   for (const element of document.querySelectorAll(".g-recaptcha[data-kind]")) {
-    kinds[element.dataset.kind](element).catch(() => problem(element.closest("form")));
+    const form = element.closest("form");
+    loaded().catch(() => problem(form));
+    kinds[element.dataset.kind](element).then(
+      () => problem(form, true),
+      () => problem(form),
+    );
   }
 })();

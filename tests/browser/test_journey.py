@@ -99,6 +99,32 @@ def test_without_googles_script_the_page_says_so(stack: Stack, page: Page, watch
     check_page(page, "sign-up without captcha")
 
 
+# What api.js defines at once; the rest it loads from another host, which a blocker or a network may not let in.
+HALF = """window.grecaptcha = {ready: (callback) => waiting.push(callback)}; const waiting = [];
+window.arrive = () => {
+  grecaptcha.render = (element) => element.append("Here it is");
+  waiting.forEach((callback) => callback());
+};"""
+
+
+@pytest.mark.parametrize("brand", [AURORA, CYGNUS, DRACO], ids=lambda brand: brand.kind)
+def test_without_the_second_half_of_googles_script_the_page_says_so(
+    stack: Stack, page: Page, brand: BrandSpec
+) -> None:
+    page.route("**/api.js*", lambda route: route.fulfill(body=HALF, content_type="text/javascript"))
+    page.goto(f"{stack.home(brand)}sign-up/")
+    expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_visible(timeout=10_000)
+
+
+def test_a_captcha_that_comes_late_takes_back_that_it_did_not_come(stack: Stack, page: Page) -> None:
+    page.route("**/api.js*", lambda route: route.fulfill(body=HALF, content_type="text/javascript"))
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_visible(timeout=10_000)
+    page.evaluate("arrive()")
+    expect(page.get_by_text("Here it is")).to_be_visible()
+    expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_hidden()
+
+
 def test_without_javascript_the_page_says_so(
     stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
