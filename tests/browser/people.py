@@ -13,13 +13,14 @@ wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example,70004,{
 nora@example.com,70006,Nora,North
 rhea@example.com,70007,Rhea,Rock
 leaver@example.com,70005,Lea,Lang
+mover@example.com,70008,Mo,Marsh
 """,
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
     "eridanus": "email,account_number,first_name\nerin@example.com,60001,Erin\n",
 }
 ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
-NORA, RHEA, LEAVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver"))
+NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver", "mover"))
 ERIN, FAY = "erin@example.com", "fay@example.com"
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
 DORA = {

@@ -9,6 +9,7 @@ from itertools import repeat
 
 from tests.browser.account_states import ACCOUNT_STATES
 from tests.browser.people import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
+from tests.browser.rare_states import RARE
 from tests.browser.stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
 from tests.browser.visitor import (
     Step,
@@ -269,4 +270,5 @@ STATES = (
     row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
     row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
     *ACCOUNT_STATES,
+    *RARE,
 )

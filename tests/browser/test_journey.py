@@ -99,7 +99,7 @@ def test_without_googles_script_the_page_says_so(stack: Stack, page: Page, watch
     check_page(page, "sign-up without captcha")
 
 
-# What api.js defines at once; the rest it loads from another host, which a blocker or a network may not let in.
+# What api.js defines at once; the rest it loads from another host, which a blocker may not let in.
 HALF = """window.grecaptcha = {ready: (callback) => waiting.push(callback)}; const waiting = [];
 window.arrive = () => {
   grecaptcha.render = (element) => element.append("Here it is");

@@ -182,8 +182,7 @@ def posted(path: str, times: int = 1, **fields: str) -> Step:
 
 def sign_out(visitor: Visitor) -> None:
     """Press the button that every page has for it."""
-    with visitor.page.expect_navigation():
-        visitor.page.locator("form[action$='/sign-out/'] button").first.click()
+    press("form[action$='/sign-out/'] button")(visitor)
 
 
 def follow_link(visitor: Visitor) -> None:
@@ -193,13 +192,34 @@ def follow_link(visitor: Visitor) -> None:
     visitor.go(found[1])
 
 
-def enter_mailed(pattern: str, path: str = "", **fields: str) -> Step:
-    """Send a form whose `code` is what the pattern finds in the newest mail."""
+def enter_mailed(pattern: str, path: str = "", *, newest: bool = True, **fields: str) -> Step:
+    """Send a form whose `code` is what the pattern finds in the newest mail, or in the one before it."""
 
     def step(visitor: Visitor) -> None:
-        found = re.search(pattern, visitor.stack.carrier.mails(to=visitor.email)[-1]["text"])
+        mails = visitor.stack.carrier.mails(to=visitor.email)
+        found = re.search(pattern, mails[-1 if newest else -2]["text"])
         assert found, pattern
         send(path, **fields, code=found[1])(visitor)
+
+    return step
+
+
+def sign_in_now(email: str) -> Step:
+    """Sign in at this moment, for what wants a recent sign-in; no limit counts those before."""
+
+    def step(visitor: Visitor) -> None:
+        visitor.stack.sql("DELETE FROM portal_attempt")
+        visitor.page.context.add_cookies(visitor.caller.sign_in(email))
+
+    return step
+
+
+def press(selector: str) -> Step:
+    """Press a button that leads to a page."""
+
+    def step(visitor: Visitor) -> None:
+        with visitor.page.expect_navigation():
+            visitor.page.locator(selector).first.click()
 
     return step
 
@@ -247,6 +267,11 @@ def last_month(visitor: Visitor) -> None:
 def at_host(host: str) -> Step:
     """Open the first page of another host."""
     return lambda visitor: visitor.page.goto(f"http://{host}:{visitor.stack.port}/") and None
+
+
+def at_admin(path: str) -> Step:
+    """Open a page of the admin's host."""
+    return lambda visitor: visitor.page.goto(f"http://admin.localhost:{visitor.stack.port}{path}") and None
 
 
 def open_twice(visitor: Visitor) -> None:

@@ -1,0 +1,72 @@
+"""Rarer states of the account page and of a change of e-mail, an older mail, and what stops everything."""
+
+from itertools import repeat
+
+from tests.browser.people import BOB, LONG, MOVER, RHEA
+from tests.browser.visitor import (
+    at_admin,
+    enter_mailed,
+    failing,
+    fault,
+    go,
+    known_as,
+    send,
+    sign_in_now,
+    sql,
+)
+from tests.browser.visits import row
+
+CLOSED = sql(
+    f"UPDATE accounts_user SET account_number = '79999', refused_account_number = '' WHERE email = '{RHEA}'"
+)
+GONE = {"by": RHEA, "status": 409, "says": "We cannot find the telephone account 79999."}
+NEW_ADDRESS = (sign_in_now(MOVER), send("/account/email/", email="NEW"))
+
+
+RARE = (
+    row("account: long", go("/account/"), by=LONG, says="Signed in now"),
+    row("e-mail change: nothing filled in", sign_in_now(MOVER), send("/account/email/"), says="marked"),
+    row(
+        "e-mail change: no mail from us",
+        sign_in_now(MOVER),
+        fault("smtp", "down"),
+        send("/account/email/", email="NEW"),
+        status=503,
+        says="cannot send mail",
+    ),
+    row(
+        "e-mail change: code used up",
+        *NEW_ADDRESS,
+        *repeat(send(code="00000000"), 3),
+        says="Ask for a new one.",
+    ),
+    row(
+        "e-mail change: nothing waits",
+        sign_in_now(MOVER),
+        go("/account/email/code/"),
+        says="No new e-mail address is waiting",
+    ),
+    row("statement: account closed", CLOSED, go("/statement/"), **GONE),
+    row(
+        "code: from an older mail",
+        known_as(BOB),
+        send("/sign-in/", email="NEW"),
+        send("/sign-in/", email="NEW"),
+        enter_mailed(r"\b([0-9]{8})\b", newest=False),
+        says="only the newest one counts",
+    ),
+    row(
+        "error: 503 no records",
+        failing("portal_brandhost", go("/")),
+        status=503,
+        says="We will be back in a moment",
+    ),
+    # Out of its sandbox axe cannot ask for the style sheet again.
+    row(
+        "preview: gone",
+        at_admin("/preview/no-such-link/auto/visitor/"),
+        status=404,
+        says="cannot be shown",
+        noise="XMLHttpRequest|ERR_FAILED|preload",
+    ),
+)
