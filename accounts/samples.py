@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import (
     BrandForm,
     CodeForm,
     ConfirmForm,
+    EmailCodeForm,
+    NewEmailForm,
     OpenForm,
     PasswordResetForm,
     SignInForm,
     SignUpForm,
 )
-from accounts.models import User
+from accounts.models import SignIn, User
 from portal.models import Brand
 from portal.samples import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
 
@@ -45,6 +48,15 @@ def _sign_up(brand: Brand, mood: str) -> dict[str, Any]:
 
 def _sign_up_page(brand: Brand) -> str:
     return "accounts/sign_up.html" if brand.signup_open else "accounts/sign_up_closed.html"
+
+
+def _details(_brand: Brand, _mood: str) -> dict[str, Any]:
+    rows = [SignIn(pk=1, at=timezone.now(), browser="Firefox", system="Windows")]
+    return {"here": 1, "live": rows, "last": rows}
+
+
+def _new_email(brand: Brand, _mood: str) -> dict[str, Any]:
+    return {"form": NewEmailForm(brand=brand, current=EMAIL)}
 
 
 _code = _form(CodeForm, email=EMAIL, confirmed=False, advise_reset=False)
@@ -90,6 +102,30 @@ PAGES = (
         "accounts:account_open",
         "accounts/no_account_number.html",
         lambda _brand, _mood: {},
+    ),
+    Sample(
+        _("My details"),
+        CUSTOMER,
+        "accounts:account",
+        "accounts/account.html",
+        _details,
+        (CUSTOMER, "accounts:account"),
+    ),
+    Sample(
+        _("Change your e-mail address"),
+        CUSTOMER,
+        "accounts:email",
+        "accounts/email.html",
+        _new_email,
+        (CUSTOMER, "accounts:email_code"),
+    ),
+    Sample(
+        _("Enter your code"),
+        CUSTOMER,
+        "accounts:email_code",
+        "accounts/email_code.html",
+        _form(EmailCodeForm, email="alex@new.example"),
+        (CUSTOMER, "accounts:account"),
     ),
     Sample(
         _("Reset the password"),
