@@ -113,3 +113,18 @@ def test_the_brands_page_is_right_in_every_look(admin: Page) -> None:
     check_page(admin, "brand")
     admin.get_by_role("navigation", name="Sections of this page").get_by_role("link", name="Captcha").click()
     expect(admin.get_by_label("Site key")).to_be_in_viewport()
+
+
+WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
+  rules: {'target-size': {enabled: true}},
+  runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
+
+
+def test_django_s_own_pages_meet_wcag_too(admin: Page) -> None:
+    home = admin.url
+    listed = ["accounts/user/", "accounts/user/1/change/", "portal/brand/", "portal/brand/1/history/"]
+    for path in ["", *listed, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
+        admin.goto(home + path)
+        admin.evaluate(AXE)
+        found = admin.evaluate(WHOLE)["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], path
