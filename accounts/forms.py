@@ -22,14 +22,13 @@ def _phone(value: str) -> None:
         raise ValidationError(_("Write the number with its area code, like +61 2 5550 0100."))
 
 
-def _name(label: Any, autocomplete: str, *, required: bool = True, help_text: Any = "") -> forms.CharField:
+def _name(label: Any, autocomplete: str, *, required: bool = True) -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(
         label=label,
         max_length=150,
         required=required,
         widget=widget,
-        help_text=help_text,
         validators=[validators.one_line],
     )
 
@@ -93,7 +92,7 @@ class SignUpForm(BrandForm):
 
     first_name = _name(_("First name"), "given-name")
     last_name = _name(_("Last name"), "family-name")
-    company_name = _name(_("Company"), "organization", required=False, help_text=_("If you have one."))
+    company_name = _name(_("Company"), "organization", required=False)
     email = EmailField(help_text=_("We send a confirmation to this address."))
     phone = forms.CharField(
         label=_("Phone"),

@@ -122,8 +122,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_allowed(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
     """405 as a page: somebody opened the address of a form's button."""
-    text = _("It works only by the button that leads to it. From the start you get everywhere.")
-    response = _error(request, 405, _("This address is no page"), text)
+    text = _("Nothing was done. Go back to the start, and use the button that belongs to it.")
+    response = _error(request, 405, _("This web address works only by a button"), text)
     response["Allow"] = refusal["Allow"]
     response["X-Frame-Options"] = settings.X_FRAME_OPTIONS  # Its middleware is past already.
     return response

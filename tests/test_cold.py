@@ -241,7 +241,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
     ("waited with the code", expired_code, "can no longer be used. Ask for a new one.", "/sign-in/"),
     ("waited with a form", form_of_an_old_tab, "Nothing was sent.", "/sign-in/?next=/statement/"),
     ("signed out and in elsewhere", form_after_a_sign_out_elsewhere, "in another tab", "/account/open/"),
-    ("waited with the session", session_over, "You were signed out because", HELP),
+    ("waited with the session", session_over, "If you were signed in before, that has ended", HELP),
     ("pressed back to the code", back_to_the_code_page, "You are signed in already.", "/account/open/"),
     ("sent the code again", code_again_after_sign_in, "You are signed in already.", "/account/open/"),
     ("sent the sign-up again", sign_up_again_by_back, "We have sent a mail to", "/sign-in/"),
@@ -251,7 +251,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
         "We mail you a way",
         HELP,
     ),
-    ("form in a second tab", form_after_sign_out_in_another_tab, "it was not sent", HELP),
+    ("form in a second tab", form_after_sign_out_in_another_tab, "was not accepted", HELP),
     ("signed out in both tabs", sign_out_twice, "You are signed out.", "/sign-in/"),
     ("asked twice, types the older", older_of_two_codes, "only the newest one counts", "/sign-in/"),
     (
@@ -309,7 +309,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
     ("busy", carrier_says(429), "try again in a minute", "/"),
     ("carrier down", carrier_says(503, "/statement/"), "try again in a few minutes", "/statement/"),
     ("disabled, at the start", disabled, "Sign in", "/sign-in/"),
-    ("disabled, at a page", disabled_at_a_page, "You were signed out because", HELP),
+    ("disabled, at a page", disabled_at_a_page, "If you were signed in before, that has ended", HELP),
     ("sign-up closed", sign_up_closed, "New accounts are opened by our team", "/sign-in/"),
 ]
 

@@ -58,9 +58,8 @@ WHY = {
     "again": _lazy("To change your e-mail address, sign in once more. We bring you back to it afterwards."),
 }
 _SIGNED_OUT = _lazy(
-    "To see that page, sign in. You were signed out because you signed out here or in another browser, your "
-    "e-mail address was changed, or your last sign-in was two weeks ago. If you had just sent a form, it was "
-    "not sent."
+    "To see that page, please sign in. If you were signed in before, that has ended: you signed out, your "
+    "e-mail address was changed, or two weeks have passed. A form that you have just sent was not accepted."
 )
 
 

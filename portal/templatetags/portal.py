@@ -8,12 +8,15 @@ from babel.numbers import format_currency, get_currency_precision
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, get_language_bidi, to_locale
 
 from portal import language
 from portal.models import Brand
 
 register = template.Library()
+
+# From right to left, an amount stays in one piece from left to right (UAX 9: LRI, PDI; LRM and RLM).
+_ISOLATE, _RELEASE, _MARKS = "\u2066", "\u2069", "\u200e\u200f"
 
 
 @register.filter
@@ -21,7 +24,8 @@ def money(amount: Decimal, brand: Brand) -> str:
     """An amount in the brand's currency, rounded half up to its minor unit, in the page's language."""
     unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
     rounded = amount.quantize(unit, ROUND_HALF_UP) + 0  # Adding 0 turns -0.00 into 0.00.
-    return str(format_currency(rounded, brand.currency, locale=_locale()))
+    text = str(format_currency(rounded, brand.currency, locale=_locale()))
+    return f"{_ISOLATE}{text.strip(_MARKS)}{_RELEASE}" if get_language_bidi() else text
 
 
 @register.filter

@@ -87,6 +87,7 @@ class Stack:
     dialect: Mapping[str, Any] = field(default_factory=dict)
     database: str = ""
     begun: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def home(self, brand: BrandSpec) -> str:
         """The brand's first page, where a person's visit begins."""
@@ -127,6 +128,10 @@ class Stack:
             file.execute(statement)
             file.commit()
 
+    def run(self, code: str) -> None:
+        """Run Python in the portal's own house, for what is signed or encrypted."""
+        _manage(self.environment, "shell", "-v", "0", "-c", code)
+
     def name_of(self, method: str, parameter: str) -> str:
         """What the carrier calls a parameter."""
         return str(
@@ -157,7 +162,7 @@ def running(
         with _database(tmp) as database:
             port = _free_port()
             stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {}, database)
-            environment = _environment(stack, database)
+            environment = stack.environment = _environment(stack, database)
             _collect_static(environment, shared)
             _manage(environment, "migrate", "--verbosity", "0")
             _manage(environment, "create_operator", OPERATOR, "--password-from-stdin", typed=PASSWORD)
