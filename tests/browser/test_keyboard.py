@@ -44,6 +44,9 @@ class Keys:
     def tick_captcha(self) -> None:
         """Into the frame of another origin, and back out with the next Tab."""
         self.tab_to(".g-recaptcha iframe")
+        frame = self.page.locator(".g-recaptcha iframe").element_handle().content_frame()
+        assert frame
+        frame.wait_for_load_state("load")  # Before its script has come, ticking the box does nothing.
         self.page.keyboard.press("Space")
         expect(self.page.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 
