@@ -151,7 +151,7 @@ def captcha_frame(error: str = "", dark: bool = False) -> Answer:
     box = (
         f'<p class="problem">ERROR for site owner: {error}</p>'
         if error
-        else '<p><input type="checkbox" id="robot"> <label for="robot">I\'m not a robot</label></p>'
+        else '<p><input type="checkbox" id="robot" disabled> <label for="robot">I\'m not a robot</label></p>'
         '<p id="said" role="status"></p>'
     )
     text = (

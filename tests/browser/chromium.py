@@ -14,8 +14,10 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Frame,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -144,3 +146,11 @@ def check_calm(page: Page, name: str) -> None:
     moving = page.evaluate(MOVING)
     assert moving == [], f"{name!r} moves: {moving}"
     page.emulate_media(reduced_motion="no-preference")
+
+
+def captcha_frame(page: Page) -> Frame:
+    """The frame of the page's captcha, with its script come: before that, ticking its box does nothing."""
+    frame = page.locator("iframe[title=reCAPTCHA]").element_handle().content_frame()
+    assert frame
+    expect(frame.locator("input")).to_be_enabled()
+    return frame

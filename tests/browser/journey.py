@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chromium import captcha_frame
 from tests.browser.stack import BrandSpec, Stack
 
 # CONTRACT's example: 245.71293 + 57 - (48.125 + 7.5 + 5) = 242.08793
@@ -78,7 +79,7 @@ class Journey:
 
     def tick(self) -> str:
         """Pass the captcha; returns the token that the form now holds."""
-        frame = self.page.frame_locator("iframe[title=reCAPTCHA]")
+        frame = captcha_frame(self.page)
         # By keyboard: just after a screen has changed its size, Chromium may deliver a click to the
         # frame's element instead of into the frame. The test of two captchas uses the mouse.
         frame.get_by_label("I'm not a robot").press("Space")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chromium import captcha_frame
 from tests.browser.people import DORA
 from tests.browser.stack import AURORA, Stack
 from tests.browser.states import STATES
@@ -43,10 +44,8 @@ class Keys:
 
     def tick_captcha(self) -> None:
         """Into the frame of another origin, and back out with the next Tab."""
+        captcha_frame(self.page)
         self.tab_to(".g-recaptcha iframe")
-        frame = self.page.locator(".g-recaptcha iframe").element_handle().content_frame()
-        assert frame
-        frame.wait_for_load_state("load")  # Before its script has come, ticking the box does nothing.
         self.page.keyboard.press("Space")
         expect(self.page.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import requests
 from playwright.sync_api import Frame, Locator, Page, Response, expect
 
+from tests.browser.chromium import captcha_frame
 from tests.browser.stack import BrandSpec, Stack
 
 PASSWORD = "a long enough passphrase"
@@ -118,10 +119,7 @@ class Visitor:
     def pass_captcha(self) -> None:
         """Tick the box, where there is one."""
         if self.form.locator(".g-recaptcha[data-kind=v2-checkbox]").count():
-            frame = self.page.locator(".g-recaptcha iframe").element_handle().content_frame()
-            assert frame
-            frame.wait_for_load_state("load")  # Before its script has come, ticking the box does nothing.
-            frame.locator("input").press("Space")
+            captcha_frame(self.page).locator("input").press("Space")
             expect(self.form.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 
     def press(self) -> None:

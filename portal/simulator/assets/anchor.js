@@ -36,4 +36,5 @@ function untick(event) {
 if (box) {
   box.addEventListener("change", tick);
   window.addEventListener("message", untick);
+  box.disabled = false; // Before this line nobody would notice that it is ticked.
 }
