@@ -7,17 +7,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.utils import timezone, translation
 
 from billing import periods
 from billing.services import neutral
-from portal.templatetags.portal import money
+from portal.templatetags.portal import moment, money, whole
 from portal.voipline import Timeouts
 from tests.conftest import AURORA, BOREALIS
 
@@ -172,6 +173,24 @@ def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amo
     settings.LANGUAGE_CODE = language
     brand = SimpleNamespace(currency=currency, language=language)
     assert money(Decimal(amount), brand).replace("\xa0", "") == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en-gb", "25 November 2026, 14:05"),
+        ("es", "25 de noviembre de 2026, 14:05"),
+        ("zh-hans", "2026年11月25日 14:05"),
+        ("ar", "25 نوفمبر 2026، 14:05"),
+    ],
+)
+def test_a_point_in_time_is_written_as_the_language_writes_it(language, shown):
+    with translation.override(language), timezone.override(UTC):
+        assert moment(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
+
+
+def test_a_word_with_a_hyphen_stays_in_one_line():
+    assert whole("Your e-mail <address>") == 'Your <span class="whole">e-mail</span> &lt;address&gt;'
 
 
 def test_each_brand_shows_its_own_currency(simulator, charlie, browse):

@@ -3,11 +3,13 @@
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_currency, get_currency_precision
 from django import template
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, get_language_bidi, to_locale
 
 from portal import language
@@ -37,7 +39,19 @@ def day(value: date) -> str:
 @register.filter
 def moment(value: datetime) -> str:
     """A point in time, in the current time zone, like 25 November 2026, 14:05."""
-    return str(format_datetime(timezone.localtime(value), "d MMMM y, HH:mm", locale=_locale()))
+    at, locale = timezone.localtime(value), _locale()
+    both = get_datetime_format("medium", locale=locale)
+    return str(both.format(format_time(at, "HH:mm", locale=locale), format_date(at, "long", locale=locale)))
+
+
+@register.filter
+def whole(text: str) -> SafeString:
+    """Text whose words with a hyphen, like e-mail, stay in one line."""
+    words = (
+        format_html('<span class="whole">{}</span>', word) if "-" in word else word
+        for word in text.split(" ")
+    )
+    return format_html_join(" ", "{}", ((word,) for word in words))
 
 
 @register.simple_tag
