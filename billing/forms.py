@@ -29,7 +29,10 @@ class _DateField(forms.DateField):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             widget=_DateInput(format="%Y-%m-%d", attrs={"min": EARLIEST.isoformat()}),
-            error_messages={"invalid": _("Write the date like 2026-01-31.")},
+            error_messages={
+                "invalid": _("Write the date like 2026-01-31."),
+                "required": _("Please fill this in."),
+            },
             **options,
         )
 

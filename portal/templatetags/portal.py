@@ -40,8 +40,8 @@ def day(value: date) -> str:
 def moment(value: datetime) -> str:
     """A point in time, in the current time zone, like 25 November 2026, 14:05."""
     at, locale = timezone.localtime(value), _locale()
-    both = get_datetime_format("medium", locale=locale)
-    return str(both.format(format_time(at, "HH:mm", locale=locale), format_date(at, "long", locale=locale)))
+    both = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
+    return both.format(format_time(at, "HH:mm", locale=locale), format_date(at, "long", locale=locale))
 
 
 @register.filter
