@@ -52,8 +52,8 @@
   function show() {
     if (!token) return;
     for (const frame of panel.querySelectorAll("[data-scheme]")) {
-      const address = `/preview/${token}/${frame.dataset.scheme}/${find("page").value}`;
-      if (frame.getAttribute("src") !== address) frame.src = address;
+      // Also where the address stays: two drafts of one second have the same link.
+      frame.src = `/preview/${token}/${frame.dataset.scheme}/${find("page").value}`;
     }
   }
 
