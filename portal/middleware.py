@@ -159,8 +159,6 @@ def _in_language(default: str, request: HttpRequest, get_response: Next) -> Http
     chosen = language.of_request(request, default)
     with translation.override(chosen):
         response = get_response(request)
-        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            response = views.not_allowed(request, response)
         response = response.render() if hasattr(response, "render") else response
     language.declare(response, chosen)
     return response
@@ -170,6 +168,20 @@ def _brand_host(host: str) -> BrandHost | None:
     if not host or host in settings.ADMIN_HOSTS:
         return None
     return BrandHost.objects.select_related("brand").defer("brand__logo").filter(host=host).first()
+
+
+def method_page(get_response: Next) -> Next:
+    """Make a page of Django's blank answer to a method that an address does not take.
+
+    The innermost, so that each of the others does to this page what it does to any.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        refused = response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        return views.not_allowed(request, response) if refused else response
+
+    return middleware
 
 
 def realm(get_response: Next) -> Next:

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -125,7 +124,6 @@ def not_allowed(request: HttpRequest, refusal: HttpResponse) -> HttpResponse:
     text = _("Nothing was done. Go back to the start, and use the button that belongs to it.")
     response = _error(request, 405, _("This web address works only by a button"), text)
     response["Allow"] = refusal["Allow"]
-    response["X-Frame-Options"] = settings.X_FRAME_OPTIONS  # Its middleware is past already.
     return response
 
 

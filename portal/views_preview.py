@@ -55,7 +55,7 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
     return redirect("preview:page", token=token, scheme=scheme, mood=VISITOR)
 
 
-@csrf_exempt  # A form here does nothing but lead on.
+@csrf_exempt  # What is sent is not read and changes nothing; a page without origin has no cookie to prove.
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @xframe_options_sameorigin
