@@ -10,6 +10,7 @@ from portal.admin_fields import WIDE
 from portal.models import Brand
 from portal.pasting import Proposal, propose
 from portal.voipline import METHODS, Match, Method
+from portal.words import spoken
 
 CONSTANT = "="  # No name of ours.
 MOST_NAMES = 60
@@ -44,7 +45,7 @@ class PasteForm(forms.Form):
             try:
                 self.proposal = propose(brand=self.brand, text=cleaned["text"], method=cleaned["method"])
             except ValueError as error:
-                self.add_error("text", str(error))
+                self.add_error("text", spoken(error))
             else:
                 self._expect_method()
         return cleaned

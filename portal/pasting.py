@@ -26,6 +26,7 @@ from portal.voipline import (
 )
 from portal.voipline.methods import PLACEHOLDER
 from portal.voipline.urls import address, origin
+from portal.words import spoken
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _must_stay_at_the_carrier(brand: Brand, path: str, names: Iterable[str]) -> 
         address(brand.carrier_url, path, "0")
         _must_not_hold_the_key(brand, (path, *names))  # As in a pasted URL: both may be typed anew.
     except ValueError as error:
-        raise ValidationError({"path": str(error)}) from error
+        raise ValidationError({"path": spoken(error)}) from error
 
 
 def _no_constant_may_hold_the_key(brand: Brand, constants: Mapping[str, str]) -> None:

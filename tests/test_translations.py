@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from django.conf import settings as django_settings
 from django.utils.translation import override, to_locale, trans_real
 
+from portal.admin_paste_forms import PasteForm
 from portal.language import OFFERED
 from portal.voipline import METHODS, MappingError, customise
 from portal.words import spoken
@@ -222,3 +223,11 @@ def test_no_mail_holds_an_untranslated_text(alice, browse, bracketed, mailoutbox
         urls = re.compile(r"https?://\S+|[\w.]+@[\w.]+")
         for text in (message.subject, message.body, html):
             assert outside(urls.sub("", text)) == []
+
+
+@pytest.mark.parametrize("text", ["no address", "https://user:secret@carrier.example/x?y=1"])
+def test_what_is_wrong_with_a_pasted_url_is_said_in_the_readers_language(aurora, bracketed, text):
+    with override("es"):
+        form = PasteForm(aurora, {"text": text, "method": ""})
+        [words] = form.errors["text"]
+    assert outside(words) == []
