@@ -14,26 +14,25 @@ from django.views.decorators.http import require_POST
 
 from portal.models import Brand
 from portal.proof import brand_check_carrier
-from portal.readiness import readiness, to_do
+from portal.readiness import missing, readiness, to_do
 from portal.resolving import without_dns
 
 # Each check waits for the carrier, up to 15 seconds a call.
 CHECKED_AT_ONCE = 5
 
 
-def readiness_words(missing: int) -> str:
+def readiness_words(count: int) -> str:
     """“Ready”, or how much is left to do."""
-    if not missing:
+    if not count:
         return gettext("Ready")
-    return ngettext("%(count)d to do", "%(count)d to do", missing) % {"count": missing}
+    return ngettext("%(count)d to do", "%(count)d to do", count) % {"count": count}
 
 
 def readiness_context(brand: Brand) -> dict[str, Any]:
     """What the brand's page shows of its stored state, whatever was typed into the form."""
     stored = Brand.objects.defer("logo").get(pk=brand.pk)
     items = readiness(stored, without_dns([host.host for host in stored.hosts.all()]))
-    missing = sum(item.state == "missing" for item in items)
-    return {"readiness": items, "readiness_missing": missing, "readiness_words": readiness_words(missing)}
+    return {"readiness": items, "readiness_words": readiness_words(missing(items))}
 
 
 class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -7,6 +7,8 @@ AA = 4.5
 _HEX = re.compile(r"#[0-9a-f]{6}\Z")
 # Black, and no softer one: with #111111 there are greys on which neither colour reaches 4.5.
 DARK, LIGHT = "#000000", "#ffffff"
+# Where pages and mails have the accent as text, the surface with the least contrast: light page, dark card.
+LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#151a21"
 
 
 def is_hex(colour: str) -> bool:

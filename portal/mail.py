@@ -16,8 +16,20 @@ from portal.models import Brand
 logger = logging.getLogger(__name__)
 
 # As in portal.css.
-_LIGHT = {"page": "#f6f7f9", "card": "#ffffff", "text": "#1b2430", "quiet": "#556070", "line": "#d5dae1"}
-_DARK = {"page": "#0f141a", "card": "#151a21", "text": "#e8ecf1", "quiet": "#a8b2bf", "line": "#2d3642"}
+_LIGHT = {
+    "page": colour.LIGHT_SURFACE,
+    "card": "#ffffff",
+    "text": "#1b2430",
+    "quiet": "#556070",
+    "line": "#d5dae1",
+}
+_DARK = {
+    "page": "#0f141a",
+    "card": colour.DARK_SURFACE,
+    "text": "#e8ecf1",
+    "quiet": "#a8b2bf",
+    "line": "#2d3642",
+}
 # The mail's tags carry the light colours; only a style sheet can ask for the scheme, and only so does it win.
 _DARK_STYLE = (
     ":root{color-scheme:light dark;supported-color-schemes:light dark}"
@@ -50,12 +62,11 @@ def link(brand: Brand, path: str) -> str:
 def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
     """The colours of a mail, light and dark: text on the accent, and the accent as text, always read (AA)."""
     accent = accent.lower()
-    # Each against the surface with the least contrast: the light page, the dark card.
-    readable = colour.readable_on(accent, _DARK["card"])
+    readable = colour.readable_on(accent, colour.DARK_SURFACE)
     return (
         _LIGHT
         | {"accent": accent, "on_accent": colour.text_on(accent)}
-        | {"link": colour.readable_on(accent, _LIGHT["page"])},
+        | {"link": colour.readable_on(accent, colour.LIGHT_SURFACE)},
         _DARK | {"accent": readable, "on_accent": colour.text_on(readable), "link": readable},
     )
 

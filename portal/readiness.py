@@ -43,8 +43,13 @@ def readiness(brand: Brand, without_dns: Sequence[str] = ()) -> list[Item]:
 
 
 def to_do(brand: Brand) -> int:
-    """How many items are missing; 0 is ready."""
-    return sum(item.state == "missing" for item in readiness(brand))
+    """How many items of the brand's list are missing; 0 is ready."""
+    return missing(readiness(brand))
+
+
+def missing(items: Sequence[Item]) -> int:
+    """The same of a list that is there already."""
+    return sum(item.state == "missing" for item in items)
 
 
 def _hosts(brand: Brand) -> Iterator[Item]:

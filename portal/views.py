@@ -18,8 +18,6 @@ from portal.models import Brand
 
 logger = logging.getLogger(__name__)
 
-# Where portal.css has the accent as text, the surface with the least contrast: the light page, the dark card.
-LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#151a21"
 # The tinted surface behind the balance: so much of the accent over the card.
 _LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
 
@@ -27,11 +25,11 @@ _LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
 def brand_css(brand: Brand) -> str:
     """The brand's colours as CSS variables; text on the accent, and accent as text, always read (WCAG AA)."""
     accent = brand.accent.lower()
-    dark_accent = colour.readable_on(accent, DARK_SURFACE)
+    dark_accent = colour.readable_on(accent, colour.DARK_SURFACE)
     light_soft = colour.mix(_LIGHT_CARD, accent, _LIGHT_TINT)
-    dark_soft = colour.mix(DARK_SURFACE, dark_accent, _DARK_TINT)
-    light = _variables(accent, light_soft, colour.readable_on(accent, LIGHT_SURFACE, light_soft))
-    dark = _variables(dark_accent, dark_soft, colour.readable_on(dark_accent, DARK_SURFACE, dark_soft))
+    dark_soft = colour.mix(colour.DARK_SURFACE, dark_accent, _DARK_TINT)
+    light = _variables(accent, light_soft, colour.readable_on(accent, colour.LIGHT_SURFACE, light_soft))
+    dark = _variables(dark_accent, dark_soft, colour.readable_on(dark_accent, colour.DARK_SURFACE, dark_soft))
     return f"{light}\n@media (prefers-color-scheme:dark){{{dark}}}\n"
 
 
