@@ -127,6 +127,11 @@ def unavailable(text: Promise, *, retry_after: int | None = None) -> Outcome:
     return Outcome("unavailable", {ALL: [str(text)]}, retry_after=retry_after)
 
 
+def mail_down() -> Outcome:
+    """No code came about, because the mail server did not take it."""
+    return unavailable(MAIL_DOWN, retry_after=120)
+
+
 def refused(meaning: str) -> Outcome:
     """One of MEANINGS, at its place."""
     place, text = MEANINGS[meaning]

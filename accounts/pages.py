@@ -5,11 +5,15 @@ from http import HTTPStatus
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
 
 from accounts.forms import BrandForm
 from accounts.outcomes import Outcome
 from portal import captcha, ratelimit
 from portal.http import BrandRequest
+
+# Decorates each view that shows a form and takes it.
+page = require_http_methods(["GET", "HEAD", "POST"])
 
 _STATUS = {
     "done": HTTPStatus.OK,

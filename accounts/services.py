@@ -14,8 +14,8 @@ from accounts.models import User
 from accounts.outcomes import (
     CAPTCHA_DOWN,
     DONE,
-    MAIL_DOWN,
     Outcome,
+    mail_down,
     outcome_of,
     refused,
     unavailable,
@@ -106,7 +106,7 @@ def sign_in_request(
         try:
             row = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
         except MailNotSent:
-            return unavailable(MAIL_DOWN, retry_after=120)
+            return mail_down()
         return Outcome("done", sign_in_code=row.pk)
 
     return once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()

@@ -7,17 +7,17 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from accounts import signins
 from accounts.models import User
+from accounts.pages import page
 from accounts.views.sessions import this_sign_in
 from portal.http import BrandRequest
 
 _LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@page
 def account(request: BrandRequest) -> HttpResponse:
     """/account/; its one form signs out everywhere else."""
     user, here = cast(User, request.user), this_sign_in(request)

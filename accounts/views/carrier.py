@@ -7,18 +7,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts import services
 from accounts.forms import OpenForm, PasswordResetForm
 from accounts.handover import form_action
 from accounts.models import User
-from accounts.pages import form_again, form_limited, form_page
+from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import known_email
 from portal import ratelimit
 from portal.http import BrandRequest
-
-page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @login_not_required

@@ -11,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from accounts import codes, email_change
 from accounts.forms import EmailCodeForm, NewEmailForm
 from accounts.models import User
-from accounts.outcomes import MAIL_DOWN, unavailable
-from accounts.pages import form_again, form_limited, form_page
+from accounts.outcomes import mail_down
+from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import (
     browser_secret,
     code_asked,
@@ -29,8 +29,6 @@ from accounts.views.sign_in import refusal
 from portal import ratelimit
 from portal.http import BrandRequest
 from portal.mail import MailNotSent
-
-page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @page
@@ -50,7 +48,7 @@ def email(request: BrandRequest) -> HttpResponse:
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
     except MailNotSent:
-        return form_again(request, template, form, unavailable(MAIL_DOWN, retry_after=120))
+        return form_again(request, template, form, mail_down())
     return redirect("accounts:email_code")
 
 

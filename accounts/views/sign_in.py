@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from accounts import codes, services
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
-from accounts.pages import form_again, form_limited, form_page
+from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import (
     browser_secret,
     code_asked,
@@ -26,8 +26,6 @@ from accounts.views.sessions import (
 )
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
-
-page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @login_not_required

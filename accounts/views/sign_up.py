@@ -8,20 +8,17 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
 
 from accounts import services
 from accounts.customers import SignUpDetails
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
-from accounts.outcomes import MAIL_DOWN, Outcome, unavailable
-from accounts.pages import form_again, form_limited, form_page
+from accounts.outcomes import Outcome, mail_down
+from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import browser_secret, code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
-
-page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @login_not_required
@@ -144,4 +141,4 @@ def _confirmed_without_mail(request: BrandRequest, email: str) -> HttpResponse:
     messages.success(request, _("Your e-mail address is confirmed."))
     form = SignInForm(brand=request.brand, data={"email": email})
     form.errors.clear()
-    return form_again(request, "accounts/sign_in.html", form, unavailable(MAIL_DOWN, retry_after=120))
+    return form_again(request, "accounts/sign_in.html", form, mail_down())
