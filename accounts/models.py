@@ -11,9 +11,19 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.import_model import CustomerImport as CustomerImport
+from accounts.staff_models import RecoveryCode as RecoveryCode
+from accounts.staff_models import StaffEvent as StaffEvent
+from accounts.staff_models import TotpDevice as TotpDevice
+from portal.amounts import AmountField
 from portal.models import Brand
 
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
+
+
+# How the carrier bills an account; empty where nobody has told us.
+PREPAID, POSTPAID = "prepaid", "postpaid"
+ACCOUNT_TYPES = [(PREPAID, _("prepaid")), (POSTPAID, _("postpaid"))]
 
 
 def _opaque() -> str:
@@ -39,6 +49,12 @@ class User(AbstractUser):
     )
     refused_account_number = models.CharField(
         _("account number the carrier gave that was not taken over"), max_length=64, blank=True
+    )
+    account_type = models.CharField(
+        _("account type"), max_length=8, blank=True, default="", db_default="", choices=ACCOUNT_TYPES
+    )
+    credit_limit = AmountField(
+        _("credit limit"), help_text=_("How far the balance may go, such as -55 for 55 below zero.")
     )
     confirmed_at = models.DateTimeField(_("confirmed at the carrier"), null=True, blank=True, editable=False)
     verified_at = models.DateTimeField(_("first sign-in by code"), null=True, blank=True, editable=False)

@@ -165,7 +165,8 @@ def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
     method = brand.method("login_via_url")
     offered = {"account_number": user.account_number, "email": user.email, "password": password}
     values = {name: value for name, value in offered.items() if value and method.wants(name)}
-    answer = upstream.call(brand=brand, method="login_via_url", **values, google_captcha=token)
+    about = upstream.About(user.pk)
+    answer = upstream.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
     try:
         return hand_over_url(brand, str(answer["url"]))
     except ValueError as error:

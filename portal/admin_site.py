@@ -1,5 +1,6 @@
-"""The admin: on its own hosts, for operators only."""
+"""The admin: on its own hosts, for operators and for the brands' staff."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -7,7 +8,6 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLResolver, reverse_lazy
@@ -16,11 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from portal import ratelimit
-
-
-def is_operator(user: AbstractBaseUser | AnonymousUser) -> bool:
-    """Operators are active superusers; the carrier's keys are theirs alone."""
-    return bool(user.is_active and getattr(user, "is_staff", False) and getattr(user, "is_superuser", False))
+from portal.admin_scope import is_operator, works_here
 
 
 class OperatorSignInForm(AdminAuthenticationForm):
@@ -56,8 +52,8 @@ def _lead_to(login_url: Any, patterns: list[Any]) -> None:
             pattern.callback.login_url = login_url
 
 
-class OperatorSite(AdminSite):
-    """Django's admin, closed to everybody but active operators."""
+class StaffSite(AdminSite):
+    """Django's admin, closed to everybody but those who work here; `admin_scope` says who sees what."""
 
     site_header = _("Customer portal")
     site_title = _("Customer portal")
@@ -66,8 +62,8 @@ class OperatorSite(AdminSite):
     login_form = OperatorSignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Only operators pass."""
-        return is_operator(request.user)
+        """Only those who work here pass."""
+        return works_here(request.user)
 
     def get_urls(self) -> list[Any]:
         """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""
@@ -97,4 +93,11 @@ class OperatorSite(AdminSite):
         return TemplateResponse(request, "admin/too_many.html", context, status=429, headers=headers)
 
 
-site = OperatorSite(name="admin")
+site = StaffSite(name="admin")
+
+
+def admin_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view of our own inside the admin: for whoever may enter; a stranger is led to the sign-in."""
+    page = site.admin_view(view)
+    page.login_url = reverse_lazy("admin:login")  # type: ignore[attr-defined]
+    return page

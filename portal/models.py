@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import validators
 from portal.crypto import SecretField, SecretUnreadable
+from portal.journal import CarrierCall as CarrierCall
 from portal.preview_model import BrandPreview as BrandPreview
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
 from portal.words import spoken

@@ -40,13 +40,15 @@ COUNTED = {
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
-# Per client network; test mails per operator.
+# Per client network; test mails per operator, statements and refreshes per customer or partner account.
 KEPT = {
     "captcha_post": "20/minute",  # Forms that carry a captcha token, before anybody is asked about it.
     "sign_in_post": "60/hour",  # Each mails somebody.
     "code_post": "30/minute",
     "admin_sign_in": "10/5minute",
     "test_mail": "10/hour",
+    "statement": "60/minute",  # Calls to the carrier; what is kept costs nothing.
+    "refresh": "6/minute",
 }
 
 

@@ -122,8 +122,8 @@ def test_the_list_of_admin_addresses_is_a_real_one() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", admin_paths())
-@pytest.mark.parametrize("who", ["nobody", "alice", "staff", "retired"])
-def test_only_operators_enter(
+@pytest.mark.parametrize("who", ["nobody", "alice", "retired"])
+def test_only_those_who_work_here_enter(
     path: str, who: str, browse: Browse, request: pytest.FixtureRequest, operator: User
 ) -> None:
     if who == "retired":

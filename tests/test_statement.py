@@ -495,13 +495,11 @@ def test_nothing_is_written_by_any_other_verb(simulator, alice, browse, address)
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_signed_in_page_takes_five_queries_at_most(
-    simulator, alice, browse, address, django_assert_max_num_queries
-):
+def test_a_signed_in_page_takes_few_queries(simulator, alice, browse, address, django_assert_max_num_queries):
     alice.brand.overrides.create(method="move_funds", path="elsewhere")
     alice.brand.response_codes.create(code="4103", meaning="email_taken")
     browser = browse(AURORA, alice)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(8):  # Three of them write the call into the journal.
         assert browser.get(address).status_code == 200
 
 

@@ -1,0 +1,123 @@
+"""The rows behind kept figures: finding them, claiming one for a call, storing what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from billing.models import KeptStatement
+from billing.periods import Period
+from portal.models import Brand
+from portal.voipline import Statement
+
+RUNNING_FRESH = timedelta(seconds=60)
+SETTLED_FRESH = timedelta(days=1)  # Of a period that is over.
+
+
+def rows_of(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
+    """A row for each period, in order, in one query; one that is not stored yet has no key."""
+    first = [period.from_date for period in periods]
+    last = [period.to_date for period in periods]
+    rows = _own(brand, customer).filter(from_date__in=first, to_date__in=last)
+    found = {Period(row.from_date, row.to_date): row for row in rows}
+    return [found.get(period) or _new(brand, customer, period) for period in periods]
+
+
+def _own(brand: Brand, customer: User | None) -> QuerySet[KeptStatement]:
+    number = customer.account_number if customer else ""
+    return KeptStatement.objects.filter(brand=brand, customer=customer, account_number=number)
+
+
+def _new(brand: Brand, customer: User | None, period: Period) -> KeptStatement:
+    number = customer.account_number if customer else ""
+    return KeptStatement(brand=brand, customer=customer, account_number=number, **vars(period))
+
+
+def is_fresh(row: KeptStatement, day: date) -> bool:
+    """Whether the row's figures spare a call; `day` is the brand's today.
+
+    What was asked for while its period ran is no settled figure, however old it is.
+    """
+    if row.as_of is None:
+        return False
+    settled = row.to_date < day and not row.running
+    return timezone.now() - row.as_of <= (SETTLED_FRESH if settled else RUNNING_FRESH)
+
+
+def claim(row: KeptStatement, until: datetime) -> bool:
+    """Make the call for this row ours, unless somebody else has it, or has had it since the row was read."""
+    if row.pk is None and not _create(row):
+        return False
+    free = Q(claimed_until=None) | Q(claimed_until__lt=timezone.now())
+    same = KeptStatement.objects.filter(pk=row.pk, as_of=row.as_of, tried_at=row.tried_at).filter(free)
+    if not same.update(claimed_until=until):
+        return False
+    row.claimed_until = until
+    return True
+
+
+def _create(row: KeptStatement) -> bool:
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:  # Another request was first.
+        stored = rows_of(row.brand, row.customer, [Period(row.from_date, row.to_date)])[0]
+        row.pk, row.claimed_until = stored.pk, stored.claimed_until
+        return False
+    return True
+
+
+def store(row: KeptStatement, statement: Statement, day: date) -> None:
+    """Keep what came, and give the claim back."""
+    row.figures = {name: f"{amount:f}" for name, amount in asdict(statement).items()}
+    row.as_of = row.tried_at = timezone.now()
+    row.running, row.trouble = row.to_date >= day, ""
+    _give_back(row, "figures", "as_of", "running")
+
+
+def fail(row: KeptStatement, trouble: str) -> None:
+    """Note why nothing came, and give the claim back; what was kept stays."""
+    row.trouble, row.tried_at = trouble, timezone.now()
+    _give_back(row)
+
+
+def _give_back(row: KeptStatement, *names: str) -> None:
+    values = {name: getattr(row, name) for name in ("trouble", "tried_at", *names)}
+    KeptStatement.objects.filter(pk=row.pk).update(claimed_until=None, **values)
+    row.claimed_until = None
+
+
+def statement_of(row: KeptStatement) -> Statement | None:
+    """The kept figures, exact."""
+    if row.figures is None:
+        return None
+    return Statement(**{name: Decimal(amount) for name, amount in row.figures.items()})
+
+
+def stand_in(row: KeptStatement, day: date) -> KeptStatement | None:
+    """The newest known figures of a period that began on the same day and ran until a day before.
+
+    Only for a period that still runs: what is over cannot have another end.
+    """
+    if row.to_date < day:
+        return None
+    earlier = _own(row.brand, row.customer).filter(
+        running=True, from_date=row.from_date, to_date__lt=row.to_date
+    )
+    return earlier.exclude(figures=None).order_by("-to_date").first()
+
+
+def newest_known(brand: Brand, customer: User | None) -> KeptStatement | None:
+    """The kept figures whose closing balance was the balance of its moment, the newest."""
+    return _own(brand, customer).filter(running=True).exclude(figures=None).order_by("-as_of").first()
+
+
+def kept_prune() -> int:
+    """Remove what nobody has asked for in 400 days; how many."""
+    old = Q(tried_at__lt=timezone.now() - KeptStatement.KEPT)
+    return KeptStatement.objects.filter(old).delete()[0]

@@ -1,0 +1,55 @@
+"""The journal of calls to the carrier: what was asked for whom and how it ended; no parameter, no secret."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import Error, models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger(__name__)
+
+
+class CarrierCall(models.Model):
+    """One call of one method. `operation` is that of a move of funds, else empty."""
+
+    KEPT = timedelta(days=30)
+
+    brand = models.ForeignKey("portal.Brand", models.CASCADE, verbose_name=_("brand"), related_name="calls")
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("customer"), related_name="+"
+    )
+    method = models.CharField(_("method"), max_length=20)
+    outcome = models.CharField(_("outcome"), max_length=20)
+    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"))
+    operation = models.CharField(_("operation"), max_length=36, blank=True)
+    reference = models.CharField(_("reference"), max_length=12, blank=True)
+    at = models.DateTimeField(_("time"), default=timezone.now)
+
+    class Meta:
+        ordering = ("-at", "-pk")
+        indexes = (
+            models.Index(fields=("at",), name="call_by_time"),
+            models.Index(fields=("brand", "at"), name="call_by_brand"),
+        )
+        verbose_name = _("call to the carrier")
+        verbose_name_plural = _("calls to the carrier")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+def journal_write(call: CarrierCall) -> None:
+    """Write a call down. A journal that cannot be written is logged and spoils nothing."""
+    try:
+        with transaction.atomic():
+            call.save()
+    except Error as error:
+        logger.error("call not written down", extra={"method": call.method, "error": type(error).__name__})
+
+
+def journal_prune() -> int:
+    """Remove what is older than 30 days; how many."""
+    return CarrierCall.objects.filter(at__lt=timezone.now() - CarrierCall.KEPT).delete()[0]
