@@ -1,0 +1,114 @@
+"""Asking the carrier for one move, once, and writing down how it ended."""
+
+import logging
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import Error, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from billing import periods
+from billing.figures import figures_read
+from billing.ledger import move_event
+from billing.models import Move
+from billing.policy import moves_stop
+from portal import upstream
+from portal.upstream import About
+from portal.voipline import Answer, Unreachable, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+State = Move.State
+# A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
+_LATEST = timedelta(seconds=20)
+
+
+def dispatch(move: Move) -> Move:
+    """Send a move that is stored as DISPATCHED. It is sent once at most, and its end is stored.
+
+    Not inside a transaction: what happened would be forgotten if that were rolled back. If even the end cannot
+    be stored, the row stays as it is, and is read as unknown a minute after.
+    """
+    if move.dispatched_at is None or timezone.now() - move.dispatched_at > _LATEST:
+        return _ended(move, State.NOT_SENT, "held up before it was sent")
+    try:
+        answer = upstream.call(
+            About(move.customer_id, str(move.operation)),
+            brand=move.brand,
+            method="move_funds",
+            account_number=move.account_number,
+            amount=move.amount,
+            description=move.description,
+        )
+    except UpstreamError as error:
+        return _ended(move, _state(error), error.user_message or error.message, error.status)
+    except Exception as error:  # Whatever it is, the carrier may have been asked.
+        logger.exception("move of funds: unforeseen", extra={"operation": str(move.operation)})
+        return _ended(move, State.UNKNOWN, type(error).__name__)
+    return _answered(move, answer)
+
+
+def _state(error: UpstreamError) -> State:
+    if error.may_have_happened:
+        return State.UNKNOWN
+    return State.NOT_SENT if isinstance(error, Unreachable) else State.REFUSED
+
+
+def _answered(move: Move, answer: Answer) -> Move:
+    balance, limit = Decimal(answer["customer_balance"]), Decimal(answer["customer_credit_limit"])
+    move.customer_after = balance
+    if move.customer_before is not None and not _goes_the_stated_way(
+        move.amount, balance - move.customer_before
+    ):
+        why = "The carrier's answer to a move shows a balance that did not go the stated way."
+        moves_stop(brand=move.brand, why=why)
+        return _ended(move, State.UNKNOWN, why, 200)
+    ended = _ended(move, State.DONE, "", 200)
+    try:
+        _learn(move, limit)
+    except Exception:  # The move itself is done and stored; nothing after it may make it look otherwise.
+        logger.exception("nothing learned from a move", extra={"operation": str(move.operation)})
+    return ended
+
+
+def _goes_the_stated_way(amount: Decimal, change: Decimal) -> bool:
+    return amount * change > 0
+
+
+def _ended(move: Move, state: State, why: str, status: int | None = None) -> Move:
+    move.state, move.why, move.status, move.ended_at = state, why[:200], status, timezone.now()
+    names = ("state", "why", "status", "ended_at", "customer_after")
+    try:
+        with transaction.atomic(durable=True):
+            row = Move.objects.filter(pk=move.pk, state=State.DISPATCHED)
+            if not row.update(**{name: getattr(move, name) for name in names}):
+                return _too_late(move)
+            move_event(move, None, why)
+    except Error:
+        logger.exception("end of a move not stored", extra={"operation": str(move.operation)})
+        move.state = State.DISPATCHED
+    level = logging.ERROR if state == State.UNKNOWN else logging.INFO
+    extra = {"brand": move.brand.slug, "operation": str(move.operation), "outcome": str(move.state)}
+    logger.log(level, "move of funds", extra=extra)
+    return move
+
+
+def _too_late(move: Move) -> Move:
+    """A person has decided before the answer came: what they said stays, and what came is written down."""
+    came = move.state
+    move.refresh_from_db()
+    move_event(move, None, f"an answer came after that: {came}")
+    logger.error("move of funds: late answer", extra={"operation": str(move.operation), "outcome": came})
+    return move
+
+
+def _learn(move: Move, limit: Decimal) -> None:
+    """What a move's answer tells besides: the credit limit, and that kept figures are old now."""
+    User.objects.filter(pk=move.customer_id).update(credit_limit=limit)
+    month = periods.this_month(periods.today(move.brand))
+    figures_read(brand=move.brand, customer=move.customer, period=month, refresh=True)
+    partner = figures_read(brand=move.brand, customer=None, period=month, refresh=True)
+    if partner.statement and not partner.trouble:
+        move.partner_after = partner.statement.closing_balance
+        Move.objects.filter(pk=move.pk).update(partner_after=move.partner_after)

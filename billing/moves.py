@@ -1,0 +1,235 @@
+"""Moving funds between the partner account and a customer: once, or not at all, or known to be unknown.
+
+The carrier knows no reference of ours, so nothing can be asked twice. A move is stored as DISPATCHED, by a
+transaction of its own, before the carrier is asked; then it is asked once. Only what provably never left us
+counts as not sent; whatever else has no clear answer is unknown until a person has looked at both balances.
+"""
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing import periods
+from billing.dispatch import dispatch
+from billing.figures import figures_read
+from billing.ledger import move_event
+from billing.models import Move, MovePolicy
+from billing.policy import MoveRefused as MoveRefused
+from billing.policy import must_be_allowed, needs_second_person, policy_of
+from portal.admin_scope import brands_of
+from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+State = Move.State
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a move would do, by both balances as just read; in the brand's currency."""
+
+    customer_before: Decimal
+    partner_before: Decimal
+    customer_then: Decimal
+    partner_then: Decimal
+    read_at: datetime
+    second_person: bool
+    empties_partner: bool
+
+
+def move_balances(*, brand: Brand, customer: User, by: User) -> tuple[Decimal, Decimal]:
+    """The balances of customer and partner account, read now. Raises MoveRefused where one cannot be read."""
+    _must_belong(brand, customer, by)
+    _must_have_number(customer)
+    month = periods.this_month(periods.today(brand))
+    found = [figures_read(brand=brand, customer=who, period=month, refresh=True) for who in (customer, None)]
+    amounts = [each.statement.closing_balance for each in found if each.statement and not each.trouble]
+    if len(amounts) != len(found):
+        raise MoveRefused(
+            _("The carrier does not tell both balances at the moment, so nothing was sent. Try again later.")
+        )
+    return amounts[0], amounts[1]
+
+
+def move_preview(
+    *, brand: Brand, customer: User, amount: Decimal, by: User, but: Move | None = None
+) -> Preview:
+    """What would happen now. Raises MoveRefused for whatever stands against it."""
+    _must_belong(brand, customer, by)
+    policy = policy_of(brand)
+    must_be_allowed(policy, amount=amount, by=by, but=but)
+    _must_not_wait_for_another(customer)
+    customer_before, partner_before = move_balances(brand=brand, customer=customer, by=by)
+    partner_then = partner_before - amount
+    return Preview(
+        customer_before=customer_before,
+        partner_before=partner_before,
+        customer_then=customer_before + amount,
+        partner_then=partner_then,
+        read_at=timezone.now(),
+        second_person=needs_second_person(policy, amount),
+        empties_partner=amount > 0 and partner_then <= 0,
+    )
+
+
+def move_request(
+    *,
+    brand: Brand,
+    customer: User,
+    amount: Decimal,
+    description: str,
+    operation: uuid.UUID,
+    by: User,
+    empties_partner_confirmed: bool = False,
+) -> Move:
+    """Make a move, or leave it for a second person to approve; once per operation, however often it is asked.
+
+    Raises MoveRefused where nothing was recorded.
+    """
+    if known := _known(operation, brand, customer):
+        return known
+    seen = move_preview(brand=brand, customer=customer, amount=amount, by=by)
+    _must_confirm(seen, empties_partner_confirmed)
+    move = Move(brand=brand, customer=customer, account_number=customer.account_number, amount=amount)
+    move.description, move.operation, move.asked_by = description, operation, by
+    move.state = State.WAITING if seen.second_person else State.DISPATCHED
+    try:
+        _record(move, seen, by)
+    except IntegrityError as error:
+        if known := _known(operation, brand, customer):
+            return known
+        raise MoveRefused(_open_words()) from error
+    return move if seen.second_person else dispatch(move)
+
+
+def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirmed: bool = False) -> Move:
+    """A second person approves, and the move is made. Raises MoveRefused; then it goes on waiting."""
+    if by.pk == move.asked_by_id:
+        raise MoveRefused(_("Somebody else than the person who asked for a move has to approve it."))
+    if move.state != State.WAITING:
+        raise MoveRefused(_("This move does not wait for approval any more."))
+    seen = move_preview(brand=brand, customer=move.customer, amount=move.amount, by=by, but=move)
+    _must_confirm(seen, empties_partner_confirmed)
+    if move.customer.account_number != move.account_number:
+        raise MoveRefused(_("The customer's account number has changed since; decline this move."))
+    try:
+        approved = _approve(move, seen, by)
+    except IntegrityError as error:
+        raise MoveRefused(_open_words()) from error
+    if not approved:
+        raise MoveRefused(_("Somebody else has just decided about this move."))
+    return dispatch(move)
+
+
+def move_decline(*, brand: Brand, move: Move, by: User, note: str) -> Move:
+    """Somebody decides against a waiting move; whoever asked for it may take it back too."""
+    _must_belong(brand, move.customer, by)
+    return _end(move, (State.WAITING,), State.DECLINED, by, note)
+
+
+def move_resolve(*, brand: Brand, move: Move, by: User, happened: bool, note: str) -> Move:
+    """A person has looked, and says whether an unknown move took place; both balances are recorded."""
+    if move.outcome != State.UNKNOWN:
+        raise MoveRefused(_("Only a move whose outcome is unknown can be resolved."))
+    customer = move.customer
+    customer.account_number = move.account_number  # Of this account, whichever the customer has by now.
+    move.customer_after, move.partner_after = move_balances(brand=brand, customer=customer, by=by)
+    move.resolved_by = by
+    state = State.FOUND_DONE if happened else State.FOUND_NOT_DONE
+    return _end(move, Move.OPEN, state, by, note, "customer_after", "partner_after", "resolved_by")
+
+
+# --- What stands against a move -------------------------------------------------------------------
+
+
+def _must_belong(brand: Brand, customer: User, by: User) -> None:
+    if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
+        raise MoveRefused(_("There is no such customer."))
+
+
+def _must_have_number(customer: User) -> None:
+    if not customer.account_number:
+        raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
+
+
+def _open_words() -> str:
+    return _(
+        "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
+    )
+
+
+def _must_not_wait_for_another(customer: User) -> None:
+    if Move.objects.filter(customer=customer, state__in=Move.OPEN).exists():
+        raise MoveRefused(_open_words())
+
+
+def _must_confirm(seen: Preview, confirmed: bool) -> None:
+    if seen.empties_partner and not confirmed:
+        raise MoveRefused(
+            _(
+                "This would take the partner balance to zero or below, and cut off all customers of the brand. "
+                "It needs a confirmation of its own."
+            ),
+            needs="empties_partner",
+        )
+
+
+def _known(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
+    move = Move.objects.filter(operation=operation).first()
+    if move and (move.brand_id, move.customer_id) != (brand.pk, customer.pk):
+        raise MoveRefused(_("This form belongs to another move. Begin anew."))
+    return move
+
+
+# --- What is recorded -----------------------------------------------------------------------------
+
+
+def _record(move: Move, seen: Preview, by: User) -> None:
+    """Store the move, checked once more under the brand's lock. Raises IntegrityError or MoveRefused."""
+    with transaction.atomic(durable=True):
+        must_be_allowed(_locked_policy(move.brand), amount=move.amount, by=by)
+        move.asked_at = timezone.now()
+        _dispatched(move, seen)
+        move.save()
+        move_event(move, by)
+
+
+def _approve(move: Move, seen: Preview, by: User) -> bool:
+    with transaction.atomic(durable=True):
+        must_be_allowed(_locked_policy(move.brand), amount=move.amount, by=by, but=move)
+        move.state, move.approved_by = State.DISPATCHED, by
+        _dispatched(move, seen)
+        names = ("state", "approved_by", "dispatched_at", "customer_before", "partner_before")
+        values = {name: getattr(move, name) for name in names}
+        if not Move.objects.filter(pk=move.pk, state=State.WAITING).update(**values):
+            return False
+        move_event(move, by)
+    return True
+
+
+def _dispatched(move: Move, seen: Preview) -> None:
+    move.customer_before, move.partner_before = seen.customer_before, seen.partner_before
+    move.dispatched_at = timezone.now() if move.state == State.DISPATCHED else None
+
+
+def _locked_policy(brand: Brand) -> MovePolicy:
+    """Under the brand's lock, so that of two moves at once the second counts the first."""
+    policy_of(brand)
+    return MovePolicy.objects.select_related("brand").select_for_update(of=("self",)).get(brand=brand)
+
+
+def _end(move: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
+    move.state, move.ended_at = state, timezone.now()
+    values = {name: getattr(move, name) for name in ("state", "ended_at", *names)}
+    with transaction.atomic(durable=True):
+        if not Move.objects.filter(pk=move.pk, state__in=before).update(**values):
+            raise MoveRefused(_("Somebody else has just decided about this move."))
+        move_event(move, by, note)
+    return move

@@ -1,0 +1,118 @@
+"""What moves of funds a brand allows: limits, the stop after an answer that makes no sense, and moving back."""
+
+import logging
+from datetime import timedelta
+from decimal import Decimal
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Sum
+from django.db.models.functions import Abs
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing.models import Move, MovePolicy
+from portal.admin_scope import is_operator
+from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+DAY = timedelta(hours=24)
+# What an operator may move back before moving back is known to work, in the brand's currency.
+TRIAL = Decimal("1.00")
+
+
+class MoveRefused(Exception):
+    """Nothing was sent. `words` are for staff; `needs` names a confirmation that would help, or is empty."""
+
+    def __init__(self, words: str, needs: str = "") -> None:
+        super().__init__(words)
+        self.words = words
+        self.needs = needs
+
+
+def policy_of(brand: Brand) -> MovePolicy:
+    """The brand's rules; made with their defaults at the first time."""
+    return MovePolicy.objects.select_related("brand").get_or_create(brand=brand)[0]
+
+
+def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move | None = None) -> None:
+    """Limits, the stop and the direction. `but` is a move that is counted already. Raises MoveRefused."""
+    if policy.stopped_at:
+        raise MoveRefused(
+            _("All moves of this brand are stopped: %(why)s An operator has to look and start them again.")
+            % {"why": policy.stopped_why}
+        )
+    if amount < 0 and not policy.back_at and not _is_trial(amount, by):
+        raise MoveRefused(
+            _("Moving funds back to the partner account is off until an operator has tried a small one.")
+        )
+    if abs(amount) > policy.per_move:
+        raise MoveRefused(_("At most %(limit)s may be moved at once.") % {"limit": policy.per_move})
+    left = policy.per_day - moved_today(policy.brand, but)
+    if abs(amount) > left:
+        raise MoveRefused(
+            _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
+            % {"limit": policy.per_day, "left": max(left, Decimal(0))}
+        )
+
+
+def _is_trial(amount: Decimal, by: User) -> bool:
+    return is_operator(by) and abs(amount) <= TRIAL
+
+
+def moved_today(brand: Brand, but: Move | None = None) -> Decimal:
+    """What was moved in the last 24 hours, either way, unknown and waiting moves included."""
+    counted = Move.objects.filter(brand=brand, state__in=Move.COUNTED, asked_at__gt=timezone.now() - DAY)
+    if but:
+        counted = counted.exclude(pk=but.pk)
+    return counted.aggregate(sum=Sum(Abs("amount")))["sum"] or Decimal(0)
+
+
+def needs_second_person(policy: MovePolicy, amount: Decimal) -> bool:
+    """Whether somebody else has to approve."""
+    return abs(amount) > policy.second_person_above
+
+
+def moves_stop(*, brand: Brand, why: str) -> None:
+    """Stop all moves of a brand until an operator starts them again; the first reason stays."""
+    policy_of(brand)
+    still = MovePolicy.objects.filter(brand=brand, stopped_at=None)
+    if still.update(stopped_at=timezone.now(), stopped_why=why):
+        logger.error("moves of funds stopped", extra={"brand": brand.slug, "why": why})
+
+
+def moves_resume(*, brand: Brand, by: User, note: str) -> None:
+    """An operator has looked, and lets moves go on. Raises MoveRefused for anybody else."""
+    _must_be_operator(by)
+    policy = policy_of(brand)
+    stopped = MovePolicy.objects.filter(pk=policy.pk, stopped_at__isnull=False)
+    if stopped.update(stopped_at=None, stopped_why=""):
+        _write_down(by, policy, f"Started moves again after “{policy.stopped_why}”: {note}")
+
+
+def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
+    """An operator has seen a small move back arrive the right way; from now on staff may move back.
+
+    Raises MoveRefused where the move proves nothing.
+    """
+    _must_be_operator(by)
+    done = move.state in (Move.State.DONE, Move.State.FOUND_DONE)
+    if move.brand_id != brand.pk or move.amount >= 0 or not done:
+        raise MoveRefused(_("Only a move back of this brand that is done proves that moving back works."))
+    before, after = move.customer_before, move.customer_after
+    if before is None or after is None or after >= before:
+        raise MoveRefused(_("The customer's balance did not go down with that move, so it proves nothing."))
+    policy = policy_of(brand)
+    MovePolicy.objects.filter(pk=policy.pk).update(back_move=move, back_by=by, back_at=timezone.now())
+    _write_down(by, policy, f"Recorded that moving back works, by the move {move.operation}.")
+
+
+def _must_be_operator(by: User) -> None:
+    if not is_operator(by):
+        raise MoveRefused(_("Only an operator may do this."))
+
+
+def _write_down(by: User, policy: MovePolicy, words: str) -> None:
+    LogEntry.objects.log_actions(by.pk, [policy], CHANGE, words, single_object=True)
+    logger.warning("rules for moving funds changed", extra={"brand": policy.brand.slug, "why": words})
