@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import Error, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 from billing import periods
@@ -20,6 +21,8 @@ from portal.voipline import Answer, Unreachable, UpstreamError
 logger = logging.getLogger(__name__)
 
 State = Move.State
+# Stored in English, translated where it is shown.
+WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
 # A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
 _LATEST = timedelta(seconds=20)
 
@@ -27,8 +30,8 @@ _LATEST = timedelta(seconds=20)
 def dispatch(move: Move) -> Move:
     """Send a move that is stored as DISPATCHED. It is sent once at most, and its end is stored.
 
-    Not inside a transaction: what happened would be forgotten if that were rolled back. If even the end cannot
-    be stored, the row stays as it is, and is read as unknown a minute after.
+    Not inside a transaction: what happened would be forgotten if that were rolled back. If even the end
+    cannot be stored, the row stays as it is, and is read as unknown a minute after.
     """
     if move.dispatched_at is None or timezone.now() - move.dispatched_at > _LATEST:
         return _ended(move, State.NOT_SENT, "held up before it was sent")

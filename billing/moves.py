@@ -174,8 +174,8 @@ def _must_confirm(seen: Preview, confirmed: bool) -> None:
     if seen.empties_partner and not confirmed:
         raise MoveRefused(
             _(
-                "This would take the partner balance to zero or below, and cut off all customers of the brand. "
-                "It needs a confirmation of its own."
+                "This would take the partner balance to zero or below, and cut off all customers of the "
+                "brand. It needs a confirmation of its own."
             ),
             needs="empties_partner",
         )

@@ -1,4 +1,4 @@
-"""What moves of funds a brand allows: limits, the stop after an answer that makes no sense, and moving back."""
+"""What moves of funds a brand allows: limits, the stop after a strange answer, and moving back."""
 
 import logging
 from datetime import timedelta
@@ -41,7 +41,7 @@ def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move 
     if policy.stopped_at:
         raise MoveRefused(
             _("All moves of this brand are stopped: %(why)s An operator has to look and start them again.")
-            % {"why": policy.stopped_why}
+            % {"why": _(policy.stopped_why)}
         )
     if amount < 0 and not policy.back_at and not _is_trial(amount, by):
         raise MoveRefused(

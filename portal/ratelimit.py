@@ -67,7 +67,7 @@ def count(*, brand: Brand, action: str, email: str, network: str) -> Attempt:
     sees those before it, so no more than the limit get through.
     """
     address = keyed_hash("attempt", brand.pk, email.casefold())
-    Attempt.objects.filter(at__lt=timezone.now() - _LONGEST).delete()
+    prune()
     attempt = Attempt.objects.create(action=action, address=address, network=network, at=timezone.now())
     for limit in COUNTED[action]:
         if retry_after := _exceeded(attempt, limit):
@@ -75,6 +75,11 @@ def count(*, brand: Brand, action: str, email: str, network: str) -> Attempt:
             logger.warning("limit reached", extra={"brand": brand.slug, "action": action})
             raise Limited(action, retry_after)
     return attempt
+
+
+def prune() -> int:
+    """Remove tries that no limit counts any more; how many."""
+    return Attempt.objects.filter(at__lt=timezone.now() - _LONGEST).delete()[0]
 
 
 def _exceeded(attempt: Attempt, limit: Limit) -> int:

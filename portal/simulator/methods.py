@@ -43,8 +43,9 @@ def move_funds(world: World, method: Method, partner: Partner, values: Values) -
     customer = customer_of(world, partner, values)
     if not values.amount:
         raise field_error(method, "amount", "The amount must not be zero.")
-    customer.ledger.append(Entry(world.today(), "payment", values.amount))
-    partner.ledger.append(Entry(world.today(), "adjustment", values.amount))
+    amount = -values.amount if partner.moves_backwards else values.amount
+    customer.ledger.append(Entry(world.today(), "payment", amount))
+    partner.ledger.append(Entry(world.today(), "adjustment", amount))
     return {"customer_balance": customer.balance(), "customer_credit_limit": customer.credit_limit}
 
 

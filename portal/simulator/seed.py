@@ -119,6 +119,7 @@ PARTNER: dict[str, check.Kinds] = {
     "register_returns_account_number": bool,
     "confirm_returns_account_number": bool,
     "codes_in_body": bool,
+    "moves_backwards": bool,
     "welcome_credit": str,
 }
 CUSTOMER: dict[str, check.Kinds] = {

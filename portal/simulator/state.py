@@ -77,6 +77,8 @@ class Partner(Account):
     confirm_returns_account_number: bool = True
     codes_in_body: bool = False
     welcome_credit: Decimal = Decimal()
+    # What no article says: a partner for whom a positive amount moves the other way.
+    moves_backwards: bool = False
 
 
 @dataclass(kw_only=True)

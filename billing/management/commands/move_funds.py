@@ -1,0 +1,114 @@
+"""`manage.py move_funds SLUG ACCOUNT AMOUNT --by EMAIL --description TEXT`."""
+
+import uuid
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+from billing.models import Move
+from billing.moves import MoveRefused, Preview, move_preview, move_request
+from portal.management.brands import brand_named
+from portal.models import Brand
+
+_CENT = Decimal("0.01")
+
+
+class Command(BaseCommand):
+    """Moves funds under the same rules as the admin."""
+
+    help = (
+        "Move funds from a brand's partner account to a customer (a negative amount: back). Exit status 0 "
+        "when it is done or waits for a second person, who approves it in the admin; else 1."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What, whose and why."""
+        parser.add_argument("slug", help="The brand's short name.")
+        parser.add_argument("account", help="The customer's account number.")
+        parser.add_argument("amount", help="In the brand's currency, such as 25 or 12.50.")
+        parser.add_argument("--by", required=True, metavar="EMAIL", help="Who in the admin is answerable.")
+        parser.add_argument("--description", required=True, help="What the statement says.")
+        parser.add_argument("--operation", default="", help="A UUID: the same one is never moved twice.")
+        parser.add_argument("--yes", action="store_true", help="Do not ask before moving.")
+        parser.add_argument(
+            "--empty-the-partner-account",
+            action="store_true",
+            help="Also where the partner balance comes to zero or below and cuts off all customers.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show what would happen, ask, move, say how it ended."""
+        brand = brand_named(options["slug"])
+        amount, operation = _amount(options["amount"]), _operation(options["operation"])
+        customer, by = _customer(brand, options["account"]), _person(options["by"])
+        try:
+            if not options["yes"]:
+                self._ask(
+                    brand,
+                    customer,
+                    amount,
+                    move_preview(brand=brand, customer=customer, amount=amount, by=by),
+                )
+            move = move_request(
+                brand=brand,
+                customer=customer,
+                amount=amount,
+                description=options["description"].strip(),
+                operation=operation,
+                by=by,
+                empties_partner_confirmed=options["empty_the_partner_account"],
+            )
+        except MoveRefused as refused:
+            raise CommandError(f"nothing was sent. {refused.words}") from refused
+        self._tell(move)
+
+    def _ask(self, brand: Brand, customer: User, amount: Decimal, seen: Preview) -> None:
+        whither = f"{brand} → customer" if amount > 0 else f"{brand} ← customer"
+        self.stdout.write(f"{whither} {customer.account_number}: {abs(amount)} {brand.currency}")
+        self.stdout.write(f"  customer  {seen.customer_before} → {seen.customer_then}")
+        self.stdout.write(f"  partner   {seen.partner_before} → {seen.partner_then}")
+        if input("Move it? Type yes: ").strip() != "yes":
+            raise CommandError("nothing was sent.")
+
+    def _tell(self, move: Move) -> None:
+        self.stdout.write(f"{move.operation}: {move.outcome}{f' ({move.why})' if move.why else ''}")
+        if move.outcome == Move.State.WAITING:
+            self.stdout.write("A second person has to approve it in the admin.")
+        elif move.outcome == Move.State.UNKNOWN:
+            raise CommandError("nobody knows whether it happened. Do not repeat it: resolve it in the admin.")
+        elif move.outcome not in (Move.State.DONE, Move.State.FOUND_DONE):
+            raise CommandError("it was not moved.")
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+        if amount.is_finite() and amount and amount == amount.quantize(_CENT) and abs(amount) < 10**10:
+            return amount.quantize(_CENT)
+    except InvalidOperation:
+        pass
+    raise CommandError(f"{text!r} is no amount; write it like 25 or 12.50.")
+
+
+def _operation(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text) if text else uuid.uuid4()
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no UUID.") from error
+
+
+def _customer(brand: Brand, number: str) -> User:
+    if number and (customer := User.objects.filter(brand=brand, account_number=number).first()):
+        return customer
+    raise CommandError(f"{brand.slug} has no customer with the account number {number}.")
+
+
+def _person(email: str) -> User:
+    person = User.objects.filter(
+        brand=None, email__lower=email.lower(), is_active=True, is_staff=True
+    ).first()
+    if person is None:
+        raise CommandError(f"nobody with the address {email} works in the admin.")
+    return person

@@ -1,0 +1,50 @@
+"""`manage.py tick`: what has to happen regularly; run it every minute."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.sessions.models import Session
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.upkeep import accounts_prune
+from billing.kept import kept_prune
+from billing.upkeep import moves_alert, moves_expire
+from portal.journal import journal_prune
+from portal.upkeep import portal_prune
+
+
+def _sessions_prune() -> int:
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+
+
+# What is said → what does it, and gives how many.
+WORK: dict[str, Callable[[], int]] = {
+    "unknown moves told": moves_alert,
+    "waiting moves expired": moves_expire,
+    "journal rows removed": journal_prune,
+    "kept figures removed": kept_prune,
+    "rows of visits removed": accounts_prune,
+    "previews and tries removed": portal_prune,
+    "sessions removed": _sessions_prune,
+}
+
+
+class Command(BaseCommand):
+    """Alerts about moves of funds whose outcome is unknown, and removes what has had its time."""
+
+    help = "Run every minute, on one node or all: alerts about unknown moves of funds, and prunes."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """All of it; one that fails is told at the end and holds up none of the others."""
+        failed = []
+        for words, work in WORK.items():
+            try:
+                count = work()
+            except Exception as error:  # Whatever it is, the rest has to be done.
+                failed.append(f"{words}: {type(error).__name__}: {error}")
+                continue
+            if count or options["verbosity"] > 1:
+                self.stdout.write(f"{words}: {count}")
+        if failed:
+            raise CommandError("\n".join(failed))

@@ -1,0 +1,85 @@
+"""What `manage.py tick` does about moves of funds: tells of unknown ones, ends those nobody approved."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from billing.ledger import move_event
+from billing.models import Move
+from portal import mail
+
+logger = logging.getLogger(__name__)
+
+State = Move.State
+APPROVED_WITHIN = timedelta(hours=24)
+_AGAIN = timedelta(hours=24)  # An alert is repeated while nobody has resolved the move.
+
+
+def unknown_moves() -> QuerySet[Move]:
+    """Moves whose outcome is unknown, those that were never heard of again included."""
+    lost = Q(state=State.DISPATCHED, dispatched_at__lt=timezone.now() - Move.LONGEST)
+    return Move.objects.filter(Q(state=State.UNKNOWN) | lost)
+
+
+def moves_alert() -> int:
+    """Tell the brand's staff and the operators, at once and then daily; how many moves were told."""
+    due = unknown_moves().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _AGAIN))
+    return sum(_alert(move) for move in due.select_related("brand", "customer"))
+
+
+def _alert(move: Move) -> bool:
+    same = Move.objects.filter(pk=move.pk, alerted_at=move.alerted_at)
+    if not same.update(alerted_at=timezone.now()):  # Another node was first.
+        return False
+    logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": str(move.operation)})
+    told = False
+    try:
+        told = sum(_tell(move, person) for person in _people(move)) > 0
+    finally:
+        if not told:  # The next run tries again.
+            Move.objects.filter(pk=move.pk).update(alerted_at=move.alerted_at)
+    return told
+
+
+def _people(move: Move) -> QuerySet[User]:
+    here = User.objects.filter(brand=None, is_active=True, is_staff=True)
+    return here.filter(Q(is_superuser=True) | Q(brands=move.brand)).distinct()
+
+
+def _tell(move: Move, person: User) -> bool:
+    path = reverse("billing_admin:move", urlconf=settings.ADMIN_URLCONF, args=(move.pk,))
+    url = f"{settings.SCHEME}://{settings.ADMIN_HOSTS[0]}{path}"
+    try:
+        mail.send(
+            brand=move.brand,
+            to=person.email,
+            template="billing/mail/unknown_move",
+            language=person.language,
+            move=move,
+            url=url,
+        )
+    except mail.MailNotSent:  # Logged there; the next run tries again if nobody could be told.
+        return False
+    return True
+
+
+def moves_expire() -> int:
+    """End what nobody approved within 24 hours; how many."""
+    late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - APPROVED_WITHIN)
+    return sum(_expire(move) for move in late.select_related("brand"))
+
+
+def _expire(move: Move) -> bool:
+    with transaction.atomic():
+        move.state, move.ended_at = State.EXPIRED, timezone.now()
+        ended = Move.objects.filter(pk=move.pk, state=State.WAITING)
+        if not ended.update(state=move.state, ended_at=move.ended_at):
+            return False
+        move_event(move, None, "nobody approved it in time")
+    return True

@@ -1,0 +1,60 @@
+"""What the tests of moves of funds share: people, a new customer, and what stands in the carrier's books."""
+
+import itertools
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from accounts.models import User
+from billing.models import Move
+from billing.moves import move_request
+from portal.models import Brand
+from tests.conftest import Simulator
+
+_numbers = itertools.count(710_000)
+
+
+def staff_of(brand: Brand, email: str = "sam@example.com") -> User:
+    """Somebody who works for a brand."""
+    person = User(email=email, is_staff=True)
+    person.set_unusable_password()
+    person.save()
+    person.brands.add(brand)
+    return person
+
+
+def new_customer(simulator: Simulator, brand: Brand, balance: str = "10") -> User:
+    """A customer here and at the carrier, whom no other test knows."""
+    number = str(next(_numbers))
+    customer = User(brand=brand, email=f"c{number}@example.com", account_number=number)
+    customer.set_unusable_password()
+    customer.save()
+    seed = {"partner": f"{brand.slug}-api-key", "account_number": number, "email": customer.email}
+    simulator.post("seed", customers=[{**seed, "balance": balance}])
+    return customer
+
+
+def ask(customer: User, by: User, amount: str = "5", **more: Any) -> Move:
+    """Ask for a move; its description is its operation, by which the carrier's books name it."""
+    operation = more.pop("operation", None) or uuid.uuid4()
+    return move_request(
+        brand=customer.brand,
+        customer=customer,
+        amount=Decimal(amount),
+        description=str(operation),
+        operation=operation,
+        by=by,
+        **more,
+    )
+
+
+def puts(simulator: Simulator) -> list[str]:
+    """The operations that reached the carrier, in order."""
+    return [call["fields"]["description"] for call in simulator.calls("move_funds")]
+
+
+def booked(simulator: Simulator, customer: User) -> list[Decimal]:
+    """The amounts that the carrier has moved to a customer, first to last."""
+    book = next(c for c in simulator.listed("customers") if c["account_number"] == customer.account_number)
+    payments = [line.split() for line in book["ledger"] if " payment " in line and "2000-01-01" not in line]
+    return [Decimal(amount) for _day, _kind, amount in payments]

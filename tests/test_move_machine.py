@@ -1,0 +1,274 @@
+"""Moves, faults, double submits, killed processes and restarts in any order: none twice, none lost.
+
+A random machine: after each step the carrier's books and ours agree, or ours say that they do not know. And
+one process that is really killed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts.models import User
+from billing import dispatch, moves
+from billing.models import Move, MovePolicy
+from billing.moves import MoveRefused
+from billing.policy import policy_of
+from portal.models import Brand
+from portal.voipline import Timeouts
+from tests.conftest import ROOT, Simulator
+from tests.moves import ask, new_customer, staff_of
+
+State = Move.State
+EXAMPLES = int(os.environ.get("MOVE_EXAMPLES", "60"))
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("", {}),
+    ("status", {"status": 422}),
+    ("status", {"status": 503}),
+    ("status", {"status": 302}),
+    ("code", {"status": 500}),
+    ("redirect", {"status": 307}),
+    ("status_after", {"status": 500}),
+    ("drop_before", {}),
+    ("drop_after", {}),
+    ("truncated", {}),
+    ("html", {}),
+    ("cut", {"message": "status"}),
+    ("wrong_json", {"message": "missing"}),
+    ("hang", {}),
+]
+KILLS = ("", "before", "after")
+
+
+class Killed(BaseException):
+    """The process is gone; no handler of ours may run."""
+
+
+class Moves(RuleBasedStateMachine):
+    """One customer, whom three people move funds to while everything goes wrong."""
+
+    simulator: ClassVar[Simulator]
+    brand: ClassVar[Brand]
+    sam: ClassVar[User]
+    tess: ClassVar[User]
+    patch: ClassVar[pytest.MonkeyPatch]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simulator.post("reset", seed="default")
+        self.customer = new_customer(self.simulator, self.brand, "1000")
+        self.asked: list[uuid.UUID] = []
+        self.amounts: dict[uuid.UUID, Decimal] = {}
+
+    @rule(
+        cents=st.integers(1, 300),
+        fault=st.sampled_from(FAULTS),
+        kill=st.sampled_from(KILLS),
+        times=st.integers(1, 3),
+    )
+    def move(self, cents: int, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
+        """Ask for a move, by a form that is sent up to three times."""
+        operation = uuid.uuid4()
+        self.asked.append(operation)
+        # No two have the same amount, so that the books tell them apart.
+        self.amounts[operation] = Decimal(cents) + Decimal(len(self.asked)) / 100
+        self._with_faults(fault, kill, lambda: self._ask(operation), times)
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), fault=st.sampled_from(FAULTS))
+    def send_an_old_form_again(self, data: Any, fault: tuple[str, dict[str, Any]]) -> None:
+        """The back button, or a tab that was left open."""
+        operation = data.draw(st.sampled_from(self.asked))
+        self._with_faults(fault, "", lambda: self._ask(operation), 1)
+
+    @rule(fault=st.sampled_from(FAULTS), kill=st.sampled_from(KILLS), times=st.integers(1, 2))
+    def approve(self, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
+        """A second person approves whatever waits."""
+        for move in self._own().filter(state=State.WAITING):
+
+            def work(move: Move = move) -> None:
+                moves.move_approve(brand=self.brand, move=Move.objects.get(pk=move.pk), by=self.tess)
+
+            self._with_faults(fault, kill, work, times)
+
+    @rule()
+    def a_minute_passes(self) -> None:
+        """Also what a restart of the server amounts to: nobody waits for an answer any more."""
+        self._own().filter(state=State.DISPATCHED).update(
+            dispatched_at=timezone.now() - timedelta(seconds=61)
+        )
+
+    @rule()
+    def somebody_looks_into_the_books(self) -> None:
+        """Resolves what is unknown, truthfully."""
+        booked = self._booked()
+        for move in [move for move in self._own() if move.outcome == State.UNKNOWN]:
+            happened = move.amount in booked
+            moves.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
+
+    @invariant()
+    def the_books_agree_or_ours_say_unknown(self) -> None:
+        """None is made twice and none is lost."""
+        booked, sent = self._booked(), self._sent()
+        assert len(booked) == len(set(booked)), "moved twice"
+        assert len(sent) == len(set(sent)), "sent twice"
+        ours = {move.amount: move for move in self._own()}
+        assert set(booked) <= set(ours), "lost"
+        for amount, move in ours.items():
+            if move.state in (State.DONE, State.FOUND_DONE):
+                assert amount in booked
+            elif move.state not in Move.OPEN:
+                assert amount not in booked, move.state
+        assert sum(move.state in Move.OPEN for move in ours.values()) <= 1
+
+    def _own(self) -> Any:
+        return Move.objects.filter(customer=self.customer).select_related("brand", "customer")
+
+    def _ask(self, operation: uuid.UUID) -> None:
+        customer = User.objects.get(pk=self.customer.pk)
+        ask(customer, self.sam, str(self.amounts[operation]), operation=operation)
+
+    def _with_faults(self, fault: tuple[str, dict[str, Any]], kill: str, work: Any, times: int) -> None:
+        name, options = fault
+        if name:
+            self.simulator.fault("move_funds", name, times=1, **options)
+        with self._killer(kill):
+            for _ in range(times):
+                with suppress(MoveRefused, Killed):
+                    work()
+        self.simulator.post("faults/clear")
+
+    def _killer(self, when: str) -> Any:
+        return _killed(self.patch, when)
+
+    def _booked(self) -> list[Decimal]:
+        number = self.customer.account_number
+        book = next(c for c in self.simulator.listed("customers") if c["account_number"] == number)
+        return [Decimal(line.split()[2]) for line in book["ledger"] if not line.startswith("2000-01-01")]
+
+    def _sent(self) -> list[str]:
+        return [call["fields"]["description"] for call in self.simulator.calls("move_funds")]
+
+
+class _killed:
+    """The process dies just before, or just after, the carrier was asked."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, when: str) -> None:
+        self.patch, self.when, self.call = patch, when, dispatch.upstream.call
+
+    def __enter__(self) -> None:
+        if self.when:
+            self.patch.setattr(dispatch.upstream, "call", self._dies)
+
+    def __exit__(self, *_: object) -> None:
+        self.patch.setattr(dispatch.upstream, "call", self.call)
+
+    def _dies(self, *args: Any, **values: Any) -> None:
+        if self.when == "after":
+            with suppress(Exception):
+                self.call(*args, **values)
+        raise Killed
+
+
+@pytest.fixture
+def machine(
+    simulator: Simulator, aurora: Brand, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> type[Moves]:
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.15, total=0.3)
+    Moves.simulator, Moves.brand, Moves.patch = simulator, aurora, monkeypatch
+    Moves.sam, Moves.tess = staff_of(aurora), staff_of(aurora, "tess@example.com")
+    policy_of(aurora)
+    MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=200)
+    monkeypatch.setattr("portal.ratelimit.hit", lambda **_: None)  # Nobody presses that many buttons.
+    return Moves
+
+
+@pytest.mark.django_db
+def test_in_any_order_no_move_is_made_twice_and_none_is_lost(machine: type[Moves]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=6,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
+    simulator: Simulator, tmp_path: Path, settings: Any
+) -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'killed.sqlite3'}",
+    }
+
+    def manage(*arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    manage("migrate", "--verbosity", "0")
+    manage("shell", "-v", "0", "-c", PREPARE.replace("CARRIER", simulator.api))
+    simulator.fault("move_funds", "hang")
+    command = (
+        "move_funds",
+        "aurora",
+        "70001",
+        "5",
+        "--by",
+        "olga@example.com",
+        "--description",
+        "x",
+        "--yes",
+    )
+    process = subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=environment)
+    until = time.monotonic() + 30
+    while not simulator.calls("move_funds") and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert len(simulator.calls("move_funds")) == 1
+    assert manage("shell", "-v", "0", "-c", LOOK).split() == ["dispatched", "dispatched", "unknown"]
+
+
+PREPARE = """
+from accounts.models import User
+from portal.crypto import seal
+from portal.models import Brand
+brand = Brand.objects.create(
+    slug="aurora", name="Aurora", currency="AUD", timezone="Australia/Sydney", support_email="a@example.com",
+    from_email="a@example.com", carrier_url="CARRIER", carrier_key=seal("aurora-api-key"),
+)
+User.objects.create(brand=brand, email="alice@example.com", account_number="70001", password="!")
+User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
+"""
+LOOK = """
+from datetime import timedelta
+from billing.models import Move, MoveEvent
+move = Move.objects.get()
+print(move.state, MoveEvent.objects.get().state)
+move.dispatched_at -= timedelta(seconds=61)
+print(move.outcome)
+"""
