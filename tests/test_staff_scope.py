@@ -15,7 +15,6 @@ from django.urls.resolvers import URLResolver
 
 from accounts.models import User
 from portal.admin_site import site
-from portal.journal import CarrierCall
 from portal.models import Brand
 from tests.conftest import ADMIN
 from tests.scope_world import MARK, MISSING, World, foreign_rows, plant
@@ -455,41 +454,3 @@ def test_a_person_of_two_brands_narrows_a_list_to_one(world: World, desk: Client
         one = desk.get(path, {"brand": world.aurora.pk}).context["cl"].queryset
         assert {row.brand for row in one} == {world.aurora}
         assert desk.get(path, {"brand": "770777"}).context["cl"].result_count == 0
-
-
-# The journal
-
-
-def test_the_journal_is_searched_by_what_support_knows(world: World, desk: Client) -> None:
-    call = CarrierCall.objects.get(brand=world.aurora)
-    CarrierCall.objects.create(
-        brand=world.aurora, method="partner_balance", outcome="NoAnswer", milliseconds=9
-    )
-
-    def found(**query: str) -> list[int]:
-        listed = desk.get("/admin/portal/carriercall/", query).context["cl"].result_list
-        return [row.pk for row in listed]
-
-    assert len(found()) == 2
-    for term in ("aurora-operation", "AURORA-1", "aurora-1", "zoe@aurora", "aurora-9"):
-        assert found(q=term) == [call.pk], term
-    assert found(q="aurora-op") == []
-    assert found(method="move_funds") == [call.pk]
-    assert found(outcome="ok") == [call.pk]
-    assert found(at__gte="2999-01-01 00:00:00+00:00") == []
-    page = desk.get("/admin/portal/carriercall/").content.decode()
-    assert f'<a href="/admin/accounts/user/{call.customer_id}/change/">zoe@aurora.example</a>' in page
-    assert "sent, no answer" in page
-
-
-def test_nobody_changes_the_journal(world: World, desk: Client, browse: Browse, operator: User) -> None:
-    call = CarrierCall.objects.get(brand=world.aurora)
-    for client in (desk, browse(ADMIN, operator)):
-        path = f"/admin/portal/carriercall/{call.pk}"
-        assert client.get(f"{path}/change/").status_code == 200
-        assert client.post(f"{path}/change/", {"outcome": "x"}).status_code == 403
-        assert client.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
-        assert client.get("/admin/portal/carriercall/add/").status_code == 403
-        data = {"action": "delete_selected", "_selected_action": [call.pk], "post": "yes"}
-        client.post("/admin/portal/carriercall/", data)
-    assert CarrierCall.objects.filter(pk=call.pk, outcome="ok").exists()
