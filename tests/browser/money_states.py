@@ -41,14 +41,14 @@ def prepaid(name: str, balance: str, says: str, **more: Any) -> State:
     """Peter's first page with this balance."""
     billed = is_billed(PETER, "prepaid")
     steps = (billed, spending(balance, **PREPAID, **more), go("/"))
-    return row(f"home: prepaid, {name}", *steps, by=PETER, says=says)
+    return row(f"home: prepaid {name}", *steps, by=PETER, says=says)
 
 
 def postpaid(name: str, balance: str, says: str, limit: str = "'-55'") -> State:
     """Quinn's first page with this balance."""
     billed = is_billed(QUINN, "postpaid", limit)
     steps = (billed, spending(balance, **POSTPAID), go("/"))
-    return row(f"home: postpaid, {name}", *steps, by=QUINN, says=says)
+    return row(f"home: postpaid {name}", *steps, by=QUINN, says=says)
 
 
 def stale(name: str, path: str, failing: Step, says: str, **query: str) -> State:
@@ -73,7 +73,7 @@ MONEY_STATES = (
     postpaid("limit unknown", "12", "we do not know this limit, so we cannot say when", "NULL"),
     postpaid("limit unknown and below zero", "-12", "so they may have stopped", "NULL"),
     row(
-        "home: unknown type, zero",
+        "home: unknown type at zero",
         is_billed(QUINN, ""),
         spending("0", **POSTPAID),
         go("/"),
@@ -82,7 +82,7 @@ MONEY_STATES = (
     ),
     stale("home: older figures", "/", fault("customer_balance", "status"), "These are the last figures"),
     stale(
-        "home: older figures, account gone",
+        "home: older figures and account gone",
         "/",
         fault("customer_balance", "status", status=404, message="No such customer"),
         "These are the last figures",
