@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from babel.dates import format_date, format_time, get_datetime_format
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from babel.numbers import format_currency, get_currency_precision
 from django import template
 from django.conf import settings
@@ -34,6 +34,12 @@ def money(amount: Decimal, brand: Brand) -> str:
 def day(value: date) -> str:
     """A date in words, like 25 November 2026."""
     return str(format_date(value, "long", locale=_locale()))
+
+
+@register.filter
+def month(value: date) -> str:
+    """The month of a date in words, like November 2026."""
+    return str(format_skeleton("yMMMM", value, locale=_locale()))
 
 
 @register.filter
