@@ -61,19 +61,22 @@ def figures_stream(
     periods: Sequence[Period],
     refresh: bool = False,
     within: float | None = None,
+    in_all: float | None = None,
 ) -> Iterator[Figures]:
     """The figures of each period, in order, each as soon as it is there; at most four calls at a time.
 
     Kept ones are given without a call: for a minute while the period runs, for a day when it is over. With
     `refresh` the first one is asked for in any case. `within` seconds after the first, what is still missing
-    is given as it was last known; an answer that comes later is kept for the next time.
+    is given as it was last known; an answer that comes later is kept for the next time. `in_all` is such a
+    bound for all of them, the first included.
     """
     asking = _Asking(brand, customer, periods)
+    end = None if in_all is None else time.monotonic() + in_all
     try:
         asking.begin(refresh)
         first, *others = asking.rows
-        yield asking.settled(first, None)
-        until = None if within is None else time.monotonic() + within
+        yield asking.settled(first, end)
+        until = end if within is None else time.monotonic() + within
         for row in others:
             yield asking.settled(row, until)
     finally:

@@ -33,6 +33,13 @@ def this_month(day: date) -> Period:
     return Period(_months_back(day, 0), day)
 
 
+def months(day: date, count: int) -> list[Period]:
+    """The running month until the day, and the whole months before it; so many in all, the newest first."""
+    starts = [_months_back(day, back) for back in range(count)]
+    ends = [day, *(start - timedelta(days=1) for start in starts)]
+    return [Period(first, last) for first, last in zip(starts, ends, strict=False)]
+
+
 def presets(day: date) -> dict[str, Period]:
     """The periods offered with one click; each that is not over yet ends today."""
     return {

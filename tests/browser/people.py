@@ -14,6 +14,7 @@ nora@example.com,70006,Nora,North
 rhea@example.com,70007,Rhea,Rock
 leaver@example.com,70005,Lea,Lang
 mover@example.com,70008,Mo,Marsh
+hana@example.com,70010,Hana,Hill
 """,
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
@@ -22,6 +23,7 @@ mover@example.com,70008,Mo,Marsh
 ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
 NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver", "mover"))
 ERIN, FAY = "erin@example.com", "fay@example.com"
+HANA = "hana@example.com"
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
 DORA = {
     "first_name": "Dora",
