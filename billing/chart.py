@@ -17,7 +17,7 @@ from portal.voipline import Statement
 
 CHARGES = ("call_charges", "other_charges", "adjustments")  # From the axis outwards.
 _BAR = Decimal("0.62")  # Of a month's width.
-_LINES = 4  # About so many lines across the chart.
+_LINES = 5  # About so many lines across the chart.
 _FINEST = Decimal("0.01")  # Between two lines: an amount is read to the cent.
 _NICE = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
 
