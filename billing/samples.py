@@ -1,11 +1,15 @@
 """Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from billing import periods, views
+from accounts import samples as people
+from accounts.models import User
+from billing import pages, periods
+from billing.figures import MONTHS, Figures
 from billing.forms import PeriodForm
 from portal.models import Brand
 from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
@@ -23,16 +27,25 @@ FIGURES = Statement(
 
 
 def _home(brand: Brand, mood: str) -> dict[str, Any]:
-    context = {"period": periods.this_month(periods.today(brand))}
+    day = periods.today(brand)
+    period = periods.this_month(day)
     if mood == UNAVAILABLE:
-        return {**context, "unavailable": True}
-    return {**context, **views.shown(FIGURES)}
+        return {"period": period, "unavailable": "down"}
+    found = _figures(period)
+    months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
+    alex = cast(User, people.person(brand, CUSTOMER))
+    told = {"period": period, "runway": pages.runway_of(brand, alex, found, months)}
+    return {**told, **pages.shown(found)}
+
+
+def _figures(period: periods.Period) -> Figures:
+    return Figures(period, FIGURES, period, timezone.now())
 
 
 def _statement(brand: Brand, mood: str) -> dict[str, Any]:
     today = periods.today(brand)
     form = PeriodForm(vars(periods.this_month(today)), today=today)
-    return views.form_context(form) | _home(brand, mood)
+    return pages.form_context(form) | _home(brand, mood)
 
 
 def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:

@@ -34,16 +34,17 @@ def history(request: BrandRequest) -> HttpResponseBase:
     page = render(request, _HISTORY, {"rows": [mark], "picture": mark})
     if not user.account_number or request.method == "HEAD":
         return page
+    day = periods.today(brand)
     months = figures_stream(
         brand=brand,
         customer=user,
-        periods=periods.months(periods.today(brand), MONTHS),
+        periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
         in_all=_LONGEST,
     )
     # Made now, because later even this might fail.
     broken = render_to_string("billing/history_broken.html", {"request": request})
     pieces = page.content.decode().split(mark)
-    chunks = _page(pieces, cast(Generator[Figures, None, None], months), brand, broken)
+    chunks = _page(pieces, months, brand, broken)
     return StreamingHttpResponse(arriving.in_request(chunks), headers={"X-Accel-Buffering": "no"})
 
 

@@ -49,7 +49,7 @@ def day(value: date) -> str:
 
 @register.filter
 def month(value: date) -> str:
-    """The day's month in words, like November 2026."""
+    """The month of a date in words, like November 2026."""
     return str(format_skeleton("yMMMM", value, locale=_locale()))
 
 
