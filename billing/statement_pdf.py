@@ -74,6 +74,10 @@ class _Content:
         )
         self._describe(sheet)
         sheet.add_page()
+        self._fill(sheet)
+        return sheet
+
+    def _fill(self, sheet: Paper) -> None:
         _head(sheet, self.brand)
         accent = paper.readable(self.brand.accent)
         sheet.paragraph(self.title, Style(22, accent, bold=True), "H1")
@@ -88,7 +92,6 @@ class _Content:
             sheet.y += 4
         for name, label, amount in self.rows:
             self._amount(sheet, name, label, amount)
-        return sheet
 
     def _amount(self, sheet: Paper, name: str, label: str, amount: str) -> None:
         """As much of the width for the label as the amount leaves."""
