@@ -218,6 +218,12 @@ class Paper(FPDF):
             self.put([letters.joined(self.number(self.page))], MARGIN, self.epw, _SMALL, "end")
         self._name_glyphs()  # Here, because the last foot is the last that is written.
 
+    def discard(self) -> None:
+        """Close the fonts of a file that is not to be written."""
+        for font in self.fonts.values():
+            assert isinstance(font, TTFFont)
+            font.close()
+
     def _name_glyphs(self) -> None:
         """Joined Arabic letters are copied as the letters that they are."""
         for font in self.fonts.values():

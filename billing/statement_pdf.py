@@ -32,6 +32,7 @@ def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
         sheet = content.written(pages)
         if sheet.pages_count == pages:
             return bytes(sheet.output())
+        sheet.discard()
         pages = sheet.pages_count  # Only a file with very long names gets here.
 
 
