@@ -57,7 +57,7 @@ HISTORY_STATES = (
         by=MOVER,
         says="Missing.",
     ),
-    row("history: long and large", FORGET, HUGE, go("/history/"), by=LONG, says="987,654,"),
+    row("history: long and large", FORGET, HUGE, go("/history/"), by=LONG, says="980,524,"),
     row(
         "history: nothing",
         FORGET,
