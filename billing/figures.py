@@ -63,15 +63,17 @@ def figures_stream(
     periods: Sequence[Period],
     refresh: bool = False,
     within: float | None = None,
+    in_all: float | None = None,
 ) -> Generator[Figures, None, None]:
     """The figures of each period, in order, each as soon as it is there; at most four calls at a time.
 
     Kept ones are given without a call: for a minute while the period runs, for a day when it is over. With
     `refresh` the first one is asked for in any case. `within` seconds after the first, what is still missing
-    is given as it was last known; an answer that comes later is kept for the next time.
+    is given as it was last known; an answer that comes later is kept for the next time. `in_all` is such a
+    bound for all of them, the first included.
     """
     context = contextvars.copy_context()  # A page that streams is read when its request is over.
-    return _stream(brand, customer, periods, refresh, within, context)
+    return _stream(brand, customer, periods, refresh, within, in_all, context)
 
 
 def _stream(
@@ -80,10 +82,11 @@ def _stream(
     periods: Sequence[Period],
     refresh: bool,
     within: float | None,
+    in_all: float | None,
     context: contextvars.Context,
 ) -> Generator[Figures, None, None]:
     asking = Asking(brand, customer, periods, context)
-    until = None
+    until = None if in_all is None else time.monotonic() + in_all
     try:
         asking.begin(refresh)
         for place, row in enumerate(asking.rows):

@@ -1,5 +1,6 @@
 """Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
 
+from dataclasses import astuple, replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from accounts.models import User
 from billing import pages, periods
 from billing.figures import MONTHS, Figures
 from billing.forms import PeriodForm
+from billing.views_history import month_row, picture_of
 from portal.models import Brand
 from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
 from portal.voipline import Statement
@@ -48,6 +50,20 @@ def _statement(brand: Brand, mood: str) -> dict[str, Any]:
     return pages.form_context(form) | _home(brand, mood)
 
 
+def _history(brand: Brand, _mood: str) -> dict[str, Any]:
+    """Twelve months, each with the example's figures in another size; the sums go on holding."""
+    day = periods.today(brand)
+    sizes = (Decimal(40 + (17 * number) % 61) / 60 for number in range(12))
+    months = [
+        replace(_figures(period), statement=Statement(*(size * each for each in astuple(FIGURES))))
+        for period, size in zip(
+            [periods.this_month(day), *periods.complete_months(day, 11)], sizes, strict=True
+        )
+    ]
+    rows = [month_row(month, brand, running=month is months[0]) for month in months]
+    return {"rows": rows, "picture": picture_of(months, brand)}
+
+
 def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:
     return {}
 
@@ -58,6 +74,7 @@ WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
 PAGES = (
     Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
     Sample(_("Statement"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
+    Sample(_("History"), CUSTOMER, "billing:history", "billing/history.html", _history),
     Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
     Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),
 )

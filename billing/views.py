@@ -1,6 +1,5 @@
 """Balance and statement, page by page: read the period, look for its figures, answer."""
 
-from http import HTTPStatus
 from typing import cast
 
 from django.contrib import messages
@@ -11,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
-from billing import periods, services
+from billing import periods
 from billing.figures import Figures, balance_read, figures_read, movement_read
 from billing.forms import PeriodForm
 from billing.pages import form_context, period_form, runway_of, shown, without_figures
@@ -49,31 +48,6 @@ def statement(request: BrandRequest) -> HttpResponse:
         return render(request, _STATEMENT, context)
     found = figures_read(brand=request.brand, customer=user, period=form.period)
     return _page(request, _STATEMENT, found, **context)
-
-
-@require_safe
-def statement_csv(request: BrandRequest) -> HttpResponse:
-    """/statement.csv with the query of /statement/; where no file can be given, the page that says why."""
-    user, form = cast(User, request.user), period_form(request)
-    context = form_context(form)
-    if not form.is_valid():
-        return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)
-    context["period"] = form.period
-    if not user.account_number:
-        return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
-    found = figures_read(brand=request.brand, customer=user, period=form.period)
-    if not (found.statement and found.shown and found.as_of):
-        return without_figures(request, _STATEMENT, found, **context)
-    text = services.statement_csv(
-        brand=request.brand,
-        account_number=user.account_number,
-        period=found.shown,
-        statement=found.statement,
-        as_of=found.as_of,
-    )
-    name = f"statement-{found.shown.from_date}-{found.shown.to_date}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

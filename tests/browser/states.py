@@ -8,6 +8,7 @@ status, some words that prove that it was reached (in English), who is signed in
 from itertools import repeat
 
 from tests.browser.account_states import ACCOUNT_STATES
+from tests.browser.history_states import HISTORY_STATES
 from tests.browser.money_states import MONEY_STATES
 from tests.browser.people import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
 from tests.browser.rare_states import RARE
@@ -271,6 +272,7 @@ STATES = (
     ),
     row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
     row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
+    *HISTORY_STATES,
     *ACCOUNT_STATES,
     *RARE,
 )
