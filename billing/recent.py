@@ -30,10 +30,12 @@ def reauthentication(request: HttpRequest, back: str, names: Sequence[str] = ())
     """
     if recently_authenticated(request):
         return None
+    query = {"next": back}
     if request.method == "POST":
+        query["why"] = "sent"
         typed = {name: request.POST[name] for name in names if name in request.POST}
         request.session[_KEPT] = {"at": back, "typed": typed}
-    headers = {"Location": f"{_PAGE}?{urlencode({'next': back})}"}
+    headers = {"Location": f"{_PAGE}?{urlencode(query)}"}
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)
 
 
