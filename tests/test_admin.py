@@ -426,12 +426,12 @@ def test_the_check_reports_what_the_carrier_said(
     simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand
 ) -> None:
     words = check(admin_client, aurora)
-    assert "success Aurora Phone – partner_balance" in words
+    assert "success Aurora Phone: the carrier answered with your own balance." in words
     assert "error" not in words
     Brand.objects.filter(pk=borealis.pk).update(carrier_key=seal(CANARY))
     words = check(admin_client, aurora, borealis)
     assert "success Aurora Phone" in words
-    assert "error Borealis Phone – partner_balance" in words
+    assert "error Borealis Phone: your own balance could not be read." in words
     assert CANARY not in words
 
 

@@ -104,6 +104,10 @@ def test_the_names_of_a_pasted_url_are_taken(admin: Page, stack: Stack) -> None:
     expect(admin.locator("[name=overrides-0-parameters]")).to_have_value(
         re.compile("account_number = acc_no")
     )
+    ready = admin.get_by_role("region", name=re.compile("Ready to go live"))
+    ready.get_by_label("Account number of a customer").fill("70001")
+    ready.get_by_role("button", name="Check the carrier connection").click()
+    expect(admin.get_by_text("this customer's balance could not be read")).to_be_visible()
     admin.locator("[name=overrides-0-DELETE]").check()
     admin.get_by_role("button", name="Save", exact=True).first.click()
 
