@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.admin import sign_in
-from tests.browser.chromium import AXE, BEYOND, LOOKS, Watch
+from tests.browser.chromium import AXE, BEYOND, LOOKS
 from tests.browser.stack import Stack
 
 # Django's frame is Django's; what WCAG asks is asked of the whole page.
@@ -102,7 +102,6 @@ def test_a_double_click_moves_once_and_shows_what_came_of_it(desk: Desk, page: P
     assert len(desk.stack.carrier.calls("move_funds")) == 1
     desk.check("done")
     page.reload()
-    page.go_back()
     assert len(desk.stack.carrier.calls("move_funds")) == 1
 
 
@@ -129,7 +128,7 @@ def test_an_unknown_move_is_looked_into_and_resolved(desk: Desk, page: Page) -> 
     desk.check("found done")
 
 
-def test_a_second_person_approves_or_declines(desk: Desk, page: Page, watch: Watch) -> None:
+def test_a_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
     desk.scene("ask('321')")
     desk.newest()
     desk.check("waiting")
@@ -143,12 +142,10 @@ def test_a_second_person_approves_or_declines(desk: Desk, page: Page, watch: Wat
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
 
 
-def test_the_rules_and_the_warning_are_right_in_every_look(desk: Desk, page: Page, watch: Watch) -> None:
+def test_the_rules_and_the_warning_are_right_in_every_look(desk: Desk, page: Page) -> None:
     desk.go("billing/policy/")
     desk.check("policies")
-    desk.scene(
-        "policy.policy_of(brand)\nMovePolicy.objects.filter(brand=brand).update(per_move=90000, per_day=99999)"
-    )
+    desk.scene("policy.policy_of(brand)\nMovePolicy.objects.update(per_move=90000, per_day=99999)")
     try:
         desk.fill("80000")
         page.get_by_role("button", name="Ask for approval").click()
@@ -160,4 +157,4 @@ def test_the_rules_and_the_warning_are_right_in_every_look(desk: Desk, page: Pag
         page.get_by_role("link", name="Look at the rules").click()
         desk.check("policy")
     finally:
-        desk.scene("MovePolicy.objects.filter(brand=brand).delete()")
+        desk.scene("MovePolicy.objects.all().delete()")
