@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
 from accounts.email_change import email_changed_by_staff, email_changed_tell
@@ -30,7 +31,7 @@ _TOLD = ("email", "account_number")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
     """Customers have no password and no permissions here; staff have no account number."""
 
     list_display = ("email", "name", "brand", "account_number", "verified_at", "is_active")
@@ -51,7 +52,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         (
             _("Customer"),
             {
-                "description": _("Whoever works in the admin is added by the command create_operator."),
+                "description": _(
+                    "Whoever works in the admin is added by the command create_staff or create_operator."
+                ),
                 "fields": ("brand", "email", *_NAMES, "account_number"),
             },
         ),
@@ -67,6 +70,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     staff_fieldsets = (
         (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
         (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
+        DevicesMixin.device_fieldset,
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
@@ -93,7 +97,14 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A customer stays with the brand; nobody locks themselves out."""
-        shown = ("password_in_words", "confirmed_at", "verified_at", "last_login", "date_joined")
+        shown = (
+            *self.device_fields,
+            "password_in_words",
+            "confirmed_at",
+            "verified_at",
+            "last_login",
+            "date_joined",
+        )
         if obj and obj.brand_id:
             return (*shown, "brand", "refused_account_number")
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
