@@ -19,6 +19,7 @@ from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.models import User
+from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
 from portal.models import Brand
 
@@ -30,9 +31,13 @@ _TOLD = ("email", "account_number")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    """Customers have no password and no permissions here; staff have no account number."""
+class PersonAdmin(ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
+    """Customers have no password and no permissions here; staff have no account number.
 
+    Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
+    """
+
+    staff_may = ("view", "add", "change")
     list_display = ("email", "name", "brand", "account_number", "verified_at", "is_active")
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (
@@ -74,6 +79,24 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         """With the brands, but without their pictures."""
         return super().get_queryset(request).select_related("brand").defer("brand__logo")
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Staff see one kind of people only."""
+        filters = super().get_list_filter(request)
+        if is_operator(request.user):
+            return filters
+        return [each for each in filters if each is not KindFilter]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever works for one brand adds to that one."""
+        own = list(brands_of(request.user).values_list("pk", flat=True)[:2])
+        first = {"brand": own[0]} if len(own) == 1 else {}
+        return {**first, **super().get_changeform_initial_data(request)}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """For staff, a list of customers by name too."""
+        named = {} if is_operator(request.user) else {"title": gettext("Customers")}
+        return super().changelist_view(request, {**named, **(extra_context or {})})
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """One form for customers, another for those who work here."""
         if obj:
@@ -99,11 +122,11 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Brands are chosen by name: without their pictures, and without a second page beside this one."""
+        """Brands are chosen by name among one's own, without a second page beside this one."""
         if db_field.related_model is not Brand:
             return super().formfield_for_dbfield(db_field, request, **kwargs)
         widget = forms.CheckboxSelectMultiple if db_field.many_to_many else forms.Select
-        return db_field.formfield(queryset=Brand.objects.defer("logo"), widget=widget, **kwargs)
+        return db_field.formfield(queryset=brands_of(request.user), widget=widget, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever worked here is made inactive instead: with them the history of what they did would go."""
