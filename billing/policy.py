@@ -33,7 +33,10 @@ class MoveRefused(Exception):
 
 def policy_of(brand: Brand) -> MovePolicy:
     """The brand's rules; made with their defaults at the first time."""
-    return MovePolicy.objects.select_related("brand").get_or_create(brand=brand)[0]
+    rules, made = MovePolicy.objects.select_related("brand").defer("brand__logo").get_or_create(brand=brand)
+    if made:  # The defaults come back from the database as the amounts they are.
+        rules.refresh_from_db(fields=["per_move", "per_day", "second_person_above"])
+    return rules
 
 
 def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move | None = None) -> None:

@@ -1,0 +1,175 @@
+"""One move and what a person can do about it: approve it, decline it, say what became of it."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.models import Move
+from billing.move_forms import NoteForm, ResolveForm
+from billing.move_pages import lead, outdated, own_move, page, person
+from billing.move_words import direction_words, outcome_words
+from billing.moves import (
+    MoveRefused,
+    move_approve,
+    move_balances,
+    move_decline,
+    move_preview,
+    move_resolve,
+)
+from billing.recent import reauthentication, typed_before
+from billing.seen import seen_read, seen_sign
+
+_form_page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@require_safe
+def move(request: HttpRequest, pk: int) -> HttpResponse:
+    """How it stands, and all that happened to it. Looking sends nothing, however often."""
+    found = own_move(request, pk)
+    return _page(request, "move", _("Move of funds"), found, events=found.events.select_related("by"))
+
+
+@_form_page
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """What would happen by the balances as just read; a second person lets it happen."""
+    found, by = own_move(request, pk), person(request)
+    if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
+        return lead("billing_admin:move", pk)
+    if led := reauthentication(request, request.path):
+        return led
+    if request.method != "POST":
+        return _approval(request, found)
+    shown = seen_read(brand=found.brand, by=by, text=request.POST.get("shown", ""))
+    if not shown or shown.get("move") != pk:
+        words = outdated()
+        return _approval(request, found, refused=words)
+    confirmed = shown["warned"] and "empties_partner" in request.POST
+    if shown["warned"] and not confirmed:
+        return _approval(request, found, unconfirmed=True)
+    try:
+        move_approve(brand=found.brand, move=found, by=by, empties_partner_confirmed=confirmed)
+    except MoveRefused as refused:
+        return _approval(request, own_move(request, pk), refused="" if refused.needs else refused.words)
+    return lead("billing_admin:move", pk)
+
+
+def _approval(
+    request: HttpRequest, found: Move, refused: str = "", unconfirmed: bool = False
+) -> HttpResponse:
+    preview, shown, by = None, "", person(request)
+    try:
+        preview = move_preview(
+            brand=found.brand, customer=found.customer, amount=found.amount, by=by, but=found
+        )
+        shown = seen_sign(brand=found.brand, by=by, move=found.pk, warned=preview.empties_partner)
+    except MoveRefused as against:
+        refused = refused or against.words
+    status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
+    told = {"preview": preview, "shown": shown, "refused": refused, "unconfirmed": unconfirmed}
+    return _page(request, "move_approve", _("Approve a move of funds"), found, status, **told)
+
+
+@_form_page
+def decline(request: HttpRequest, pk: int) -> HttpResponse:
+    """A second person says no; or whoever asked for it takes it back."""
+    found = own_move(request, pk)
+    if found.state != Move.State.WAITING:
+        return lead("billing_admin:move", pk)
+    if led := reauthentication(request, request.path, ("note",)):
+        return led
+    form = _posted(NoteForm, request)
+    refused = ""
+    if form.is_valid():
+        refused = _refusal(
+            move_decline, brand=found.brand, move=found, by=person(request), note=form.cleaned_data["note"]
+        )
+        if not refused:
+            return lead("billing_admin:move", pk)
+    mine = found.asked_by_id == person(request).pk
+    title = _("Take back a move of funds") if mine else _("Decline a move of funds")
+    status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
+    return _page(request, "move_decline", title, found, status, form=form, refused=refused, mine=mine)
+
+
+@_form_page
+def resolve(request: HttpRequest, pk: int) -> HttpResponse:
+    """A person looks at both balances, before and now, and says what became of an unknown move."""
+    found, by = own_move(request, pk), person(request)
+    if found.outcome != Move.State.UNKNOWN:
+        return lead("billing_admin:move", pk)
+    if led := reauthentication(request, request.path, ("happened", "note")):
+        return led
+    form, refused = _posted(ResolveForm, request), ""
+    if form.is_valid():
+        happened, note = form.cleaned_data["happened"] == "yes", form.cleaned_data["note"]
+        refused = _refusal(move_resolve, brand=found.brand, move=found, by=by, happened=happened, note=note)
+        if not refused:
+            return lead("billing_admin:move", pk)
+    return _resolution(request, own_move(request, pk), form, refused)
+
+
+def _resolution(request: HttpRequest, found: Move, form: Any, refused: str) -> HttpResponse:
+    now: tuple[Decimal, Decimal] | None = None
+    customer = found.customer
+    customer.account_number = found.account_number  # Of this account, whichever the customer has by now.
+    try:
+        now = move_balances(brand=found.brand, customer=customer, by=person(request))
+    except MoveRefused as against:
+        refused = refused or against.words
+    status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
+    told = {"form": form, "refused": refused, "read_at": timezone.now(), "sides": _sides(found, now)}
+    return _page(request, "move_resolve", _("What became of this move?"), found, status, **told)
+
+
+def _sides(found: Move, now: tuple[Decimal, Decimal] | None) -> list[dict[str, Any]]:
+    """For customer and partner account: before, now, and what the move would have made of it."""
+    if now is None:
+        return []
+    befores, changes = (found.customer_before, found.partner_before), (found.amount, -found.amount)
+    return [
+        {
+            "name": name,
+            "before": before,
+            "now": balance,
+            "happened": None if before is None else before + change,
+            "since": None if before is None else balance - before,
+            "would": change,
+        }
+        for name, before, balance, change in zip(
+            (_("Customer’s balance"), _("Partner balance")), befores, now, changes, strict=True
+        )
+    ]
+
+
+def _posted(form: type[NoteForm], request: HttpRequest) -> NoteForm:
+    return form(request.POST) if request.method == "POST" else form(initial=typed_before(request))
+
+
+def _refusal(service: Callable[..., Move], **told: Any) -> str:
+    """Do it; what stands against it, or nothing."""
+    try:
+        service(**told)
+    except MoveRefused as refused:
+        return refused.words
+    return ""
+
+
+def _page(
+    request: HttpRequest, name: str, title: str, found: Move, status: int = HTTPStatus.OK, **context: Any
+) -> HttpResponse:
+    told = {
+        "move": found,
+        "brand": found.brand,
+        "amount": abs(found.amount),
+        "direction": direction_words(found.amount, found.brand, found.account_number),
+        "outcome": found.outcome,
+        "outcome_words": outcome_words(found),
+        "mine": found.asked_by_id == person(request).pk,
+    }
+    return page(request, name, title, status, **{**told, **context})

@@ -1,0 +1,30 @@
+"""What a move of funds is called on the pages for staff: its direction, its amount, its state."""
+
+from decimal import Decimal
+
+from django.utils.translation import gettext
+
+from billing.models import Move
+from portal.models import Brand
+from portal.templatetags.portal import money
+
+
+def direction_words(amount: Decimal, brand: Brand, account_number: str) -> str:
+    """From where to where, by the sign of the amount: “Aurora Phone → customer 70001”."""
+    if amount < 0:
+        # Translators: where funds go, from one to the other. Right to left the arrow points left: ←
+        words = gettext("customer %(number)s → %(brand)s")
+    else:
+        # Translators: where funds go, from one to the other. Right to left the arrow points left: ←
+        words = gettext("%(brand)s → customer %(number)s")
+    return words % {"brand": brand.name, "number": account_number}
+
+
+def amount_words(move: Move) -> str:
+    """How much, whichever way, in the brand's currency."""
+    return money(abs(move.amount), move.brand)
+
+
+def outcome_words(move: Move) -> str:
+    """The state as it is to be read: what was sent a while ago without an end is unknown."""
+    return str(Move.State(move.outcome).label)

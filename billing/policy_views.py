@@ -1,0 +1,123 @@
+"""What a brand's staff may move, for operators: limits, the stop, and moving back."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.limits import NAMES, limits_set, policy_history
+from billing.models import Move, MovePolicy
+from billing.move_forms import LimitsForm, NoteForm
+from billing.move_pages import lead, page, person
+from billing.policy import TRIAL, MoveRefused, back_moves_allow, moves_resume, policy_of
+from billing.recent import reauthentication, typed_before
+from portal.admin_scope import brands_of, is_operator
+from portal.models import Brand
+
+_FIELDS = (*NAMES, "note")
+
+
+@require_safe
+def policies(request: HttpRequest) -> HttpResponse:
+    """All brands, and what each allows."""
+    _for_operators(request)
+    rows = [policy_of(brand) for brand in brands_of(request.user)]
+    return page(request, "policies", _("Rules for moving funds"), rows=rows)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def policy(request: HttpRequest, pk: int) -> HttpResponse:
+    """One brand's rules. What is sent names in `do` what is to be done."""
+    _for_operators(request)
+    brand = get_object_or_404(brands_of(request.user), pk=pk)
+    if request.method != "POST":
+        return _page(request, brand, typed_before(request))
+    if led := reauthentication(request, request.path, _FIELDS):
+        return led
+    deed = _DEEDS.get(request.POST.get("do", ""))
+    if deed is None:
+        raise Http404
+    return deed(request, brand)
+
+
+def _for_operators(request: HttpRequest) -> None:
+    if not is_operator(request.user):
+        raise Http404
+
+
+def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = LimitsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, limits=form)
+    if limits_set(brand=brand, by=person(request), **form.cleaned_data):
+        messages.success(request, _("The limits are saved."))
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, resume=form)
+    note = form.cleaned_data["note"]
+    return _done(request, brand, _("Moves go on."), moves_resume, note=note)
+
+
+def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+    chosen = request.POST.get("move", "")
+    found = _trials(brand).filter(pk=int(chosen)).first() if chosen.isascii() and chosen.isdigit() else None
+    if found is None:
+        return _page(
+            request, brand, {}, refused=_("Please choose the move whose direction you have checked.")
+        )
+    return _done(request, brand, _("From now on staff may move funds back."), back_moves_allow, move=found)
+
+
+_DEEDS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
+    "limits": _set_limits,
+    "resume": _resume,
+    "back": _allow_back,
+}
+
+
+def _done(
+    request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **told: Any
+) -> HttpResponse:
+    try:
+        service(brand=brand, by=person(request), **told)
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words)
+    messages.success(request, words)
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _trials(brand: Brand) -> Any:
+    """Small moves back that are done: what can show that moving back works."""
+    done = (Move.State.DONE, Move.State.FOUND_DONE)
+    rows = Move.objects.filter(brand=brand, amount__lt=0, amount__gte=-TRIAL, state__in=done)
+    return rows.select_related("brand", "asked_by").defer("brand__logo")
+
+
+def _page(
+    request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
+) -> HttpResponse:
+    rules: MovePolicy = policy_of(brand)
+    set_now = {name: typed.get(name, getattr(rules, name)) for name in NAMES}
+    return page(
+        request,
+        "policy",
+        _("Rules for moving funds: %(brand)s") % {"brand": brand.name},
+        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        brand=brand,
+        policy=rules,
+        refused=refused,
+        limits=forms.get("limits") or LimitsForm(initial=set_now),
+        resume=forms.get("resume") or NoteForm(initial={"note": typed.get("note", "")}),
+        trials=_trials(brand)[:20],
+        history=policy_history(rules)[:50],
+        most=TRIAL,
+    )
