@@ -3,7 +3,6 @@
 import csv
 import io
 import logging
-import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.outcomes import account_gone
 from billing.periods import Period
 from portal import upstream
+from portal.cells import neutral
 from portal.models import Brand
 from portal.voipline import NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
@@ -93,8 +93,3 @@ def _lines(rows: Iterable[tuple[str, str]]) -> str:
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
-
-
-def neutral(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection; full-width signs included)."""
-    return f"'{text}" if re.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", text) else text
