@@ -15,10 +15,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.access import sessions_end
 from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
+from accounts.admin_import import ImportMixin
+from accounts.admin_tools import CustomerToolsMixin
 from accounts.email_change import email_changed_by_staff, email_changed_tell
+from accounts.history import form_told
 from accounts.models import User
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
@@ -27,19 +31,18 @@ from portal.models import Brand
 _NAMES = ("first_name", "last_name", "company_name", "phone")
 _HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
 
-# The history page tells these with their old and new values.
-_TOLD = ("email", "account_number")
+_CARRIER = ("account_number", "account_type", "credit_limit")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
     """Customers have no password and no permissions here; staff have no account number.
 
     Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
     """
 
     staff_may = ("view", "add", "change")
-    list_display = ("email", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display = ("email", "page", "name", "brand", "account_number", "verified_at", "is_active")
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (
         "email",
@@ -60,7 +63,7 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
                 "description": _(
                     "Whoever works in the admin is added by the command create_staff or create_operator."
                 ),
-                "fields": ("brand", "email", *_NAMES, "account_number"),
+                "fields": ("brand", "email", *_NAMES, *_CARRIER),
             },
         ),
     )
@@ -68,7 +71,7 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
         (_("Customer"), {"fields": ("brand", "email", *_NAMES, "is_active")}),
         (
             _("At the carrier"),
-            {"fields": ("account_number", "refused_account_number", "clear_refused_number")},
+            {"fields": (*_CARRIER, "refused_account_number", "clear_refused_number")},
         ),
         _HISTORY,
     )
@@ -116,7 +119,7 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
         if obj.refused_account_number:
             return self.customer_fieldsets
         person, _carrier, history = self.customer_fieldsets
-        return (person, (_("At the carrier"), {"fields": ("account_number",)}), history)
+        return (person, (_("At the carrier"), {"fields": _CARRIER}), history)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A customer stays with the brand; nobody locks themselves out."""
@@ -157,6 +160,8 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
         if form.cleaned_data.get("clear_refused_number"):
             obj.refused_account_number = ""
         super().save_model(request, obj, form, change)
+        if change and obj.brand_id and not obj.is_active and "is_active" in form.changed_data:
+            sessions_end(customers=[obj])
         if change and obj.brand_id and "email" in form.changed_data:
             email_changed_by_staff(user=obj)
             transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
@@ -173,15 +178,8 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """Old and new e-mail address and account number, for the history."""
-        parts: list[dict[str, Any]] = super().construct_change_message(request, form, formsets, add)
-        if add and (number := form.cleaned_data.get("account_number")):
-            return [*parts, {"added": {"name": str(form.fields["account_number"].label), "object": number}}]
-        for part in parts:
-            told = [_told(form, label) for label in part.get("changed", {}).get("fields", [])]
-            if told:
-                part["changed"]["fields"] = told
-        return parts
+        """With old and new e-mail address and what the carrier goes by, for the history."""
+        return form_told(form, super().construct_change_message(request, form, formsets, add), add=add)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a password: for staff alone, a customer has none."""
@@ -207,11 +205,3 @@ class PersonAdmin(DevicesMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-ar
         )
         url = reverse("admin:auth_user_password_change", args=(person.pk,))
         return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))
-
-
-def _told(form: Any, label: str) -> str:
-    """The label of a changed field, with old and new value for those that the history tells."""
-    for name in _TOLD:
-        if name in form.changed_data and label == str(form.fields[name].label):
-            return f"{label} (“{form.initial[name]}” → “{form.cleaned_data[name]}”)"
-    return label

@@ -64,18 +64,19 @@ def runway(
     if stop is None:
         return Runway("no_limit" if kind == POSTPAID else "unknown", _place(balance, Decimal(0)))
     limit = stop if kind == POSTPAID else None
-    found = Runway(kind, _place(balance, stop), limit, _cents(balance) - _cents(stop))
+    found = Runway(kind, _place(balance, stop), limit, cents(balance) - cents(stop))
     if found.place != "above":
         return found
     return _estimated(found, balance - stop, months, on, today)
 
 
-def _cents(amount: Decimal) -> Decimal:
+def cents(amount: Decimal) -> Decimal:
+    """An amount as pages show it."""
     return amount.quantize(_CENT, ROUND_HALF_UP)
 
 
 def _place(balance: Decimal, stop: Decimal) -> str:
-    left = _cents(balance) - _cents(stop)
+    left = cents(balance) - cents(stop)
     return "above" if left > 0 else "below" if left < 0 else "at"
 
 

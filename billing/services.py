@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.outcomes import account_gone
 from billing.periods import Period
+from portal.cells import neutral
 from portal.models import Brand
 from portal.voipline import NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
@@ -64,8 +64,3 @@ def _lines(rows: Iterable[tuple[str, str]]) -> str:
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
-
-
-def neutral(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection; full-width signs included)."""
-    return f"'{text}" if re.match(r"[\t\r\n]|\s*[=+\-@＝＋－＠]", text) else text

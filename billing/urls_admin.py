@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from billing import admin_partner, move_state_views, move_views, policy_views
+from billing import admin_customer, admin_partner, move_state_views, move_views, policy_views
 from portal.admin_site import admin_page
 
 app_name = "billing_admin"
 
 urlpatterns: list[URLPattern] = [
+    path("customer/<int:pk>/", admin_page(admin_customer.customer), name="customer"),
     path("partner/", admin_page(admin_partner.partners), name="partners"),
     path("partner/<int:pk>/", admin_page(admin_partner.partner), name="partner"),
     path("move/start/<int:pk>/", admin_page(move_views.move_start), name="move_start"),
