@@ -15,26 +15,34 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.access import sessions_end
 from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
+from accounts.admin_import import ImportMixin
+from accounts.admin_tools import CustomerToolsMixin
 from accounts.email_change import email_changed_by_staff, email_changed_tell
+from accounts.history import form_told
 from accounts.models import User
+from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
 _HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
 
-# The history page tells these with their old and new values.
-_TOLD = ("email", "account_number")
+_CARRIER = ("account_number", "account_type", "credit_limit")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
-    """Customers have no password and no permissions here; staff have no account number."""
+class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
+    """Customers have no password and no permissions here; staff have no account number.
 
-    list_display = ("email", "name", "brand", "account_number", "verified_at", "is_active")
+    Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
+    """
+
+    staff_may = ("view", "add", "change")
+    list_display = ("email", "page", "name", "brand", "account_number", "verified_at", "is_active")
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (
         "email",
@@ -55,7 +63,7 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
                 "description": _(
                     "Whoever works in the admin is added by the command create_staff or create_operator."
                 ),
-                "fields": ("brand", "email", *_NAMES, "account_number"),
+                "fields": ("brand", "email", *_NAMES, *_CARRIER),
             },
         ),
     )
@@ -63,7 +71,7 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
         (_("Customer"), {"fields": ("brand", "email", *_NAMES, "is_active")}),
         (
             _("At the carrier"),
-            {"fields": ("account_number", "refused_account_number", "clear_refused_number")},
+            {"fields": (*_CARRIER, "refused_account_number", "clear_refused_number")},
         ),
         _HISTORY,
     )
@@ -77,6 +85,24 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With the brands, but without their pictures."""
         return super().get_queryset(request).select_related("brand").defer("brand__logo")
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Staff see one kind of people only."""
+        filters = super().get_list_filter(request)
+        if is_operator(request.user):
+            return filters
+        return [each for each in filters if each is not KindFilter]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever works for one brand adds to that one."""
+        own = list(brands_of(request.user).values_list("pk", flat=True)[:2])
+        first = {"brand": own[0]} if len(own) == 1 else {}
+        return {**first, **super().get_changeform_initial_data(request)}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """For staff, a list of customers by name too."""
+        named = {} if is_operator(request.user) else {"title": gettext("Customers")}
+        return super().changelist_view(request, {**named, **(extra_context or {})})
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """One form for customers, another for those who work here."""
@@ -93,7 +119,7 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
         if obj.refused_account_number:
             return self.customer_fieldsets
         person, _carrier, history = self.customer_fieldsets
-        return (person, (_("At the carrier"), {"fields": ("account_number",)}), history)
+        return (person, (_("At the carrier"), {"fields": _CARRIER}), history)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A customer stays with the brand; nobody locks themselves out."""
@@ -110,11 +136,11 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Brands are chosen by name: without their pictures, and without a second page beside this one."""
+        """Brands are chosen by name among one's own, without a second page beside this one."""
         if db_field.related_model is not Brand:
             return super().formfield_for_dbfield(db_field, request, **kwargs)
         widget = forms.CheckboxSelectMultiple if db_field.many_to_many else forms.Select
-        return db_field.formfield(queryset=Brand.objects.defer("logo"), widget=widget, **kwargs)
+        return db_field.formfield(queryset=brands_of(request.user), widget=widget, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever worked here is made inactive instead: with them the history of what they did would go."""
@@ -134,6 +160,8 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
         if form.cleaned_data.get("clear_refused_number"):
             obj.refused_account_number = ""
         super().save_model(request, obj, form, change)
+        if change and obj.brand_id and not obj.is_active and "is_active" in form.changed_data:
+            sessions_end(customers=[obj])
         if change and obj.brand_id and "email" in form.changed_data:
             email_changed_by_staff(user=obj)
             transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
@@ -150,15 +178,8 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """Old and new e-mail address and account number, for the history."""
-        parts: list[dict[str, Any]] = super().construct_change_message(request, form, formsets, add)
-        if add and (number := form.cleaned_data.get("account_number")):
-            return [*parts, {"added": {"name": str(form.fields["account_number"].label), "object": number}}]
-        for part in parts:
-            told = [_told(form, label) for label in part.get("changed", {}).get("fields", [])]
-            if told:
-                part["changed"]["fields"] = told
-        return parts
+        """With old and new e-mail address and what the carrier goes by, for the history."""
+        return form_told(form, super().construct_change_message(request, form, formsets, add), add=add)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a password: for staff alone, a customer has none."""
@@ -184,11 +205,3 @@ class PersonAdmin(DevicesMixin, UserAdmin):  # type: ignore[type-arg]
         )
         url = reverse("admin:auth_user_password_change", args=(person.pk,))
         return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))
-
-
-def _told(form: Any, label: str) -> str:
-    """The label of a changed field, with old and new value for those that the history tells."""
-    for name in _TOLD:
-        if name in form.changed_data and label == str(form.fields[name].label):
-            return f"{label} (“{form.initial[name]}” → “{form.cleaned_data[name]}”)"
-    return label

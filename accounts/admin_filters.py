@@ -8,25 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from portal.models import Brand
-
-
-class BrandFilter(SimpleListFilter):
-    """Customers of one brand."""
-
-    title = _("brand")
-    parameter_name = "brand"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        """All brands by name."""
-        return [(str(pk), name) for pk, name in Brand.objects.values_list("pk", "name")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
-        """A brand that does not exist has no customers."""
-        value = self.value() or ""
-        if not value:
-            return queryset
-        return queryset.filter(brand=int(value)) if value.isdecimal() else queryset.none()
+from portal.admin_scope import BrandFilter as BrandFilter
 
 
 class _ChoiceFilter(SimpleListFilter):

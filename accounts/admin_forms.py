@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.credit import at_most_zero
 from accounts.models import User
 from portal.voipline import is_account_number
 
@@ -48,6 +49,7 @@ class CustomerForm(PersonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["account_number"].validators.append(_account_number)
+        self.fields["credit_limit"].validators.append(at_most_zero)
 
     def clean(self) -> dict[str, Any]:
         """An account number belongs to one customer of a brand."""

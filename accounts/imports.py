@@ -1,48 +1,50 @@
-"""Customers whom the carrier knows already, from a CSV file: every row is good, or none is written."""
+"""Customers whom the carrier knows already, from a CSV file of one brand: what would happen, and doing it."""
 
-import csv
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from io import StringIO
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
+from accounts.credit import amount_of
+from accounts.import_file import COLUMNS as COLUMNS
+from accounts.import_file import DETAILS, BadRow, Row, rows_read
+from accounts.import_file import REQUIRED as REQUIRED
+from accounts.import_file import ImportRefused as ImportRefused
 from accounts.models import User
 from portal.models import Brand
-from portal.voipline import is_account_number
+from portal.voipline.words import Words
 
-REQUIRED = ("email", "account_number")
-DETAILS = ("first_name", "last_name", "company_name", "phone")
-COLUMNS = (*REQUIRED, *DETAILS)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+logger = logging.getLogger(__name__)
+
+CREATE, UPDATE, UNCHANGED, BAD = "create", "update", "unchanged", "bad"
 _BATCH = 500
 
 
 @dataclass(frozen=True)
-class BadRow:
-    """What is wrong, and where: the line on which the row begins, and the column if it is about one."""
+class Change:
+    """A column's value before (empty for a new customer) and after."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """What a row does, or would do. `what` is one of CREATE, UPDATE, UNCHANGED and BAD."""
 
     line: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        return (
-            f"line {self.line}, {self.column}: {self.reason}"
-            if self.column
-            else f"line {self.line}: {self.reason}"
-        )
-
-
-class ImportRefused(Exception):
-    """Nothing was written; `problems` names every bad row."""
-
-    def __init__(self, problems: list[BadRow]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
+    what: str
+    email: str = ""
+    account_number: str = ""
+    changes: tuple[Change, ...] = ()
+    problems: tuple[BadRow, ...] = ()
+    customer: User | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,174 +54,161 @@ class Counts:
     created: int
     updated: int
     unchanged: int
+    bad: int = 0
+
+    @property
+    def good(self) -> int:
+        """Rows that can be written, whether they change anything or not."""
+        return self.created + self.updated + self.unchanged
 
 
 @dataclass(frozen=True)
-class _Row:
-    line: int
-    cells: dict[str, str]
+class Report:
+    """Row by row, in the file's order."""
 
-    @property
-    def key(self) -> str:
-        return self.cells["email"].lower()
+    rows: tuple[RowReport, ...]
+
+    @cached_property
+    def counts(self) -> Counts:
+        """How many rows of each kind."""
+        found = [row.what for row in self.rows]
+        return Counts(*(found.count(what) for what in (CREATE, UPDATE, UNCHANGED, BAD)))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Two reports with the same one say the same of every row."""
+        return hashlib.sha256(repr(self.rows).encode()).hexdigest()
 
 
-def customers_import(*, brand: Brand, data: bytes, dry_run: bool = False) -> Counts:
-    """Create the customers of a CSV file, and fill in those the brand has. Raises ImportRefused.
+class ImportChanged(Exception):
+    """Nothing was written: since its report was shown, the customers have changed; `report` is as of now."""
 
-    Rows are matched by e-mail. A name, company or phone is taken over where its cell is not empty; an account
-    number only where the customer has none, because a known one is changed by hand alone.
+    def __init__(self, report: Report) -> None:
+        super().__init__("the report is another now")
+        self.report = report
+
+
+def customers_import(
+    *, brand: Brand, data: bytes, dry_run: bool = False, keep_good: bool = False, expected: str = ""
+) -> Report:
+    """Create the customers of a CSV file, and fill in those the brand has: every row, or none.
+
+    With `keep_good` the bad rows are left out instead, and stand in the report. `expected` is the fingerprint
+    of the report that somebody agreed to. Raises ImportRefused and ImportChanged; with either, nothing is
+    written.
+
+    A row is the customer with its account number; where nobody has that, the one with its e-mail who has no
+    number yet. A cell that is empty leaves what there is. Known numbers and addresses are never changed.
     """
-    rows, problems = _rows(data)
+    rows, problems = rows_read(data=data, brand=brand.slug)
     with transaction.atomic():
-        known = {user.email.lower(): user for user in User.objects.select_for_update().filter(brand=brand)}
-        problems += _clashes(rows, known)
-        if problems:
-            raise ImportRefused(sorted(problems, key=lambda problem: problem.line))
-        new = [_customer(brand, row) for row in rows if row.key not in known]
-        filled = {row.key: _fill(known[row.key], row) for row in rows if row.key in known}
-        changed = [known[key] for key, names in filled.items() if names]
+        known = User.objects.filter(brand=brand)
+        plan = _Plan(brand, known if dry_run else known.select_for_update())
+        report = plan.report(rows, problems)
+        if expected and report.fingerprint != expected:
+            raise ImportChanged(report)
+        if report.counts.bad and not keep_good:
+            raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
-            _write(new, changed, set().union(*filled.values()))
-    return Counts(len(new), len(changed), len(rows) - len(new) - len(changed))
+            plan.write()
+            logger.info("customers imported", extra={"brand": brand.slug, **vars(report.counts)})
+    return report
 
 
-def _write(new: list[User], changed: list[User], names: set[str]) -> None:
-    try:
-        with transaction.atomic():
-            User.objects.bulk_create(new, batch_size=_BATCH)
-            if changed:
-                User.objects.bulk_update(changed, names, batch_size=_BATCH)
-    except IntegrityError as error:
-        words = "a customer signed up during the import; please repeat it"
-        raise ImportRefused([BadRow(1, "", words)]) from error
+class _Plan:
+    """The brand's customers, and what the rows of a file make of them."""
 
+    def __init__(self, brand: Brand, known: Iterable[User]) -> None:
+        self.brand = brand
+        customers = list(known)
+        self.by_email = {user.email.lower(): user for user in customers}
+        self.by_number = {user.account_number: user for user in customers if user.account_number}
+        self.new: list[User] = []
+        self.changed: list[User] = []
+        self.names: set[str] = set()
 
-def _customer(brand: Brand, row: _Row) -> User:
-    user = User(brand=brand, **row.cells)
-    user.set_unusable_password()
-    return user
-
-
-def _fill(user: User, row: _Row) -> set[str]:
-    """Take over what the row knows; the names of what that changed."""
-    found = {name: row.cells[name] for name in DETAILS if row.cells.get(name)}
-    found["account_number"] = row.cells["account_number"]
-    different = {name: text for name, text in found.items() if getattr(user, name) != text}
-    for name, text in different.items():
-        setattr(user, name, text)
-    return set(different)
-
-
-# --- Against the customers there are -------------------------------------------------------------
-
-
-def _clashes(rows: list[_Row], known: dict[str, User]) -> Iterator[BadRow]:
-    holders = {user.account_number: email for email, user in known.items() if user.account_number}
-    for row in rows:
-        number = row.cells["account_number"]
-        holder = holders.get(number, row.key)
-        user = known.get(row.key)
-        if holder != row.key:
-            yield BadRow(row.line, "account_number", f"{number} belongs to {holder}")
-        elif user and user.account_number not in ("", number):
-            words = f"this customer has {user.account_number}; a known number is changed in the admin only"
-            yield BadRow(row.line, "account_number", words)
-
-
-# --- The file ------------------------------------------------------------------------------------
-
-
-def _rows(data: bytes) -> tuple[list[_Row], list[BadRow]]:
-    """The rows, and what is wrong with them. Raises ImportRefused where they cannot be told apart at all."""
-    records = _records(_text(data))
-    if not records:
-        raise ImportRefused([BadRow(1, "", "the file is empty")])
-    header = _header(*records[0])
-    problems: list[BadRow] = []
-    rows = []
-    for line, cells in records[1:]:
-        if len(cells) != len(header):
-            words = f"{len(cells)} cells, but the header has {len(header)} columns"
-            problems.append(BadRow(line, "", words))
-        else:
-            rows.append(_Row(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True)}))
-    return rows, [*problems, *_bad_cells(rows), *_twins(rows)]
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ImportRefused([BadRow(line, "", "not UTF-8; save the file as “CSV UTF-8”")]) from error
-
-
-def _records(text: str) -> list[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of each record that is not blank."""
-    delimiter = max(",;", key=text.lstrip().partition("\n")[0].count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records, line = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                records.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ImportRefused([BadRow(line, "", f"not a row of a CSV file ({error})")]) from error
-    return records
-
-
-def _header(line: int, cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    known = ", ".join(COLUMNS)
-    problems = [f"unknown column “{name}”; known are {known}" for name in names if name not in COLUMNS]
-    problems += [f"the column {name} is missing" for name in REQUIRED if name not in names]
-    problems += [f"the column {name} stands there twice" for name in COLUMNS if names.count(name) > 1]
-    if problems:
-        raise ImportRefused([BadRow(line, "", words) for words in problems])
-    return names
-
-
-def _bad_cells(rows: list[_Row]) -> Iterator[BadRow]:
-    limits = {name: getattr(User._meta.get_field(name), "max_length", None) for name in COLUMNS}
-    for row in rows:
-        for name, cell in row.cells.items():
-            if reason := _reason(name, cell, limits[name]):
-                yield BadRow(row.line, name, reason)
-
-
-def _reason(name: str, cell: str, limit: int | None) -> str:
-    """Why a cell cannot be taken, or ""."""
-    if name in REQUIRED and not cell:
-        return "empty"
-    if name == "account_number":
-        fits = is_account_number(cell)
-        return (
-            ""
-            if fits
-            else "1 to 64 letters, digits, dots, hyphens or underscores; the first a letter or digit"
+    def report(self, rows: list[Row], problems: list[BadRow]) -> Report:
+        found: dict[int, list[BadRow]] = {}
+        for problem in [*problems, *(clash for row in rows if (clash := self._clash(row)))]:
+            found.setdefault(problem.line, []).append(problem)
+        lines = {row.line: row for row in rows}
+        return Report(
+            tuple(self._outcome(line, lines.get(line), found.get(line)) for line in sorted({*lines, *found}))
         )
-    if limit and len(cell) > limit:
-        return f"longer than {limit} characters"
-    if _CONTROL.search(cell):
-        return "holds a line break or a control character"
-    return "not an e-mail address" if name == "email" and not _is_email(cell) else ""
+
+    def _clash(self, row: Row) -> BadRow | None:
+        """Why a row is nobody's, or not this customer's."""
+        holder, user, number = self.by_number.get(row.number), self.by_email.get(row.key), row.number
+        if not row.key or (number and holder is user is not None):
+            return None
+        if holder:
+            words = Words(
+                "{number} belongs to {holder}; an address is how somebody signs in, so it is changed by hand "
+                "only",
+                number=number,
+                holder=holder.email,
+            )
+            return BadRow(row.line, "account_number", words)
+        return self._numberless(row, user)
+
+    def _numberless(self, row: Row, user: User | None) -> BadRow | None:
+        """Of a row with a number that nobody has, or without one."""
+        if user is None:
+            words = None if row.number else Words("empty, and nobody here has this address")
+        elif not user.account_number:
+            words = None
+        elif row.number:
+            words = Words(
+                "this customer has {known}; a known number is changed by hand only", known=user.account_number
+            )
+        else:
+            words = Words("empty, but this customer has {known}", known=user.account_number)
+        return BadRow(row.line, "account_number", words) if words else None
+
+    def _outcome(self, line: int, row: Row | None, problems: list[BadRow] | None) -> RowReport:
+        shown = (row.cells["email"], row.number) if row else ("", "")
+        if problems or row is None:
+            return RowReport(line, BAD, *shown, problems=tuple(problems or ()))
+        known = self.by_email.get(row.key)
+        user = known or self._customer(row)
+        changes = tuple(_fill(user, row))
+        if known is None:
+            self.new.append(user)
+        elif changes:
+            self.changed.append(user)
+            self.names |= {change.name for change in changes}
+        what = CREATE if known is None else UPDATE if changes else UNCHANGED
+        return RowReport(line, what, *shown, changes=changes, customer=user)
+
+    def _customer(self, row: Row) -> User:
+        user = User(brand=self.brand, email=row.cells["email"])
+        user.set_unusable_password()
+        return user
+
+    def write(self) -> None:
+        """All of it. Raises ImportRefused where somebody was quicker with an address or a number."""
+        try:
+            with transaction.atomic():
+                User.objects.bulk_create(self.new, batch_size=_BATCH)
+                if self.changed:
+                    User.objects.bulk_update(self.changed, self.names, batch_size=_BATCH)
+        except IntegrityError as error:
+            words = Words("a customer signed up during the import; please repeat it")
+            raise ImportRefused([BadRow(1, "", words)]) from error
 
 
-def _is_email(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True
+def _fill(user: User, row: Row) -> Iterable[Change]:
+    """Take over what the row knows; what that changed."""
+    for name in ("account_number", *DETAILS):
+        cell = row.cells.get(name)
+        if not cell:
+            continue
+        value: Any = amount_of(cell) if name == "credit_limit" else cell
+        old = getattr(user, name)
+        if old != value:
+            setattr(user, name, value)
+            yield Change(name, _text(old), _text(value))
 
 
-def _twins(rows: list[_Row]) -> Iterator[BadRow]:
-    """The second and every later row with an e-mail or account number that an earlier one has."""
-    seen: dict[tuple[str, str], int] = {}
-    for row in rows:
-        for name, text in (("email", row.key), ("account_number", row.cells["account_number"])):
-            first = seen.setdefault((name, text), row.line)
-            if text and first != row.line:
-                yield BadRow(row.line, name, f"the same as in line {first}")
+def _text(value: Decimal | str | None) -> str:
+    return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else value

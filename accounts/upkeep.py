@@ -2,7 +2,8 @@
 
 from django.utils import timezone
 
-from accounts.models import CustomerImport, SignIn, SignInCode, Submission
+from accounts.models import SignIn, SignInCode, Submission
+from accounts.waiting_imports import imports_prune
 
 
 def accounts_prune() -> int:
@@ -12,6 +13,5 @@ def accounts_prune() -> int:
         SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT),
         Submission.objects.filter(created_at__lt=now - Submission.LIFETIME),
         SignIn.objects.filter(at__lt=now - SignIn.KEPT),
-        CustomerImport.objects.filter(made_at__lt=now - CustomerImport.LIFETIME),
     )
-    return sum(rows.delete()[0] for rows in old)
+    return sum(rows.delete()[0] for rows in old) + imports_prune()

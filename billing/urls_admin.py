@@ -2,12 +2,15 @@
 
 from django.urls import URLPattern, path
 
-from billing import move_state_views, move_views, policy_views
+from billing import admin_customer, admin_partner, move_state_views, move_views, policy_views
 from portal.admin_site import admin_page
 
 app_name = "billing_admin"
 
 urlpatterns: list[URLPattern] = [
+    path("customer/<int:pk>/", admin_page(admin_customer.customer), name="customer"),
+    path("partner/", admin_page(admin_partner.partners), name="partners"),
+    path("partner/<int:pk>/", admin_page(admin_partner.partner), name="partner"),
     path("move/start/<int:pk>/", admin_page(move_views.move_start), name="move_start"),
     path("move/confirm/<int:pk>/", admin_page(move_views.move_confirm), name="move_confirm"),
     path("move/<int:pk>/", admin_page(move_state_views.move), name="move"),

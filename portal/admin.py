@@ -18,16 +18,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 from portal.admin_check import CarrierCheckMixin, readiness_context
 from portal.admin_forms import BrandForm
 from portal.admin_inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
+from portal.admin_journal import CarrierCallAdmin as CarrierCallAdmin
 from portal.admin_paste import PasteMixin
 from portal.admin_preview import PreviewAdmin
 from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
+from portal.admin_staff import BrandScope
+from portal.journal_days import journal_days
 from portal.models import Brand
 from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(PasteMixin, CarrierCheckMixin, PreviewAdmin, admin.ModelAdmin):  # type: ignore[type-arg]
+class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm
@@ -62,9 +65,10 @@ class BrandAdmin(PasteMixin, CarrierCheckMixin, PreviewAdmin, admin.ModelAdmin):
     ) -> Any:
         """The fields in their sections, and for a stored brand what is left to do."""
         context["show_save_and_continue"] = False  # Saving does so by itself.
-        context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"]))
-        if brand := context["original"]:
-            context |= readiness_context(brand)
+        sections = self.sections_for(request)
+        context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"], sections))
+        if (brand := context["original"]) and self.has_change_permission(request):
+            context |= {**readiness_context(brand), "calls": journal_days(brand=brand)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
@@ -74,8 +78,8 @@ class BrandAdmin(PasteMixin, CarrierCheckMixin, PreviewAdmin, admin.ModelAdmin):
     response_post_save_change = response_post_save_add
 
     def logo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The stored picture."""
-        brand = Brand.objects.filter(pk=pk).exclude(logo_hash="").first()
+        """The stored picture, for staff that of their own brands."""
+        brand = self.get_queryset(request).filter(pk=pk).exclude(logo_hash="").first()
         if brand is None:
             raise Http404
         return HttpResponse(bytes(brand.logo), content_type=brand.logo_type)

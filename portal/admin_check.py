@@ -75,9 +75,9 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Check one brand, and say on its page what came of it."""
-        brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
-        if not self.has_change_permission(request, brand):
+        if not self.has_change_permission(request):
             raise PermissionDenied
+        brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
         self._check(request, brand, request.POST.get("account_number", "").strip()[:65])
         return redirect("admin:portal_brand_change", pk)
 

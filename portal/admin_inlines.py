@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.admin_forms import HostForm, OverrideForm, OverrideFormSet
 from portal.admin_help import RESPONSE_CODES
+from portal.admin_scope import works_here
 from portal.models import BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS, Method
 
@@ -51,6 +52,10 @@ class BrandHostInline(admin.StackedInline):  # type: ignore[type-arg]
     form = HostForm
     extra = 0
     min_num = 1
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Staff read them too; the brand's page itself says of which brands."""
+        return works_here(request.user)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """At least one host."""

@@ -33,9 +33,9 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     @method_decorator(sensitive_post_parameters())
     def paste_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The empty form, what a URL says, or the brand's page once its names are taken."""
-        brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
-        if not self.has_change_permission(request, brand):
+        if not self.has_change_permission(request):
             raise PermissionDenied
+        brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
         if request.method == "POST" and "take" in request.POST:
             return self._take(request, brand)
         form = PasteForm(brand, request.POST if request.method == "POST" else None)

@@ -6,6 +6,7 @@ from csp.constants import SELF
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -46,8 +47,10 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """The page, allowed to show previews in frames."""
+        """The page, allowed to show previews in frames, for whoever may change the brand."""
         brand: Brand | None = kwargs.get("obj")
+        if not self.has_change_permission(request):
+            return super().render_change_form(request, context, *args, **kwargs)
         context["studio"] = {
             "preview_url": reverse("admin:portal_brand_preview", args=(brand.pk,))
             if brand
@@ -75,6 +78,8 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
 
         JSON: `token` and `link`, or `problems` (see `portal.preview.look_typed`).
         """
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         brand = get_object_or_404(Brand, pk=pk) if pk else None
         form = BrandForm(request.POST, request.FILES, instance=brand)
         look, problems = preview.look_typed(form)
@@ -104,6 +109,8 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
     @method_decorator(require_POST)
     def test_mail_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a test mail, and say on the brand's page what came of it."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         brand = get_object_or_404(Brand, pk=pk)
         level, words = _test_mail(brand, MailTestForm(request.POST), str(request.user.pk))
         if level == messages.SUCCESS:

@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from portal.models import Brand
 
@@ -31,48 +34,107 @@ def brands_of(user: Person) -> QuerySet[Brand]:
     return every.filter(staff=user.pk) if works_here(user) else every.none()
 
 
+class BrandFilter(SimpleListFilter):
+    """Rows of one of the person's own brands; for a `ScopedAdmin`. Not shown where there is but one."""
+
+    title = _("brand")
+    parameter_name = "brand"
+    _path = "brand"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """One's own brands by name."""
+        self._path = model_admin.brand_path
+        brands = [(str(pk), name) for pk, name in brands_of(request.user).values_list("pk", "name")]
+        return brands if len(brands) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """A brand of somebody else has no more rows than one that does not exist."""
+        value = self.value()
+        if not value:
+            return queryset
+        own = {choice for choice, _name in self.lookup_choices}
+        return queryset.filter(**{self._path: value}) if value in own else queryset.none()
+
+
 class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A list and its pages narrowed to the person's own brands, whatever way a row is asked for.
 
-    `brand_path` leads from a row to its brand. `staff_may` names what staff may do, of view, add, change and
-    delete; operators may do all that the model's admin allows.
+    `brand_path` leads from a row to its brand. `staff_may` and `operators_may` name what they may do, of
+    view, add, change and delete. `staff_lookups` names the fields by which staff may narrow the list in its
+    address, besides those of its filters: any other would let them guess at columns that they do not see.
     """
 
     brand_path = "brand"
     staff_may: tuple[str, ...] = ("view",)
+    operators_may: tuple[str, ...] = ("view", "add", "change", "delete")
+    staff_lookups: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows of this person's brands."""
         rows = super().get_queryset(request)
         if is_operator(request.user):
             return rows
-        return rows.filter(**{f"{self.brand_path}__in": brands_of(request.user).values("pk")})
+        # As a list, not as a query in the query: databases then read the index by brand in its order.
+        own = list(brands_of(request.user).values_list("pk", flat=True))
+        return rows.filter(**{f"{self.brand_path}__in": own})
 
-    def _may(self, request: HttpRequest, verb: str) -> bool:
-        return is_operator(request.user) or (works_here(request.user) and verb in self.staff_may)
+    def _may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        if is_operator(request.user):
+            return verb in self.operators_may
+        if not works_here(request.user) or verb not in self.staff_may:
+            return False
+        return obj is None or self._is_own(request, obj)
+
+    def _is_own(self, request: HttpRequest, obj: Any) -> bool:
+        return self.get_queryset(request).filter(pk=obj.pk).exists()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the index names this model."""
         return self._may(request, "view")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Which row, `get_queryset` decides."""
-        return self._may(request, "view")
+        """As `staff_may` says; a row only if it is of one's own brands."""
+        return self._may(request, "view", obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """As `staff_may` says."""
         return self._may(request, "add")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As `staff_may` says."""
-        return self._may(request, "change")
+        """As `staff_may` says; a row only if it is of one's own brands."""
+        return self._may(request, "change", obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As `staff_may` says."""
-        return self._may(request, "delete")
+        """As `staff_may` says; a row only if it is of one's own brands."""
+        return self._may(request, "delete", obj)
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A brand is chosen among one's own."""
-        if db_field.related_model is Brand:
-            kwargs.setdefault("queryset", brands_of(request.user))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """What would land in another brand is refused, and so rolled back, whatever a form let through."""
+        super().save_model(request, obj, form, change)
+        if not is_operator(request.user) and not self._is_own(request, obj):
+            raise PermissionDenied
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
+        """Whatever a field refers to is chosen among what the person may see."""
+        model = db_field.remote_field.model
+        if model is Brand:
+            return brands_of(request.user)
+        related = self.admin_site._registry.get(model)
+        if isinstance(related, ScopedAdmin):
+            return related.get_queryset(request)
+        return super().get_field_queryset(db, db_field, request)
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Staff narrow the list by its filters and by `staff_lookups`, not by any column there is."""
+        if not super().lookup_allowed(lookup, value, request):
+            return False
+        if request is None or is_operator(request.user):
+            return True
+        filters = {_parameter(each) for each in self.get_list_filter(request)}
+        return lookup.split("__", 1)[0] in {*self.staff_lookups, *filters}
+
+
+def _parameter(listed: Any) -> str:
+    """What a filter of a list is called in the list's address."""
+    named = getattr(listed, "parameter_name", None) or (listed if isinstance(listed, str) else listed[0])
+    return str(named)

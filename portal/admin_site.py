@@ -6,11 +6,13 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLResolver, reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin_scope import works_here
+from portal.admin_scope import brands_of, is_operator, works_here
 from portal.staff_session import is_verified
 
 
@@ -20,6 +22,10 @@ def _lead_to(login_url: Any, patterns: list[Any]) -> None:
             _lead_to(login_url, pattern.url_patterns)
         elif getattr(pattern.callback, "login_required", True):
             pattern.callback.login_url = login_url
+
+
+# “View on site” looks up any row of any table; nothing here has a page on a site.
+_LEFT_OUT = ("view_on_site",)
 
 
 class StaffSite(AdminSite):
@@ -36,9 +42,17 @@ class StaffSite(AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""
-        patterns = super().get_urls()
+        patterns = [each for each in super().get_urls() if getattr(each, "name", "") not in _LEFT_OUT]
         _lead_to(reverse_lazy("admin:login", current_app=self.name), patterns)
         return patterns
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The first page; for staff it is about their brands."""
+        operator = is_operator(request.user)
+        context: dict[str, Any] = {"works_for": operator or brands_of(request.user).exists()}
+        if not operator:
+            context["title"] = gettext("Your brands and their customers")
+        return super().index(request, {**context, **(extra_context or {})})
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.db import models
+from django.utils.text import capfirst
 
 
 class AmountField(models.CharField):  # type: ignore[type-arg]
@@ -38,7 +39,7 @@ class AmountField(models.CharField):  # type: ignore[type-arg]
         """A number with at most five decimals."""
         wanted = {name: kwargs[name] for name in ("widget", "initial") if name in kwargs}
         return forms.DecimalField(
-            label=self.verbose_name,
+            label=capfirst(self.verbose_name),
             help_text=self.help_text,
             required=not self.blank,
             max_digits=17,

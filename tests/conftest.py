@@ -8,6 +8,7 @@ import base64
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.oath import totp
 
 from accounts.models import TotpDevice, User
-from billing import triggers
+from billing import periods, triggers
 from portal import ratelimit, staff_session
 from portal.crypto import seal
 from portal.models import Brand
@@ -284,3 +285,18 @@ def browse() -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes it that moment (ISO 8601, UTC) wherever a brand asks for its day."""
+
+    def freeze(moment: str) -> None:
+        class Frozen(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime.fromisoformat(moment).astimezone(tz)
+
+        monkeypatch.setattr(periods, "datetime", Frozen)
+
+    return freeze

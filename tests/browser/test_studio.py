@@ -125,7 +125,8 @@ WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
 def test_django_s_own_pages_meet_wcag_too(admin: Page) -> None:
     home = admin.url
     listed = ["accounts/user/", "accounts/user/1/change/", "portal/brand/", "portal/brand/1/history/"]
-    for path in ["", *listed, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
+    money = ["billing/partner/", "billing/partner/1/", "portal/carriercall/"]
+    for path in ["", *listed, *money, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
         admin.goto(home + path)
         admin.evaluate(AXE)
         found = admin.evaluate(WHOLE)["violations"]

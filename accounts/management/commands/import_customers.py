@@ -1,11 +1,11 @@
-"""`manage.py import_customers SLUG FILE [--dry-run]`."""
+"""`manage.py import_customers SLUG FILE [--dry-run] [--keep-good]`."""
 
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.imports import COLUMNS, REQUIRED, ImportRefused, customers_import
+from accounts.imports import COLUMNS, REQUIRED, ImportRefused, Report, customers_import
 from portal.management.brands import brand_named
 
 
@@ -14,26 +14,45 @@ class Command(BaseCommand):
 
     help = (
         f"Create or fill in a brand's customers from a CSV file with a header: {', '.join(COLUMNS)} "
-        f"(needed: {', '.join(REQUIRED)}). Nothing is written when any row is bad."
+        f"(needed: {', '.join(REQUIRED)}). Nothing is written when any row is bad, "
+        "unless --keep-good is given."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The brand, the file, and whether to try only."""
+        """The brand, the file, whether to try only, and whether bad rows may be left out."""
         parser.add_argument("slug", help="The brand's short name.")
         parser.add_argument("file", type=Path, help="CSV in UTF-8, with commas or semicolons.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen; write nothing.")
+        parser.add_argument(
+            "--keep-good",
+            action="store_true",
+            help="Write the good rows though others are bad.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and count."""
         brand, path, dry_run = brand_named(options["slug"]), options["file"], options["dry_run"]
         try:
-            counts = customers_import(brand=brand, data=path.read_bytes(), dry_run=dry_run)
+            report = customers_import(
+                brand=brand, data=path.read_bytes(), dry_run=dry_run, keep_good=options["keep_good"]
+            )
         except OSError as error:
             raise CommandError(f"{path.name}: cannot be read: {error.strerror or error}") from error
         except ImportRefused as error:
             lines = "\n".join(f"{path.name}: {problem}" for problem in error.problems)
             raise CommandError(f"nothing was written.\n{lines}") from error
+        self._tell(report, path.name)
         self.stdout.write(
-            f"{brand.slug}: created {counts.created}, updated {counts.updated}, unchanged {counts.unchanged}"
-            f"{' (dry run: nothing was written)' if dry_run else ''}"
+            f"{brand.slug}: {_in_words(report)}{' (dry run: nothing was written)' if dry_run else ''}"
         )
+
+    def _tell(self, report: Report, name: str) -> None:
+        for row in report.rows:
+            for problem in row.problems:
+                self.stderr.write(f"{name}: {problem}")
+
+
+def _in_words(report: Report) -> str:
+    counts = report.counts
+    words = f"created {counts.created}, updated {counts.updated}, unchanged {counts.unchanged}"
+    return f"{words}, bad {counts.bad}" if counts.bad else words

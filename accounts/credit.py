@@ -1,0 +1,27 @@
+"""How far a customer's balance may go: a plain number, at most zero."""
+
+import re
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+# As many digits as the form's field takes.
+_PLAIN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,5})?", re.ASCII)
+
+
+def amount_of(text: str) -> Decimal | None:
+    """The amount that stands there as a plain number with at most five decimals, or None."""
+    return Decimal(text) + 0 if _PLAIN.fullmatch(text) else None  # Adding 0 turns -0 into 0.
+
+
+def at_most_zero(limit: Decimal) -> None:
+    """A limit is how far the balance may go; one above zero is a slip. Raises ValidationError."""
+    if limit > 0:
+        raise ValidationError(
+            _(
+                "A credit limit is how far the balance may go below zero, so it is no more than 0. "
+                "For %(amount)s below zero write -%(amount)s."
+            ),
+            params={"amount": f"{limit:f}"},
+        )

@@ -1,0 +1,116 @@
+"""A customer's page in the admin: who, what the carrier says, moves, sign-ins, and what staff changed."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import POSTPAID, User
+from accounts.signins import sign_in_list
+from billing import periods, services
+from billing.figures import Figures, figures_read
+from billing.models import Move
+from billing.move_words import amount_words, direction_words, outcome_words
+from portal import ratelimit
+from portal.admin_scope import brands_of
+from portal.admin_site import site
+from portal.voipline import Statement
+
+LAST = 10  # Rows of moves, sign-ins and changes.
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customer(request: HttpRequest, pk: int) -> HttpResponse:
+    """/admin/billing/customer/PK/, for whoever works for the brand; a POST asks the carrier anew."""
+    own = User.objects.filter(brand__in=brands_of(request.user).values("pk"))
+    found = get_object_or_404(own.select_related("brand").defer("brand__logo"), pk=pk)
+    if request.method != "POST":
+        return _page(request, found, _figures(found))
+    try:
+        ratelimit.hit(action="refresh", network=f"customer {found.pk}")
+    except ratelimit.Limited as limited:
+        messages.warning(request, _too_many(limited.retry_after))
+        return redirect("billing_admin:customer", pk)
+    figures = _figures(found, refresh=True)
+    trouble = figures and figures.trouble
+    return _page(request, found, figures) if trouble else redirect("billing_admin:customer", pk)
+
+
+def _too_many(seconds: int) -> str:
+    words = ngettext(
+        "The figures were refreshed often just now. Please wait %(seconds)d second.",
+        "The figures were refreshed often just now. Please wait %(seconds)d seconds.",
+        seconds,
+    )
+    return words % {"seconds": seconds}
+
+
+def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
+    """This month's, kept ones where they are fresh; None where there is no account to ask for."""
+    brand = customer.brand
+    if brand is None or not customer.account_number:
+        return None
+    month = periods.this_month(periods.today(brand))
+    return figures_read(brand=brand, customer=customer, period=month, refresh=refresh)
+
+
+def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:
+    statement = figures.statement if figures else None
+    sign_ins, moves = sign_in_list(user=customer), _moves(customer)
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": customer.get_full_name() or customer.email,
+        "subtitle": gettext("Customer"),
+        "customer": customer,
+        "brand": customer.brand,
+        "figures": figures,
+        "statement": statement,
+        "rows": _rows(statement),
+        "left": _left(customer, statement),
+        "moves": moves,
+        "sign_ins": sign_ins[:LAST],
+        "changes": _changes(customer),
+    }
+    return TemplateResponse(request, "admin/billing/customer.html", context)
+
+
+def _rows(statement: Statement | None) -> list[tuple[str, Decimal]]:
+    if statement is None:
+        return []
+    return [(label, getattr(statement, name)) for name, label in services.statement_rows()]
+
+
+def _left(customer: User, statement: Statement | None) -> Decimal | None:
+    """How far a postpaid balance is above its limit, where both are known."""
+    if statement is None or customer.account_type != POSTPAID or customer.credit_limit is None:
+        return None
+    limit: Decimal = customer.credit_limit
+    return statement.closing_balance - limit
+
+
+def _moves(customer: User) -> list[dict[str, Any]]:
+    rows = Move.objects.filter(customer=customer).select_related("brand", "asked_by").defer("brand__logo")
+    return [
+        {
+            "move": move,
+            "amount": amount_words(move),
+            "direction": direction_words(move.amount, move.brand, move.account_number),
+            "outcome": outcome_words(move),
+            "unknown": move.outcome == Move.State.UNKNOWN,
+        }
+        for move in rows[:LAST]
+    ]
+
+
+def _changes(customer: User) -> list[LogEntry]:
+    """What staff did to this customer, the newest first."""
+    kind = ContentType.objects.get_for_model(User)
+    entries = LogEntry.objects.filter(content_type=kind, object_id=str(customer.pk)).select_related("user")
+    return list(entries.order_by("-action_time", "-pk")[:LAST])

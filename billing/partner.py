@@ -1,0 +1,148 @@
+"""A reseller's own account at the carrier: what is left of it, and for how many days.
+
+At zero or below, the carrier cuts off all of the reseller's customers, whatever their own balances say.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from billing import kept
+from billing.figures import Figures, figures_stream
+from billing.models import KeptStatement
+from billing.periods import Period, this_month, today
+from billing.runway import cents
+from portal.models import Brand
+from portal.voipline import Statement
+
+MONTHS = 3
+LOW_DAYS = 7
+# The page waits so long for complete months, once this month's figures are there; the rest is for next time.
+WITHIN = 3.0
+
+State = Literal["cut", "low", "fine", "unknown"]
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What left the account in the complete months that are known, the oldest first: all charges.
+
+    Adjustments are among the charges; the carrier shows moves to customers as such. A month before the first
+    movement is no part of the pace. `missing`: how many of the months nobody knows.
+    """
+
+    months: tuple[tuple[Period, Decimal], ...] = ()
+    missing: int = 0
+
+    @property
+    def total(self) -> Decimal:
+        """What left in all of these months."""
+        return sum((charges for _month, charges in self.months), Decimal(0))
+
+    @property
+    def span(self) -> int:
+        """How many days these months have."""
+        return sum((month.to_date - month.from_date).days + 1 for month, _charges in self.months)
+
+    @property
+    def per_day(self) -> Decimal | None:
+        """The pace; None where nothing left, or nobody knows."""
+        return self.total / self.span if self.total > 0 else None
+
+    def lasts(self, balance: Decimal) -> int | None:
+        """For how many whole days a balance lasts at this pace, exactly."""
+        return int(balance * self.span // self.total) if self.total > 0 else None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How things stand with a balance.
+
+    `cut`: at zero or below. `low`: less than seven days are left. `fine`: neither is known. `unknown`: nobody
+    knows the balance. `days` is rounded down; None where there is no pace.
+    """
+
+    state: State
+    spending: Spending
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """The figures of this month, as they are known, and what they mean."""
+
+    brand: Brand
+    figures: Figures
+    outlook: Outlook
+
+
+def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
+    """The partner account now; see `billing.figures`. With `refresh` the balance is asked for in any case."""
+    now = this_month(today(brand))
+    months = complete_months(now.to_date)
+    figures, *past = figures_stream(
+        brand=brand, customer=None, periods=[now, *months], refresh=refresh, within=WITHIN
+    )
+    spending = spending_of([(each.period, each.statement) for each in past])
+    return Account(brand, figures, outlook(figures.statement, spending))
+
+
+def partners_known(*, brands: QuerySet[Brand]) -> list[Account]:
+    """The partner accounts of these brands as they were last read, without asking the carrier."""
+    rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
+    newest = rows.exclude(figures=None).order_by("-as_of").values("pk")[:1]
+    listed = list(brands.annotate(newest=Subquery(newest)))
+    now = KeptStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
+    past = _past(listed)
+    return [_known(brand, now.get(brand.newest), past) for brand in listed]
+
+
+def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
+    begins = {month.from_date for brand in brands for month in complete_months(today(brand))}
+    rows = KeptStatement.objects.filter(brand__in=brands, customer=None, from_date__in=begins, running=False)
+    return {(row.brand_id, Period(row.from_date, row.to_date)): kept.statement_of(row) for row in rows}
+
+
+def _known(
+    brand: Brand, row: KeptStatement | None, past: dict[tuple[int, Period], Statement | None]
+) -> Account:
+    months = complete_months(today(brand))
+    spending = spending_of([(month, past.get((brand.pk, month))) for month in months])
+    if row is None:
+        return Account(brand, Figures(this_month(today(brand))), outlook(None, spending))
+    statement, period = kept.statement_of(row), Period(row.from_date, row.to_date)
+    return Account(brand, Figures(period, statement, period, row.as_of), outlook(statement, spending))
+
+
+def complete_months(day: date) -> list[Period]:
+    """The last three months that are over, the oldest first."""
+    months: list[Period] = []
+    first = day.replace(day=1)
+    for _number in range(MONTHS):
+        last = first - timedelta(days=1)
+        first = last.replace(day=1)
+        months.insert(0, Period(first, last))
+    return months
+
+
+def spending_of(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
+    """What left the account in these months, the oldest first; None for a month that nobody knows."""
+    known = [(month, statement) for month, statement in months if statement]
+    while known and not known[0][1].moved:
+        known.pop(0)
+    charges = tuple((month, statement.total_charges) for month, statement in known)
+    return Spending(charges, sum(statement is None for _month, statement in months))
+
+
+def outlook(statement: Statement | None, spending: Spending) -> Outlook:
+    """What a balance means at this pace; it is judged as it is shown, to the cent."""
+    if statement is None:
+        return Outlook("unknown", spending)
+    if cents(statement.closing_balance) <= 0:
+        return Outlook("cut", spending, 0)
+    days = spending.lasts(statement.closing_balance)
+    return Outlook("low" if days is not None and days < LOW_DAYS else "fine", spending, days)
