@@ -28,6 +28,10 @@ ROW_OF = {
     "admin/billing/move/start/<int:pk>/": "accounts.User",
     "admin/billing/move/<int:pk>/": "billing.Move",
     "admin/accounts/user/<id>/password/": "accounts.User",
+    "admin/accounts/user/<int:pk>/disable/": "accounts.User",
+    "admin/accounts/user/<int:pk>/enable/": "accounts.User",
+    "admin/accounts/user/import/<int:brand>/": "portal.Brand",
+    "admin/accounts/user/import/<int:brand>/<int:pk>/": "accounts.CustomerImport",
 }
 # Addresses with something else in them: what to try there.
 OTHER = {
