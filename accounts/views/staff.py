@@ -37,7 +37,7 @@ from accounts.views.staff_pages import needs_recent_authentication as needs_rece
 from accounts.views.staff_pages import recently_authenticated as recently_authenticated
 from accounts.views.staff_setup import key_waiting, setup_page
 from portal import staff_session
-from portal.crypto import SecretUnreadable
+from portal.crypto import SecretUnreadable, Unprinted
 
 _REFUSED = _lazy("This e-mail address and password do not open the admin.")
 _NOT_TAKEN = _lazy(
@@ -170,7 +170,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 
 def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResponse:
-    context = {"codes": codes, "wanted": wanted}
+    context = {"codes": Unprinted(codes), "wanted": wanted}
     return staff_page(request, "codes_first", _("Keep your recovery codes"), context)
 
 

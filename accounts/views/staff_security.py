@@ -24,6 +24,7 @@ from accounts.views.staff_pages import (
 )
 from accounts.views.staff_setup import key_waiting, setup_page
 from portal.admin_site import site
+from portal.crypto import Unprinted
 
 _LAST = 10
 
@@ -45,7 +46,7 @@ def security(request: HttpRequest) -> HttpResponse:
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
     codes = authenticator.recovery_codes_make(user=person_of(request))
-    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": codes})
+    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": Unprinted(codes)})
 
 
 @page
@@ -68,7 +69,7 @@ def replace_app(request: HttpRequest) -> HttpResponse:
             del request.session["staff_key"]
             request.session.cycle_key()
             otp_login(request, device)
-            context = {"codes": codes, "replaced": True}
+            context = {"codes": Unprinted(codes), "replaced": True}
             return staff_page(request, "codes", _("Keep your recovery codes"), context)
     return setup_page(request, "replace", user, key, form)
 

@@ -13,7 +13,7 @@ from accounts import authenticator
 from accounts.models import User
 from accounts.staff_forms import EnrolForm
 from accounts.views.staff_pages import staff_page
-from portal.crypto import Sealed, SecretUnreadable
+from portal.crypto import Sealed, SecretUnreadable, Unprinted
 
 _GROUP = 4
 
@@ -32,8 +32,12 @@ def key_waiting(request: HttpRequest) -> Sealed:
 def setup_page(request: HttpRequest, name: str, user: User, key: Sealed, form: EnrolForm) -> HttpResponse:
     """The page with the key; it is shown until a code of the app has been typed, and never again."""
     text = key.reveal()
-    groups = [text[at : at + _GROUP] for at in range(0, len(text), _GROUP)]
-    context = {"form": form, "person": user, "qr": _picture(_address(request, user, text)), "groups": groups}
+    context = {
+        "form": form,
+        "person": user,
+        "pictures": Unprinted([_picture(_address(request, user, text))]),
+        "groups": Unprinted(text[at : at + _GROUP] for at in range(0, len(text), _GROUP)),
+    }
     return staff_page(request, name, _("Set up your authenticator app"), context)
 
 

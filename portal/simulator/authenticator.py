@@ -45,7 +45,7 @@ def seconds_left() -> int:
     return STEP - int(time.time()) % STEP
 
 
-def page(world: World, request: Request, problem: str = "") -> Answer:
+def page(world: World, request: Request) -> Answer:
     left = seconds_left()
     with world.lock:
         rows = "".join(
@@ -58,29 +58,31 @@ def page(world: World, request: Request, problem: str = "") -> Answer:
         "<p>A stand-in for the app on your phone. In reality nobody but its owner sees these codes.</p>\n"
         f"{listed}\n"
         f"<p>The codes change in {left} seconds, and this page with them. Each is good once: to sign in "
-        f"twice within half a minute, wait for the next.</p>\n{form(problem)}",
-        400 if problem else 200,
-        headers={} if problem else {"Refresh": str(left)},
+        "twice within half a minute, wait for the next.</p>\n"
+        '<p><a href="/authenticator/new">Set up an app with a key that the admin shows</a></p>',
+        headers={"Refresh": str(left)},
     )
 
 
-def form(problem: str) -> str:
-    told = f'<p class="problem">{escape(problem)}</p>' if problem else ""
-    return (
-        '<h2>Set up an app</h2>\n<form method="post" action="/authenticator/">'
-        f'{told}<p><label for="name">For</label> <input id="name" name="name" required></p>\n'
+def form(problem: str = "") -> Answer:
+    said = f'<p class="problem">{escape(problem)}</p>' if problem else ""
+    return pages.page(
+        "Set up an app",
+        f'<form method="post" action="/authenticator/new">{said}'
+        '<p><label for="name">For</label> <input id="name" name="name" required></p>\n'
         '<p><label for="key">Key that the admin shows</label> <input id="key" name="key" required></p>\n'
-        "<p><button>Set up</button></p></form>"
+        "<p><button>Set up</button></p></form>",
+        400 if problem else 200,
     )
 
 
 def typed(world: World, request: Request) -> Answer:
-    """The form of the page: a key as a person types it, in groups."""
+    """The key as a person types it, in groups."""
     filled = request.form()
     entry = {"name": filled.get("name", ""), "key": "".join(filled.get("key", "").upper().split())}
     try:
         with world.lock:
             give(world, entry)
     except check.Mistake as mistake:
-        return page(world, request, str(mistake))
+        return form(str(mistake))
     return Answer(303, headers={"Location": "/authenticator/"})
