@@ -254,9 +254,14 @@ def app_of(user: User) -> TotpDevice:
     return TotpDevice.objects.get_or_create(user=user, defaults=fields)[0]
 
 
+def code_of(key: str, steps: int = 0) -> str:
+    """What an app with this key shows now, or so many steps of 30 seconds later."""
+    return f"{totp(base64.b32decode(key), drift=steps):06d}"
+
+
 def app_code(steps: int = 0) -> str:
-    """What the app shows now, or so many steps of 30 seconds later."""
-    return f"{totp(base64.b32decode(APP_KEY), drift=steps):06d}"
+    """The same for the tests' own app."""
+    return code_of(APP_KEY, steps)
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from accounts.models import User
 from portal.crypto import seal
 from portal.logs import JsonFormatter
 from portal.models import Brand
-from tests.conftest import ADMIN, AURORA
+from tests.conftest import ADMIN, AURORA, code_of
 from tests.journey import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
 from tests.test_admin import brand_data
-from tests.test_staff_sign_in import code_of
 from tests.witness import PLACES, Watched, Witness, database, watching
 
 pytestmark = pytest.mark.django_db

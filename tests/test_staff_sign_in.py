@@ -1,6 +1,5 @@
 """Signing in to the admin: password, then code; how long it lasts; what a lost phone means."""
 
-import base64
 import re
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -18,7 +17,6 @@ from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.oath import totp
 
 from accounts import authenticator
 from accounts.authenticator import CodeUsed, CodeWrong
@@ -28,7 +26,7 @@ from portal import ratelimit, staff_session
 from portal.admin_scope import brands_of
 from portal.crypto import seal
 from portal.models import Attempt, Brand
-from tests.conftest import ADMIN, AURORA, app_code, app_of
+from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
 from tests.journey import at_once, database_for_threads, words
 from tests.test_admin import admin_paths
 
@@ -331,10 +329,6 @@ def _scanned(page: HttpResponse) -> dict[str, str]:
     assert {(x + 4, y + 4) for y, row in enumerate(matrix) for x, bit in enumerate(row) if bit} == dark
     assert size == len(matrix) + 8
     return {"key": key, "address": address}
-
-
-def code_of(key: str, steps: int = 0) -> str:
-    return f"{totp(base64.b32decode(key), drift=steps):06d}"
 
 
 def test_the_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Browse, sam: User) -> None:

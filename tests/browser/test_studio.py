@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS
-from tests.browser.stack import OPERATOR, PASSWORD, BrandSpec, Stack
+from tests.browser.stack import BrandSpec, Stack
 from tests.conftest import ROOT
 
 # What is ours on the page; the frame is Django's. Sheets are not loaded again, which the policy forbids.
@@ -19,10 +20,7 @@ CIRRUS = BrandSpec("cirrus", "AUD", "$", "Australia/Sydney", "en-au", "#0e7490")
 def admin(stack: Stack, page: Page) -> Page:
     """Signed in to the admin; the carrier knows the new partner already."""
     stack.carrier.post("seed", partners=[stack._partner(CIRRUS)])
-    page.goto(f"http://admin.localhost:{stack.port}/admin/")
-    page.get_by_label("E-mail address").fill(OPERATOR)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, stack)
     return page
 
 
