@@ -44,8 +44,11 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         person = self.get_object(request, str(pk))
         if not isinstance(person, User) or person.brand_id:
             raise Http404
-        if not is_operator(request.user) or person.pk == request.user.pk:
+        if not is_operator(request.user):
             raise PermissionDenied
+        if person.pk == request.user.pk:
+            messages.info(request, gettext("Your own app you do not reset: set up another one in its place."))
+            return redirect("staff_security")
         if request.method == "POST":
             self._reset(request, person)
             return redirect("admin:accounts_user_change", person.pk)

@@ -25,7 +25,11 @@ _MISREAD = str.maketrans("OIL", "011")
 
 
 class CodeWrong(Exception):
-    """Neither a code of the app at this time, nor a recovery code that is still good."""
+    """Not a code of the app at this time."""
+
+
+class RecoveryCodeWrong(CodeWrong):
+    """None of the recovery codes that are still good."""
 
 
 class CodeUsed(CodeWrong):
@@ -136,7 +140,7 @@ def _app_code_redeem(device: TotpDevice, code: str) -> None:
 def _recovery_code_redeem(user: User, code: str) -> None:
     own = RecoveryCode.objects.filter(user=user, code_hash=_recovery_hash(user, code), used_at=None)
     if not own.update(used_at=timezone.now()):
-        raise CodeWrong
+        raise RecoveryCodeWrong
     event_record(user=user, kind="recovery_used", by=user)
 
 

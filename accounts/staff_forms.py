@@ -26,13 +26,20 @@ class PasswordForm(forms.Form):
     )
 
 
+class Untold(forms.TextInput):
+    """A field that does not repeat what was typed: no page shows a code."""
+
+    def format_value(self, value: Any) -> None:
+        """Nothing."""
+
+
 class CodeForm(forms.Form):
     """The second step: six digits of the app or, where it is lost, a recovery code."""
 
     code = forms.CharField(
         label=_("Code from your authenticator app"),
         max_length=60,
-        widget=forms.TextInput(
+        widget=Untold(
             attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}
         ),
     )

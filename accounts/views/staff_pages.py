@@ -88,6 +88,8 @@ def code_refusal(error: Exception) -> str:
             "protects it. Use a recovery code, or tell whoever runs the installation to look at "
             "ENCRYPTION_KEY."
         )
+    if isinstance(error, authenticator.RecoveryCodeWrong):
+        return _("This recovery code is not right, or it has served already. Each is good once.")
     if isinstance(error, authenticator.CodeUsed):
         text = ngettext(
             "This code has served already, and each is good once. Wait %(count)d second for the next one.",

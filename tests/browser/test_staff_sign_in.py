@@ -90,7 +90,7 @@ def test_the_pages_of_a_sign_in_are_right_in_every_look(page: Page, stack: Stack
     for _ in range(5):
         page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_text("This code is not right.")).to_be_visible()
+        expect(page.get_by_text("This recovery code is not right")).to_be_visible()
     check(page, "code, wrong")
     page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
     page.get_by_role("button", name="Log in").click()
