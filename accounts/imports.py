@@ -193,7 +193,7 @@ class _Plan:
             raise ImportRefused([BadRow(1, "", words)]) from error
 
     def _update(self) -> None:
-        """As rows that are there already: many times faster than bulk_update, which builds a CASE for each."""
+        """As rows that are there already: much faster than bulk_update, which builds a CASE for each."""
         if self.changed:
             User.objects.bulk_create(
                 self.changed,
