@@ -170,7 +170,7 @@ class _Plan:
         if problems or row is None:
             return RowReport(line, BAD, *shown, problems=tuple(problems or ()))
         known = self.by_email.get(row.key)
-        user = known or self._customer(row)
+        user = known or User(brand=self.brand, email=row.cells["email"])
         changes = tuple(_fill(user, row))
         if known is None:
             self.new.append(user)
@@ -180,21 +180,28 @@ class _Plan:
         what = CREATE if known is None else UPDATE if changes else UNCHANGED
         return RowReport(line, what, *shown, changes=changes, customer=user)
 
-    def _customer(self, row: Row) -> User:
-        user = User(brand=self.brand, email=row.cells["email"])
-        user.set_unusable_password()
-        return user
-
     def write(self) -> None:
         """All of it. Raises ImportRefused where somebody was quicker with an address or a number."""
+        for user in self.new:
+            user.set_unusable_password()
         try:
             with transaction.atomic():
                 User.objects.bulk_create(self.new, batch_size=_BATCH)
-                if self.changed:
-                    User.objects.bulk_update(self.changed, self.names, batch_size=_BATCH)
+                self._update()
         except IntegrityError as error:
             words = Words("a customer signed up during the import; please repeat it")
             raise ImportRefused([BadRow(1, "", words)]) from error
+
+    def _update(self) -> None:
+        """As rows that are there already: much faster than bulk_update, which builds a CASE for each."""
+        if self.changed:
+            User.objects.bulk_create(
+                self.changed,
+                batch_size=_BATCH,
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=self.names,
+            )
 
 
 def _fill(user: User, row: Row) -> Iterable[Change]:

@@ -28,7 +28,7 @@ LAST = 10  # Rows of moves, sign-ins and changes.
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
-    """/admin/billing/customer/PK/, for whoever works for the brand; a POST asks the carrier anew."""
+    """/admin/billing/customer/PK/, for whoever works for its brand; a POST asks the carrier anew."""
     own = User.objects.filter(brand__in=brands_of(request.user).values("pk"))
     found = get_object_or_404(own.select_related("brand").defer("brand__logo"), pk=pk)
     if request.method != "POST":

@@ -31,6 +31,10 @@ class AmountField(models.CharField):  # type: ignore[type-arg]
             raise TypeError(f"{self.name} takes a Decimal, not a float")
         return None if value in (None, "") else f"{Decimal(value):f}"
 
+    def run_validators(self, value: Any) -> None:
+        """What the column limits is the text's length."""
+        super().run_validators(self.get_prep_value(value))
+
     def value_to_string(self, obj: models.Model) -> str:
         """What dumpdata writes."""
         return self.get_prep_value(self.value_from_object(obj)) or ""

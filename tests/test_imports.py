@@ -1,19 +1,23 @@
 """`import_customers`: all rows or none, every bad one named."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from hypothesis import given
+from django.db import transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.import_file import COLUMNS, rows_read
+from accounts.import_file import COLUMNS, MAX_BYTES, MAX_ROWS, rows_read
 from accounts.imports import Counts, ImportRefused, customers_import
 from accounts.models import User
 from portal.models import Brand
+from portal.voipline.words import Words
 
 HEADER = "email,account_number,first_name,phone\n"
 
@@ -50,6 +54,161 @@ def test_an_existing_customer_is_filled_in_and_nothing_is_emptied(
     assert (dora.email, dora.account_number) == ("dora@example.com", "70003")
     assert (dora.first_name, dora.phone) == ("Dora", "123456")
     assert dora.verified_at
+
+
+def test_a_row_is_the_customer_with_its_number_whatever_the_address_says(alice: User, aurora: Brand) -> None:
+    text = "email,account_number,company_name\n{email},70001,Archer Ltd\n"
+    (said,) = problems(aurora, text.format(email="alice.new@example.com"))
+    assert said.startswith("line 2, account_number: 70001 belongs to alice@example.com; an address is how ")
+    assert put(aurora, text.format(email="ALICE@example.com")) == Counts(0, 1, 0)
+    alice.refresh_from_db()
+    assert (alice.email, alice.company_name) == ("alice@example.com", "Archer Ltd")
+
+
+def test_a_number_may_be_missing_only_where_the_customer_has_none(
+    alice: User, aurora: Brand, make_customer: Callable[..., User]
+) -> None:
+    nora = make_customer(aurora, "nora@example.com")
+    assert put(aurora, HEADER + "nora@example.com,,Nora,\n") == Counts(0, 1, 0)
+    assert problems(aurora, HEADER + "alice@example.com,,A,\nnew@example.com,,,\n") == [
+        "line 2, account_number: empty, but this customer has 70001",
+        "line 3, account_number: empty, and nobody here has this address",
+    ]
+    nora.refresh_from_db()
+    assert (nora.first_name, nora.account_number) == ("Nora", "")
+
+
+CARRIER = "email,account_number,account_type,credit_limit\nalice@example.com,70001,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "limit"),
+    [
+        ("prepaid,", "prepaid", None),
+        ("PostPaid,-55", "postpaid", "-55"),
+        (",-55.12345", "", "-55.12345"),
+        (",'-55", "", "-55"),
+        (",-0", "", "0"),
+        (",", "", None),
+    ],
+)
+def test_account_type_and_credit_limit_are_taken_over(
+    cells: str, kind: str, limit: str | None, alice: User, aurora: Brand
+) -> None:
+    put(aurora, CARRIER.format(cells))
+    alice.refresh_from_db()
+    assert (alice.account_type, alice.credit_limit) == (kind, None if limit is None else Decimal(limit))
+    assert put(aurora, CARRIER.format(cells)) == Counts(0, 0, 1)
+    assert put(aurora, CARRIER.format(",")) == Counts(0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ("pre-paid,", "account_type: write prepaid / postpaid, or nothing"),
+        (",55", "credit_limit: how far the balance may go is no more than 0: write -55"),
+        *(
+            (f",{text}", "credit_limit: write a plain number with at most five decimals, such as -55.00")
+            for text in ("-55.123456", "-1e3", "NaN", "-$55", "−55", "-٥", "--5", "-1234567890123")
+        ),
+    ],
+)
+def test_what_is_no_account_type_or_credit_limit_is_told(
+    cells: str, words: str, alice: User, aurora: Brand
+) -> None:
+    assert problems(aurora, CARRIER.format(cells)) == [f"line 2, {words}"]
+
+
+def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Brand) -> None:
+    text = HEADER + "dora@example.com,70003,,\nno-address,70004,,\nalice@example.com,70009,A,\n"
+    report = customers_import(brand=aurora, data=text.encode(), keep_good=True)
+    assert report.counts == Counts(1, 0, 0, 2)
+    assert [row.what for row in report.rows] == ["create", "bad", "bad"]
+    assert set(User.objects.values_list("email", "account_number")) == {
+        ("alice@example.com", "70001"),
+        ("dora@example.com", "70003"),
+    }
+
+
+def test_of_rows_that_contradict_each_other_none_is_kept(aurora: Brand) -> None:
+    text = HEADER + "dora@example.com,1,,\nerin@example.com,1,,\nfay@example.com,2,,\nFay@example.com,2,,\n"
+    report = customers_import(brand=aurora, data=text.encode(), keep_good=True)
+    told = [str(problem) for row in report.rows for problem in row.problems]
+    assert told == [
+        "line 2, account_number: the same as in line 3",
+        "line 3, account_number: the same as in line 2",
+        "line 5, email: the same as in line 4",
+        "line 5, account_number: the same as in line 4",
+    ]
+    assert [user.email for user in User.objects.all()] == ["fay@example.com"]
+
+
+def test_a_row_of_another_brands_export_is_bad(aurora: Brand) -> None:
+    text = "email,account_number,brand,active,last_sign_in\nd@example.com,1,{},yes,never\n"
+    assert problems(aurora, text.format("borealis")) == [
+        "line 2, brand: this is a customer of borealis, and the file goes to aurora"
+    ]
+    assert put(aurora, text.format("aurora")) == Counts(1, 0, 0)
+
+
+def test_a_file_that_is_too_large_is_not_looked_at(aurora: Brand) -> None:
+    assert problems(aurora, b"x" * (MAX_BYTES + 1)) == [
+        "line 1: the file is larger than 2 MB; please split it"
+    ]
+    rows = "".join(f"c{number}@x.au,{number}\n" for number in range(MAX_ROWS + 1))
+    assert problems(aurora, "email,account_number\n" + rows) == [
+        f"line {MAX_ROWS + 2}: there are more than 20,000 rows; please split the file"
+    ]
+
+
+PEOPLE = [f"{name}@example.com" for name in ("alice", "bob", "cleo", "dora", "erin")]
+CELLS = st.tuples(
+    st.sampled_from([*PEOPLE, "ALICE@example.com", "no-address", ""]),
+    st.sampled_from(["70001", "70002", "80001", "1", "2", "3", "", "- 1"]),
+    st.sampled_from(["", "Ann", "'=1+1", "x" * 151]),
+    st.sampled_from(["", "prepaid", "postpaid", "other"]),
+    st.sampled_from(["", "-5", "-5.00", "0", "5", "x"]),
+)
+
+
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=st.lists(CELLS, max_size=8), keep_good=st.booleans())
+def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
+    rows: list[tuple[str, ...]],
+    keep_good: bool,
+    alice: User,
+    bob: User,
+    charlie: User,
+    aurora: Brand,
+    make_customer: Callable[..., User],
+) -> None:
+    header = "email,account_number,first_name,account_type,credit_limit\n"
+    data = (header + "".join(",".join(row) + "\n" for row in rows)).encode()
+    with transaction.atomic():
+        make_customer(aurora, "cleo@example.com")
+        elsewhere = list(User.objects.exclude(brand=aurora).order_by("pk").values())
+        before = {user.pk: user for user in User.objects.filter(brand=aurora)}
+        foretold = customers_import(brand=aurora, data=data, dry_run=True, keep_good=True)
+        assert {user.pk: user for user in User.objects.filter(brand=aurora)} == before
+        try:
+            report = customers_import(brand=aurora, data=data, keep_good=keep_good)
+        except ImportRefused:
+            assert foretold.counts.bad
+            assert not keep_good
+        else:
+            assert report == foretold
+            again = customers_import(brand=aurora, data=data, keep_good=keep_good).counts
+            assert again == Counts(0, 0, report.counts.good, report.counts.bad)
+        after = {user.pk: user for user in User.objects.filter(brand=aurora)}
+        assert list(User.objects.exclude(brand=aurora).order_by("pk").values()) == elsewhere
+        for pk, user in before.items():
+            assert after[pk].email == user.email
+            assert user.account_number in ("", after[pk].account_number)
+            assert after[pk].verified_at == user.verified_at
+        assert all(not after[pk].has_usable_password() for pk in after)
+        transaction.set_rollback(True)
 
 
 def test_a_known_account_number_is_never_changed_nor_shared(alice: User, bob: User, aurora: Brand) -> None:
@@ -127,6 +286,19 @@ def test_the_command_counts_and_a_dry_run_writes_nothing(aurora: Brand, tmp_path
     assert User.objects.count() == 1
 
 
+def test_the_command_keeps_the_good_rows_on_request(aurora: Brand, tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text(HEADER + "dora@example.com,70003,Dora,\nx,70004,,\n")
+    out, err = StringIO(), StringIO()
+    call_command("import_customers", "aurora", path, keep_good=True, dry_run=True, stdout=out, stderr=err)
+    assert not User.objects.exists()
+    call_command("import_customers", "aurora", path, keep_good=True, stdout=out, stderr=err)
+    line = "aurora: created 1, updated 0, unchanged 0, bad 1"
+    assert out.getvalue() == f"{line} (dry run: nothing was written)\n{line}\n"
+    assert err.getvalue() == "customers.csv: line 3, email: not an e-mail address\n" * 2
+    assert User.objects.get().email == "dora@example.com"
+
+
 def test_the_command_names_the_file_in_each_problem(aurora: Brand, tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text(HEADER + "x,70003,,\n")
@@ -146,3 +318,4 @@ def test_no_file_ends_in_anything_but_rows_or_problems(data: bytes) -> None:
         return
     assert all(set(row.cells) <= set(COLUMNS) for row in rows)
     assert all(problem.line > 1 for problem in found)
+    assert all(isinstance(problem.reason, Words) for problem in found)

@@ -30,6 +30,10 @@ ROW_OF = {
     "admin/billing/policy/<int:pk>/": "portal.Brand",
     "admin/billing/move/confirm/<int:pk>/": "accounts.User",
     "admin/accounts/user/<id>/password/": "accounts.User",
+    "admin/accounts/user/<int:pk>/disable/": "accounts.User",
+    "admin/accounts/user/<int:pk>/enable/": "accounts.User",
+    "admin/accounts/user/import/<int:brand>/": "portal.Brand",
+    "admin/accounts/user/import/<int:brand>/<int:pk>/": "accounts.CustomerImport",
 }
 # Addresses with something else in them: what to try there.
 OTHER = {

@@ -20,6 +20,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from accounts import authenticator
 from accounts.authenticator import CodeUsed, CodeWrong
+from accounts.checks import authenticators_are_usable
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
 from accounts.views.staff import needs_recent_authentication, recently_authenticated
 from portal import ratelimit, staff_session
@@ -304,6 +305,17 @@ def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse
     assert type_code(client, codes[0])["Location"] == "/admin/security/"
 
 
+def test_the_start_check_names_whose_key_cannot_be_decrypted_and_the_way_out(sam: User) -> None:
+    assert authenticators_are_usable(databases=["default"]) == []
+    TotpDevice.objects.filter(user=sam).update(key=type(seal("x"))("gAAAAA-of-another-key"))
+    (found,) = authenticators_are_usable(databases=["default"])
+    assert "sam@example.com" in found.msg
+    assert "ENCRYPTION_KEY" in found.msg
+    assert "reset_authenticator sam@example.com" in str(found.hint)
+    User.objects.filter(pk=sam.pk).update(is_active=False)
+    assert authenticators_are_usable(databases=["default"]) == []
+
+
 # --- Setting up ---
 
 
@@ -311,25 +323,14 @@ def _scanned(page: HttpResponse) -> dict[str, str]:
     """The picture's modules, read back from its path, are those of the address with the key shown as text."""
     text = page.content.decode()
     key = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", text))
-    found = re.search(
-        r'<svg viewBox="0 0 (\d+) \d+" class="qr"><path fill="#fff"[^>]*/><path stroke="#000" d="([^"]+)"/>',
-        text,
-    )
+    found = re.search(r'<svg viewBox="0 0 (\d+) \d+".*<path d="([^"]+)"/>', text)
     assert found, text
-    size, dark, x, y = int(found[1]), set(), 0, -0.5
-    for command, arguments in re.findall(r"([Mmh])([-0-9. ]+)", found[2]):
-        numbers = [float(number) for number in arguments.split()]
-        if command == "h":
-            dark |= {(int(x) + step, int(y)) for step in range(int(numbers[0]))}
-            x += numbers[0]
-        elif command == "m":
-            x, y = x + numbers[0], y + numbers[1]
-        else:
-            x, y = numbers
+    runs = re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", found[2])
+    dark = {(int(x) + step, int(y)) for x, y, width in runs for step in range(int(width))}
     address = f"otpauth://totp/{ADMIN}:sam%40example.com?secret={key}&issuer={ADMIN}&algorithm=SHA1&digits=6&period=30"
     matrix = segno.make(address, error="m", micro=False).matrix
     assert {(x + 4, y + 4) for y, row in enumerate(matrix) for x, bit in enumerate(row) if bit} == dark
-    assert size == len(matrix) + 8
+    assert int(found[1]) == len(matrix) + 8
     return {"key": key, "address": address}
 
 

@@ -43,5 +43,5 @@ def test_a_page_of_figures_prints_in_black_on_white_without_its_controls(
     assert set(seen["behind"]) <= {"none", "rgb(255, 255, 255)"}
     assert (seen["pictures"], seen["rows"]) == (0, 7)
     paper = page.inner_text("body")
-    assert "As of" in paper
+    assert ", as of " in paper
     assert "Closing balance" in paper
