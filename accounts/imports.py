@@ -111,7 +111,8 @@ def customers_import(
             raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
             plan.write()
-            logger.info("customers imported", extra={"brand": brand.slug, **vars(report.counts)})
+            counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
+            logger.info("customers imported", extra={"brand": brand.slug, **counts})
     return report
 
 
