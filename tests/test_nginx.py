@@ -140,6 +140,7 @@ def nginx(folder: Path, upstream: int) -> Iterator[Front]:
                 "listen 443 ": f"listen 127.0.0.1:{front.tls} ",
                 "listen 80": f"listen 127.0.0.1:{front.plain}",
                 "/etc/letsencrypt/live/portal": str(folder),
+                "127.0.0.1:8000": f"127.0.0.1:{upstream}",
                 **shared,
             },
         ),
@@ -472,6 +473,17 @@ def test_static_files_come_compressed_and_for_ever_through_nginx(visitor):
 
 def test_a_body_larger_than_any_form_never_reaches_the_portal(visitor):
     assert visitor("127.0.1.10").send("/sign-in/", {"email": "a" * 600_000}).status_code == 413
+
+
+def test_a_file_of_customers_reaches_the_admin_and_no_brands_host(visitor):
+    for who, host, size, status in (
+        ("127.0.1.12", ADMIN, 2_200_000, 403),  # Without its form, so the portal refuses it.
+        ("127.0.1.13", ADMIN, 3_300_000, 413),
+        ("127.0.1.14", AURORA, 2_200_000, 413),
+    ):
+        url = f"https://{host}/admin/accounts/user/import/1/"
+        answer = visitor(who, host).session.post(url, files={"file": b"a" * size}, timeout=20)
+        assert answer.status_code == status, host
 
 
 def test_senders_who_never_finish_hold_no_thread_of_the_portal(site, visitor):
