@@ -62,8 +62,8 @@ class Asking:
         self.rows = kept.rows_of(brand, customer, periods)
         self.wanted: list[KeptStatement] = []
         self.forced: list[KeptStatement] = []
-        self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `refused`.
-        self.refused: dict[int, Ending] = {}
+        self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
+        self.told: dict[int, Ending] = {}
         self.pool = ThreadPoolExecutor(AT_ONCE) if len(self.rows) > 1 else None
 
     @cached_property
@@ -74,7 +74,9 @@ class Asking:
         """Claim what is to be asked for, and start its calls; with `refresh` the first row in any case."""
         self.forced = self.rows[:1] if refresh else []
         for place, row in enumerate(self.rows):
-            if row in self.forced or not (kept.is_fresh(row, self.day) or kept.has_just_failed(row)):
+            if row not in self.forced and kept.has_just_failed(row):
+                self.told[place] = Ending(row.trouble)
+            elif row in self.forced or not kept.is_fresh(row, self.day):
                 self.wanted.append(row)
                 self._ask(place)
 
@@ -88,7 +90,7 @@ class Asking:
             ratelimit.hit(action="statement", network=whose)
         except ratelimit.Limited as limited:
             kept.fail(row, "busy")
-            self.refused[place] = Ending("busy", limited.retry_after)
+            self.told[place] = Ending("busy", limited.retry_after)
             return
         self.flights[place] = self._start(partial(self.context.copy().run, self._call(row).send))
 
@@ -111,8 +113,8 @@ class Asking:
         row = self.rows[place]
         if row in self.wanted and not self._is_mine(place):
             self._wait_for_another(place, until)
-        if place in self.refused:
-            return self.refused[place]
+        if place in self.told:
+            return self.told[place]
         if place not in self.flights:
             return Ending("" if self._is_there(row) else row.trouble or "down")
         try:
@@ -123,7 +125,7 @@ class Asking:
         return self._land(row, sent)
 
     def _is_mine(self, place: int) -> bool:
-        return place in self.flights or place in self.refused
+        return place in self.flights or place in self.told
 
     def _is_there(self, row: KeptStatement) -> bool:
         if row.as_of is not None and row.as_of >= self.began:

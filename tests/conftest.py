@@ -7,6 +7,7 @@ callables, so that a test says what it makes.
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.core.management.sql import sql_flush
 from django.test import Client
 
 from accounts.models import User
-from billing import triggers
+from billing import periods, triggers
 from portal import ratelimit
 from portal.crypto import seal
 from portal.models import Brand
@@ -255,3 +256,18 @@ def browse() -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes it that moment (ISO 8601, UTC) wherever a brand asks for its day."""
+
+    def freeze(moment: str) -> None:
+        class Frozen(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime.fromisoformat(moment).astimezone(tz)
+
+        monkeypatch.setattr(periods, "datetime", Frozen)
+
+    return freeze

@@ -14,6 +14,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from accounts.models import User
+from billing.models import KeptStatement
 from portal.crypto import seal
 from portal.logs import JsonFormatter
 from portal.models import Brand
@@ -124,6 +125,7 @@ class Walk:
         monkeypatch.setattr("portal.upstream.voipline_call", broken)
         self.send("/account/open/", password=PASSWORD)
         self.send("/password-reset/", email=DORA)
+        KeptStatement.objects.all().delete()  # So that the page asks.
         self.open("/")
         self.send("/sign-out/", captcha=False)
         self.open("/sign-up/")

@@ -94,8 +94,9 @@ class Stack:
         return f"http://{brand.slug}.localhost:{self.port}/"
 
     def fresh(self) -> None:
-        """The carrier as new, mailing links that lead to this portal."""
+        """The carrier as new, mailing links that lead to this portal, which keeps no figures of before."""
         self.carrier.post("reset", seed="default")
+        self.sql("DELETE FROM billing_keptstatement")
         # The portal remembers the account numbers of the tests before; a real carrier gives out none twice.
         self.begun += 1
         last = {"account_number": str(90_000 + 100 * self.begun), "email": "last@example.com"}
