@@ -94,7 +94,7 @@ def test_a_reseller_walks_through_the_preview(
     page.goto(field.input_value())
     page.get_by_text("Preview with sample data").click()
     names = page.get_by_role("complementary").get_by_role("link").all_inner_texts()
-    assert len(names) == 17
+    assert len(names) == 18
     for name in names:
         banner = page.get_by_role("complementary")
         if not banner.get_by_role("link", name=name, exact=True).is_visible():
