@@ -14,9 +14,9 @@ CREATE = {
     ]
     # INSERT OR REPLACE deletes the former row without asking the trigger above.
     + [
-        f"CREATE TRIGGER {TABLE}_no_replace BEFORE INSERT ON {TABLE} "
+        f"CREATE TRIGGER {TABLE}_no_replace BEFORE INSERT ON {TABLE} "  # noqa: S608
         f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id) "
-        f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"  # noqa: S608
+        f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"
     ],
     "postgresql": [
         f"CREATE FUNCTION {TABLE}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
