@@ -764,3 +764,21 @@ def test_no_device_and_no_code_can_be_edited_in_the_admin() -> None:
         for path in admin_paths()
         if "totpdevice" in path or "recoverycode" in path or "staffevent" in path
     ]
+
+
+def test_rights_in_the_admin_are_changed_only_by_whoever_has_proved_lately_who_they_are(
+    browse: Browse, sam: User, operator: User
+) -> None:
+    client = browse(ADMIN, operator)
+    page = f"/admin/accounts/user/{sam.pk}/change/"
+    form = {"email": sam.email, "is_active": "on", "is_superuser": "on"}
+    wait(client, 301, staff_session.PROVED)
+    response = client.post(page, form)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/reauthenticate/")
+    sam.refresh_from_db()
+    assert not sam.is_superuser
+    wait(client, -301, staff_session.PROVED)
+    client.post(page, form)
+    sam.refresh_from_db()
+    assert sam.is_superuser
