@@ -135,7 +135,9 @@ def _made(move: Move, seen: Preview, by: User, confirmed: bool) -> Move:
         # Another request may have been first: with this operation, or for this customer.
         if known := _known(move.operation, move.brand, move.customer):
             return known
-        raise MoveRefused(open_words()) if isinstance(error, IntegrityError) else error from error
+        if isinstance(error, MoveRefused):
+            raise
+        raise MoveRefused(open_words()) from error
     return move if move.state == State.WAITING else dispatch(move)
 
 

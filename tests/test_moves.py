@@ -662,10 +662,21 @@ def test_the_command_says_that_an_unknown_move_must_not_be_repeated(
         command(carl, sam, "5", "--yes")
 
 
-@pytest.mark.parametrize("amount", ["0", "1e2000", "NaN", "Infinity", "1.001", "five", "", "99999999999"])
+@pytest.mark.parametrize(
+    "amount", ["0", "1e2", "NaN", "Infinity", "1.001", "five", "", "99999999999", "１２", "+5", "-0.00"]
+)
 def test_the_command_takes_plain_amounts_only(
     simulator: Simulator, carl: User, sam: User, amount: str
 ) -> None:
     with pytest.raises(CommandError, match="is no amount"):
         command(carl, sam, amount, "--yes")
+    assert puts(simulator) == []
+
+
+@pytest.mark.parametrize("description", ["", " ", "x" * 141, "two\nlines", "\u202edesrever"])
+def test_the_command_takes_the_descriptions_that_the_form_takes(
+    simulator: Simulator, carl: User, sam: User, description: str
+) -> None:
+    with pytest.raises(CommandError, match="description"):
+        command(carl, sam, "5", "--yes", "--description", description)
     assert puts(simulator) == []

@@ -1,18 +1,21 @@
 """`manage.py move_funds SLUG ACCOUNT AMOUNT --by EMAIL --description TEXT`."""
 
+import re
 import uuid
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from billing.models import Move
+from billing.move_forms import MoveForm
 from billing.moves import MoveRefused, Preview, move_preview, move_request
 from portal.management.brands import brand_named
 from portal.models import Brand
 
-_CENT = Decimal("0.01")
+_AMOUNT = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")
 
 
 class Command(BaseCommand):
@@ -40,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show what would happen, ask, move, say how it ended."""
-        brand = brand_named(options["slug"])
+        brand, description = brand_named(options["slug"]), _description(options["description"])
         amount, operation = _amount(options["amount"]), _operation(options["operation"])
         customer, by = _customer(brand, options["account"]), _person(options["by"])
         try:
@@ -55,7 +58,7 @@ class Command(BaseCommand):
                 brand=brand,
                 customer=customer,
                 amount=amount,
-                description=options["description"].strip(),
+                description=description,
                 operation=operation,
                 by=by,
                 empties_partner_confirmed=options["empty_the_partner_account"],
@@ -85,13 +88,17 @@ class Command(BaseCommand):
 
 
 def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-        if amount.is_finite() and amount and amount == amount.quantize(_CENT) and abs(amount) < 10**10:
-            return amount.quantize(_CENT)
-    except InvalidOperation:
-        pass
+    if _AMOUNT.fullmatch(text) and (amount := Decimal(text)):
+        return amount
     raise CommandError(f"{text!r} is no amount; write it like 25 or 12.50.")
+
+
+def _description(text: str) -> str:
+    field: Any = MoveForm.base_fields["description"]
+    try:
+        return str(field.clean(text))
+    except ValidationError as error:
+        raise CommandError(f"the description cannot be used. {' '.join(error.messages)}") from error
 
 
 def _operation(text: str) -> uuid.UUID:
