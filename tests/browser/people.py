@@ -17,9 +17,6 @@ mover@example.com,70008,Mo,Marsh
 peter@example.com,70020,Peter,Parr
 quinn@example.com,70021,Quinn,Quill
 hana@example.com,70010,Hana,Hill
-hana@example.com,70010,Hana,Hill
-peter@example.com,70020,Peter,Parr
-quinn@example.com,70021,Quinn,Quill
 """,
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",

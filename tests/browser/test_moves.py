@@ -44,7 +44,7 @@ class Desk:
         stack.carrier.post("seed", customers=[seed])
         self.scene()
         sign_in(page, stack, f"/admin/accounts/user/?q={email}")
-        link = page.get_by_role("link", name=email).get_attribute("href") or ""
+        link = page.get_by_role("link", name=email, exact=True).get_attribute("href") or ""
         self.start = f"billing/move/start/{link.split('/user/')[1].split('/')[0]}/"
 
     def scene(self, code: str = "") -> None:
