@@ -41,7 +41,8 @@ class PersonAdmin(ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # t
     """
 
     staff_may = ("view", "add", "change")
-    list_display = ("email", "page", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display = ("page", "email", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display_links = ("email",)
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (
         "email",

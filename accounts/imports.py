@@ -111,7 +111,8 @@ def customers_import(
             raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
             plan.write()
-            logger.info("customers imported", extra={"brand": brand.slug, **vars(report.counts)})
+            found = {f"rows_{kind}": number for kind, number in vars(report.counts).items()}
+            logger.info("customers imported", extra={"brand": brand.slug, **found})
     return report
 
 
@@ -193,7 +194,7 @@ class _Plan:
             raise ImportRefused([BadRow(1, "", words)]) from error
 
     def _update(self) -> None:
-        """As rows that are there already: many times faster than bulk_update, which builds a CASE for each."""
+        """As rows that are there already: much faster than bulk_update, which builds a CASE for each."""
         if self.changed:
             User.objects.bulk_create(
                 self.changed,
