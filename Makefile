@@ -60,7 +60,7 @@ lighthouse: dev ## Measure four pages with Lighthouse as on a phone; needs Node.
 
 POT := locale/django.pot
 messages: dev ## Bring the catalogues in locale/ up to date with the texts, and compile them.
-	PYTHONPATH=. $(BIN)/pybabel --quiet extract -F babel.cfg -k gettext_lazy -k Words -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 \
+	PYTHONPATH=. $(BIN)/pybabel --quiet extract -F babel.cfg -k gettext_lazy -k gettext_noop -k Words -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 \
 		--no-location --sort-output -o $(POT) .
 	for language in ar es zh_Hans; do \
 		$(BIN)/pybabel --quiet update -D django -i $(POT) -d locale -l $$language --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 110; \

@@ -13,9 +13,13 @@ def main() -> None:
         from portal import demo
 
         demo.prepare_environment(sys.argv[2:])
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))  # It names the setting; where it was read helps nobody.
 
 
 if __name__ == "__main__":

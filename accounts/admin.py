@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import sessions_end
+from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
 from accounts.admin_import import ImportMixin
@@ -34,7 +35,7 @@ _CARRIER = ("account_number", "account_type", "credit_limit")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
     """Customers have no password and no permissions here; staff have no account number.
 
     Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
@@ -60,7 +61,9 @@ class PersonAdmin(ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # t
         (
             _("Customer"),
             {
-                "description": _("Whoever works in the admin is added by the command create_operator."),
+                "description": _(
+                    "Whoever works in the admin is added by the command create_staff or create_operator."
+                ),
                 "fields": ("brand", "email", *_NAMES, *_CARRIER),
             },
         ),
@@ -76,6 +79,7 @@ class PersonAdmin(ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # t
     staff_fieldsets = (
         (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
         (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
+        DevicesMixin.device_fieldset,
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
@@ -120,7 +124,14 @@ class PersonAdmin(ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # t
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A customer stays with the brand; nobody locks themselves out."""
-        shown = ("password_in_words", "confirmed_at", "verified_at", "last_login", "date_joined")
+        shown = (
+            *self.device_fields,
+            "password_in_words",
+            "confirmed_at",
+            "verified_at",
+            "last_login",
+            "date_joined",
+        )
         if obj and obj.brand_id:
             return (*shown, "brand", "refused_account_number")
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown

@@ -111,8 +111,8 @@ def customers_import(
             raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
             plan.write()
-            found = {f"rows_{kind}": number for kind, number in vars(report.counts).items()}
-            logger.info("customers imported", extra={"brand": brand.slug, **found})
+            counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
+            logger.info("customers imported", extra={"brand": brand.slug, **counts})
     return report
 
 

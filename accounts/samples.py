@@ -17,7 +17,7 @@ from accounts.forms import (
     SignInForm,
     SignUpForm,
 )
-from accounts.models import SignIn, User
+from accounts.models import PREPAID, SignIn, User
 from portal.models import Brand
 from portal.samples import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
 
@@ -29,7 +29,8 @@ def person(brand: Brand, mood: str) -> User | None:
     if mood == VISITOR:
         return None
     number = "" if mood == UNNUMBERED else "70001"
-    return User(brand=brand, email=EMAIL, first_name="Alex", last_name="Archer", account_number=number)
+    named = {"first_name": "Alex", "last_name": "Archer", "account_number": number}
+    return User(brand=brand, email=EMAIL, account_type=PREPAID, **named)
 
 
 def _form(made: type[BrandForm], **context: object) -> Callable[[Brand, str], dict[str, Any]]:

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
@@ -62,7 +63,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 class MoveAdmin(ScopedAdmin):
     """Everybody looks, nobody changes: moves are made, decided and resolved on pages of their own."""
 
-    list_display = ("asked_at", "brand", "customer", "what", "outcome_now", "asked_by", "approved_by")
+    list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by", "approved_by")
     list_filter = (OwnBrandFilter, OutcomeFilter, "asked_at")
     search_fields = ("account_number", "description", "customer__email")
     search_help_text = _("Account number, description, the customer’s e-mail address, or an operation.")
@@ -124,5 +125,8 @@ class MoveAdmin(ScopedAdmin):
 
     @admin.display(description=_("Outcome"), ordering="state")
     def outcome_now(self, move: Move) -> str:
-        """As it is to be read."""
-        return outcome_words(move)
+        """As it is to be read; the unknown ones stand out."""
+        words = outcome_words(move)
+        if move.outcome != Move.State.UNKNOWN:
+            return words
+        return format_html('<strong class="move-mark">{}</strong>', words)

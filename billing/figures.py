@@ -4,32 +4,23 @@ Two requests at once for the same figure make one call: whoever claims its row a
 the carrier fails, the last known figures are given with their age and the reason, never a false zero.
 """
 
-import logging
+import contextvars
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
-
-from django.conf import settings
-from django.db import connection
-from django.utils import timezone
+from datetime import datetime
 
 from accounts.models import User
 from billing import kept
+from billing.asking import Asking, Ending
 from billing.models import KeptStatement
-from billing.periods import Period, today
-from billing.services import statement_trouble
-from portal import ratelimit, upstream
+from billing.periods import Period, complete_months, this_month, today
 from portal.models import Brand
-from portal.upstream import About, Call, Sent, Value
-from portal.voipline import Carrier, RateLimited, Statement, UpstreamError
+from portal.voipline import Statement
 
-logger = logging.getLogger(__name__)
-
-AT_ONCE = 4
-_PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
+MONTHS = 3  # Complete ones, for the pace of spending.
+WITHIN = 1.5  # Seconds for which the balance waits for those months.
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,8 @@ class Figures:
 
     `shown` is the period that the statement is of: the one asked for, or the newest known one that stands in.
     `trouble` is `gone`, `refused`, `busy`, `down` or empty; beside a statement it says why there is no newer
-    one. `retry_after` is in seconds, where the carrier named a time.
+    one. `retry_after` is in seconds, where the carrier named a time. `running`: the period was not over when
+    it was asked for.
     """
 
     period: Period
@@ -47,11 +39,21 @@ class Figures:
     as_of: datetime | None = None
     trouble: str = ""
     retry_after: int | None = None
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The last month known to have had some, or how many complete months are known to have had none."""
+
+    month: Period | None = None
+    quiet: int = 0
 
 
 def figures_read(*, brand: Brand, customer: User | None, period: Period, refresh: bool = False) -> Figures:
     """The figures of one period, of a customer or (None) of the partner account; see `figures_stream`."""
-    return next(figures_stream(brand=brand, customer=customer, periods=[period], refresh=refresh))
+    with closing(figures_stream(brand=brand, customer=customer, periods=[period], refresh=refresh)) as stream:
+        return next(stream)
 
 
 def figures_stream(
@@ -61,150 +63,82 @@ def figures_stream(
     periods: Sequence[Period],
     refresh: bool = False,
     within: float | None = None,
-) -> Iterator[Figures]:
+    in_all: float | None = None,
+) -> Generator[Figures, None, None]:
     """The figures of each period, in order, each as soon as it is there; at most four calls at a time.
 
     Kept ones are given without a call: for a minute while the period runs, for a day when it is over. With
     `refresh` the first one is asked for in any case. `within` seconds after the first, what is still missing
-    is given as it was last known; an answer that comes later is kept for the next time.
+    is given as it was last known; an answer that comes later is kept for the next time. `in_all` is such a
+    bound for all of them, the first included.
     """
-    asking = _Asking(brand, customer, periods)
+    context = contextvars.copy_context()  # A page that streams is read when its request is over.
+    return _stream(brand, customer, periods, refresh, within, in_all, context)
+
+
+def _stream(
+    brand: Brand,
+    customer: User | None,
+    periods: Sequence[Period],
+    refresh: bool,
+    within: float | None,
+    in_all: float | None,
+    context: contextvars.Context,
+) -> Generator[Figures, None, None]:
+    asking = Asking(brand, customer, periods, context)
+    until = None if in_all is None else time.monotonic() + in_all
     try:
         asking.begin(refresh)
-        first, *others = asking.rows
-        yield asking.settled(first, None)
-        until = None if within is None else time.monotonic() + within
-        for row in others:
-            yield asking.settled(row, until)
+        for place, row in enumerate(asking.rows):
+            ending = asking.ending(place, until)
+            if place == 0 and within is not None:
+                until = time.monotonic() + within
+            yield _known(asking, row, ending)
     finally:
         asking.close()
 
 
-class _Asking:
-    """One reader's rows, and the calls that are under way for those it claimed."""
-
-    def __init__(self, brand: Brand, customer: User | None, periods: Sequence[Period]) -> None:
-        self.brand, self.customer, self.periods = brand, customer, periods
-        self.asked_at, self.day = timezone.now(), today(brand)
-        self.rows = kept.rows_of(brand, customer, periods)
-        self.flights: dict[int, Future[Sent]] = {}
-        self.pool = ThreadPoolExecutor(AT_ONCE) if len(self.rows) > 1 else None
-
-    @cached_property
-    def carrier(self) -> Callable[[], Carrier]:
-        return upstream.connection(self.brand)
-
-    def begin(self, refresh: bool) -> None:
-        """Claim what is not fresh, and start its calls."""
-        for number, row in enumerate(self.rows):
-            if (refresh and not number) or not kept.is_fresh(row, self.day):
-                self._ask(row)
-
-    def _ask(self, row: KeptStatement) -> None:
-        longest = timedelta(seconds=2 * settings.CARRIER_TIMEOUTS.total * -(-len(self.rows) // AT_ONCE))
-        if not kept.claim(row, timezone.now() + longest):
-            return
-        try:
-            whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
-            ratelimit.hit(action="statement", network=whose)
-        except ratelimit.Limited as limited:
-            self.flights[row.pk] = _failed(limited)
-            return
-        self.flights[row.pk] = self._start(upstream.in_context(self._call(row).send))
-
-    def _start(self, send: Callable[[], Sent]) -> "Future[Sent]":
-        if self.pool:
-            return self.pool.submit(send)
-        done: Future[Sent] = Future()
-        done.set_result(send())
-        return done
-
-    def _call(self, row: KeptStatement) -> Call:
-        period: dict[str, Value] = {"from_date": row.from_date, "to_date": row.to_date}
-        if self.customer is None:
-            return Call(self.brand, "partner_balance", period, self.carrier)
-        values = {"account_number": row.account_number, **period}
-        return Call(self.brand, "customer_balance", values, self.carrier, About(self.customer.pk))
-
-    def settled(self, row: KeptStatement, until: float | None) -> Figures:
-        """The row's figures, waited for until then; without a limit, as long as a call may last."""
-        if row.pk not in self.flights and not self._is_there(row):
-            self._wait_for_another(row, until)
-        if row.pk not in self.flights:
-            return self._known(row, "" if self._is_there(row) else row.trouble or "down")
-        flight = self.flights[row.pk]
-        try:
-            return self._landed(
-                row, flight.result(None if until is None else max(0, until - time.monotonic()))
-            )
-        except TimeoutError:
-            return self._known(row, "down")
-        except ratelimit.Limited as limited:
-            del self.flights[row.pk]
-            kept.fail(row, "busy")
-            return self._known(row, "busy", limited.retry_after)
-
-    def _landed(self, row: KeptStatement, sent: Sent) -> Figures:
-        self.flights.pop(row.pk, None)
-        try:
-            statement = Statement.from_answer(sent.answer())
-        except UpstreamError as error:
-            trouble = statement_trouble(error)
-            kept.fail(row, trouble)
-            return self._known(row, trouble, error.retry_after if isinstance(error, RateLimited) else None)
-        if not statement.sums_hold:
-            logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        kept.store(row, statement, self.day)
-        return self._known(row, "")
-
-    def _is_there(self, row: KeptStatement) -> bool:
-        return kept.is_fresh(row, self.day) or bool(row.as_of and row.as_of >= self.asked_at)
-
-    def _wait_for_another(self, row: KeptStatement, until: float | None) -> None:
-        """Another request asks for this row: wait for its end, or take its place if it has none."""
-        last = time.monotonic() + settings.CARRIER_TIMEOUTS.total + 1
-        while time.monotonic() < min(last, until or last):
-            time.sleep(_PAUSE)
-            row.refresh_from_db(
-                fields=["figures", "as_of", "running", "claimed_until", "trouble", "tried_at"]
-            )
-            if self._is_there(row) or (row.tried_at and row.tried_at >= self.asked_at):
-                return
-            if row.claimed_until is None or row.claimed_until < timezone.now():
-                self._ask(row)
-            if row.pk in self.flights:
-                return
-
-    def _known(self, row: KeptStatement, trouble: str, retry_after: int | None = None) -> Figures:
-        found = row if row.figures is not None or not trouble else kept.stand_in(row, self.day) or row
-        shown = Period(found.from_date, found.to_date)
-        asked = Period(row.from_date, row.to_date)
-        return Figures(asked, kept.statement_of(found), shown, found.as_of, trouble, retry_after)
-
-    def close(self) -> None:
-        """Give back what nobody waits for any more; a call that is under way is kept when it ends."""
-        for row in self.rows:
-            flight = self.flights.get(row.pk)
-            if flight is not None and flight.cancel():
-                kept.fail(row, "down")
-            elif flight is not None:
-                flight.add_done_callback(lambda done, row=row: self._land_late(row, done))  # type: ignore[misc]
-        if self.pool:
-            self.pool.shutdown(wait=False)
-
-    def _land_late(self, row: KeptStatement, done: "Future[Sent]") -> None:
-        """In the call's own thread, or at once where it has ended already."""
-        own_thread = not done.cancelled() and self.pool is not None
-        try:
-            self._landed(row, done.result())
-        except Exception:
-            logger.exception("late figures not kept", extra={"brand": self.brand.slug})
-        finally:
-            if own_thread:
-                connection.close()
+def _known(asking: Asking, row: KeptStatement, ending: Ending) -> Figures:
+    missing = ending.trouble and row.figures is None
+    found = (kept.stand_in(row, asking.day) if missing else None) or row
+    return _figures(Period(row.from_date, row.to_date), found, ending)
 
 
-def _failed(error: Exception) -> "Future[Sent]":
-    flight: Future[Sent] = Future()
-    flight.set_exception(error)
-    return flight
+def _figures(asked: Period, found: KeptStatement, ending: Ending) -> Figures:
+    return Figures(
+        period=asked,
+        statement=kept.statement_of(found),
+        shown=Period(found.from_date, found.to_date),
+        as_of=found.as_of,
+        trouble=ending.trouble,
+        retry_after=ending.retry_after,
+        running=found.running,
+    )
+
+
+def balance_read(*, brand: Brand, customer: User | None) -> tuple[Figures, list[Figures]]:
+    """This month until today, whose closing balance is the balance; and the last three complete months.
+
+    The months are waited for a moment only. Where this month cannot be had, the newest balance that is known
+    stands in; `as_of` is then that balance's moment.
+    """
+    day = today(brand)
+    periods = [this_month(day), *complete_months(day, MONTHS)]
+    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, within=WITHIN)
+    if current.statement is None or current.shown != current.period:
+        newest = kept.newest_known(brand, customer)
+        ending = Ending(current.trouble, current.retry_after)
+        current = _figures(current.period, newest, ending) if newest else current
+    return current, months
+
+
+def movement_read(*, brand: Brand, customer: User | None) -> Movement:
+    """When there was last some movement, by what is kept of this month and of the last year; asks nobody."""
+    day = today(brand)
+    running, *months = kept.rows_of(brand, customer, [this_month(day), *complete_months(day, 12)])
+    for row in (running, *months):
+        statement = kept.statement_of(row)
+        if statement and statement.moved:
+            return Movement(Period(row.from_date, row.to_date))
+    unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.running)
+    return Movement(quiet=next(unknown, len(months)))

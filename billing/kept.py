@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.models import KeptStatement
-from billing.periods import Period
+from billing.periods import Period, today
 from portal.models import Brand
 from portal.voipline import Statement
 
 RUNNING_FRESH = timedelta(seconds=60)
 SETTLED_FRESH = timedelta(days=1)  # Of a period that is over.
+JUST_FAILED = timedelta(seconds=10)  # So long nobody asks again, where there is something to show.
+_STILL_A_BALANCE = timedelta(days=40)  # A balance at the end of an older period tells nobody anything.
 
 
 def rows_of(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
@@ -49,10 +51,17 @@ def is_fresh(row: KeptStatement, day: date) -> bool:
     return timezone.now() - row.as_of <= (SETTLED_FRESH if settled else RUNNING_FRESH)
 
 
+def has_just_failed(row: KeptStatement) -> bool:
+    """Whether the last known figures are shown without a new try, because one failed a moment ago."""
+    if row.figures is None or row.tried_at is None or not row.trouble:
+        return False
+    return timezone.now() - row.tried_at <= JUST_FAILED
+
+
 def claim(row: KeptStatement, until: datetime) -> bool:
     """Make the call for this row ours, unless somebody else has it, or has had it since the row was read."""
-    if row.pk is None and not _create(row):
-        return False
+    if row.pk is None:
+        return _create(row, until)
     free = Q(claimed_until=None) | Q(claimed_until__lt=timezone.now())
     same = KeptStatement.objects.filter(pk=row.pk, as_of=row.as_of, tried_at=row.tried_at).filter(free)
     if not same.update(claimed_until=until):
@@ -61,7 +70,8 @@ def claim(row: KeptStatement, until: datetime) -> bool:
     return True
 
 
-def _create(row: KeptStatement) -> bool:
+def _create(row: KeptStatement, until: datetime) -> bool:
+    row.claimed_until = until
     try:
         with transaction.atomic():
             row.save()
@@ -72,22 +82,22 @@ def _create(row: KeptStatement) -> bool:
     return True
 
 
-def store(row: KeptStatement, statement: Statement, day: date) -> None:
-    """Keep what came, and give the claim back."""
+def store(row: KeptStatement, statement: Statement, *, at: datetime, running: bool) -> None:
+    """Keep what came at that moment, and give the claim back; `running`: the period was not over."""
     row.figures = {name: f"{amount:f}" for name, amount in asdict(statement).items()}
-    row.as_of = row.tried_at = timezone.now()
-    row.running, row.trouble = row.to_date >= day, ""
-    _give_back(row, "figures", "as_of", "running")
+    row.as_of, row.running, row.trouble, row.tried_at = at, running, "", timezone.now()
+    give_back(row, "figures", "as_of", "running", "trouble", "tried_at")
 
 
 def fail(row: KeptStatement, trouble: str) -> None:
     """Note why nothing came, and give the claim back; what was kept stays."""
     row.trouble, row.tried_at = trouble, timezone.now()
-    _give_back(row)
+    give_back(row, "trouble", "tried_at")
 
 
-def _give_back(row: KeptStatement, *names: str) -> None:
-    values = {name: getattr(row, name) for name in ("trouble", "tried_at", *names)}
+def give_back(row: KeptStatement, *names: str) -> None:
+    """Let others claim the row, and write down the columns of these names."""
+    values = {name: getattr(row, name) for name in names}
     KeptStatement.objects.filter(pk=row.pk).update(claimed_until=None, **values)
     row.claimed_until = None
 
@@ -106,18 +116,26 @@ def stand_in(row: KeptStatement, day: date) -> KeptStatement | None:
     """
     if row.to_date < day:
         return None
-    earlier = _own(row.brand, row.customer).filter(
-        running=True, from_date=row.from_date, to_date__lt=row.to_date
-    )
+    earlier = _own(row.brand, row.customer).filter(from_date=row.from_date, to_date__lt=row.to_date)
     return earlier.exclude(figures=None).order_by("-to_date").first()
 
 
 def newest_known(brand: Brand, customer: User | None) -> KeptStatement | None:
-    """The kept figures whose closing balance was the balance of its moment, the newest."""
-    return _own(brand, customer).filter(running=True).exclude(figures=None).order_by("-as_of").first()
+    """The row whose closing balance is the newest balance that we know; its `as_of` is that balance's moment.
+
+    That is when it was asked for, or the end of a period that was over by then.
+    """
+    recent = Q(running=True) | Q(to_date__gte=today(brand) - _STILL_A_BALANCE)
+    rows = _own(brand, customer).filter(recent).exclude(figures=None)
+    row = rows.order_by("-to_date", "-as_of").first()
+    if row and row.as_of and not row.running:
+        end = datetime.combine(row.to_date + timedelta(days=1), time(), brand.zone)
+        row.as_of = min(row.as_of, end)
+    return row
 
 
 def kept_prune() -> int:
     """Remove what nobody has asked for in 400 days; how many."""
-    old = Q(tried_at__lt=timezone.now() - KeptStatement.KEPT)
+    before = timezone.now() - KeptStatement.KEPT
+    old = Q(tried_at__lt=before) | Q(tried_at=None, claimed_until__lt=before)
     return KeptStatement.objects.filter(old).delete()[0]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -39,6 +40,8 @@ def move(request: HttpRequest, pk: int) -> HttpResponse:
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """What would happen by the balances as just read; a second person lets it happen."""
     found, by = own_move(request, pk), person(request)
+    if found.asked_by_id == by.pk:
+        messages.error(request, _("Somebody else than the person who asked for a move has to approve it."))
     if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
         return lead("billing_admin:move", pk)
     if led := reauthentication(request, request.path):
@@ -47,16 +50,20 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
         return _approval(request, found)
     shown = seen_read(brand=found.brand, by=by, text=request.POST.get("shown", ""))
     if not shown or shown.get("move") != pk:
-        words = outdated()
-        return _approval(request, found, refused=words)
-    confirmed = shown["warned"] and "empties_partner" in request.POST
-    if shown["warned"] and not confirmed:
+        return _approval(request, found, refused=outdated())
+    return _approved(request, found, bool(shown["warned"]))
+
+
+def _approved(request: HttpRequest, found: Move, warned: bool) -> HttpResponse:
+    confirmed = warned and "empties_partner" in request.POST
+    if warned and not confirmed:
         return _approval(request, found, unconfirmed=True)
     try:
-        move_approve(brand=found.brand, move=found, by=by, empties_partner_confirmed=confirmed)
+        move_approve(brand=found.brand, move=found, by=person(request), empties_partner_confirmed=confirmed)
     except MoveRefused as refused:
-        return _approval(request, own_move(request, pk), refused="" if refused.needs else refused.words)
-    return lead("billing_admin:move", pk)
+        again = own_move(request, found.pk)
+        return _approval(request, again, refused="" if refused.needs else refused.words)
+    return lead("billing_admin:move", found.pk)
 
 
 def _approval(

@@ -79,10 +79,17 @@ def _move(request: HttpRequest, customer: User, wanted: Wanted, confirmed: bool)
             empties_partner_confirmed=confirmed,
         )
     except MoveRefused as refused:
-        if refused.needs:  # The balance has changed since it was shown.
-            return _preview(request, customer, wanted)
-        return _start(request, customer, _form(request, customer, again=wanted.typed()), refused.words)
+        return _refused(request, customer, wanted, refused)
     return lead("billing_admin:move", _settled(move).pk)
+
+
+def _refused(request: HttpRequest, customer: User, wanted: Wanted, refused: MoveRefused) -> HttpResponse:
+    """Nothing was sent by this request; another at the same moment may have sent the very same form."""
+    if same := _move_of(wanted.operation, customer):
+        return lead("billing_admin:move", _settled(same).pk)
+    if refused.needs:  # The balance has changed since it was shown.
+        return _preview(request, customer, wanted)
+    return _start(request, customer, _form(request, customer, again=wanted.typed()), refused.words)
 
 
 def _settled(move: Move) -> Move:
@@ -97,11 +104,15 @@ def _settled(move: Move) -> Move:
 def _sent_before(request: HttpRequest, customer: User) -> HttpResponse | None:
     """Where this form has been sent already (back button, another tab): what came of it."""
     operation = operation_of(request.POST.get("operation", ""))
-    move = Move.objects.filter(operation=operation, customer=customer).first() if operation else None
+    move = _move_of(operation, customer) if operation else None
     if move is None:
         return None
     messages.info(request, _("This form was sent before, and was not sent again. This is what came of it."))
     return lead("billing_admin:move", _settled(move).pk)
+
+
+def _move_of(operation: uuid.UUID, customer: User) -> Move | None:
+    return Move.objects.filter(operation=operation, customer=customer).first()
 
 
 def _form(request: HttpRequest, customer: User, again: Any = None) -> MoveForm:

@@ -99,11 +99,15 @@ def move_request(
     _must_confirm(seen, empties_partner_confirmed)
     move = Move(brand=brand, customer=customer, account_number=customer.account_number, amount=amount)
     move.description, move.operation, move.asked_by = description, operation, by
+    return _made(move, seen, by)
+
+
+def _made(move: Move, seen: Preview, by: User) -> Move:
     move.state = State.WAITING if seen.second_person else State.DISPATCHED
     try:
         _record(move, seen, by)
-    except IntegrityError as error:
-        if known := _known(operation, brand, customer):
+    except IntegrityError as error:  # Another request was first: with this operation, or for this customer.
+        if known := _known(move.operation, move.brand, move.customer):
             return known
         raise MoveRefused(_open_words()) from error
     return move if seen.second_person else dispatch(move)

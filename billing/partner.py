@@ -15,7 +15,7 @@ from billing import kept
 from billing.figures import Figures, figures_stream
 from billing.models import KeptStatement
 from billing.periods import Period, this_month, today
-from billing.services import balance_state, statement_moves
+from billing.runway import cents
 from portal.models import Brand
 from portal.voipline import Statement
 
@@ -132,7 +132,7 @@ def complete_months(day: date) -> list[Period]:
 def spending_of(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
     """What left the account in these months, the oldest first; None for a month that nobody knows."""
     known = [(month, statement) for month, statement in months if statement]
-    while known and not statement_moves(known[0][1]):
+    while known and not known[0][1].moved:
         known.pop(0)
     charges = tuple((month, statement.total_charges) for month, statement in known)
     return Spending(charges, sum(statement is None for _month, statement in months))
@@ -142,7 +142,7 @@ def outlook(statement: Statement | None, spending: Spending) -> Outlook:
     """What a balance means at this pace; it is judged as it is shown, to the cent."""
     if statement is None:
         return Outlook("unknown", spending)
-    if balance_state(statement) != "credit":
+    if cents(statement.closing_balance) <= 0:
         return Outlook("cut", spending, 0)
     days = spending.lasts(statement.closing_balance)
     return Outlook("low" if days is not None and days < LOW_DAYS else "fine", spending, days)

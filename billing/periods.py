@@ -16,6 +16,11 @@ class Period:
     from_date: date
     to_date: date
 
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.to_date - self.from_date).days + 1
+
 
 def today(brand: Brand) -> date:
     """The day it is where the brand is."""
@@ -33,11 +38,17 @@ def this_month(day: date) -> Period:
     return Period(_months_back(day, 0), day)
 
 
+def complete_months(day: date, count: int) -> list[Period]:
+    """The last months that were over before the day's, the newest first."""
+    first = [_months_back(day, back) for back in range(count + 1)]
+    return [Period(first[back + 1], first[back] - timedelta(days=1)) for back in range(count)]
+
+
 def presets(day: date) -> dict[str, Period]:
     """The periods offered with one click; each that is not over yet ends today."""
     return {
         "this_month": this_month(day),
-        "last_month": Period(_months_back(day, 1), _months_back(day, 0) - timedelta(days=1)),
+        "last_month": complete_months(day, 1)[0],
         "last_3_months": Period(_months_back(day, 2), day),
         "this_year": Period(date(day.year, 1, 1), day),
     }

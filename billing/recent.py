@@ -3,24 +3,15 @@
 What was typed into a form meanwhile waits in the session, and stands in the form again afterwards.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from importlib import import_module
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts.views.staff import recently_authenticated
 
 _KEPT = "typed_before_reauthentication"
-_PAGE = "/admin/reauthenticate/"
-
-
-def recently_authenticated(request: HttpRequest) -> bool:
-    """Whether it was at most five minutes ago."""
-    try:
-        check: Callable[[HttpRequest], bool] = import_module("accounts.views.staff").recently_authenticated
-    except ModuleNotFoundError:
-        return True
-    return check(request)
 
 
 def reauthentication(request: HttpRequest, back: str, names: Sequence[str] = ()) -> HttpResponse | None:
@@ -30,10 +21,12 @@ def reauthentication(request: HttpRequest, back: str, names: Sequence[str] = ())
     """
     if recently_authenticated(request):
         return None
+    query = {"next": back}
     if request.method == "POST":
+        query["why"] = "sent"
         typed = {name: request.POST[name] for name in names if name in request.POST}
         request.session[_KEPT] = {"at": back, "typed": typed}
-    headers = {"Location": f"{_PAGE}?{urlencode({'next': back})}"}
+    headers = {"Location": reverse("staff_reauthenticate", query=query)}
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)
 
 

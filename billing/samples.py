@@ -1,12 +1,18 @@
 """Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
 
+from dataclasses import astuple, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from billing import periods, views
+from accounts import samples as people
+from accounts.models import User
+from billing import pages, periods
+from billing.figures import MONTHS, Figures
 from billing.forms import PeriodForm
+from billing.views_history import month_row, picture_of
 from portal.models import Brand
 from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
 from portal.voipline import Statement
@@ -23,16 +29,39 @@ FIGURES = Statement(
 
 
 def _home(brand: Brand, mood: str) -> dict[str, Any]:
-    context = {"period": periods.this_month(periods.today(brand))}
+    day = periods.today(brand)
+    period = periods.this_month(day)
     if mood == UNAVAILABLE:
-        return {**context, "unavailable": True}
-    return {**context, **views.shown(FIGURES)}
+        return {"period": period, "unavailable": "down"}
+    found = _figures(period)
+    months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
+    alex = cast(User, people.person(brand, CUSTOMER))
+    told = {"period": period, "runway": pages.runway_of(brand, alex, found, months)}
+    return {**told, **pages.shown(found)}
+
+
+def _figures(period: periods.Period) -> Figures:
+    return Figures(period, FIGURES, period, timezone.now())
 
 
 def _statement(brand: Brand, mood: str) -> dict[str, Any]:
     today = periods.today(brand)
     form = PeriodForm(vars(periods.this_month(today)), today=today)
-    return views.form_context(form) | _home(brand, mood)
+    return pages.form_context(form) | _home(brand, mood)
+
+
+def _history(brand: Brand, _mood: str) -> dict[str, Any]:
+    """Twelve months, each with the example's figures in another size; the sums go on holding."""
+    day = periods.today(brand)
+    sizes = (Decimal(40 + (17 * number) % 61) / 60 for number in range(12))
+    months = [
+        replace(_figures(period), statement=Statement(*(size * each for each in astuple(FIGURES))))
+        for period, size in zip(
+            [periods.this_month(day), *periods.complete_months(day, 11)], sizes, strict=True
+        )
+    ]
+    rows = [month_row(month, brand, running=month is months[0]) for month in months]
+    return {"rows": rows, "picture": picture_of(months, brand)}
 
 
 def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:
@@ -45,6 +74,7 @@ WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
 PAGES = (
     Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
     Sample(_("Statement"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
+    Sample(_("History"), CUSTOMER, "billing:history", "billing/history.html", _history),
     Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
     Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),
 )

@@ -1,23 +1,21 @@
-"""The customer's money, page by page: read the period, ask the carrier, answer."""
+"""Balance and statement, page by page: read the period, look for its figures, answer."""
 
-from datetime import date
-from decimal import Decimal
-from http import HTTPStatus
 from typing import cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.utils import timezone
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
-from billing import periods, services
+from billing import periods
+from billing.figures import Figures, balance_read, figures_read, movement_read
 from billing.forms import PeriodForm
-from billing.periods import Period
-from portal.http import BrandRequest
-from portal.voipline import RateLimited, Statement, UpstreamError
+from billing.pages import form_context, period_form, runway_of, shown, without_figures
+from portal import ratelimit
+from portal.http import BrandRequest, wanted_page
 
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
@@ -28,101 +26,58 @@ def home(request: BrandRequest) -> HttpResponse:
     """/: what the portal offers, or the balance of whoever is signed in."""
     if not request.user.is_authenticated:
         return render(request, "billing/welcome.html")
-    return _statement_page(request, _HOME, periods.this_month(periods.today(request.brand)))
+    user, brand = request.user, request.brand
+    context: dict[str, object] = {"period": periods.this_month(periods.today(brand))}
+    if not user.account_number:
+        return render(request, _HOME, context)
+    current, months = balance_read(brand=brand, customer=user)
+    if current.statement:
+        context["runway"] = runway_of(brand, user, current, months)
+    return _page(request, _HOME, current, **context)
 
 
 @require_safe
 def statement(request: BrandRequest) -> HttpResponse:
     """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
-    form = _period_form(request)
+    user, form = cast(User, request.user), period_form(request)
     context = form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context)
-    return _statement_page(request, _STATEMENT, form.period, **context)
-
-
-@require_safe
-def statement_csv(request: BrandRequest) -> HttpResponse:
-    """/statement.csv with the query of /statement/; where no file can be given, the page that says why."""
-    user, form = cast(User, request.user), _period_form(request)
-    if not form.is_valid():
-        return render(request, _STATEMENT, form_context(form), status=HTTPStatus.BAD_REQUEST)
-    period, context = form.period, form_context(form)
+    context["period"] = form.period
     if not user.account_number:
-        return render(request, _STATEMENT, context | {"period": period}, status=HTTPStatus.CONFLICT)
-    try:
-        found = services.statement_read(
-            brand=request.brand, account_number=user.account_number, period=period
-        )
-    except UpstreamError as error:
-        return _unavailable(request, _STATEMENT, error, **context, period=period)
-    text = services.statement_csv(
-        brand=request.brand, account_number=user.account_number, period=period, statement=found
-    )
-    name = f"statement-{period.from_date}-{period.to_date}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8", headers=headers)
+        return render(request, _STATEMENT, context)
+    found = figures_read(brand=request.brand, customer=user, period=form.period)
+    return _page(request, _STATEMENT, found, **context)
 
 
-def _period_form(request: BrandRequest) -> PeriodForm:
-    day = periods.today(request.brand)
-    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
-    return PeriodForm(asked, today=day)
+@require_http_methods(["GET", "HEAD", "POST"])
+def statement_refresh(request: BrandRequest) -> HttpResponse:
+    """/statement/refresh/: ask for a period's figures anew, then back to the page that shows them.
 
-
-def form_context(form: PeriodForm) -> dict[str, object]:
-    """What the statement's template wants beside figures: the form, and the periods of one click."""
-    return {"form": form, "presets": _presets(form.today)}
-
-
-def _presets(day: date) -> list[tuple[str, Period]]:
-    labels = {
-        "this_month": _("This month"),
-        "last_month": _("Last month"),
-        "last_3_months": _("Last 3 months"),
-        "this_year": _("This year"),
-    }
-    return [(labels[name], period) for name, period in periods.presets(day).items()]
-
-
-def _statement_page(request: BrandRequest, template: str, period: Period, **context: object) -> HttpResponse:
-    """The page with its figures; without, an honest one with status 503. There is never a false zero."""
+    Whoever had to sign in first comes here by GET, and is led to figures that are new by that.
+    """
     user = cast(User, request.user)
-    context |= {"period": period}
-    if not user.account_number:
-        return render(request, template, context)
+    form = PeriodForm(request.POST, today=periods.today(request.brand))
+    back = wanted_page(request, request.POST) or "/"
+    if not (user.account_number and form.is_valid()):
+        return redirect(back)
     try:
-        found = services.statement_read(
-            brand=request.brand, account_number=user.account_number, period=period
+        ratelimit.hit(action="refresh", network=f"customer {user.pk}")
+    except ratelimit.Limited:
+        messages.warning(
+            request,
+            _("You have asked for new figures several times just now. Please wait a minute; then ask again."),
         )
-    except UpstreamError as error:
-        return _unavailable(request, template, error, **context)
-    return render(request, template, {**context, **shown(found)})
+    else:
+        figures_read(brand=request.brand, customer=user, period=form.period, refresh=True)
+    return redirect(back)
 
 
-def _unavailable(
-    request: BrandRequest, template: str, error: UpstreamError, **context: object
-) -> HttpResponse:
-    trouble = services.statement_trouble(error)
-    status = HTTPStatus.CONFLICT if trouble == "gone" else HTTPStatus.SERVICE_UNAVAILABLE
-    response = render(request, template, {**context, "unavailable": trouble}, status=status)
-    if trouble == "gone":  # Waiting would not help.
-        return response
-    seconds = (error.retry_after if isinstance(error, RateLimited) else None) or 60
-    response["Retry-After"] = str(seconds)
-    return response
-
-
-def shown(statement: Statement) -> dict[str, object]:
-    """What the templates of balance and statement want of a statement."""
-    return {
-        "statement": statement,
-        "as_of": timezone.now(),
-        "figures": _figures(statement),
-        "state": services.balance_state(statement),
-        "moved": services.statement_moves(statement),
-    }
-
-
-def _figures(statement: Statement) -> list[tuple[str, str, Decimal]]:
-    return [(name, label, getattr(statement, name)) for name, label in services.statement_rows()]
+def _page(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
+    """The page with its figures; without, an honest one with status 503. There is never a false zero."""
+    if found.statement is None:
+        return without_figures(request, template, found, **context)
+    user = cast(User, request.user)
+    still = not found.statement.moved
+    movement = movement_read(brand=request.brand, customer=user) if still else None
+    return render(request, template, {**context, **shown(found, movement)})

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -65,18 +64,18 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         """The fields in their sections, and for a stored brand what is left to do."""
+        context["show_save_and_continue"] = False  # Saving does so by itself.
         sections = self.sections_for(request)
         context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"], sections))
         if (brand := context["original"]) and self.has_change_permission(request):
             context |= {**readiness_context(brand), "calls": journal_days(brand=brand)}
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def response_add(self, request: HttpRequest, obj: Brand, post_url_continue: Any = None) -> HttpResponse:
-        """After the first save one lands on the brand's page, where the list says what comes next."""
-        response = super().response_add(request, obj, post_url_continue)
-        if {"_addanother", IS_POPUP_VAR} & set(request.POST):
-            return response
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """After a save one is on the brand's page, where the list says what comes next."""
         return redirect("admin:portal_brand_change", obj.pk)
+
+    response_post_save_change = response_post_save_add
 
     def logo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The stored picture, for staff that of their own brands."""
@@ -100,5 +99,7 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
 
     @admin.display(description=_("Methods"))
     def method_defaults(self, _brand: Brand) -> SafeString:
-        """All seven methods as they are without any override."""
-        return in_words(*METHODS.values())
+        """All seven methods as they are without any override, folded: what comes below is to be seen."""
+        words = gettext("What applies where you write down nothing")
+        listed = in_words(*METHODS.values())
+        return format_html("<details><summary>{}</summary>{}</details>", words, listed)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,18 +14,25 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal.models import Brand
-from portal.proof import brand_check_carrier
+from portal.proof import brand_check_carrier, is_proven
 from portal.readiness import missing, readiness, to_do
 from portal.resolving import without_dns
 
 # Each check waits for the carrier, up to 15 seconds a call.
 CHECKED_AT_ONCE = 5
+# What a call of the check showed, for somebody who knows no names of methods: method, and whether it worked.
+_TOLD = {
+    ("partner_balance", True): _("%(brand)s: the carrier answered with your own balance. %(text)s"),
+    ("partner_balance", False): _("%(brand)s: your own balance could not be read. %(text)s"),
+    ("customer_balance", True): _("%(brand)s: the carrier answered with this customer's balance. %(text)s"),
+    ("customer_balance", False): _("%(brand)s: this customer's balance could not be read. %(text)s"),
+}
 
 
 def readiness_words(count: int) -> str:
-    """“Ready”, or how much is left to do."""
+    """That nothing is missing, or how much is left to do."""
     if not count:
-        return gettext("Ready")
+        return gettext("Nothing is missing")
     return ngettext("%(count)d to do", "%(count)d to do", count) % {"count": count}
 
 
@@ -32,7 +40,27 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
     """What the brand's page shows of its stored state, whatever was typed into the form."""
     stored = Brand.objects.defer("logo").get(pk=brand.pk)
     items = readiness(stored, without_dns([host.host for host in stored.hosts.all()]))
-    return {"readiness": items, "readiness_words": readiness_words(missing(items))}
+    return {
+        "readiness": items,
+        "readiness_words": readiness_words(missing(items)),
+        "proven_at": stored.carrier_proven_at if is_proven(stored) else None,
+        "check": CheckForm(auto_id="check_%s"),
+    }
+
+
+class CheckForm(forms.Form):
+    """Whose balance the check asks for, besides the partner's own. The check itself judges the number."""
+
+    account_number = forms.CharField(
+        label=_("Account number of a customer (optional)"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": 64}),
+        help_text=_(
+            "The check asks the carrier for your own balance with what is saved here, and changes nothing "
+            "there. With an account number it asks for that customer's balance too, which alone proves the "
+            "names for customer_balance."
+        ),
+    )
 
 
 class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -50,7 +78,7 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_change_permission(request):
             raise PermissionDenied
         brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
-        self._check(request, brand)
+        self._check(request, brand, request.POST.get("account_number", "").strip()[:65])
         return redirect("admin:portal_brand_change", pk)
 
     @admin.action(description=_("Check the carrier connection"), permissions=("change",))
@@ -63,10 +91,11 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         for brand in brands:
             self._check(request, brand)
 
-    def _check(self, request: HttpRequest, brand: Brand) -> None:
-        for finding in brand_check_carrier(brand=brand):
+    def _check(self, request: HttpRequest, brand: Brand, account_number: str = "") -> None:
+        for finding in brand_check_carrier(brand=brand, account_number=account_number):
             level = messages.SUCCESS if finding.ok else messages.ERROR
-            self.message_user(request, f"{brand} – {finding.method}: {finding.text}", level)
+            words = _TOLD[finding.method, finding.ok] % {"brand": brand, "text": finding.text}
+            self.message_user(request, words, level)
 
     @admin.display(description=_("Ready to go live"))
     def ready(self, brand: Brand) -> str:

@@ -1,6 +1,7 @@
 """Form fields of the admin: secrets that are only ever written, lists and pairs as lines of text."""
 
 import re
+import zoneinfo
 from typing import Any
 
 from django import forms
@@ -11,23 +12,54 @@ from django.utils.translation import gettext_lazy as _
 from portal.crypto import Sealed, SecretUnreadable, seal
 
 WIDE = "vURLField"  # Django's class for a long line.
+_REFERENCE = _(
+    "Instead of the key you may write env:PORTAL_SECRET_NAME, the name of a variable of the server."
+)
+# Not offered, though allowed: old names such as GB, and Etc/GMT+5, whose sign is not what one expects.
+_PLACES = tuple(
+    f"{place}/"
+    for place in (
+        "Africa",
+        "America",
+        "Antarctica",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Europe",
+        "Indian",
+        "Pacific",
+    )
+)
 _SPACED_PAIR = re.compile(r"(.+?)\s+=\s+(.*)")
 
 
-class SecretInput(forms.CharField):
-    """A secret is typed, never shown; left empty, what is `stored` stays."""
+class ZoneInput(forms.TextInput):
+    """A time zone; the browser offers those of the places in the world that hold what was typed."""
 
-    def __init__(self, **options: Any) -> None:
+    template_name = "portal/zone_input.html"
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """The zones too, in a list that needs no JavaScript."""
+        context = super().get_context(name, value, {**(attrs or {}), "list": f"{name}-offered"})
+        zones = sorted(zoneinfo.available_timezones())
+        context["widget"]["zones"] = [zone for zone in zones if zone.startswith(_PLACES)]
+        return context
+
+
+class SecretInput(forms.CharField):
+    """A secret is typed, never shown; left empty, what is `stored` stays. `about` says what it is."""
+
+    def __init__(self, *, about: Any, **options: Any) -> None:
         widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "class": WIDE})
         super().__init__(widget=widget, **options)
-        self.stored = Sealed()
+        self.stored, self.about = Sealed(), about
 
     def know(self, stored: Sealed, *, required: bool) -> None:
-        """Tell the field what is stored; its help text says no more than whether there is something."""
+        """Tell the field what is stored; its help text says of it only whether there is something."""
         self.stored = stored
         self.required = required and not stored
         state = _("A key is stored; leave this empty to keep it.") if stored else _("No key is stored.")
-        self.help_text = format_lazy("{} {}", state, _("Or a reference: env:PORTAL_SECRET_NAME"))
+        self.help_text = format_lazy("{} {} {}", self.about, state, _REFERENCE)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Something was typed."""

@@ -6,8 +6,17 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin_fields import WIDE, LinesField, PairsField, SecretInput
-from portal.admin_help import HELP, HOST, LOGIN_HOSTS
+from portal.admin_fields import WIDE, LinesField, PairsField, SecretInput, ZoneInput
+from portal.admin_help import (
+    API_KEY,
+    FORGET_SECRET_KEY,
+    HELP,
+    HOST_HELP,
+    LOGIN_HOSTS,
+    OVERRIDE_HELP,
+    REMOVE_LOGO,
+    SECRET_KEY,
+)
 from portal.crypto import Sealed
 from portal.logo import MAX_BYTES, read_logo
 from portal.models import Brand, BrandHost, MethodOverride
@@ -29,27 +38,26 @@ def _origin(url: str) -> Origin | None:
 class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
     """One brand. The key goes to no other host than the one it was typed for."""
 
-    carrier_key = SecretInput(label=_("API key"))
-    recaptcha_secret_key = SecretInput(label=_("Secret key"), required=False)
-    forget_secret_key = forms.BooleanField(label=_("Forget the secret key"), required=False)
-    login_hosts = LinesField(
-        label=_("Login hosts"),
-        required=False,
-        help_text=LOGIN_HOSTS,
+    carrier_key = SecretInput(label=_("API key"), about=API_KEY)
+    recaptcha_secret_key = SecretInput(label=_("Secret key"), about=SECRET_KEY, required=False)
+    forget_secret_key = forms.BooleanField(
+        label=_("Forget the secret key"), required=False, help_text=FORGET_SECRET_KEY
     )
+    login_hosts = LinesField(label=_("Login hosts"), required=False, help_text=LOGIN_HOSTS)
     logo_file = forms.FileField(
         label=_("Logo"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
         help_text=_("PNG, JPEG or WebP, at most 200 kB. Without one, customers see the name."),
     )
-    remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
+    remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False, help_text=REMOVE_LOGO)
 
     class Meta:
         model = Brand
         exclude = ()  # noqa: DJ006 - the admin's fieldsets name the fields.
         widgets = {
             "accent": forms.ColorInput,
+            "timezone": ZoneInput({"class": "vTextField"}),
             **dict.fromkeys(("carrier_url", "from_email", "recaptcha_site_key"), _WIDE),
         }
         help_texts = HELP
@@ -116,7 +124,7 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = BrandHost
         fields = ("host", "position")
-        help_texts = {"host": HOST}
+        help_texts = HOST_HELP
 
     def clean_host(self) -> str:
         """Lower case, no dot at the end."""
@@ -143,6 +151,7 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
         model = MethodOverride
         fields = ("method", "path", "body", "date_format", "parameters", "constants", "results")
         widgets = {"path": _WIDE}
+        help_texts = OVERRIDE_HELP
 
 
 class OverrideFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

@@ -1,12 +1,62 @@
 """What each field of a brand is, in an operator's words: where to find it, and an example."""
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-HOST = _("The name customers type, without https:// and without a path. Example: portal.aurora.example")
+API_KEY = _(
+    "The partner portal shows it on the tab Integrations/API, under API. It is stored encrypted and never "
+    "shown again."
+)
+SECRET_KEY = _(
+    "Mostly there is none, because the carrier keeps it and checks the captcha. If you hold the secret key "
+    "of the same site key, the sign-in form gets a captcha too."
+)
+FORGET_SECRET_KEY = _("Deletes the stored secret key. The sign-in form then has no captcha.")
+REMOVE_LOGO = _("Deletes the logo. Customers then see the name.")
+HOST_HELP = {
+    "host": _("The name customers type, without https:// and without a path. Example: portal.aurora.example"),
+    "position": _("With several hosts, links in mails lead to the one with the lowest number."),
+}
+OVERRIDE_HELP = {
+    "method": _("Which of the seven methods the partner portal names differently."),
+    "path": _(
+        "What the request URL has after the API address, up to the question mark. {account_number} stands "
+        "for the customer's number. Empty for the default. Example: get-customer-balance"
+    ),
+    "body": _("How a PUT or POST sends its names; “form” is x-www-form-urlencoded. Empty for the default."),
+    "date_format": format_lazy(
+        _(
+            "How dates are written: {default} makes 2026-11-25, {day_first} makes 25/11/2026. "
+            "Empty for the default."
+        ),
+        default="%Y-%m-%d",
+        day_first="%d/%m/%Y",
+    ),
+}
+RESPONSE_CODES = _(
+    "One line for each code of the list at the bottom right of the partner portal's Integrations/API tab: "
+    "type the code, or its exact message, and choose what it means. Leave out codes that fit no meaning; "
+    "customers then read general words."
+)
 LOGIN_HOSTS = _(
     "Every host that “Go to my account” leads through, one a line: host or host:port. Customers are sent "
     "nowhere else. Mostly it is the host of the API address. Example: au.voipcloud.online"
 )
+# What shows that the names of a method are right: the check asks for balances alone.
+PROOFS = {
+    "customer_balance": _(
+        "To see that they work, type a customer's account number beside “Check the carrier connection” and "
+        "press it."
+    ),
+    "partner_balance": _("To see that they work, press “Check the carrier connection”."),
+    "move_funds": _("The check does not try them; moving a small amount to one customer proves them."),
+    "register_customer": _("The check does not try them; a sign-up on the brand's own pages proves them."),
+    "confirm_email": _(
+        "The check does not try them; a sign-up whose e-mail address you then confirm proves them."
+    ),
+    "login_via_url": _("The check does not try them; “Go to my account”, as a customer, proves them."),
+    "reset_password": _("The check does not try them; a customer who resets the password proves them."),
+}
 HELP = {
     "name": _("As customers know the company. Example: Aurora Phone"),
     "slug": _("Short name for commands and logs: small letters, digits and hyphens. Example: aurora"),
@@ -30,6 +80,6 @@ HELP = {
     "recaptcha_kind": _("The kind of the site key; the carrier's support knows it."),
     "recaptcha_site_key": _(
         "Ask the carrier's support for it, and to add each of your hosts to the key's domains. "
-        "It begins with 6L and has 40 characters."
+        "A key made by Google begins with 6L and has 40 characters."
     ),
 }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin_forms import HostForm, OverrideForm, OverrideFormSet
+from portal.admin_help import RESPONSE_CODES
 from portal.admin_scope import works_here
 from portal.models import BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS, Method
@@ -28,9 +29,13 @@ class LabelledFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
 
 
 class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
-    """A table whose fields are named for a screen reader too; Django names their columns alone."""
+    """A table whose fields are named for a screen reader too; Django names their columns alone.
+
+    `help` is shown below the table; Django has no more than a tooltip for it.
+    """
 
     formset = LabelledFormSet
+    help: Any = ""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The field with its name on it."""
@@ -40,7 +45,7 @@ class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
         return field
 
 
-class BrandHostInline(LabelledInline):
+class BrandHostInline(admin.StackedInline):  # type: ignore[type-arg]
     """The hosts; a brand without one cannot be reached."""
 
     model = BrandHost
@@ -81,4 +86,5 @@ class ResponseCodeInline(LabelledInline):
     """What the partner portal's codes mean."""
 
     model = ResponseCode
+    help = RESPONSE_CODES
     extra = 0

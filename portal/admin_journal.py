@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin_scope import BrandFilter, ScopedAdmin
@@ -124,6 +125,12 @@ class CarrierCallAdmin(ScopedAdmin):
         )
         found = Q(operation=term.lower()) | Q(reference=term.upper())
         return queryset.filter(found | Q(customer__in=people.values("pk"))), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """There is nothing to select here."""
+        return super().changelist_view(
+            request, {"title": gettext("Calls to the carrier"), **(extra_context or {})}
+        )
 
     @admin.display(description=_("Time (UTC)"), ordering="at")
     def at_second(self, call: CarrierCall) -> str:

@@ -13,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from portal.admin_help import PROOFS
 from portal.admin_paste_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
 from portal.models import Brand
 from portal.pasting import Proposal, override_take
@@ -75,8 +76,9 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if fields:
             changed = {"name": "method override", "object": before.key, "fields": fields}
             self.log_change(request, brand, [{"changed": changed}])
-        words = gettext("The names for %(method)s are saved. Check the connection to see that they work.")
-        self.message_user(request, words % {"method": before.key}, messages.SUCCESS)
+        words = gettext("The names for %(method)s are saved. %(proof)s")
+        told = words % {"method": before.key, "proof": PROOFS[before.key]}
+        self.message_user(request, told, messages.SUCCESS)
 
     def _page(self, request: HttpRequest, brand: Brand, **context: Any) -> HttpResponse:
         context = {

@@ -49,7 +49,8 @@ SECTIONS = (
         _("Carrier connection"),
         _(
             "The partner portal shows all of it on the tab Integrations/API. List this server's public IP "
-            "address there too, with “Add IP”."
+            "address there too, with “Add IP”; the command curl -4 https://ifconfig.me, run on the server, "
+            "shows it."
         ),
         ("carrier_url", "carrier_key", "login_hosts"),
     ),
@@ -62,7 +63,7 @@ SECTIONS = (
     Section(
         "methods",
         _("Methods and codes"),
-        _("Write down only what the partner portal calls differently. First, what applies by default:"),
+        _("Write down only what the partner portal calls differently."),
         ("method_defaults",),
         (MethodOverride, ResponseCode),
     ),

@@ -89,6 +89,15 @@ class Sealed:
             ) from error
 
 
+class Unprinted(tuple[str, ...]):
+    """Secrets on their way to the one page that shows them. They print as dots: logs may print a context."""
+
+    def __repr__(self) -> str:
+        return "•••"
+
+    __str__ = __repr__
+
+
 def _from_environment(name: str) -> str:
     if value := os.environ.get(name, "").strip():
         return value

@@ -125,7 +125,7 @@ def _not_authorised(_brand: Brand, error: UpstreamError) -> str:
     return _(
         "Not authorised (code %(code)s). Either the API key is wrong, or this server's public IP address is "
         "not listed; the carrier does not say which. Compare both in the partner portal's Integrations/API "
-        "tab; this server's public IP address is shown by `curl https://ifconfig.me`, run on the server."
+        "tab. To see this server's public IP address, run this command on it: curl -4 https://ifconfig.me"
     ) % {"code": error.status}
 
 

@@ -1,5 +1,7 @@
 """The request as our middleware leaves it, for the type checker and for readers."""
 
+from collections.abc import Mapping
+
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -19,8 +21,8 @@ class BrandRequest(HttpRequest):
 _LONGEST_NEXT = 500
 
 
-def wanted_page(request: HttpRequest) -> str:
-    """The page of `?next=`, if it is one of this host; else empty."""
-    wanted = request.GET.get("next", "")
+def wanted_page(request: HttpRequest, query: Mapping[str, str] | None = None) -> str:
+    """The page that `next` in the address (or in a form) names, if it is one of this host; else empty."""
+    wanted = (request.GET if query is None else query).get("next") or ""
     ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""

@@ -25,6 +25,9 @@ def configuration(form: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             # At debug level urllib3 writes whole URLs, and those hold account numbers.
             "urllib3": {"level": "INFO"},
+            # These tell, line by line, which letters of a customer's name they put into a file.
+            "fontTools": {"level": "WARNING"},
+            "fpdf": {"level": "WARNING"},
         },
     }
 

@@ -36,6 +36,13 @@ COUNTED = {
     "confirm_email": (Limit(5, 15 * 60),),
     "email_change": (Limit(3, 15 * 60), Limit(10, 24 * 3600)),  # Per new address.
     "email_change_by": (Limit(5, 3600), Limit(10, 24 * 3600)),  # Per customer who asks.
+    # Of staff only what was wrong is counted. The wide one holds off guesses from everywhere; it is far above
+    # what a stranger from one network can use up, so that nobody is locked out by one.
+    "staff_password": (Limit(5, 15 * 60, per_network=True), Limit(100, 3600)),
+    # Only whoever knows the password gets here. Three codes are good at a time, so 30 tries a day find one
+    # with a chance of 0.009 %.
+    "staff_code": (Limit(5, 15 * 60), Limit(30, 24 * 3600)),
+    "staff_code_from": (Limit(10, 15 * 60),),  # Per client network, whoever it says it is.
 }
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
@@ -45,7 +52,7 @@ KEPT = {
     "captcha_post": "20/minute",  # Forms that carry a captcha token, before anybody is asked about it.
     "sign_in_post": "60/hour",  # Each mails somebody.
     "code_post": "30/minute",
-    "admin_sign_in": "10/5minute",
+    "admin_sign_in": "20/5minute",  # Whatever is typed; what was wrong is counted apart, see above.
     "test_mail": "10/hour",
     "statement": "60/minute",  # Calls to the carrier; what is kept costs nothing.
     "refresh": "6/minute",
@@ -60,19 +67,23 @@ class Limited(Exception):
         self.retry_after = max(1, retry_after)
 
 
-def count(*, brand: Brand, action: str, email: str, network: str) -> Attempt:
-    """Count one attempt for an address. Raises Limited; a refused attempt is not counted.
+def count(*, brand: Brand | None, action: str, email: str, network: str) -> Attempt:
+    """Count one attempt for an address; the brand is None in the admin. Raises Limited.
+
+    A refused attempt is not counted.
 
     The row is written first and counted after, outside any transaction: of many at the same moment each
     sees those before it, so no more than the limit get through.
     """
-    address = keyed_hash("attempt", brand.pk, email.casefold())
+    address = keyed_hash("attempt", brand.pk if brand else "admin", email.casefold())
     prune()
     attempt = Attempt.objects.create(action=action, address=address, network=network, at=timezone.now())
     for limit in COUNTED[action]:
         if retry_after := _exceeded(attempt, limit):
             attempt.delete()
-            logger.warning("limit reached", extra={"brand": brand.slug, "action": action})
+            logger.warning(
+                "limit reached", extra={"brand": brand.slug if brand else "admin", "action": action}
+            )
             raise Limited(action, retry_after)
     return attempt
 

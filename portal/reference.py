@@ -1,6 +1,8 @@
 """A short number for each request, by which a customer's question and our log lines find each other."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 # No two that are taken for one another (0/O, 1/I/L, 2/Z, 5/S, 8/B), and no vowel to make words with.
@@ -13,3 +15,13 @@ def new() -> str:
     """`K7QF-2MPX`, by chance: it says nothing, and nobody can choose or guess it."""
     letters = "".join(secrets.choice(ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}"
+
+
+@contextmanager
+def held(reference: str) -> Iterator[None]:
+    """Log lines belong to the request of this reference meanwhile."""
+    token = current.set(reference)
+    try:
+        yield
+    finally:
+        current.reset(token)

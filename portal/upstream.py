@@ -1,14 +1,14 @@
 """The only bridge between Django and the carrier's client: a brand in, an answer or UpstreamError out."""
 
-import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils import timezone
 
 from portal import reference
 from portal.crypto import SecretUnreadable
@@ -53,16 +53,17 @@ class Call:
             outcome = Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}")
         except UpstreamError as error:
             outcome = error
-        return Sent(self, outcome, round((time.monotonic() - began) * 1000))
+        return Sent(self, outcome, round((time.monotonic() - began) * 1000), timezone.now())
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A call that has been made, and how it ended."""
+    """A call that has been made, how it ended, and when."""
 
     call: Call
     outcome: Answer | UpstreamError
     milliseconds: int
+    at: datetime
 
     def answer(self) -> Answer:
         """Write the call into log and journal, and give its answer. Raises UpstreamError."""
@@ -79,6 +80,7 @@ class Sent:
                 milliseconds=self.milliseconds,
                 operation=self.call.about.operation,
                 reference=reference.current.get(),
+                at=self.at,
             )
         )
         if isinstance(self.outcome, UpstreamError):
@@ -118,12 +120,6 @@ def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value
     none that the carrier takes, is logged for the operator and reported as Unreachable: nothing was sent.
     """
     return Call(brand, method, values, connection(brand), about).send().answer()
-
-
-def in_context(work: Callable[[], Sent]) -> Callable[[], Sent]:
-    """The same work for another thread, whose log lines keep the request's reference."""
-    context = contextvars.copy_context()
-    return lambda: context.run(work)
 
 
 def _log(call: Call, outcome: str, status: int | None, milliseconds: int, why: str) -> None:

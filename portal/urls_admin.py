@@ -17,6 +17,7 @@ samples.register(
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
     path("language/<code>/", views.language_choose, name="language"),
+    path("admin/", include("accounts.urls_admin")),
     path("admin/billing/", include("billing.urls_admin")),
     path("admin/", site.urls),
     path("preview/", include("portal.urls_preview")),

@@ -4,9 +4,11 @@ Alice and Bob are customers of Aurora, Charlie is one of Borealis. Fixtures that
 callables, so that a test says what it makes.
 """
 
+import base64
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ import requests
 from django.core.management.commands import flush
 from django.core.management.sql import sql_flush
 from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.oath import totp
 
-from accounts.models import User
-from billing import triggers
-from portal import ratelimit
+from accounts.models import TotpDevice, User
+from billing import periods, triggers
+from portal import ratelimit, staff_session
 from portal.crypto import seal
 from portal.models import Brand
 from portal.voipline import Timeouts
@@ -241,9 +245,32 @@ def operator(db: None) -> User:
     return User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
 
 
+# What the authenticator apps of the tests' staff share with us.
+APP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def app_of(user: User) -> TotpDevice:
+    """The authenticator app of somebody who works in the admin; set up where there is none yet."""
+    fields = {"key": seal(APP_KEY), "confirmed": True, "name": "app"}
+    return TotpDevice.objects.get_or_create(user=user, defaults=fields)[0]
+
+
+def code_of(key: str, steps: int = 0) -> str:
+    """What an app with this key shows now, or so many steps of 30 seconds later."""
+    return f"{totp(base64.b32decode(key), drift=steps):06d}"
+
+
+def app_code(steps: int = 0) -> str:
+    """The same for the tests' own app."""
+    return code_of(APP_KEY, steps)
+
+
 @pytest.fixture
 def browse() -> Callable[..., Client]:
-    """Makes a browser (Django's test client) on a host, signed in where a user is given."""
+    """Makes a browser (Django's test client) on a host, signed in where a user is given.
+
+    Whoever works in the admin is signed in with both steps, just now.
+    """
 
     def make(host: str, user: User | None = None, **extra: Any) -> Client:
         client = Client(headers={"host": host}, **extra)
@@ -251,7 +278,25 @@ def browse() -> Callable[..., Client]:
             client.force_login(user)
             session = client.session
             session["realm"] = f"brand-{user.brand_id}" if user.brand_id else "admin"
+            if user.is_staff:
+                session[DEVICE_ID_SESSION_KEY] = app_of(user).persistent_id
+                staff_session.begin(session)
             session.save()
         return client
 
     return make
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes it that moment (ISO 8601, UTC) wherever a brand asks for its day."""
+
+    def freeze(moment: str) -> None:
+        class Frozen(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime.fromisoformat(moment).astimezone(tz)
+
+        monkeypatch.setattr(periods, "datetime", Frozen)
+
+    return freeze

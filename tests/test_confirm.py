@@ -58,6 +58,8 @@ def test_the_links_query_moves_into_the_session_and_consumes_nothing(signed_up, 
     assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
     page = signed_up.get("/sign-up/confirm/")
     assert (value_of(page, "email"), value_of(page, "code")) == (DORA, code)
+    assert "filled in already" in words(page)
+    assert "Follow the link" not in words(page)
     assert simulator.calls("confirm_email") == []
     assert not is_confirmed(simulator)
 

@@ -67,6 +67,7 @@ def test_the_demo_tells_its_addresses_serves_them_and_leaves_nothing_behind(
         f"http://borealis.localhost:{port}/",
         f"http://127.0.0.1:{carrier}/inbox/",
         f"http://admin.localhost:{port}/admin/",
+        f"http://cirrus.localhost:{port}/",
     ):
         assert address in told, told
     for host, words in (("aurora.localhost", "Aurora Phone"), ("borealis.localhost", "Borealis Phone")):

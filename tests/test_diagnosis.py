@@ -40,7 +40,11 @@ def test_it_asks_for_this_month_where_the_brand_is(simulator: Simulator, aurora:
 @pytest.mark.parametrize(
     ("fault", "options", "words"),
     [
-        ("status", {"status": 401}, ["API key is wrong", "public IP address is not listed", "curl https://"]),
+        (
+            "status",
+            {"status": 401},
+            ["API key is wrong", "public IP address is not listed", "curl -4 https://"],
+        ),
         ("status", {"status": 404}, ["the path “get-partner-balance” is unknown"]),
         ("status", {"status": 422, "message": "no dates"}, ["(code 422)", "“no dates”", "date format"]),
         ("status", {"status": 429, "retry_after": 7}, ["wait", "in 7 seconds"]),

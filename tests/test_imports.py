@@ -43,6 +43,16 @@ def test_a_new_customer_has_no_password_and_has_not_signed_in(aurora: Brand) -> 
     assert dora.verified_at is None
 
 
+def test_an_import_is_logged_with_its_counts_and_nothing_personal(
+    aurora: Brand, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "accounts.imports"):
+        put(aurora, HEADER + "dora@example.com,70003,Dora,\n")
+    told = vars(caplog.records[-1])
+    assert (told["brand"], told["rows_created"], told["rows_bad"]) == ("aurora", 1, 0)
+    assert "dora" not in str(told)
+
+
 def test_an_existing_customer_is_filled_in_and_nothing_is_emptied(
     aurora: Brand, make_customer: Callable[..., User]
 ) -> None:

@@ -130,5 +130,5 @@ def test_the_brands_page_tells_them(admin_client: Client, aurora: Brand) -> None
     assert "There was none." in admin_client.get(path).content.decode()
     call(aurora, outcome="Unreachable", milliseconds=41)
     page = admin_client.get(path).content.decode()
-    assert "<code>customer_balance</code></td><td>1</td><td>1</td><td>41</td>" in page
+    assert "<code>customer_balance</code></th><td>1</td><td>1</td><td>41</td>" in page
     assert f"{LIST}?brand={aurora.pk}" in page

@@ -40,7 +40,7 @@ from tests.browser.stack import (
     _portal,
     _toml,
 )
-from tests.conftest import ADMIN, AURORA, ROOT, Simulator, start_simulator, stop_simulator
+from tests.conftest import ADMIN, AURORA, ROOT, Simulator, code_of, start_simulator, stop_simulator
 
 HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
 YEAR = 365 * 24 * 3600
@@ -376,7 +376,11 @@ def test_an_operator_signs_in_on_the_admins_host_alone(visitor):
     olga = visitor("127.0.1.6", ADMIN)
     data = {"username": OPERATOR, "password": PASSWORD, "next": "/admin/"}
     answer = olga.send("/admin/login/", data)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/login/enrol/")
+    assert olga.open("/admin/").status_code == 302
+    key = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", olga.open("/admin/login/enrol/").text))
+    answer = olga.send("/admin/login/enrol/", {"code": code_of(key)})
+    assert answer.status_code == 200
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookies(answer)["__Host-session"].split("; "))
     assert OPERATOR in unescape(olga.open("/admin/").text)
     assert visitor("127.0.1.6", ADMIN).open("/sign-in/").status_code == 404

@@ -281,6 +281,6 @@ def test_the_list_tells_what_is_known_without_a_call(
 def test_the_pages_tell_what_the_carrier_was_asked(simulator: Simulator, desk: Client, aurora: Brand) -> None:
     CarrierCall.objects.create(brand=aurora, method="move_funds", outcome="NoAnswer", milliseconds=999)
     text = look(desk, aurora)
-    row = text.split("<code>move_funds</code></td>")[1].split("</tr>")[0]
+    row = text.split("<code>move_funds</code></th>")[1].split("</tr>")[0]
     assert row == "<td>1</td><td>1</td><td>999</td>"
     assert f'href="/admin/portal/carriercall/?brand={aurora.pk}"' in text

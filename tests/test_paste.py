@@ -153,7 +153,7 @@ def test_looking_shows_what_was_found_and_saves_nothing(admin_client: Client, au
     ]
     assert response.context["take"]["path"].value() == "customer-bal"
     assert "What applies now: get-customer-balance" in page
-    assert "now it is sent as account_number" in page
+    assert "so far the carrier gets it under the name account_number" in page
     assert re.search(r'name="names-3-value"[^>]*value="json"|value="json"[^>]*name="names-3-value"', page)
     assert not MethodOverride.objects.exists()
     assert not LogEntry.objects.exists()
@@ -192,6 +192,20 @@ def test_taken_names_are_stored_and_logged(admin_client: Client, aurora: Brand) 
     words = "Changed path, parameters and constants for method override “customer_balance”."
     assert LogEntry.objects.get().get_change_message() == words
     assert aurora.method("customer_balance").parameters["account_number"] == "acc_no"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_after_taking_names_one_reads_what_proves_them(
+    admin_client: Client, aurora: Brand, method: str
+) -> None:
+    # The check asks for balances alone, and for a customer's only with an account number.
+    names = "&".join(f"{name}=x" for name in METHODS[method].parameters)
+    data = shown_form(look(admin_client, aurora, f"{BASE}{METHODS[method].path}?{names}"))
+    done = admin_client.post(f"/admin/portal/brand/{aurora.pk}/paste/", data, secure=True, follow=True)
+    (message,) = done.context["messages"]
+    assert f"The names for {method} are saved." in str(message)
+    assert ("The check does not try them" in str(message)) is not method.endswith("_balance")
+    assert ("customer's account number" in str(message)) is (method == "customer_balance")
 
 
 def test_default_names_need_no_override_of_their_own(admin_client: Client, aurora: Brand) -> None:

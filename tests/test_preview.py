@@ -122,6 +122,7 @@ def test_every_page_of_the_journey_can_be_chosen() -> None:
         "visitor/password-reset/sent/",
         "customer/",
         "customer/statement/",
+        "customer/history/",
         "unavailable/",
         "unnumbered/",
         "visitor/no-such-page/",
@@ -133,6 +134,7 @@ def test_the_pages_say_what_they_are(admin_client: Client, viewer: Client, auror
     for path, text in {
         "customer/": "$242.09",
         "customer/statement/": "$242.09",
+        "customer/history/": "Month by month",
         "unavailable/": "We cannot show your figures at the moment.",
         "unavailable/statement/": "We cannot show your figures at the moment.",
         "unnumbered/": "Your account number is not known to us yet",

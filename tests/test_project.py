@@ -25,7 +25,12 @@ LONG_FUNCTIONS = {"portal/voipline/mapping.py:customise"}
 # Shown where no brand, and so no language, is known.
 UNTRANSLATED = {"templates/unknown_host.html"}
 # A mail client fetches no style sheet, so a mail brings its style along; no page, and so no policy, has it.
-STYLED_MAILS = ("templates/mail", "templates/accounts/mail", "templates/portal/mail")
+STYLED_MAILS = (
+    "templates/mail",
+    "templates/accounts/mail",
+    "templates/billing/mail",
+    "templates/portal/mail",
+)
 
 
 def tree(path: Path) -> ast.Module:

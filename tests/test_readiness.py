@@ -30,9 +30,9 @@ def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
     assert to_do(aurora) == 1
     assert all(finding.ok for finding in brand_check_carrier(brand=aurora))
     assert to_do(aurora) == 0
-    # The stand-in carrier and a sender elsewhere are remarks, not obstacles.
+    # The stand-in carrier, a sender elsewhere and a method nobody tried are remarks, not obstacles.
     hints = {key for key, state in states(aurora).items() if state == "hint"}
-    assert hints == {"stand_in", "sender"}
+    assert hints == {"stand_in", "sender", "customer"}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
         ({}, "carrier", "missing"),
         ({}, "mail", "missing"),
         ({}, "codes", "hint"),
+        ({}, "customer", "hint"),
     ],
 )
 def test_what_will_not_work_is_named(

@@ -265,6 +265,12 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
+def test_a_command_without_its_environment_ends_in_one_line():
+    result = manage("check_carrier", "aurora", SECRET_KEY="")
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == ["SECRET_KEY is not set. Make one with: openssl rand -base64 48"]
+
+
 def test_a_production_environment_passes_the_deploy_check():
     result = manage("check", "--deploy", "--fail-level", "WARNING")
     assert result.returncode == 0, result.stderr

@@ -1,5 +1,6 @@
 """The stand-in carrier, from outside: as a process of its own, over HTTP and SMTP."""
 
+import base64
 import gzip
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+from django_otp.oath import totp
 
 ROOT = Path(__file__).parent.parent
 API = "/api/integration/v2/"
@@ -640,3 +642,22 @@ def test_dialect_and_seed_may_come_from_files_and_survive_a_reset(tmp_path: Path
         assert simulator.seen("partners")[0]["currency"] == "NZD"
     finally:
         ended(simulator)
+
+
+def test_an_authenticator_app_shows_the_digits_of_rfc_6238_and_when_they_change(carrier: Simulator) -> None:
+    key = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    carrier.control("authenticator", {"name": "olga@example.com", "key": key})
+    requests.post(f"{carrier.http}/authenticator/new", {"name": "Sam <b>", "key": "gezd gnbv"}, timeout=5)
+    before = int(time.time()) // 30
+    olga, sam = carrier.seen("authenticator")
+    page = requests.get(f"{carrier.http}/authenticator/", timeout=5)
+    if int(time.time()) // 30 == before:
+        assert olga["code"] == f"{totp(base64.b32decode(key)):06d}"
+        assert olga["code"] in page.text
+    assert 0 < int(page.headers["Refresh"]) <= 30
+    assert sam["name"] == "Sam <b>"
+    assert "Sam &lt;b&gt;" in page.text
+    wrong = requests.post(f"{carrier.http}/authenticator/new", {"name": "x", "key": "1"}, timeout=5)
+    assert wrong.status_code == 400
+    carrier.control("reset")
+    assert carrier.seen("authenticator") == []

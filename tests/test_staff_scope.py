@@ -27,6 +27,8 @@ ROW_OF = {
     "admin/billing/partner/<int:pk>/": "portal.Brand",
     "admin/billing/move/start/<int:pk>/": "accounts.User",
     "admin/billing/move/<int:pk>/": "billing.Move",
+    "admin/billing/policy/<int:pk>/": "portal.Brand",
+    "admin/billing/move/confirm/<int:pk>/": "accounts.User",
     "admin/accounts/user/<id>/password/": "accounts.User",
     "admin/accounts/user/<int:pk>/disable/": "accounts.User",
     "admin/accounts/user/<int:pk>/enable/": "accounts.User",

@@ -23,7 +23,7 @@ from tests.conftest import AURORA
 ROOT = Path(django_settings.BASE_DIR)
 TRANSLATED = [code for code in OFFERED if code != "en"]  # The texts are written in English.
 KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "gettext_lazy", "Words")),
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "Words")),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     "npgettext": ((1, "c"), 2, 3),
@@ -39,6 +39,19 @@ def template() -> Catalog:
     for _file, _line, message, _comments, context in found:
         catalog.add(message, context=context)
     return catalog
+
+
+def test_texts_are_marked_by_names_that_the_extraction_knows() -> None:
+    source = "\n".join(
+        path.read_text() for app in ("accounts", "billing", "portal") for path in (ROOT / app).rglob("*.py")
+    )
+    aliases = set(
+        re.findall(
+            r"^from django.utils.translation import (?:n|p|np)?gettext\w* as (\w+)$", source, re.MULTILINE
+        )
+    )
+    assert aliases
+    assert aliases <= set(KEYWORDS)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
@@ -50,12 +49,14 @@ def sign_in(request: BrandRequest) -> HttpResponse:
 
 # In the address, because a message would need a session, and that could replace one that has just begun.
 WHY = {
-    "code": _lazy(
+    "code": gettext_lazy(
         "To sign in, ask for a code first. A code works only in the browser where you asked for it, and once."
     ),
-    "again": _lazy("To change your e-mail address, sign in once more. We bring you back to it afterwards."),
+    "again": gettext_lazy(
+        "To change your e-mail address, sign in once more. We bring you back to it afterwards."
+    ),
 }
-_SIGNED_OUT = _lazy(
+_SIGNED_OUT = gettext_lazy(
     "To see that page, please sign in. If you were signed in before, that has ended: you signed out, your "
     "e-mail address was changed, or two weeks have passed. A form that you have just sent was not accepted."
 )

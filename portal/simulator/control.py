@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from portal.simulator import check, dialect, faults, google, seed
+from portal.simulator import authenticator, check, dialect, faults, google, seed
 from portal.simulator.exact import plain
 from portal.simulator.state import Account, Customer, Mail, World
 from portal.simulator.wire import Answer, Request, json_answer
@@ -161,6 +161,7 @@ LOOK: dict[str, Callable[[World, dict[str, str]], list[Told]]] = {
     "partners": partners,
     "siteverify": verifications,
     "elsewhere": elsewhere,
+    "authenticator": authenticator.told,
 }
 DO: dict[str, Callable[[World, object], Told]] = {
     "reset": reset,
@@ -171,4 +172,5 @@ DO: dict[str, Callable[[World, object], Told]] = {
     "token": token,
     "password": password,
     "clock": clock,
+    "authenticator": authenticator.give,
 }

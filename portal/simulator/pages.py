@@ -21,6 +21,7 @@ OVERVIEW = (
     ("GET", "/_control/mails", "all mails"),
     ("GET", "/_control/siteverify", "captcha verifications"),
     ("GET", "/_control/elsewhere", "who followed a redirect"),
+    ("GET", "/_control/authenticator", "what the authenticator apps show"),
     ("POST", "/_control/reset", "start again"),
     ("POST", "/_control/seed", "add or change partners and customers"),
     ("POST", "/_control/dialect", "speak other names"),
@@ -29,6 +30,7 @@ OVERVIEW = (
     ("POST", "/_control/token", "a captcha token without a browser"),
     ("POST", "/_control/password", "whether a password is the customer's"),
     ("POST", "/_control/clock", "let time pass"),
+    ("POST", "/_control/authenticator", "set up an authenticator app"),
 )
 
 
@@ -62,7 +64,8 @@ def home() -> Answer:
         "Stand-in carrier",
         "<p>This process plays the carrier, Google’s reCAPTCHA and a mail server, for demos and tests on "
         "this machine. Nothing here is real, and nothing survives its end.</p>\n"
-        '<p><a href="/inbox/">Read the mails in the inbox</a></p>\n<h2>Control</h2>\n'
+        '<p><a href="/inbox/">Read the mails in the inbox</a></p>\n'
+        '<p><a href="/authenticator/">See the codes of the authenticator app</a></p>\n<h2>Control</h2>\n'
         f"{table(('Verb', 'Path', 'What'), rows)}",
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
-from portal.simulator import carrier, control, google, pages, visits
+from portal.simulator import authenticator, carrier, control, google, pages, visits
 from portal.simulator.state import World
 from portal.simulator.wire import Answer, Request, Wire, head, json_answer
 
@@ -24,6 +24,9 @@ ROUTES: dict[tuple[str, str], Callable[[World, Request], Answer]] = {
     ("GET", "/recaptcha/api2/anchor.js"): lambda world, request: pages.asset("anchor.js"),
     ("POST", "/recaptcha/api2/token"): google.token,
     ("POST", "/recaptcha/api/siteverify"): google.siteverify,
+    ("GET", "/authenticator/"): authenticator.page,
+    ("GET", "/authenticator/new"): lambda world, request: authenticator.form(),
+    ("POST", "/authenticator/new"): authenticator.typed,
     ("GET", "/carrier/login"): visits.login,
     ("GET", "/carrier/home"): visits.home,
     ("GET", "/carrier/reset"): visits.reset_form,

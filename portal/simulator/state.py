@@ -156,6 +156,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.tickets: dict[str, Ticket] = {}
         self.mails: list[Mail] = []
+        self.authenticators: dict[str, str] = {}  # Whose app → its key in base32.
         self.calls: list[dict[str, Any]] = []
         self.verifications: list[dict[str, Any]] = []
         self.elsewhere: list[dict[str, Any]] = []

@@ -3,8 +3,8 @@
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from babel.dates import format_date, format_time, get_datetime_format
-from babel.numbers import format_currency, get_currency_precision
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
 from django import template
 from django.conf import settings
 from django.utils import timezone
@@ -26,7 +26,18 @@ def money(amount: Decimal, brand: Brand) -> str:
     """An amount in the brand's currency, rounded half up to its minor unit, in the page's language."""
     unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
     rounded = amount.quantize(unit, ROUND_HALF_UP) + 0  # Adding 0 turns -0.00 into 0.00.
-    text = str(format_currency(rounded, brand.currency, locale=_locale()))
+    return _in_one_piece(str(format_currency(rounded, brand.currency, locale=_locale())))
+
+
+@register.filter
+def brief(amount: Decimal) -> str:
+    """An amount for the scale of a chart: without currency, and large ones in short, like 1.5K."""
+    if amount and abs(amount) < 1:
+        return _in_one_piece(str(format_decimal(amount, "0.00", locale=_locale())))
+    return _in_one_piece(str(format_compact_decimal(amount, fraction_digits=1, locale=_locale())))
+
+
+def _in_one_piece(text: str) -> str:
     return f"{_ISOLATE}{text.strip(_MARKS)}{_RELEASE}" if get_language_bidi() else text
 
 
@@ -34,6 +45,24 @@ def money(amount: Decimal, brand: Brand) -> str:
 def day(value: date) -> str:
     """A date in words, like 25 November 2026."""
     return str(format_date(value, "long", locale=_locale()))
+
+
+@register.filter
+def month(value: date) -> str:
+    """The month of a date in words, like November 2026."""
+    return str(format_skeleton("yMMMM", value, locale=_locale()))
+
+
+@register.filter
+def month_in_short(value: date) -> str:
+    """The day's month without its year, like Nov."""
+    return str(format_date(value, "MMM", locale=_locale()))
+
+
+@register.filter
+def year(value: date) -> str:
+    """The day's year, in the language's digits."""
+    return str(format_date(value, "y", locale=_locale()))
 
 
 @register.filter

@@ -34,6 +34,12 @@ class Statement:
         closing = self.opening_balance + self.payments - self.total_charges
         return total == self.total_charges and closing == self.closing_balance
 
+    @property
+    def moved(self) -> bool:
+        """Whether anything was paid, charged or adjusted in the period."""
+        charges = (self.call_charges, self.other_charges, self.adjustments, self.total_charges)
+        return any((self.payments, *charges))
+
 
 def _decimal(value: Decimal | str) -> Decimal:
     if not isinstance(value, Decimal):

@@ -24,6 +24,9 @@ AGAIN = """() => {
 }"""
 
 
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 @dataclass(frozen=True)
 class Look:
     """One way of looking at a page."""
@@ -55,6 +58,9 @@ def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
         page.set_viewport_size({"width": look.width, "height": 500})
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": look.width, "height": max(height, 500)})
+        if state.javascript:  # Each frame has to be painted in its new size.
+            for frame in page.frames:
+                frame.evaluate(PAINTED)
         file = look.file(folder, state)
         file.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=file)

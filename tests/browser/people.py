@@ -14,6 +14,9 @@ nora@example.com,70006,Nora,North
 rhea@example.com,70007,Rhea,Rock
 leaver@example.com,70005,Lea,Lang
 mover@example.com,70008,Mo,Marsh
+peter@example.com,70020,Peter,Parr
+quinn@example.com,70021,Quinn,Quill
+hana@example.com,70010,Hana,Hill
 """,
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
@@ -21,7 +24,10 @@ mover@example.com,70008,Mo,Marsh
 }
 ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
 NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver", "mover"))
+# Peter's account is prepaid, Quinn's postpaid down to -55, as far as a row does not say otherwise.
+PETER, QUINN = "peter@example.com", "quinn@example.com"
 ERIN, FAY = "erin@example.com", "fay@example.com"
+HANA = "hana@example.com"
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
 DORA = {
     "first_name": "Dora",

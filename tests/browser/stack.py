@@ -20,10 +20,16 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from tests.conftest import ROOT, Simulator, start_simulator, stop_simulator
+from tests.conftest import APP_KEY, ROOT, Simulator, app_code, start_simulator, stop_simulator
 
 READY_WITHIN = 30  # Seconds.
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
+# The operator has set up an authenticator app with the key that the tests know.
+ENROL = f"""
+from accounts.models import TotpDevice, User
+from portal.crypto import seal
+TotpDevice.objects.create(user=User.objects.get(email="{OPERATOR}"), name="app", key=seal("{APP_KEY}"))
+"""
 
 
 # The meanings that a carrier gave numbers of its own.
@@ -94,8 +100,9 @@ class Stack:
         return f"http://{brand.slug}.localhost:{self.port}/"
 
     def fresh(self) -> None:
-        """The carrier as new, mailing links that lead to this portal."""
+        """The carrier as new, mailing links that lead to this portal, which keeps no figures of before."""
         self.carrier.post("reset", seed="default")
+        self.sql("DELETE FROM billing_keptstatement")
         # The portal remembers the account numbers of the tests before; a real carrier gives out none twice.
         self.begun += 1
         last = {"account_number": str(90_000 + 100 * self.begun), "email": "last@example.com"}
@@ -131,6 +138,11 @@ class Stack:
     def run(self, code: str) -> None:
         """Run Python in the portal's own house, for what is signed or encrypted."""
         _manage(self.environment, "shell", "-v", "0", "-c", code)
+
+    def app_code(self) -> str:
+        """What the operator's app shows now; it is good even if it has served before."""
+        self.sql("UPDATE accounts_totpdevice SET last_t = -1")
+        return app_code()
 
     def name_of(self, method: str, parameter: str) -> str:
         """What the carrier calls a parameter."""
@@ -168,6 +180,7 @@ def running(
             _manage(environment, "create_operator", OPERATOR, "--password-from-stdin", typed=PASSWORD)
             (tmp / "brands.toml").write_text("\n".join(_toml(brand, stack) for brand in brands))
             _manage(environment, "apply_config", str(tmp / "brands.toml"))
+            stack.run(ENROL)
             for slug, text in (customers or {}).items():
                 (tmp / f"{slug}.csv").write_text(text)
                 _manage(environment, "import_customers", slug, str(tmp / f"{slug}.csv"))

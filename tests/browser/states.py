@@ -8,6 +8,8 @@ status, some words that prove that it was reached (in English), who is signed in
 from itertools import repeat
 
 from tests.browser.account_states import ACCOUNT_STATES
+from tests.browser.history_states import HISTORY_STATES
+from tests.browser.money_states import MONEY_STATES
 from tests.browser.people import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
 from tests.browser.rare_states import RARE
 from tests.browser.stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
@@ -180,6 +182,7 @@ STATES = (
     row("home: no account number", NO_NUMBER, go("/"), by=NORA, says="not known to us yet"),
     row("home: account number refused", OTHER_NUMBER, go("/"), by=RHEA, says="does not fit our records"),
     row("home: account number is new", *CONFIRMED_ELSEWHERE, enter_mailed(SIGN_IN), says="was added to your"),
+    *MONEY_STATES,
     row("home: carrier away", go("/"), by=FAY, **{**FIGURES_AWAY, "brand": FORNAX}),
     row("home: carrier fails", fault("customer_balance", "status"), go("/"), by=ALICE, **FIGURES_AWAY),
     row("statement: this month", go("/statement/"), by=ALICE, says="Closing balance"),
@@ -269,6 +272,7 @@ STATES = (
     ),
     row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
     row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
+    *HISTORY_STATES,
     *ACCOUNT_STATES,
     *RARE,
 )

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS, Watch
-from tests.browser.stack import OPERATOR, PASSWORD, Stack
+from tests.browser.stack import OPERATOR, Stack
 
 # A page in a sandbox may not fetch its own sheets, which axe would do to look into them.
 RUN_AXE = "axe.run(document, {iframes: false, preload: false, resultTypes: ['violations']})"
@@ -17,10 +18,7 @@ RUN_AXE = "axe.run(document, {iframes: false, preload: false, resultTypes: ['vio
 @pytest.fixture
 def brand_page(stack: Stack, page: Page) -> Page:
     """Aurora's page, with the preview open."""
-    page.goto(f"http://admin.localhost:{stack.port}/admin/portal/brand/")
-    page.get_by_label("E-mail address").fill(OPERATOR)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, stack, "/admin/portal/brand/")
     page.get_by_role("link", name="Aurora Phone").click()
     page.get_by_text("Preview of what stands in the form").click()
     return page
@@ -96,7 +94,7 @@ def test_a_reseller_walks_through_the_preview(
     page.goto(field.input_value())
     page.get_by_text("Preview with sample data").click()
     names = page.get_by_role("complementary").get_by_role("link").all_inner_texts()
-    assert len(names) == 17
+    assert len(names) == 18
     for name in names:
         banner = page.get_by_role("complementary")
         if not banner.get_by_role("link", name=name, exact=True).is_visible():

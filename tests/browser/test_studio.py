@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS
-from tests.browser.stack import OPERATOR, PASSWORD, BrandSpec, Stack
+from tests.browser.stack import BrandSpec, Stack
 from tests.conftest import ROOT
 
 # What is ours on the page; the frame is Django's. Sheets are not loaded again, which the policy forbids.
@@ -19,10 +20,7 @@ CIRRUS = BrandSpec("cirrus", "AUD", "$", "Australia/Sydney", "en-au", "#0e7490")
 def admin(stack: Stack, page: Page) -> Page:
     """Signed in to the admin; the carrier knows the new partner already."""
     stack.carrier.post("seed", partners=[stack._partner(CIRRUS)])
-    page.goto(f"http://admin.localhost:{stack.port}/admin/")
-    page.get_by_label("E-mail address").fill(OPERATOR)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, stack)
     return page
 
 
@@ -104,6 +102,10 @@ def test_the_names_of_a_pasted_url_are_taken(admin: Page, stack: Stack) -> None:
     expect(admin.locator("[name=overrides-0-parameters]")).to_have_value(
         re.compile("account_number = acc_no")
     )
+    ready = admin.get_by_role("region", name=re.compile("Ready to go live"))
+    ready.get_by_label("Account number of a customer").fill("70001")
+    ready.get_by_role("button", name="Check the carrier connection").click()
+    expect(admin.get_by_text("this customer's balance could not be read")).to_be_visible()
     admin.locator("[name=overrides-0-DELETE]").check()
     admin.get_by_role("button", name="Save", exact=True).first.click()
 
@@ -123,7 +125,8 @@ WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
 def test_django_s_own_pages_meet_wcag_too(admin: Page) -> None:
     home = admin.url
     listed = ["accounts/user/", "accounts/user/1/change/", "portal/brand/", "portal/brand/1/history/"]
-    for path in ["", *listed, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
+    money = ["billing/partner/", "billing/partner/1/", "portal/carriercall/"]
+    for path in ["", *listed, *money, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
         admin.goto(home + path)
         admin.evaluate(AXE)
         found = admin.evaluate(WHOLE)["violations"]

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from accounts.models import User
 
@@ -16,6 +17,7 @@ class Command(BaseCommand):
     """Makes a person who looks after the installation, in the admin."""
 
     help = "Create an operator, who may do everything in the admin. Asks for the password."
+    is_operator = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The address, and for scripts another way for the password to come in."""
@@ -28,19 +30,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Refuse what cannot be before asking for anything."""
-        user = _operator(options["email"].strip())
+        user = _person(options["email"].strip(), self.is_operator)
         password = _read_line() if options["password_from_stdin"] else _asked_twice()
         try:
             validate_password(password, user)
         except ValidationError as error:
             raise CommandError(f"this password cannot be used. {' '.join(error.messages)}") from error
         user.set_password(password)
-        user.save()
-        self.stdout.write(f"{user.email} can sign in to the admin now.")
+        with transaction.atomic():
+            user.save()
+            self.saved(user)
+        self.stdout.write(
+            f"{user.email} can sign in to the admin now; the first sign-in sets up an authenticator app."
+        )
+
+    def saved(self, user: User) -> None:
+        """What else belongs to a person of this kind: to an operator nothing."""
 
 
-def _operator(email: str) -> User:
-    user = User(email=email, is_staff=True, is_superuser=True)
+def _person(email: str, is_operator: bool) -> User:
+    user = User(email=email, is_staff=True, is_superuser=is_operator)
     try:
         user.clean_fields(exclude={"password"})
     except ValidationError as error:

@@ -16,12 +16,13 @@ import requests
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
-from accounts.models import User
+from accounts.authenticator import key_new
+from accounts.models import TotpDevice, User
 from portal import demo
 from portal.models import Brand
 
 BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
-OPERATOR = "operator@example.com"
+OPERATOR, STAFF = "operator@example.com", ("sam@example.com", "aurora")
 CUSTOMERS = {
     "aurora": "email,account_number,first_name,last_name\n"
     "alice@example.com,70001,Alice,Archer\nbob@example.com,70002,Bob,Baker\n",
@@ -50,28 +51,32 @@ class Command(BaseCommand):
             _must_be_free(name, port)
         carrier = f"127.0.0.1:{options['carrier_port']}"
         with contextlib.suppress(KeyboardInterrupt), _simulator(carrier, options["smtp_port"]):
-            password = _prepare(carrier, options["port"], options["home"])
+            passwords = _prepare(carrier, options["port"], options["home"])
             with _portal():
-                self._tell(carrier, options["port"], password)
+                self._tell(carrier, options["port"], passwords)
                 while True:
                     time.sleep(3600)
         self.stdout.write("\nThe demo has ended.")
 
-    def _tell(self, carrier: str, port: int, password: str) -> None:
+    def _tell(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
         self.stdout.write("\nThe demo is ready. It forgets everything when it stops (Ctrl-C).\n\n")
         for brand in Brand.objects.order_by("name"):
             self.stdout.write(f"  {brand.name:<16} http://{brand.main_host}:{port}/\n")
         self.stdout.write(f"  {'Inbox':<16} http://{carrier}/inbox/\n")
+        self.stdout.write(f"  {'Admin':<16} http://admin.localhost:{port}/admin/\n")
+        for email, password in passwords.items():
+            self.stdout.write(f"  {'':<16} {email}  {password}\n")
         self.stdout.write(
-            f"  {'Admin':<16} http://admin.localhost:{port}/admin/   {OPERATOR}  {password}\n\n"
+            f"  {'Authenticator':<16} http://{carrier}/authenticator/   the code that the admin asks for\n\n"
         )
         self.stdout.write("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or\n")
         self.stdout.write("charlie@example.com (Borealis Phone). Every mail lands in the inbox.\n\n")
-        self.stdout.write("To connect a third brand in the admin, as the README says step by step:\n")
+        self.stdout.write("To connect a third brand in the admin, as the README says step by step;\n")
+        self.stdout.write(f"its pages will be at http://{THIRD}.localhost:{port}/:\n")
         self.stdout.write(f"  {'Host':<16} {THIRD}.localhost\n")
         self.stdout.write(f"  {'API address':<16} http://{carrier}/api/integration/v2/\n")
         self.stdout.write(f"  {'API key':<16} {THIRD}-api-key\n")
-        self.stdout.write(f"  {'Login host':<16} {carrier}\n")
+        self.stdout.write(f"  {'Login hosts':<16} {carrier}\n")
         self.stdout.write(f"  {'Site key':<16} {THIRD}-site-key\n")
         self.stdout.flush()
 
@@ -133,8 +138,8 @@ def _http() -> requests.Session:
     return session
 
 
-def _prepare(carrier: str, port: int, home: Path) -> str:
-    """A fresh database with both brands, their customers and an operator, whose password is returned."""
+def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
+    """A fresh database with brands, customers and two who work in the admin, whose passwords are returned."""
     for leftover in home.glob("demo.sqlite3*"):
         leftover.unlink()
     call_command("migrate", verbosity=0)
@@ -147,9 +152,24 @@ def _prepare(carrier: str, port: int, home: Path) -> str:
         file.write_text(rows)
         call_command("import_customers", slug, str(file), stdout=io.StringIO())
     _tell_carrier_where_links_lead(carrier, port)
-    password = secrets.token_urlsafe(9)
-    User.objects.create_superuser("operator", OPERATOR, password)
-    return password
+    return _admins(carrier)
+
+
+def _admins(carrier: str) -> dict[str, str]:
+    """An operator, and somebody of one brand's staff; the stand-in for their phones has both apps already."""
+    email, slug = STAFF
+    passwords = {OPERATOR: secrets.token_urlsafe(9), email: secrets.token_urlsafe(9)}
+    operator = User.objects.create_superuser("operator", OPERATOR, passwords[OPERATOR])
+    staff = User(email=email, is_staff=True)
+    staff.set_password(passwords[email])
+    staff.save()
+    staff.brands.add(Brand.objects.get(slug=slug))
+    for person in (operator, staff):
+        key = key_new()
+        TotpDevice.objects.create(user=person, name="demo", key=key)
+        entry = {"name": person.email, "key": key.reveal()}
+        _http().post(f"http://{carrier}/_control/authenticator", json=entry, timeout=5).raise_for_status()
+    return passwords
 
 
 def _tell_carrier_where_links_lead(carrier: str, port: int) -> None:

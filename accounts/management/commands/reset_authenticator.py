@@ -1,0 +1,31 @@
+"""`manage.py reset_authenticator EMAIL`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts import authenticator, staff
+from accounts.models import User
+
+
+class Command(BaseCommand):
+    """For a lost phone where no other operator can help."""
+
+    help = "Forget the authenticator app and the recovery codes of somebody who works in the admin."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Who."""
+        parser.add_argument("email", help="The address with which this person signs in to the admin.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Reset, and tell the person by mail; that the mail cannot be sent changes nothing."""
+        email = options["email"].strip()
+        person = User.objects.filter(brand=None, email__lower=email.lower()).first()
+        if person is None:
+            raise CommandError(f"nobody of the admin has the address {email or 'given'}.")
+        authenticator.authenticator_reset(user=person, by=None)
+        self.stdout.write(
+            f"{person.email} is signed out everywhere, and sets up a new app at the next sign-in."
+        )
+        if not staff.reset_tell(user=person, by=None):
+            self.stderr.write("The mail about it could not be sent: please tell the person yourself.")

@@ -1,0 +1,104 @@
+"""Signing in to the admin: the password, then a code. And telling a person that their app was reset."""
+
+import hashlib
+import logging
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from accounts.authenticator import CodeUsed, CodeWrong, code_redeem
+from accounts.models import TotpDevice, User
+from portal import mail, ratelimit
+from portal.admin_scope import works_here
+from portal.models import Attempt, Brand
+
+logger = logging.getLogger(__name__)
+
+HALF_OPEN = 10 * 60  # Seconds between the password and the code.
+
+
+def password_check(*, email: str, password: str, network: str) -> User | None:
+    """Who this is, of those who work here; None for everybody else, in the same time. Raises Limited."""
+    attempt = ratelimit.count(brand=None, action="staff_password", email=email, network=network)
+    user = authenticate(username=email, password=password)
+    if not isinstance(user, User) or not works_here(user):
+        logger.warning("admin sign-in refused", extra={"step": "password"})
+        return None
+    attempt.delete()
+    return user
+
+
+def code_check(*, user: User, code: str, network: str) -> TotpDevice:
+    """The person's app, if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
+
+    Each try is counted before the code is compared; one that was right, or was so before, is taken back.
+    """
+    tries = _tries(user, network)
+    try:
+        device = code_redeem(user=user, code=code)
+    except CodeUsed:
+        _take_back(tries)
+        raise
+    except CodeWrong:
+        logger.warning("admin sign-in refused", extra={"step": "code", "person": user.pk})
+        raise
+    _take_back(tries)
+    return device
+
+
+def _tries(user: User, network: str) -> list[Attempt]:
+    person = f"person {user.pk}"
+    own = ratelimit.count(brand=None, action="staff_code", email=person, network=network)
+    try:
+        return [own, ratelimit.count(brand=None, action="staff_code_from", email=network, network=network)]
+    except ratelimit.Limited:
+        own.delete()
+        raise
+
+
+def _take_back(tries: list[Attempt]) -> None:
+    for attempt in tries:
+        attempt.delete()
+
+
+def half_open(user: User) -> dict[str, Any]:
+    """What a session keeps of the first step: who, when, and a mark of the password. It signs nobody in."""
+    return {"user": user.pk, "at": timezone.now().timestamp(), "mark": _mark(user)}
+
+
+def half_open_read(kept: dict[str, Any]) -> User | None:
+    """Who took the first step in the last ten minutes, works here still, and has the same password."""
+    if timezone.now().timestamp() - kept.get("at", 0) > HALF_OPEN:
+        return None
+    user = User.objects.filter(brand=None, pk=int(kept.get("user", 0))).first()
+    if user is None or not works_here(user) or not constant_time_compare(str(kept.get("mark")), _mark(user)):
+        return None
+    return user
+
+
+def _mark(user: User) -> str:
+    return hashlib.sha256(user.get_session_auth_hash().encode()).hexdigest()
+
+
+def reset_tell(*, user: User, by: User | None) -> bool:
+    """Mail the person that their app was reset. Whether it was sent; the reset stands all the same.
+
+    Who works in the admin has no brand of their own, so the mail comes from one of their brands, or from any.
+    """
+    every = Brand.objects.defer("logo").order_by("pk")
+    brand = every.filter(staff=user).first() or every.first()
+    if brand is None:
+        return False
+    try:
+        mail.send(
+            brand=brand,
+            to=user.email,
+            template="accounts/mail/authenticator_reset",
+            language=user.language,
+            by=by,
+        )
+    except mail.MailNotSent:
+        return False
+    return True

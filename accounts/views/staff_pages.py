@@ -1,0 +1,126 @@
+"""What the pages of the admin's sign-in have in common, and the gate in front of delicate steps."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPMethod, HTTPStatus
+from typing import Any, cast
+
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django_otp import login as otp_login
+
+from accounts import authenticator
+from accounts.models import TotpDevice, User
+from portal import ratelimit, staff_session
+from portal.admin_site import site
+from portal.crypto import SecretUnreadable
+
+View = Callable[..., HttpResponse]
+
+
+def staff_page(
+    request: HttpRequest, name: str, title: str, context: dict[str, Any], status: int = HTTPStatus.OK
+) -> TemplateResponse:
+    """A page of ours in the admin's look."""
+    values = {**site.each_context(request), "title": title, "subtitle": None} | context
+    return TemplateResponse(request, f"admin/staff/{name}.html", values, status=status)
+
+
+def limited(view: View) -> View:
+    """So many forms per client network, whatever is typed into them; a view may raise Limited too."""
+
+    @wraps(view)
+    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            if request.method == HTTPMethod.POST:
+                ratelimit.hit(action="admin_sign_in", network=network_of(request))
+            return view(request, *args, **kwargs)
+        except ratelimit.Limited as error:
+            return _too_many(request, error)
+
+    return gate
+
+
+def _too_many(request: HttpRequest, error: ratelimit.Limited) -> HttpResponse:
+    """429: when to try again, and where."""
+    context = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = staff_page(request, "too_many", _("Too many tries"), context, status)
+    response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def network_of(request: HttpRequest) -> str:
+    """The client network, as limits count it."""
+    return request.client_network  # type: ignore[attr-defined, no-any-return]
+
+
+def wanted_of(request: HttpRequest) -> str:
+    """The page of `next`, if it is one of this admin; else the admin's first page."""
+    return staff_session.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
+
+
+def person_of(request: HttpRequest) -> User:
+    """Whoever is signed in."""
+    return cast(User, request.user)
+
+
+def session_begin(request: HttpRequest, user: User, device: TotpDevice) -> None:
+    """Sign in, after both steps: a new session key, and nothing of the time before."""
+    request.session.flush()
+    login(request, user)
+    otp_login(request, device)
+    staff_session.begin(request.session)
+    request.session.set_expiry(staff_session.LONGEST)
+    User.objects.filter(pk=user.pk).update(language=get_language() or "")
+    authenticator.event_record(user=user, kind="signed_in", by=user)
+
+
+def code_refusal(error: Exception) -> str:
+    """Why a code did not do, and what to do now."""
+    if isinstance(error, SecretUnreadable):
+        return _(
+            "Your authenticator app cannot be checked at the moment: the installation lacks the key that "
+            "protects it. Use a recovery code, or tell whoever runs the installation to look at "
+            "ENCRYPTION_KEY."
+        )
+    if isinstance(error, authenticator.RecoveryCodeWrong):
+        return _("This recovery code is not right, or it has served already. Each is good once.")
+    if isinstance(error, authenticator.CodeUsed):
+        text = ngettext(
+            "This code has served already, and each is good once. Wait %(count)d second for the next one.",
+            "This code has served already, and each is good once. Wait %(count)d seconds for the next one.",
+            error.seconds,
+        )
+        return text % {"count": error.seconds}
+    return _(
+        "This code is not right. Type the one that your app shows now; if it is refused too, check that the "
+        "clock of your phone is right."
+    )
+
+
+def recently_authenticated(request: HttpRequest) -> bool:
+    """Whether whoever is signed in has proved within the last five minutes who they are."""
+    return staff_session.proved_recently(request.session)
+
+
+def needs_recent_authentication(view: View) -> View:
+    """For delicate steps: whoever has not proved lately who they are does so first, and then comes back.
+
+    Of a form that was sent nothing is done; the page with it is where they come back to.
+    """
+
+    @wraps(view)
+    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if recently_authenticated(request):
+            return view(request, *args, **kwargs)
+        query = {"next": staff_session.page_before(request)}
+        if request.method not in (HTTPMethod.GET, HTTPMethod.HEAD):
+            query["why"] = "sent"
+        return HttpResponseRedirect(reverse("staff_reauthenticate", query=query))
+
+    return gate

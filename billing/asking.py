@@ -1,0 +1,179 @@
+"""The calls for figures that are not fresh: who makes them, who waits for whose, and what comes late.
+
+Only the reader's own thread asks the database; threads of the pool make calls and nothing else. Where the
+reader is gone before a call has ended, the call's thread keeps what came, and closes its connection.
+"""
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property, partial
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from billing import kept
+from billing.models import KeptStatement
+from billing.periods import Period, today
+from billing.services import statement_trouble
+from portal import ratelimit, upstream
+from portal.models import Brand
+from portal.upstream import About, Call, Sent, Value
+from portal.voipline import Carrier, RateLimited, Statement, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+_PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
+_GRACE = 2  # Seconds for which a claim outlasts the longest call.
+_TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it went for one row: without trouble, or why there is nothing newer than what is kept."""
+
+    trouble: str = ""
+    retry_after: int | None = None
+
+
+class Asking:
+    """One reader's rows, and the calls that are under way for those it claimed.
+
+    `context` is the one in which calls are made and written down, so that they keep the request's reference.
+    """
+
+    def __init__(
+        self,
+        brand: Brand,
+        customer: User | None,
+        periods: Sequence[Period],
+        context: contextvars.Context,
+    ) -> None:
+        self.brand, self.customer, self.context = brand, customer, context
+        self.began, self.day = timezone.now(), today(brand)
+        self.rows = kept.rows_of(brand, customer, periods)
+        self.wanted: list[KeptStatement] = []
+        self.forced: list[KeptStatement] = []
+        self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
+        self.told: dict[int, Ending] = {}
+        self.pool = ThreadPoolExecutor(AT_ONCE) if len(self.rows) > 1 else None
+
+    @cached_property
+    def _carrier(self) -> Callable[[], Carrier]:
+        return upstream.connection(self.brand)
+
+    def begin(self, refresh: bool) -> None:
+        """Claim what is to be asked for, and start its calls; with `refresh` the first row in any case."""
+        self.forced = self.rows[:1] if refresh else []
+        for place, row in enumerate(self.rows):
+            if row not in self.forced and kept.has_just_failed(row):
+                self.told[place] = Ending(row.trouble)
+            elif row in self.forced or not kept.is_fresh(row, self.day):
+                self.wanted.append(row)
+                self._ask(place)
+
+    def _ask(self, place: int) -> None:
+        row, waves = self.rows[place], place // AT_ONCE + 1
+        longest = timedelta(seconds=settings.CARRIER_TIMEOUTS.total * waves + _GRACE)
+        if not kept.claim(row, timezone.now() + longest):
+            return
+        try:
+            whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
+            ratelimit.hit(action="statement", network=whose)
+        except ratelimit.Limited as limited:
+            kept.fail(row, "busy")
+            self.told[place] = Ending("busy", limited.retry_after)
+            return
+        self.flights[place] = self._start(partial(self.context.copy().run, self._call(row).send))
+
+    def _start(self, send: Callable[[], Sent]) -> "Future[Sent]":
+        if self.pool:
+            return self.pool.submit(send)
+        done: Future[Sent] = Future()
+        done.set_result(send())
+        return done
+
+    def _call(self, row: KeptStatement) -> Call:
+        period: dict[str, Value] = {"from_date": row.from_date, "to_date": row.to_date}
+        if self.customer is None:
+            return Call(self.brand, "partner_balance", period, self._carrier)
+        values = {"account_number": row.account_number, **period}
+        return Call(self.brand, "customer_balance", values, self._carrier, About(self.customer.pk))
+
+    def ending(self, place: int, until: float | None) -> Ending:
+        """How it went for the row at this place, waited for until then; else as long as a call may last."""
+        row = self.rows[place]
+        if row in self.wanted and not self._is_mine(place):
+            self._wait_for_another(place, until)
+        if place in self.told:
+            return self.told[place]
+        if place not in self.flights:
+            return Ending("" if self._is_there(row) else row.trouble or "down")
+        try:
+            sent = self.flights[place].result(None if until is None else max(0, until - time.monotonic()))
+        except TimeoutError:
+            return Ending("down")
+        del self.flights[place]
+        return self._land(row, sent)
+
+    def _is_mine(self, place: int) -> bool:
+        return place in self.flights or place in self.told
+
+    def _is_there(self, row: KeptStatement) -> bool:
+        if row.as_of is not None and row.as_of >= self.began:
+            return True
+        return row not in self.forced and kept.is_fresh(row, self.day)
+
+    def _wait_for_another(self, place: int, until: float | None) -> None:
+        """Another reader asks for this row: wait for its end, or take its place if it has none."""
+        row, last = self.rows[place], time.monotonic() + settings.CARRIER_TIMEOUTS.total + _GRACE
+        while time.monotonic() < (last if until is None else min(last, until)):
+            time.sleep(_PAUSE)
+            row.refresh_from_db(fields=_TOLD)
+            if self._is_there(row) or (row.tried_at and row.tried_at >= self.began):
+                return
+            if row.claimed_until is None or row.claimed_until < timezone.now():
+                self._ask(place)
+            if self._is_mine(place):
+                return
+
+    def _land(self, row: KeptStatement, sent: Sent) -> Ending:
+        try:
+            statement = Statement.from_answer(self.context.copy().run(sent.answer))
+        except UpstreamError as error:
+            trouble = statement_trouble(error)
+            kept.fail(row, trouble)
+            return Ending(trouble, error.retry_after if isinstance(error, RateLimited) else None)
+        if not statement.sums_hold:
+            logger.warning("statement does not add up", extra={"brand": self.brand.slug})
+        kept.store(row, statement, at=sent.at, running=row.to_date >= self.day)
+        return Ending()
+
+    def close(self) -> None:
+        """Give back what nobody waits for any more; of a call that is under way, the answer is kept."""
+        here = threading.get_ident()
+        for place, flight in self.flights.items():
+            if flight.cancel():
+                kept.give_back(self.rows[place])
+            else:
+                flight.add_done_callback(partial(self._land_late, self.rows[place], here))
+        if self.pool:
+            self.pool.shutdown(wait=False)
+
+    def _land_late(self, row: KeptStatement, reader: int, flight: "Future[Sent]") -> None:
+        """In the call's own thread, or in the reader's where the call has ended already."""
+        try:
+            self._land(row, flight.result())
+        except Exception:  # The claim runs out by itself.
+            logger.exception("late figures not kept", extra={"brand": self.brand.slug})
+        finally:
+            if threading.get_ident() != reader:
+                connection.close()

@@ -1,0 +1,88 @@
+"""What the templates of balance and statement want, and the answer of a page that has no figures."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing import periods, services
+from billing.figures import Figures, Movement
+from billing.forms import PeriodForm
+from billing.periods import Period
+from billing.runway import Runway, runway
+from portal.http import BrandRequest
+from portal.models import Brand
+
+
+def period_form(request: BrandRequest) -> PeriodForm:
+    """The period of the address; without one, this month."""
+    day = periods.today(request.brand)
+    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
+    return PeriodForm(asked, today=day)
+
+
+def form_context(form: PeriodForm) -> dict[str, object]:
+    """What the statement's template wants beside figures: the form, and the periods of one click."""
+    return {"form": form, "presets": _presets(form.today)}
+
+
+def _presets(day: date) -> list[tuple[str, Period]]:
+    labels = {
+        "this_month": _("This month"),
+        "last_month": _("Last month"),
+        "last_3_months": _("Last 3 months"),
+        "this_year": _("This year"),
+    }
+    return [(labels[name], period) for name, period in periods.presets(day).items()]
+
+
+def shown(found: Figures, movement: Movement | None = None) -> dict[str, Any]:
+    """What the templates want of figures that there are; `movement` where nothing moved in them."""
+    return {
+        "statement": found.statement,
+        "shown": found.shown,
+        "as_of": found.as_of,
+        "trouble": found.trouble,
+        "figures": _rows(found),
+        "movement": movement,
+    }
+
+
+def _rows(found: Figures) -> list[tuple[str, str, Decimal]]:
+    return [(name, label, getattr(found.statement, name)) for name, label in services.statement_rows()]
+
+
+def runway_of(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Runway:
+    """When the customer's calls stop, by the figures of `balance_read`.
+
+    Figures of a month that was not over when it was asked for do not tell its pace.
+    """
+    assert current.statement
+    day = periods.today(brand)
+    return runway(
+        balance=current.statement.closing_balance,
+        account_type=customer.account_type,
+        credit_limit=customer.credit_limit,
+        months=[(each.period, None if each.running else each.statement) for each in months],
+        on=_day_of(brand, current.as_of) if current.as_of else day,
+        today=day,
+    )
+
+
+def _day_of(brand: Brand, moment: datetime) -> date:
+    return moment.astimezone(brand.zone).date()
+
+
+def without_figures(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
+    """The page that says why there are none, with status 503, or 409 where waiting would not help."""
+    gone = found.trouble == "gone"
+    status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
+    response = render(request, template, {**context, "unavailable": found.trouble}, status=status)
+    if not gone:
+        response["Retry-After"] = str(found.retry_after or 60)
+    return response

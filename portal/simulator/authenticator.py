@@ -1,0 +1,88 @@
+"""A stand-in for the authenticator app on a phone: it is given keys and shows their digits (RFC 6238)."""
+
+import base64
+import binascii
+import hmac
+import struct
+import time
+from html import escape
+
+from portal.simulator import check, pages
+from portal.simulator.state import World
+from portal.simulator.wire import Answer, Request
+
+STEP, DIGITS = 30, 6
+
+
+def give(world: World, value: object) -> dict[str, object]:
+    """One more entry, as if its picture had been scanned; it replaces the former of the same name."""
+    given = check.members(value, "authenticator", {"name": str, "key": str}, ("name", "key"))
+    try:
+        base64.b32decode(given["key"])
+    except binascii.Error as error:
+        raise check.Mistake("key: not base32") from error
+    world.authenticators[given["name"]] = given["key"]
+    return {}
+
+
+def told(world: World, query: dict[str, str]) -> list[dict[str, object]]:
+    check.members(query, "query", {})
+    return [
+        {"name": name, "code": code(key), "seconds": seconds_left()}
+        for name, key in world.authenticators.items()
+    ]
+
+
+def code(key: str) -> str:
+    counter = struct.pack(">Q", int(time.time()) // STEP)
+    digest = hmac.digest(base64.b32decode(key), counter, "sha1")
+    at = digest[-1] & 0x0F
+    number = int.from_bytes(digest[at : at + 4], "big") & 0x7FFFFFFF
+    return f"{number % 10**DIGITS:0{DIGITS}}"
+
+
+def seconds_left() -> int:
+    return STEP - int(time.time()) % STEP
+
+
+def page(world: World, request: Request) -> Answer:
+    left = seconds_left()
+    with world.lock:
+        rows = "".join(
+            f'<tr><td>{escape(name)}</td><td class="digits">{code(key)}</td></tr>'
+            for name, key in world.authenticators.items()
+        )
+    listed = pages.table(("For", "Code"), rows) if rows else "<p>No app has been set up yet.</p>"
+    return pages.page(
+        "Authenticator",
+        "<p>A stand-in for the app on your phone. In reality nobody but its owner sees these codes.</p>\n"
+        f"{listed}\n"
+        f"<p>The codes change in {left} seconds, and this page with them. Each is good once: to sign in "
+        "twice within half a minute, wait for the next.</p>\n"
+        '<p><a href="/authenticator/new">Set up an app with a key that the admin shows</a></p>',
+        headers={"Refresh": str(left)},
+    )
+
+
+def form(problem: str = "") -> Answer:
+    said = f'<p class="problem">{escape(problem)}</p>' if problem else ""
+    return pages.page(
+        "Set up an app",
+        f'<form method="post" action="/authenticator/new">{said}'
+        '<p><label for="name">For</label> <input id="name" name="name" required></p>\n'
+        '<p><label for="key">Key that the admin shows</label> <input id="key" name="key" required></p>\n'
+        "<p><button>Set up</button></p></form>",
+        400 if problem else 200,
+    )
+
+
+def typed(world: World, request: Request) -> Answer:
+    """The key as a person types it, in groups."""
+    filled = request.form()
+    entry = {"name": filled.get("name", ""), "key": "".join(filled.get("key", "").upper().split())}
+    try:
+        with world.lock:
+            give(world, entry)
+    except check.Mistake as mistake:
+        return form(str(mistake))
+    return Answer(303, headers={"Location": "/authenticator/"})

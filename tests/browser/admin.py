@@ -1,0 +1,16 @@
+"""Signing in to the admin in the browser, as the operator whose app's key the tests know."""
+
+from playwright.sync_api import Page
+
+from tests.browser.stack import OPERATOR, PASSWORD, Stack
+
+
+def sign_in(page: Page, stack: Stack, path: str = "/admin/") -> None:
+    """Open a page of the admin, and take both steps that stand before it."""
+    page.goto(f"http://admin.localhost:{stack.port}{path}")
+    page.get_by_label("E-mail address").fill(OPERATOR)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code from your authenticator app").fill(stack.app_code())
+    page.get_by_role("button", name="Log in").click()
+    page.locator("#user-tools").wait_for()

@@ -1,0 +1,107 @@
+"""States of the money: when calls stop, figures that are not new, a refresh, periods without movement."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from tests.browser.people import ALICE, PETER, QUINN
+from tests.browser.visitor import Step, Visitor, carrier_has, fault, go, press, sql
+from tests.browser.visits import State, row
+
+PREPAID, POSTPAID = {"number": "70020", "email": PETER}, {"number": "70021", "email": QUINN}
+REFRESH = press("form[action$='/statement/refresh/'] button")
+
+
+def spending(balance: str, *, number: str, email: str, a_day: str = "1") -> Step:
+    """What the carrier has: so much charged on each day of 130, and so much left."""
+    days = [(date.today() - timedelta(days=ago)).isoformat() for ago in range(130)]
+    entries = [{"date": day, "kind": "call", "amount": a_day} for day in days] if a_day else []
+    return carrier_has(number, email=email, entries=entries, balance=balance)
+
+
+def is_billed(email: str, account_type: str, limit: str = "NULL") -> Step:
+    """What staff told about an account."""
+    values = f"account_type = '{account_type}', credit_limit = {limit}"
+    return sql(f"UPDATE accounts_user SET {values} WHERE email = '{email}'")
+
+
+def days_old(days: int) -> Step:
+    """All that is kept is so much older."""
+
+    def step(visitor: Visitor) -> None:
+        visitor.stack.run(
+            "from datetime import timedelta; from django.db.models import F; "
+            "from billing.models import KeptStatement as K; "
+            f"K.objects.update(as_of=F('as_of') - timedelta(days={days}), tried_at=None)"
+        )
+
+    return step
+
+
+def prepaid(name: str, balance: str, says: str, **more: Any) -> State:
+    """Peter's first page with this balance."""
+    billed = is_billed(PETER, "prepaid")
+    steps = (billed, spending(balance, **PREPAID, **more), go("/"))
+    return row(f"home: prepaid {name}", *steps, by=PETER, says=says)
+
+
+def postpaid(name: str, balance: str, says: str, limit: str = "'-55'") -> State:
+    """Quinn's first page with this balance."""
+    billed = is_billed(QUINN, "postpaid", limit)
+    steps = (billed, spending(balance, **POSTPAID), go("/"))
+    return row(f"home: postpaid {name}", *steps, by=QUINN, says=says)
+
+
+def stale(name: str, path: str, failing: Step, says: str, **query: str) -> State:
+    """Quinn's page when the carrier fails three days after it answered."""
+    page, has = go(path, **query), spending("40", **POSTPAID)
+    return row(name, has, is_billed(QUINN, "prepaid"), page, days_old(3), failing, page, by=QUINN, says=says)
+
+
+QUIET = spending("5", **PREPAID, a_day="")
+A_PERIOD = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
+MONEY_STATES = (
+    prepaid("days left", "31.5", "in about 31 days"),
+    prepaid("a day left", "1.5", "in about 1 day (around"),
+    prepaid("hours left", "0.5", "within a day"),
+    prepaid("more than a year", "999.99", "in more than a year"),
+    prepaid("no estimate", "7", "nothing was charged in the last complete months", a_day=""),
+    prepaid("zero", "0", "There is no credit left."),
+    prepaid("below zero", "-3.21", "Your balance is below zero. A prepaid account stops there"),
+    postpaid("days left", "-20", "You have $35.00 left."),
+    postpaid("at the limit", "-55", "Your balance is at your credit limit"),
+    postpaid("below the limit", "-60", "Your balance is below your credit limit"),
+    postpaid("limit unknown", "12", "we do not know this limit, so we cannot say when", "NULL"),
+    postpaid("limit unknown and below zero", "-12", "so they may have stopped", "NULL"),
+    row(
+        "home: unknown type at zero",
+        is_billed(QUINN, ""),
+        spending("0", **POSTPAID),
+        go("/"),
+        by=QUINN,
+        says="If your account is prepaid",
+    ),
+    stale("home: older figures", "/", fault("customer_balance", "status"), "These are the last figures"),
+    stale(
+        "home: older figures and account gone",
+        "/",
+        fault("customer_balance", "status", status=404, message="No such customer"),
+        "These are the last figures",
+    ),
+    stale(
+        "statement: older figures",
+        "/statement/",
+        fault("customer_balance", "status", status=401),
+        "These are the last figures",
+        **A_PERIOD,
+    ),
+    row("statement: refreshed", go("/statement/", **A_PERIOD), REFRESH, by=ALICE, says="242.09"),
+    row("home: refreshed too often", QUIET, go("/"), *[REFRESH] * 7, by=PETER, says="Please wait a minute"),
+    row("home: no movement", QUIET, go("/"), by=PETER, says="In the last 3 complete months there was none"),
+    row(
+        "statement: no movement",
+        go("/"),
+        go("/statement/", from_date="2001-01-01", to_date="2001-01-31"),
+        by=ALICE,
+        says="The last month that we know had some is",
+    ),
+)

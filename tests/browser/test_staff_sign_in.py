@@ -1,0 +1,155 @@
+"""The admin's sign-in as its people see it: every page, in every look, and what typing does to the clock."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.admin import sign_in
+from tests.browser.chromium import AXE, LOOKS
+from tests.browser.stack import OPERATOR, PASSWORD, Stack
+from tests.conftest import code_of
+
+# Django's frame is Django's; what WCAG asks is asked of the whole page, and best practice of what is ours.
+WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
+  rules: {'target-size': {enabled: true}},
+  runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
+NEW = """
+from accounts.models import User
+user = User.objects.filter(email="new@example.com").first() or User(email="new@example.com")
+user.is_staff = True
+user.set_password("correct horse battery")
+user.save()
+"""
+
+
+def check(page: Page, name: str) -> None:
+    """No axe finding and nothing to scroll sideways, wide and narrow, light and dark."""
+    page.evaluate(AXE)
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.wait_for_timeout(300)  # Django's links change their colours slowly.
+        found = page.evaluate(WHOLE)["violations"]
+        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert told == [], (name, width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+        assert page.locator("h1").count() == 1, name
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+
+
+def enter_password(page: Page, stack: Stack, email: str) -> None:
+    page.goto(f"http://admin.localhost:{stack.port}/admin/")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_a_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, visit: Any) -> None:
+    stack.run(NEW)
+    visit[0].grant_permissions(["clipboard-read", "clipboard-write"])
+    enter_password(page, stack, "new@example.com")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set up your authenticator app")
+    check(page, "enrol")
+    key = "".join(page.locator(".staff-key span").all_inner_texts())
+    page.get_by_label("Code from your authenticator app").fill("12")
+    page.get_by_role("button", name="Set up this app").click()
+    expect(page.get_by_text("The code has 6 digits")).to_be_visible()
+    check(page, "enrol, wrong")
+    assert "".join(page.locator(".staff-key span").all_inner_texts()) == key
+    page.get_by_label("Code from your authenticator app").fill(code_of(key))
+    page.get_by_role("button", name="Set up this app").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Keep your recovery codes")
+    check(page, "codes")
+    codes = page.locator("[data-codes] li").all_inner_texts()
+    assert len(codes) == 10
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").split("\n") == codes
+    page.get_by_role("link", name="I have kept them: go on").click()
+    expect(page.locator("#user-tools")).to_contain_text("new@example.com")
+    page.get_by_role("button", name="Log out").click()
+    enter_password(page, stack, "new@example.com")
+    page.get_by_role("link", name="Use a recovery code instead").click()
+    check(page, "recovery")
+    page.get_by_label("Recovery code").fill(codes[0])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("9 are left")).to_be_visible()
+
+
+def test_the_pages_of_a_sign_in_are_right_in_every_look(page: Page, stack: Stack, watch: Any) -> None:
+    page.goto(f"http://admin.localhost:{stack.port}/admin/")
+    check(page, "password")
+    page.goto(f"http://admin.localhost:{stack.port}/admin/login/?why=idle-sent&next=/admin/portal/brand/")
+    expect(page.get_by_text("was not taken: nothing was changed")).to_be_visible()
+    check(page, "why")
+    enter_password(page, stack, OPERATOR)
+    check(page, "code")
+    watch.expect("status of 429")
+    for _ in range(5):
+        page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_text("This recovery code is not right")).to_be_visible()
+    check(page, "code, wrong")
+    page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Too many tries")
+    check(page, "too many")
+    stack.sql("DELETE FROM portal_attempt")
+
+
+PAST = """
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+for row in Session.objects.all():
+    session = SessionStore(row.session_key)
+    if "staff_proved" in session:
+        session["staff_NAME"] -= SECONDS
+        session.save()
+"""
+
+
+def let_pass(stack: Stack, name: str, seconds: int) -> None:
+    stack.run(PAST.replace("NAME", name).replace("SECONDS", str(seconds)))
+
+
+def test_ones_own_sign_in_and_the_fresh_proof_before_its_delicate_steps(page: Page, stack: Stack) -> None:
+    sign_in(page, stack)
+    page.get_by_role("link", name="Your sign-in").click()
+    check(page, "security")
+    let_pass(stack, "proved", 400)
+    page.get_by_role("button", name="Make new recovery codes").click()
+    expect(page.get_by_text("Nothing has been done yet.")).to_be_visible()
+    check(page, "proof")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Code from your authenticator app").fill(stack.app_code())
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Make new recovery codes").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Keep your recovery codes")
+    check(page, "new codes")
+    page.goto(f"http://admin.localhost:{stack.port}/admin/security/app/")
+    check(page, "replace")
+    page.goto(f"http://admin.localhost:{stack.port}/admin/password_change/")
+    check(page, "password change")
+
+
+def test_typing_into_a_long_form_keeps_one_signed_in(page: Page, stack: Stack) -> None:
+    page.clock.install()
+    sign_in(page, stack, "/admin/accounts/user/add/")
+    let_pass(stack, "seen", 14 * 60)
+    with page.expect_response("**/still-here/") as told:
+        page.clock.run_for(3 * 60 * 1000)
+        page.get_by_label("First name").press_sequentially("A long name")
+    assert told.value.status == 204
+    let_pass(stack, "seen", 14 * 60)
+    page.get_by_role("link", name="Your sign-in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your sign-in")
+
+
+def test_after_idle_minutes_the_sign_in_says_why_and_leads_back(page: Page, stack: Stack) -> None:
+    sign_in(page, stack, "/admin/security/")
+    let_pass(stack, "seen", 16 * 60)
+    page.get_by_role("button", name="Make new recovery codes").click()
+    expect(page.get_by_text("nothing had been done here for 15 minutes")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"next=/admin/security/&why=idle-sent"))
