@@ -111,9 +111,13 @@ def customers_import(
             raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
             plan.write()
-            counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
-            logger.info("customers imported", extra={"brand": brand.slug, **counts})
+            _log(brand, report.counts)
     return report
+
+
+def _log(brand: Brand, counts: Counts) -> None:
+    rows = {f"rows_{kind}": number for kind, number in vars(counts).items()}
+    logger.info("customers imported", extra={"brand": brand.slug, **rows})
 
 
 class _Plan:
