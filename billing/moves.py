@@ -95,21 +95,21 @@ def move_request(
     """
     if known := _known(operation, brand, customer):
         return known
-    seen = move_preview(brand=brand, customer=customer, amount=amount, by=by)
-    _must_confirm(seen, empties_partner_confirmed)
     move = Move(brand=brand, customer=customer, account_number=customer.account_number, amount=amount)
     move.description, move.operation, move.asked_by = description, operation, by
-    return _made(move, seen, by)
-
-
-def _made(move: Move, seen: Preview, by: User) -> Move:
-    move.state = State.WAITING if seen.second_person else State.DISPATCHED
     try:
-        _record(move, seen, by)
-    except IntegrityError as error:  # Another request was first: with this operation, or for this customer.
-        if known := _known(move.operation, move.brand, move.customer):
+        return _asked(move, by, empties_partner_confirmed)
+    except (MoveRefused, IntegrityError) as refusal:
+        if known := _known(operation, brand, customer):  # Another request has just begun this very move.
             return known
-        raise MoveRefused(_open_words()) from error
+        raise refusal if isinstance(refusal, MoveRefused) else MoveRefused(_open_words()) from refusal
+
+
+def _asked(move: Move, by: User, empties_partner_confirmed: bool) -> Move:
+    seen = move_preview(brand=move.brand, customer=move.customer, amount=move.amount, by=by)
+    _must_confirm(seen, empties_partner_confirmed)
+    move.state = State.WAITING if seen.second_person else State.DISPATCHED
+    _record(move, seen, by)
     return move if seen.second_person else dispatch(move)
 
 
