@@ -329,11 +329,3 @@ def test_no_file_ends_in_anything_but_rows_or_problems(data: bytes) -> None:
     assert all(set(row.cells) <= set(COLUMNS) for row in rows)
     assert all(problem.line > 1 for problem in found)
     assert all(isinstance(problem.reason, Words) for problem in found)
-
-
-def test_an_import_is_logged_with_its_counts(aurora: Brand, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "accounts.imports"):
-        customers_import(brand=aurora, data=(HEADER + "d@example.com,1,,\nx,2,,\n").encode(), keep_good=True)
-    (record,) = caplog.records
-    assert (record.brand, record.rows_created, record.rows_bad) == ("aurora", 1, 1)
-    assert "d@example.com" not in str(vars(record))
