@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 4
 _PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
 _GRACE = 2  # Seconds for which a claim outlasts the longest call.
+# In each process. Waiting for somebody else's call costs a thread too, which the bound on calls does not see:
+# without this one, a single customer's many tabs hold up everybody while the carrier hangs.
+MOST_WAITING = 10
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
 _TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
 
 
@@ -112,7 +116,12 @@ class Asking:
         """How it went for the row at this place, waited for until then; else as long as a call may last."""
         row = self.rows[place]
         if row in self.wanted and not self._is_mine(place):
-            self._wait_for_another(place, until)
+            if not _waiting.acquire(blocking=False):
+                return Ending("busy")
+            try:
+                self._wait_for_another(place, until)
+            finally:
+                _waiting.release()
         if place in self.told:
             return self.told[place]
         if place not in self.flights:

@@ -17,13 +17,21 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing import periods
+from billing.against import (
+    empties,
+    must_belong,
+    must_confirm,
+    must_have_number,
+    must_not_wait_for_another,
+    open_words,
+)
 from billing.dispatch import dispatch
 from billing.figures import figures_read
 from billing.ledger import move_event
 from billing.models import Move, MovePolicy
 from billing.policy import MoveRefused as MoveRefused
-from billing.policy import must_be_allowed, needs_second_person, policy_of
-from portal.admin_scope import brands_of
+from billing.policy import leaving, must_be_allowed, needs_second_person, policy_of
+from billing.upkeep import APPROVED_WITHIN
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -33,21 +41,30 @@ State = Move.State
 
 @dataclass(frozen=True)
 class Preview:
-    """What a move would do, by both balances as just read; in the brand's currency."""
+    """What a move would do, by both balances as just read; in the brand's currency.
+
+    `under_way` is what other moves may still take from the partner account beside it.
+    """
 
     customer_before: Decimal
     partner_before: Decimal
     customer_then: Decimal
     partner_then: Decimal
+    under_way: Decimal
     read_at: datetime
     second_person: bool
     empties_partner: bool
 
+    @property
+    def partner_at_worst(self) -> Decimal:
+        """The partner balance afterwards, if none of what is under way is in the one that was read."""
+        return self.partner_then - self.under_way
+
 
 def move_balances(*, brand: Brand, customer: User, by: User) -> tuple[Decimal, Decimal]:
     """The balances of customer and partner account, read now. Raises MoveRefused where one cannot be read."""
-    _must_belong(brand, customer, by)
-    _must_have_number(customer)
+    must_belong(brand, customer, by)
+    must_have_number(customer)
     month = periods.this_month(periods.today(brand))
     found = [figures_read(brand=brand, customer=who, period=month, refresh=True) for who in (customer, None)]
     amounts = [each.statement.closing_balance for each in found if each.statement and not each.trouble]
@@ -62,20 +79,22 @@ def move_preview(
     *, brand: Brand, customer: User, amount: Decimal, by: User, but: Move | None = None
 ) -> Preview:
     """What would happen now. Raises MoveRefused for whatever stands against it."""
-    _must_belong(brand, customer, by)
+    must_belong(brand, customer, by)
     policy = policy_of(brand)
     must_be_allowed(policy, amount=amount, by=by, but=but)
-    _must_not_wait_for_another(customer)
+    must_not_wait_for_another(customer, but)
+    read_at = timezone.now()
     customer_before, partner_before = move_balances(brand=brand, customer=customer, by=by)
-    partner_then = partner_before - amount
+    under_way = leaving(brand, read_at, but)
     return Preview(
         customer_before=customer_before,
         partner_before=partner_before,
         customer_then=customer_before + amount,
-        partner_then=partner_then,
-        read_at=timezone.now(),
+        partner_then=partner_before - amount,
+        under_way=under_way,
+        read_at=read_at,
         second_person=needs_second_person(policy, amount),
-        empties_partner=amount > 0 and partner_then <= 0,
+        empties_partner=empties(amount, partner_before - under_way),
     )
 
 
@@ -102,31 +121,30 @@ def move_request(
     except (MoveRefused, IntegrityError) as refusal:
         if known := _known(operation, brand, customer):  # Another request has just begun this very move.
             return known
-        raise refusal if isinstance(refusal, MoveRefused) else MoveRefused(_open_words()) from refusal
+        raise refusal if isinstance(refusal, MoveRefused) else MoveRefused(open_words()) from refusal
 
 
-def _asked(move: Move, by: User, empties_partner_confirmed: bool) -> Move:
+def _asked(move: Move, by: User, confirmed: bool) -> Move:
     seen = move_preview(brand=move.brand, customer=move.customer, amount=move.amount, by=by)
-    _must_confirm(seen, empties_partner_confirmed)
-    move.state = State.WAITING if seen.second_person else State.DISPATCHED
-    _record(move, seen, by)
-    return move if seen.second_person else dispatch(move)
+    must_confirm(seen.empties_partner, confirmed)
+    _record(move, seen, by, confirmed)
+    return move if move.state == State.WAITING else dispatch(move)
 
 
 def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirmed: bool = False) -> Move:
     """A second person approves, and the move is made. Raises MoveRefused; then it goes on waiting."""
     if by.pk == move.asked_by_id:
         raise MoveRefused(_("Somebody else than the person who asked for a move has to approve it."))
-    if move.state != State.WAITING:
+    if move.state != State.WAITING or timezone.now() - move.asked_at > APPROVED_WITHIN:
         raise MoveRefused(_("This move does not wait for approval any more."))
     seen = move_preview(brand=brand, customer=move.customer, amount=move.amount, by=by, but=move)
-    _must_confirm(seen, empties_partner_confirmed)
+    must_confirm(seen.empties_partner, empties_partner_confirmed)
     if move.customer.account_number != move.account_number:
         raise MoveRefused(_("The customer's account number has changed since; decline this move."))
     try:
-        approved = _approve(move, seen, by)
+        approved = _approve(move, seen, by, empties_partner_confirmed)
     except IntegrityError as error:
-        raise MoveRefused(_open_words()) from error
+        raise MoveRefused(open_words()) from error
     if not approved:
         raise MoveRefused(_("Somebody else has just decided about this move."))
     return dispatch(move)
@@ -134,7 +152,7 @@ def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirme
 
 def move_decline(*, brand: Brand, move: Move, by: User, note: str) -> Move:
     """Somebody decides against a waiting move; whoever asked for it may take it back too."""
-    _must_belong(brand, move.customer, by)
+    must_belong(brand, move.customer, by)
     return _end(move, (State.WAITING,), State.DECLINED, by, note)
 
 
@@ -150,41 +168,6 @@ def move_resolve(*, brand: Brand, move: Move, by: User, happened: bool, note: st
     return _end(move, Move.OPEN, state, by, note, "customer_after", "partner_after", "resolved_by")
 
 
-# --- What stands against a move -------------------------------------------------------------------
-
-
-def _must_belong(brand: Brand, customer: User, by: User) -> None:
-    if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
-        raise MoveRefused(_("There is no such customer."))
-
-
-def _must_have_number(customer: User) -> None:
-    if not customer.account_number:
-        raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
-
-
-def _open_words() -> str:
-    return _(
-        "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
-    )
-
-
-def _must_not_wait_for_another(customer: User) -> None:
-    if Move.objects.filter(customer=customer, state__in=Move.OPEN).exists():
-        raise MoveRefused(_open_words())
-
-
-def _must_confirm(seen: Preview, confirmed: bool) -> None:
-    if seen.empties_partner and not confirmed:
-        raise MoveRefused(
-            _(
-                "This would take the partner balance to zero or below, and cut off all customers of the "
-                "brand. It needs a confirmation of its own."
-            ),
-            needs="empties_partner",
-        )
-
-
 def _known(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
     move = Move.objects.filter(operation=operation).first()
     if move and (move.brand_id, move.customer_id) != (brand.pk, customer.pk):
@@ -195,19 +178,20 @@ def _known(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
 # --- What is recorded -----------------------------------------------------------------------------
 
 
-def _record(move: Move, seen: Preview, by: User) -> None:
+def _record(move: Move, seen: Preview, by: User, confirmed: bool) -> None:
     """Store the move, checked once more under the brand's lock. Raises IntegrityError or MoveRefused."""
     with transaction.atomic(durable=True):
-        must_be_allowed(_locked_policy(move.brand), amount=move.amount, by=by)
+        rules = _checked_again(move, seen, by, confirmed)
+        move.state = State.WAITING if needs_second_person(rules, move.amount) else State.DISPATCHED
         move.asked_at = timezone.now()
         _dispatched(move, seen)
         move.save()
         move_event(move, by)
 
 
-def _approve(move: Move, seen: Preview, by: User) -> bool:
+def _approve(move: Move, seen: Preview, by: User, confirmed: bool) -> bool:
     with transaction.atomic(durable=True):
-        must_be_allowed(_locked_policy(move.brand), amount=move.amount, by=by, but=move)
+        _checked_again(move, seen, by, confirmed)
         move.state, move.approved_by = State.DISPATCHED, by
         _dispatched(move, seen)
         names = ("state", "approved_by", "dispatched_at", "customer_before", "partner_before")
@@ -223,10 +207,16 @@ def _dispatched(move: Move, seen: Preview) -> None:
     move.dispatched_at = timezone.now() if move.state == State.DISPATCHED else None
 
 
-def _locked_policy(brand: Brand) -> MovePolicy:
+def _checked_again(move: Move, seen: Preview, by: User, confirmed: bool) -> MovePolicy:
     """Under the brand's lock, so that of two moves at once the second counts the first."""
-    policy_of(brand)
-    return MovePolicy.objects.select_related("brand").select_for_update(of=("self",)).get(brand=brand)
+    policy_of(move.brand)
+    rows = MovePolicy.objects.select_related("brand").select_for_update(of=("self",))
+    rules = rows.get(brand=move.brand)
+    must_be_allowed(rules, amount=move.amount, by=by, but=move)
+    must_not_wait_for_another(move.customer, move)
+    left = seen.partner_before - leaving(move.brand, seen.read_at, move)
+    must_confirm(empties(move.amount, left), confirmed)
+    return rules
 
 
 def _end(move: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:

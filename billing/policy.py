@@ -1,11 +1,12 @@
 """What moves of funds a brand allows: limits, the stop after a strange answer, and moving back."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -65,11 +66,28 @@ def _is_trial(amount: Decimal, by: User) -> bool:
 
 
 def moved_today(brand: Brand, but: Move | None = None) -> Decimal:
-    """What was moved in the last 24 hours, either way, unknown and waiting moves included."""
-    counted = Move.objects.filter(brand=brand, state__in=Move.COUNTED, asked_at__gt=timezone.now() - DAY)
-    if but:
-        counted = counted.exclude(pk=but.pk)
-    return counted.aggregate(sum=Sum(Abs("amount")))["sum"] or Decimal(0)
+    """What was moved in the last 24 hours, either way, unknown and waiting moves included.
+
+    A move that was approved counts from then on, which is up to a day after it was asked for.
+    """
+    since = timezone.now() - DAY
+    counted = Move.objects.filter(brand=brand, state__in=Move.COUNTED, asked_at__gt=since - DAY)
+    return _sum(counted.filter(Q(asked_at__gt=since) | Q(dispatched_at__gt=since)), but)
+
+
+def leaving(brand: Brand, since: datetime, but: Move | None = None) -> Decimal:
+    """What other moves may take from the partner account that a balance read since then does not show.
+
+    That reading may have been begun for somebody else, by as much earlier as a call lasts.
+    """
+    began = since - timedelta(seconds=settings.CARRIER_TIMEOUTS.total)
+    late = Q(state=Move.State.DONE, ended_at__gt=began) | Q(state__in=Move.OPEN)
+    return _sum(Move.objects.filter(late, brand=brand, amount__gt=0), but)
+
+
+def _sum(moves: QuerySet[Move], but: Move | None) -> Decimal:
+    rows = moves.exclude(pk=but.pk) if but else moves
+    return rows.aggregate(sum=Sum(Abs("amount")))["sum"] or Decimal(0)
 
 
 def needs_second_person(policy: MovePolicy, amount: Decimal) -> bool:

@@ -11,6 +11,12 @@ CREATE = {
         f"CREATE TRIGGER {TABLE}_no_{verb.lower()} BEFORE {verb} ON {TABLE} "
         f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"
         for verb in ("UPDATE", "DELETE")
+    ]
+    # INSERT OR REPLACE deletes the former row without asking the trigger above.
+    + [
+        f"CREATE TRIGGER {TABLE}_no_replace BEFORE INSERT ON {TABLE} "  # noqa: S608
+        f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id) "
+        f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"
     ],
     "postgresql": [
         f"CREATE FUNCTION {TABLE}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
@@ -22,6 +28,6 @@ CREATE = {
     ],
 }
 DROP = {
-    "sqlite": [f"DROP TRIGGER IF EXISTS {TABLE}_no_{verb}" for verb in ("update", "delete")],
+    "sqlite": [f"DROP TRIGGER IF EXISTS {TABLE}_no_{verb}" for verb in ("update", "delete", "replace")],
     "postgresql": [f"DROP FUNCTION IF EXISTS {TABLE}_refuse() CASCADE"],
 }

@@ -13,7 +13,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from billing import kept
+from billing import asking, kept
 from billing.figures import balance_read, figures_read, figures_stream
 from billing.models import KeptStatement
 from billing.periods import Period, complete_months, this_month, today
@@ -148,6 +148,19 @@ def test_ten_readers_at_once_share_one_failure(threads, failing_slowly, alice):
     found = at_once(10, lambda nth: read(alice))
     assert {(each.statement, each.trouble) for each in found} == {(None, "down")}
     assert len(calls) == CarrierCall.objects.count() == 1
+
+
+def test_readers_beyond_a_bound_do_not_wait_for_a_carrier_that_hangs(threads, simulator, alice):
+    simulator.fault("customer_balance", "hang")
+
+    def timed(nth):
+        began = time.monotonic()
+        return read(alice).trouble, time.monotonic() - began
+
+    found = at_once(1 + asking.MOST_WAITING + 4, timed)
+    at_once_told = [trouble for trouble, seconds in found if seconds < 1.5]
+    assert at_once_told == ["busy"] * 4
+    assert CarrierCall.objects.count() == 1
 
 
 def test_two_refreshes_at_once_make_one_call_and_both_get_what_is_new(threads, simulator, alice):

@@ -396,7 +396,8 @@ def test_limits_per_move_and_per_day(simulator: Simulator, carl: User, sam: User
     with pytest.raises(MoveRefused, match="24 hours"):
         ask(carl, sam, "2.01")
     assert ask(carl, sam, "2").outcome == State.DONE
-    Move.objects.update(asked_at=timezone.now() - timedelta(hours=25))
+    yesterday = timezone.now() - timedelta(hours=25)
+    Move.objects.update(asked_at=yesterday, dispatched_at=yesterday)
     assert ask(carl, sam, "10").outcome == State.DONE
 
 

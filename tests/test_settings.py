@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import runpy
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -302,3 +303,11 @@ def test_several_workers_with_redis_are_fine(settings):
     assert workers_share_limits() == []
     settings.REDIS_URL = ""
     assert [message.id for message in workers_share_limits()] == ["portal.E002"]
+
+
+def test_sqlite_has_a_commit_on_the_disk_before_it_says_so(read, tmp_path):
+    database = read(DATABASE_URL=f"sqlite:///{tmp_path / 'portal.sqlite3'}")["DATABASES"]["default"]
+    with sqlite3.connect(":memory:") as file:
+        file.executescript(database["OPTIONS"]["init_command"])
+        [level] = file.execute("PRAGMA synchronous").fetchone()
+    assert level == 2  # FULL.

@@ -69,6 +69,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{whither} {customer.account_number}: {abs(amount)} {brand.currency}")
         self.stdout.write(f"  customer  {seen.customer_before} → {seen.customer_then}")
         self.stdout.write(f"  partner   {seen.partner_before} → {seen.partner_then}")
+        if seen.under_way:
+            self.stdout.write(f"  other moves may take up to {seen.under_way} more from it")
         if input("Move it? Type yes: ").strip() != "yes":
             raise CommandError("nothing was sent.")
 
