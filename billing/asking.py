@@ -137,7 +137,7 @@ class Asking:
         return place in self.flights or place in self.told
 
     def _is_there(self, row: KeptStatement) -> bool:
-        if row.as_of is not None and row.as_of >= self.began:
+        if row.as_of is not None and row.tried_at and row.tried_at >= self.began and not row.trouble:
             return True
         return row not in self.forced and kept.is_fresh(row, self.day)
 
@@ -163,7 +163,7 @@ class Asking:
             return Ending(trouble, error.retry_after if isinstance(error, RateLimited) else None)
         if not statement.sums_hold:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        kept.store(row, statement, at=sent.at, running=row.to_date >= self.day)
+        kept.store(row, statement, at=sent.asked, running=row.to_date >= self.day)
         return Ending()
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 State = Move.State
 # Stored in English, translated where it is shown.
 WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
+LATE = gettext_noop("A move that was found not done was done after all: the carrier's answer came late.")
 # A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
 _LATEST = timedelta(seconds=20)
 
@@ -98,10 +99,15 @@ def _ended(move: Move, state: State, why: str, status: int | None = None) -> Mov
 
 
 def _too_late(move: Move) -> Move:
-    """A person has decided before the answer came: what they said stays, and what came is written down."""
+    """A person has decided before the answer came: what they said stays, and what came is written down.
+
+    Where that is the opposite of what they said, moves are stopped: the next one might be the second.
+    """
     came = move.state
     move.refresh_from_db()
     move_event(move, None, f"an answer came after that: {came}")
+    if (came, move.state) == (State.DONE, State.FOUND_NOT_DONE):
+        moves_stop(brand=move.brand, why=LATE)
     logger.error("move of funds: late answer", extra={"operation": str(move.operation), "outcome": came})
     return move
 

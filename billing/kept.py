@@ -83,7 +83,7 @@ def _create(row: KeptStatement, until: datetime) -> bool:
 
 
 def store(row: KeptStatement, statement: Statement, *, at: datetime, running: bool) -> None:
-    """Keep what came at that moment, and give the claim back; `running`: the period was not over."""
+    """Keep what was asked for at that moment, and give the claim back; `running`: the period was not over."""
     row.figures = {name: f"{amount:f}" for name, amount in asdict(statement).items()}
     row.as_of, row.running, row.trouble, row.tried_at = at, running, "", timezone.now()
     give_back(row, "figures", "as_of", "running", "trouble", "tried_at")

@@ -65,14 +65,21 @@ def move_balances(*, brand: Brand, customer: User, by: User) -> tuple[Decimal, D
     """The balances of customer and partner account, read now. Raises MoveRefused where one cannot be read."""
     must_belong(brand, customer, by)
     must_have_number(customer)
-    month = periods.this_month(periods.today(brand))
-    found = [figures_read(brand=brand, customer=who, period=month, refresh=True) for who in (customer, None)]
-    amounts = [each.statement.closing_balance for each in found if each.statement and not each.trouble]
-    if len(amounts) != len(found):
-        raise MoveRefused(
-            _("The carrier does not tell both balances at the moment, so nothing was sent. Try again later.")
-        )
-    return amounts[0], amounts[1]
+    return _read_now(brand, customer), _read_now(brand, None)
+
+
+def _read_now(brand: Brand, whose: User | None) -> Decimal:
+    """Of a question asked from now on: one that somebody else asked before may miss the latest move."""
+    began, month = timezone.now(), periods.this_month(periods.today(brand))
+    for _try in range(3):  # The first ones may have waited for somebody else's answer.
+        found = figures_read(brand=brand, customer=whose, period=month, refresh=True)
+        if not found.statement or found.trouble:
+            break
+        if found.as_of and found.as_of >= began:
+            return found.statement.closing_balance
+    raise MoveRefused(
+        _("The carrier does not tell both balances at the moment, so nothing was sent. Try again later.")
+    )
 
 
 def move_preview(

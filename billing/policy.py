@@ -4,7 +4,6 @@ import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Abs
@@ -76,12 +75,8 @@ def moved_today(brand: Brand, but: Move | None = None) -> Decimal:
 
 
 def leaving(brand: Brand, since: datetime, but: Move | None = None) -> Decimal:
-    """What other moves may take from the partner account that a balance read since then does not show.
-
-    That reading may have been begun for somebody else, by as much earlier as a call lasts.
-    """
-    began = since - timedelta(seconds=settings.CARRIER_TIMEOUTS.total)
-    late = Q(state=Move.State.DONE, ended_at__gt=began) | Q(state__in=Move.OPEN)
+    """What other moves may take from the partner account that a balance asked for since does not show."""
+    late = Q(state=Move.State.DONE, ended_at__gt=since) | Q(state__in=Move.OPEN)
     return _sum(Move.objects.filter(late, brand=brand, amount__gt=0), but)
 
 

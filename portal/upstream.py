@@ -45,7 +45,7 @@ class Call:
 
     def send(self) -> "Sent":
         """Make the call; it ends within 15 seconds, and never raises UpstreamError."""
-        began = time.monotonic()
+        asked, began = timezone.now(), time.monotonic()
         outcome: Answer | UpstreamError
         try:
             outcome = voipline_call(self.carrier(), self.method, **self.values)
@@ -53,16 +53,17 @@ class Call:
             outcome = Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}")
         except UpstreamError as error:
             outcome = error
-        return Sent(self, outcome, round((time.monotonic() - began) * 1000), timezone.now())
+        return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A call that has been made, how it ended, and when."""
+    """A call that has been made, how it ended, and when: `asked` at its beginning, `at` at its end."""
 
     call: Call
     outcome: Answer | UpstreamError
     milliseconds: int
+    asked: datetime
     at: datetime
 
     def answer(self) -> Answer:

@@ -1,5 +1,6 @@
 """What changes between two looks at a move: other moves, the rules, whose account it is, the time of day."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import moves, policy
-from billing.models import Move, MoveEvent, MovePolicy
+from billing.figures import figures_read
+from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
 from billing.moves import MoveRefused
+from billing.periods import this_month, today
 from portal.models import Brand
 from tests.conftest import Simulator
 from tests.journey import at_once, database_for_threads
@@ -103,6 +106,24 @@ def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
     with pytest.raises(MoveRefused, match="confirmation of its own"):
         ask(other, sam, str(amount))
     assert ask(other, sam, str(amount), empties_partner_confirmed=True).outcome == State.DONE
+
+
+def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
+    threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    simulator.fault("customer_balance", "slow", seconds=1, times=1)
+
+    def job(nth: int) -> Any:
+        if not nth:
+            month = this_month(today(aurora))
+            return figures_read(brand=aurora, customer=carl, period=month, refresh=True)
+        time.sleep(0.4)
+        return timezone.now(), moves.move_balances(brand=aurora, customer=carl, by=sam)
+
+    shared, (began, balances) = at_once(2, job)
+    assert shared.as_of < began < KeptStatement.objects.get(customer=carl).as_of
+    assert balances[0] == 10
+    assert len(simulator.calls("customer_balance")) == 2
 
 
 def test_rules_that_change_while_balances_are_read_hold_for_the_move(

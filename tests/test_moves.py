@@ -354,6 +354,17 @@ def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_
     assert "an answer came after that: done" in MoveEvent.objects.last().note
 
 
+@pytest.mark.parametrize(("happened", "stops"), [(False, True), (True, False)])
+def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
+    simulator: Simulator, carl: User, sam: User, happened: bool, stops: bool
+) -> None:
+    move = unknown(simulator, carl, sam)
+    late = Move.objects.get(pk=move.pk)
+    moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
+    dispatch._ended(late, State.DONE, "")
+    assert policy.policy_of(carl.brand).stopped_why == (dispatch.LATE if stops else "")
+
+
 def test_the_staff_and_the_operators_are_told_of_an_unknown_move_once(
     simulator: Simulator, carl: User, sam: User, operator: User, borealis: Brand
 ) -> None:

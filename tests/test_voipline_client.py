@@ -515,6 +515,20 @@ def test_a_name_that_resolves_too_late_sends_nothing(server, monkeypatch):
     assert not any(server.received)
 
 
+def test_nothing_departs_after_the_deadline_though_nobody_has_given_up_yet(server, carrier, monkeypatch):
+    connect = transport.Flight.board
+
+    def stopped_meanwhile(flight, sock):
+        connect(flight, sock)
+        flight._deadline = time.monotonic() - 60  # As after SIGSTOP, a minute and SIGCONT.
+
+    monkeypatch.setattr(transport.Flight, "board", stopped_meanwhile)
+    error = failed(carrier)
+    assert type(error) is Unreachable
+    assert not error.may_have_happened
+    assert not any(server.received)
+
+
 def test_calls_in_flight_are_bounded_even_when_nobody_waits(server, monkeypatch):
     stop = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: stop.wait(5) and [])

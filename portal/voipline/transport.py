@@ -43,10 +43,12 @@ class Abandoned(Exception):
 class Flight:
     """One exchange, shared by the caller who waits and the thread that works.
 
-    It is connecting until `depart`, then sending. Each step and `abandon` exclude one another.
+    It is connecting until `depart`, then sending. Each step and `abandon` exclude one another. After the
+    deadline nothing departs, though nobody has abandoned it: a process that was stopped goes on in any order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
         self._lock = threading.Lock()
         self._landed = threading.Event()
         self._line: socket.socket | None = None
@@ -64,7 +66,7 @@ class Flight:
     def depart(self) -> None:
         """The first byte is about to be handed to the socket."""
         with self._lock:
-            if self._abandoned:
+            if self._abandoned or time.monotonic() > self._deadline:
                 raise Abandoned
             self.sent = True
 
@@ -107,7 +109,7 @@ def fly(request: PreparedRequest, timeouts: Timeouts, deadline: float) -> Reply 
     gate = _gate(request)
     if not gate.acquire(blocking=False):
         return Fault(False, "too many calls are waiting on the carrier")
-    flight = Flight()
+    flight = Flight(deadline)
 
     def work() -> None:
         outcome = _outcome(lambda: exchange.run(flight, request, timeouts))
