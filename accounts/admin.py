@@ -42,7 +42,8 @@ class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, Us
     """
 
     staff_may = ("view", "add", "change")
-    list_display = ("email", "page", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display = ("page", "email", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display_links = ("email",)
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (
         "email",

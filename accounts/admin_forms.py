@@ -50,6 +50,7 @@ class CustomerForm(PersonForm):
         super().__init__(*args, **kwargs)
         self.fields["account_number"].validators.append(_account_number)
         self.fields["credit_limit"].validators.append(at_most_zero)
+        self.fields["credit_limit"].widget.attrs["dir"] = "ltr"  # The sign stands before the number.
 
     def clean(self) -> dict[str, Any]:
         """An account number belongs to one customer of a brand."""

@@ -144,7 +144,7 @@ class ConfirmForm(BrandForm):
                 "dir": "ltr",
             }
         ),
-        help_text=_("It stands in the mail we sent you."),
+        help_text=_("It is in the mail we sent you."),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from accounts.history import label_of
-from accounts.imports import BAD, CREATE, UNCHANGED, UPDATE, Report, RowReport
+from accounts.imports import BAD, CREATE, UNCHANGED, UPDATE, Change, Report, RowReport
 from portal.words import spoken
 
 SHOWN = 500
@@ -27,6 +27,11 @@ def report_context(report: Report) -> dict[str, Any]:
     }
 
 
+def _says_more(row: RowReport, change: Change) -> bool:
+    """A new customer's number has a column of its own."""
+    return row.what != CREATE or change.name != "account_number"
+
+
 def _shown(row: RowReport) -> dict[str, Any]:
     return {
         "line": row.line,
@@ -35,5 +40,9 @@ def _shown(row: RowReport) -> dict[str, Any]:
         "email": row.email,
         "account_number": row.account_number,
         "problems": [(problem.column, spoken(problem.reason)) for problem in row.problems],
-        "changes": [(label_of(change.name), change.old, change.new) for change in row.changes],
+        "changes": [
+            (label_of(change.name), change.old, change.new)
+            for change in row.changes
+            if _says_more(row, change)
+        ],
     }

@@ -111,9 +111,13 @@ def customers_import(
             raise ImportRefused([problem for row in report.rows for problem in row.problems])
         if not dry_run:
             plan.write()
-            counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
-            logger.info("customers imported", extra={"brand": brand.slug, **counts})
+            _log(brand, report)
     return report
+
+
+def _log(brand: Brand, report: Report) -> None:
+    counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
+    logger.info("customers imported", extra={"brand": brand.slug, **counts})
 
 
 class _Plan:

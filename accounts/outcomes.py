@@ -31,6 +31,10 @@ MEANINGS: dict[str, tuple[str, Promise]] = {
     "already_confirmed": (ALL, _("This e-mail address is confirmed already. You can sign in.")),
 }
 REFUSED = _("Your details were not accepted. Please check them; if they are right, ask our support.")
+OPEN_REFUSED = _(
+    "The telephone system refused to open your account. Nothing in it was changed. If you typed its password "
+    "here, check it; otherwise please ask our support."
+)
 
 ACCOUNT_GONE = _(
     "The telephone system does not find your telephone account. It may have been closed or have got another "
@@ -159,17 +163,17 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
         said = [error.user_message] if isinstance(error, Rejected) and not error.meaning else []
         return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
     if isinstance(error, Rejected):
-        return _refused(error)
+        return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
     if isinstance(error, RateLimited):
         return unavailable(BUSY, retry_after=error.retry_after or 60)
     return unavailable(UNAVAILABLE)
 
 
-def _refused(error: Rejected) -> Outcome:
+def _refused(error: Rejected, otherwise: Promise) -> Outcome:
     if error.meaning in MEANINGS:
         return refused(error.meaning)
     if "google_captcha" in error.fields:
         return refused("captcha_failed")
     said = "" if error.user_message in _PHRASES else error.user_message
-    general = [said] if said else [] if error.fields else [str(REFUSED)]
+    general = [said] if said else [] if error.fields else [str(otherwise)]
     return Outcome("refused", {**error.fields, **({ALL: general} if general else {})})

@@ -13,27 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
 from billing.move_words import amount_words, direction_words, outcome_words
-from portal.admin_scope import ScopedAdmin, brands_of, is_operator
+from portal.admin_scope import BrandFilter, ScopedAdmin, is_operator
 from portal.admin_site import site
-
-
-class OwnBrandFilter(admin.SimpleListFilter):
-    """Moves of one of one's own brands."""
-
-    title = _("brand")
-    parameter_name = "brand"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One's own brands by name."""
-        return [(str(pk), name) for pk, name in brands_of(request.user).values_list("pk", "name")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Move]) -> QuerySet[Move]:
-        """A brand that is not offered has no moves."""
-        value = self.value()
-        if not value:
-            return queryset
-        offered = {choice for choice, _name in self.lookup_choices}
-        return queryset.filter(brand=int(value)) if value in offered else queryset.none()
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -64,7 +45,7 @@ class MoveAdmin(ScopedAdmin):
     """Everybody looks, nobody changes: moves are made, decided and resolved on pages of their own."""
 
     list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by", "approved_by")
-    list_filter = (OwnBrandFilter, OutcomeFilter, "asked_at")
+    list_filter = (BrandFilter, OutcomeFilter, "asked_at")
     search_fields = ("account_number", "description", "customer__email")
     search_help_text = _("Account number, description, the customer’s e-mail address, or an operation.")
     actions = None

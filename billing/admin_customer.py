@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import POSTPAID, User
@@ -67,7 +67,7 @@ def _page(request: HttpRequest, customer: User, figures: Figures | None) -> Http
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": customer.get_full_name() or customer.email,
-        "subtitle": gettext("Customer"),
+        "subtitle": str(customer.brand),
         "customer": customer,
         "brand": customer.brand,
         "figures": figures,

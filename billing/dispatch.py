@@ -120,4 +120,6 @@ def _learn(move: Move, limit: Decimal) -> None:
     partner = figures_read(brand=move.brand, customer=None, period=month, refresh=True)
     if partner.statement and not partner.trouble:
         move.partner_after = partner.statement.closing_balance
-        Move.objects.filter(pk=move.pk).update(partner_after=move.partner_after)
+        with transaction.atomic(durable=True):
+            Move.objects.filter(pk=move.pk).update(partner_after=move.partner_after)
+            move_event(move, None, "the partner balance after it")

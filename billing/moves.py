@@ -121,23 +121,22 @@ def move_request(
     """
     if known := _known(operation, brand, customer):
         return known
-    seen = move_preview(brand=brand, customer=customer, amount=amount, by=by)
-    must_confirm(seen.empties_partner, empties_partner_confirmed)
     move = Move(brand=brand, customer=customer, account_number=customer.account_number, amount=amount)
     move.description, move.operation, move.asked_by = description, operation, by
-    return _made(move, seen, by, empties_partner_confirmed)
-
-
-def _made(move: Move, seen: Preview, by: User, confirmed: bool) -> Move:
     try:
-        _record(move, seen, by, confirmed)
-    except (IntegrityError, MoveRefused) as error:
-        # Another request may have been first: with this operation, or for this customer.
-        if known := _known(move.operation, move.brand, move.customer):
+        return _asked(move, by, empties_partner_confirmed)
+    except (MoveRefused, IntegrityError) as refusal:
+        if known := _known(operation, brand, customer):  # Another request has just begun this very move.
             return known
-        if isinstance(error, MoveRefused):
+        if isinstance(refusal, MoveRefused):
             raise
-        raise MoveRefused(open_words()) from error
+        raise MoveRefused(open_words()) from refusal
+
+
+def _asked(move: Move, by: User, confirmed: bool) -> Move:
+    seen = move_preview(brand=move.brand, customer=move.customer, amount=move.amount, by=by)
+    must_confirm(seen.empties_partner, confirmed)
+    _record(move, seen, by, confirmed)
     return move if move.state == State.WAITING else dispatch(move)
 
 

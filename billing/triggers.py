@@ -14,7 +14,7 @@ CREATE = {
     ]
     # INSERT OR REPLACE deletes the former row without asking the trigger above.
     + [
-        f"CREATE TRIGGER {TABLE}_no_replace BEFORE INSERT ON {TABLE} "  # noqa: S608
+        f"CREATE TRIGGER {TABLE}_no_replace BEFORE INSERT ON {TABLE} "  # noqa: S608  # nosec B608
         f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id) "
         f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END"
     ],

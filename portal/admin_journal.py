@@ -142,7 +142,7 @@ class CarrierCallAdmin(ScopedAdmin):
         """Whom it was about, with their page."""
         if call.customer is None:
             return None
-        url = reverse("admin:accounts_user_change", args=(call.customer.pk,))
+        url = reverse("billing_admin:customer", args=(call.customer.pk,))
         return format_html('<a href="{}">{}</a>', url, call.customer)
 
     @admin.display(description=_("Outcome"))

@@ -33,6 +33,7 @@ class CarrierCall(models.Model):
         indexes = (
             models.Index(fields=("at",), name="call_by_time"),
             models.Index(fields=("brand", "at"), name="call_by_brand"),
+            models.Index(fields=("operation",), condition=~models.Q(operation=""), name="call_by_operation"),
         )
         verbose_name = _("call to the carrier")
         verbose_name_plural = _("calls to the carrier")

@@ -43,7 +43,8 @@ def send(client: Client, path: str, data: dict[str, str], **headers: str) -> Htt
 
 def words(response: HttpResponse) -> str:
     """What a page says, without its marks."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.content.decode())).split())
+    text = re.sub(r'<span class="whole">([^<]*)</span>', r"\1", response.content.decode())
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
 
 def value_of(response: HttpResponse, name: str) -> str | None:

@@ -41,6 +41,8 @@ def plant(aurora: Brand, borealis: Brand, operator: User) -> World:
     other = _brand(borealis, stan)
     own = _rows(aurora, "aurora", sam, None)
     foreign = _rows(other, MARK, stan, FOREIGN_PKS)
+    # Of the time when Sam worked for Borealis.
+    CustomerImport.objects.update(by=sam)
     for by in (operator, stan, sam):  # Sam has worked for Borealis before.
         _log(by, foreign["accounts.User"])
         _log(by, foreign["portal.Brand"])
@@ -150,7 +152,12 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
         ),
         MovePolicy.objects.create(brand=brand, stopped_why=f"{mark} why", stopped_at=now),
         CustomerImport.objects.create(
-            brand=brand, by=person, name=f"{mark}.csv", data=f"email\nx@{mark}.example".encode(), made_at=now
+            **row_pk,
+            brand=brand,
+            by=person,
+            name=f"{mark}.csv",
+            data=f"email,account_number\nx@{mark}.example,{mark}-7".encode(),
+            made_at=now,
         ),
     ]
     return {row._meta.label: row for row in made}

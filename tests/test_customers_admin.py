@@ -379,8 +379,9 @@ def test_customers_without_a_number_are_one_click_away_with_their_count(
 
 
 def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
-    desk: Client, browse: Browse, alice: User, bob: User
+    desk: Client, browse: Browse, alice: User, bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "accounts.access")
     customer, other, mailbox = browse(AURORA), browse(AURORA), browse(AURORA)
     sign_in(customer, alice.email)
     sign_in(other, bob.email)
@@ -404,6 +405,7 @@ def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
     assert answers[0] == answers[1]
     assert mail.outbox[0].subject == mail.outbox[1].subject
     assert told(alice) == ["Disabled: signed out everywhere, and cannot sign in."]
+    assert [vars(record).get("customers") for record in caplog.records[:1]] == [[alice.pk]]
 
 
 def test_whoever_is_enabled_again_signs_in_anew(desk: Client, browse: Browse, alice: User) -> None:

@@ -176,7 +176,7 @@ def test_when_our_records_fail_in_the_middle_the_page_ends_in_a_sentence(simulat
         page = html.unescape(b"".join([*shown, *chunks]).decode())
     assert len(rows(page)) < 12
     assert "Not all months could be shown." in page
-    assert "What stands in the table is right" in page
+    assert "What you see in the table is right" in page
     assert response.headers["X-Request-ID"] in page
     assert page.index("</tbody>") < page.index("Not all months")
     assert page.rstrip().endswith("</html>")

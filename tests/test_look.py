@@ -27,10 +27,10 @@ FIGURES = "opening_balance payments adjustments call_charges other_charges total
 
 
 def schemes() -> list[dict[str, str]]:
-    """The colours of portal.css: light, then dark."""
-    light, dark = CSS.split("@media (prefers-color-scheme: dark)", 1)
-    first = dict(re.findall(r"--([a-z-]+): (#\w{6});", light))
-    return [first, first | dict(re.findall(r"--([a-z-]+): (#\w{6});", dark))]
+    """The colours of portal.css: light, then dark; those of paper, which come last, are on no screen."""
+    roots = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    light, dark, _paper = (dict(re.findall(r"--([a-z-]+): (#\w{6});", root)) for root in roots)
+    return [light, light | dark]
 
 
 SCHEMES = schemes()

@@ -180,8 +180,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         process, carrier = start_simulator()
         stack.callback(stop_simulator, process)
         portal = Stack(carrier, port, tmp / "portal.log", (AURORA_PHONE,))
+        portal.database = stack.enter_context(_database(tmp))
         environment = {
-            **_environment(portal, stack.enter_context(_database(tmp))),
+            **_environment(portal, portal.database),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
             "WEB_THREADS": "4",

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +19,11 @@ from accounts.models import User
 from portal.admin_site import site
 from portal.models import Brand
 from tests.conftest import ADMIN
-from tests.scope_world import MARK, MISSING, World, foreign_rows, plant
+from tests.scope_world import FOREIGN_PKS, MARK, MISSING, World, foreign_rows, plant
 
 Browse = Callable[..., Client]
 
-# Which model's row an address is about, where Django's own scheme of addresses does not say so.
+# Which models' rows an address is about, where Django's own scheme of addresses does not say so.
 ROW_OF = {
     "admin/billing/customer/<int:pk>/": "accounts.User",
     "admin/billing/partner/<int:pk>/": "portal.Brand",
@@ -30,10 +32,8 @@ ROW_OF = {
     "admin/billing/policy/<int:pk>/": "portal.Brand",
     "admin/billing/move/confirm/<int:pk>/": "accounts.User",
     "admin/accounts/user/<id>/password/": "accounts.User",
-    "admin/accounts/user/<int:pk>/disable/": "accounts.User",
-    "admin/accounts/user/<int:pk>/enable/": "accounts.User",
     "admin/accounts/user/import/<int:brand>/": "portal.Brand",
-    "admin/accounts/user/import/<int:brand>/<int:pk>/": "accounts.CustomerImport",
+    "admin/accounts/user/import/<int:brand>/<int:pk>/": "portal.Brand accounts.CustomerImport",
 }
 # Addresses with something else in them: what to try there.
 OTHER = {
@@ -44,7 +44,7 @@ OTHER = {
     "preview/<str:token>/<slug:scheme>/<slug:mood>/": ["preview/770001/auto/visitor/"],
     "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": ["preview/770001/auto/visitor/x/"],
 }
-# Operators' alone, so whoever is none gets 403 for any row, there or not.
+# Operators' alone, so whoever is none gets the same answer for any row, there or not.
 OPERATORS = (
     "admin/portal/brand/add/",
     "admin/portal/brand/preview/",
@@ -53,6 +53,8 @@ OPERATORS = (
     "admin/portal/brand/<int:pk>/preview/",
     "admin/portal/brand/<int:pk>/test-mail/",
     "admin/portal/brand/<path:object_id>/history/",
+    "admin/billing/policy/",
+    "admin/billing/policy/<int:pk>/",
 )
 
 
@@ -79,19 +81,40 @@ LISTS = [
 ]
 
 
-def label_of(route: str) -> str | None:
-    """The label of the model that a row's address is about; None where nobody has said it."""
+def labels_of(route: str) -> list[str]:
+    """The labels of the models whose rows an address is about; none where nobody has said it."""
     if route in ROW_OF:
-        return ROW_OF[route]
+        return ROW_OF[route].split()
     found = re.match(r"admin/(\w+)/(\w+)/<(?:path:object_id|int:pk)>/", route)
     try:
-        return str(apps.get_model(*found.groups())._meta.label) if found else None
+        return [apps.get_model(*found.groups())._meta.label] if found else []
     except LookupError:
-        return None
+        return []
 
 
-def path_to(route: str, pk: object) -> str:
-    return "/" + re.sub(r"<[^>]+>", str(pk), route)
+def path_to(route: str, *pks: object) -> str:
+    """The address with these keys in it, one for each place."""
+    parts = re.split(r"<[^>]+>", route)
+    assert len(parts) == len(pks) + 1
+    return "/" + "".join(f"{part}{pk}" for part, pk in zip(parts, (*pks, ""), strict=True))
+
+
+def own_path(route: str, rows: dict[str, Any]) -> str:
+    """The address of rows of one brand."""
+    return path_to(route, *(rows[label].pk for label in labels_of(route)))
+
+
+def strange_paths(route: str, world: World) -> Iterator[tuple[str, str]]:
+    """Addresses with a key of Borealis in one place or more, each beside one with keys that do not exist."""
+    labels = labels_of(route)
+    for places in product((True, False), repeat=len(labels)):
+        if any(places):
+            told = list(zip(labels, places, strict=True))
+            real = [(world.foreign if place else world.own)[label].pk for label, place in told]
+            missing = [MISSING if place else world.own[label].pk for label, place in told]
+            yield path_to(route, *real), path_to(route, *missing)
+    if labels == ["accounts.User"]:
+        yield path_to(route, FOREIGN_PKS["staff"]), path_to(route, MISSING)
 
 
 @pytest.fixture
@@ -152,19 +175,22 @@ def assert_nothing(response: Any, *echoes: str) -> None:
         assert told not in text, text[max(0, text.index(told) - 200) : text.index(told) + 100]
 
 
-def same_but_for(response: Any, pk: object) -> tuple[int, str, str]:
-    """What can be compared of two answers: without the key, the reference and Django's tokens."""
-    text = response.content.decode("utf-8", "replace").replace(str(pk), "PK")
+def same_but_for(response: Any) -> tuple[int, str, str]:
+    """What can be compared of two answers: without the keys, the reference and Django's tokens."""
+    text = re.sub(r"\b770\d\d\d\b", "PK", response.content.decode("utf-8", "replace"))
     text = re.sub(r'csrfmiddlewaretoken" value="\w+"|nonce="[^"]+"|\b[2-9A-Z]{4}-[2-9A-Z]{4}\b', "", text)
-    return response.status_code, response.headers.get("Location", "").replace(str(pk), "PK"), text
+    led = re.sub(r"\b770\d\d\d\b", "PK", response.headers.get("Location", ""))
+    return response.status_code, led, text
 
 
 # The matrix
 
 
 def test_every_address_with_a_row_in_it_has_its_place_in_the_matrix(world: World) -> None:
-    lost = [route for route in ROWS if label_of(route) not in world.own]
+    lost = [route for route in ROWS if route.count("<") != len(labels_of(route))]
+    lost += [route for route in ROWS if not set(labels_of(route)) <= set(world.own)]
     assert lost == [], "say in ROW_OF or OTHER what stands there, and plant a row in tests/scope_world.py"
+    assert set(ROW_OF) <= set(ROWS)
     assert {"admin/portal/brand/<int:pk>/logo/", "admin/accounts/user/<path:object_id>/change/"} <= set(ROWS)
     assert {"admin/", "admin/accounts/user/add/", "admin/autocomplete/"} <= set(PLAIN)
     assert "admin/portal/carriercall/" in LISTS
@@ -174,28 +200,36 @@ def test_every_address_with_a_row_in_it_has_its_place_in_the_matrix(world: World
 def test_a_row_of_another_brand_is_as_unknown_as_one_that_does_not_exist(
     route: str, world: World, desk: Client
 ) -> None:
-    foreign = world.foreign[label_of(route)].pk
     before = foreign_rows()
-    for query in ("", "?_popup=1", "?_to_field=id", "?_changelist_filters=q%3Dx"):
-        answers = []
-        for pk in (foreign, MISSING):
-            response = desk.get(path_to(route, pk) + query)
-            assert response.status_code in (302, 400, 403, 404, 405)
-            assert_nothing(response)
-            answers.append(same_but_for(response, pk))
-        assert answers[0] == answers[1]
-    for body in bodies(world):
-        answers = []
-        for pk in (foreign, MISSING):
-            response = desk.post(path_to(route, pk), body)
-            assert response.status_code in (302, 403, 404, 405)
-            assert_nothing(response)
-            answers.append(same_but_for(response, pk))
-            if response.status_code == 302:
-                assert_nothing(desk.get(response.headers["Location"], follow=True))
-        assert answers[0] == answers[1]
+    queries = ("", "?_popup=1", "?_to_field=id", "?_changelist_filters=q%3Dx")
+    for paths in strange_paths(route, world):
+        for query in queries:
+            answers = [desk.get(path + query) for path in paths]
+            assert_unknown(desk, *answers)
+        for body in bodies(world):
+            answers = [desk.post(path, body) for path in paths]
+            assert_unknown(desk, *answers)
     assert foreign_rows() == before
     assert SESSION_KEY in desk.session
+
+
+def landed(client: Client, path: str) -> Any:
+    """The page that an address leads to, by whatever kind of redirect."""
+    response = client.get(path)
+    for _step in range(5):
+        if response.status_code in (301, 302, 303):
+            response = client.get(response.headers["Location"])
+    return response
+
+
+def assert_unknown(desk: Client, *answers: Any) -> None:
+    """Both answers are the same, tell nothing, and lead nowhere that does."""
+    for answer in answers:
+        assert answer.status_code in (302, 303, 400, 403, 404, 405)
+        assert_nothing(answer)
+        if answer.status_code in (302, 303):
+            assert_nothing(landed(desk, answer.headers["Location"]))
+    assert same_but_for(answers[0]) == same_but_for(answers[1])
 
 
 @pytest.mark.parametrize("path", PLAIN)
@@ -308,11 +342,7 @@ def test_no_autocomplete_offers_another_brand(term: str, world: World, desk: Cli
 
 def test_an_operator_reads_what_the_matrix_looks_for(world: World, browse: Browse, operator: User) -> None:
     client = browse(ADMIN, operator)
-    told = {
-        route
-        for route in ROWS
-        if MARK in shown(client.get(path_to(route, world.foreign[label_of(route)].pk), follow=True))
-    }
+    told = {route for route in ROWS if MARK in shown(landed(client, own_path(route, world.foreign)))}
     assert len(told) >= len(ROWS) / 2
     for path in LISTS:
         assert MARK in shown(client.get(f"/{path}"))
@@ -328,9 +358,10 @@ def test_an_operator_reads_what_the_matrix_looks_for(world: World, browse: Brows
 def test_what_is_the_operators_is_refused_for_own_brands_too(route: str, world: World, desk: Client) -> None:
     assert route in ROUTES
     before = Brand.objects.values().get(pk=world.aurora.pk)
+    path = own_path(route, world.own) if "<" in route else f"/{route}"
     for body in bodies(world):
-        assert desk.post(path_to(route, world.aurora.pk), body).status_code == 403
-    assert desk.get(path_to(route, world.aurora.pk)).status_code in (403, 405)
+        assert desk.post(path, body).status_code in (403, 404, 405)
+    assert desk.get(path).status_code in (403, 404, 405)
     assert Brand.objects.values().get(pk=world.aurora.pk) == before
 
 
@@ -369,9 +400,11 @@ def person(**changes: Any) -> dict[str, Any]:
 
 def test_staff_add_and_change_customers_of_their_own_brand(world: World, desk: Client) -> None:
     data = person(brand=world.aurora.pk, email="nina@example.com", account_number="70009")
+    data |= {"account_type": "postpaid", "credit_limit": "-55.5"}
     assert desk.post("/admin/accounts/user/add/", data).status_code == 302
     nina = User.objects.get(email="nina@example.com")
     assert (nina.brand, nina.is_staff, nina.account_number) == (world.aurora, False, "70009")
+    assert (nina.account_type, nina.credit_limit) == ("postpaid", Decimal("-55.5"))
     path = f"/admin/accounts/user/{nina.pk}/change/"
     stolen = {"brand": world.borealis.pk, "is_staff": "on", "is_superuser": "on", "password": "x"}
     data = person(email="nina@example.com", first_name="Nina", brands=world.borealis.pk, **stolen)
@@ -422,10 +455,8 @@ def test_whoever_has_no_brand_sees_nothing(world: World, desk: Client, browse: B
     for path in LISTS:
         response = desk.get(f"/{path}")
         assert response.status_code == 403 or response.context["cl"].result_count == 0
-    for label, row in world.own.items():
-        for route in ROWS:
-            if label_of(route) == label:
-                assert desk.get(path_to(route, row.pk)).status_code in (302, 403, 404, 405)
+    for route in ROWS:
+        assert desk.get(own_path(route, world.own)).status_code in (302, 303, 403, 404, 405)
 
 
 def test_whoever_is_taken_off_a_brand_loses_it_with_the_next_request(world: World, desk: Client) -> None:
@@ -442,6 +473,15 @@ def test_whoever_is_taken_off_a_brand_loses_it_with_the_next_request(world: Worl
     assert MARK in desk.get("/admin/accounts/user/").content.decode()
 
 
+def test_the_first_page_leads_to_what_staff_come_for(world: World, desk: Client) -> None:
+    page = desk.get("/admin/").content.decode()
+    for path in ("/admin/accounts/user/", "/admin/billing/move/", "/admin/billing/partner/"):
+        assert f'<li><a href="{path}">' in page
+        assert landed(desk, path).status_code in (200, 503)
+    assert "Your brands and their customers" in page
+    assert "Recent actions" not in page
+
+
 def test_staff_see_no_kind_of_people_but_customers(world: World, desk: Client, operator: User) -> None:
     page = desk.get("/admin/accounts/user/")
     assert {each.email for each in page.context["cl"].result_list} == {world.own["accounts.User"].email}
@@ -453,7 +493,7 @@ def test_staff_see_no_kind_of_people_but_customers(world: World, desk: Client, o
 
 def test_a_person_of_two_brands_narrows_a_list_to_one(world: World, desk: Client) -> None:
     world.sam.brands.add(world.borealis)
-    for path in ("/admin/accounts/user/", "/admin/portal/carriercall/"):
+    for path in ("/admin/accounts/user/", "/admin/portal/carriercall/", "/admin/billing/move/"):
         both = desk.get(path)
         assert MARK in shown(both)
         assert f"?brand={world.borealis.pk}" in both.content.decode()

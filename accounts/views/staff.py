@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -39,16 +39,18 @@ from accounts.views.staff_setup import key_waiting, setup_page
 from portal import staff_session
 from portal.crypto import SecretUnreadable, Unprinted
 
-_REFUSED = _lazy("This e-mail address and password do not open the admin.")
-_NOT_TAKEN = _lazy(
+_REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
+_NOT_TAKEN = gettext_lazy(
     "The form that you sent just now came after that and was not taken: nothing was changed. Sign in, and "
     "fill it in once more."
 )
 WHY = {
-    "idle": _lazy("You were signed out because nothing had been done here for 15 minutes."),
-    "long": _lazy("You were signed out because a sign-in lasts 8 hours at most."),
-    "changed": _lazy("You were signed out because something about your sign-in was changed."),
-    "again": _lazy("Please begin once more: the code has to be typed within 10 minutes after the password."),
+    "idle": gettext_lazy("You were signed out because nothing had been done here for 15 minutes."),
+    "long": gettext_lazy("You were signed out because a sign-in lasts 8 hours at most."),
+    "changed": gettext_lazy("You were signed out because something about your sign-in was changed."),
+    "again": gettext_lazy(
+        "Please begin once more: the code has to be typed within 10 minutes after the password."
+    ),
 }
 
 

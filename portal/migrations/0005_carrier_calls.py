@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'call to the carrier',
                 'verbose_name_plural': 'calls to the carrier',
                 'ordering': ('-at', '-pk'),
-                'indexes': [models.Index(fields=['at'], name='call_by_time'), models.Index(fields=['brand', 'at'], name='call_by_brand')],
+                'indexes': [models.Index(fields=['at'], name='call_by_time'), models.Index(fields=['brand', 'at'], name='call_by_brand'), models.Index(condition=models.Q(('operation', ''), _negated=True), fields=['operation'], name='call_by_operation')],
             },
         ),
     ]

@@ -14,6 +14,8 @@ PHONE = 600  # Pixels; anything narrower lies on the sheets in more detail.
 LONGEST = 1500  # Pixels of a picture's height on a sheet.
 PER_SHEET = 6
 GAP, CAPTION = 16, 24
+TIMES = 5  # Attempts at a picture.
+EDGE = 6  # Pixels of a captcha box, with its rounded corners.
 # Google's box chooses its size and colours when the page loads: put it up anew, by our own script.
 AGAIN = """() => {
   for (const box of document.querySelectorAll(".g-recaptcha")) box.replaceWith(box.cloneNode(false));
@@ -45,8 +47,34 @@ def looks(locale: str) -> list[Look]:
     return [Look(width, scheme, locale) for width in WIDTHS for scheme in SCHEMES]
 
 
-def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
-    """All pictures of one state in one language."""
+def unpainted(page: Page, picture: Path) -> list[str]:
+    """A complaint for each of Google's boxes that is of one colour on the picture."""
+    found = []
+    with Image.open(picture) as image:
+        for box in page.locator(".g-recaptcha[data-kind=v2-checkbox] iframe").all():
+            at = box.bounding_box()
+            if at:  # Within its edge, which the page draws.
+                left, top = at["x"] + EDGE, at["y"] + EDGE
+                right, bottom = at["x"] + at["width"] - EDGE, at["y"] + at["height"] - EDGE
+                if image.convert("RGB").crop((left, top, right, bottom)).getcolors(maxcolors=1):
+                    found.append(f"a blank captcha box on {picture.name}")
+    return found
+
+
+def take(page: Page, file: Path) -> list[str]:
+    """A picture, again while a captcha box on it is blank; what is wrong with the last."""
+    for attempt in range(TIMES):
+        page.wait_for_timeout(300 * attempt)
+        page.screenshot(path=file)
+        problems = unpainted(page, file)
+        if not problems:
+            break
+    return problems
+
+
+def shoot(page: Page, state: State, folder: Path, locale: str) -> list[str]:
+    """All pictures of one state in one language; what is wrong with them."""
+    problems = []
     for look in looks(locale):
         # A frame below the fold is painted only when the screen reaches down to it.
         page.set_viewport_size({"width": look.width, "height": 2000})
@@ -63,7 +91,8 @@ def shoot(page: Page, state: State, folder: Path, locale: str) -> None:
                 frame.evaluate(PAINTED)
         file = look.file(folder, state)
         file.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=file)
+        problems += take(page, file)
+    return problems
 
 
 def sheets(states: list[State], folder: Path, locale: str) -> Iterator[Path]:

@@ -39,6 +39,7 @@ class Album:
 
     def __init__(self, folder: Path, ending: str = "", only: tuple[str, ...] = PICTURES) -> None:
         self.folder, self.ending, self.only = folder, ending, only
+        self.problems: list[str] = []
 
     def shoot(self, page: Page, name: str) -> None:
         """One picture of the whole page, if this album is to have it."""
@@ -53,7 +54,8 @@ class Album:
             height = page.evaluate("document.documentElement.scrollHeight")
             page.set_viewport_size({"width": before["width"], "height": max(height, before["height"])})
             page.wait_for_load_state("networkidle")
-            page.screenshot(path=self.folder / f"{number}{name}{self.ending}.png")
+            file = self.folder / f"{number}{name}{self.ending}.png"
+            self.problems += album.take(page, file)
             page.set_viewport_size(before)
 
 
@@ -77,11 +79,12 @@ def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options
         album.shoot(journey.page, "home-unavailable")
 
 
-def take_readme(browser: Browser, stack: Stack, out: Path) -> None:
-    """The pictures of the README."""
+def take_readme(browser: Browser, stack: Stack, out: Path) -> list[str]:
+    """The pictures of the README; returns what is wrong with them."""
     out.mkdir(parents=True, exist_ok=True)
     first = Album(out, "", (*PICTURES, "home-unavailable"))
     walk(browser, stack, first, Person("dora@example.com"), viewport=DESKTOP, locale="en-AU")
+    problems = first.problems
     for album_, options in (
         (Album(out, "-phone", ("sign-up", "home")), {"viewport": PHONE, "locale": "en-AU"}),
         (
@@ -91,6 +94,8 @@ def take_readme(browser: Browser, stack: Stack, out: Path) -> None:
     ):
         stack.fresh()
         walk(browser, stack, album_, Person("emil@example.com", "Emil", "Evans"), **options)
+        problems += album_.problems
+    return problems
 
 
 def take_states(
@@ -110,7 +115,8 @@ def take_states(
         visits = Visits(stack, new_context, {})  # Who signs out in one language signs in anew in the next.
         for state in states:
             try:
-                album.shoot(visits.reach(state, locale=locale), state, out, locale)
+                wrong = album.shoot(visits.reach(state, locale=locale), state, out, locale)
+                problems += [f"{state.name} ({locale}): {problem}" for problem in wrong]
             except (AssertionError, Error) as error:
                 problems.append(f"{state.name} ({locale}): NO PICTURE: {error}")
             context, watch = opened.pop()
@@ -137,7 +143,7 @@ def main() -> None:
             problems = take_states(browser, stack, options.out, states, options.locale or album.LOCALES)
             if not options.only:
                 stack.fresh()
-                take_readme(browser, stack, options.readme)
+                problems += take_readme(browser, stack, options.readme)
     print(*problems, sep="\n")
     for folder in (options.out, *(() if options.only else (options.readme,))):
         files = list(folder.rglob("*.png"))

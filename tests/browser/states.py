@@ -116,10 +116,8 @@ STATES = (
     row("sign-up: captcha blocked", block_captcha, go("/sign-up/"), wait_in_vain, **BLOCKED),
     row("sign-up: no JavaScript", go("/sign-up/"), **NO_SCRIPT),
     row("confirm: signed up", SIGNED_UP, says="We have sent a mail to"),
-    row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code stands in the mail"),
-    row(
-        "confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="The code stands in the mail"
-    ),
+    row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code is in the mail"),
+    row("confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="The code is in the mail"),
     row(
         "confirm: nothing filled in",
         send("/sign-up/confirm/", captcha=False),
@@ -238,7 +236,13 @@ STATES = (
     row("open: captcha missing", send("/account/open/", captcha=False), by=ALICE, says="marked"),
     row("open: already opened", open_twice, by=ALICE, says="Your account was opened by that click"),
     row("open: in doubt", in_doubt("login_via_url"), send("/account/open/"), by=ALICE, **UNCLEAR),
-    row("open: refused", fault("login_via_url", "status", status=404), send("/account/open/"), by=ALICE),
+    row(
+        "open: refused",
+        fault("login_via_url", "status", status=404),
+        send("/account/open/"),
+        by=ALICE,
+        says="refused to open",
+    ),
     row("open: carrier away", send("/account/open/"), by=FAY, **AWAY),
     row("open: limited", TOO_MANY, send("/account/open/"), by=ALICE, **LIMITED),
     row(

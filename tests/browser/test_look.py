@@ -21,6 +21,7 @@ LENGTHEN = """([name, person, email, big]) => {
   document.querySelectorAll("h1").forEach((one) => (one.textContent = person));
   document.querySelectorAll(".lead strong, a[href^=mailto]").forEach((one) => (one.textContent = email));
   document.querySelectorAll(".amount, .figures td").forEach((one) => (one.textContent = big));
+  document.querySelectorAll(".figures td").forEach((one) => one.classList.add("long")); // As by their length.
   const unseen = ".unseen, .skip, .g-recaptcha";
   const all = [...document.querySelectorAll("body *")].filter((one) => !one.closest(unseen));
   const moved = (one) => one.closest(".top nav"); // A row that the finger moves.
