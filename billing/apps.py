@@ -9,3 +9,7 @@ class BillingConfig(AppConfig):
 
     name = "billing"
     verbose_name = _("Billing")
+
+    def ready(self) -> None:
+        """Register the start check."""
+        from billing import checks as checks

@@ -125,18 +125,19 @@ def move_request(
     move.description, move.operation, move.asked_by = description, operation, by
     try:
         return _asked(move, by, empties_partner_confirmed)
-    except (MoveRefused, IntegrityError) as refusal:
+    except MoveRefused:
         if known := _known(operation, brand, customer):  # Another request has just begun this very move.
             return known
-        if isinstance(refusal, MoveRefused):
-            raise
-        raise MoveRefused(open_words()) from refusal
+        raise
 
 
 def _asked(move: Move, by: User, confirmed: bool) -> Move:
     seen = move_preview(brand=move.brand, customer=move.customer, amount=move.amount, by=by)
     must_confirm(seen.empties_partner, confirmed)
-    _record(move, seen, by, confirmed)
+    try:
+        _record(move, seen, by, confirmed)
+    except IntegrityError as error:  # Another request was first: with this operation, or for this customer.
+        raise MoveRefused(open_words()) from error
     return move if move.state == State.WAITING else dispatch(move)
 
 

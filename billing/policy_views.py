@@ -97,8 +97,8 @@ def _done(
 
 def _trials(brand: Brand) -> Any:
     """Small moves back that are done: what can show that moving back works."""
-    done = (Move.State.DONE, Move.State.FOUND_DONE)
-    rows = Move.objects.filter(brand=brand, amount__lt=0, amount__gte=-TRIAL, state__in=done)
+    done = Move.objects.filter(brand=brand, state=Move.State.DONE)
+    rows = done.filter(amount__lt=0, amount__gte=-TRIAL)
     return rows.select_related("brand", "asked_by").defer("brand__logo")
 
 

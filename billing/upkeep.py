@@ -34,16 +34,16 @@ def moves_alert() -> int:
 
 
 def _alert(move: Move) -> bool:
-    same = Move.objects.filter(pk=move.pk, alerted_at=move.alerted_at)
-    if not same.update(alerted_at=timezone.now()):  # Another node was first.
-        return False
-    logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": str(move.operation)})
-    told = False
+    """Told first and marked then: whoever is stopped between the two tells twice, and never not at all."""
+    operation = str(move.operation)
+    logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": operation})
     try:
         told = sum(_tell(move, person) for person in _people(move)) > 0
-    finally:
-        if not told:  # The next run tries again.
-            Move.objects.filter(pk=move.pk).update(alerted_at=move.alerted_at)
+    except Exception:  # One that cannot be told must not hold up the others; the next run tries again.
+        logger.exception("unknown move not told", extra={"operation": operation})
+        return False
+    if told:
+        Move.objects.filter(pk=move.pk).update(alerted_at=timezone.now())
     return told
 
 

@@ -13,6 +13,7 @@ from billing import services
 from billing.figures import Figures, figures_read
 from billing.pages import form_context, period_form, without_figures
 from billing.statement_pdf import statement_pdf as pdf_of
+from portal import ratelimit
 from portal.http import BrandRequest
 
 _STATEMENT = "billing/statement.html"
@@ -26,8 +27,21 @@ def statement_csv(request: BrandRequest) -> HttpResponse:
 
 @require_safe
 def statement_pdf(request: BrandRequest) -> HttpResponse:
-    """/statement.pdf with the query of /statement/."""
+    """/statement.pdf with the query of /statement/. Drawing one takes a moment, so there is a limit."""
+    try:
+        ratelimit.hit(action="pdf", network=f"customer {request.user.pk}")
+    except ratelimit.Limited as limited:
+        return _wait(request, limited.retry_after)
     return _file(request, "pdf", "application/pdf", _pdf)
+
+
+def _wait(request: BrandRequest, seconds: int) -> HttpResponse:
+    form = period_form(request)
+    context = form_context(form)
+    if not form.is_valid():
+        return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)
+    busy = Figures(form.period, trouble="busy", retry_after=seconds)
+    return without_figures(request, _STATEMENT, busy, **context, period=form.period)
 
 
 def _csv(request: BrandRequest, found: Figures) -> bytes:

@@ -56,6 +56,7 @@ KEPT = {
     "test_mail": "10/hour",
     "statement": "60/minute",  # Calls to the carrier; what is kept costs nothing.
     "refresh": "6/minute",
+    "pdf": "20/minute",
 }
 
 

@@ -449,6 +449,23 @@ def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, 
     assert eventually(lambda: KeptStatement.objects.filter(claimed_until=None, trouble="down").count() == 2)
 
 
+def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_days(simulator, alice):
+    day = today(alice.brand)
+    odd = Period(date(2020, 1, 3), date(2020, 1, 20))
+    for period in (JANUARY, odd, this_month(day)):
+        read(alice, period)
+
+    def left() -> set[date]:
+        return set(KeptStatement.objects.values_list("from_date", flat=True))
+
+    pass_time(days=6)
+    assert (kept.kept_prune(), len(left())) == (0, 3)
+    pass_time(days=2)
+    assert (kept.kept_prune(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
+    pass_time(days=33)
+    assert (kept.kept_prune(), left()) == (1, {JANUARY.from_date})
+
+
 def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
     read(alice)
     kept.claim(kept.rows_of(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401))

@@ -14,7 +14,8 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import dispatch, moves, policy
+from billing import dispatch, moves, policy, triggers
+from billing.checks import the_audit_trail_is_guarded
 from billing.models import Move, MoveEvent, MovePolicy
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
@@ -621,6 +622,16 @@ def test_the_database_itself_refuses_to_change_the_audit_trail(
     with pytest.raises(DatabaseError):
         changed()
     assert MoveEvent.objects.get().note == ""
+
+
+def test_a_start_without_the_triggers_is_refused(db: None) -> None:
+    assert the_audit_trail_is_guarded(databases=["default"]) == []
+    with transaction.get_connection().cursor() as cursor:
+        for statement in triggers.DROP[transaction.get_connection().vendor]:
+            cursor.execute(statement)
+    [found] = the_audit_trail_is_guarded(databases=["default"])
+    assert found.id == "billing.E001"
+    assert "migrate billing 0001" in str(found.hint)
 
 
 # --- The command ---
