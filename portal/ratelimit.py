@@ -5,9 +5,11 @@ rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`).
 """
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from threading import Lock
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,6 +22,7 @@ from portal.crypto import keyed_hash
 from portal.models import Attempt, Brand
 
 logger = logging.getLogger(__name__)
+_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ def _exceeded(attempt: Attempt, limit: Limit) -> int:
 def hit(*, action: str, network: str) -> None:
     """Count one request of a client network. Raises Limited; also when the store cannot be reached."""
     try:
-        allowed = _limiter().hit(_item(action), action, network)
+        # In memory, two first hits at once would start the library's one timer twice.
+        with nullcontext() if settings.REDIS_URL else _LOCK:
+            allowed = _limiter().hit(_item(action), action, network)
     except StorageError as error:
         logger.error("limit store unreachable", extra={"action": action, "error": type(error).__name__})
         raise Limited(action, 60) from error

@@ -276,7 +276,7 @@ def test_one_address_may_be_a_customer_of_both_brands_and_is_two_people(
 ):
     make_customer(borealis, "alice@example.com", "80002", first_name="Alicia")
     assert b"Hello Alice" in browse(AURORA, alice).get("/").content
-    assert [call["partner"] for call in simulator.calls()] == ["Aurora"]
+    assert {call["partner"] for call in simulator.calls()} == {"Aurora"}
 
 
 # Mails

@@ -140,7 +140,7 @@ def test_too_many_attempts_show_it_too(aurora, operator, browse, monkeypatch):
 
 
 def test_figures_we_cannot_get_come_with_it(simulator, alice, browse):
-    simulator.fault("customer_balance", "status", status=503, times=3)
+    simulator.fault("customer_balance", "status", status=503)
     answer = browse(AURORA, alice).get("/")
     assert answer.status_code == 503
     assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)

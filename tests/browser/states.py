@@ -117,7 +117,7 @@ STATES = (
     row("sign-up: no JavaScript", go("/sign-up/"), **NO_SCRIPT),
     row("confirm: signed up", SIGNED_UP, says="We have sent a mail to"),
     row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code is in the mail"),
-    row("confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="The code is in the mail"),
+    row("confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="filled in already"),
     row(
         "confirm: nothing filled in",
         send("/sign-up/confirm/", captcha=False),
