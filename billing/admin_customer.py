@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import POSTPAID, User
 from accounts.signins import sign_in_list
 from billing import periods, services
-from billing.figures import Figures, figures_read
+from billing.figures import PAGE, Figures, figures_read
 from billing.models import Move
 from billing.move_words import amount_words, direction_words, outcome_words
 from portal import ratelimit
@@ -58,7 +58,7 @@ def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
     if brand is None or not customer.account_number:
         return None
     month = periods.this_month(periods.today(brand))
-    return figures_read(brand=brand, customer=customer, period=month, refresh=refresh)
+    return figures_read(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
 
 
 def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:

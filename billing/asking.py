@@ -68,7 +68,7 @@ class Asking:
         self.forced: list[KeptStatement] = []
         self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
         self.told: dict[int, Ending] = {}
-        self.pool = ThreadPoolExecutor(AT_ONCE) if len(self.rows) > 1 else None
+        self.pool = ThreadPoolExecutor(AT_ONCE)
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:
@@ -96,14 +96,7 @@ class Asking:
             kept.fail(row, "busy")
             self.told[place] = Ending("busy", limited.retry_after)
             return
-        self.flights[place] = self._start(partial(self.context.copy().run, self._call(row).send))
-
-    def _start(self, send: Callable[[], Sent]) -> "Future[Sent]":
-        if self.pool:
-            return self.pool.submit(send)
-        done: Future[Sent] = Future()
-        done.set_result(send())
-        return done
+        self.flights[place] = self.pool.submit(self.context.copy().run, self._call(row).send)
 
     def _call(self, row: KeptStatement) -> Call:
         period: dict[str, Value] = {"from_date": row.from_date, "to_date": row.to_date}
@@ -174,8 +167,7 @@ class Asking:
                 kept.give_back(self.rows[place])
             else:
                 flight.add_done_callback(partial(self._land_late, self.rows[place], here))
-        if self.pool:
-            self.pool.shutdown(wait=False)
+        self.pool.shutdown(wait=False)
 
     def _land_late(self, row: KeptStatement, reader: int, flight: "Future[Sent]") -> None:
         """In the call's own thread, or in the reader's where the call has ended already."""

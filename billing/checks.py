@@ -14,10 +14,10 @@ def the_audit_trail_is_guarded(databases: Sequence[str] | None = None, **_: Any)
     """Its triggers are there. A table that was rebuilt by hand, or restored in part, has lost them."""
     if not databases:
         return []
-    query, expected = FOUND[connection.vendor]
+    query, pattern, expected = FOUND[connection.vendor]
     try:
         with connection.cursor() as cursor:
-            cursor.execute(query)
+            cursor.execute(query, [pattern])
             found = cursor.fetchone()[0]
             there = TABLE in connection.introspection.table_names(cursor)
     except DatabaseError:

@@ -6,10 +6,11 @@ the carrier fails, the last known figures are given with their age and the reaso
 
 import contextvars
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from accounts.models import User
 from billing import kept
@@ -21,6 +22,7 @@ from portal.voipline import Statement
 
 MONTHS = 3  # Complete ones, for the pace of spending.
 WITHIN = 1.5  # Seconds for which the balance waits for those months.
+KNOWN = 4.0  # Seconds for which a page waits for new figures, where it has older ones to show.
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,26 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How long a reader waits, in seconds; None is as long as a call may last.
+
+    `within`: for all others, after the first. `in_all`: from the beginning. `known`: from the beginning, but
+    only where older figures can be shown; with `newest` those of any period do, as a balance.
+    """
+
+    within: float | None = None
+    in_all: float | None = None
+    known: float | None = None
+    newest: bool = False
+
+
+PATIENT = Bounds()
+PAGE = Bounds(known=KNOWN)
+BALANCE = Bounds(within=WITHIN, known=KNOWN, newest=True)
+_YEAR = Bounds(in_all=WITHIN)
+
+
+@dataclass(frozen=True)
 class Movement:
     """The last month known to have had some, or how many complete months are known to have had none."""
 
@@ -50,9 +72,17 @@ class Movement:
     quiet: int = 0
 
 
-def figures_read(*, brand: Brand, customer: User | None, period: Period, refresh: bool = False) -> Figures:
+def figures_read(
+    *,
+    brand: Brand,
+    customer: User | None,
+    period: Period,
+    refresh: bool = False,
+    bounds: Bounds = PATIENT,
+) -> Figures:
     """The figures of one period, of a customer or (None) of the partner account; see `figures_stream`."""
-    with closing(figures_stream(brand=brand, customer=customer, periods=[period], refresh=refresh)) as stream:
+    read = figures_stream(brand=brand, customer=customer, periods=[period], refresh=refresh, bounds=bounds)
+    with closing(read) as stream:
         return next(stream)
 
 
@@ -62,40 +92,39 @@ def figures_stream(
     customer: User | None,
     periods: Sequence[Period],
     refresh: bool = False,
-    within: float | None = None,
-    in_all: float | None = None,
+    bounds: Bounds = PATIENT,
 ) -> Generator[Figures, None, None]:
     """The figures of each period, in order, each as soon as it is there; at most four calls at a time.
 
     Kept ones are given without a call: for a minute while the period runs, for a day when it is over. With
-    `refresh` the first one is asked for in any case. `within` seconds after the first, what is still missing
-    is given as it was last known; an answer that comes later is kept for the next time. `in_all` is such a
-    bound for all of them, the first included.
+    `refresh` the first one is asked for in any case. Past the bounds, what is still missing is given as it
+    was last known; an answer that comes later is kept for the next time.
     """
     context = contextvars.copy_context()  # A page that streams is read when its request is over.
-    return _stream(brand, customer, periods, refresh, within, in_all, context)
+    return _stream(partial(Asking, brand, customer, periods, context), refresh, bounds)
 
 
-def _stream(
-    brand: Brand,
-    customer: User | None,
-    periods: Sequence[Period],
-    refresh: bool,
-    within: float | None,
-    in_all: float | None,
-    context: contextvars.Context,
-) -> Generator[Figures, None, None]:
-    asking = Asking(brand, customer, periods, context)
-    until = None if in_all is None else time.monotonic() + in_all
+def _stream(begin: Callable[[], Asking], refresh: bool, bounds: Bounds) -> Generator[Figures, None, None]:
+    asking = begin()
+    until = None if bounds.in_all is None else time.monotonic() + bounds.in_all
     try:
         asking.begin(refresh)
+        if bounds.known is not None and _has_something(asking, bounds):
+            until = time.monotonic() + bounds.known
         for place, row in enumerate(asking.rows):
             ending = asking.ending(place, until)
-            if place == 0 and within is not None:
-                until = time.monotonic() + within
+            if place == 0 and bounds.within is not None:
+                until = time.monotonic() + bounds.within
             yield _known(asking, row, ending)
     finally:
         asking.close()
+
+
+def _has_something(asking: Asking, bounds: Bounds) -> bool:
+    row = asking.rows[0]
+    if row.figures is not None or kept.stand_in(row, asking.day):
+        return True
+    return bounds.newest and kept.newest_known(asking.brand, asking.customer) is not None
 
 
 def _known(asking: Asking, row: KeptStatement, ending: Ending) -> Figures:
@@ -124,7 +153,7 @@ def balance_read(*, brand: Brand, customer: User | None) -> tuple[Figures, list[
     """
     day = today(brand)
     periods = [this_month(day), *complete_months(day, MONTHS)]
-    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, within=WITHIN)
+    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, bounds=BALANCE)
     if current.statement is None or current.shown != current.period:
         newest = kept.newest_known(brand, customer)
         ending = Ending(current.trouble, current.retry_after)
@@ -133,12 +162,26 @@ def balance_read(*, brand: Brand, customer: User | None) -> tuple[Figures, list[
 
 
 def movement_read(*, brand: Brand, customer: User | None) -> Movement:
-    """When there was last some movement, by what is kept of this month and of the last year; asks nobody."""
+    """When there was last some movement in this month or the last year.
+
+    By what is kept; only where that does not tell are the older months asked for, and waited for a moment.
+    """
     day = today(brand)
-    running, *months = kept.rows_of(brand, customer, [this_month(day), *complete_months(day, 12)])
-    for row in (running, *months):
+    periods = [this_month(day), *complete_months(day, 12)]
+    found = _movement(kept.rows_of(brand, customer, periods))
+    if found.month or found.quiet < MONTHS or found.quiet == len(periods) - 1:
+        return found
+    with closing(figures_stream(brand=brand, customer=customer, periods=periods[1:], bounds=_YEAR)) as stream:
+        for _figures_of_a_month in stream:
+            pass
+    return _movement(kept.rows_of(brand, customer, periods))
+
+
+def _movement(rows: Sequence[KeptStatement]) -> Movement:
+    for row in rows:
         statement = kept.statement_of(row)
         if statement and statement.moved:
             return Movement(Period(row.from_date, row.to_date))
+    months = rows[1:]
     unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.running)
     return Movement(quiet=next(unknown, len(months)))

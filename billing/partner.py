@@ -12,7 +12,7 @@ from typing import Literal
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from billing import kept
-from billing.figures import Figures, figures_stream
+from billing.figures import KNOWN, Bounds, Figures, figures_stream
 from billing.models import KeptStatement
 from billing.periods import Period, this_month, today
 from billing.runway import cents
@@ -22,7 +22,7 @@ from portal.voipline import Statement
 MONTHS = 3
 LOW_DAYS = 7
 # The page waits so long for complete months, once this month's figures are there; the rest is for next time.
-WITHIN = 3.0
+_BOUNDS = Bounds(within=3.0, known=KNOWN)
 
 State = Literal["cut", "low", "fine", "unknown"]
 
@@ -85,7 +85,7 @@ def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
     now = this_month(today(brand))
     months = complete_months(now.to_date)
     figures, *past = figures_stream(
-        brand=brand, customer=None, periods=[now, *months], refresh=refresh, within=WITHIN
+        brand=brand, customer=None, periods=[now, *months], refresh=refresh, bounds=_BOUNDS
     )
     spending = spending_of([(each.period, each.statement) for each in past])
     return Account(brand, figures, outlook(figures.statement, spending))

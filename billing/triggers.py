@@ -31,8 +31,8 @@ DROP = {
     "sqlite": [f"DROP TRIGGER IF EXISTS {TABLE}_no_{verb}" for verb in ("update", "delete", "replace")],
     "postgresql": [f"DROP FUNCTION IF EXISTS {TABLE}_refuse() CASCADE"],
 }
-# A query that counts the triggers, and how many there must be.
+# A query that counts the triggers, what it looks for, and how many there must be.
 FOUND = {
-    "sqlite": (f"SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{TABLE}'", 3),  # noqa: S608
-    "postgresql": (f"SELECT count(*) FROM pg_trigger WHERE tgname LIKE '{TABLE}_no_%'", 2),  # noqa: S608
+    "sqlite": ("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", TABLE, 3),
+    "postgresql": ("SELECT count(*) FROM pg_trigger WHERE tgname LIKE %s", f"{TABLE}_no_%", 2),
 }

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from billing import periods
-from billing.figures import Figures, balance_read, figures_read, movement_read
+from billing.figures import PAGE, Figures, balance_read, figures_read, movement_read
 from billing.forms import PeriodForm
 from billing.pages import form_context, period_form, runway_of, shown, without_figures
 from portal import ratelimit
@@ -46,7 +46,7 @@ def statement(request: BrandRequest) -> HttpResponse:
     context["period"] = form.period
     if not user.account_number:
         return render(request, _STATEMENT, context)
-    found = figures_read(brand=request.brand, customer=user, period=form.period)
+    found = figures_read(brand=request.brand, customer=user, period=form.period, bounds=PAGE)
     return _page(request, _STATEMENT, found, **context)
 
 

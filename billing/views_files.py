@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing import services
-from billing.figures import Figures, figures_read
+from billing.figures import PAGE, Figures, figures_read
 from billing.pages import form_context, period_form, without_figures
 from billing.statement_pdf import statement_pdf as pdf_of
 from portal import ratelimit
@@ -73,7 +73,7 @@ def _file(
     context["period"] = form.period
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
-    found = figures_read(brand=request.brand, customer=user, period=form.period)
+    found = figures_read(brand=request.brand, customer=user, period=form.period, bounds=PAGE)
     if not (found.statement and found.shown and found.as_of):
         return without_figures(request, _STATEMENT, found, **context)
     name = f"statement-{found.shown.from_date}-{found.shown.to_date}.{ending}"

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing import chart, periods
-from billing.figures import Figures, figures_stream
+from billing.figures import Bounds, Figures, figures_stream
 from portal import arriving
 from portal.http import BrandRequest
 from portal.models import Brand
@@ -39,7 +39,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
         brand=brand,
         customer=user,
         periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
-        in_all=_LONGEST,
+        bounds=Bounds(in_all=_LONGEST),
     )
     # Made now, because later even this might fail.
     broken = render_to_string("billing/history_broken.html", {"request": request})

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing import asking, kept
-from billing.figures import balance_read, figures_read, figures_stream
+from billing.figures import Bounds, balance_read, figures_read, figures_stream
 from billing.models import KeptStatement
 from billing.periods import Period, complete_months, this_month, today
 from portal import ratelimit, reference
@@ -394,7 +394,7 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     pass_time(hours=30)
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=1)
-    stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "within": 0.2}
+    stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "bounds": Bounds(within=0.2)}
     token = reference.current.set("K7QF-2MPX")
     reader = figures_stream(**stream)
     reference.current.reset(token)  # As when a page is streamed: the request is over before it is read.
@@ -444,7 +444,7 @@ def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, 
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "hang")
     periods = MONTHS[:3]
-    list(figures_stream(brand=alice.brand, customer=alice, periods=periods, within=0.1))
+    list(figures_stream(brand=alice.brand, customer=alice, periods=periods, bounds=Bounds(within=0.1)))
     assert KeptStatement.objects.exclude(claimed_until=None).count() == 2
     assert eventually(lambda: KeptStatement.objects.filter(claimed_until=None, trouble="down").count() == 2)
 

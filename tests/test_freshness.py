@@ -3,18 +3,25 @@
 import csv
 import io
 import re
+import time
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone, translation
 
+from billing import figures as bounds
+from billing import views as billing_views
+from billing import views_files
 from billing.models import KeptStatement
 from billing.periods import complete_months, this_month, today
 from portal.templatetags.portal import moment
+from portal.voipline import Timeouts
 from tests.conftest import AURORA
-from tests.journey import words
+from tests.journey import database_for_threads, words
 from tests.test_figures import TROUBLES, pass_time
 from tests.test_statement import figures, page
 
@@ -28,6 +35,12 @@ REASONS = {
     "busy": "Too many people are asking at the moment.",
     "gone": "Trying again does not help: please contact us",
 }
+
+
+@pytest.fixture
+def threads(transactional_db: None, tmp_path: Path) -> Any:
+    with database_for_threads(tmp_path):
+        yield
 
 
 def rows(response: Any) -> dict[str, str]:
@@ -219,13 +232,45 @@ def test_movement_of_this_month_counts_too(simulator, alice, browse, aurora):
     assert f"The last month that we know had some is {day:%B %Y}." in quiet
 
 
+def test_where_three_months_were_quiet_the_year_is_asked_once_and_names_an_older_one(
+    simulator, alice, browse, aurora
+):
+    month = complete_months(today(aurora), 7)[6]
+    seeded(simulator, (month.from_date, "call"))
+    browser = browse(AURORA, alice)
+    assert f"had some is {month.from_date:%B %Y}." in words(browser.get("/"))
+    calls = len(simulator.calls("customer_balance"))
+    assert f"had some is {month.from_date:%B %Y}." in words(browser.get("/"))
+    assert len(simulator.calls("customer_balance")) == calls == 13
+
+
+@pytest.mark.parametrize("address", ["/", "/statement/", "/statement.csv"])
+def test_a_carrier_that_hangs_holds_no_page_that_has_something_to_show(
+    threads, simulator, alice, browse, settings, monkeypatch, address
+):
+    browser = browse(AURORA, alice)
+    browser.get("/")
+    pass_time(hours=2)
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=6, total=6)
+    short = {name: replace(getattr(bounds, name), known=0.3) for name in ("PAGE", "BALANCE")}
+    monkeypatch.setattr(bounds, "BALANCE", short["BALANCE"])
+    for views in (billing_views, views_files):
+        monkeypatch.setattr(views, "PAGE", short["PAGE"])
+    simulator.fault("customer_balance", "hang")
+    began = time.monotonic()
+    response = browser.get(address)
+    assert time.monotonic() - began < 3
+    assert response.status_code == 200
+    simulator.post("faults/clear")
+
+
 def test_where_none_moved_it_says_of_how_many_months_that_is_known(simulator, alice, browse, aurora):
     seeded(simulator)
     browser = browse(AURORA, alice)
     alone = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
     assert "No movement in this period. 1 January" not in alone
     assert re.search(r"No movement in this period\. (?!The|In the)", alone)
-    assert "In the last 3 complete months there was none either." in words(browser.get("/"))
+    assert "In the last 12 complete months there was none either." in words(browser.get("/"))
     KeptStatement.objects.filter(from_date=complete_months(today(aurora), 2)[1].from_date).delete()
     one = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
     assert "In the last complete month there was none either." in one

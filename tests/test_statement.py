@@ -548,7 +548,7 @@ def test_a_page_with_nothing_kept_takes_few_queries_for_each_call(
     simulator, alice, browse, django_assert_max_num_queries
 ):
     browser = browse(AURORA, alice)
-    with django_assert_max_num_queries(6 + 4 * 7):  # For each: a row and its savepoint, the journal, the end.
+    with django_assert_max_num_queries(8 + 4 * 7):  # For each: a row and its savepoint, the journal, the end.
         assert browser.get("/").status_code == 200
 
 
