@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 State = Move.State
 # Stored in English, translated where it is shown.
-WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
 LATE = gettext_noop("A move that was found not done was done after all: the carrier's answer came late.")
 # A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
 _LATEST = timedelta(seconds=20)
@@ -62,12 +61,10 @@ def _state(error: UpstreamError) -> State:
 def _answered(move: Move, answer: Answer) -> Move:
     balance, limit = Decimal(answer["customer_balance"]), Decimal(answer["customer_credit_limit"])
     move.customer_after = balance
-    if move.customer_before is not None and not _goes_the_stated_way(
-        move.amount, balance - move.customer_before
-    ):
-        why = "The carrier's answer to a move shows a balance that did not go the stated way."
-        moves_stop(brand=move.brand, why=why)
-        return _ended(move, State.UNKNOWN, why, 200)
+    before = move.customer_before
+    if before is not None and not _goes_the_stated_way(move.amount, balance - before):
+        moves_stop(brand=move.brand, why=Move.WRONG_WAY)
+        return _ended(move, State.UNKNOWN, Move.WRONG_WAY, 200)
     ended = _ended(move, State.DONE, "", 200)
     try:
         _learn(move, limit)

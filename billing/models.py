@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from portal.amounts import AmountField
 from portal.models import Brand
@@ -102,6 +103,8 @@ class Move(models.Model):
         FOUND_DONE = "found_done", _("was unknown, found done")
         FOUND_NOT_DONE = "found_not_done", _("was unknown, found not done")
 
+    # A reason, stored in English and translated where it is shown.
+    WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
     # Longer than any call lasts; older than this, nobody is waiting for an answer any more.
     LONGEST = timedelta(seconds=60)
     OPEN = (State.DISPATCHED, State.UNKNOWN)  # May have happened, and no one knows: blocks others.
@@ -164,6 +167,11 @@ class Move(models.Model):
         if self.state == self.State.DISPATCHED and self._is_lost(timezone.now()):
             return str(self.State.UNKNOWN)
         return str(self.state)
+
+    @property
+    def went_wrong_way(self) -> bool:
+        """Whether the carrier answered, with a balance that makes no sense; then the brand's moves stop."""
+        return self.why == self.WRONG_WAY
 
     def _is_lost(self, now: datetime) -> bool:
         return self.dispatched_at is None or now - self.dispatched_at > self.LONGEST

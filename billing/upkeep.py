@@ -12,6 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from billing.ledger import move_event
 from billing.models import Move
+from billing.move_words import amount_words, direction_words
+from billing.policy import policy_of
 from portal import mail
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,10 @@ def _people(move: Move) -> QuerySet[User]:
 
 def _tell(move: Move, person: User) -> bool:
     path = reverse("billing_admin:move", urlconf=settings.ADMIN_URLCONF, args=(move.pk,))
-    url = f"{settings.SCHEME}://{settings.ADMIN_HOSTS[0]}{path}"
+
+    def what() -> str:  # Called where the mail is written, in its reader's language.
+        return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
+
     try:
         mail.send(
             brand=move.brand,
@@ -62,7 +67,9 @@ def _tell(move: Move, person: User) -> bool:
             template="billing/mail/unknown_move",
             language=person.language,
             move=move,
-            url=url,
+            what=what,
+            stopped=policy_of(move.brand).stopped_at,
+            url=mail.admin_link(path),
         )
     except mail.MailNotSent:  # Logged there; the next run tries again if nobody could be told.
         return False

@@ -54,9 +54,18 @@ class MailNotSent(Exception):
 
 def link(brand: Brand, path: str) -> str:
     """An absolute address on the brand's first host, never on the host a request named."""
+    return _absolute(brand.main_host, path)
+
+
+def admin_link(path: str) -> str:
+    """An absolute address on the admin's first host."""
+    return _absolute(settings.ADMIN_HOSTS[0], path)
+
+
+def _absolute(host: str, path: str) -> str:
     # Plain http is for demonstrations on this machine only, and those listen on BIND's port.
     port = "" if settings.SECURE else ":" + settings.BIND.rpartition(":")[2]
-    return f"{settings.SCHEME}://{brand.main_host}{port}{path}"
+    return f"{settings.SCHEME}://{host}{port}{path}"
 
 
 def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:

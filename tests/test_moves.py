@@ -551,6 +551,9 @@ def test_an_answer_that_goes_the_wrong_way_stops_all_moves_of_the_brand(
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
     move = ask(carl, sam)
     assert move.outcome == State.UNKNOWN
+    call_command("tick")
+    assert "All moves of this brand are stopped" in mail.outbox[0].body
+    assert f"$5.00: Aurora Phone → customer {carl.account_number}" in mail.outbox[0].body
     other = new_customer(simulator, carl.brand)
     with pytest.raises(MoveRefused, match="stopped"):
         ask(other, sam)
