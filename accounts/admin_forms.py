@@ -49,6 +49,7 @@ class CustomerForm(PersonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["account_number"].validators.append(_account_number)
+        self.fields["account_type"].help_text = _("Empty means: not known, and customers read that.")
         self.fields["credit_limit"].validators.append(at_most_zero)
         self.fields["credit_limit"].widget.attrs["dir"] = "ltr"  # The sign stands before the number.
 

@@ -4,15 +4,15 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
 from billing.move_words import amount_words, direction_words, outcome_words
+from billing.upkeep import is_unknown
 from portal.admin_scope import BrandFilter, ScopedAdmin, is_operator
 from portal.admin_site import site
 
@@ -32,19 +32,17 @@ class OutcomeFilter(admin.SimpleListFilter):
         value = self.value()
         if not value:
             return queryset
-        lost = Q(state=Move.State.DISPATCHED) & (
-            Q(dispatched_at=None) | Q(dispatched_at__lt=timezone.now() - Move.LONGEST)
-        )
+        unknown = is_unknown()
         if value == Move.State.UNKNOWN:
-            return queryset.filter(lost | Q(state=value))
-        return queryset.filter(state=value).exclude(lost)
+            return queryset.filter(unknown)
+        return queryset.filter(state=value).exclude(unknown)
 
 
 @admin.register(Move, site=site)
 class MoveAdmin(ScopedAdmin):
     """Everybody looks, nobody changes: moves are made, decided and resolved on pages of their own."""
 
-    list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by", "approved_by")
+    list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by")
     list_filter = (BrandFilter, OutcomeFilter, "asked_at")
     search_fields = ("account_number", "description", "customer__email")
     search_help_text = _("Account number, description, the customer’s e-mail address, or an operation.")
@@ -54,7 +52,7 @@ class MoveAdmin(ScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With all that a line tells, but without the brands' pictures."""
         rows = super().get_queryset(request)
-        return rows.select_related("brand", "customer", "asked_by", "approved_by").defer("brand__logo")
+        return rows.select_related("brand", "customer", "asked_by").defer("brand__logo")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -18,6 +18,7 @@ from billing import periods, services
 from billing.figures import PAGE, Figures, figures_read
 from billing.models import Move
 from billing.move_words import amount_words, direction_words, outcome_words
+from billing.upkeep import is_unknown
 from portal import ratelimit
 from portal.admin_scope import brands_of
 from portal.admin_site import site
@@ -75,6 +76,7 @@ def _page(request: HttpRequest, customer: User, figures: Figures | None) -> Http
         "rows": _rows(statement),
         "left": _left(customer, statement),
         "moves": moves,
+        "unknown": _unknown(customer),
         "sign_ins": sign_ins[:LAST],
         "changes": _changes(customer),
     }
@@ -93,6 +95,11 @@ def _left(customer: User, statement: Statement | None) -> Decimal | None:
         return None
     limit: Decimal = customer.credit_limit
     return statement.closing_balance - limit
+
+
+def _unknown(customer: User) -> Move | None:
+    """The move that stands in the way of any other until a person has said what became of it."""
+    return Move.objects.filter(is_unknown(), customer=customer).first()
 
 
 def _moves(customer: User) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from billing.move_words import direction_words
 from billing.policy import TRIAL
 from billing.seen import Wanted
 from portal.admin_scope import is_operator
+from portal.templatetags.portal import money
 
 LONGEST_NOTE = 500
 _FILL_IN = {"required": _("Please fill this in.")}
@@ -83,7 +84,7 @@ class MoveForm(forms.Form):
         back = self.cleaned_data.get("direction") == "back"
         if back and not self.policy.back_at and self.cleaned_data.get("amount", 0) > TRIAL:
             words = gettext("Until moving back is known to work, try at most %(most)s.")
-            self.add_error("amount", words % {"most": TRIAL})
+            self.add_error("amount", words % {"most": money(TRIAL, self.policy.brand)})
 
     @property
     def wanted(self) -> Wanted:
@@ -101,7 +102,7 @@ def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, st
     if not is_operator(by):
         return [("to_customer", there)]
     words = gettext("%(direction)s, as a trial of at most %(most)s")
-    return [("to_customer", there), ("back", words % {"direction": back, "most": TRIAL})]
+    return [("to_customer", there), ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)})]
 
 
 def operation_of(text: str) -> uuid.UUID | None:
@@ -120,6 +121,18 @@ class NoteForm(forms.Form):
         max_length=LONGEST_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages=_FILL_IN,
+    )
+
+
+class StopForm(forms.Form):
+    """Why an operator stops all moves; whoever wants to move funds reads it."""
+
+    why = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        validators=[one_line],
+        error_messages=_FILL_IN,
+        help_text=_("A whole sentence: whoever wants to move funds reads it."),
     )
 
 

@@ -31,8 +31,9 @@ State = Literal["cut", "low", "fine", "unknown"]
 class Spending:
     """What left the account in the complete months that are known, the oldest first: all charges.
 
-    Adjustments are among the charges; the carrier shows moves to customers as such. A month before the first
-    movement is no part of the pace. `missing`: how many of the months nobody knows.
+    Adjustments are among the charges; we take moves to customers to be among them, which the carrier does not
+    document. A month before the first movement is no part of the pace. `missing`: how many of the months
+    nobody knows.
     """
 
     months: tuple[tuple[Period, Decimal], ...] = ()

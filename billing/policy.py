@@ -14,12 +14,14 @@ from accounts.models import User
 from billing.models import Move, MovePolicy
 from portal.admin_scope import is_operator
 from portal.models import Brand
+from portal.templatetags.portal import money
 
 logger = logging.getLogger(__name__)
 
 DAY = timedelta(hours=24)
 # What an operator may move back before moving back is known to work, in the brand's currency.
 TRIAL = Decimal("1.00")
+_NO_BACK = {"back_at": None, "back_by": None, "back_move": None}
 
 
 class MoveRefused(Exception):
@@ -51,12 +53,14 @@ def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move 
             _("Moving funds back to the partner account is off until an operator has tried a small one.")
         )
     if abs(amount) > policy.per_move:
-        raise MoveRefused(_("At most %(limit)s may be moved at once.") % {"limit": policy.per_move})
+        limit = money(policy.per_move, policy.brand)
+        raise MoveRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
     left = policy.per_day - moved_today(policy.brand, but)
     if abs(amount) > left:
+        told = {"limit": policy.per_day, "left": max(left, Decimal(0))}
         raise MoveRefused(
             _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
-            % {"limit": policy.per_day, "left": max(left, Decimal(0))}
+            % {name: money(value, policy.brand) for name, value in told.items()}
         )
 
 
@@ -91,11 +95,28 @@ def needs_second_person(policy: MovePolicy, amount: Decimal) -> bool:
 
 
 def moves_stop(*, brand: Brand, why: str) -> None:
-    """Stop all moves of a brand until an operator starts them again; the first reason stays."""
-    policy_of(brand)
-    still = MovePolicy.objects.filter(brand=brand, stopped_at=None)
-    if still.update(stopped_at=timezone.now(), stopped_why=why):
-        logger.error("moves of funds stopped", extra={"brand": brand.slug, "why": why})
+    """An answer cannot be trusted: stop all moves of a brand until an operator starts them again.
+
+    What was seen of moving back is not trusted any more either. The first reason stays.
+    """
+    _stop(policy_of(brand), why)
+    MovePolicy.objects.filter(brand=brand).update(**_NO_BACK)
+
+
+def moves_stop_by_hand(*, brand: Brand, by: User, why: str) -> None:
+    """An operator stops all moves of a brand. Raises MoveRefused for anybody else."""
+    _must_be_operator(by)
+    policy = policy_of(brand)
+    if _stop(policy, why):
+        _write_down(by, policy, f"Stopped all moves: {why}")
+
+
+def _stop(policy: MovePolicy, why: str) -> bool:
+    still = MovePolicy.objects.filter(pk=policy.pk, stopped_at=None)
+    stopped = bool(still.update(stopped_at=timezone.now(), stopped_why=why))
+    if stopped:
+        logger.error("moves of funds stopped", extra={"brand": policy.brand.slug, "why": why})
+    return stopped
 
 
 def moves_resume(*, brand: Brand, by: User, note: str) -> None:
@@ -122,6 +143,14 @@ def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
     policy = policy_of(brand)
     MovePolicy.objects.filter(pk=policy.pk).update(back_move=move, back_by=by, back_at=timezone.now())
     _write_down(by, policy, f"Recorded that moving back works, by the move {move.operation}.")
+
+
+def back_moves_forbid(*, brand: Brand, by: User, note: str) -> None:
+    """An operator takes the permission to move back away again. Raises MoveRefused for anybody else."""
+    _must_be_operator(by)
+    policy = policy_of(brand)
+    if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_BACK):
+        _write_down(by, policy, f"Switched moving back off: {note}")
 
 
 def _must_be_operator(by: User) -> None:

@@ -12,14 +12,24 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.limits import NAMES, limits_set, policy_history
 from billing.models import Move, MovePolicy
-from billing.move_forms import LimitsForm, NoteForm
+from billing.move_forms import LimitsForm, NoteForm, StopForm
 from billing.move_pages import lead, page, person
-from billing.policy import TRIAL, MoveRefused, back_moves_allow, moves_resume, policy_of
+from billing.policy import (
+    TRIAL,
+    MoveRefused,
+    back_moves_allow,
+    back_moves_forbid,
+    moves_resume,
+    moves_stop_by_hand,
+    policy_of,
+)
 from billing.recent import reauthentication, typed_before
 from portal.admin_scope import brands_of, is_operator
 from portal.models import Brand
 
-_FIELDS = (*NAMES, "note")
+# There may be two notes on the page.
+_BACK_ID = "id_back_%s"
+_FIELDS = (*NAMES, "do", "note", "why")
 
 
 @require_safe
@@ -67,6 +77,22 @@ def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
     return _done(request, brand, _("Moves go on."), moves_resume, note=note)
 
 
+def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = StopForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, stop=form)
+    why = form.cleaned_data["why"]
+    return _done(request, brand, _("All moves of this brand are stopped."), moves_stop_by_hand, why=why)
+
+
+def _forbid_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = NoteForm(request.POST, auto_id=_BACK_ID)
+    if not form.is_valid():
+        return _page(request, brand, {}, forbid=form)
+    note = form.cleaned_data["note"]
+    return _done(request, brand, _("Moving funds back is off."), back_moves_forbid, note=note)
+
+
 def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
     chosen = request.POST.get("move", "")
     found = _trials(brand).filter(pk=int(chosen)).first() if chosen.isascii() and chosen.isdigit() else None
@@ -79,8 +105,10 @@ def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
 
 _DEEDS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
     "limits": _set_limits,
+    "stop": _stop,
     "resume": _resume,
     "back": _allow_back,
+    "forbid": _forbid_back,
 }
 
 
@@ -106,7 +134,6 @@ def _page(
     request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
 ) -> HttpResponse:
     rules: MovePolicy = policy_of(brand)
-    set_now = {name: typed.get(name, getattr(rules, name)) for name in NAMES}
     return page(
         request,
         "policy",
@@ -115,9 +142,19 @@ def _page(
         brand=brand,
         policy=rules,
         refused=refused,
-        limits=forms.get("limits") or LimitsForm(initial=set_now),
-        resume=forms.get("resume") or NoteForm(initial={"note": typed.get("note", "")}),
+        **{**_forms(rules, typed), **forms},
         trials=_trials(brand)[:20],
         history=policy_history(rules)[:50],
         most=TRIAL,
     )
+
+
+def _forms(rules: MovePolicy, typed: dict[str, str]) -> dict[str, Any]:
+    """As they stand before anything is sent; what was typed stands in the form that it was typed into."""
+    do, note = typed.get("do"), {"note": typed.get("note", "")}
+    return {
+        "limits": LimitsForm(initial={name: typed.get(name, getattr(rules, name)) for name in NAMES}),
+        "stop": StopForm(initial={"why": typed.get("why", "")}),
+        "resume": NoteForm(initial=note if do == "resume" else {}),
+        "forbid": NoteForm(initial=note if do == "forbid" else {}, auto_id=_BACK_ID),
+    }

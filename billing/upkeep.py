@@ -25,8 +25,13 @@ _AGAIN = timedelta(hours=24)  # An alert is repeated while nobody has resolved t
 
 def unknown_moves() -> QuerySet[Move]:
     """Moves whose outcome is unknown, those that were never heard of again included."""
-    lost = Q(state=State.DISPATCHED, dispatched_at__lt=timezone.now() - Move.LONGEST)
-    return Move.objects.filter(Q(state=State.UNKNOWN) | lost)
+    return Move.objects.filter(is_unknown())
+
+
+def is_unknown() -> Q:
+    """The condition by which `Move.outcome` is unknown, for queries."""
+    old = Q(dispatched_at=None) | Q(dispatched_at__lt=timezone.now() - Move.LONGEST)
+    return Q(state=State.UNKNOWN) | Q(state=State.DISPATCHED) & old
 
 
 def moves_alert() -> int:

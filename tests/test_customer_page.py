@@ -192,6 +192,13 @@ def test_a_move_that_nobody_knows_the_end_of_is_said_to_be_unknown(
     text = words(desk.get(url(alice)))
     assert "customer 70001 → Aurora Phone" in text
     assert "Unknown" in text
+    assert "A move of funds of this customer is unknown" in text
+    page = desk.get(url(alice)).content.decode()
+    assert f'href="/admin/billing/move/start/{alice.pk}/"' not in page
+    Move.objects.update(state=Move.State.FOUND_DONE)
+    page = desk.get(url(alice)).content.decode()
+    assert f'href="/admin/billing/move/start/{alice.pk}/"' in page
+    assert "A move of funds of this customer is unknown" not in page
 
 
 def test_ten_of_each_take_as_many_queries_as_one(

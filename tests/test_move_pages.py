@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import signing
+from django.db import connection
 from django.http import HttpResponse, QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import TotpDevice, User
 from billing import policy
-from billing.models import Move, MoveEvent, MovePolicy
+from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
 from portal import staff_session
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
@@ -29,6 +31,8 @@ pytestmark = pytest.mark.django_db
 State = Move.State
 Browse = Callable[..., Client]
 PASSWORD = "correct horse battery"
+_NAMES = "opening_balance payments adjustments call_charges other_charges total_charges closing_balance"
+BROKE = dict.fromkeys(_NAMES.split(), "0")
 DO_NOT_REPEAT = "We do not know whether the money moved. Do NOT repeat it."
 
 
@@ -173,7 +177,7 @@ def test_two_pages_and_one_put(simulator: Simulator, aurora: Brand, carl: User, 
         ({"amount": "Infinity"}, "Write the amount like"),
         ({"amount": "٥"}, "Write the amount like"),
         ({"amount": "99999999999"}, "Write the amount like"),
-        ({"amount": "500.01"}, "At most 500.00 may be moved at once."),
+        ({"amount": "500.01"}, "At most A$500.00 may be moved at once."),
         ({"direction": ""}, "Please fill this in."),
         ({"direction": "back"}, "Select a valid choice."),
         ({"direction": "sideways"}, "Select a valid choice."),
@@ -578,8 +582,8 @@ def test_an_operator_tries_a_small_move_back_and_records_it_for_all(
 ) -> None:
     olgas, rules_url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     assert "customer " not in words(sams.get(start_url(carl))).split("Direction")[1].split("Amount")[0][30:]
-    assert "as a trial of at most 1.00" in words(olgas.get(start_url(carl)))
-    assert "try at most 1.00" in words(preview(olgas, carl, direction="back", amount="1.01"))
+    assert "as a trial of at most A$1.00" in words(olgas.get(start_url(carl)))
+    assert "try at most A$1.00" in words(preview(olgas, carl, direction="back", amount="1.01"))
     seen = preview(olgas, carl, direction="back", amount="1")
     assert f"customer {carl.account_number} → Aurora Phone" in words(seen)
     confirm(olgas, carl, seen)
@@ -619,6 +623,77 @@ def test_an_operator_starts_moves_again_with_a_note(aurora: Brand, operator: Use
     client.post(url, {"do": "resume", "note": "It was a mapping fault."})
     assert MovePolicy.objects.get().stopped_at is None
     assert "It was a mapping fault." in words(client.get(url))
+
+
+def test_an_operator_stops_moves_by_hand_and_staff_read_why(
+    simulator: Simulator, aurora: Brand, carl: User, operator: User, sams: Client, browse: Browse
+) -> None:
+    client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
+    assert "Please fill this in." in words(client.post(url, {"do": "stop", "why": " "}))
+    assert MovePolicy.objects.get().stopped_at is None
+    client.post(url, {"do": "stop", "why": "The books are being closed."})
+    assert "The books are being closed." in words(sams.get(start_url(carl)))
+    assert preview(sams, carl).status_code == 409
+    assert LogEntry.objects.get().get_change_message() == "Stopped all moves: The books are being closed."
+    assert LogEntry.objects.get().user == operator
+    client.post(url, {"do": "stop", "why": "Another reason."})
+    assert MovePolicy.objects.get().stopped_why == "The books are being closed."
+
+
+def test_an_operator_switches_moving_back_off_on_the_rules_page(
+    aurora: Brand, operator: User, browse: Browse
+) -> None:
+    client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
+    rules(aurora, back_at=timezone.now(), back_by=operator)
+    assert "Please fill this in." in words(client.post(url, {"do": "forbid", "note": ""}))
+    assert MovePolicy.objects.get().back_at
+    client.post(url, {"do": "forbid", "note": "The carrier changed it."})
+    assert MovePolicy.objects.get().back_at is None
+    assert "Switched moving back off: The carrier changed it." in words(client.get(url))
+
+
+# --- What needs somebody ---
+
+
+def test_the_first_page_tells_what_needs_somebody_of_their_own_brands(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client, bill: User, browse: Browse
+) -> None:
+    assert "What needs you now" not in words(sams.get("/admin/"))
+    unknown_move(simulator, new_customer(simulator, aurora), sam)
+    waiting_move(carl, sam)
+    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
+    KeptStatement.objects.filter(customer=None).update(figures=BROKE)
+    asked = len(simulator.calls())
+    page = sams.get("/admin/")
+    for said in (
+        "1 move of funds is unknown: say what became of it",
+        "1 move of funds waits for a second person",
+        "All moves of Aurora Phone are stopped until an operator lets them go on",
+        "the partner account of Aurora Phone was at zero or below",
+    ):
+        assert said in words(page)
+    link = "/admin/billing/move/?outcome=unknown"
+    assert f'href="{link}"' in page.content.decode()
+    assert "1 move of funds" in words(sams.get(link))
+    stranger = words(browse(ADMIN, bill).get("/admin/"))
+    assert "What needs you now" not in stranger
+    assert "Aurora" not in stranger
+    assert len(simulator.calls()) == asked
+
+
+def test_the_first_page_takes_as_many_queries_for_many_brands_as_for_one(
+    aurora: Brand, borealis: Brand, sam: User, sams: Client
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert "are stopped" in words(sams.get("/admin/"))
+        return len(captured)
+
+    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
+    policy.moves_stop(brand=borealis, why="The balance went the wrong way.")
+    one = queries()
+    sam.brands.add(borealis)
+    assert queries() == one
 
 
 # --- Who sees what ---
@@ -768,6 +843,8 @@ def test_each_delicate_step_wants_a_recent_proof_and_looking_does_not(
         (start_url(carl), typed()),
         (move_url(waiting, "approve/"), shown),
         (move_url(waiting, "decline/"), note),
+        (policy_url, {"do": "stop", "why": "x"}),
+        (policy_url, {"do": "forbid", "note": "x"}),
         (policy_url, {"do": "limits", "per_move": "1", "per_day": "1", "second_person_above": "1"}),
         (move_url(unknown, "resolve/"), note),
     ]

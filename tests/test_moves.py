@@ -537,6 +537,31 @@ def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
     assert booked(simulator, carl) == [Decimal(-1), Decimal(-3)]
 
 
+def test_an_operator_switches_moving_back_off_again(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
+    with pytest.raises(MoveRefused, match="Only an operator"):
+        policy.back_moves_forbid(brand=carl.brand, by=sam, note="Off.")
+    policy.back_moves_forbid(brand=carl.brand, by=operator, note="The carrier changed it.")
+    with pytest.raises(MoveRefused, match="off until"):
+        ask(carl, sam, "-1")
+
+
+def test_an_answer_that_goes_the_wrong_way_disproves_that_moving_back_works(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
+    policy.moves_stop_by_hand(brand=carl.brand, by=operator, why="I look into it.")
+    assert policy.policy_of(carl.brand).back_at
+    policy.moves_resume(brand=carl.brand, by=operator, note="Go on.")
+    simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
+    assert ask(carl, sam, "-1").outcome == State.UNKNOWN
+    rules = policy.policy_of(carl.brand)
+    assert rules.stopped_at
+    assert (rules.back_at, rules.back_by, rules.back_move) == (None, None, None)
+
+
 def test_a_move_forward_proves_nothing_about_moving_back(
     simulator: Simulator, carl: User, operator: User
 ) -> None:

@@ -1,0 +1,40 @@
+"""What needs the people who work here: moves to look at, brands that stand still, accounts that are empty."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from billing.models import Move, MovePolicy
+from billing.partner import partners_known
+from billing.upkeep import is_unknown
+from portal.models import Brand
+
+
+@dataclass(frozen=True)
+class Needs:
+    """How many moves are unknown or wait, whose moves are stopped, and whose partner account is empty."""
+
+    unknown: int
+    waiting: int
+    stopped: list[Brand]
+    cut: list[Brand]
+
+    def __bool__(self) -> bool:
+        return bool(self.unknown or self.waiting or self.stopped or self.cut)
+
+
+def needs_read(*, brands: QuerySet[Brand]) -> Needs:
+    """By what is stored: the carrier is not asked, however many brands there are."""
+    accounts = partners_known(brands=brands)
+    listed = [account.brand for account in accounts]
+    counts = Move.objects.filter(brand__in=listed).aggregate(
+        unknown=Count("pk", filter=is_unknown()),
+        waiting=Count("pk", filter=Q(state=Move.State.WAITING)),
+    )
+    stopped = MovePolicy.objects.filter(brand__in=listed, stopped_at__isnull=False)
+    still = set(stopped.values_list("brand_id", flat=True))
+    return Needs(
+        **counts,
+        stopped=[brand for brand in listed if brand.pk in still],
+        cut=[account.brand for account in accounts if account.outlook.state == "cut"],
+    )

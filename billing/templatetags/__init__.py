@@ -1,0 +1,1 @@
+"""Template tags of moves of funds and partner accounts."""

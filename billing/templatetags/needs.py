@@ -1,0 +1,16 @@
+"""What stands on the admin's first page until somebody has seen to it."""
+
+from typing import Any
+
+from django import template
+
+from billing.needs import needs_read
+from portal.admin_scope import Person, brands_of, is_operator
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/billing/needs.html")
+def needs(user: Person) -> dict[str, Any]:
+    """What needs this person, of their own brands; nothing where nothing does."""
+    return {"needs": needs_read(brands=brands_of(user)), "operates": is_operator(user)}
