@@ -101,7 +101,15 @@ def test_a_translation_keeps_placeholders_and_tags(code):
         if not message.id:
             continue
         needed = placeholders(forms(message.id)[-1])
-        spelled = {"%(count)d", "%(minutes)d", "%(counter)s", "%(minutes)s", "%(number)d", "%(months)s"}
+        spelled = {
+            "%(count)d",
+            "%(minutes)d",
+            "%(counter)s",
+            "%(minutes)s",
+            "%(number)d",
+            "%(months)s",
+            "%(number)s",
+        }
         for text in forms(message.string):
             left_out = needed - placeholders(text)
             allowed = spelled if isinstance(message.id, tuple) else set()
