@@ -68,7 +68,7 @@ class Asking:
         self.forced: list[KeptStatement] = []
         self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
         self.told: dict[int, Ending] = {}
-        self.pool = ThreadPoolExecutor(AT_ONCE)
+        self.pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="figures")
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:

@@ -7,6 +7,7 @@ callables, so that a test says what it makes.
 import base64
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -131,6 +132,13 @@ def simulator(simulator_process: Simulator) -> Simulator:
     """The stand-in carrier as new: Aurora with Alice 70001 and Bob 70002, Borealis with Charlie 80001."""
     simulator_process.post("reset", seed="default")
     return simulator_process
+
+
+def pytest_runtest_teardown() -> None:
+    """Calls for figures that nobody waited for end with their test: the next one must not see them arrive."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("figures"):
+            thread.join(timeout=10)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ mover@example.com,70008,Mo,Marsh
 peter@example.com,70020,Peter,Parr
 quinn@example.com,70021,Quinn,Quill
 hana@example.com,70010,Hana,Hill
+ida@example.com,70030,Ida,Ilves
 """,
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
@@ -28,6 +29,7 @@ NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", 
 PETER, QUINN = "peter@example.com", "quinn@example.com"
 ERIN, FAY = "erin@example.com", "fay@example.com"
 HANA = "hana@example.com"
+IDA = "ida@example.com"  # Whom staff changes and disables; nobody signs in as her.
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
 DORA = {
     "first_name": "Dora",
