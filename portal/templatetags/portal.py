@@ -19,7 +19,7 @@ from portal.models import Brand
 register = template.Library()
 
 # From right to left, an amount stays in one piece from left to right (UAX 9: LRI, PDI; LRM and RLM).
-_ISOLATE, _RELEASE, _MARKS = "\u2066", "\u2069", "\u200e\u200f"
+_ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
 # Words with a hyphen, numbers in groups, amounts below zero: not within a tag, no part of an address, and not
 # so long that a phone has no room for it.
 _WHOLE = re.compile(
@@ -42,7 +42,12 @@ def brief(amount: Decimal) -> str:
     """An amount for the scale of a chart: without currency, and large ones in short, like 1.5K."""
     if amount and abs(amount) < 1:
         return _in_one_piece(str(format_decimal(amount, "0.00", locale=_locale())))
-    return _in_one_piece(str(format_compact_decimal(amount, fraction_digits=1, locale=_locale())))
+    number, gap, word = str(format_compact_decimal(amount, fraction_digits=1, locale=_locale())).partition(
+        "\xa0"
+    )
+    if not (word and get_language_bidi()):
+        return _in_one_piece(number + gap + word)
+    return f"{_ISOLATE_RTL}{_in_one_piece(number)}{gap}{word}{_RELEASE}"  # First the number, at the right.
 
 
 def _in_one_piece(text: str) -> str:
