@@ -117,7 +117,7 @@ def test_a_password_can_be_shown_and_is_hidden_again_before_it_is_sent(stack: St
 def test_the_summary_of_mistakes_leads_into_the_field(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
     page.get_by_role("button", name="Sign up").click()
-    page.get_by_role("alert").get_by_role("link", name="Phone Please fill this in.").click()
+    page.get_by_role("alert").get_by_role("link", name="Phone: Please fill this in.").click()
     expect(page.get_by_label("Phone", exact=True)).to_be_focused()
 
 
