@@ -5,21 +5,20 @@ At zero or below, the carrier cuts off all of the reseller's customers, whatever
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from billing import kept
-from billing.figures import KNOWN, Bounds, Figures, figures_stream
+from billing.figures import KNOWN, MONTHS, Bounds, Figures, figures_stream
 from billing.models import KeptStatement
-from billing.periods import Period, this_month, today
+from billing.periods import Period, complete_months, this_month, today
 from billing.runway import cents
 from portal.models import Brand
 from portal.voipline import Statement
 
-MONTHS = 3
 LOW_DAYS = 7
 # The page waits so long for complete months, once this month's figures are there; the rest is for next time.
 _BOUNDS = Bounds(within=3.0, known=KNOWN)
@@ -47,7 +46,7 @@ class Spending:
     @property
     def span(self) -> int:
         """How many days these months have."""
-        return sum((month.to_date - month.from_date).days + 1 for month, _charges in self.months)
+        return sum(month.days for month, _charges in self.months)
 
     @property
     def per_day(self) -> Decimal | None:
@@ -84,7 +83,7 @@ class Account:
 def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
     """The partner account now; see `billing.figures`. With `refresh` the balance is asked for in any case."""
     now = this_month(today(brand))
-    months = complete_months(now.to_date)
+    months = past_months(now.to_date)
     figures, *past = figures_stream(
         brand=brand, customer=None, periods=[now, *months], refresh=refresh, bounds=_BOUNDS
     )
@@ -103,7 +102,7 @@ def partners_known(*, brands: QuerySet[Brand]) -> list[Account]:
 
 
 def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
-    begins = {month.from_date for brand in brands for month in complete_months(today(brand))}
+    begins = {month.from_date for brand in brands for month in past_months(today(brand))}
     rows = KeptStatement.objects.filter(brand__in=brands, customer=None, from_date__in=begins, running=False)
     return {(row.brand_id, Period(row.from_date, row.to_date)): kept.statement_of(row) for row in rows}
 
@@ -111,7 +110,7 @@ def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]
 def _known(
     brand: Brand, row: KeptStatement | None, past: dict[tuple[int, Period], Statement | None]
 ) -> Account:
-    months = complete_months(today(brand))
+    months = past_months(today(brand))
     spending = spending_of([(month, past.get((brand.pk, month))) for month in months])
     if row is None:
         return Account(brand, Figures(this_month(today(brand))), outlook(None, spending))
@@ -119,15 +118,9 @@ def _known(
     return Account(brand, Figures(period, statement, period, row.as_of), outlook(statement, spending))
 
 
-def complete_months(day: date) -> list[Period]:
-    """The last three months that are over, the oldest first."""
-    months: list[Period] = []
-    first = day.replace(day=1)
-    for _number in range(MONTHS):
-        last = first - timedelta(days=1)
-        first = last.replace(day=1)
-        months.insert(0, Period(first, last))
-    return months
+def past_months(day: date) -> list[Period]:
+    """The last three months that were over before the day's, the oldest first."""
+    return complete_months(day, MONTHS)[::-1]
 
 
 def spending_of(months: Sequence[tuple[Period, Statement | None]]) -> Spending:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from billing.models import KeptStatement
-from billing.partner import Spending, complete_months, outlook, partner_read, spending_of
+from billing.partner import Spending, outlook, partner_read, past_months, spending_of
 from billing.periods import Period
 from portal import upstream
 from portal.journal import CarrierCall
@@ -65,7 +65,7 @@ def statement(closing: Decimal, charges: Decimal = Decimal(0)) -> Statement:
 
 
 def of_months(*charges: str | None) -> Spending:
-    months = complete_months(date(2026, 3, 15))
+    months = past_months(date(2026, 3, 15))
     known = [None if each is None else statement(Decimal(5), Decimal(each)) for each in charges]
     return spending_of(list(zip(months, known, strict=True)))
 
@@ -74,7 +74,7 @@ def of_months(*charges: str | None) -> Spending:
 
 
 def test_complete_months_are_whole_ones_across_the_turn_of_the_year() -> None:
-    assert complete_months(date(2026, 2, 28)) == [
+    assert past_months(date(2026, 2, 28)) == [
         Period(date(2025, 11, 1), date(2025, 11, 30)),
         Period(date(2025, 12, 1), date(2025, 12, 31)),
         Period(date(2026, 1, 1), date(2026, 1, 31)),
