@@ -3,24 +3,22 @@
 from decimal import Decimal
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import POSTPAID, User
 from accounts.signins import sign_in_list
 from billing import periods, services
+from billing.admin_refresh import refresh_allowed
 from billing.figures import PAGE, Figures, figures_read
 from billing.models import Move
+from billing.move_pages import own_customer
 from billing.move_words import amount_words, direction_words, outcome_words
 from billing.upkeep import is_unknown
-from portal import ratelimit
-from portal.admin_scope import brands_of
 from portal.admin_site import site
 from portal.voipline import Statement
 
@@ -30,27 +28,14 @@ LAST = 10  # Rows of moves, sign-ins and changes.
 @require_http_methods(["GET", "HEAD", "POST"])
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
     """/admin/billing/customer/PK/, for whoever works for its brand; a POST asks the carrier anew."""
-    own = User.objects.filter(brand__in=brands_of(request.user).values("pk"))
-    found = get_object_or_404(own.select_related("brand").defer("brand__logo"), pk=pk)
+    found = own_customer(request, pk)
     if request.method != "POST":
         return _page(request, found, _figures(found))
-    try:
-        ratelimit.hit(action="refresh", network=f"customer {found.pk}")
-    except ratelimit.Limited as limited:
-        messages.warning(request, _too_many(limited.retry_after))
+    if not refresh_allowed(request, f"customer {found.pk}"):
         return redirect("billing_admin:customer", pk)
     figures = _figures(found, refresh=True)
     trouble = figures and figures.trouble
     return _page(request, found, figures) if trouble else redirect("billing_admin:customer", pk)
-
-
-def _too_many(seconds: int) -> str:
-    words = ngettext(
-        "The figures were refreshed often just now. Please wait %(seconds)d second.",
-        "The figures were refreshed often just now. Please wait %(seconds)d seconds.",
-        seconds,
-    )
-    return words % {"seconds": seconds}
 
 
 def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
@@ -73,7 +58,7 @@ def _page(request: HttpRequest, customer: User, figures: Figures | None) -> Http
         "brand": customer.brand,
         "figures": figures,
         "statement": statement,
-        "rows": _rows(statement),
+        "rows": services.statement_amounts(statement) if statement else [],
         "left": _left(customer, statement),
         "moves": moves,
         "unknown": _unknown(customer),
@@ -81,12 +66,6 @@ def _page(request: HttpRequest, customer: User, figures: Figures | None) -> Http
         "changes": _changes(customer),
     }
     return TemplateResponse(request, "admin/billing/customer.html", context)
-
-
-def _rows(statement: Statement | None) -> list[tuple[str, Decimal]]:
-    if statement is None:
-        return []
-    return [(label, getattr(statement, name)) for name, label in services.statement_rows()]
 
 
 def _left(customer: User, statement: Statement | None) -> Decimal | None:

@@ -3,16 +3,15 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import services
+from billing.admin_refresh import refresh_allowed
 from billing.partner import Account, partner_read, partners_known
-from portal import ratelimit
 from portal.admin_scope import brands_of
 from portal.admin_site import site
 from portal.journal_days import journal_days
@@ -38,22 +37,10 @@ def partner(request: HttpRequest, pk: int) -> HttpResponse:
     brand = get_object_or_404(brands_of(request.user), pk=pk)
     if request.method != "POST":
         return _page(request, partner_read(brand=brand))
-    try:
-        ratelimit.hit(action="refresh", network=f"partner {brand.pk}")
-    except ratelimit.Limited as limited:
-        messages.warning(request, _too_many(limited.retry_after))
+    if not refresh_allowed(request, f"partner {brand.pk}"):
         return redirect("billing_admin:partner", pk)
     account = partner_read(brand=brand, refresh=True)
     return _page(request, account) if account.figures.trouble else redirect("billing_admin:partner", pk)
-
-
-def _too_many(seconds: int) -> str:
-    words = ngettext(
-        "The figures were refreshed often just now. Please wait %(seconds)d second.",
-        "The figures were refreshed often just now. Please wait %(seconds)d seconds.",
-        seconds,
-    )
-    return words % {"seconds": seconds}
 
 
 def _page(request: HttpRequest, account: Account) -> HttpResponse:
@@ -65,9 +52,7 @@ def _page(request: HttpRequest, account: Account) -> HttpResponse:
         "subtitle": str(brand),
         "brand": brand,
         "account": account,
-        "rows": [(label, getattr(statement, name)) for name, label in services.statement_rows()]
-        if statement
-        else [],
+        "rows": services.statement_amounts(statement) if statement else [],
         "calls": journal_days(brand=brand),
     }
     status = HTTPStatus.OK if statement else HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,7 +1,6 @@
 """What the templates of balance and statement want, and the answer of a page that has no figures."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -43,18 +42,15 @@ def _presets(day: date) -> list[tuple[str, Period]]:
 
 def shown(found: Figures, movement: Movement | None = None) -> dict[str, Any]:
     """What the templates want of figures that there are; `movement` where nothing moved in them."""
+    assert found.statement
     return {
         "statement": found.statement,
         "shown": found.shown,
         "as_of": found.as_of,
         "trouble": found.trouble,
-        "figures": _rows(found),
+        "figures": services.statement_amounts(found.statement),
         "movement": movement,
     }
-
-
-def _rows(found: Figures) -> list[tuple[str, str, Decimal]]:
-    return [(name, label, getattr(found.statement, name)) for name, label in services.statement_rows()]
 
 
 def runway_of(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Runway:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from django.utils.translation import gettext as _
@@ -41,6 +42,11 @@ def statement_rows() -> list[tuple[str, str]]:
     ]
 
 
+def statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
+    """(field, label, amount) in that order."""
+    return [(name, label, getattr(statement, name)) for name, label in statement_rows()]
+
+
 def statement_csv(
     *, brand: Brand, account_number: str, period: Period, statement: Statement, as_of: datetime
 ) -> str:
@@ -55,9 +61,9 @@ def statement_csv(
         (_("As of"), as_of.astimezone(brand.zone).isoformat(timespec="seconds")),
         (_("Currency"), brand.currency),
     ]
-    figures = [(label, f"{getattr(statement, name):f}") for name, label in statement_rows()]
     texts = [(neutral(label), neutral(value)) for label, value in head]
-    return _lines(texts + [(neutral(label), number) for label, number in figures])
+    figures = [(neutral(label), f"{amount:f}") for _name, label, amount in statement_amounts(statement)]
+    return _lines(texts + figures)
 
 
 def _lines(rows: Iterable[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from accounts.models import User
 from billing import paper
 from billing.figures import Figures
 from billing.paper import QUIET, Cell, Paper, Style
-from billing.services import statement_rows
+from billing.services import statement_amounts
 from portal import colour
 from portal.models import Brand
 from portal.templatetags.portal import day, moment, money
@@ -127,7 +127,7 @@ def _facts(brand: Brand, customer: User, found: Figures) -> list[tuple[str, str]
 
 
 def _rows(brand: Brand, statement: Statement) -> list[tuple[str, str, str]]:
-    return [(name, label, money(getattr(statement, name), brand)) for name, label in statement_rows()]
+    return [(name, label, money(amount, brand)) for name, label, amount in statement_amounts(statement)]
 
 
 def _notices(found: Figures) -> list[str]:
