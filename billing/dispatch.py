@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 from accounts.models import User
 from billing import periods
 from billing.figures import figures_read
-from billing.ledger import move_event
+from billing.ledger import move_end, move_event
 from billing.models import Move
 from billing.policy import moves_stop
 from portal import upstream
@@ -78,14 +78,10 @@ def _goes_the_stated_way(amount: Decimal, change: Decimal) -> bool:
 
 
 def _ended(move: Move, state: State, why: str, status: int | None = None) -> Move:
-    move.state, move.why, move.status, move.ended_at = state, why[:200], status, timezone.now()
-    names = ("state", "why", "status", "ended_at", "customer_after")
+    move.why, move.status = why[:200], status
     try:
-        with transaction.atomic(durable=True):
-            row = Move.objects.filter(pk=move.pk, state=State.DISPATCHED)
-            if not row.update(**{name: getattr(move, name) for name in names}):
-                return _too_late(move)
-            move_event(move, None, why)
+        if not move_end(move, (State.DISPATCHED,), state, None, why, "why", "status", "customer_after"):
+            return _too_late(move)
     except Error:
         logger.exception("end of a move not stored", extra={"operation": str(move.operation)})
         move.state = State.DISPATCHED

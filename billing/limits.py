@@ -1,18 +1,15 @@
 """How much may be moved: what operators set for a brand, written down with who and what it was before."""
 
-import logging
 from decimal import Decimal
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 
 from accounts.models import User
 from billing.models import MovePolicy
-from billing.policy import policy_of
+from billing.policy import policy_note, policy_of
 from portal.admin_scope import is_operator
 from portal.models import Brand
-
-logger = logging.getLogger(__name__)
 
 NAMES = ("per_move", "per_day", "second_person_above")
 
@@ -30,8 +27,7 @@ def limits_set(*, brand: Brand, by: User, **limits: Decimal) -> list[str]:
     if changed:
         MovePolicy.objects.filter(pk=policy.pk).update(**{name: limits[name] for name in changed})
         words = ", ".join(f"{name}: {before[name]} → {limits[name]}" for name in changed)
-        LogEntry.objects.log_actions(by.pk, [policy], CHANGE, words, single_object=True)
-        logger.warning("limits of moves changed", extra={"brand": brand.slug, "why": words})
+        policy_note(by, policy, words)
     return changed
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -62,10 +63,14 @@ class MovePolicy(models.Model):
     """What moves of funds a brand allows; set by operators. Amounts in the brand's currency."""
 
     brand = models.OneToOneField(Brand, models.CASCADE, related_name="move_policy", verbose_name=_("brand"))
-    per_move = models.DecimalField(_("at most per move"), max_digits=12, decimal_places=2, default=500)
-    per_day = models.DecimalField(_("at most in 24 hours"), max_digits=12, decimal_places=2, default=2000)
+    per_move = models.DecimalField(
+        _("at most per move"), max_digits=12, decimal_places=2, default=Decimal(500)
+    )
+    per_day = models.DecimalField(
+        _("at most in 24 hours"), max_digits=12, decimal_places=2, default=Decimal(2000)
+    )
     second_person_above = models.DecimalField(
-        _("a second person approves above"), max_digits=12, decimal_places=2, default=200
+        _("a second person approves above"), max_digits=12, decimal_places=2, default=Decimal(200)
     )
     stopped_at = models.DateTimeField(_("moves stopped since"), null=True, editable=False)
     stopped_why = models.CharField(max_length=200, blank=True, editable=False)
@@ -107,6 +112,7 @@ class Move(models.Model):
     WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
     # Longer than any call lasts; older than this, nobody is waiting for an answer any more.
     LONGEST = timedelta(seconds=60)
+    APPROVED_WITHIN = timedelta(hours=24)
     OPEN = (State.DISPATCHED, State.UNKNOWN)  # May have happened, and no one knows: blocks others.
     COUNTED = (*OPEN, State.WAITING, State.DONE, State.FOUND_DONE)  # What counts towards the day's limit.
 

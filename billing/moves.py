@@ -27,11 +27,10 @@ from billing.against import (
 )
 from billing.dispatch import dispatch
 from billing.figures import figures_read
-from billing.ledger import move_event
+from billing.ledger import move_end, move_event
 from billing.models import Move, MovePolicy
 from billing.policy import MoveRefused as MoveRefused
 from billing.policy import leaving, must_be_allowed, needs_second_person, policy_of
-from billing.upkeep import APPROVED_WITHIN
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirme
     """A second person approves, and the move is made. Raises MoveRefused; then it goes on waiting."""
     if by.pk == move.asked_by_id:
         raise MoveRefused(_("Somebody else than the person who asked for a move has to approve it."))
-    if move.state != State.WAITING or timezone.now() - move.asked_at > APPROVED_WITHIN:
+    if move.state != State.WAITING or timezone.now() - move.asked_at > Move.APPROVED_WITHIN:
         raise MoveRefused(_("This move does not wait for approval any more."))
     seen = move_preview(brand=brand, customer=move.customer, amount=move.amount, by=by, but=move)
     must_confirm(seen.empties_partner, empties_partner_confirmed)
@@ -230,10 +229,6 @@ def _checked_again(move: Move, seen: Preview, by: User, confirmed: bool) -> Move
 
 
 def _end(move: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
-    move.state, move.ended_at = state, timezone.now()
-    values = {name: getattr(move, name) for name in ("state", "ended_at", *names)}
-    with transaction.atomic(durable=True):
-        if not Move.objects.filter(pk=move.pk, state__in=before).update(**values):
-            raise MoveRefused(_("Somebody else has just decided about this move."))
-        move_event(move, by, note)
+    if not move_end(move, before, state, by, note, *names):
+        raise MoveRefused(_("Somebody else has just decided about this move."))
     return move

@@ -35,10 +35,7 @@ class MoveRefused(Exception):
 
 def policy_of(brand: Brand) -> MovePolicy:
     """The brand's rules; made with their defaults at the first time."""
-    rules, made = MovePolicy.objects.select_related("brand").defer("brand__logo").get_or_create(brand=brand)
-    if made:  # The defaults come back from the database as the amounts they are.
-        rules.refresh_from_db(fields=["per_move", "per_day", "second_person_above"])
-    return rules
+    return MovePolicy.objects.select_related("brand").defer("brand__logo").get_or_create(brand=brand)[0]
 
 
 def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move | None = None) -> None:
@@ -108,7 +105,7 @@ def moves_stop_by_hand(*, brand: Brand, by: User, why: str) -> None:
     _must_be_operator(by)
     policy = policy_of(brand)
     if _stop(policy, why):
-        _write_down(by, policy, f"Stopped all moves: {why}")
+        policy_note(by, policy, f"Stopped all moves: {why}")
 
 
 def _stop(policy: MovePolicy, why: str) -> bool:
@@ -125,7 +122,7 @@ def moves_resume(*, brand: Brand, by: User, note: str) -> None:
     policy = policy_of(brand)
     stopped = MovePolicy.objects.filter(pk=policy.pk, stopped_at__isnull=False)
     if stopped.update(stopped_at=None, stopped_why=""):
-        _write_down(by, policy, f"Started moves again after “{policy.stopped_why}”: {note}")
+        policy_note(by, policy, f"Started moves again after “{policy.stopped_why}”: {note}")
 
 
 def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
@@ -142,7 +139,7 @@ def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
         raise MoveRefused(_("The customer's balance did not go down with that move, so it proves nothing."))
     policy = policy_of(brand)
     MovePolicy.objects.filter(pk=policy.pk).update(back_move=move, back_by=by, back_at=timezone.now())
-    _write_down(by, policy, f"Recorded that moving back works, by the move {move.operation}.")
+    policy_note(by, policy, f"Recorded that moving back works, by the move {move.operation}.")
 
 
 def back_moves_forbid(*, brand: Brand, by: User, note: str) -> None:
@@ -150,7 +147,7 @@ def back_moves_forbid(*, brand: Brand, by: User, note: str) -> None:
     _must_be_operator(by)
     policy = policy_of(brand)
     if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_BACK):
-        _write_down(by, policy, f"Switched moving back off: {note}")
+        policy_note(by, policy, f"Switched moving back off: {note}")
 
 
 def _must_be_operator(by: User) -> None:
@@ -158,6 +155,7 @@ def _must_be_operator(by: User) -> None:
         raise MoveRefused(_("Only an operator may do this."))
 
 
-def _write_down(by: User, policy: MovePolicy, words: str) -> None:
+def policy_note(by: User, policy: MovePolicy, words: str) -> None:
+    """Write down what an operator changed of the rules: into their history, and into the log."""
     LogEntry.objects.log_actions(by.pk, [policy], CHANGE, words, single_object=True)
     logger.warning("rules for moving funds changed", extra={"brand": policy.brand.slug, "why": words})

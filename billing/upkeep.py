@@ -4,13 +4,12 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.ledger import move_event
+from billing.ledger import move_end
 from billing.models import Move
 from billing.move_words import amount_words, direction_words
 from billing.policy import policy_of
@@ -19,7 +18,6 @@ from portal import mail
 logger = logging.getLogger(__name__)
 
 State = Move.State
-APPROVED_WITHIN = timedelta(hours=24)
 _AGAIN = timedelta(hours=24)  # An alert is repeated while nobody has resolved the move.
 
 
@@ -45,7 +43,8 @@ def _alert(move: Move) -> bool:
     operation = str(move.operation)
     logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": operation})
     try:
-        told = sum(_tell(move, person) for person in _people(move)) > 0
+        stopped = policy_of(move.brand).stopped_at is not None
+        told = sum(_tell(move, person, stopped) for person in _people(move)) > 0
     except Exception:  # One that cannot be told must not hold up the others; the next run tries again.
         logger.exception("unknown move not told", extra={"operation": operation})
         return False
@@ -59,7 +58,7 @@ def _people(move: Move) -> QuerySet[User]:
     return here.filter(Q(is_superuser=True) | Q(brands=move.brand)).distinct()
 
 
-def _tell(move: Move, person: User) -> bool:
+def _tell(move: Move, person: User, stopped: bool) -> bool:
     path = reverse("billing_admin:move", urlconf=settings.ADMIN_URLCONF, args=(move.pk,))
 
     def what() -> str:  # Called where the mail is written, in its reader's language.
@@ -73,7 +72,7 @@ def _tell(move: Move, person: User) -> bool:
             language=person.language,
             move=move,
             what=what,
-            stopped=policy_of(move.brand).stopped_at,
+            stopped=stopped,
             url=mail.admin_link(path),
         )
     except mail.MailNotSent:  # Logged there; the next run tries again if nobody could be told.
@@ -83,15 +82,8 @@ def _tell(move: Move, person: User) -> bool:
 
 def moves_expire() -> int:
     """End what nobody approved within 24 hours; how many."""
-    late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - APPROVED_WITHIN)
-    return sum(_expire(move) for move in late.select_related("brand"))
-
-
-def _expire(move: Move) -> bool:
-    with transaction.atomic():
-        move.state, move.ended_at = State.EXPIRED, timezone.now()
-        ended = Move.objects.filter(pk=move.pk, state=State.WAITING)
-        if not ended.update(state=move.state, ended_at=move.ended_at):
-            return False
-        move_event(move, None, "nobody approved it in time")
-    return True
+    late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - Move.APPROVED_WITHIN)
+    words = "nobody approved it in time"
+    return sum(
+        move_end(move, (State.WAITING,), State.EXPIRED, None, words) for move in late.select_related("brand")
+    )

@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import dispatch, moves, policy, triggers
+from billing import dispatch, ledger, moves, policy, triggers
 from billing.checks import the_audit_trail_is_guarded
 from billing.models import Move, MoveEvent, MovePolicy
 from billing.moves import MoveRefused
@@ -218,14 +218,14 @@ def test_what_follows_a_done_move_cannot_undo_it(
 def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = dispatch.move_event
+    event = ledger.move_event
 
     def broken(*_: object, **__: object) -> None:
         raise DatabaseError("gone away")
 
-    monkeypatch.setattr(dispatch, "move_event", broken)
+    monkeypatch.setattr(ledger, "move_event", broken)
     move = ask(carl, sam)
-    monkeypatch.setattr(dispatch, "move_event", event)
+    monkeypatch.setattr(ledger, "move_event", event)
     assert move.outcome == State.DISPATCHED
     minutes_pass(move)
     assert move.outcome == State.UNKNOWN
