@@ -17,14 +17,13 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.admin_scope import Person, works_here
+from portal.http import page_here
 
 IDLE, LONGEST, FRESH = 15 * 60, 8 * 3600, 5 * 60  # Seconds.
 SINCE, SEEN, PROVED = "staff_since", "staff_seen", "staff_proved"
 _NOTED_EACH = 60  # Seconds between two notes of when somebody was last seen: no write for each request.
-_LONGEST_NEXT = 500
 _START = "/admin/"
 _WITHOUT_SIGN_IN = ("/admin/login/", "/admin/logout/")
 
@@ -53,10 +52,9 @@ def is_verified(user: Person) -> bool:
 
 def page_inside(request: HttpRequest, wanted: str) -> str:
     """The address, where it is a page of this host's admin; else the admin's first page."""
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     path = wanted.partition("?")[0]
     inside = path.startswith(_START) and not path.startswith(_WITHOUT_SIGN_IN) and ".." not in path
-    return wanted if ours and inside and len(wanted) <= _LONGEST_NEXT else _START
+    return (page_here(request, wanted) if inside else "") or _START
 
 
 def page_before(request: HttpRequest) -> str:
