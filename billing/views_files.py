@@ -12,9 +12,11 @@ from accounts.models import User
 from billing import services
 from billing.figures import PAGE, Figures, figures_read
 from billing.pages import form_context, period_form, without_figures
+from billing.periods import Period
 from billing.statement_pdf import statement_pdf as pdf_of
 from portal import ratelimit
 from portal.http import BrandRequest
+from portal.models import Brand
 
 _STATEMENT = "billing/statement.html"
 
@@ -28,20 +30,7 @@ def statement_csv(request: BrandRequest) -> HttpResponse:
 @require_safe
 def statement_pdf(request: BrandRequest) -> HttpResponse:
     """/statement.pdf with the query of /statement/. Drawing one takes a moment, so there is a limit."""
-    try:
-        ratelimit.hit(action="pdf", network=f"customer {request.user.pk}")
-    except ratelimit.Limited as limited:
-        return _wait(request, limited.retry_after)
-    return _file(request, "pdf", "application/pdf", _pdf)
-
-
-def _wait(request: BrandRequest, seconds: int) -> HttpResponse:
-    form = period_form(request)
-    context = form_context(form)
-    if not form.is_valid():
-        return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)
-    busy = Figures(form.period, trouble="busy", retry_after=seconds)
-    return without_figures(request, _STATEMENT, busy, **context, period=form.period)
+    return _file(request, "pdf", "application/pdf", _pdf, limit="pdf")
 
 
 def _csv(request: BrandRequest, found: Figures) -> bytes:
@@ -63,7 +52,11 @@ def _pdf(request: BrandRequest, found: Figures) -> bytes:
 
 
 def _file(
-    request: BrandRequest, ending: str, kind: str, content: Callable[[BrandRequest, Figures], bytes]
+    request: BrandRequest,
+    ending: str,
+    kind: str,
+    content: Callable[[BrandRequest, Figures], bytes],
+    limit: str = "",
 ) -> HttpResponse:
     """The file; where none can be given, the page of the statement with the reason."""
     user, form = cast(User, request.user), period_form(request)
@@ -73,9 +66,18 @@ def _file(
     context["period"] = form.period
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
-    found = figures_read(brand=request.brand, customer=user, period=form.period, bounds=PAGE)
+    found = _figures(request.brand, user, form.period, limit)
     if not (found.statement and found.shown and found.as_of):
         return without_figures(request, _STATEMENT, found, **context)
     name = f"statement-{found.shown.from_date}-{found.shown.to_date}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content(request, found), content_type=kind, headers=headers)
+
+
+def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
+    try:
+        if limit:
+            ratelimit.hit(action=limit, network=f"customer {user.pk}")
+    except ratelimit.Limited as limited:
+        return Figures(period, trouble="busy", retry_after=limited.retry_after)
+    return figures_read(brand=brand, customer=user, period=period, bounds=PAGE)
