@@ -22,33 +22,30 @@ def customers_disable(*, customers: QuerySet[User], by: User) -> int:
 
     Whoever tries to sign in gets the answer of an address without an account.
     """
-    disabled = 0
-    for some in _batches(customers.filter(brand__isnull=False, is_active=True)):
-        with transaction.atomic():
-            for user in some:
-                user.is_active = False
-            User.objects.bulk_update(some, ["is_active"])
-            sessions_end(customers=some)
-            words = gettext("Disabled: signed out everywhere, and cannot sign in.")
-            entries_log(by=by, entries=[(user, CHANGE, words) for user in some])
-        disabled += len(some)
-        logger.info("customers disabled", extra={"customers": [user.pk for user in some], "by": by.pk})
-    return disabled
+    active = customers.filter(brand__isnull=False, is_active=True)
+    words = gettext("Disabled: signed out everywhere, and cannot sign in.")
+    return sum(_switch(some, False, by, words) for some in _batches(active))
 
 
 def customers_enable(*, customers: QuerySet[User], by: User) -> int:
     """Let these customers sign in again; how many."""
-    enabled = 0
-    for some in _batches(customers.filter(brand__isnull=False, is_active=False)):
-        with transaction.atomic():
-            for user in some:
-                user.is_active = True
-            User.objects.bulk_update(some, ["is_active"])
-            words = gettext("Enabled: can sign in again.")
-            entries_log(by=by, entries=[(user, CHANGE, words) for user in some])
-        enabled += len(some)
-        logger.info("customers enabled", extra={"customers": [user.pk for user in some], "by": by.pk})
-    return enabled
+    disabled = customers.filter(brand__isnull=False, is_active=False)
+    words = gettext("Enabled: can sign in again.")
+    return sum(_switch(some, True, by, words) for some in _batches(disabled))
+
+
+def _switch(some: list[User], active: bool, by: User, words: str) -> int:
+    """Let these in, or keep them out; how many."""
+    with transaction.atomic():
+        for user in some:
+            user.is_active = active
+        User.objects.bulk_update(some, ["is_active"])
+        if not active:
+            sessions_end(customers=some)
+        entries_log(by=by, entries=[(user, CHANGE, words) for user in some])
+    event = "customers enabled" if active else "customers disabled"
+    logger.info(event, extra={"customers": [user.pk for user in some], "by": by.pk})
+    return len(some)
 
 
 def _batches(customers: QuerySet[User]) -> Iterator[list[User]]:

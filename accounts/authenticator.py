@@ -73,13 +73,9 @@ def authenticator_replace(*, user: User, key: Sealed, code: str) -> tuple[TotpDe
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
     """
-    step = _step_of(key, code)
-    try:
-        with transaction.atomic():
-            TotpDevice.objects.filter(user=user).delete()
-            return _device_new(user, key, step), recovery_codes_make(user=user)
-    except IntegrityError as error:
-        raise AlreadySetUp from error
+    with transaction.atomic():
+        TotpDevice.objects.filter(user=user).delete()
+        return authenticator_set_up(user=user, key=key, code=code)
 
 
 def _device_new(user: User, key: Sealed, step: int) -> TotpDevice:

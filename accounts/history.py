@@ -20,7 +20,7 @@ _BATCH = 500
 
 def told(name: str, old: object, new: object) -> str:
     """“Account number (“70001” → “70099”)”."""
-    return f"{_label(name)} (“{_text(old)}” → “{_text(new)}”)"
+    return f"{_label(name)} (“{text_of(old)}” → “{text_of(new)}”)"
 
 
 def label_of(name: str) -> str:
@@ -34,7 +34,8 @@ def _label(name: str) -> str:
         return label_of(name)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A value as a text; empty for none."""
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -53,7 +54,7 @@ def form_told(form: Any, parts: list[dict[str, Any]], *, add: bool) -> list[dict
 
 def added(name: str, value: object) -> dict[str, Any]:
     """A value that a new customer came with, in Django's structure."""
-    return {"added": {"name": _label(name), "object": _text(value)}}
+    return {"added": {"name": _label(name), "object": text_of(value)}}
 
 
 def entries_log(*, by: User, entries: Iterable[tuple[Any, int, str | list[dict[str, Any]]]]) -> None:

@@ -4,13 +4,13 @@ import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.credit import amount_of
+from accounts.history import text_of
 from accounts.import_file import COLUMNS as COLUMNS
 from accounts.import_file import DETAILS, BadRow, Row, rows_read
 from accounts.import_file import REQUIRED as REQUIRED
@@ -219,8 +219,4 @@ def _fill(user: User, row: Row) -> Iterable[Change]:
         old = getattr(user, name)
         if old != value:
             setattr(user, name, value)
-            yield Change(name, _text(old), _text(value))
-
-
-def _text(value: Decimal | str | None) -> str:
-    return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else value
+            yield Change(name, text_of(old), text_of(value))
