@@ -27,6 +27,7 @@ from portal import ratelimit, staff_session
 from portal.crypto import seal
 from portal.models import Brand
 from portal.voipline import Timeouts
+from tests.threads import database_for_threads
 
 ROOT = Path(__file__).resolve().parent.parent
 AURORA, BOREALIS, ADMIN = "aurora.test", "borealis.test", "admin.test"
@@ -308,3 +309,16 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(periods, "datetime", Frozen)
 
     return freeze
+
+
+@pytest.fixture
+def admin_client(browse: Callable[..., Client], operator: User) -> Client:
+    """Olga's browser on the admin host."""
+    return browse(ADMIN, operator)
+
+
+@pytest.fixture
+def threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """A database that the test's threads share, each with a connection of its own."""
+    with database_for_threads(tmp_path):
+        yield

@@ -1,17 +1,14 @@
 """What the tests of the customer's journey share: filled forms, a check of every answer, mails, threads."""
 
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from html import unescape
-from pathlib import Path
 from threading import Barrier
 from typing import Any, cast
 
 from django.core import mail
-from django.db import connection, connections
+from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 
@@ -98,22 +95,3 @@ def at_once(number: int, job: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(run, range(number)))
-
-
-@contextmanager
-def database_for_threads(folder: Path) -> Iterator[None]:
-    """SQLite in memory locks whole tables without waiting, so threads get a file, as in production."""
-    if connection.vendor != "sqlite" or not connection.is_in_memory_db():
-        yield
-        return
-    connection.ensure_connection()
-    memory, name = connection.connection, connection.settings_dict["NAME"]
-    with sqlite3.connect(folder / "threads.sqlite3") as file:
-        memory.backup(file)
-    file.close()
-    connection.connection, connection.settings_dict["NAME"] = None, str(folder / "threads.sqlite3")
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.connection, connection.settings_dict["NAME"] = memory, name

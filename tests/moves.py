@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import User
-from billing.models import Move
+from billing.models import Move, MovePolicy
 from billing.moves import move_request
+from billing.policy import policy_of
 from portal.models import Brand
 from tests.conftest import Simulator
 
@@ -58,3 +59,9 @@ def booked(simulator: Simulator, customer: User) -> list[Decimal]:
     book = next(c for c in simulator.listed("customers") if c["account_number"] == customer.account_number)
     payments = [line.split() for line in book["ledger"] if " payment " in line and "2000-01-01" not in line]
     return [Decimal(amount) for _day, _kind, amount in payments]
+
+
+def rules(brand: Brand, **values: Any) -> None:
+    """What the brand allows, other than by default."""
+    policy_of(brand)
+    MovePolicy.objects.filter(brand=brand).update(**values)

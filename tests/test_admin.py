@@ -36,12 +36,6 @@ MakeCustomer = Callable[..., User]
 
 
 @pytest.fixture
-def admin_client(browse: Browse, operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
-
-
-@pytest.fixture
 def staff(db: None) -> User:
     """Sam, who works for a reseller and is no operator."""
     user = User(email="sam@example.com", is_staff=True)

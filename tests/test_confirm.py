@@ -1,8 +1,5 @@
 """Confirming the e-mail at the carrier: it signs nobody in, and leads to a sign-in code of ours."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.core import mail
 from django.test import Client
@@ -13,7 +10,6 @@ from tests.journey import (
     at_once,
     carrier_code,
     code_for,
-    database_for_threads,
     send,
     sign_up_form,
     twin,
@@ -23,12 +19,6 @@ from tests.journey import (
 
 pytestmark = pytest.mark.django_db
 DORA = "dora@example.com"
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture

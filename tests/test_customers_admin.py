@@ -5,7 +5,6 @@ import io
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from accounts.upkeep import accounts_prune
 from accounts.waiting_imports import MOST
 from portal.models import Brand
 from tests.conftest import ADMIN, AURORA
-from tests.journey import at_once, code_for, database_for_threads, send, sign_in, twin, value_of, words
+from tests.journey import at_once, code_for, send, sign_in, twin, value_of, words
 
 Browse = Callable[..., Client]
 MakeCustomer = Callable[..., User]
@@ -50,12 +49,6 @@ def sam(db: None, aurora: Brand) -> User:
 def desk(browse: Browse, sam: User) -> Client:
     """Sam's browser on the admin host."""
     return browse(ADMIN, sam)
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def upload(client: Client, brand: Brand, text: str | bytes) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,17 +19,11 @@ from billing.periods import Period, complete_months, this_month, today
 from portal import ratelimit, reference
 from portal.journal import CarrierCall
 from portal.voipline import Timeouts
-from tests.journey import at_once, database_for_threads
+from tests.journey import at_once
 
 pytestmark = pytest.mark.django_db
 JANUARY = Period(date(2020, 1, 1), date(2020, 1, 31))
 MONTHS = complete_months(date(2020, 1, 31), 12)
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def pass_time(**span: int) -> None:

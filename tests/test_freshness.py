@@ -6,7 +6,6 @@ import re
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from billing.periods import complete_months, this_month, today
 from portal.templatetags.portal import moment
 from portal.voipline import Timeouts
 from tests.conftest import AURORA
-from tests.journey import database_for_threads, words
+from tests.journey import words
 from tests.test_figures import TROUBLES, pass_time
 from tests.test_statement import figures, page
 
@@ -35,12 +34,6 @@ REASONS = {
     "busy": "Too many people are asking at the moment.",
     "gone": "Trying again does not help: please contact us",
 }
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def rows(response: Any) -> dict[str, str]:

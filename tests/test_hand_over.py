@@ -2,7 +2,6 @@
 
 import logging
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,18 +15,12 @@ from accounts.handover import form_action, hand_over_url
 from accounts.models import Submission
 from portal.models import Brand
 from tests.conftest import AURORA
-from tests.journey import at_once, database_for_threads, send, twin, words
+from tests.journey import at_once, send, twin, words
 
 pytestmark = pytest.mark.django_db
 HOST = "au.voipcloud.online"
 LISTED = Brand(carrier_url=f"https://{HOST}/api/", login_hosts=[HOST, "login.example:8443"])
 HERE = Brand(carrier_url="http://127.0.0.1:8090/api/", login_hosts=["127.0.0.1:8090"])
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture

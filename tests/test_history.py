@@ -5,7 +5,6 @@ import logging
 import re
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,9 @@ from django.utils import timezone, translation
 from billing import periods, views_history
 from billing.models import KeptStatement
 from tests.conftest import AURORA
-from tests.journey import database_for_threads
 
 pytestmark = pytest.mark.django_db
 ROW = re.compile(r'<tr role="row"><th scope="row".*?</tr>', re.DOTALL)
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def whole(response: Any) -> str:

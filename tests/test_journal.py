@@ -15,17 +15,10 @@ from portal.admin_journal import BoundedPaginator
 from portal.journal import CarrierCall
 from portal.journal_days import Tally, journal_days
 from portal.models import Brand
-from tests.conftest import ADMIN
 
 Browse = Callable[..., Client]
 LIST = "/admin/portal/carriercall/"
 SYDNEY = ZoneInfo("Australia/Sydney")
-
-
-@pytest.fixture
-def admin_client(browse: Browse, operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
 
 
 def call(brand: Brand, **fields: Any) -> CarrierCall:

@@ -1,7 +1,6 @@
 """The limits: what reaches the carrier, what fills a mailbox, how often a code may be guessed."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,10 @@ from accounts.models import SignInCode
 from portal import ratelimit
 from portal.models import Attempt
 from tests.conftest import AURORA, BOREALIS
-from tests.journey import DETAILS, at_once, database_for_threads, send, sign_up_form, value_of, words
+from tests.journey import DETAILS, at_once, send, sign_up_form, value_of, words
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def ask(browse, nth: int = 1, email: str = ALICE, host: str = AURORA) -> Any:

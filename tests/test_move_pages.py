@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
 from portal import staff_session
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
-from tests.journey import at_once, database_for_threads, twin, value_of, words
-from tests.moves import ask, booked, new_customer, puts, staff_of
+from tests.journey import at_once, twin, value_of, words
+from tests.moves import ask, booked, new_customer, puts, rules, staff_of
 
 pytestmark = pytest.mark.django_db
 State = Move.State
@@ -34,12 +33,6 @@ PASSWORD = "correct horse battery"
 _NAMES = "opening_balance payments adjustments call_charges other_charges total_charges closing_balance"
 BROKE = dict.fromkeys(_NAMES.split(), "0")
 DO_NOT_REPEAT = "We do not know whether the money moved. Do NOT repeat it."
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture
@@ -109,11 +102,6 @@ def preview(client: Client, customer: User, **changes: str) -> Any:
 def confirm(client: Client, customer: User, seen: HttpResponse, **changes: str) -> Any:
     """Press the second page's button."""
     return client.post(confirm_url(customer), {**hidden(seen), **changes})
-
-
-def rules(brand: Brand, **values: Any) -> None:
-    policy.policy_of(brand)
-    MovePolicy.objects.filter(brand=brand).update(**values)
 
 
 def everything(simulator: Simulator) -> str:

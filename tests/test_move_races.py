@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -13,24 +12,18 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import moves, policy
+from billing import moves
 from billing.figures import figures_read
-from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
+from billing.models import KeptStatement, Move, MoveEvent
 from billing.moves import MoveRefused
 from billing.periods import this_month, today
 from portal.models import Brand
 from tests.conftest import Simulator
-from tests.journey import at_once, database_for_threads
-from tests.moves import ask, new_customer, puts, staff_of
+from tests.journey import at_once
+from tests.moves import ask, new_customer, puts, rules, staff_of
 
 pytestmark = pytest.mark.django_db
 State = Move.State
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture
@@ -49,11 +42,6 @@ def tess(aurora: Brand) -> User:
 def carl(simulator: Simulator, aurora: Brand) -> User:
     """A customer of Aurora with a balance of 10."""
     return new_customer(simulator, aurora)
-
-
-def rules(brand: Brand, **values: Any) -> None:
-    policy.policy_of(brand)
-    MovePolicy.objects.filter(brand=brand).update(**values)
 
 
 def partner_balance(simulator: Simulator) -> Decimal:

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,24 +15,18 @@ from django.utils import timezone
 from accounts.models import User
 from billing import dispatch, ledger, moves, policy, triggers
 from billing.checks import the_audit_trail_is_guarded
-from billing.models import Move, MoveEvent, MovePolicy
+from billing.models import Move, MoveEvent
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
 from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import Simulator
-from tests.journey import at_once, database_for_threads
-from tests.moves import ask, booked, new_customer, puts, staff_of
+from tests.journey import at_once
+from tests.moves import ask, booked, new_customer, puts, rules, staff_of
 
 pytestmark = pytest.mark.django_db
 State = Move.State
 QUICK = Timeouts(connect=0.3, read=0.3, total=0.6)
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture
@@ -46,11 +39,6 @@ def sam(aurora: Brand) -> User:
 def carl(simulator: Simulator, aurora: Brand) -> User:
     """A customer of Aurora with a balance of 10."""
     return new_customer(simulator, aurora)
-
-
-def rules(brand: Brand, **values: Any) -> None:
-    policy.policy_of(brand)
-    MovePolicy.objects.filter(brand=brand).update(**values)
 
 
 def minutes_pass(move: Move) -> None:

@@ -1,21 +1,12 @@
 """Resetting the carrier's password: passed on once, and the same page for every address."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests.conftest import AURORA
-from tests.journey import at_once, database_for_threads, send, twin, value_of, words
+from tests.journey import at_once, send, twin, value_of, words
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def form(simulator, email: str = ALICE) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """“Paste a URL from the partner portal”: what it finds, what it refuses, and what it must not keep."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,22 +9,14 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from accounts.models import User
 from portal.models import Brand, MethodOverride
 from portal.pasting import override_take, propose
 from portal.voipline import METHODS, guess_method, match_names, plain_values
 from portal.voipline.matching import with_placeholder
-from tests.conftest import ADMIN
 
 BASE = "http://127.0.0.1:9/api/integration/v2/"
 NUMBER, TOKEN, KEY = "7000199", "03AFcWeA5canary", "aurora-api-key"
 PASTED = f"{BASE}customer-bal?acc_no={NUMBER}&startDate=2024-01-01&until=2024-01-31&format=json&fresh={TOKEN}"
-
-
-@pytest.fixture
-def admin_client(browse: Callable[..., Client], operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
 
 
 def post(client: Client, brand: Brand, **data: str) -> Any:

@@ -26,12 +26,6 @@ NEW = "/admin/portal/brand/preview/"
 
 
 @pytest.fixture
-def admin_client(browse: Browse, operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
-
-
-@pytest.fixture
 def viewer(browse: Browse, db: None) -> Client:
     """The browser of a reseller who was sent a link: signed in nowhere."""
     return browse(ADMIN)

@@ -5,7 +5,6 @@ import time
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +18,10 @@ from billing.runway import runway
 from portal.models import Brand
 from portal.voipline import Statement, Timeouts
 from tests.conftest import AURORA
-from tests.journey import database_for_threads, words
+from tests.journey import words
 
 TODAY = date(2026, 11, 26)
 PERIODS = complete_months(TODAY, 3)  # Of 31, 30 and 31 days.
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def month(calls: Any = 0, other: Any = 0, opening: Any = 1, **figures: Any) -> Statement:

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -20,16 +19,10 @@ from django.utils import timezone
 from accounts.models import SignInCode
 from portal.models import Attempt
 from tests.conftest import AURORA, BOREALIS
-from tests.journey import at_once, code_for, database_for_threads, send, sign_in, twin, value_of, words
+from tests.journey import at_once, code_for, send, sign_in, twin, value_of, words
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Signing up: one call, honest words, nothing typed lost, nobody overwritten."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.journey import (
     DETAILS,
     PASSWORD,
     at_once,
-    database_for_threads,
     send,
     sign_in,
     sign_up_form,
@@ -24,12 +22,6 @@ from tests.journey import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Any:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def dora() -> User:

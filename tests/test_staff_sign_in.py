@@ -1,9 +1,8 @@
 """Signing in to the admin: password, then code; how long it lasts; what a lost phone means."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -29,7 +28,7 @@ from portal.admin_scope import brands_of
 from portal.crypto import seal
 from portal.models import Attempt, Brand
 from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
-from tests.journey import at_once, database_for_threads, words
+from tests.journey import at_once, words
 from tests.test_admin import admin_paths
 
 pytestmark = pytest.mark.django_db
@@ -47,12 +46,6 @@ def sam(aurora: Brand) -> User:
     user.brands.add(aurora)
     app_of(user)
     return user
-
-
-@pytest.fixture
-def threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    with database_for_threads(tmp_path):
-        yield
 
 
 def type_password(

@@ -8,22 +8,15 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
 from portal.admin_inlines import LabelledInline
 from portal.admin_sections import SECTIONS
 from portal.crypto import seal
 from portal.models import Brand
 from portal.proof import is_proven
-from tests.conftest import ADMIN, Simulator
+from tests.conftest import Simulator
 from tests.test_admin import brand_data, change_url
 
 Browse = Callable[..., Client]
-
-
-@pytest.fixture
-def admin_client(browse: Browse, operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
 
 
 def page_of(client: Client, path: str) -> str:

@@ -23,12 +23,6 @@ from tests.test_admin import brand_data, change_url
 from tests.test_config import AURORA
 
 
-@pytest.fixture
-def admin_client(browse: Callable[..., Client], operator: User) -> Client:
-    """Olga's browser on the admin host."""
-    return browse(ADMIN, operator)
-
-
 def send(client: Client, brand: Brand, to: str = "olga@example.com") -> Any:
     return client.post(f"/admin/portal/brand/{brand.pk}/test-mail/", {"to": to}, secure=True, follow=True)
 
