@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from portal import colour, views
 from portal.models import Brand
 from portal.net import normal_host
+from tests.browser.stack import _collect_static
 from tests.conftest import ADMIN, AURORA, BOREALIS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,6 +150,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     }
     # Set but empty counts as not set, so that a developer's .env has no say.
     environment |= dict.fromkeys(("SCHEME", "DEBUG", "REDIS_URL", "TRUSTED_PROXIES", "EMAIL_URL"), "")
+    base = folder.parent
+    _collect_static(environment, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
     for command in (("migrate", "-v0"), ("apply_config", str(folder / "brands.toml"))):
         subprocess.run(
             [sys.executable, "manage.py", *command],
