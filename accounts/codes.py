@@ -29,9 +29,10 @@ class CodeRefused(Exception):
         self.older = older
 
 
-def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str) -> SignInCode:
+def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str) -> tuple[SignInCode, bool]:
     """Mail a code to the customer with this address; to any other address, a mail that says so.
 
+    Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
     `browser` is a secret of the visitor's session: only with it the code signs in. Both cases take the same
     path. Raises Limited and MailNotSent; with either, nothing is counted or left behind.
     """
@@ -40,7 +41,7 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
     row, code = code_store(brand=brand, user=user, browser=browser)
     template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
     try:
-        mail.send(
+        sure = mail.send(
             brand=brand,
             to=user.email if user else email,
             template=template,
@@ -52,7 +53,7 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
         row.delete()
         attempt.delete()
         raise
-    return row
+    return row, sure
 
 
 def code_store(

@@ -20,8 +20,12 @@ class EmailTaken(Exception):
     """Somebody else of the brand got this address in the meantime."""
 
 
-def email_change_request(*, brand: Brand, user: User, email: str, network: str, browser: str) -> SignInCode:
+def email_change_request(
+    *, brand: Brand, user: User, email: str, network: str, browser: str
+) -> tuple[SignInCode, bool]:
     """Mail a code to the new address; where another customer has it already, a mail that says so.
+
+    Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
 
     The caller cannot tell the two apart. Raises Limited and MailNotSent; with either, nothing is left behind.
     """
@@ -34,12 +38,12 @@ def email_change_request(*, brand: Brand, user: User, email: str, network: str, 
     row, code = code_store(brand=brand, user=user, browser=browser, new_email=email)
     template = "accounts/mail/email_taken" if _taken(user, email) else "accounts/mail/email_code"
     try:
-        mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
+        sure = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
     except mail.MailNotSent:
         for each in (row, attempt, by):
             each.delete()
         raise
-    return row
+    return row, sure
 
 
 def _taken(user: User, email: str) -> bool:
@@ -93,7 +97,7 @@ def email_changed_tell(*, user: User, old: str) -> bool:
     sent = True
     for to, template in ((old, "email_changed_old"), (user.email, "email_changed_new")):
         try:
-            mail.send(
+            sent &= mail.send(
                 brand=user.brand,
                 to=to,
                 template=f"accounts/mail/{template}",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from portal.voipline import RateLimited, Rejected, UpstreamError
+from portal.voipline import BreakerOpen, Crowded, RateLimited, Rejected, UpstreamError
 
 State = Literal["done", "refused", "unknown", "unavailable", "pending"]
 
@@ -51,6 +51,10 @@ CAPTCHA_DOWN = _(
 )
 MAIL_DOWN = _(
     "We cannot send mail at the moment, so you have no code from us. Please try again in a few minutes."
+)
+MAIL_SLOW = _(
+    "Our mail server is slow at the moment, so your code may take a few minutes, and it may not come at all. "
+    "Leave this page open; if no mail has come after ten minutes, ask for a new code."
 )
 PENDING = _(
     "You have sent this already, and we are still working on it. Wait a few seconds, then reload this page."
@@ -136,6 +140,11 @@ def mail_down() -> Outcome:
     return unavailable(MAIL_DOWN, retry_after=120)
 
 
+def code_mailed(code: int, sure: bool) -> Outcome:
+    """Our code is on its way; unless `sure`, with the meaning `mail_slow`."""
+    return Outcome("done", meaning="" if sure else "mail_slow", sign_in_code=code)
+
+
 def refused(meaning: str) -> Outcome:
     """One of MEANINGS, at its place."""
     place, text = MEANINGS[meaning]
@@ -164,8 +173,10 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
         return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
     if isinstance(error, Rejected):
         return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | Crowded):
         return unavailable(BUSY, retry_after=error.retry_after or 60)
+    if isinstance(error, BreakerOpen):
+        return unavailable(UNAVAILABLE, retry_after=error.retry_after)
     return unavailable(UNAVAILABLE)
 
 

@@ -15,6 +15,7 @@ from accounts.outcomes import (
     CAPTCHA_DOWN,
     DONE,
     Outcome,
+    code_mailed,
     mail_down,
     outcome_of,
     refused,
@@ -87,12 +88,12 @@ def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:
 
 def _code_after_confirmation(brand: Brand, email: str, network: str, browser: str) -> Outcome:
     try:
-        row = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+        row, sure = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
     except ratelimit.Limited:
         return Outcome("done", meaning="code_limited")
     except MailNotSent:
         return Outcome("done", meaning="mail_down")
-    return Outcome("done", sign_in_code=row.pk)
+    return code_mailed(row.pk, sure)
 
 
 def sign_in_request(
@@ -104,10 +105,10 @@ def sign_in_request(
         if token and (problem := _captcha_problem(brand, token, address)):
             return problem
         try:
-            row = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+            row, sure = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
         except MailNotSent:
             return mail_down()
-        return Outcome("done", sign_in_code=row.pk)
+        return code_mailed(row.pk, sure)
 
     return once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()
 

@@ -92,7 +92,7 @@ def reset_tell(*, user: User, by: User | None) -> bool:
     if brand is None:
         return False
     try:
-        mail.send(
+        return mail.send(
             brand=brand,
             to=user.email,
             template="accounts/mail/authenticator_reset",
@@ -101,4 +101,3 @@ def reset_tell(*, user: User, by: User | None) -> bool:
         )
     except mail.MailNotSent:
         return False
-    return True

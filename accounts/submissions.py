@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Submission
 from accounts.outcomes import Outcome, from_json, pending, refused, unknown
+from portal import bulkhead
 from portal.crypto import keyed_hash
 from portal.models import Brand
 from portal.ratelimit import Limited
@@ -36,7 +37,7 @@ def once(
     form_hash = keyed_hash("form", kind, *typed)
     submission = _begin(brand, kind, token_hash, form_hash)
     if submission is None:
-        earlier = _earlier(kind, token_hash, form_hash)
+        earlier = _earlier(brand, kind, token_hash, form_hash)
         return earlier or once(brand=brand, kind=kind, token=token, typed=typed, work=work)
     own = Submission.objects.filter(pk=submission.pk)
     outcome = unknown(kind)
@@ -62,9 +63,16 @@ def _begin(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Submissi
         return None
 
 
-def _earlier(kind: str, token_hash: str, form_hash: str) -> Outcome | None:
+def _earlier(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Outcome | None:
     """How the first one ended; None if it gave the token back."""
-    until = time.monotonic() + _PATIENCE
+    try:
+        with bulkhead.CARRIERS.place(brand):
+            return _waited_for(kind, token_hash, form_hash, time.monotonic() + _PATIENCE)
+    except bulkhead.Full:
+        return _waited_for(kind, token_hash, form_hash, time.monotonic())
+
+
+def _waited_for(kind: str, token_hash: str, form_hash: str, until: float) -> Outcome | None:
     while submission := Submission.objects.filter(token_hash=token_hash).first():
         kept = submission.outcome or {}
         if kept.get("form") != form_hash:
@@ -75,6 +83,7 @@ def _earlier(kind: str, token_hash: str, form_hash: str) -> Outcome | None:
             return unknown(kind)
         if time.monotonic() >= until:
             return pending()
+        bulkhead.give_back_connections()
         time.sleep(_PAUSE)
     return None
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -23,20 +24,16 @@ from billing import kept
 from billing.models import KeptStatement
 from billing.periods import Period, today
 from billing.services import statement_trouble
-from portal import ratelimit, upstream
+from portal import bulkhead, ratelimit, upstream
 from portal.models import Brand
 from portal.upstream import About, Call, Sent, Value
-from portal.voipline import Carrier, RateLimited, Statement, UpstreamError
+from portal.voipline import Carrier, NotTried, RateLimited, Statement, UpstreamError
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 _PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
 _GRACE = 2  # Seconds for which a claim outlasts the longest call.
-# In each process. Waiting for somebody else's call costs a thread too, which the bound on calls does not see:
-# without this one, a single customer's many tabs hold up everybody while the carrier hangs.
-MOST_WAITING = 10
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
 _TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
 
 
@@ -46,6 +43,9 @@ class Ending:
 
     trouble: str = ""
     retry_after: int | None = None
+
+
+_CROWDED = Ending("busy", bulkhead.RETRY_AFTER)
 
 
 class Asking:
@@ -77,12 +77,16 @@ class Asking:
     def begin(self, refresh: bool) -> None:
         """Claim what is to be asked for, and start its calls; with `refresh` the first row in any case."""
         self.forced = self.rows[:1] if refresh else []
+        room = bulkhead.CARRIERS.has_room(self.brand)  # Else nobody would wait for the calls.
         for place, row in enumerate(self.rows):
             if row not in self.forced and kept.has_just_failed(row):
                 self.told[place] = Ending(row.trouble)
             elif row in self.forced or not kept.is_fresh(row, self.day):
                 self.wanted.append(row)
-                self._ask(place)
+                if room:
+                    self._ask(place)
+                else:
+                    self.told[place] = _CROWDED
 
     def _ask(self, place: int) -> None:
         row, waves = self.rows[place], place // AT_ONCE + 1
@@ -108,23 +112,32 @@ class Asking:
     def ending(self, place: int, until: float | None) -> Ending:
         """How it went for the row at this place, waited for until then; else as long as a call may last."""
         row = self.rows[place]
-        if row in self.wanted and not self._is_mine(place):
-            if not _waiting.acquire(blocking=False):
-                return Ending("busy")
-            try:
-                self._wait_for_another(place, until)
-            finally:
-                _waiting.release()
-        if place in self.told:
-            return self.told[place]
-        if place not in self.flights:
-            return Ending("" if self._is_there(row) else row.trouble or "down")
         try:
-            sent = self.flights[place].result(None if until is None else max(0, until - time.monotonic()))
+            with bulkhead.CARRIERS.place(self.brand) if self._has_to_wait(place) else nullcontext():
+                sent = self._waited_for(place, until)
+        except bulkhead.Full:
+            return _CROWDED
         except TimeoutError:
             return Ending("down")
-        del self.flights[place]
-        return self._land(row, sent)
+        if sent:
+            del self.flights[place]
+            return self._land(row, sent)
+        if place in self.told:
+            return self.told[place]
+        return Ending("" if self._is_there(row) else row.trouble or "down")
+
+    def _has_to_wait(self, place: int) -> bool:
+        if flight := self.flights.get(place):
+            return not flight.done()
+        return self.rows[place] in self.wanted and place not in self.told
+
+    def _waited_for(self, place: int, until: float | None) -> Sent | None:
+        """The call for the row, made by us; None where another reader made it, or nobody did."""
+        if self.rows[place] in self.wanted and not self._is_mine(place):
+            self._wait_for_another(place, until)
+        if place not in self.flights:
+            return None
+        return self.flights[place].result(None if until is None else max(0, until - time.monotonic()))
 
     def _is_mine(self, place: int) -> bool:
         return place in self.flights or place in self.told
@@ -140,6 +153,7 @@ class Asking:
         while time.monotonic() < (last if until is None else min(last, until)):
             time.sleep(_PAUSE)
             row.refresh_from_db(fields=_TOLD)
+            bulkhead.give_back_connections()
             if self._is_there(row) or (row.tried_at and row.tried_at >= self.began):
                 return
             if row.claimed_until is None or row.claimed_until < timezone.now():
@@ -153,7 +167,7 @@ class Asking:
         except UpstreamError as error:
             trouble = statement_trouble(error)
             kept.fail(row, trouble)
-            return Ending(trouble, error.retry_after if isinstance(error, RateLimited) else None)
+            return Ending(trouble, error.retry_after if isinstance(error, RateLimited | NotTried) else None)
         if not statement.sums_hold:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
         kept.store(row, statement, at=sent.asked, running=row.to_date >= self.day)

@@ -13,7 +13,7 @@ from accounts.outcomes import account_gone
 from billing.periods import Period
 from portal.cells import neutral
 from portal.models import Brand
-from portal.voipline import NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
+from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
 
 def statement_trouble(error: UpstreamError) -> Literal["gone", "refused", "busy", "down"]:
@@ -26,7 +26,7 @@ def statement_trouble(error: UpstreamError) -> Literal["gone", "refused", "busy"
         return "gone"
     if isinstance(error, NotAuthorised | Rejected):
         return "refused"
-    return "busy" if isinstance(error, RateLimited) else "down"
+    return "busy" if isinstance(error, RateLimited | Crowded) else "down"
 
 
 def statement_rows() -> list[tuple[str, str]]:

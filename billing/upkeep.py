@@ -65,7 +65,7 @@ def _tell(move: Move, person: User, stopped: bool) -> bool:
         return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
 
     try:
-        mail.send(
+        return mail.send(
             brand=move.brand,
             to=person.email,
             template="billing/mail/unknown_move",
@@ -77,7 +77,6 @@ def _tell(move: Move, person: User, stopped: bool) -> bool:
         )
     except mail.MailNotSent:  # Logged there; the next run tries again if nobody could be told.
         return False
-    return True
 
 
 def moves_expire() -> int:

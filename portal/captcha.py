@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_recaptcha.fields import ReCaptchaField
 from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
 
-from portal import language
+from portal import bulkhead, language
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
 from portal.net import normal_host
@@ -88,21 +88,22 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
     """
     try:
         fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
-        with requests.Session() as session:
-            session.trust_env = False
-            reply = session.post(
-                f"{settings.RECAPTCHA_URL}/api/siteverify",
-                data=fields,
-                timeout=_TIMEOUTS,
-                allow_redirects=False,
-            )
+        with bulkhead.CARRIERS.place(brand):
+            reply = _asked(fields)
         answer = reply.json() if reply.status_code == 200 else None
-    except (SecretUnreadable, requests.RequestException, ValueError) as error:
+    except (bulkhead.Full, SecretUnreadable, requests.RequestException, ValueError) as error:
         logger.error("captcha not verified", extra={"brand": brand.slug, "error": type(error).__name__})
         raise CaptchaUnavailable(type(error).__name__) from error
     if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
         raise CaptchaUnavailable(f"HTTP {reply.status_code}")
     return _is_good(brand, answer, action)
+
+
+def _asked(fields: dict[str, str]) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{settings.RECAPTCHA_URL}/api/siteverify"
+        return session.post(url, data=fields, timeout=_TIMEOUTS, allow_redirects=False)
 
 
 def _is_good(brand: Brand, answer: dict[str, Any], action: str) -> bool:

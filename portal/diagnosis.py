@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from portal import upstream
+from portal import breaker, upstream
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
 from portal.voipline import (
     BadAnswer,
+    BreakerOpen,
+    Crowded,
     MappingError,
     NoAnswer,
     NotAuthorised,
@@ -63,6 +65,7 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
+    breaker.let_one_through(brand)  # Whoever asks for this wants to know now.
     try:
         answer = upstream.call(
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today
@@ -114,6 +117,11 @@ def _advice(message: str) -> str:
         if word in message:
             return str(advice)
     return _("Check the API address, and that no firewall keeps this server from opening connections to it.")
+
+
+def _not_tried(_brand: Brand, error: UpstreamError) -> str:
+    words = _("Nothing was asked: %(reason)s. Try again in half a minute.")
+    return words % {"reason": _reason(error)}
 
 
 def _no_answer(_brand: Brand, error: UpstreamError) -> str:
@@ -200,6 +208,8 @@ def _bad_answer(brand: Brand, error: UpstreamError) -> str:
 
 _TEXTS: dict[type[UpstreamError], Callable[[Brand, UpstreamError], str]] = {
     Unreachable: _unreachable,
+    Crowded: _not_tried,
+    BreakerOpen: _not_tried,
     NoAnswer: _no_answer,
     NotAuthorised: _not_authorised,
     RateLimited: _rate_limited,

@@ -111,8 +111,10 @@ def database(url: str) -> dict[str, Any]:
 def mail(url: str) -> dict[str, Any]:
     """Django's settings for sending mail. Raises ValueError for a mail server without a host."""
     config: dict[str, Any] = environ.Env.email_url_config(url)
-    if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend") and not config["EMAIL_HOST"]:
-        raise ValueError("no mail server is named")
+    if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
+        if not config["EMAIL_HOST"]:
+            raise ValueError("no mail server is named")
+        config["EMAIL_BACKEND"] = "portal.smtp.EmailBackend"
     return config
 
 

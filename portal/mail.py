@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.encoding import punycode
 
-from portal import colour
+from portal import bulkhead, colour, smtp
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -80,19 +80,30 @@ def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> None:
+def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> bool:
     """Send `templates/<template>_subject.txt` with `<template>.txt` and `.html`. Raises MailNotSent.
+
+    False: the mail server has the mail but did not say so in time, so it may arrive late, or never.
 
     `language` is the reader's, where it is known; else it is the brand's. The two bodies extend
     `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
-    Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT).
+    Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT), and 15 in all.
     """
     try:
-        _message(brand, to, template, language or brand.language, context).send()
+        message = _message(brand, to, template, language or brand.language, context)
+        with bulkhead.MAIL.place(brand):
+            message.send()
+    except smtp.Unacknowledged:
+        logger.error("mail not acknowledged", extra={"brand": brand.slug})
+        return False
+    except bulkhead.Full as error:
+        logger.error("mail not sent", extra={"brand": brand.slug, "error": "too many mails are waiting"})
+        raise MailNotSent(type(error).__name__) from error
     # UnicodeError: a domain that IDNA cannot write.
     except (OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         raise MailNotSent(type(error).__name__) from error
+    return True
 
 
 def _message(

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal import mail
+from portal import mail, smtp
 from portal.mail import MailNotSent
 from portal.models import Brand
 
@@ -40,6 +40,13 @@ _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Promise], ..
         _("The mail server cannot be reached. Check host and port in EMAIL_URL, and the firewall between."),
     ),
     (
+        smtp.Unacknowledged,
+        _(
+            "The mail server has the mail and did not confirm it in time. Look whether it arrives; if it "
+            "does, the server is too slow for sign-in codes."
+        ),
+    ),
+    (
         smtplib.SMTPServerDisconnected,
         _("The mail server broke off. Check the port in EMAIL_URL, and the mail server's own log."),
     ),
@@ -49,7 +56,8 @@ _OTHER = _("The mail server did not take the mail. Its own log says why; check E
 
 def mail_test(*, brand: Brand, to: str) -> None:
     """Send it from the brand's sender, in its look, and note when. Raises MailNotSent."""
-    mail.send(brand=brand, to=to, template="portal/mail/test")
+    if not mail.send(brand=brand, to=to, template="portal/mail/test"):
+        raise MailNotSent(smtp.Unacknowledged.__name__) from smtp.Unacknowledged()
     Brand.objects.filter(pk=brand.pk).update(mail_tested_at=timezone.now())
 
 

@@ -10,11 +10,22 @@ from decimal import Decimal
 from django.conf import settings
 from django.utils import timezone
 
-from portal import reference
+from portal import breaker, bulkhead, reference
 from portal.crypto import SecretUnreadable
 from portal.journal import CarrierCall, journal_write
 from portal.models import Brand
-from portal.voipline import Answer, Carrier, Secret, Unreachable, UpstreamError
+from portal.voipline import (
+    Answer,
+    BreakerOpen,
+    Carrier,
+    Crowded,
+    NoAnswer,
+    NotTried,
+    Secret,
+    ServerError,
+    Unreachable,
+    UpstreamError,
+)
 from portal.voipline import call as voipline_call
 
 logger = logging.getLogger(__name__)
@@ -31,6 +42,8 @@ class About:
 
 
 NOBODY = About()
+# The carrier, or the way to it, is down. Anything else is an answer, and counts as one for the breaker.
+_FAILURES = (Unreachable, NoAnswer, ServerError)
 
 
 @dataclass(frozen=True)
@@ -44,16 +57,29 @@ class Call:
     about: About = NOBODY
 
     def send(self) -> "Sent":
-        """Make the call; it ends within 15 seconds, and never raises UpstreamError."""
+        """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
         asked, began = timezone.now(), time.monotonic()
+        if seconds := breaker.seconds_left(self.brand):
+            return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=seconds))
+        outcome = self._outcome()
+        return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
+
+    def _outcome(self) -> Answer | UpstreamError:
         outcome: Answer | UpstreamError
         try:
             outcome = voipline_call(self.carrier(), self.method, **self.values)
         except (SecretUnreadable, ValueError) as error:
-            outcome = Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}")
+            return Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}")
         except UpstreamError as error:
             outcome = error
-        return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
+        if not isinstance(outcome, NotTried):
+            breaker.note(self.brand, failed=isinstance(outcome, _FAILURES))
+        return outcome
+
+    def spared(self, why: NotTried) -> "Sent":
+        """What `send` would give, had it been made and ended like that."""
+        now = timezone.now()
+        return Sent(self, why, 0, now, now)
 
 
 @dataclass(frozen=True)
@@ -71,12 +97,19 @@ class Sent:
         error = self.outcome if isinstance(self.outcome, UpstreamError) else None
         name, status = (type(error).__name__, error.status) if error else ("ok", 200)
         _log(self.call, name, status, self.milliseconds, error.message if error else "")
+        if not isinstance(error, NotTried):  # No call was made; the log says so.
+            self._journal(name, status)
+        if isinstance(self.outcome, UpstreamError):
+            raise self.outcome
+        return self.outcome
+
+    def _journal(self, outcome: str, status: int | None) -> None:
         journal_write(
             CarrierCall(
                 brand=self.call.brand,
                 customer_id=self.call.about.customer,
                 method=self.call.method,
-                outcome=name,
+                outcome=outcome,
                 status=status,
                 milliseconds=self.milliseconds,
                 operation=self.call.about.operation,
@@ -84,9 +117,6 @@ class Sent:
                 at=self.at,
             )
         )
-        if isinstance(self.outcome, UpstreamError):
-            raise self.outcome
-        return self.outcome
 
 
 def carrier_of(brand: Brand) -> Carrier:
@@ -115,12 +145,23 @@ def connection(brand: Brand) -> Callable[[], Carrier]:
 
 
 def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value) -> Answer:
-    """Call one of the seven methods for a brand; it returns within 15 seconds.
+    """Call one of the seven methods for a brand; it returns within 15 seconds, on a place of the bulkhead.
 
     Raises UpstreamError. What cannot be sent, because of the brand's configuration or because a value is
     none that the carrier takes, is logged for the operator and reported as Unreachable: nothing was sent.
     """
-    return Call(brand, method, values, connection(brand), about).send().answer()
+    made = Call(brand, method, values, connection(brand), about)
+    try:
+        with bulkhead.CARRIERS.place(brand):
+            sent = made.send()
+    except bulkhead.Full:
+        sent = made.spared(crowded(method))
+    return sent.answer()
+
+
+def crowded(method: str) -> Crowded:
+    """No place is free for a call of this method."""
+    return Crowded(method, "too many are waiting on carriers", retry_after=bulkhead.RETRY_AFTER)
 
 
 def _log(call: Call, outcome: str, status: int | None, milliseconds: int, why: str) -> None:

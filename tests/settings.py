@@ -17,7 +17,7 @@ _TESTS = {
     "LOG_FORMAT": "text",
     "BIND": "127.0.0.1:8000",
     "WEB_CONCURRENCY": "1",
-    "WEB_THREADS": "4",
+    "WEB_THREADS": "64",
 }
 if "REDIS_URL" in _KEEP and (worker := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")):
     # Each worker empties its counters between tests, so each has a database of Redis to itself.

@@ -12,11 +12,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from billing import asking, kept
+from billing import kept
 from billing.figures import Bounds, balance_read, figures_read, figures_stream
 from billing.models import KeptStatement
 from billing.periods import Period, complete_months, this_month, today
-from portal import ratelimit, reference
+from portal import breaker, ratelimit, reference
 from portal.journal import CarrierCall
 from portal.voipline import Timeouts
 from tests.journey import at_once
@@ -143,14 +143,15 @@ def test_ten_readers_at_once_share_one_failure(threads, failing_slowly, alice):
     assert len(calls) == CarrierCall.objects.count() == 1
 
 
-def test_readers_beyond_a_bound_do_not_wait_for_a_carrier_that_hangs(threads, simulator, alice):
+def test_readers_beyond_a_bound_do_not_wait_for_a_carrier_that_hangs(threads, simulator, alice, settings):
+    settings.WEB_THREADS = 16  # Of which half wait, and for one brand half of that.
     simulator.fault("customer_balance", "hang")
 
     def timed(nth):
         began = time.monotonic()
         return read(alice).trouble, time.monotonic() - began
 
-    found = at_once(1 + asking.MOST_WAITING + 4, timed)
+    found = at_once(4 + 4, timed)
     at_once_told = [trouble for trouble, seconds in found if seconds < 1.5]
     assert at_once_told == ["busy"] * 4
     assert CarrierCall.objects.count() == 1
@@ -362,8 +363,9 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
 # Several at once, and what comes late
 
 
-def test_a_reader_of_a_year_makes_at_most_four_calls_at_a_time(failing_slowly, alice):
+def test_a_reader_of_a_year_makes_at_most_four_calls_at_a_time(failing_slowly, alice, monkeypatch):
     calls = failing_slowly(0.15)
+    monkeypatch.setattr(breaker, "FAILURES", 12)
     found = list(figures_stream(brand=alice.brand, customer=alice, periods=MONTHS))
     assert (len(found), len(calls), max(calls)) == (12, 12, 4)
 

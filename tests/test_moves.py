@@ -377,7 +377,7 @@ def test_a_mail_server_that_is_down_does_not_silence_the_alert(
     simulator: Simulator, carl: User, sam: User, settings: Any
 ) -> None:
     unknown(simulator, carl, sam)
-    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     call_command("tick")
     settings.EMAIL_BACKEND = backend

@@ -27,6 +27,7 @@ from portal.voipline import (
     METHODS,
     BadAnswer,
     Carrier,
+    Crowded,
     NoAnswer,
     NotAuthorised,
     RateLimited,
@@ -536,8 +537,9 @@ def test_calls_in_flight_are_bounded_even_when_nobody_waits(server, monkeypatch)
     with ThreadPoolExecutor(transport.MAX_IN_FLIGHT) as pool:
         list(pool.map(lambda _: failed(stuck, within=3), range(transport.MAX_IN_FLIGHT)))
     error = failed(stuck, within=0.09)
-    assert type(error) is Unreachable
+    assert type(error) is Crowded
     assert "too many calls" in error.message
+    assert error.retry_after > 0
     other = Carrier(stuck.url, Secret("another-partner"), timeouts=stuck.timeouts)
     assert "too many calls" not in failed(other, within=0.5).message
     stop.set()

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from accounts import codes, email_change
 from accounts.forms import EmailCodeForm, NewEmailForm
 from accounts.models import User
-from accounts.outcomes import mail_down
+from accounts.outcomes import MAIL_SLOW, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import (
     browser_secret,
@@ -53,7 +53,7 @@ def email(request: BrandRequest) -> HttpResponse:
 
 
 def _ask(request: BrandRequest, address: str) -> None:
-    row = email_change.email_change_request(
+    row, sure = email_change.email_change_request(
         brand=request.brand,
         user=cast(User, request.user),
         email=address,
@@ -61,6 +61,8 @@ def _ask(request: BrandRequest, address: str) -> None:
         browser=browser_secret(request),
     )
     request.session["new_email"] = {"code": row.pk, "email": address}
+    if not sure:
+        messages.warning(request, str(MAIL_SLOW))
 
 
 @login_not_required

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts import codes, services
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
+from accounts.outcomes import MAIL_SLOW
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import (
     browser_secret,
@@ -94,6 +95,8 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     if not outcome.done:
         return form_again(request, template, form, outcome)
     code_asked(request, form.cleaned_data["email"], outcome.sign_in_code)
+    if outcome.meaning == "mail_slow":
+        messages.warning(request, str(MAIL_SLOW))
     return redirect("accounts:sign_in_code")
 
 

@@ -13,7 +13,7 @@ from accounts import services
 from accounts.customers import SignUpDetails
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
-from accounts.outcomes import Outcome, mail_down
+from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.sessions import browser_secret, code_asked
 from accounts.views.sign_in import already_signed_in
@@ -126,6 +126,8 @@ def _confirmed(request: BrandRequest, email: str, outcome: Outcome) -> HttpRespo
         messages.success(request, _("Your e-mail address is confirmed."))
         return redirect("billing:home")
     code_asked(request, email, outcome.sign_in_code, confirmed=True, advise_reset=not own)
+    if outcome.meaning == "mail_slow":
+        messages.warning(request, str(MAIL_SLOW))
     if outcome.sign_in_code:
         return redirect("accounts:sign_in_code")
     if outcome.meaning == "mail_down":

@@ -11,7 +11,7 @@ import requests
 
 from portal.voipline import transport, wire
 from portal.voipline.carrier import Carrier
-from portal.voipline.errors import NoAnswer, ServerError, Unreachable, UpstreamError
+from portal.voipline.errors import Crowded, NoAnswer, NotTried, ServerError, Unreachable, UpstreamError
 from portal.voipline.exchange import Reply
 from portal.voipline.methods import PLACEHOLDER, Method, is_account_number
 from portal.voipline.results import Answer
@@ -23,6 +23,7 @@ log = logging.getLogger("portal.voipline")
 USER_AGENT = "voipline-portal"
 GET_TRIES = 3
 _PASSING = (502, 503, 504)
+_CROWDED = 5  # Seconds after which a place is likely to be free again.
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _method(carrier: Carrier, key: str) -> Method:
 def _may_pass(error: UpstreamError) -> bool:
     if isinstance(error, ServerError):
         return error.status in _PASSING
-    return isinstance(error, Unreachable | NoAnswer)
+    return isinstance(error, Unreachable | NoAnswer) and not isinstance(error, NotTried)
 
 
 def _pause(carrier: Carrier, nth: int) -> float:
@@ -148,6 +149,8 @@ def _sent_once(order: _Order, deadline: float) -> Answer:
     outcome = transport.fly(order.request, order.carrier.timeouts, deadline)
     if isinstance(outcome, Reply):
         return judge(method, order.carrier.codes, outcome, order.sent)
+    if outcome.crowded:
+        raise Crowded(method.key, outcome.reason, retry_after=_CROWDED)
     message = f"{method.key}: {outcome.reason}"
     if outcome.sent:
         raise NoAnswer(method.key, None, message, may_have_happened=method.writes)

@@ -2,6 +2,9 @@
 
     UpstreamError       .method .status .message .user_message .may_have_happened
     ├─ Unreachable      no byte of the request left: name, connection or TLS handshake failed
+    │  └─ NotTried      spared, for a reason of ours; .retry_after in seconds
+    │     ├─ Crowded        too many calls are waiting already
+    │     └─ BreakerOpen    the last calls failed
     ├─ NoAnswer         sent, then a timeout or a reset                     a write may have happened
     ├─ NotAuthorised    401, 403: the key is wrong, or our IP address is not listed
     ├─ RateLimited      429; .retry_after in seconds
@@ -44,6 +47,22 @@ class UpstreamError(Exception):
 
 class Unreachable(UpstreamError):
     """No byte of the request can have left: judged from the connection's state, not the exception's class."""
+
+
+class NotTried(Unreachable):
+    """The call was spared. `retry_after`: seconds after which it is worth trying."""
+
+    def __init__(self, method: str, message: str, *, retry_after: int) -> None:
+        super().__init__(method, None, f"{method}: {message}")
+        self.retry_after = retry_after
+
+
+class Crowded(NotTried):
+    """Too many calls are waiting on the carrier already."""
+
+
+class BreakerOpen(NotTried):
+    """The carrier has failed the last calls, so it is left alone for a while."""
 
 
 class NoAnswer(UpstreamError):

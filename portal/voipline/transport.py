@@ -30,10 +30,14 @@ MAX_IN_FLIGHT = 16
 
 @dataclass(frozen=True)
 class Fault:
-    """No reply. `sent`: may a byte of the request have left? `reason`: what happened, in words."""
+    """No reply. `sent`: may a byte of the request have left? `reason`: what happened, in words.
+
+    `crowded`: it was not even tried.
+    """
 
     sent: bool
     reason: str
+    crowded: bool = False
 
 
 class Abandoned(Exception):
@@ -108,7 +112,7 @@ def fly(request: PreparedRequest, timeouts: Timeouts, deadline: float) -> Reply 
     """Send the request once. Returns by `deadline` (of `time.monotonic`), whatever hangs."""
     gate = _gate(request)
     if not gate.acquire(blocking=False):
-        return Fault(False, "too many calls are waiting on the carrier")
+        return Fault(False, "too many calls are waiting on the carrier", crowded=True)
     flight = Flight(deadline)
 
     def work() -> None:

@@ -1,0 +1,171 @@
+"""A carrier that fails is left alone for half a minute, brand by brand; pages are honest, and at once."""
+
+import time
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.utils import timezone
+
+from billing.figures import figures_read
+from billing.models import KeptStatement
+from billing.periods import Period
+from portal import breaker, upstream
+from portal.diagnosis import diagnose
+from portal.journal import CarrierCall
+from portal.models import Brand
+from portal.voipline import BreakerOpen, NoAnswer, ServerError, Timeouts, UpstreamError
+from tests.conftest import AURORA
+from tests.journey import at_once, send, sign_up_form, words
+
+pytestmark = pytest.mark.django_db
+JANUARY = Period(date(2020, 1, 1), date(2020, 1, 31))
+QUERY = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
+
+
+def ask(brand: Brand) -> Any:
+    """Ask for the partner's balance: the answer, or the error."""
+    try:
+        return upstream.call(
+            brand=brand, method="partner_balance", from_date=JANUARY.from_date, to_date=JANUARY.to_date
+        )
+    except UpstreamError as error:
+        return error
+
+
+def fail(brand: Brand, simulator: Any, times: int = breaker.FAILURES) -> None:
+    """Let the carrier fail so many calls of this brand, and be well again."""
+    simulator.fault("partner_balance", "status", status=500)
+    assert {type(ask(brand)) for _ in range(times)} == {ServerError}
+    simulator.post("faults/clear")
+
+
+def pass_break(brand: Brand) -> None:
+    """Put the moment of the last failure half a minute back."""
+    guard = breaker._guard(brand)
+    moment = timezone.now() - timedelta(seconds=breaker.SECONDS + 1)
+    storage = guard.breaker._state_storage
+    if configured.REDIS_URL:
+        storage._redis.set(storage._namespace("opened_at"), int(moment.timestamp()))
+    else:
+        storage.opened_at = moment
+
+
+def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simulator):
+    fail(aurora, simulator, 4)
+    assert not isinstance(ask(aurora), UpstreamError)  # A success begins the count anew.
+    fail(aurora, simulator)
+    before = len(simulator.calls())
+    spared = ask(aurora)
+    assert isinstance(spared, BreakerOpen)
+    assert 0 < spared.retry_after <= 30
+    assert len(simulator.calls()) == before
+    assert not isinstance(ask(borealis), UpstreamError)
+    assert set(breaker.open_since([aurora, borealis])) == {aurora.pk}
+
+
+def test_a_call_that_was_spared_is_not_in_the_journal_of_calls(aurora, simulator):
+    fail(aurora, simulator)
+    count = CarrierCall.objects.count()
+    ask(aurora)
+    assert CarrierCall.objects.count() == count
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "status", "status": 401},
+        {"fault": "code", "status": 422},
+        {"fault": "status", "status": 429},
+        {"fault": "html"},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values()),
+)
+def test_an_answer_that_refuses_is_an_answer(aurora, simulator, fault):
+    simulator.fault("partner_balance", **fault)
+    found = {type(ask(aurora)) for _ in range(breaker.FAILURES + 2)}
+    assert BreakerOpen not in found
+    assert not breaker.open_since([aurora])
+
+
+def test_a_connection_that_cannot_be_used_as_configured_says_nothing_of_the_carrier(aurora, simulator):
+    aurora.overrides.create(method="customer_balance", parameters={"account_number": ""})
+    for _ in range(breaker.FAILURES + 1):
+        assert not isinstance(ask(aurora), BreakerOpen)
+
+
+def test_after_half_a_minute_one_call_tries_and_its_success_ends_the_break(threads, aurora, simulator):
+    fail(aurora, simulator)
+    pass_break(aurora)
+    simulator.fault("partner_balance", "slow", seconds=0.4)
+    found = at_once(6, lambda nth: ask(aurora))
+    assert sum(isinstance(each, BreakerOpen) for each in found) == 5
+    assert not isinstance(ask(aurora), UpstreamError)
+    assert not breaker.open_since([aurora])
+
+
+def test_a_try_that_fails_begins_another_half_minute(aurora, simulator):
+    fail(aurora, simulator)
+    pass_break(aurora)
+    simulator.fault("partner_balance", "status", status=500)
+    assert isinstance(ask(aurora), ServerError)
+    again = ask(aurora)
+    assert isinstance(again, BreakerOpen)
+    assert again.retry_after > 25
+
+
+def test_a_call_that_began_before_the_break_changes_nothing_in_it(aurora, simulator):
+    fail(aurora, simulator)
+    breaker.note(aurora, failed=False)
+    assert isinstance(ask(aurora), BreakerOpen)
+
+
+def test_the_check_of_a_connection_asks_in_the_break_too_and_ends_it(aurora, simulator):
+    fail(aurora, simulator)
+    assert [finding.ok for finding in diagnose(aurora)] == [True]
+    assert not isinstance(ask(aurora), UpstreamError)
+
+
+def test_in_the_break_pages_show_the_last_known_figures_at_once(aurora, alice, browse, simulator, settings):
+    assert figures_read(brand=aurora, customer=alice, period=JANUARY).statement
+    hour = timedelta(hours=30)
+    KeptStatement.objects.update(as_of=timezone.now() - hour, tried_at=timezone.now() - hour)
+    fail(aurora, simulator)
+    simulator.fault("customer_balance", "hang")
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=10, total=15)
+    began = time.monotonic()
+    page = browse(AURORA, alice).get(QUERY)
+    assert time.monotonic() - began < 1
+    assert page.status_code == 200
+    assert "242.09" in page.content.decode()
+
+
+def test_in_the_break_a_form_is_answered_at_once_with_a_time_to_come_again(aurora, browse, simulator):
+    fail(aurora, simulator)
+    answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    assert answer.status_code == 503
+    assert 0 < int(answer["Retry-After"]) <= 30
+    assert "Nothing was changed" in words(answer)
+    assert simulator.calls("register_customer") == []
+
+
+def test_without_its_redis_each_process_keeps_a_breaker_of_its_own(aurora, simulator, settings, caplog):
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    fail(aurora, simulator)
+    assert isinstance(ask(aurora), BreakerOpen)
+    assert [record.msg for record in caplog.records].count("breaker store unreachable") == 1
+
+
+@pytest.mark.skipif(not configured.REDIS_URL, reason="needs Redis")
+def test_all_processes_know_of_a_break(aurora, simulator):
+    fail(aurora, simulator)
+    breaker._shared.cache_clear()  # As another process, which has seen nothing.
+    assert isinstance(ask(aurora), BreakerOpen)
+
+
+def test_a_hanging_carrier_counts_as_failing(aurora, simulator, settings):
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.1, total=0.15)
+    simulator.fault("partner_balance", "hang")
+    assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {NoAnswer}
+    assert isinstance(ask(aurora), BreakerOpen)
