@@ -1,4 +1,4 @@
-"""What needs the people who work here: moves to look at, brands that stand still, accounts that are empty."""
+"""What needs the people who work here: moves, brands that stand still, empty accounts, carriers that fail."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,22 @@ from django.db.models import Count, Q, QuerySet
 from billing.models import Move, MovePolicy
 from billing.partner import partners_known
 from billing.upkeep import is_unknown
+from portal import breaker
 from portal.models import Brand
 
 
 @dataclass(frozen=True)
 class Needs:
-    """How many moves are unknown or wait, whose moves are stopped, and whose partner account is empty."""
+    """How many moves are unknown or wait; whose moves are stopped, partner account empty, or carrier down."""
 
     unknown: int
     waiting: int
     stopped: list[Brand]
     cut: list[Brand]
+    down: list[Brand]
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.waiting or self.stopped or self.cut)
+        return bool(self.unknown or self.waiting or self.stopped or self.cut or self.down)
 
 
 def needs_read(*, brands: QuerySet[Brand]) -> Needs:
@@ -33,8 +35,10 @@ def needs_read(*, brands: QuerySet[Brand]) -> Needs:
     )
     stopped = MovePolicy.objects.filter(brand__in=listed, stopped_at__isnull=False)
     still = set(stopped.values_list("brand_id", flat=True))
+    down = breaker.open_since(listed)
     return Needs(
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],
+        down=[brand for brand in listed if brand.pk in down],
     )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from portal import breaker
 from portal.models import Brand
 from portal.proof import brand_check_carrier, is_proven
 from portal.readiness import missing, readiness, to_do
@@ -44,6 +45,7 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
         "readiness": items,
         "readiness_words": readiness_words(missing(items)),
         "proven_at": stored.carrier_proven_at if is_proven(stored) else None,
+        "carrier_down_since": breaker.open_since([stored]).get(stored.pk),
         "check": CheckForm(auto_id="check_%s"),
     }
 

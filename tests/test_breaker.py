@@ -164,6 +164,21 @@ def test_all_processes_know_of_a_break(aurora, simulator):
     assert isinstance(ask(aurora), BreakerOpen)
 
 
+def test_staff_see_on_their_first_page_whose_carrier_is_down(aurora, borealis, simulator, admin_client):
+    assert "has failed several times in a row" not in words(admin_client.get("/admin/"))
+    fail(aurora, simulator)
+    page = words(admin_client.get("/admin/"))
+    assert "The carrier of Aurora Phone has failed several times in a row" in page
+    assert "The carrier of Borealis Phone" not in page
+
+
+def test_the_brands_page_says_that_its_carrier_is_down(aurora, simulator, admin_client):
+    address = f"/admin/portal/brand/{aurora.pk}/change/"
+    assert "left alone" not in words(admin_client.get(address))
+    fail(aurora, simulator)
+    assert "The carrier failed several times in a row and is left alone" in words(admin_client.get(address))
+
+
 def test_a_hanging_carrier_counts_as_failing(aurora, simulator, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.1, total=0.15)
     simulator.fault("partner_balance", "hang")
