@@ -143,7 +143,7 @@ def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
                 "admin.portal.example": ADMIN,
                 "listen 443 ": f"listen 127.0.0.1:{front.tls} ",
                 "listen 80": f"listen 127.0.0.1:{front.plain}",
-                "/etc/letsencrypt/live/portal": str(folder),
+                "/etc/nginx/portal": str(folder),
                 "127.0.0.1:8001": f"127.0.0.1:{first}",
                 "127.0.0.1:8002": f"127.0.0.1:{second or first}",
                 **shared,
@@ -574,8 +574,8 @@ def test_a_browser_signs_in_over_tls(site):
 
 
 def test_the_service_starts_what_make_serve_starts():
-    unit = (ROOT / "deploy" / "portal.service").read_text()
-    started = re.search(r"^ExecStart=\S+/python (.+)$", unit, re.MULTILINE)
+    unit = (ROOT / "deploy" / "portal@.service").read_text()
+    started = re.search(r"^ExecStart=/usr/bin/env BIND=127.0.0.1:%i \S+/python (.+)$", unit, re.MULTILINE)
     assert started
     assert started[1].replace(" --no-control-socket", "") in (ROOT / "Makefile").read_text()
     recipe = (ROOT / "Makefile").read_text()
