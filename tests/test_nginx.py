@@ -508,6 +508,22 @@ def test_the_other_node_serves_pages_and_never_gets_a_form_that_a_node_received(
     assert after == [200] * 4  # Nobody listens any more: no form was received, so the other may have it.
 
 
+def test_a_static_file_that_one_node_does_not_know_comes_from_the_other(tmp_path, lead_here):
+    old, new = (
+        Node(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n".encode()) for line in ("404 No", "200 OK")
+    )
+    with nginx(tmp_path / "nginx", old.port, new.port) as front:
+        lead_here(front)
+        alice = Visitor(front, "127.0.1.16", AURORA)
+        with alice.session:
+            static = {alice.open(f"/static/css/{nth}.css").status_code for nth in range(4)}
+            pages = {alice.open(f"/page/{nth}/").status_code for nth in range(4)}
+    old.stop()
+    new.stop()
+    assert static == {200}
+    assert pages == {200, 404}
+
+
 def test_static_files_come_compressed_and_for_ever_through_nginx(visitor):
     alice = visitor("127.0.1.9")
     sheet = re.search(r'href="(/static/css/portal\.[0-9a-f]+\.css)"', alice.open("/sign-in/").text)
@@ -575,7 +591,9 @@ def test_a_browser_signs_in_over_tls(site):
 
 def test_the_service_starts_what_make_serve_starts():
     unit = (ROOT / "deploy" / "portal@.service").read_text()
-    started = re.search(r"^ExecStart=/usr/bin/env BIND=127.0.0.1:%i \S+/python (.+)$", unit, re.MULTILINE)
+    started = re.search(
+        r"^ExecStart=/usr/bin/env BIND=127.0.0.1:%i \.venv/bin/python (.+)$", unit, re.MULTILINE
+    )
     assert started
     assert started[1].replace(" --no-control-socket", "") in (ROOT / "Makefile").read_text()
     recipe = (ROOT / "Makefile").read_text()
