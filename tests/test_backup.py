@@ -1,4 +1,4 @@
-"""What docs/backup.md says: a restored backup is a portal again, with its keys and its guarded audit trail."""
+"""What docs/backup.md says: a restored backup is a portal again, with its keys and a guarded audit trail."""
 
 import contextlib
 import os
