@@ -1,4 +1,4 @@
-"""What a version promises about its migrations: they only add, and can be taken back; the old version goes on.
+"""What a version promises about its migrations: they only add and can be taken back; the old version goes on.
 
 See docs/upgrade.md. A migration of the first version may do what it likes, since nothing served before it.
 """
@@ -34,7 +34,7 @@ FIRST = {
     ],
     "billing": ["0001_initial", "0002_append_only_audit"],
 }
-# What the test says of an operation → why it harms nobody. For what is removed a version after its last use, say:
+# What the test says of an operation → why it harms nobody. For what is removed a version after its last use:
 # "2.0 was the last version that read it; the changelog of 3.0 says to upgrade over 2.0".
 REASONS: dict[str, str] = {}
 # Change nothing that the version before reads or writes.
@@ -71,8 +71,8 @@ def additive(operation: operations.base.Operation) -> bool:
     """Whether the version before goes on as if nothing had happened."""
     if isinstance(operation, operations.AddField):
         return may_be_left_out(operation.field)
-    # Everything else wants a reason: a changed column, a new constraint on rows that the version before writes, what
-    # removes or renames, and Python or SQL, which nobody but a reader can judge.
+    # Everything else wants a reason: a changed column, a new constraint on rows that the version before writes,
+    # what removes or renames, and Python or SQL, which nobody but a reader can judge.
     return isinstance(operation, HARMLESS)
 
 
