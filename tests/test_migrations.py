@@ -71,7 +71,7 @@ def additive(operation: operations.base.Operation) -> bool:
     """Whether the version before goes on as if nothing had happened."""
     if isinstance(operation, operations.AddField):
         return may_be_left_out(operation.field)
-    # Everything else wants a reason: a changed column, a new constraint on rows that the version before writes,
+    # Everything else wants a reason: a changed column, a new constraint on what the version before writes,
     # what removes or renames, and Python or SQL, which nobody but a reader can judge.
     return isinstance(operation, HARMLESS)
 
