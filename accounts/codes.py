@@ -29,14 +29,17 @@ class CodeRefused(Exception):
         self.older = older
 
 
-def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str) -> tuple[SignInCode, bool]:
+def sign_in_code_request(
+    *, brand: Brand, email: str, network: str, browser: str, device: str = ""
+) -> tuple[SignInCode, bool]:
     """Mail a code to the customer with this address; to any other address, a mail that says so.
 
     Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
-    `browser` is a secret of the visitor's session: only with it the code signs in. Both cases take the same
+    `browser` is a secret of the visitor's session: only with it the code signs in; `device` is what limits
+    count it as, see `accounts.devices`. Both cases take the same
     path. Raises Limited and MailNotSent; with either, nothing is counted or left behind.
     """
-    attempt = ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network)
+    attempt = ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network, device=device)
     user = customer_find(brand=brand, email=email)
     row, code = code_store(brand=brand, user=user, browser=browser)
     template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
