@@ -7,6 +7,7 @@ browser is counted, and a mark of what sessions are bound to: signing out everyw
 """
 
 import secrets
+from dataclasses import dataclass
 
 from django.core import signing
 from django.utils.crypto import constant_time_compare
@@ -20,6 +21,18 @@ _MOST = 5  # Addresses in one browser; the one that signed in longest ago goes f
 _SALT = "accounts.devices"
 
 Entry = tuple[str, str, str]  # Hash of the address, name, mark.
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who sends a form for an address, as limits and codes know them.
+
+    `network` is the client's, `browser` a secret of its session, `device` what `device_find` gave.
+    """
+
+    network: str
+    browser: str
+    device: str
 
 
 def device_find(*, brand: Brand | None, email: str, cookie: str) -> str:

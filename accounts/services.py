@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from accounts.codes import sign_in_code_request
 from accounts.customers import SignUpDetails, customer_confirmed, customer_keep
+from accounts.devices import Visitor
 from accounts.handover import hand_over_url
 from accounts.models import User
 from accounts.outcomes import (
@@ -84,15 +85,7 @@ def _account_number(answer: Answer) -> str:
 
 
 def email_confirm(
-    *,
-    brand: Brand,
-    email: str,
-    code: str,
-    token: str,
-    network: str,
-    browser: str,
-    device: str = "",
-    by: User | None = None,
+    *, brand: Brand, email: str, code: str, token: str, visitor: Visitor, by: User | None = None
 ) -> Outcome:
     """Confirm an address at the carrier, then mail our own code to it, unless somebody is signed in (`by`).
 
@@ -101,7 +94,7 @@ def email_confirm(
     """
 
     def work() -> Outcome:
-        attempt = _attempt("confirm_email", brand, email, network, device)
+        attempt = _attempt("confirm_email", brand, email, visitor.network, visitor.device)
         try:
             answer = upstream.call(
                 brand=brand, method="confirm_email", email=email, code=code, google_captcha=token
@@ -109,7 +102,7 @@ def email_confirm(
         except UpstreamError as error:
             return _not_confirmed(error, attempt)
         customer_confirmed(brand=brand, email=email, account_number=_account_number(answer), by=by)
-        return DONE if by else _code_after_confirmation(brand, email, network, browser, device)
+        return DONE if by else _code_after_confirmation(brand, email, visitor)
 
     return once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
 
@@ -123,11 +116,9 @@ def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:
     return outcome
 
 
-def _code_after_confirmation(brand: Brand, email: str, network: str, browser: str, device: str) -> Outcome:
+def _code_after_confirmation(brand: Brand, email: str, visitor: Visitor) -> Outcome:
     try:
-        row, sure = sign_in_code_request(
-            brand=brand, email=email, network=network, browser=browser, device=device
-        )
+        row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
     except ratelimit.Limited:
         return Outcome("done", meaning="code_limited")
     except MailNotSent:
@@ -136,14 +127,7 @@ def _code_after_confirmation(brand: Brand, email: str, network: str, browser: st
 
 
 def sign_in_request(
-    *,
-    brand: Brand,
-    email: str,
-    network: str,
-    browser: str,
-    device: str = "",
-    token: str = "",
-    address: str = "",
+    *, brand: Brand, email: str, visitor: Visitor, token: str = "", address: str = ""
 ) -> Outcome:
     """Mail a code. A token, which belongs to this form alone, is verified first, here. Raises Limited."""
 
@@ -151,9 +135,7 @@ def sign_in_request(
         if token and (problem := _captcha_problem(brand, token, address)):
             return problem
         try:
-            row, sure = sign_in_code_request(
-                brand=brand, email=email, network=network, browser=browser, device=device
-            )
+            row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
         except MailNotSent:
             return mail_down()
         return code_mailed(row.pk, sure)

@@ -3,14 +3,21 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from accounts.devices import LIFETIME, device_add, device_find
+from accounts.devices import LIFETIME, Visitor, device_add, device_find
 from accounts.models import User
+from accounts.views.sessions import browser_secret
+from portal.http import BrandRequest
 
 
 def device_of(request: HttpRequest, email: str) -> str:
     """What limits count this browser as when it asks for this address; empty for a stranger's."""
     brand = request.brand  # type: ignore[attr-defined]
     return device_find(brand=brand, email=email, cookie=_cookie(request))
+
+
+def visitor_of(request: BrandRequest, device: str) -> Visitor:
+    """Who sends this form. It starts a session, so let limits refuse before."""
+    return Visitor(request.client_network, browser_secret(request), device)
 
 
 def counted_as(request: HttpRequest, device: str) -> str:

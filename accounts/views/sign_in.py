@@ -17,7 +17,7 @@ from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome
 from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.devices import counted_as, device_keep, device_of
+from accounts.views.devices import counted_as, device_keep, device_of, visitor_of
 from accounts.views.sessions import (
     browser_secret,
     code_asked,
@@ -92,16 +92,16 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
 
 
 def _code_mailed(request: BrandRequest, form: SignInForm) -> Outcome:
-    device = device_of(request, form.cleaned_data["email"])
+    email = form.cleaned_data["email"]
+    device = device_of(request, email)
+    network = counted_as(request, device)
     if form.has_captcha:
-        ratelimit.hit(action="captcha_post", network=counted_as(request, device))
-    ratelimit.hit(action="sign_in_post", network=counted_as(request, device))
+        ratelimit.hit(action="captcha_post", network=network)
+    ratelimit.hit(action="sign_in_post", network=network)
     return services.sign_in_request(
         brand=request.brand,
-        email=form.cleaned_data["email"],
-        network=request.client_network,
-        browser=browser_secret(request),
-        device=device,
+        email=email,
+        visitor=visitor_of(request, device),
         token=form.cleaned_data.get("captcha", ""),
         address=request.client_address,
     )

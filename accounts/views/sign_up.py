@@ -15,7 +15,7 @@ from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.devices import device_of
+from accounts.views.devices import device_of, visitor_of
 from accounts.views.sessions import browser_secret, code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
@@ -112,9 +112,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             email=form.cleaned_data["email"],
             code=form.cleaned_data["code"],
             token=form.cleaned_data["captcha"],
-            network=request.client_network,
-            browser=browser_secret(request),
-            device=device_of(request, form.cleaned_data["email"]),
+            visitor=visitor_of(request, device_of(request, form.cleaned_data["email"])),
             by=request.user if isinstance(request.user, User) else None,
         )
     except ratelimit.Limited as limited:
