@@ -1,11 +1,5 @@
 """Redis that is down or hangs: reading goes on, codes and forms with a captcha wait, and all comes back."""
 
-import contextlib
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,55 +8,19 @@ import pytest
 import redis
 
 from portal import breaker, ratelimit, store
-from tests.browser.stack import _free_port
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, value_of, words
+from tests.own_redis import OwnRedis
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
 CLOSED = "We cannot check this form at the moment, so nothing was sent. Please try again in a minute."
 
 
-class OwnRedis:
-    """A Redis of the test's own, to be stopped, held up and started again."""
-
-    def __init__(self, program: str) -> None:
-        self.program, self.port = program, _free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        """Start it, empty, and wait until it listens."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen([self.program, *options], stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        """End it; whoever asks it is refused."""
-        self.process.kill()
-        self.process.wait(timeout=10)
-
-    def hold(self) -> None:
-        """Let it take connections and answer nothing."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it answer again."""
-        os.kill(self.process.pid, signal.SIGCONT)
-
-
 @pytest.fixture
 def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
     """The portal's Redis, for this test alone; after a failure it is asked again soon."""
-    program = shutil.which("redis-server")
-    if not program:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("`apt-get install redis-server`.")
-    own = OwnRedis(program)
+    own = OwnRedis()
     settings.REDIS_URL = own.url
     monkeypatch.setattr(store, "_PAUSE", 0.3)
     yield own
