@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import BrandForm
-from accounts.outcomes import Outcome
+from accounts.outcomes import UNCHECKED, Outcome, unavailable
 from portal import captcha, ratelimit
 from portal.http import BrandRequest
 
@@ -52,7 +52,10 @@ def form_again(
 def form_limited(
     request: BrandRequest, template: str, form: BrandForm, limited: ratelimit.Limited, **context: object
 ) -> HttpResponse:
-    """429: the form with what the visitor typed, and when to try again."""
+    """429: the form with what the visitor typed, and when to try again; 503 where nothing can be counted."""
+    if isinstance(limited, ratelimit.Unchecked):
+        outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
+        return form_again(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
     text = ngettext(
         "Too many attempts. Please wait %(minutes)d minute, then try again.",

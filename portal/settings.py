@@ -125,8 +125,10 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis_url("REDIS_URL")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}  # Seconds; see portal.store.
+_REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": _REDIS_CACHE, "LOCATION": REDIS_URL, "OPTIONS": REDIS_OPTIONS}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -158,6 +160,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
+DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.devices.
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 # In the session a message stays with its brand; in a cookie it would be readable by the browser.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -243,7 +243,7 @@ def check_the_admins_door(walk: Walk) -> None:
 
 def check_cookies(witness: Witness) -> None:
     """Every cookie ever set or taken back is bound to host and https, and hidden from scripts."""
-    assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf"}
+    assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in witness.cookies:
         assert cookie["secure"]
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")

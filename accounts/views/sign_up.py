@@ -15,6 +15,7 @@ from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
+from accounts.views.devices import device_of, visitor_of
 from accounts.views.sessions import browser_secret, code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
@@ -41,9 +42,9 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome = _register(request, form)
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
-    outcome = _register(request, form)
     return redirect("accounts:confirm") if outcome.done else form_again(request, template, form, outcome)
 
 
@@ -57,7 +58,11 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         phone=data["phone"],
     )
     outcome = services.customer_sign_up(
-        brand=request.brand, details=details, password=data["password"], token=data["captcha"]
+        brand=request.brand,
+        details=details,
+        password=data["password"],
+        token=data["captcha"],
+        network=request.client_network,
     )
     request.session["sign_up"] = form.kept()
     if outcome.state in ("done", "unknown"):
@@ -107,8 +112,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             email=form.cleaned_data["email"],
             code=form.cleaned_data["code"],
             token=form.cleaned_data["captcha"],
-            network=request.client_network,
-            browser=browser_secret(request),
+            visitor=visitor_of(request, device_of(request, form.cleaned_data["email"])),
             by=request.user if isinstance(request.user, User) else None,
         )
     except ratelimit.Limited as limited:
