@@ -7,7 +7,6 @@ from functools import cache
 from http import HTTPStatus
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import cache as shared_cache
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -173,7 +172,7 @@ def _brand_of(host: str) -> Brand | None:
 
 @cache
 def _brand_query() -> str:
-    """Written down once: Django takes four times as long to compose this query as the database to answer it."""
+    """Composed once: that takes Django four times as long as the database takes to answer it."""
     return str(Brand.objects.defer("logo").filter(hosts__host="").order_by().query.sql_with_params()[0])
 
 
@@ -206,9 +205,6 @@ def realm(get_response: Next) -> Next:
         response = get_response(request)
         if session.modified and not session.is_empty():
             session["realm"] = current
-            if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and session.session_key:
-                with contextlib.suppress(UpdateError):  # Signed out meanwhile.
-                    session.save()  # Django keeps nothing of an answer from 500 on; what was typed must stay.
         if "Cache-Control" not in response:
             private = "no-store" if _signed_in(request) else "private, no-cache"
             response["Cache-Control"] = private

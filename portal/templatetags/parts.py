@@ -12,6 +12,7 @@ from typing import Any
 
 from django import template
 from django.template.base import FilterExpression, NodeList, Parser, Token
+from django.urls import get_script_prefix, get_urlconf
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
@@ -32,7 +33,8 @@ class _Part(template.Node):
         if None in values:
             return self.nodelist.render(context)
         brand = context["request"].brand
-        key = (self.name, brand and brand.fingerprint, get_language(), *values)
+        where = (get_script_prefix(), get_urlconf())  # A preview's addresses are others.
+        key = (self.name, brand and brand.fingerprint, get_language(), *where, *values)
         found = _kept.get(key)
         if found is None:
             if len(_kept) >= MOST:
