@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -122,8 +123,11 @@ def adapted(name: str, changes: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, upstream: int) -> Iterator[Front]:
-    """Run it in the foreground with the shipped configuration, in a folder and on ports of its own."""
+def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
+    """Run it in the foreground with the shipped configuration, in a folder and on ports of its own.
+
+    In front of two nodes, or of one that is entered twice.
+    """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not program:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
@@ -139,15 +143,13 @@ def nginx(folder: Path, upstream: int) -> Iterator[Front]:
                 "admin.portal.example": ADMIN,
                 "listen 443 ": f"listen 127.0.0.1:{front.tls} ",
                 "listen 80": f"listen 127.0.0.1:{front.plain}",
-                "/etc/letsencrypt/live/portal": str(folder),
-                "127.0.0.1:8000": f"127.0.0.1:{upstream}",
+                "/etc/nginx/portal": str(folder),
+                "127.0.0.1:8001": f"127.0.0.1:{first}",
+                "127.0.0.1:8002": f"127.0.0.1:{second or first}",
                 **shared,
             },
         ),
-        "proxy.conf": adapted(
-            "nginx.proxy.conf",
-            {"127.0.0.1:8000": f"127.0.0.1:{upstream}", "/var/log/nginx": str(folder)},
-        ),
+        "proxy.conf": adapted("nginx.proxy.conf", {"/var/log/nginx": str(folder)}),
         "nginx.conf": AROUND.replace("FOLDER", str(folder)),
     }
     for name, text in files.items():
@@ -461,6 +463,67 @@ def test_the_log_shows_no_query_while_the_portal_is_down(tmp_path, lead_here):
     assert "CANARYCODE" not in logs
 
 
+class Node(threading.Thread):
+    """Stands for a node: notes what it receives, then answers, or hangs up as one that dies over it does."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(daemon=True)
+        self.answer, self.seen = answer, list[str]()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection, connection.makefile("rb") as request:
+                    self.seen.append(request.readline().decode())
+                    while request.readline().strip():
+                        pass
+                    connection.sendall(self.answer)
+
+    def stop(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.join()
+
+
+def test_the_other_node_serves_pages_and_never_gets_a_form_that_a_node_received(tmp_path, lead_here):
+    dying, alive = Node(b""), Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    with nginx(tmp_path / "nginx", dying.port, alive.port) as front:
+        lead_here(front)
+        alice = Visitor(front, "127.0.1.15", AURORA)
+        with alice.session:
+            posts = [f"https://{AURORA}/form/{nth}/" for nth in range(4)]
+            answered = [alice.session.post(url, timeout=20).status_code for url in posts]
+            pages = [alice.open(f"/page/{nth}/").status_code for nth in range(4)]
+            dying.stop()
+            after = [alice.session.post(url, timeout=20).status_code for url in posts]
+    alive.stop()
+    assert sorted(answered) == [200, 200, 502, 502]
+    assert pages == [200] * 4
+    seen = [line for line in dying.seen + alive.seen if line.startswith("POST")]
+    assert len(seen) == len(answered) + len(after)
+    assert after == [200] * 4  # Nobody listens any more: no form was received, so the other may have it.
+
+
+def test_a_static_file_that_one_node_does_not_know_comes_from_the_other(tmp_path, lead_here):
+    old, new = (
+        Node(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n".encode()) for line in ("404 No", "200 OK")
+    )
+    with nginx(tmp_path / "nginx", old.port, new.port) as front:
+        lead_here(front)
+        alice = Visitor(front, "127.0.1.16", AURORA)
+        with alice.session:
+            static = {alice.open(f"/static/css/{nth}.css").status_code for nth in range(4)}
+            pages = {alice.open(f"/page/{nth}/").status_code for nth in range(4)}
+    old.stop()
+    new.stop()
+    assert static == {200}
+    assert pages == {200, 404}
+
+
 def test_static_files_come_compressed_and_for_ever_through_nginx(visitor):
     alice = visitor("127.0.1.9")
     sheet = re.search(r'href="(/static/css/portal\.[0-9a-f]+\.css)"', alice.open("/sign-in/").text)
@@ -527,8 +590,10 @@ def test_a_browser_signs_in_over_tls(site):
 
 
 def test_the_service_starts_what_make_serve_starts():
-    unit = (ROOT / "deploy" / "portal.service").read_text()
-    started = re.search(r"^ExecStart=\S+/python (.+)$", unit, re.MULTILINE)
+    unit = (ROOT / "deploy" / "portal@.service").read_text()
+    started = re.search(
+        r"^ExecStart=/usr/bin/env BIND=127.0.0.1:%i \.venv/bin/python (.+)$", unit, re.MULTILINE
+    )
     assert started
     assert started[1].replace(" --no-control-socket", "") in (ROOT / "Makefile").read_text()
     recipe = (ROOT / "Makefile").read_text()
