@@ -7,7 +7,7 @@ tag, and on nothing else: nothing of a person, no token and no nonce. Where a va
 rendered each time.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from django import template
@@ -15,6 +15,8 @@ from django.template.base import FilterExpression, NodeList, Parser, Token
 from django.urls import get_script_prefix, get_urlconf
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
+
+from portal.models import Brand
 
 register = template.Library()
 
@@ -32,15 +34,19 @@ class _Part(template.Node):
         values = [value.resolve(context) for value in self.values]
         if None in values:
             return self.nodelist.render(context)
-        brand = context["request"].brand
-        where = (get_script_prefix(), get_urlconf())  # A preview's addresses are others.
-        key = (self.name, brand and brand.fingerprint, get_language(), *where, *values)
-        found = _kept.get(key)
-        if found is None:
-            if len(_kept) >= MOST:
-                _kept.clear()
-            found = _kept[key] = self.nodelist.render(context)
-        return mark_safe(found)  # noqa: S308  # nosec B308 B703 - rendered, and so escaped, by the nodes.
+        made = kept_for(context["request"].brand, (self.name, *values), lambda: self.nodelist.render(context))
+        return mark_safe(made)  # noqa: S308  # nosec B308 B703 - rendered, and so escaped, by the nodes.
+
+
+def kept_for(brand: Brand | None, key: tuple[Hashable, ...], make: Callable[[], str]) -> str:
+    """What was made under this key for the same row of the brand, language and set of addresses."""
+    full = (brand and brand.fingerprint, get_language(), get_script_prefix(), get_urlconf(), *key)
+    found = _kept.get(full)
+    if found is None:
+        if len(_kept) >= MOST:
+            _kept.clear()
+        found = _kept[full] = make()
+    return found
 
 
 @register.tag

@@ -77,9 +77,19 @@ def seed(carrier: str) -> None:
     device = TotpDevice.objects.create(user=olga, key=seal("A" * 32), confirmed=True, name="app")
     operator = session_of(olga, "admin", **{DEVICE_ID_SESSION_KEY: device.persistent_id})
     staff_session.begin(operator)
-    for session in (customer, operator):
+    crowd = [session_of(each, f"brand-{brand.pk}") for each in customers(brand, 80)]
+    for session in (customer, operator, *crowd):
         session.save()
         print(session.session_key)
+
+
+def customers(brand: Brand, number: int) -> list[User]:
+    """Customers whom the carrier does not know, without kept figures."""
+    made = [
+        User(brand=brand, email=f"crowd{nth}@example.com", account_number=str(60000 + nth), password="!")
+        for nth in range(number)
+    ]
+    return User.objects.bulk_create(made)
 
 
 def keep(brand: Brand, customer: User) -> None:

@@ -1,4 +1,4 @@
-"""The bench's world: databases of its own, a brand with one customer or a million, and servers on free ports."""
+"""The bench's world: databases of its own, a brand with its customers, and servers on free ports."""
 
 import contextlib
 import os
@@ -17,8 +17,7 @@ from tests.bench.client import get
 from tests.conftest import ROOT, Simulator, start_simulator, stop_simulator
 
 HOST, ADMIN = "aurora.localhost", "admin.localhost"
-POSTGRES = os.environ.get("DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
-WORKERS, THREADS = "2", os.environ.get("WEB_THREADS", "")
+POSTGRES, REDIS = "postgres://postgres@127.0.0.1:5432/postgres", "redis://127.0.0.1:6379/15"
 
 
 @dataclass
@@ -27,8 +26,10 @@ class World:
 
     portal: str  # The environment's database.
     reference: str
+    redis: str
     carrier: Simulator
     cookies: dict[str, str] = field(default_factory=dict)
+    crowd: list[str] = field(default_factory=list)  # Sessions of customers without kept figures.
 
 
 def environment(world: World, **changes: str) -> dict[str, str]:
@@ -42,9 +43,9 @@ def environment(world: World, **changes: str) -> dict[str, str]:
         "EMAIL_URL": "memorymail://",
         "ADMIN_HOSTS": ADMIN,
         "DATABASE_URL": world.portal,
-        "WEB_CONCURRENCY": WORKERS,
+        "REDIS_URL": world.redis,
+        "WEB_CONCURRENCY": "2",
         "LOG_FORMAT": "json",
-        **({"WEB_THREADS": THREADS} if THREADS else {}),
         **changes,
     }
 
@@ -60,28 +61,30 @@ def python(env: dict[str, str], *arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
-    """Everything made, and taken away again."""
+def world(DATABASE_URL: str = "", REDIS_URL: str = "") -> Iterator[World]:
+    """Everything made, and taken away again; on the servers that are named."""
+    postgres = DATABASE_URL or POSTGRES
     names = {kind: f"bench_{kind}_{secrets.token_hex(4)}" for kind in ("portal", "reference")}
-    with psycopg.connect(POSTGRES, autocommit=True) as connection:
+    with psycopg.connect(postgres, autocommit=True) as connection:
         for name in names.values():
             connection.execute(f'CREATE DATABASE "{name}"')
-    urls = {kind: urlsplit(POSTGRES)._replace(path=f"/{name}").geturl() for kind, name in names.items()}
+    urls = {kind: urlsplit(postgres)._replace(path=f"/{name}").geturl() for kind, name in names.items()}
     process, carrier = start_simulator()
     try:
-        made = World(**urls, carrier=carrier)
+        made = World(**urls, redis=REDIS_URL or REDIS, carrier=carrier)
         env = environment(made)
         python(env, "manage.py", "migrate", "-v0")
         python(env, "manage.py", "collectstatic", "--no-input", "-v0")
         keys = python(env, "-m", "tests.bench.seed", carrier.api).split()
-        made.cookies = dict(zip(("customer", "operator"), keys, strict=True))
+        made.cookies = dict(zip(("customer", "operator"), keys[:2], strict=True))
+        made.crowd = keys[2:]
         made.cookies["reference"] = python(
             env | {"DATABASE_URL": made.reference}, "-m", "tests.bench.reference"
         ).split()[-1]
         yield made
     finally:
         stop_simulator(process)
-        with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        with psycopg.connect(postgres, autocommit=True) as connection:
             for name in names.values():
                 connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
