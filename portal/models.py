@@ -93,11 +93,10 @@ class Brand(models.Model):
         return self.name
 
     @cached_property
-    def fingerprint(self) -> tuple[object, ...]:
+    def fingerprint(self) -> str:
         """What the row holds, for telling whether something made for it is still good."""
-        return tuple(
-            value for value in self.__dict__.values() if isinstance(value, str | int | datetime | None)
-        )
+        plain = (value for value in self.__dict__.values() if isinstance(value, str | int | datetime | None))
+        return repr(tuple(plain))
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

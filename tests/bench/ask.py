@@ -1,4 +1,4 @@
-"""Asks the portal inside one process: JSON of name → [path, who] and of cookies in, queries and seconds out."""
+"""Asks the portal in one process: JSON of name → [path, who] and of cookies in, queries and seconds out."""
 # ruff: noqa: E402 - Django must be set up before it can be used.
 
 import json

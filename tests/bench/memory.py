@@ -23,15 +23,14 @@ def measure(world: World, report: Report) -> None:
     """From start to the first page; then 50,000 requests."""
     env = environment(world, BIND=f"127.0.0.1:{_free_port()}")
     with server(env, [*GUNICORN, "portal.wsgi"], "/sign-in/") as portal:
-        cookie, done = f"session={world.cookies['customer']}", {0: 0}
+        cookie = f"session={world.cookies['customer']}"
         load(portal.port, cookie, FIRST)
         early = [pss(pid) for pid in portal.workers()]
         load(portal.port, cookie, ALL - FIRST)
         late = [pss(pid) for pid in portal.workers()]
-        assert done and len(early) == len(late)
     growth = max(after / before for before, after in zip(early, late, strict=True))
     told = [" and ".join(f"{each:.0f}" for each in when) for when in (early, late)]
-    how = f"gunicorn with the portal's own settings; {ALL:,} requests of {len(PATHS)} addresses by {CLIENTS} clients."
+    how = f"The server of `make serve`; {ALL:,} requests of {len(PATHS)} addresses by {CLIENTS} clients."
     report.add(
         "Start and memory",
         how,

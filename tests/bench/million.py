@@ -42,7 +42,7 @@ def measure(world: World, report: Report) -> None:
                 f"admin, {name}", figure, "< 10, < 300 ms", many[name]["queries"] < 10 and milliseconds < 300
             )
         )
-    how = "Pages as the server makes them, without the network: with one customer and with 1,000,001 on PostgreSQL."
+    how = "Without the network, on PostgreSQL: with a few customers, and with a million more."
     report.add("A million customers", how, found)
 
 

@@ -9,9 +9,10 @@ from tests.bench.world import GUNICORN, World, environment, server
 from tests.browser.stack import _free_port
 
 ROUNDS = 150
-HOW = """The reference is the least that a Django project shows: Django's own middleware, a base template, a small navigation, a form
-to sign out and a table of seven rows, or for a stranger a form of two fields; on the same server with the same settings, and on
-PostgreSQL too (tests/bench/reference.py). A ratio is the reference's time by the page's, so 1.0 is as fast."""
+HOW = """The reference is the least that a Django project shows: Django's own middleware, a base template, a
+small navigation, a form to sign out and a table of seven rows, or for a stranger a form of two fields; on the
+same server with the same settings, and on PostgreSQL too (tests/bench/reference.py). A ratio is the
+reference's time by the page's, so 1.0 is as fast."""
 
 
 def measure(world: World, report: Report) -> None:

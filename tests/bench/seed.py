@@ -34,11 +34,12 @@ FIGURES = {
     "closing_balance": "242.08793",
 }
 MILLION = """
-INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined, username, email,
-  company_name, phone, account_number, offered_account_number, refused_account_number, verified_at, brand_id, language,
-  account_type)
-SELECT '!' || n, false, 'First' || n % 977, 'Last' || n % 991, false, true, now(), 'm' || n, 'customer' || n || '@example.com',
-  '', '', (900000 + n)::text, '', '', now(), %s, '', 'prepaid' FROM generate_series(1, 1000000) AS n
+INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined,
+  username, email, company_name, phone, account_number, offered_account_number, refused_account_number,
+  verified_at, brand_id, language, account_type)
+SELECT '!' || n, false, 'First' || n %% 977, 'Last' || n %% 991, false, true, now(),
+  'm' || n, 'customer' || n || '@example.com', '', '', (900000 + n)::text, '', '', now(), %s, '', 'prepaid'
+  FROM generate_series(1, 1000000) AS n
 """
 
 

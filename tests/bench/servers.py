@@ -11,7 +11,10 @@ from tests.bench.world import GUNICORN, World, environment, server
 from tests.browser.stack import _free_port
 
 RATE, SECONDS = 40, 12  # Requests a second, a quarter of which wait.
-GRANIAN = "-m granian --interface wsgi --workers 2 --blocking-threads {threads} --backpressure 256 --host 127.0.0.1 --port {port}"
+GRANIAN = (
+    "-m granian --interface wsgi --workers 2 --blocking-threads {threads} --backpressure 256"
+    " --host 127.0.0.1 --port {port}"
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ def measure(world: World, report: Report) -> None:
         with server(env, way.at(port), "/sign-in/") as running:
             found.append(tried(world, way, running.port))
     world.carrier.post("faults/clear")
-    how = f"""{RATE} requests a second arrive, each on a new connection, whether the ones before are answered or not; a quarter of them asks for
-figures that the carrier gives after two seconds, the others for a signed-in statement with kept figures. A request that finds no
-place among those that may wait is answered 503 at once, which is counted."""
+    how = f"""{RATE} requests a second arrive, each on a new connection, whether the ones before are answered
+or not; a quarter of them asks for figures that the carrier gives after two seconds, the others for a signed-in
+statement with kept figures. A request that finds no place among those that may wait is answered 503 at once,
+which is counted."""
     report.add("Servers while a carrier is slow", how, found)
 
 
