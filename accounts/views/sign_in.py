@@ -42,10 +42,6 @@ def sign_in(request: BrandRequest) -> HttpResponse:
     if request.method == "POST":
         return _sign_in(request, SignInForm(request.POST, brand=request.brand))
     form = SignInForm(brand=request.brand, initial=known_email(request))
-    if (
-        form.has_captcha
-    ):  # A form that may be sent once only must come from one browser, even when sent twice.
-        browser_secret(request)
     return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted))
 
 

@@ -33,7 +33,6 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         return render(request, "accounts/sign_up_closed.html")
     template = "accounts/sign_up.html"
     if request.method != "POST":
-        browser_secret(request)  # Starts the session: no cookie can be set with an answer from 500 on.
         return form_page(
             request, template, SignUpForm(brand=request.brand, initial=request.session.get("sign_up"))
         )
@@ -81,7 +80,6 @@ def confirm(request: BrandRequest) -> HttpResponse:
         return _confirm(request)
     if "code" in request.GET or "email" in request.GET:
         return _query_taken(request)
-    browser_secret(request)  # Before the form is sent, so that one sent twice comes from one browser.
     return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
 
 
