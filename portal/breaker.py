@@ -115,6 +115,13 @@ def open_since(brands: Iterable[Brand]) -> dict[int, datetime]:
     }
 
 
+def as_metric() -> dict[tuple[str, ...], float]:
+    """For each brand 1 while its carrier is left alone, else 0."""
+    brands = list(Brand.objects.only("slug"))
+    down = open_since(brands)
+    return {(brand.slug,): float(brand.pk in down) for brand in brands}
+
+
 def _guard(brand: Brand) -> _Guard:
     url = settings.REDIS_URL
     with suppress(store.Unreachable):

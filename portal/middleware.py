@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
@@ -67,11 +68,16 @@ def _plain(text: str, status: int = 200) -> HttpResponse:
     return HttpResponse(text + "\n", content_type="text/plain; charset=utf-8", status=status, headers=headers)
 
 
+_MIGRATED_FOR = 60  # Seconds for which migrations that were complete are not looked for again.
+_migrated_until = 0.0
+
+
 def _not_ready() -> str:
     """What is missing, in a word; empty when all is there. The carrier is not asked: it is not ours."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        if not _migrated():
             return "migrations are pending"
     except Error:
         return "database unreachable"
@@ -80,6 +86,18 @@ def _not_ready() -> str:
     except Exception:  # Each cache backend has errors of its own.
         return "cache unreachable"
     return ""
+
+
+def _migrated() -> bool:
+    """Whether the database has all that this version knows of; one that has more serves a newer one too."""
+    global _migrated_until
+    if time.monotonic() < _migrated_until:
+        return True
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    _migrated_until = time.monotonic() + _MIGRATED_FOR
+    return True
 
 
 def scheme(get_response: Next) -> Next:

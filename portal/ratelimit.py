@@ -18,7 +18,7 @@ from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from portal import store
+from portal import metrics, store
 from portal.crypto import keyed_hash
 from portal.models import Attempt, Brand
 
@@ -85,6 +85,7 @@ class Limited(Exception):
     def __init__(self, action: str, retry_after: int) -> None:
         super().__init__(f"{action}: too many, again in {retry_after} s")
         self.retry_after = max(1, retry_after)
+        metrics.LIMITED.labels(action).inc()
 
 
 class Unchecked(Limited):

@@ -65,6 +65,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.reference",
     "portal.middleware.health",
+    "portal.watching.metrics_page",
+    "portal.watching.requests",
     "portal.middleware.scheme",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -120,7 +122,11 @@ else:
     # A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
     # Whoever gets no connection within `timeout` seconds is told that we are not there.
     pool = {"min_size": 1, "max_size": 10, "timeout": 5}
-    DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "pool": pool}
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": pool,
+    }
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -240,6 +246,8 @@ TIME_ZONE = "UTC"
 # --- Server and logs -----------------------------------------------------------------------------
 
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
-WEB_THREADS = env.integer("WEB_THREADS", 32, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", 64, minimum=1)
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
 LOGGING = logs.configuration(LOG_FORMAT)
+METRICS_TOKEN = env.token("METRICS_TOKEN")
+SENTRY_DSN = env.sentry_dsn("SENTRY_DSN")

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.devices import device_of, visitor_of
-from accounts.views.sessions import browser_secret, code_asked
+from accounts.views.sessions import code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest

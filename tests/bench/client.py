@@ -3,13 +3,15 @@
 import socket
 import time
 
+PATIENCE = 20.0  # Seconds.
+
 
 def get(port: int, path: str, cookie: str = "", host: str = "aurora.localhost") -> tuple[int, float, bytes]:
     """Status, seconds and body. Raises OSError."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
     lines += [f"Cookie: {cookie}"] if cookie else []
     began = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b"".join(iter(lambda: line.recv(65536), b""))

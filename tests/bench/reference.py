@@ -18,20 +18,26 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-BASE = """{% load i18n %}<!doctype html><html lang="en"><head><title>{% block title %}{% endblock %}</title></head><body>
+BASE = """{% load i18n %}<!doctype html>
+<html lang="en"><head><title>{% block title %}{% endblock %}</title></head><body>
 <nav>{% url 'bare' as bare %}{% url 'small' as small %}{% url 'form' as form %}
 <a href="{{ bare }}">{% translate "Bare" %}</a> <a href="{{ small }}">{% translate "Small" %}</a>
 <a href="{{ form }}"{% if request.path == form %} aria-current="page"{% endif %}>{% translate "Form" %}</a>
-{% if request.user.is_authenticated %}<form method="post">{% csrf_token %}<button>{% translate "Sign out" %}</button></form>
-{% endif %}</nav><main>{% for message in messages %}<p>{{ message }}</p>{% endfor %}{% block content %}{% endblock %}</main>
+{% if request.user.is_authenticated %}<form method="post">
+{% csrf_token %}<button>{% translate "Sign out" %}</button></form>
+{% endif %}</nav>
+<main>{% for message in messages %}<p>{{ message }}</p>{% endfor %}{% block content %}{% endblock %}</main>
 </body></html>"""
-SMALL = """{% extends "base.html" %}{% block title %}Small{% endblock %}{% block content %}<h1>Hello {{ user.username }}</h1>
-<table>{% for name, value in rows %}<tr class="{{ name }}"><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>
-{% endblock %}"""
-FORM = """{% extends "base.html" %}{% load i18n %}{% block title %}Form{% endblock %}{% block content %}<h1>Form</h1>
-<form method="post">{% csrf_token %}{% for name, value in rows|slice:":2" %}<label for="{{ name }}">{{ name }}</label>
-<input id="{{ name }}" name="{{ name }}" value="{{ value }}">{% endfor %}<button>{% translate "Send" %}</button></form>
-{% endblock %}"""
+SMALL = """{% extends "base.html" %}{% block title %}Small{% endblock %}
+{% block content %}<h1>Hello {{ user.username }}</h1>
+<table>{% for name, value in rows %}<tr class="{{ name }}"><th>{{ name }}</th><td>{{ value }}</td></tr>
+{% endfor %}</table>{% endblock %}"""
+FORM = """{% extends "base.html" %}{% load i18n %}{% block title %}Form{% endblock %}
+{% block content %}<h1>Form</h1>
+<form method="post">{% csrf_token %}
+{% for name, value in rows|slice:":2" %}<label for="{{ name }}">{{ name }}</label>
+<input id="{{ name }}" name="{{ name }}" value="{{ value }}">{% endfor %}
+<button>{% translate "Send" %}</button></form>{% endblock %}"""
 ROWS = [(f"row-{number}", number * 1.5) for number in range(7)]
 
 database = environ.Env.db_url_config(os.environ["DATABASE_URL"])
