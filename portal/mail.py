@@ -96,12 +96,8 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     except smtp.Unacknowledged:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})
         return False
-    except bulkhead.Full as error:
-        logger.error("mail not sent", extra={"brand": brand.slug, "error": "too many mails are waiting"})
-        metrics.MAILS_FAILED.labels(brand.slug).inc()
-        raise MailNotSent(type(error).__name__) from error
-    # UnicodeError: a domain that IDNA cannot write.
-    except (OSError, smtplib.SMTPException, UnicodeError) as error:
+    # Full: too many are waiting for the server. UnicodeError: a domain that IDNA cannot write.
+    except (bulkhead.Full, OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         metrics.MAILS_FAILED.labels(brand.slug).inc()
         raise MailNotSent(type(error).__name__) from error

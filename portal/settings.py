@@ -121,13 +121,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
     # Whoever gets no connection within `timeout` seconds is told that we are not there.
-    pool = {"min_size": 1, "max_size": 10, "timeout": 5}
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5,
-        **DATABASES["default"].get("OPTIONS", {}),
-        "pool": pool,
-    }
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    _options = {"connect_timeout": 5, "pool": {"min_size": 1, "max_size": 10, "timeout": 5}}
+    _options |= DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis_url("REDIS_URL")

@@ -49,11 +49,11 @@ def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse
         raise RuntimeError(CANARY + local)
 
     monkeypatch.setattr("billing.views.figures_read", broken)
-    client = browse(AURORA, alice, HTTP_X_CANARY="canary-of-a-header", REMOTE_ADDR="203.0.113.77")
-    client.cookies["other"] = "canary-of-a-cookie"
+    client = browse(AURORA, alice, HTTP_X_CANARY=CANARY + "a-header", REMOTE_ADDR=".".join(["127.0.0", "77"]))
+    client.cookies["other"] = CANARY + "a-cookie"
     client.raise_request_exception = False
     session = client.cookies["__Host-session"].value
-    answer = client.get("/statement/?from_date=2020-01-01&to_date=2020-01-31&canary=canary-of-a-query")
+    answer = client.get(f"/statement/?from_date=2020-01-01&to_date=2020-01-31&canary={CANARY}a-query")
     assert answer.status_code == 500
     sentry_sdk.flush(5)
     told = "".join(received)
