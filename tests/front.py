@@ -159,6 +159,8 @@ class FromAddress(HTTPAdapter):
 class Visitor:
     """A browser without a screen, at the ports 80 and 443 of the hosts: it sends what a browser sends."""
 
+    patience = 20  # Seconds for an answer.
+
     def __init__(self, site: Front, address: str, host: str) -> None:
         self.host = host
         self.session = requests.Session()
@@ -170,16 +172,21 @@ class Visitor:
     def open(self, path: str, scheme: str = "https", **headers: str) -> requests.Response:
         """GET a page, following nothing."""
         url = f"{scheme}://{self.host}{path}"
-        return self.session.get(url, headers=headers, allow_redirects=False, timeout=20)
+        return self.session.get(url, headers=headers, allow_redirects=False, timeout=self.patience)
+
+    def post(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
+        """Send what a form holds, its hidden fields too."""
+        url = f"https://{self.host}{path}"
+        seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
+        return self.session.post(
+            url, data=data, headers=seen, allow_redirects=False, timeout=self.patience
+        )
 
     def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
         """Open the page of a form, fill it in and send it."""
-        url = f"https://{self.host}{path}"
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.open(path).text)
         assert found
-        seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
-        filled = {"csrfmiddlewaretoken": found[1], **data}
-        return self.session.post(url, data=filled, headers=seen, allow_redirects=False, timeout=20)
+        return self.post(path, {"csrfmiddlewaretoken": found[1], **data}, **headers)
 
 
 @contextlib.contextmanager
