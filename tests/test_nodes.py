@@ -1,16 +1,19 @@
 """Two nodes behind nginx, which keep nothing: any request may go to either, and either may die."""
 
 import os
-import re
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
+import requests
 
 from tests import nodes, steps
 from tests.conftest import ADMIN, AURORA
 from tests.front import Visitor, code_from, leading
-from tests.nodes import Nodes, Person
+from tests.nodes import Node, Nodes, Person
 
 CUSTOMERS = [Person("aurora", f"c{number}@example.com", str(number)) for number in range(760_001, 760_021)]
 STAFF = [Person("aurora", f"{name}@example.com") for name in ("sam", "sue", "tess")]
@@ -39,12 +42,6 @@ def visitor(site: Nodes) -> Iterator[Callable[..., Visitor]]:
             return made
 
         yield make
-
-
-@pytest.fixture
-def nodes_asked() -> list[str]:
-    """Which node answered, request by request."""
-    return []
 
 
 def noting(who: Visitor, asked: list[str]) -> Visitor:
@@ -80,3 +77,81 @@ def test_a_journey_whose_every_request_goes_to_the_other_node(site, visitor):
     dora.post("/sign-out/", steps.hidden(page))
     assert dora.open("/account/").status_code == 302
     assert take_turns(asked), asked
+
+
+def test_staff_sign_in_and_move_funds_over_both_nodes(site, visitor):
+    asked, key = list[str](), site.key_of(ALICE.email)
+    sam = noting(visitor("127.0.7.2", ADMIN), asked)
+    assert steps.staff_sign_in(sam, "sam@example.com").headers["Location"] == "/admin/"
+    assert sam.open("/admin/").status_code == 200
+    fields, _ = steps.begin_move(sam, key, "12.34")
+    answer = steps.confirm_move(sam, key, fields)
+    assert answer.status_code == 303
+    assert "The carrier has moved the money" in sam.open(answer.headers["Location"]).text
+    assert [move["state"] for move in site.moves()] == ["done"]
+    again = steps.confirm_move(sam, key, fields)
+    assert again.headers["Location"] == answer.headers["Location"]
+    assert len(site.stack.carrier.calls("move_funds")) == 1
+    assert take_turns(asked), asked
+
+
+def next_node(site: Nodes, answer: requests.Response) -> Node:
+    """Who gets the next request: not the one that has just answered."""
+    return next(node for node in site.nodes if node.address != answer.headers["X-Node"])
+
+
+@contextmanager
+def killed_over(site: Nodes, method: str, node: Node, job: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """A request for which a node is killed while it waits for the carrier; it is started again afterwards."""
+    carrier = site.stack.carrier
+    before = len(carrier.calls(method))
+    carrier.fault(method, "slow", seconds=2, times=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(job)
+        until = time.monotonic() + 10
+        while len(carrier.calls(method)) == before and time.monotonic() < until:
+            time.sleep(0.02)
+        node.kill()
+        try:
+            yield answer
+        finally:
+            node.start()
+            node.ready()
+
+
+def test_a_move_whose_node_died_over_it_is_unknown_after_a_minute_and_is_never_sent_again(site, visitor):
+    bob, carrier = OTHERS[0], site.stack.carrier
+    key, sue = site.key_of(bob.email), visitor("127.0.7.3", ADMIN)
+    steps.staff_sign_in(sue, "sue@example.com")
+    fields, seen = steps.begin_move(sue, key, "23.45")
+    node, sent = next_node(site, seen), len(carrier.calls("move_funds"))
+    with killed_over(site, "move_funds", node, lambda: steps.confirm_move(sue, key, fields)) as answer:
+        assert answer.result().status_code == 502
+        (move,) = (each for each in site.moves() if each["account_number"] == bob.number)
+        assert move["state"] == "dispatched"
+        assert steps.begin_move(sue, key, "1")[0] == {}  # Nothing more for this customer.
+        site.stack.sql(
+            "UPDATE billing_move SET dispatched_at = dispatched_at - interval '61 s' WHERE state = 'dispatched'"
+        )
+        told = steps.confirm_move(sue, key, fields)
+        assert told.status_code == 303
+        assert "We do not know whether the money moved" in sue.open(told.headers["Location"]).text
+    assert len(carrier.calls("move_funds")) == sent + 1
+
+
+def test_a_page_whose_node_died_over_it_comes_from_the_other_once_the_claim_has_run_out(site, visitor):
+    carol, carrier = OTHERS[1], site.stack.carrier
+    browser = visitor("127.0.7.4")
+    node = next_node(site, steps.sign_in(browser, carrier, carol.email))
+    path = "/statement/?from=2020-01-01&to=2020-01-31"
+    with killed_over(site, "customer_balance", node, lambda: browser.open(path)) as answer:
+        (claim,) = site.rows(
+            "SELECT extract(epoch FROM claimed_until - now()) AS left FROM billing_keptstatement"
+            " WHERE claimed_until IS NOT NULL"
+        )
+        assert 0 < claim["left"] < 17
+        site.stack.sql("UPDATE billing_keptstatement SET claimed_until = claimed_until - interval '17 s'")
+        page = answer.result()
+    assert page.status_code == 200
+    assert "1,000.00" in page.text
+    assert [call["status"] for call in carrier.calls("customer_balance")][-1] == 200
