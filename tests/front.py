@@ -178,9 +178,7 @@ class Visitor:
         """Send what a form holds, its hidden fields too."""
         url = f"https://{self.host}{path}"
         seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
-        return self.session.post(
-            url, data=data, headers=seen, allow_redirects=False, timeout=self.patience
-        )
+        return self.session.post(url, data=data, headers=seen, allow_redirects=False, timeout=self.patience)
 
     def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
         """Open the page of a form, fill it in and send it."""

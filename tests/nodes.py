@@ -1,4 +1,4 @@
-"""Several nodes as in production: carriers, one PostgreSQL, one Redis, gunicorns, and nginx with TLS in front.
+"""Several nodes as in production: carriers, one PostgreSQL, one Redis, gunicorns, and nginx in front.
 
 A node can be killed, stopped and started again. Whatever is passed on from one node to the other is visible:
 each answer names its node in `X-Node`, and nginx gives one request to each in turn.
@@ -47,7 +47,8 @@ from portal.crypto import seal
 from portal.models import Brand
 brands = {brand.slug: brand for brand in Brand.objects.all()}
 for slug, email, number in json.loads(CUSTOMERS):
-    User.objects.create(brand=brands[slug], email=email, account_number=number, password="!", first_name="Test")
+    names = {"email": email, "account_number": number, "first_name": "Test"}
+    User.objects.create(brand=brands[slug], password="!", **names)
 for slug, email in json.loads(STAFF):
     person = User(email=email, is_staff=True)
     person.set_password(PASSWORD)
@@ -142,8 +143,8 @@ class Nodes:
     def moves(self) -> list[dict[str, Any]]:
         """The portal's moves."""
         return self.rows(
-            "SELECT m.operation::text, b.slug AS brand, m.account_number, m.amount, m.state FROM billing_move m"
-            " JOIN portal_brand b ON b.id = m.brand_id"
+            "SELECT m.operation::text, b.slug AS brand, m.account_number, m.amount, m.state"
+            " FROM billing_move m JOIN portal_brand b ON b.id = m.brand_id"
         )
 
     def key_of(self, email: str) -> int:
