@@ -35,8 +35,17 @@ OF_READS: tuple[Fault, ...] = (
     *(("wrong_json", {"message": kind}) for kind in ("array", "nan", "types", "null_data", "duplicate")),
 )
 METHODS = (
-    *("customer_balance", "customer_balance", "partner_balance", "move_funds", "move_funds"),
-    *("register_customer", "confirm_email", "login_via_url", "reset_password", "*"),
+    *("move_funds",) * 8,
+    *(
+        "customer_balance",
+        "customer_balance",
+        "partner_balance",
+        "register_customer",
+        "confirm_email",
+        "login_via_url",
+        "reset_password",
+        "*",
+    ),
 )
 OF_MAIL: tuple[Fault, ...] = (("slow", {"seconds": 3}), ("down", {}), ("reject", {}))
 

@@ -46,7 +46,7 @@ class Soak:
         # Days of which nobody has asked for the figures.
         self.days = (f"2020-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29))
         self.keys = {row["email"]: row["id"] for row in self.site.rows("SELECT id, email FROM accounts_user")}
-        self._turns = {brand: deque(self.customers(brand)) for brand in self.site.carriers}
+        self._turns = {brand: deque(self.customers(brand)[:-2]) for brand in self.site.carriers}
 
     def customers(self, brand: str) -> list[Person]:
         """Those who are there from the beginning."""
@@ -122,7 +122,7 @@ class Walker(Visitor):
 
 
 def mailbox(soak: Soak) -> Simulator:
-    """Where the portal's mails arrive, by a connection of one's own. Whoever reads them there has also Google."""
+    """Where the portal's mails arrive; it is Google too."""
     return own(soak.site.stack.carrier)
 
 
