@@ -147,7 +147,7 @@ def test_a_page_whose_node_died_over_it_comes_from_the_other_once_the_claim_has_
     carol, carrier = OTHERS[1], site.stack.carrier
     browser = visitor("127.0.7.4")
     node = next_node(site, steps.sign_in(browser, carrier, carol.email))
-    path = "/statement/?from=2020-01-01&to=2020-01-31"
+    path = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
     with killed_over(site, "customer_balance", node, lambda: browser.open(path)) as answer:
         (claim,) = site.rows(
             "SELECT extract(epoch FROM claimed_until - now()) AS left FROM billing_keptstatement"

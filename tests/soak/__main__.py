@@ -8,9 +8,9 @@ the portal must be well again by itself. Needs PostgreSQL and Redis: DATABASE_UR
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from decimal import Decimal
@@ -31,12 +31,12 @@ from tests.front import leading
 from tests.nodes import Nodes, Person
 from tests.soak import books, report, verdict
 from tests.soak.chaos import Chaos
+from tests.soak.hang import PROBES, hang
 from tests.soak.visitors import Broken, Soak, Walker, crowd
 
 SLUGS = ("aurora", "borealis")
 CUSTOMERS = 60  # Of each brand; the last two get no moves.
 QUICK, RECOVERED, SPARED = 0.5, 45.0, 12.0  # Seconds: p95; a break of 30 and a call of 15; a failure's pause.
-PROBES = ("probe: sign-in", "probe: health", "probe: other brand's statement")
 
 
 def people() -> list[Person]:
@@ -49,41 +49,15 @@ def people() -> list[Person]:
     ]
 
 
-def hang(soak: Soak, chaos: Chaos, seconds: float) -> None:
-    """Aurora's carrier hangs for all; the probes see how quick everything else is."""
-    done = threading.Event()
-    other = Walker(soak, "borealis", soak.customers("borealis")[-2].email)
-    other.sign_in()
-    guests = [Walker(soak, "aurora", "nobody") for _ in range(2)]
-    walkers = dict(zip(PROBES, (*guests, other), strict=True))
-    paths = dict(zip(PROBES, ("/sign-in/", "/healthz", "/statement/"), strict=True))
-    other.open("/statement/")
-
-    def probe(kind: str) -> None:
-        walkers[kind].kind = kind
-        while not done.wait(0.2):
-            walkers[kind].open(paths[kind])
-
-    chaos.hang("aurora")
-    threads = [threading.Thread(target=probe, args=(kind,)) for kind in PROBES]
-    for thread in threads:
-        thread.start()
-    time.sleep(seconds)
-    done.set()
-    for thread in threads:
-        thread.join()
-    chaos.calm()
-
-
 def recover(soak: Soak, chaos: Chaos, brand: str) -> list[str]:
     """Wait until figures that nobody has asked for are there; what is wrong if that takes too long."""
     begun, email = time.monotonic(), soak.customers(brand)[-1].email
     walker = Walker(soak, brand, email, kind="waiting for recovery")
     while time.monotonic() < begun + RECOVERED:
-        day = next(soak.days)
+        day = soak.day()
         try:
             well = walker.signed_in or walker.sign_in()
-            page = walker.open(f"/statement.csv?from={day}&to={day}") if well else None
+            page = walker.open(f"/statement.csv?from_date={day}&to_date={day}") if well else None
         except (Broken, IndexError):
             continue
         if page is not None and page.status_code == 200 and "1000" in page.text:
@@ -101,7 +75,7 @@ def soak_through(soak: Soak, chaos: Chaos, seed: int, minutes: float) -> dict[st
         time.sleep(5)
         hang(soak, chaos, max(30, seconds / 5))
         recovered = [each for slug in SLUGS for each in recover(soak, chaos, slug)]
-        chaos.rage(max(45, seconds / 2.5))
+        chaos.rage(max(45, seconds / 1.8))
         recovered += [each for slug in SLUGS for each in recover(soak, chaos, slug)]
         time.sleep(SPARED)
         settled = time.monotonic()
@@ -150,6 +124,7 @@ def main() -> int:
     options.add_argument("--minutes", type=float, default=3, help="about how long (3)")
     options.add_argument("--seed", type=int, default=random.randrange(10**6), help="to repeat a run")
     given = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Whatever was started is ended.
     print(f"seed {given.seed}, to repeat: make soak ARGS='--seed {given.seed} --minutes {given.minutes:g}'")
     with ExitStack() as stack:
         tmp = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -42,9 +42,8 @@ class Soak:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._addresses, self._cents, self._new = itertools.count(), itertools.count(100), itertools.count()
-        # Days of which nobody has asked for the figures.
-        self.days = (f"2020-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29))
+        self._addresses, self._cents = itertools.count(), itertools.count(100)
+        self._new, self._days = itertools.count(), itertools.count()
         self.keys = {row["email"]: row["id"] for row in self.site.rows("SELECT id, email FROM accounts_user")}
         self._turns = {brand: deque(self.customers(brand)[:-2]) for brand in self.site.carriers}
 
@@ -67,6 +66,11 @@ class Soak:
         """An amount that no other move has."""
         cents = next(self._cents)
         return f"{cents // 100}.{cents % 100:02}"
+
+    def day(self) -> str:
+        """A day of which nobody has asked for the figures."""
+        month, day = divmod(next(self._days), 28)
+        return f"{2024 - month // 12}-{month % 12 + 1:02}-{day + 1:02}"
 
     def newcomer(self, brand: str) -> str:
         """An address that nobody has signed up with."""
@@ -196,7 +200,7 @@ def staff(soak: Soak, brand: str, chance: random.Random) -> None:
             fields, _ = steps.begin_move(walker, soak.keys[whom.email], soak.amount())
             if fields and chance.random() < 0.95:
                 _press(soak, walker, soak.keys[whom.email], fields, chance)
-            rest(chance)
+            time.sleep(chance.uniform(2, 4))  # The partner balance is asked for sixty times a minute at most.
 
 
 def _press(soak: Soak, walker: Walker, key: int, fields: dict[str, str], chance: random.Random) -> None:
