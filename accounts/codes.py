@@ -9,10 +9,11 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from accounts.customers import customer_find, customer_verified
+from accounts.devices import Visitor
 from accounts.models import SignInCode, User
 from portal import mail, ratelimit
 from portal.crypto import keyed_hash
-from portal.models import Brand
+from portal.models import Attempt, Brand
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +30,16 @@ class CodeRefused(Exception):
         self.older = older
 
 
-def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str) -> tuple[SignInCode, bool]:
+def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
     """Mail a code to the customer with this address; to any other address, a mail that says so.
 
     Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
-    `browser` is a secret of the visitor's session: only with it the code signs in. Both cases take the same
-    path. Raises Limited and MailNotSent; with either, nothing is counted or left behind.
+    Only in the visitor's browser the code signs in. Both cases take the same path. Raises Limited and
+    MailNotSent; with either, nothing is counted or left behind.
     """
-    attempt = ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network)
+    attempt = _attempt(brand, email, visitor)
     user = customer_find(brand=brand, email=email)
-    row, code = code_store(brand=brand, user=user, browser=browser)
+    row, code = code_store(brand=brand, user=user, browser=visitor.browser)
     template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
     try:
         sure = mail.send(
@@ -54,6 +55,11 @@ def sign_in_code_request(*, brand: Brand, email: str, network: str, browser: str
         attempt.delete()
         raise
     return row, sure
+
+
+def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
+    network, device = visitor.network, visitor.device
+    return ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network, device=device)
 
 
 def code_store(

@@ -79,6 +79,13 @@ class BrandForm(forms.Form):
         """Whether the page must load Google's script."""
         return "captcha" in self.fields
 
+    @property
+    def unfilled(self) -> tuple[str, ...] | None:
+        """What tells this form from others while it is empty: the same for every visitor. Else None."""
+        if self.is_bound or self.initial:
+            return None
+        return (type(self).__name__, *self.fields)
+
     def kept(self) -> dict[str, str]:
         """What was typed, for filling the form again: neither the password nor the captcha's token."""
         left_out = {"password", "captcha"}

@@ -68,6 +68,16 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        # For the admin's list of a million people, and for whom a number belongs to.
+        indexes = (
+            models.Index(fields=("email", "id"), name="people_by_email"),
+            models.Index(fields=("account_number",), name="people_by_number"),
+            models.Index(
+                fields=("refused_account_number",),
+                condition=~models.Q(refused_account_number=""),
+                name="people_by_refused_number",
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(brand=None) | models.Q(is_staff=False, is_superuser=False),

@@ -46,6 +46,7 @@ UNAVAILABLE = _(
     "minutes."
 )
 BUSY = _("Too many people are asking at the moment. Nothing was changed. Please try again in a minute.")
+UNCHECKED = _("We cannot check this form at the moment, so nothing was sent. Please try again in a minute.")
 CAPTCHA_DOWN = _(
     "The security check does not work at the moment, so nothing was sent. Please try again in a minute."
 )

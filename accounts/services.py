@@ -5,10 +5,12 @@ however often its form is sent.
 """
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from accounts.codes import sign_in_code_request
 from accounts.customers import SignUpDetails, customer_confirmed, customer_keep
+from accounts.devices import Visitor
 from accounts.handover import hand_over_url
 from accounts.models import User
 from accounts.outcomes import (
@@ -30,10 +32,12 @@ from portal.voipline import Answer, BadAnswer, Rejected, UpstreamError
 logger = logging.getLogger(__name__)
 
 
-def customer_sign_up(*, brand: Brand, details: SignUpDetails, password: str, token: str) -> Outcome:
-    """Register at the carrier, and keep the customer here when that succeeded or may have."""
+def customer_sign_up(
+    *, brand: Brand, details: SignUpDetails, password: str, token: str, network: str
+) -> Outcome:
+    """Register at the carrier, and keep the customer here when that succeeded or may have. Raises Limited."""
 
-    def work() -> Outcome:
+    def register() -> Outcome:
         values = {name: str(value) or None for name, value in details.items()}
         try:
             answer = upstream.call(
@@ -46,8 +50,34 @@ def customer_sign_up(*, brand: Brand, details: SignUpDetails, password: str, tok
         customer_keep(brand=brand, details=details, account_number=_account_number(answer))
         return DONE
 
+    def work() -> Outcome:
+        email = details["email"]
+        return _counted(register, action="sign_up", brand=brand, email=email, network=network)
+
     typed = [str(value) for value in details.values()]
     return once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)
+
+
+def _counted(
+    ask: Callable[[], Outcome], *, action: str, brand: Brand, email: str, network: str, device: str = ""
+) -> Outcome:
+    """Ask the carrier, which mails this address: what surely mailed nobody is not counted. Raises Limited."""
+    attempt = _attempt(action, brand, email, network, device)
+    outcome = ask()
+    if outcome.state not in ("done", "unknown"):
+        attempt.delete()
+    return outcome
+
+
+def _attempt(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
+    """Count one for the address, then one for the carrier; neither, where there is no room for both."""
+    attempt = ratelimit.count(brand=brand, action=action, email=email, network=network, device=device)
+    try:
+        ratelimit.hit(action="carrier_form", brand=brand)
+    except ratelimit.Limited:
+        attempt.delete()
+        raise
+    return attempt
 
 
 def _account_number(answer: Answer) -> str:
@@ -55,7 +85,7 @@ def _account_number(answer: Answer) -> str:
 
 
 def email_confirm(
-    *, brand: Brand, email: str, code: str, token: str, network: str, browser: str, by: User | None = None
+    *, brand: Brand, email: str, code: str, token: str, visitor: Visitor, by: User | None = None
 ) -> Outcome:
     """Confirm an address at the carrier, then mail our own code to it, unless somebody is signed in (`by`).
 
@@ -64,7 +94,7 @@ def email_confirm(
     """
 
     def work() -> Outcome:
-        attempt = ratelimit.count(brand=brand, action="confirm_email", email=email, network=network)
+        attempt = _attempt("confirm_email", brand, email, visitor.network, visitor.device)
         try:
             answer = upstream.call(
                 brand=brand, method="confirm_email", email=email, code=code, google_captcha=token
@@ -72,7 +102,7 @@ def email_confirm(
         except UpstreamError as error:
             return _not_confirmed(error, attempt)
         customer_confirmed(brand=brand, email=email, account_number=_account_number(answer), by=by)
-        return DONE if by else _code_after_confirmation(brand, email, network, browser)
+        return DONE if by else _code_after_confirmation(brand, email, visitor)
 
     return once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
 
@@ -86,9 +116,9 @@ def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:
     return outcome
 
 
-def _code_after_confirmation(brand: Brand, email: str, network: str, browser: str) -> Outcome:
+def _code_after_confirmation(brand: Brand, email: str, visitor: Visitor) -> Outcome:
     try:
-        row, sure = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+        row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
     except ratelimit.Limited:
         return Outcome("done", meaning="code_limited")
     except MailNotSent:
@@ -97,7 +127,7 @@ def _code_after_confirmation(brand: Brand, email: str, network: str, browser: st
 
 
 def sign_in_request(
-    *, brand: Brand, email: str, network: str, browser: str, token: str = "", address: str = ""
+    *, brand: Brand, email: str, visitor: Visitor, token: str = "", address: str = ""
 ) -> Outcome:
     """Mail a code. A token, which belongs to this form alone, is verified first, here. Raises Limited."""
 
@@ -105,7 +135,7 @@ def sign_in_request(
         if token and (problem := _captcha_problem(brand, token, address)):
             return problem
         try:
-            row, sure = sign_in_code_request(brand=brand, email=email, network=network, browser=browser)
+            row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
         except MailNotSent:
             return mail_down()
         return code_mailed(row.pk, sure)
@@ -121,15 +151,21 @@ def _captcha_problem(brand: Brand, token: str, address: str) -> Outcome | None:
     return None if good else refused("captcha_failed")
 
 
-def password_reset(*, brand: Brand, email: str, token: str) -> Outcome:
-    """Ask the carrier to mail a way to a new password. An unknown address looks the same as a known one."""
+def password_reset(*, brand: Brand, email: str, token: str, network: str, device: str = "") -> Outcome:
+    """Ask the carrier to mail a way to a new password. Raises Limited.
 
-    def work() -> Outcome:
+    An unknown address looks the same as a known one, and counts alike.
+    """
+
+    def reset() -> Outcome:
         try:
             upstream.call(brand=brand, method="reset_password", email=email, google_captcha=token)
         except UpstreamError as error:
             return DONE if _customer_unknown(error) else outcome_of(error, "reset")
         return DONE
+
+    def work() -> Outcome:
+        return _counted(reset, action="reset", brand=brand, email=email, network=network, device=device)
 
     return once(brand=brand, kind="reset", token=token, typed=[email], work=work)
 
@@ -147,11 +183,12 @@ def _customer_unknown(error: UpstreamError) -> bool:
 def account_open(*, brand: Brand, user: User, password: str, token: str) -> tuple[Outcome, str]:
     """Ask the carrier for a login URL: the outcome and the URL, which is empty for every repeated request.
 
-    The URL is handed to the caller alone; it is not kept and not logged.
+    The URL is handed to the caller alone; it is not kept and not logged. Raises Limited.
     """
     urls: list[str] = []
 
     def work() -> Outcome:
+        ratelimit.hit(action="carrier_form", account=f"customer {user.pk}", brand=brand)
         try:
             urls.append(_login_url(brand, user, password, token))
         except UpstreamError as error:

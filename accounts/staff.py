@@ -19,9 +19,14 @@ logger = logging.getLogger(__name__)
 HALF_OPEN = 10 * 60  # Seconds between the password and the code.
 
 
-def password_check(*, email: str, password: str, network: str) -> User | None:
-    """Who this is, of those who work here; None for everybody else, in the same time. Raises Limited."""
-    attempt = ratelimit.count(brand=None, action="staff_password", email=email, network=network)
+def password_check(*, email: str, password: str, network: str, device: str = "") -> User | None:
+    """Who this is, of those who work here; None for everybody else, in the same time. Raises Limited.
+
+    `device` is what limits count the browser as, see `accounts.devices`.
+    """
+    attempt = ratelimit.count(
+        brand=None, action="staff_password", email=email, network=network, device=device
+    )
     user = authenticate(username=email, password=password)
     if not isinstance(user, User) or not works_here(user):
         logger.warning("admin sign-in refused", extra={"step": "password"})

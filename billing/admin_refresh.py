@@ -10,7 +10,7 @@ from portal import ratelimit
 def refresh_allowed(request: HttpRequest, whose: str) -> bool:
     """Count one refresh of somebody's figures; False, and the reader is told, where there were too many."""
     try:
-        ratelimit.hit(action="refresh", network=whose)
+        ratelimit.hit(action="refresh", account=whose)
     except ratelimit.Limited as limited:
         words = ngettext(
             "The figures were refreshed often just now. Please wait %(seconds)d second.",

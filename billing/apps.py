@@ -11,5 +11,10 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        """Register the start check."""
+        """Register the start check, and what Prometheus asks for."""
         from billing import checks as checks
+        from billing.needs import moves_as_metric
+        from portal import metrics
+
+        words = "Moves of funds that wait for a person."
+        metrics.gauge_from("portal_moves", words, ("brand", "state"), moves_as_metric)

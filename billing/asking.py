@@ -95,7 +95,7 @@ class Asking:
             return
         try:
             whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
-            ratelimit.hit(action="statement", network=whose)
+            ratelimit.hit(action="statement", account=whose, brand=self.brand)
         except ratelimit.Limited as limited:
             kept.fail(row, "busy")
             self.told[place] = Ending("busy", limited.retry_after)

@@ -60,6 +60,11 @@ class PeriodForm(forms.Form):
         for field in self.fields.values():
             field.widget.attrs["max"] = today.isoformat()
 
+    @property
+    def asked(self) -> tuple[date, Period] | None:
+        """What the form shows, and today; None where it shows an error too."""
+        return (self.today, self.period) if self.is_valid() else None
+
     def _within(self, name: str) -> date:
         value: date = self.cleaned_data[name]
         if value < EARLIEST:

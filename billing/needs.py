@@ -42,3 +42,14 @@ def needs_read(*, brands: QuerySet[Brand]) -> Needs:
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],
         down=[brand for brand in listed if brand.pk in down],
     )
+
+
+def moves_as_metric() -> dict[tuple[str, ...], float]:
+    """How many moves of each brand are unknown, and how many wait for a second person."""
+    wanted = {"unknown": is_unknown(), "waiting": Q(state=Move.State.WAITING)}
+    slugs = Brand.objects.values_list("slug", flat=True)
+    told: dict[tuple[str, ...], float] = {(slug, state): 0.0 for slug in slugs for state in wanted}
+    for state, condition in wanted.items():
+        rows = Move.objects.filter(condition).values_list("brand__slug").annotate(Count("pk"))
+        told |= {(slug, state): float(number) for slug, number in rows}
+    return told

@@ -62,7 +62,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     if not (user.account_number and form.is_valid()):
         return redirect(back)
     try:
-        ratelimit.hit(action="refresh", network=f"customer {user.pk}")
+        ratelimit.hit(action="refresh", account=f"customer {user.pk}")
     except ratelimit.Limited:
         messages.warning(
             request,

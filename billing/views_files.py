@@ -77,7 +77,7 @@ def _file(
 def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
     try:
         if limit:
-            ratelimit.hit(action=limit, network=f"customer {user.pk}")
+            ratelimit.hit(action=limit, account=f"customer {user.pk}")
     except ratelimit.Limited as limited:
         return Figures(period, trouble="busy", retry_after=limited.retry_after)
     return figures_read(brand=brand, customer=user, period=period, bounds=PAGE)

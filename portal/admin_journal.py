@@ -6,16 +6,15 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import DateFieldListFilter, SimpleListFilter
 from django.contrib.auth import get_user_model
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.admin_lists import BoundedPaginator
 from portal.admin_scope import BrandFilter, ScopedAdmin
 from portal.admin_site import site
 from portal.journal import CarrierCall
@@ -38,18 +37,6 @@ _READ = (
     *("brand", "customer", "at", "method", "outcome", "status", "milliseconds", "operation", "reference"),
     *("brand__name", "customer__email"),
 )
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than this many rows: who wants older ones narrows the list."""
-
-    MOST = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, or the most that are shown."""
-        rows: Any = self.object_list
-        return int(rows.order_by()[: self.MOST].count())
 
 
 class _KnownFilter(SimpleListFilter):

@@ -124,7 +124,7 @@ def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, st
         return messages.ERROR, gettext("No test mail was sent: type the e-mail address it is to go to.")
     to = form.cleaned_data["to"]
     try:
-        ratelimit.hit(action="test_mail", network=operator)
+        ratelimit.hit(action="test_mail", account=operator)
         testmail.mail_test(brand=brand, to=to)
     except ratelimit.Limited as limited:
         return messages.WARNING, _too_many(-(-limited.retry_after // 60))

@@ -1,15 +1,24 @@
 """The portal app: brands and everything that belongs to no customer."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
-    """Registers the start checks."""
+    """Registers the start checks and what Prometheus asks for, and begins to tell Sentry."""
 
     name = "portal"
     verbose_name = _("Brands")
 
     def ready(self) -> None:
         """Import the checks, so that they are registered."""
-        from portal import checks  # noqa: F401
+        from portal import breaker, checks, metrics  # noqa: F401
+
+        metrics.gauge_from(
+            "portal_breaker_open", "1 while a brand's carrier is left alone.", ("brand",), breaker.as_metric
+        )
+        if settings.SENTRY_DSN:
+            from portal import sentry  # Only now: it costs a tenth of a second.
+
+            sentry.start(settings.SENTRY_DSN)

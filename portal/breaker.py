@@ -27,6 +27,7 @@ from pybreaker import (
 )
 from redis import Redis, RedisError
 
+from portal import store
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ FAILURES = 5
 SECONDS = 30
 _PROBE = 20  # Seconds for which nobody else tries; longer than any call.
 RETRY_AFTER = 5  # Seconds after which to come again while another call tries.
-_RETRY_STORE = 5  # Seconds for which a Redis that did not answer is not asked again.
-_store_down_until = 0.0
 
 
 class _Failed(Exception):
@@ -116,29 +115,24 @@ def open_since(brands: Iterable[Brand]) -> dict[int, datetime]:
     }
 
 
+def as_metric() -> dict[tuple[str, ...], float]:
+    """For each brand 1 while its carrier is left alone, else 0."""
+    brands = list(Brand.objects.only("slug"))
+    down = open_since(brands)
+    return {(brand.slug,): float(brand.pk in down) for brand in brands}
+
+
 def _guard(brand: Brand) -> _Guard:
-    if settings.REDIS_URL and _store_answers():
-        with suppress(RedisError):
-            return _shared(settings.REDIS_URL, brand.pk, brand.slug)
+    url = settings.REDIS_URL
+    with suppress(store.Unreachable):
+        if url and store.ask(_redis(url).ping):
+            return store.ask(lambda: _shared(url, brand.pk, brand.slug))
     return _own(brand.pk, brand.slug)
-
-
-def _store_answers() -> bool:
-    global _store_down_until
-    if time.monotonic() < _store_down_until:
-        return False
-    try:
-        _redis(settings.REDIS_URL).ping()
-    except RedisError as error:
-        _store_down_until = time.monotonic() + _RETRY_STORE
-        logger.error("breaker store unreachable", extra={"error": type(error).__name__})
-        return False
-    return True
 
 
 @cache
 def _redis(url: str) -> Redis:
-    return Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    return Redis.from_url(url, **settings.REDIS_OPTIONS)
 
 
 @cache
@@ -165,8 +159,6 @@ def _breaker(slug: str, storage: CircuitMemoryStorage | CircuitRedisStorage) -> 
 
 def forget() -> None:
     """Close all breakers; for tests."""
-    global _store_down_until
-    _store_down_until = 0.0
     if settings.REDIS_URL:
         redis = _redis(settings.REDIS_URL)
         if keys := list(redis.scan_iter("portal-breaker:*")):

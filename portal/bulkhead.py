@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connections
 
+from portal import metrics
 from portal.models import Brand
 
 RETRY_AFTER = 5  # Seconds; a call lasts 15 at the most, and most that wait have begun a while ago.
@@ -24,8 +25,9 @@ class Full(Exception):
 class Bulkhead:
     """So many places in this process: the `part`-th part of its threads, and one at least."""
 
-    def __init__(self, part: int) -> None:
+    def __init__(self, part: int, name: str) -> None:
         self._part = part
+        self._waiting = metrics.WAITING.labels(name)
         self._lock = threading.Lock()
         self._taken: Counter[int] = Counter()
 
@@ -36,10 +38,12 @@ class Bulkhead:
             if not self._has_room(brand.pk):
                 raise Full
             self._taken[brand.pk] += 1
+        self._waiting.inc()
         try:
             give_back_connections()
             yield
         finally:
+            self._waiting.dec()
             with self._lock:
                 self._taken[brand.pk] -= 1
 
@@ -65,5 +69,7 @@ def give_back_connections() -> None:
             connection.close()
 
 
-CARRIERS = Bulkhead(2)  # Google included. With MAIL, a quarter of the threads stays free whatever hangs.
-MAIL = Bulkhead(4)
+CARRIERS = Bulkhead(
+    2, "carriers"
+)  # Google included. With MAIL, a quarter of the threads stays free whatever hangs.
+MAIL = Bulkhead(4, "mail")

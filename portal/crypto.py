@@ -46,6 +46,15 @@ def fernet() -> MultiFernet:
     return _multi_fernet(tuple(settings.ENCRYPTION_KEYS))
 
 
+def is_newest(sealed: "Sealed") -> bool:
+    """Whether the first key of `ENCRYPTION_KEY` opens it."""
+    try:
+        _fernet(settings.ENCRYPTION_KEYS[0].strip()).decrypt(sealed.stored.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def keyed_hash(purpose: str, *parts: object) -> str:
     """A hash nobody can compute without `SECRET_KEY`: 64 hexadecimal digits.
 
@@ -74,6 +83,11 @@ class Sealed:
         return "•••" if self.stored else "(none)"
 
     __str__ = __repr__
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it names a variable of the environment, and so is not encrypted."""
+        return bool(_REFERENCE.match(self.stored))
 
     def reveal(self) -> str:
         """The secret itself. Raises SecretUnreadable, naming the variable to look at."""

@@ -124,3 +124,29 @@ def redis_url(name: str) -> str:
     if value and not re.fullmatch(r"rediss?://([^@/\s]*@)?[A-Za-z0-9.\[\]:-]+(/\d+)?", value):
         raise ImproperlyConfigured(f"{name} cannot be read; write it like redis://host:6379/0.")
     return value
+
+
+_SHORTEST_TOKEN = 16
+
+
+def token(name: str) -> str:
+    """A secret that a program shows us; empty if unset, else of 16 characters at least."""
+    value = secret(name)
+    if value and (len(value) < _SHORTEST_TOKEN or not re.fullmatch(r"[!-~]+", value)):
+        raise ImproperlyConfigured(
+            f"{name} must have {_SHORTEST_TOKEN} characters or more, and no blanks. "
+            "Make one with: openssl rand -hex 24"
+        )
+    return value
+
+
+def sentry_dsn(name: str) -> str:
+    """`https://KEY@HOST/PROJECT` as Sentry gives it; empty if unset. The error does not print the value."""
+    value = secret(name)
+    if value and not re.fullmatch(
+        r"https?://[0-9A-Za-z]+@[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*/[0-9]+", value
+    ):
+        raise ImproperlyConfigured(
+            f"{name} cannot be read; write it as Sentry shows it: https://KEY@HOST/PROJECT."
+        )
+    return value

@@ -1,11 +1,16 @@
 """How `make serve` runs gunicorn: threads, because a request may wait for the carrier; one CPU per worker."""
 
 import os
+import shutil
+import tempfile
 from typing import Any
 
-from django.conf import settings
-
+# Before anything imports the metrics: where the workers keep them (prometheus_client, multiprocess mode).
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portal-metrics-")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from django.conf import settings
 
 bind = settings.BIND
 workers = settings.WEB_CONCURRENCY
@@ -27,3 +32,15 @@ def post_fork(server: Any, worker: Any) -> None:
     if settings.WEB_CONCURRENCY > 1 and hasattr(os, "sched_setaffinity"):
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cpus[(worker.age - 1) % len(cpus)]})
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A worker that has ended waits on nobody; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    """Nothing of the metrics stays."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.encoding import punycode
 
-from portal import bulkhead, colour, smtp
+from portal import bulkhead, colour, metrics, smtp
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -96,12 +96,10 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     except smtp.Unacknowledged:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})
         return False
-    except bulkhead.Full as error:
-        logger.error("mail not sent", extra={"brand": brand.slug, "error": "too many mails are waiting"})
-        raise MailNotSent(type(error).__name__) from error
-    # UnicodeError: a domain that IDNA cannot write.
-    except (OSError, smtplib.SMTPException, UnicodeError) as error:
+    # Full: too many are waiting for the server. UnicodeError: a domain that IDNA cannot write.
+    except (bulkhead.Full, OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
+        metrics.MAILS_FAILED.labels(brand.slug).inc()
         raise MailNotSent(type(error).__name__) from error
     return True
 

@@ -2,12 +2,14 @@
 
 import zoneinfo
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import validators
@@ -89,6 +91,12 @@ class Brand(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the row holds, for telling whether something made for it is still good."""
+        plain = (value for value in self.__dict__.values() if isinstance(value, str | int | datetime | None))
+        return repr(tuple(plain))
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

@@ -1,23 +1,24 @@
 """Every limit of the portal, in one table.
 
 What guards a mailbox or a code is counted in the database, so that it holds on any number of workers. The
-rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`).
+rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`). A browser that has signed in with
+an address before is counted by itself (`accounts.devices`), so that no stranger can lock it out.
 """
 
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache
 from threading import Lock
 
 from django.conf import settings
 from django.utils import timezone
 from limits import RateLimitItem, parse
-from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from portal import metrics, store
 from portal.crypto import keyed_hash
 from portal.models import Attempt, Brand
 
@@ -37,6 +38,10 @@ class Limit:
 COUNTED = {
     "sign_in_code": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(30, 24 * 3600)),
     "confirm_email": (Limit(5, 15 * 60),),
+    # The carrier mails these addresses, so what surely mailed nobody is not counted. The day's limit is what
+    # one mailbox bears; the hour's leaves strangers from three networks unable to use it up.
+    "reset": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(20, 24 * 3600)),
+    "sign_up": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(20, 24 * 3600)),
     "email_change": (Limit(3, 15 * 60), Limit(10, 24 * 3600)),  # Per new address.
     "email_change_by": (Limit(5, 3600), Limit(10, 24 * 3600)),  # Per customer who asks.
     # Of staff only what was wrong is counted. The wide one holds off guesses from everywhere; it is far above
@@ -50,17 +55,28 @@ COUNTED = {
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
-# Per client network; test mails per operator, statements and refreshes per customer or partner account.
-KEPT = {
-    "captcha_post": "20/minute",  # Forms that carry a captcha token, before anybody is asked about it.
-    "sign_in_post": "60/hour",  # Each mails somebody.
-    "code_post": "30/minute",
-    "admin_sign_in": "20/5minute",  # Whatever is typed; what was wrong is counted apart, see above.
-    "test_mail": "10/hour",
-    "statement": "60/minute",  # Calls to the carrier; what is kept costs nothing.
-    "refresh": "6/minute",
-    "pdf": "20/minute",
+# Per scope, the narrowest first: whoever is refused by an own limit uses up nothing of those shared with
+# others. `network` is the client's, `account` a customer, a partner account or an operator; `all` is the
+# whole installation. A wide limit must be out of reach of one network or account, also of a handful, and
+# still less than what a carrier minds: that of a brand is ten to twenty times a narrow one, that of all is
+# what three brands may use.
+KEPT: dict[str, dict[str, str]] = {
+    "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
+    # Those of them that are about to reach the carrier. An account is opened a few times a day, by a person.
+    "carrier_form": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
+    "sign_in_post": {"network": "60/hour"},  # Each mails somebody.
+    "code_post": {"network": "30/minute"},
+    # Whatever is typed; what was wrong is counted apart, see above.
+    "admin_sign_in": {"network": "20/5minute"},
+    "test_mail": {"account": "10/hour"},
+    # Calls for figures; what is kept costs nothing. Twelve months of a hundred new readers a minute fit in.
+    "statement": {"account": "60/minute", "brand": "1200/minute", "all": "3600/minute"},
+    "refresh": {"account": "6/minute"},
+    "pdf": {"account": "20/minute"},
 }
+
+# What goes on while the store is down: reading, and what operators alone can do.
+_OPEN = {"statement", "refresh", "pdf", "test_mail"}
 
 
 class Limited(Exception):
@@ -69,17 +85,25 @@ class Limited(Exception):
     def __init__(self, action: str, retry_after: int) -> None:
         super().__init__(f"{action}: too many, again in {retry_after} s")
         self.retry_after = max(1, retry_after)
+        metrics.LIMITED.labels(action).inc()
 
 
-def count(*, brand: Brand | None, action: str, email: str, network: str) -> Attempt:
+class Unchecked(Limited):
+    """The store does not answer, so nobody can tell whether it is too many, and nothing was done."""
+
+
+def count(*, brand: Brand | None, action: str, email: str, network: str, device: str = "") -> Attempt:
     """Count one attempt for an address; the brand is None in the admin. Raises Limited.
 
-    A refused attempt is not counted.
+    With `device` (see `accounts.devices`) the attempts of that browser are counted, and nobody else's. A
+    refused attempt is not counted.
 
     The row is written first and counted after, outside any transaction: of many at the same moment each
     sees those before it, so no more than the limit get through.
     """
-    address = keyed_hash("attempt", brand.pk if brand else "admin", email.casefold())
+    whose = (email.casefold(), device) if device else (email.casefold(),)
+    address = keyed_hash("attempt", brand.pk if brand else "admin", *whose)
+    network = "device" if device else network
     prune()
     attempt = Attempt.objects.create(action=action, address=address, network=network, at=timezone.now())
     for limit in COUNTED[action]:
@@ -110,32 +134,38 @@ def _exceeded(attempt: Attempt, limit: Limit) -> int:
     return int((times[-2] - attempt.at).total_seconds()) + limit.seconds + 1
 
 
-def hit(*, action: str, network: str) -> None:
-    """Count one request of a client network. Raises Limited; also when the store cannot be reached."""
+def hit(*, action: str, network: str = "", account: str = "", brand: Brand | None = None) -> None:
+    """Count one request in each scope of the action that is named here, and in that of all. Raises Limited.
+
+    While the store is down it raises Unchecked, or lets through what only reads.
+    """
+    whose = {"network": network, "account": account, "brand": str(brand.pk) if brand else "", "all": "all"}
     try:
-        # In memory, two first hits at once would start the library's one timer twice.
-        with nullcontext() if settings.REDIS_URL else _LOCK:
-            allowed = _limiter().hit(_item(action), action, network)
-    except StorageError as error:
-        logger.error("limit store unreachable", extra={"action": action, "error": type(error).__name__})
-        raise Limited(action, 60) from error
-    if not allowed:
-        logger.warning("limit reached", extra={"action": action})
-        raise Limited(action, _item(action).get_expiry())
+        for scope, limit in KEPT[action].items():
+            if whose[scope] and not _allowed(_item(limit), action, scope, whose[scope]):
+                logger.warning("limit reached", extra={"action": action, "scope": scope})
+                raise Limited(action, _item(limit).get_expiry())
+    except store.Unreachable as error:
+        if action not in _OPEN:
+            raise Unchecked(action, 60) from error
 
 
-@lru_cache(maxsize=1)
-def _limiter() -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(
-        storage_from_string(settings.REDIS_URL or "memory://", wrap_exceptions=True)
-    )
+def _allowed(item: RateLimitItem, *whose: str) -> bool:
+    url = settings.REDIS_URL
+    # In memory, two first hits at once would start the library's one timer twice.
+    with nullcontext() if url else _LOCK:
+        return store.ask(lambda: _limiter(url).hit(item, *whose))
 
 
-@lru_cache(maxsize=16)
-def _item(action: str) -> RateLimitItem:
-    return parse(KEPT[action])
+@cache
+def _limiter(url: str) -> MovingWindowRateLimiter:
+    options = settings.REDIS_OPTIONS if url else {}
+    return MovingWindowRateLimiter(storage_from_string(url or "memory://", **options))
+
+
+_item = cache(parse)
 
 
 def forget() -> None:
     """Empty the kept counters; for tests."""
-    _limiter().storage.reset()
+    _limiter(settings.REDIS_URL).storage.reset()

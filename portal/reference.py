@@ -13,7 +13,8 @@ current: ContextVar[str] = ContextVar("reference", default="")
 
 def new() -> str:
     """`K7QF-2MPX`, by chance: it says nothing, and nobody can choose or guess it."""
-    letters = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    number = secrets.randbelow(len(ALPHABET) ** 8)
+    letters = "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
     return f"{letters[:4]}-{letters[4:]}"
 
 

@@ -65,12 +65,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.reference",
     "portal.middleware.health",
+    "portal.watching.metrics_page",
+    "portal.watching.requests",
     "portal.middleware.scheme",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.brand",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "portal.sessions.SessionMiddleware",
     "portal.middleware.realm",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -119,14 +121,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
     # Whoever gets no connection within `timeout` seconds is told that we are not there.
-    pool = {"min_size": 1, "max_size": 10, "timeout": 5}
-    DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "pool": pool}
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    _options = {"connect_timeout": 5, "pool": {"min_size": 1, "max_size": 10, "timeout": 5}}
+    _options |= DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis_url("REDIS_URL")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}  # Seconds; see portal.store.
+_REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": _REDIS_CACHE, "LOCATION": REDIS_URL, "OPTIONS": REDIS_OPTIONS}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -158,6 +162,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
+DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.devices.
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 # In the session a message stays with its brand; in a cookie it would be readable by the browser.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -237,6 +242,8 @@ TIME_ZONE = "UTC"
 # --- Server and logs -----------------------------------------------------------------------------
 
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
-WEB_THREADS = env.integer("WEB_THREADS", 32, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", 64, minimum=1)
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
 LOGGING = logs.configuration(LOG_FORMAT)
+METRICS_TOKEN = env.token("METRICS_TOKEN")
+SENTRY_DSN = env.sentry_dsn("SENTRY_DSN")

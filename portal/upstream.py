@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.utils import timezone
 
-from portal import breaker, bulkhead, reference
+from portal import breaker, bulkhead, metrics, reference
 from portal.crypto import SecretUnreadable
 from portal.journal import CarrierCall, journal_write
 from portal.models import Brand
@@ -97,7 +97,10 @@ class Sent:
         error = self.outcome if isinstance(self.outcome, UpstreamError) else None
         name, status = (type(error).__name__, error.status) if error else ("ok", 200)
         _log(self.call, name, status, self.milliseconds, error.message if error else "")
-        if not isinstance(error, NotTried):  # No call was made; the log says so.
+        labels = self.call.brand.slug, self.call.method
+        metrics.CALLS.labels(*labels, name).inc()
+        if not isinstance(error, NotTried):  # Else no call was made; log and metrics say so.
+            metrics.CALL_SECONDS.labels(*labels).observe(self.milliseconds / 1000)
             self._journal(name, status)
         if isinstance(self.outcome, UpstreamError):
             raise self.outcome

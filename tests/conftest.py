@@ -23,7 +23,7 @@ from django_otp.oath import totp
 
 from accounts.models import TotpDevice, User
 from billing import periods, triggers
-from portal import breaker, ratelimit, staff_session
+from portal import breaker, ratelimit, staff_session, store
 from portal.crypto import seal
 from portal.models import Brand
 from portal.voipline import Timeouts
@@ -157,6 +157,7 @@ def _emptying_tables_takes_the_triggers_off() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> None:
+    store.forget()
     ratelimit.forget()
     breaker.forget()
 

@@ -21,7 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal import colour, views
+from portal import colour, middleware, views
 from portal.models import Brand
 from portal.net import normal_host
 from tests.browser.stack import _collect_static
@@ -414,10 +414,23 @@ def test_health_answers_on_any_host_without_redirect_or_brand(
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_readyz_waits_for_migrations(db):
+def test_readyz_waits_for_migrations(db, monkeypatch):
+    monkeypatch.setattr(middleware, "_migrated_until", 0.0)
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
     response = Client().get("/readyz")
     assert (response.status_code, response.content) == (503, b"migrations are pending\n")
+
+
+def test_readyz_holds_while_the_database_is_ahead_of_this_version(db, monkeypatch):
+    monkeypatch.setattr(middleware, "_migrated_until", 0.0)
+    MigrationRecorder.Migration.objects.create(app="accounts", name="0099_of_a_newer_version")
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_readyz_looks_through_the_migrations_once_a_minute(db, django_assert_num_queries):
+    Client().get("/readyz")
+    with django_assert_num_queries(1):
+        assert Client().get("/readyz").status_code == 200
     assert Client().get("/healthz").status_code == 200
 
 
@@ -617,7 +630,7 @@ def test_the_page_without_a_database_leads_to_no_other_host(aurora, browse, monk
     def gone(host: str) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("portal.middleware._brand_host", gone)
+    monkeypatch.setattr("portal.middleware._brand_of", gone)
     page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
     assert "Open the page again" in page
     assert 'href="//' not in page

@@ -36,7 +36,7 @@ def entered(places: Bulkhead, stack: ExitStack, pk: int) -> bool:
 def test_half_the_threads_are_never_exceeded_and_every_brand_finds_a_place(threads, arrivals):
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setattr(bulkhead.settings, "WEB_THREADS", threads)
-        places, held = Bulkhead(2), {}
+        places, held = Bulkhead(2, "tests"), {}
         for pk in arrivals:
             if entered(places, stack, pk):
                 held[pk] = held.get(pk, 0) + 1
@@ -49,7 +49,7 @@ def test_half_the_threads_are_never_exceeded_and_every_brand_finds_a_place(threa
 
 def test_one_brand_alone_gets_half_of_the_places_and_two_a_third_each(settings):
     settings.WEB_THREADS = 64
-    places = Bulkhead(2)
+    places = Bulkhead(2, "tests")
     with ExitStack() as stack:
         assert sum(entered(places, stack, 1) for _ in range(40)) == 16
         assert sum(entered(places, stack, 2) for _ in range(40)) == 8
@@ -119,7 +119,7 @@ def test_whoever_waits_for_a_carrier_holds_no_connection_of_the_pool(aurora):
 
 def test_places_are_given_back_whatever_ends_the_wait(settings):
     settings.WEB_THREADS = 4
-    places, thread_ended = Bulkhead(2), threading.Event()
+    places, thread_ended = Bulkhead(2, "tests"), threading.Event()
 
     def work() -> None:
         try:

@@ -252,7 +252,7 @@ def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulat
 def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulator, alice, bob):
     read(alice)
     for _ in range(59):
-        ratelimit.hit(action="statement", network=f"customer {alice.pk}")
+        ratelimit.hit(action="statement", account=f"customer {alice.pk}")
     pass_time(days=2)
     found = read(alice)
     assert (bool(found.statement), found.trouble, found.retry_after) == (True, "busy", 60)

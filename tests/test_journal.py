@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from portal.admin_journal import BoundedPaginator
+from portal.admin_lists import BoundedPaginator
 from portal.journal import CarrierCall
 from portal.journal_days import Tally, journal_days
 from portal.models import Brand

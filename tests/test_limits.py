@@ -160,14 +160,68 @@ def test_code_posts_of_one_network_are_limited(aurora, alice, browse, settings):
     assert "Retry-After" in answer
 
 
-def test_a_store_that_cannot_be_reached_limits_rather_than_lets_everybody_in(
-    aurora, simulator, browse, settings
+def reset(browse, nth: int, host: str = AURORA, email: str = "") -> int:
+    """Ask for another password from the n-th network, with a token that the carrier refuses; the status."""
+    form = {"email": email or f"nth{nth}@example.com", "g-recaptcha-response": f"junk-{host}-{nth}-{email}"}
+    client = browse(host, REMOTE_ADDR=f"10.4.0.{nth}")
+    return send(client, "/password-reset/", form).status_code
+
+
+def test_from_however_many_networks_a_brand_and_all_together_reach_the_carrier_so_often(
+    aurora, borealis, simulator, browse, monkeypatch
 ):
-    settings.REDIS_URL = "redis://127.0.0.1:9/0"
-    ratelimit._limiter.cache_clear()
-    try:
+    monkeypatch.setitem(ratelimit.KEPT, "carrier_form", {"brand": "3/minute", "all": "5/minute"})
+    assert [reset(browse, nth) for nth in range(4)] == [200, 200, 200, 429]
+    assert [reset(browse, nth, BOREALIS) for nth in range(3)] == [200, 200, 429]
+    assert len(simulator.calls()) == 5
+    assert not Attempt.objects.exists()
+
+
+def test_who_is_refused_by_an_own_limit_uses_up_nothing_of_the_wide_ones(
+    aurora, simulator, browse, monkeypatch
+):
+    monkeypatch.setitem(ratelimit.KEPT, "captcha_post", {"network": "1/minute"})
+    monkeypatch.setitem(ratelimit.KEPT, "carrier_form", {"brand": "2/minute", "all": "2/minute"})
+    assert [reset(browse, 1) for _ in range(5)] == [200] + [429] * 4
+    assert [reset(browse, nth) for nth in (2, 3)] == [200, 429]
+
+
+def test_figures_have_a_wide_limit_too(aurora, alice, bob, simulator, browse, monkeypatch):
+    monkeypatch.setitem(ratelimit.KEPT, "statement", {"account": "2/minute", "brand": "3/minute"})
+    for user, calls in ((alice, 2), (bob, 3)):  # The balance alone asks for several periods.
+        browse(AURORA, user).get("/")
+        assert len(simulator.calls()) == calls
+
+
+def test_the_carrier_mails_one_address_three_resets_in_a_quarter_of_an_hour(aurora, simulator, browse):
+    def ask(network: int) -> int:
         data = {"email": ALICE, "g-recaptcha-response": simulator.token()}
-        assert send(browse(AURORA), "/password-reset/", data).status_code == 429
-    finally:
-        ratelimit._limiter.cache_clear()
-    assert simulator.calls() == []
+        client = browse(AURORA, REMOTE_ADDR=f"10.6.0.{network}")
+        return send(client, "/password-reset/", data).status_code
+
+    assert [ask(1) for _ in range(4)] == [302, 302, 302, 429]
+    assert [ask(network) for network in (2, 2, 2, 3, 3, 3, 4, 5)] == [302] * 7 + [429]
+
+
+def test_the_carrier_mails_one_address_three_sign_ups_in_a_quarter_of_an_hour(aurora, simulator, browse):
+    answers = []
+    for _ in range(4):
+        simulator.post("reset", seed="default")  # So that the address is free once more.
+        answers.append(send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token())).status_code)
+    assert answers == [302, 302, 302, 429]
+
+
+def test_tries_that_mailed_nobody_use_up_nothing_of_an_address(aurora, alice, simulator, browse):
+    for nth in range(12):
+        assert reset(browse, nth, email=ALICE) == 200
+    data = {"email": ALICE, "g-recaptcha-response": simulator.token()}
+    assert send(browse(AURORA, REMOTE_ADDR="10.5.0.1"), "/password-reset/", data).status_code == 302
+
+
+def test_an_account_is_opened_ten_times_a_minute_at_most(aurora, alice, simulator, browse):
+    client = browse(AURORA, alice)
+    opened = [
+        send(client, "/account/open/", {"g-recaptcha-response": simulator.token()}).status_code
+        for _ in range(11)
+    ]
+    assert opened == [303] * 10 + [429]

@@ -34,6 +34,7 @@ from tests.browser.stack import (
 )
 from tests.conftest import ADMIN, AURORA, ROOT, Simulator, code_of, start_simulator, stop_simulator
 from tests.front import Front, Visitor, code_from, leading, nginx
+from tests.own_redis import OwnRedis
 
 YEAR = 365 * 24 * 3600
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
@@ -50,12 +51,14 @@ class Site(Front):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Carrier, portal and nginx, with Alice as Aurora's customer and Olga as the operator."""
+    """Carrier, Redis, portal and nginx, with Alice as Aurora's customer and Olga as the operator."""
     tmp, base = tmp_path_factory.mktemp("production"), tmp_path_factory.getbasetemp()
     port = _free_port()
     with contextlib.ExitStack() as stack:
         # First of all, because it skips.
         front = stack.enter_context(nginx(tmp / "nginx", port))
+        kept = OwnRedis()
+        stack.callback(kept.stop)
         process, carrier = start_simulator()
         stack.callback(stop_simulator, process)
         portal = Stack(carrier, port, tmp / "portal.log", (AURORA_PHONE,))
@@ -64,7 +67,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             **_environment(portal, portal.database),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
-            "WEB_THREADS": "4",
+            # Several workers, so that a limit that each kept for itself would not hold.
+            "WEB_CONCURRENCY": "4",
+            "WEB_THREADS": "2",
+            "REDIS_URL": kept.url,
         }
         _collect_static(environment, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
         _manage(environment, "migrate", "--verbosity", "0")
@@ -375,7 +381,7 @@ def test_a_file_of_customers_reaches_the_admin_and_no_brands_host(visitor):
 def test_senders_who_never_finish_hold_no_thread_of_the_portal(site, visitor):
     begun = f"POST /sign-in/ HTTP/1.1\r\nHost: {AURORA}\r\nContent-Length: 90000\r\n\r\nemail="
     with contextlib.ExitStack() as held:
-        for _ in range(8):  # Twice as many as it has threads.
+        for _ in range(16):  # Twice as many as it has threads.
             held.enter_context(raw(site)).sendall(begun.encode() + b"a" * 20_000)
         before = time.monotonic()
         assert visitor("127.0.1.11").open("/sign-in/").status_code == 200

@@ -243,7 +243,7 @@ def check_the_admins_door(walk: Walk) -> None:
 
 def check_cookies(witness: Witness) -> None:
     """Every cookie ever set or taken back is bound to host and https, and hidden from scripts."""
-    assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf"}
+    assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in witness.cookies:
         assert cookie["secure"]
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
@@ -306,7 +306,7 @@ def test_an_error_report_tells_neither_what_was_typed_nor_who_it_was(
     break_carrier(monkeypatch)
     client: Client = browse(AURORA)
     client.raise_request_exception = False
-    client.get("/sign-up/")
+    client.get("/sign-up/confirm/?email=a@example.com&code=a")  # Begins the session.
     cookie = client.cookies["__Host-session"].value
     token = simulator.token("canary-site-key")
     sign_up = send(client, "/sign-up/", sign_up_form(token))
@@ -364,7 +364,7 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
 def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
     aurora, witness, monkeypatch
 ):
-    monkeypatch.setattr("portal.middleware._brand_host", broken)
+    monkeypatch.setattr("portal.middleware._brand_of", broken)
     client = Watched(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}

@@ -139,6 +139,7 @@ def test_values_are_read_as_they_are_meant(read):
     assert found["DATABASES"]["default"]["HOST"] == "db.example"
     assert found["DATABASES"]["default"]["CONN_HEALTH_CHECKS"]
     assert found["CACHES"]["default"]["LOCATION"] == "redis://cache.example:6379/0"
+    assert found["CACHES"]["default"]["OPTIONS"] == {"socket_timeout": 1, "socket_connect_timeout": 1}
     assert len(found["ENCRYPTION_KEYS"]) == 2
     assert found["LOGGING"]["handlers"]["stderr"]["formatter"] == "json"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("mail.example", 587, True)
@@ -242,7 +243,16 @@ def test_the_example_files_values_are_the_defaults(read, tmp_path):
 
 
 def test_nothing_but_settings_and_references_reads_the_environment():
-    allowed = {"settings.py", "env.py", "crypto.py", "demo.py", "wsgi.py", "gunicorn.py", "manage.py"}
+    allowed = {
+        "settings.py",
+        "env.py",
+        "crypto.py",
+        "demo.py",
+        "wsgi.py",
+        "gunicorn.py",
+        "manage.py",
+        "metrics.py",
+    }
     readers = {
         path.name
         for app in ("portal", "accounts", "billing")

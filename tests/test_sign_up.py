@@ -323,3 +323,12 @@ def test_a_process_that_died_leaves_an_unclear_outcome_not_a_wait_for_ever(
     )
     row.save()
     assert "may have worked" in words(send(client, "/sign-up/", form))
+
+
+def test_what_was_typed_stays_though_the_first_answer_is_that_the_carrier_is_down(aurora, simulator, browse):
+    simulator.fault("register_customer", "status", status=503)
+    client = browse(AURORA)
+    client.get("/sign-up/")
+    assert send(client, "/sign-up/", sign_up_form(simulator.token())).status_code == 503
+    assert "__Host-session" in client.cookies
+    assert value_of(client.get("/sign-up/"), "email") == DETAILS["email"]

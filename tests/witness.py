@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
 def cached() -> str:
     """The cache and the kept limits."""
     if not settings.REDIS_URL:
-        return str(vars(caches["default"])) + str(vars(ratelimit._limiter().storage))
+        return str(vars(caches["default"])) + str(vars(ratelimit._limiter(settings.REDIS_URL).storage))
     with redis.Redis.from_url(settings.REDIS_URL) as store:
         reads = {b"string": store.get, b"set": store.smembers, b"hash": store.hgetall}
         reads |= {

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts import signins
 from accounts.models import User
 from accounts.pages import page
+from accounts.views.devices import device_keep
 from accounts.views.sessions import this_sign_in
 from portal.http import BrandRequest
 
@@ -25,7 +26,9 @@ def account(request: BrandRequest) -> HttpResponse:
         signins.sign_ins_end(user=user, but=here)
         update_session_auth_hash(request, user)
         messages.success(request, _("You are signed out everywhere else."))
-        return redirect("accounts:account")
+        response = redirect("accounts:account")
+        device_keep(request, response, user)
+        return response
     found = signins.sign_in_list(user=user)
     live = [row for row in found if row.live]
     context = {"here": here, "live": live, "last": found[:_LAST]}

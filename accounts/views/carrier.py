@@ -14,6 +14,7 @@ from accounts.forms import OpenForm, PasswordResetForm
 from accounts.handover import form_action
 from accounts.models import User
 from accounts.pages import form_again, form_limited, form_page, page
+from accounts.views.devices import device_of
 from accounts.views.sessions import known_email
 from portal import ratelimit
 from portal.http import BrandRequest
@@ -31,12 +32,18 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     form = PasswordResetForm(request.POST, brand=request.brand)
     if not form.is_valid():
         return form_page(request, template, form)
+    email = form.cleaned_data["email"]
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome = services.password_reset(
+            brand=request.brand,
+            email=email,
+            token=form.cleaned_data["captcha"],
+            network=request.client_network,
+            device=device_of(request, email),
+        )
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
-    email = form.cleaned_data["email"]
-    outcome = services.password_reset(brand=request.brand, email=email, token=form.cleaned_data["captcha"])
     if not outcome.done:
         return form_again(request, template, form, outcome)
     request.session["reset"] = {"email": email}
@@ -73,14 +80,14 @@ def _account_open(request: BrandRequest, user: User) -> HttpResponse:
         return form_page(request, template, form)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome, url = services.account_open(
+            brand=request.brand,
+            user=user,
+            password=form.cleaned_data.get("password", ""),
+            token=form.cleaned_data["captcha"],
+        )
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
-    outcome, url = services.account_open(
-        brand=request.brand,
-        user=user,
-        password=form.cleaned_data.get("password", ""),
-        token=form.cleaned_data["captcha"],
-    )
     if not url:
         return form_again(request, template, form, outcome)
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

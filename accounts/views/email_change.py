@@ -18,6 +18,7 @@ from accounts.forms import EmailCodeForm, NewEmailForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
+from accounts.views.devices import counted_as, device_keep, device_of
 from accounts.views.sessions import (
     browser_secret,
     code_asked,
@@ -101,8 +102,8 @@ def email_code(request: BrandRequest) -> HttpResponse:
 
 
 def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
-    ratelimit.hit(action="code_post", network=request.client_network)
     user = cast(User, request.user)
+    ratelimit.hit(action="code_post", network=counted_as(request, device_of(request, user.email)))
     try:
         email_change.email_change_confirm(
             brand=request.brand,
@@ -121,4 +122,6 @@ def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpRes
         "Your e-mail address is changed. From now on you sign in with it. Other browsers are signed out."
     )
     messages.success(request, text)
-    return redirect("accounts:account")
+    response = redirect("accounts:account")
+    device_keep(request, response, user)
+    return response

@@ -16,12 +16,14 @@ After it:
 
 import secrets
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from accounts import signins
 from accounts.models import User
+from portal.crypto import keyed_hash
 from portal.http import BrandRequest
 
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
@@ -57,11 +59,16 @@ def signed_in_recently(request: BrandRequest) -> bool:
 
 
 def browser_secret(request: BrandRequest) -> str:
-    """The secret of this browser; made at the first call, which starts the session."""
+    """The secret of this browser; made at the first call, which starts the session.
+
+    Made of the cookie that came with the form, where one did: of a form that is sent twice, the second may
+    come before the first one's answer has brought a session, and both must be of one browser.
+    """
     if "browser" not in request.session:
         if not request.user.is_authenticated:
             request.session.set_expiry(_BEFORE_SIGN_IN)
-        request.session["browser"] = secrets.token_urlsafe(32)
+        cookie = request.COOKIES.get(settings.CSRF_COOKIE_NAME) or secrets.token_urlsafe(32)
+        request.session["browser"] = keyed_hash("browser-of-form", request.brand.pk, cookie)
     return str(request.session["browser"])
 
 

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST
 from accounts import codes, services
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
-from accounts.outcomes import MAIL_SLOW
+from accounts.outcomes import MAIL_SLOW, Outcome
 from accounts.pages import form_again, form_limited, form_page, page
+from accounts.views.devices import counted_as, device_keep, device_of, visitor_of
 from accounts.views.sessions import (
     browser_secret,
     code_asked,
@@ -41,10 +42,6 @@ def sign_in(request: BrandRequest) -> HttpResponse:
     if request.method == "POST":
         return _sign_in(request, SignInForm(request.POST, brand=request.brand))
     form = SignInForm(brand=request.brand, initial=known_email(request))
-    if (
-        form.has_captcha
-    ):  # A form that may be sent once only must come from one browser, even when sent twice.
-        browser_secret(request)
     return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted))
 
 
@@ -79,17 +76,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, template, form)
     try:
-        if form.has_captcha:
-            ratelimit.hit(action="captcha_post", network=request.client_network)
-        ratelimit.hit(action="sign_in_post", network=request.client_network)
-        outcome = services.sign_in_request(
-            brand=request.brand,
-            email=form.cleaned_data["email"],
-            network=request.client_network,
-            browser=browser_secret(request),
-            token=form.cleaned_data.get("captcha", ""),
-            address=request.client_address,
-        )
+        outcome = _code_mailed(request, form)
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
     if not outcome.done:
@@ -98,6 +85,22 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
     return redirect("accounts:sign_in_code")
+
+
+def _code_mailed(request: BrandRequest, form: SignInForm) -> Outcome:
+    email = form.cleaned_data["email"]
+    device = device_of(request, email)
+    network = counted_as(request, device)
+    if form.has_captcha:
+        ratelimit.hit(action="captcha_post", network=network)
+    ratelimit.hit(action="sign_in_post", network=network)
+    return services.sign_in_request(
+        brand=request.brand,
+        email=email,
+        visitor=visitor_of(request, device),
+        token=form.cleaned_data.get("captcha", ""),
+        address=request.client_address,
+    )
 
 
 @login_not_required
@@ -128,7 +131,7 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
-    ratelimit.hit(action="code_post", network=request.client_network)
+    ratelimit.hit(action="code_post", network=counted_as(request, device_of(request, asked["email"])))
     return codes.sign_in_code_redeem(
         brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
     )
@@ -165,7 +168,9 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
             "nothing. Please ask our support to look: %(email)s"
         )
         messages.warning(request, text % {"email": request.brand.support_email})
-    return HttpResponseRedirect(wanted)
+    response = HttpResponseRedirect(wanted)
+    device_keep(request, response, user)
+    return response
 
 
 @login_not_required

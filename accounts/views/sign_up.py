@@ -15,7 +15,8 @@ from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.sessions import browser_secret, code_asked
+from accounts.views.devices import device_of, visitor_of
+from accounts.views.sessions import code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
@@ -32,7 +33,6 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         return render(request, "accounts/sign_up_closed.html")
     template = "accounts/sign_up.html"
     if request.method != "POST":
-        browser_secret(request)  # Starts the session: no cookie can be set with an answer from 500 on.
         return form_page(
             request, template, SignUpForm(brand=request.brand, initial=request.session.get("sign_up"))
         )
@@ -41,9 +41,9 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
+        outcome = _register(request, form)
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited)
-    outcome = _register(request, form)
     return redirect("accounts:confirm") if outcome.done else form_again(request, template, form, outcome)
 
 
@@ -57,7 +57,11 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         phone=data["phone"],
     )
     outcome = services.customer_sign_up(
-        brand=request.brand, details=details, password=data["password"], token=data["captcha"]
+        brand=request.brand,
+        details=details,
+        password=data["password"],
+        token=data["captcha"],
+        network=request.client_network,
     )
     request.session["sign_up"] = form.kept()
     if outcome.state in ("done", "unknown"):
@@ -76,7 +80,6 @@ def confirm(request: BrandRequest) -> HttpResponse:
         return _confirm(request)
     if "code" in request.GET or "email" in request.GET:
         return _query_taken(request)
-    browser_secret(request)  # Before the form is sent, so that one sent twice comes from one browser.
     return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
 
 
@@ -107,8 +110,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             email=form.cleaned_data["email"],
             code=form.cleaned_data["code"],
             token=form.cleaned_data["captcha"],
-            network=request.client_network,
-            browser=browser_secret(request),
+            visitor=visitor_of(request, device_of(request, form.cleaned_data["email"])),
             by=request.user if isinstance(request.user, User) else None,
         )
     except ratelimit.Limited as limited:

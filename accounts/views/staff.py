@@ -24,6 +24,7 @@ from accounts.authenticator import AlreadySetUp, CodeWrong
 from accounts.models import User
 from accounts.pages import page
 from accounts.staff_forms import CodeForm, EnrolForm, PasswordForm, ProofForm
+from accounts.views.devices import device_keep, device_of
 from accounts.views.staff_pages import (
     code_refusal,
     limited,
@@ -70,6 +71,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             email=form.cleaned_data["username"],
             password=form.cleaned_data["password"],
             network=network_of(request),
+            device=device_of(request, form.cleaned_data["username"]),
         )
         if user:
             return _half_opened(request, user, wanted)
@@ -139,7 +141,9 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
         )
         messages.warning(request, text % {"count": authenticator.recovery_codes_left(user=user)})
         wanted = reverse("staff_security")
-    return HttpResponseRedirect(wanted)
+    response = HttpResponseRedirect(wanted)
+    device_keep(request, response, user)
+    return response
 
 
 @login_not_required
@@ -167,7 +171,9 @@ def enrol(request: HttpRequest) -> HttpResponse:
             form.add_error("code", code_refusal(error))
         else:
             session_begin(request, user, device)
-            return _codes_page(request, codes, wanted)
+            response = _codes_page(request, codes, wanted)
+            device_keep(request, response, user)
+            return response
     return setup_page(request, "enrol", user, key, form)
 
 
@@ -196,7 +202,12 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
 
 def _proved(request: HttpRequest, data: dict[str, str]) -> bool:
     user, network = person_of(request), network_of(request)
-    known = staff.password_check(email=user.email, password=data["password"], network=network)
+    known = staff.password_check(
+        email=user.email,
+        password=data["password"],
+        network=network,
+        device=device_of(request, user.email),
+    )
     if known is None or known.pk != user.pk:
         return False
     staff.code_check(user=user, code=data["code"], network=network)

@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
@@ -32,9 +33,14 @@ _WHOLE = re.compile(
 @register.filter
 def money(amount: Decimal, brand: Brand) -> str:
     """An amount in the brand's currency, rounded half up to its minor unit, in the page's language."""
-    unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
+    return _in_one_piece(_money(amount, brand.currency, _locale()))
+
+
+@lru_cache(maxsize=2000)
+def _money(amount: Decimal, currency: str, locale: str) -> str:
+    unit = Decimal(1).scaleb(-get_currency_precision(currency))
     rounded = amount.quantize(unit, ROUND_HALF_UP) + 0  # Adding 0 turns -0.00 into 0.00.
-    return _in_one_piece(str(format_currency(rounded, brand.currency, locale=_locale())))
+    return str(format_currency(rounded, currency, locale=locale))
 
 
 @register.filter
@@ -57,7 +63,12 @@ def _in_one_piece(text: str) -> str:
 @register.filter
 def day(value: date) -> str:
     """A date in words, like 25 November 2026."""
-    return str(format_date(value, "long", locale=_locale()))
+    return _day(value, _locale())
+
+
+@lru_cache(maxsize=500)
+def _day(value: date, locale: str) -> str:
+    return str(format_date(value, "long", locale=locale))
 
 
 @register.filter
@@ -83,7 +94,7 @@ def moment(value: datetime) -> str:
     """A point in time, in the current time zone, like 25 November 2026, 14:05."""
     at, locale = timezone.localtime(value), _locale()
     both = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
-    return both.format(format_time(at, "HH:mm", locale=locale), format_date(at, "long", locale=locale))
+    return both.format(format_time(at, "HH:mm", locale=locale), _day(at.date(), locale))
 
 
 @register.filter

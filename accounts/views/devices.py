@@ -1,0 +1,41 @@
+"""The cookie by which limits know a browser that has signed in before; see `accounts.devices`."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from accounts.devices import LIFETIME, Visitor, device_add, device_find
+from accounts.models import User
+from accounts.views.sessions import browser_secret
+from portal.http import BrandRequest
+
+
+def device_of(request: HttpRequest, email: str) -> str:
+    """What limits count this browser as when it asks for this address; empty for a stranger's."""
+    brand = request.brand  # type: ignore[attr-defined]
+    return device_find(brand=brand, email=email, cookie=_cookie(request))
+
+
+def visitor_of(request: BrandRequest, device: str) -> Visitor:
+    """Who sends this form. It starts a session, so let limits refuse before."""
+    return Visitor(request.client_network, browser_secret(request), device)
+
+
+def counted_as(request: HttpRequest, device: str) -> str:
+    """Whose requests a limit per network counts: the device's, where there is one, else the network's."""
+    return f"device {device}" if device else str(request.client_network)  # type: ignore[attr-defined]
+
+
+def device_keep(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    """Remember that this browser has just proved the user's address."""
+    response.set_cookie(
+        settings.DEVICE_COOKIE_NAME,
+        device_add(user=user, cookie=_cookie(request)),
+        max_age=LIFETIME,
+        secure=settings.SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _cookie(request: HttpRequest) -> str:
+    return request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")

@@ -1,0 +1,61 @@
+"""Start and memory of the server as `make serve` starts it."""
+
+import threading
+from pathlib import Path
+
+from tests.bench.client import get
+from tests.bench.report import Line, Report
+from tests.bench.world import GUNICORN, World, environment, server
+from tests.browser.stack import _free_port
+
+FIRST, ALL, CLIENTS = 10_000, 50_000, 4
+PATHS = ("/healthz", "/", "/sign-in/", "/statement/", "/brand.css", "/sign-up/", "/nowhere/", "/history/")
+MOST = 1.05
+
+
+def pss(pid: int) -> float:
+    """MiB of a process; what it shares with others counts in parts (proc_pid_smaps(5))."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def measure(world: World, report: Report) -> None:
+    """From start to the first page; then 50,000 requests."""
+    env = environment(world, BIND=f"127.0.0.1:{_free_port()}")
+    with server(env, [*GUNICORN, "portal.wsgi"], "/sign-in/") as portal:
+        cookie = f"session={world.cookies['customer']}"
+        load(portal.port, cookie, FIRST)
+        early = [pss(pid) for pid in portal.workers()]
+        load(portal.port, cookie, ALL - FIRST)
+        late = [pss(pid) for pid in portal.workers()]
+    growth = max(after / before for before, after in zip(early, late, strict=True))
+    told = [" and ".join(f"{each:.0f}" for each in when) for when in (early, late)]
+    how = f"The server of `make serve`; {ALL:,} requests of {len(PATHS)} addresses by {CLIENTS} clients."
+    report.add(
+        "Start and memory",
+        how,
+        [
+            Line("first page after the start", f"{portal.seconds:.2f} s", "≤ 2 s", portal.seconds <= 2),
+            Line(f"memory of each worker (PSS) after {FIRST:,} requests", f"{told[0]} MiB"),
+            Line(
+                f"the same after {ALL:,}",
+                f"{told[1]} MiB, {(growth - 1) * 100:+.1f} %",
+                "≤ +5 %",
+                growth <= MOST,
+            ),
+        ],
+    )
+
+
+def load(port: int, cookie: str, number: int) -> None:
+    """So many requests; whatever they are answered."""
+
+    def run(nth: int) -> None:
+        for count in range(number // CLIENTS):
+            get(port, PATHS[(count + nth) % len(PATHS)], cookie if count % 2 else "")
+
+    threads = [threading.Thread(target=run, args=(nth,)) for nth in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

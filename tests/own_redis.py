@@ -1,0 +1,50 @@
+"""A Redis server of a test's own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tests.browser.stack import _free_port
+
+HOW_TO_GET_IT = "redis-server is missing: `apt-get install redis-server`."
+
+
+class OwnRedis:
+    """A Redis of the test's own, to be stopped, held up and started again."""
+
+    def __init__(self) -> None:
+        self.program, self.port = shutil.which("redis-server"), _free_port()
+        if not self.program:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it listens."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([str(self.program), *options], stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End it; whoever asks it is refused."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def hold(self) -> None:
+        """Let it take connections and answer nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        os.kill(self.process.pid, signal.SIGCONT)

@@ -1,0 +1,163 @@
+"""/metrics: behind its token, true, over all workers, and without anything a visitor can choose."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from django.db import Error
+from django.utils import timezone
+
+from billing.models import Move
+from portal import metrics, ratelimit
+from tests.conftest import ADMIN, AURORA, ROOT
+from tests.journey import send, sign_up_form
+
+pytestmark = pytest.mark.django_db
+TOKEN = "a-token-for-the-tests"
+
+
+@pytest.fixture
+def read(settings, browse):
+    """Reads the page: the value of a line, by its name and labels; 0 where there is none."""
+    settings.METRICS_TOKEN = TOKEN
+
+    def value(line: str) -> float:
+        page = browse(AURORA).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        found = re.search(rf"^{re.escape(line)} (\S+)$", page.content.decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    return value
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN, "unknown.test"])
+def test_the_page_is_for_whoever_has_the_token_on_any_host(browse, settings, host):
+    settings.METRICS_TOKEN = TOKEN
+    for given in (
+        {},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": "Bearer é"},
+    ):
+        refused = browse(host).get("/metrics", headers=given)
+        assert (refused.status_code, b"portal_" in refused.content) == (401, False)
+    page = browse(host).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert page.status_code == 200
+    assert page["Cache-Control"] == "no-store"
+    assert b"portal_requests_total" in page.content
+
+
+def test_without_a_token_in_the_settings_there_is_no_such_page(aurora, browse):
+    for given in ({}, {"Authorization": "Bearer "}):
+        assert browse(AURORA).get("/metrics", headers=given).status_code == 404
+
+
+def test_requests_are_counted_by_route_and_never_by_path(aurora, browse, read):
+    line = 'portal_requests_total{method="GET",route="accounts:sign_in",status="2xx"}'
+    before = read(line)
+    client = browse(AURORA)
+    client.get("/sign-in/?code=a-canary")
+    client.get("/canary-of-a-path/")
+    client.generic("CANARY", "/sign-in/")
+    assert read(line) == before + 1
+    assert b"canary" not in metrics.text().lower()
+
+
+def test_carrier_calls_are_counted_by_brand_method_and_outcome(aurora, browse, simulator, read):
+    calls = 'portal_carrier_calls_total{brand="aurora",method="register_customer",outcome="%s"}'
+    before = read(calls % "ok"), read(calls % "ServerError")
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    simulator.fault("register_customer", "status", status=500)
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), email="erin@example.com"))
+    assert (read(calls % "ok"), read(calls % "ServerError")) == (before[0] + 1, before[1] + 1)
+    assert read('portal_carrier_call_seconds_count{brand="aurora",method="register_customer"}') >= 2
+
+
+def test_a_limit_that_is_hit_is_counted(read, aurora):
+    before = read('portal_limits_hit_total{action="refresh"}')
+    for _ in range(6):
+        ratelimit.hit(action="refresh", account="somebody")
+    with pytest.raises(ratelimit.Limited):
+        ratelimit.hit(action="refresh", account="somebody")
+    assert read('portal_limits_hit_total{action="refresh"}') == before + 1
+
+
+def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read):
+    assert read('portal_breaker_open{brand="aurora"}') == 0
+    state = 'portal_moves{brand="%s",state="waiting"}'
+    assert read(state % "aurora") == 0
+    Move.objects.create(
+        brand=aurora,
+        customer=alice,
+        account_number="70001",
+        amount=5,
+        description="x",
+        asked_by=operator,
+        asked_at=timezone.now(),
+        state=Move.State.WAITING,
+    )
+    assert (read(state % "aurora"), read(state % "borealis")) == (1, 0)
+
+
+def test_a_database_that_is_down_takes_only_its_own_numbers_with_it(monkeypatch, caplog):
+    def gone() -> dict[tuple[str, ...], float]:
+        raise Error
+
+    for collector in list(metrics._STATES._collector_to_names):
+        monkeypatch.setattr(collector, "_ask", gone)
+    assert b"portal_requests_total" in metrics.text()
+    assert "metric not known" in caplog.text
+
+
+def listens(log: Path) -> int:
+    """The port of a server, as soon as its log names it."""
+    until = time.monotonic() + 20
+    while not (found := re.search(r"Listening at: .*:(\d+)", log.read_text())):
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+    return int(found[1])
+
+
+def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(tmp_path),
+        "SECRET_KEY": "only-for-tests-" * 4,
+        "ENCRYPTION_KEY": "a passphrase for tests",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "BIND": "127.0.0.1:0",
+        "WEB_CONCURRENCY": "3",
+        "METRICS_TOKEN": TOKEN,
+        "LOG_FORMAT": "json",
+    } | dict.fromkeys(("SCHEME", "DEBUG", "REDIS_URL", "TRUSTED_PROXIES", "EMAIL_URL", "SENTRY_DSN"), "")
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "portal/gunicorn.py",
+        "--no-control-socket",
+        "portal.wsgi",
+    ]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+    try:
+        port = listens(tmp_path / "log")
+        url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {TOKEN}"}
+        asked = [
+            requests.get(f"{url}/", headers={"Host": "x.test"}, timeout=20).status_code for _ in range(30)
+        ]
+        assert set(asked) == {503}  # No table yet; the answer is the honest page.
+        told = [requests.get(f"{url}/metrics", headers=headers, timeout=20).text for _ in range(6)]
+        line = r'^portal_requests_total\{method="GET",route="none",status="5xx"\} (\S+)$'
+        assert {float(re.search(line, page, re.MULTILINE)[1]) for page in told} == {30.0}
+        assert list(tmp_path.glob("portal-metrics-*/*.db"))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert not list(Path(tmp_path).glob("portal-metrics-*"))

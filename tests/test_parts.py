@@ -1,0 +1,95 @@
+"""Parts of pages that are kept: the same page as without, and never anybody else's."""
+
+import re
+
+import pytest
+from django.template import Context, Template
+from django.test import RequestFactory
+from django.utils import translation
+
+from portal.models import Brand
+from portal.templatetags import parts
+from tests.conftest import AURORA, BOREALIS
+
+pytestmark = pytest.mark.django_db
+PATHS = ("/", "/sign-up/", "/sign-in/", "/password-reset/", "/statement/", "/nowhere/?a=b")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    parts._kept.clear()
+
+
+def plain(response) -> str:
+    """A page without what is different each time."""
+    fresh = r'(csrfmiddlewaretoken" value|nonce)="[^"]*"|<b>[0-9A-Z]{4}-[0-9A-Z]{4}</b>|[0-9a-f]{32}'
+    return re.sub(fresh, "", response.content.decode())
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_page_made_of_kept_parts_is_the_page_made_anew(
+    simulator, alice, charlie, browse, signed_in, language, monkeypatch
+):
+    clients = [
+        browse(host, person if signed_in else None, HTTP_ACCEPT_LANGUAGE=language)
+        for host, person in ((AURORA, alice), (BOREALIS, charlie))
+    ]
+    pages = [(client, path) for client in clients for path in PATHS]
+    first = [plain(client.get(path)) for client, path in pages]
+    kept = [plain(client.get(path)) for client, path in pages]
+    monkeypatch.setattr(parts, "MOST", 0)  # Nothing is found.
+    monkeypatch.setattr(parts, "_kept", type("Forgetful", (dict,), {"get": lambda *_: None})())
+    anew = [plain(client.get(path)) for client, path in pages]
+    assert first == kept == anew
+
+
+def test_what_is_saved_for_a_brand_shows_at_once(aurora, browse):
+    client = browse(AURORA)
+    assert "Aurora Phone" in client.get("/sign-up/").content.decode()
+    Brand.objects.update(name="Aurora Mobile", support_phone="+61 2 5550 0777", terms_url="")
+    page = client.get("/sign-up/").content.decode()
+    assert "Aurora Phone" not in page
+    assert "+61 2 5550 0777" in page
+    assert "https://aurora.example/terms" not in page
+
+
+def test_kept_parts_hold_nothing_of_a_person(simulator, alice, browse):
+    for path in PATHS:
+        browse(AURORA, alice).get(path)
+    kept = str(parts._kept)
+    for private in (
+        "Alice",
+        "Archer",
+        "alice@example.com",
+        "70001",
+        "242.09",
+        "csrfmiddlewaretoken",
+        "nonce",
+    ):
+        assert private not in kept
+
+
+def test_the_number_of_kept_parts_is_bounded(aurora, monkeypatch):
+    monkeypatch.setattr(parts, "MOST", 3)
+    request = RequestFactory().get("/")
+    request.brand = aurora
+    made = Template('{% load parts %}{% part "x" number %}{{ number }}{% endpart %}')
+    with translation.override("en"):
+        shown = [made.render(Context({"request": request, "number": number})) for number in range(20)]
+    assert shown == [str(number) for number in range(20)]
+    assert len(parts._kept) <= 3
+
+
+@pytest.mark.parametrize(
+    ("path", "signed_in", "most"), [("/", False, 1), ("/sign-up/", False, 1), ("/", True, 5)]
+)
+def test_a_page_costs_few_queries(
+    simulator, alice, browse, django_assert_max_num_queries, make_customer, path, signed_in, most
+):
+    client = browse(AURORA, alice if signed_in else None)
+    client.get(path)
+    for number in range(20):
+        make_customer(alice.brand, f"more{number}@example.com", str(91000 + number))
+    with django_assert_max_num_queries(most):
+        assert client.get(path).status_code == 200
