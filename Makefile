@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev demo test check audit serve bench screens lighthouse messages format clean
+.PHONY: help install dev demo test check audit serve bench soak screens lighthouse messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,9 @@ serve: install ## The production server, with the settings of the environment or
 
 bench: dev ## Measure what a page and a carrier call cost, as ratios within one run.
 	$(BIN)/python -m tests.bench
+
+soak: dev ## Two nodes, visitors, failing carriers and dying nodes for some minutes (ARGS="--minutes 3 --seed 1").
+	$(BIN)/python -m tests.soak $(ARGS)
 
 screens: dev ## Take the pictures of the README and, into .screens, of every state of every page.
 	$(BIN)/python -m tests.browser.screens $(ARGS)

@@ -23,8 +23,8 @@ def configuration(form: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "django": {"handlers": [], "level": "INFO", "propagate": True},
-            # At debug level urllib3 writes whole URLs, and those hold account numbers.
-            "urllib3": {"level": "INFO"},
+            # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
+            "urllib3": {"level": "ERROR"},
             # These tell, line by line, which letters of a customer's name they put into a file.
             "fontTools": {"level": "WARNING"},
             "fpdf": {"level": "WARNING"},

@@ -2,10 +2,13 @@
 
 import json
 import logging
+import socket
 import sys
+import threading
 from typing import Any
 
 import pytest
+import requests
 
 from portal.logs import JsonFormatter, TextFormatter
 
@@ -47,3 +50,20 @@ def test_json_keeps_a_traceback_in_one_line_of_the_file(end):
     text = JsonFormatter().format(record(error=ValueError(f"x{end}{FORGED}")))
     assert len(text.split("\n")) == 1
     assert FORGED in json.loads(text)["traceback"]
+
+
+def test_headers_that_cannot_be_read_are_not_written_into_the_log(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCANARY\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with requests.Session() as session:
+            session.trust_env = False
+            assert session.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=5).status_code == 200
+        thread.join()
+    assert "CANARY" not in caplog.text

@@ -1,10 +1,8 @@
 """The portal as in production: nginx with the configuration from deploy/, TLS, and gunicorn behind it."""
 
 import contextlib
-import datetime
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,17 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-import urllib3.util.connection
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from playwright.sync_api import expect, sync_playwright
-from requests.adapters import HTTPAdapter
 
 from tests.browser import chromium
 from tests.browser.stack import (
@@ -42,53 +33,12 @@ from tests.browser.stack import (
     _toml,
 )
 from tests.conftest import ADMIN, AURORA, ROOT, Simulator, code_of, start_simulator, stop_simulator
+from tests.front import Front, Visitor, code_from, leading, nginx
 from tests.own_redis import OwnRedis
 
-HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
 YEAR = 365 * 24 * 3600
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 CONFIRM_LINK = "/sign-up/confirm/?email=a@example.com&code=CANARYCODE"
-# What Debian's own nginx.conf sets around ours, and ours must not inherit.
-AROUND = """
-daemon off;
-master_process off;
-pid FOLDER/nginx.pid;
-error_log FOLDER/around.error.log;
-events { worker_connections 128; }
-http {
-    client_body_temp_path FOLDER/body;
-    proxy_temp_path FOLDER/proxy;
-    fastcgi_temp_path FOLDER/fastcgi;
-    uwsgi_temp_path FOLDER/uwsgi;
-    scgi_temp_path FOLDER/scgi;
-    ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
-    access_log FOLDER/around.access.log;
-    gzip on;
-    include FOLDER/portal.conf;
-}
-"""
-
-
-@dataclass(frozen=True)
-class Front:
-    """A running nginx."""
-
-    folder: Path
-    tls: int
-    plain: int
-
-    @property
-    def logs(self) -> str:
-        """All that it has written anywhere."""
-        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
-
-    def logged(self, text: str) -> str:
-        """The same, as soon as it holds this: the line is written after the answer."""
-        until = time.monotonic() + 5
-        while text not in self.logs and time.monotonic() < until:
-            time.sleep(0.02)
-        assert text in self.logs
-        return self.logs
 
 
 @dataclass(frozen=True)
@@ -97,79 +47,6 @@ class Site(Front):
 
     carrier: Simulator
     portal_log: Path
-
-
-def certify(folder: Path) -> None:
-    """A certificate for both hosts that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AURORA)])
-    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in (AURORA, ADMIN)])
-    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-    unsigned = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    unsigned = unsigned.not_valid_before(now - day).not_valid_after(now + day).add_extension(names, False)
-    unsigned = unsigned.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-    certificate = unsigned.sign(key, hashes.SHA256())
-    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "privkey.pem").write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
-
-
-def adapted(name: str, changes: dict[str, str]) -> str:
-    """A shipped file with other names, ports and paths; IPv6 is left out, which not every machine has."""
-    text = re.sub(r"^ *listen \[::\]:.*\n", "", (ROOT / "deploy" / name).read_text(), flags=re.MULTILINE)
-    for ours, own in changes.items():
-        assert ours in text, f"deploy/{name} no longer holds {ours!r}"
-        text = text.replace(ours, own)
-    return text
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
-    """Run it in the foreground with the shipped configuration, in a folder and on ports of its own.
-
-    In front of two nodes, or of one that is entered twice.
-    """
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if not program:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
-    folder.mkdir()
-    certify(folder)
-    front = Front(folder, _free_port(), _free_port())
-    shared = {"/var/log/nginx": str(folder), "/etc/nginx/snippets/portal.conf": f"{folder}/proxy.conf"}
-    files = {
-        "portal.conf": adapted(
-            "nginx.conf.example",
-            {
-                "portal.aurora.example portal.borealis.example": AURORA,
-                "admin.portal.example": ADMIN,
-                "listen 443 ": f"listen 127.0.0.1:{front.tls} ",
-                "listen 80": f"listen 127.0.0.1:{front.plain}",
-                "/etc/nginx/portal": str(folder),
-                "127.0.0.1:8001": f"127.0.0.1:{first}",
-                "127.0.0.1:8002": f"127.0.0.1:{second or first}",
-                **shared,
-            },
-        ),
-        "proxy.conf": adapted("nginx.proxy.conf", {"/var/log/nginx": str(folder)}),
-        "nginx.conf": AROUND.replace("FOLDER", str(folder)),
-    }
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/start.log"]
-    with (folder / "said.log").open("wb") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
-        try:
-            until = time.monotonic() + 10
-            while process.poll() is None and time.monotonic() < until:
-                with contextlib.suppress(ConnectionError):
-                    socket.create_connection(("127.0.0.1", front.tls), 1).close()
-                    break
-                time.sleep(0.02)
-            assert process.poll() is None, front.logs
-            yield front
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -214,59 +91,11 @@ def _make_operator(environment: dict[str, str]) -> None:
     )
 
 
-class FromAddress(HTTPAdapter):
-    """Connects from an address of its own; all of 127.0.0.0/8 is this machine."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, source_address=(self.address, 0))
-
-
-class Visitor:
-    """A browser without a screen, at the ports 80 and 443 of the hosts: it sends what a browser sends."""
-
-    def __init__(self, site: Front, address: str, host: str) -> None:
-        self.host = host
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.verify = str(site.folder / "fullchain.pem")
-        for scheme in ("https://", "http://"):
-            self.session.mount(scheme, FromAddress(address))
-
-    def open(self, path: str, scheme: str = "https", **headers: str) -> requests.Response:
-        """GET a page, following nothing."""
-        url = f"{scheme}://{self.host}{path}"
-        return self.session.get(url, headers=headers, allow_redirects=False, timeout=20)
-
-    def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
-        """Open the page of a form, fill it in and send it."""
-        url = f"https://{self.host}{path}"
-        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.open(path).text)
-        assert found
-        seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
-        filled = {"csrfmiddlewaretoken": found[1], **data}
-        return self.session.post(url, data=filled, headers=seen, allow_redirects=False, timeout=20)
-
-
 @pytest.fixture
-def lead_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Front], None]:
-    """Makes the ports 80 and 443 of both hosts those of an nginx; names, SNI and Host stay what they are."""
-    connect = urllib3.util.connection.create_connection
-
-    def lead(front: Front) -> None:
-        ports = {80: front.plain, 443: front.tls}
-
-        def connect_here(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
-            host, port = address
-            assert host in (AURORA, ADMIN)
-            return connect(("127.0.0.1", ports[port]), *args, **options)
-
-        monkeypatch.setattr(urllib3.util.connection, "create_connection", connect_here)
-
-    return lead
+def lead_here() -> Iterator[Callable[[Front], None]]:
+    """Makes the ports 80 and 443 of all hosts those of an nginx."""
+    with contextlib.ExitStack() as led:
+        yield lambda front: led.enter_context(leading(front))
 
 
 @pytest.fixture
@@ -298,13 +127,6 @@ def cookies(response: requests.Response) -> dict[str, str]:
     """The cookies that an answer sets: name and attributes."""
     lines = response.raw.headers.getlist("Set-Cookie")
     return {line.partition("=")[0]: line.partition(";")[2].strip() for line in lines}
-
-
-def code_from(carrier: Simulator, email: str) -> str:
-    """The sign-in code in the newest mail."""
-    found = re.search(r"\b[0-9]{8}\b", carrier.mails(email)[-1]["text"])
-    assert found
-    return found[0]
 
 
 def test_a_customer_signs_in_by_code_through_nginx(site, visitor):

@@ -1,0 +1,161 @@
+"""What must not have happened, found in what was seen. A check returns its findings, none if all is well."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+# What was under way at a node that died is answered 502, and what was being passed on a little later.
+AFTER_AN_END = 3.0  # Seconds.
+LEAST = 20  # Answers without which a figure about them says nothing.
+MADE, PERHAPS = {"done", "found_done"}, {"unknown", "dispatched"}
+NUMBERS = re.compile(r"\b8[12]0\d{6}\b")
+NAMES = re.compile(r"[\w.+-]+@[\w-]+\.soak\.example|\bAurora\b|\bBorealis\b")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer: to whom, of which kind, how and when (monotonic). Status 0: it broke off.
+
+    `who`: whose page it is; of staff it is empty. `named`: brands, e-mail addresses and account numbers on it
+    that may be somebody's.
+    """
+
+    kind: str
+    brand: str
+    who: str
+    status: int
+    seconds: float
+    at: float
+    signed_in: bool = False
+    named: frozenset[str] = frozenset()
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the carrier has written for a brand since the beginning, and the balances that come of it."""
+
+    booked: Mapping[str, Sequence[Decimal]]  # Account number → what was moved to it.
+    taken: Sequence[Decimal]  # What was moved from the partner account.
+    balances: Mapping[str, Decimal]
+    partner: Decimal  # How much less the partner account holds.
+
+
+def named_on(text: str) -> frozenset[str]:
+    """What a page says of anybody."""
+    return frozenset(NUMBERS.findall(text)) | frozenset(NAMES.findall(text))
+
+
+def failures(seen: Iterable[Seen], ends: Sequence[tuple[float, float]]) -> list[str]:
+    """No 500 ever; 502, 504 and a broken answer only while a node was ending, and three seconds after."""
+
+    def may_break(answer: Seen) -> bool:
+        return any(begun <= answer.at <= gone + AFTER_AN_END for begun, gone in ends)
+
+    return [
+        f"{answer.status or 'broken off'}: {answer.kind} of {answer.brand}"
+        for answer in seen
+        if answer.status == 500 or (answer.status in (0, 502, 504) and not may_break(answer))
+    ]
+
+
+def tracebacks(log: str) -> list[str]:
+    """The last line of each traceback in the nodes' logs."""
+    lines = (line.removeprefix("  | ") for line in log.splitlines())
+    return [
+        next((each for each in lines if not each.startswith("  ")), line)
+        for line in lines
+        if line.startswith("Traceback (most recent call last)")
+    ]
+
+
+def signed_out(seen: Iterable[Seen]) -> list[str]:
+    """Whoever was signed in stays so: no page of theirs leads to the sign-in."""
+    return [
+        f"{answer.who} was signed out: {answer.kind}"
+        for answer in seen
+        if answer.signed_in and answer.location.startswith(("/sign-in/", "/admin/login/"))
+    ]
+
+
+def strangers(seen: Iterable[Seen], owners: Mapping[str, tuple[str, str]]) -> list[str]:
+    """No page names the other brand, or an address or number of anybody else.
+
+    `owners`: account number → brand and address. Staff (`who` empty) see their own brand's customers.
+    """
+    found = []
+    for answer in seen:
+        for name in answer.named:
+            brand, email = owners.get(name) or _said(name)
+            if brand != answer.brand or (email and answer.who and email != answer.who):
+                found.append(f"{answer.kind} of {answer.who or 'staff'} at {answer.brand} names {name}")
+    return found
+
+
+def _said(name: str) -> tuple[str, str]:
+    """Whose an address or a brand's name is; a number that nobody has is nobody's."""
+    if "@" in name:
+        return name.partition("@")[2].partition(".")[0], name
+    return name.lower() if name.isalpha() else "nobody", ""
+
+
+def money(moves: Iterable[Mapping[str, Any]], books: Books, start: Decimal) -> list[str]:
+    """Each move that is done was booked once, one that may have happened once at most, all others never.
+
+    No two moves of an account have the same amount, so that the amount tells which is which.
+    """
+    found, left = [], {number: Counter(amounts) for number, amounts in books.booked.items()}
+    for move in moves:
+        number, amount, state = move["account_number"], move["amount"], move["state"]
+        times = left.setdefault(number, Counter()).pop(amount, 0)
+        right = {1} if state in MADE else {0, 1} if state in PERHAPS else {0}
+        if times not in right:
+            found.append(f"{state}, but booked {times} times: {amount} to {number}")
+    found += [
+        f"booked, but no move of ours: {amount} to {number}"
+        for number in left
+        for amount in left[number].elements()
+    ]
+    return found + _sums(books, start)
+
+
+def _sums(books: Books, start: Decimal) -> list[str]:
+    """What came to the customers went from the partner account, and the balances say so."""
+    came = [amount for amounts in books.booked.values() for amount in amounts]
+    found = [
+        f"balance of {number}: {balance}, not {start + sum(books.booked.get(number, ()))}"
+        for number, balance in books.balances.items()
+        if balance != start + sum(books.booked.get(number, ()))
+    ]
+    if Counter(came) != Counter(books.taken) or sum(came) != books.partner:
+        found.append(f"{sum(came)} came to the customers, and {books.partner} went from the partner account")
+    return found
+
+
+def lost(what: str, promised: Iterable[str], there: Iterable[str]) -> list[str]:
+    """What was answered with success and is not in the database."""
+    return [f"{what} was answered, and is lost: {each}" for each in sorted(set(promised) - set(there))]
+
+
+def p95(seconds: Sequence[float]) -> float:
+    """19 of 20 are no longer; 0 of too few."""
+    return statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else 0.0
+
+
+def slow(seen: Iterable[Seen], kind: str, longest: float) -> list[str]:
+    """Whether answers of a kind took too long at the 95th percentile, or were too few to say."""
+    taken = [answer.seconds for answer in seen if answer.kind == kind]
+    if len(taken) < LEAST:
+        return [f"{kind}: only {len(taken)} answers, at least {LEAST} are needed"]
+    return [f"{kind}: p95 {p95(taken):.3f} s, not below {longest} s"] if p95(taken) >= longest else []
+
+
+def not_recovered(seen: Iterable[Seen], since: float) -> list[str]:
+    """After all faults have ended and the time to recover has passed, no answer is an error."""
+    after = [answer for answer in seen if answer.at > since]
+    wrong = [f"{answer.status}: {answer.kind} of {answer.brand}" for answer in after if answer.status >= 500]
+    return wrong if after else ["nobody came after the faults had ended"]

@@ -1,0 +1,119 @@
+"""The soak's checks, each with something planted that it has to find: one that cannot fail says nothing."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.soak import verdict
+from tests.soak.verdict import Books, Seen
+
+NUMBER, OTHER, STRANGE = "810000001", "810000002", "820000001"
+ALICE, BOB = "a@aurora.soak.example", "b@aurora.soak.example"
+OWNERS = {NUMBER: ("aurora", ALICE), OTHER: ("aurora", BOB), STRANGE: ("borealis", "c@borealis.soak.example")}
+PAGE = Seen("home", "aurora", ALICE, 200, 0.1, 100.0, signed_in=True)
+START = Decimal(1000)
+FIVE, SIX = Decimal(5), Decimal(6)
+
+
+def books(*booked: Decimal, **changes: Any) -> Books:
+    """What was booked to one account, with sums that hold."""
+    total = sum(booked, Decimal(0))
+    right = Books({NUMBER: booked}, booked, {NUMBER: START + total}, total)
+    return replace(right, **changes)
+
+
+def move(state: str, amount: Decimal = FIVE) -> dict[str, Any]:
+    return {"account_number": NUMBER, "amount": amount, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("status", "at", "found"),
+    [
+        (200, 100.0, 0),
+        (503, 100.0, 0),
+        (500, 11.0, 1),
+        (502, 100.0, 1),
+        (504, 100.0, 1),
+        (0, 100.0, 1),
+        (502, 9.9, 1),
+        (502, 11.0, 0),
+        (0, 11.5, 0),
+        (502, 12.1 + verdict.AFTER_AN_END, 1),
+    ],
+)
+def test_a_failure_is_found_and_502_is_allowed_around_the_end_of_a_node_alone(status, at, found):
+    assert len(verdict.failures([replace(PAGE, status=status, at=at)], [(10.0, 12.0)])) == found
+
+
+def test_tracebacks_are_found_in_either_form():
+    log = (
+        "INFO fine\nERROR no\n  | Traceback (most recent call last):\n  |   File x\n  | KeyError: 'y'\n"
+        "INFO on\n"
+        "Traceback (most recent call last):\n  File z\nSystemError: w\n"
+    )
+    assert verdict.tracebacks(log) == ["KeyError: 'y'", "SystemError: w"]
+    assert verdict.tracebacks("INFO fine\n") == []
+
+
+def test_whoever_is_led_to_the_sign_in_was_signed_out():
+    led = replace(PAGE, status=302, location="/sign-in/?next=/")
+    assert len(verdict.signed_out([PAGE, led, replace(led, signed_in=False)])) == 1
+    assert len(verdict.signed_out([replace(led, who="", location="/admin/login/?next=/admin/")])) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "who", "found"),
+    [
+        (f"Aurora Phone {NUMBER} {ALICE}", ALICE, 0),
+        (f"Aurora Phone {OTHER} {BOB}", "", 0),  # Staff see all customers of their brand.
+        (f"the number {OTHER}", ALICE, 1),
+        (f"the address {BOB}", ALICE, 1),
+        (f"a guest reads {NUMBER}", "nobody", 1),
+        ("Borealis Phone", ALICE, 1),
+        (f"staff read {STRANGE} c@borealis.soak.example", "", 2),
+        ("a number that nobody has: 810000999", "", 1),
+    ],
+)
+def test_whatever_is_somebody_elses_is_found_on_a_page(said, who, found):
+    assert len(verdict.strangers([replace(PAGE, who=who, named=verdict.named_on(said))], OWNERS)) == found
+
+
+@pytest.mark.parametrize(
+    ("moves", "carrier", "found"),
+    [
+        ([move("done"), move("refused", SIX)], books(FIVE), 0),
+        ([move("unknown"), move("dispatched", SIX)], books(FIVE), 0),
+        ([move("done")], books(), 1),
+        ([move("done")], books(FIVE, FIVE), 1),
+        ([move("unknown")], books(FIVE, FIVE), 1),
+        ([move("not_sent")], books(FIVE), 1),
+        ([move("refused")], books(FIVE), 1),
+        ([], books(FIVE), 1),
+        ([move("done")], books(FIVE, balances={NUMBER: START}), 1),
+        ([move("done")], books(FIVE, taken=[]), 1),
+        ([move("done")], books(FIVE, partner=SIX), 1),
+    ],
+)
+def test_money_that_was_lost_or_doubled_is_found(moves, carrier, found):
+    assert len(verdict.money(moves, carrier, START)) == found
+
+
+def test_what_was_promised_and_is_not_there_is_found():
+    assert len(verdict.lost("a sign-up", [ALICE, BOB], [ALICE])) == 1
+    assert verdict.lost("a sign-up", [ALICE], [ALICE, BOB]) == []
+
+
+def test_slow_answers_and_too_few_of_them_are_found():
+    quick = [replace(PAGE, seconds=0.1)] * 19
+    assert len(verdict.slow(quick, "home", 0.5)) == 1
+    assert verdict.slow([*quick, PAGE], "home", 0.5) == []
+    assert len(verdict.slow([*quick, PAGE, *[replace(PAGE, seconds=2)] * 3], "home", 0.5)) == 1
+
+
+def test_an_error_after_all_faults_ended_is_found():
+    late = [replace(PAGE, at=200.0), replace(PAGE, status=503, at=199.0)]
+    assert verdict.not_recovered(late, 199.5) == []
+    assert len(verdict.not_recovered(late, 198.0)) == 1
+    assert len(verdict.not_recovered(late, 300.0)) == 1  # Nobody was there to see.
