@@ -96,7 +96,7 @@ MONEY_STATES = (
     ),
     row("statement: refreshed", go("/statement/", **A_PERIOD), REFRESH, by=ALICE, says="242.09"),
     row("home: refreshed too often", QUIET, go("/"), *[REFRESH] * 7, by=PETER, says="Please wait a minute"),
-    row("home: no movement", QUIET, go("/"), by=PETER, says="In the last 3 complete months there was none"),
+    row("home: no movement", QUIET, go("/"), by=PETER, says="complete months there was none either"),
     row(
         "statement: no movement",
         go("/"),
