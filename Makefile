@@ -49,8 +49,8 @@ serve: install ## The production server, with the settings of the environment or
 	@$(BIN)/python manage.py migrate --check || { echo "Migrations are pending: run $(BIN)/python manage.py migrate"; exit 1; }
 	exec $(BIN)/python -m gunicorn -c portal/gunicorn.py portal.wsgi
 
-bench: dev ## Measure what a page and a carrier call cost, as ratios within one run.
-	$(BIN)/python -m tests.bench
+bench: dev ## Measure pages, calls, a million customers, memory and servers; writes docs/benchmarks.md (ARGS="pages" a part).
+	$(BIN)/python -m tests.bench $(ARGS)
 
 soak: dev ## Two nodes, visitors, failing carriers and dying nodes for some minutes (ARGS="--minutes 3 --seed 1").
 	$(BIN)/python -m tests.soak $(ARGS)
