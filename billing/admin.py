@@ -32,6 +32,8 @@ class OutcomeFilter(admin.SimpleListFilter):
         value = self.value()
         if not value:
             return queryset
+        if value not in Move.State.values:
+            return queryset.none()
         unknown = is_unknown()
         if value == Move.State.UNKNOWN:
             return queryset.filter(unknown)

@@ -49,8 +49,10 @@ class _KnownFilter(SimpleListFilter):
         return list(self.known.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows with the chosen one."""
+        """The rows with the chosen one; none for a value that there is not."""
         value = self.value()
+        if value and value not in self.known:
+            return queryset.none()
         return queryset.filter(**{str(self.parameter_name): value}) if value else queryset
 
 

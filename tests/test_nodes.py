@@ -122,6 +122,7 @@ def killed_over(site: Nodes, method: str, node: Node, job: Callable[[], Any]) ->
         try:
             yield answer
         finally:
+            time.sleep(2)  # The carrier ends what it has begun, whoever is gone.
             node.start()
             node.ready()
 
