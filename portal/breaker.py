@@ -72,19 +72,18 @@ class _Guard:
 def seconds_left(brand: Brand) -> int:
     """How long the brand's carrier is left alone. 0: make the call, and `note` how it ended."""
     guard = _guard(brand)
-    if guard.breaker.current_state == "closed":
+    state = guard.breaker.current_state
+    if state == "closed":
         return 0
-    if left := _left(guard.breaker):
+    if state == "open" and (left := _left(guard.breaker)) > 0:
         return left
     return 0 if guard.may_try() else RETRY_AFTER
 
 
 def _left(breaker: CircuitBreaker) -> int:
-    """Seconds of the break; 0 when it is over."""
+    """Seconds of the break; none or fewer when it is over."""
     opened = breaker._state_storage.opened_at
-    if breaker.current_state != "open" or opened is None:
-        return 0
-    return max(0, SECONDS - int((datetime.now(UTC) - opened).total_seconds()))
+    return SECONDS - int((datetime.now(UTC) - opened).total_seconds()) if opened else 0
 
 
 def note(brand: Brand, *, failed: bool) -> None:

@@ -69,7 +69,6 @@ def give_back_connections() -> None:
             connection.close()
 
 
-CARRIERS = Bulkhead(
-    2, "carriers"
-)  # Google included. With MAIL, a quarter of the threads stays free whatever hangs.
+# A quarter of the threads stays free, whatever hangs. Google counts among the carriers.
+CARRIERS = Bulkhead(2, "carriers")
 MAIL = Bulkhead(4, "mail")

@@ -158,13 +158,9 @@ def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value
         with bulkhead.CARRIERS.place(brand):
             sent = made.send()
     except bulkhead.Full:
-        sent = made.spared(crowded(method))
+        why = "too many are waiting on carriers"
+        sent = made.spared(Crowded(method, why, retry_after=bulkhead.RETRY_AFTER))
     return sent.answer()
-
-
-def crowded(method: str) -> Crowded:
-    """No place is free for a call of this method."""
-    return Crowded(method, "too many are waiting on carriers", retry_after=bulkhead.RETRY_AFTER)
 
 
 def _log(call: Call, outcome: str, status: int | None, milliseconds: int, why: str) -> None:

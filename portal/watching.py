@@ -15,7 +15,6 @@ logger = logging.getLogger(__name__)
 
 Next = Callable[[HttpRequest], HttpResponse]
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
-_ERROR = 500
 
 
 def requests(get_response: Next) -> Next:

@@ -26,9 +26,7 @@ def account(request: BrandRequest) -> HttpResponse:
         signins.sign_ins_end(user=user, but=here)
         update_session_auth_hash(request, user)
         messages.success(request, _("You are signed out everywhere else."))
-        response = redirect("accounts:account")
-        device_keep(request, response, user)
-        return response
+        return device_keep(request, redirect("accounts:account"), user)
     found = signins.sign_in_list(user=user)
     live = [row for row in found if row.live]
     context = {"here": here, "live": live, "last": found[:_LAST]}

@@ -1,5 +1,7 @@
 """The cookie by which limits know a browser that has signed in before; see `accounts.devices`."""
 
+from typing import TypeVar
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -7,6 +9,8 @@ from accounts.devices import LIFETIME, Visitor, device_add, device_find
 from accounts.models import User
 from accounts.views.sessions import browser_secret
 from portal.http import BrandRequest
+
+Response = TypeVar("Response", bound=HttpResponse)
 
 
 def device_of(request: HttpRequest, email: str) -> str:
@@ -25,8 +29,8 @@ def counted_as(request: HttpRequest, device: str) -> str:
     return f"device {device}" if device else str(request.client_network)  # type: ignore[attr-defined]
 
 
-def device_keep(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Remember that this browser has just proved the user's address."""
+def device_keep(request: HttpRequest, response: Response, user: User) -> Response:
+    """The answer, with which this browser is remembered as one that has just proved the user's address."""
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         device_add(user=user, cookie=_cookie(request)),
@@ -35,6 +39,7 @@ def device_keep(request: HttpRequest, response: HttpResponse, user: User) -> Non
         httponly=True,
         samesite="Lax",
     )
+    return response
 
 
 def _cookie(request: HttpRequest) -> str:

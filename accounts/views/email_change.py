@@ -122,6 +122,4 @@ def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpRes
         "Your e-mail address is changed. From now on you sign in with it. Other browsers are signed out."
     )
     messages.success(request, text)
-    response = redirect("accounts:account")
-    device_keep(request, response, user)
-    return response
+    return device_keep(request, redirect("accounts:account"), user)

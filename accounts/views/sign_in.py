@@ -168,9 +168,7 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
             "nothing. Please ask our support to look: %(email)s"
         )
         messages.warning(request, text % {"email": request.brand.support_email})
-    response = HttpResponseRedirect(wanted)
-    device_keep(request, response, user)
-    return response
+    return device_keep(request, HttpResponseRedirect(wanted), user)
 
 
 @login_not_required

@@ -141,9 +141,7 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
         )
         messages.warning(request, text % {"count": authenticator.recovery_codes_left(user=user)})
         wanted = reverse("staff_security")
-    response = HttpResponseRedirect(wanted)
-    device_keep(request, response, user)
-    return response
+    return device_keep(request, HttpResponseRedirect(wanted), user)
 
 
 @login_not_required
@@ -171,9 +169,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
             form.add_error("code", code_refusal(error))
         else:
             session_begin(request, user, device)
-            response = _codes_page(request, codes, wanted)
-            device_keep(request, response, user)
-            return response
+            return device_keep(request, _codes_page(request, codes, wanted), user)
     return setup_page(request, "enrol", user, key, form)
 
 
