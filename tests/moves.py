@@ -12,6 +12,20 @@ from billing.policy import policy_of
 from portal.models import Brand
 from tests.conftest import Simulator
 
+# What a carrier may do to a move; in most of them it is not clear whether the move took place.
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("status", {"status": 422}),
+    ("status", {"status": 503}),
+    ("redirect", {"status": 307}),
+    ("status_after", {"status": 500}),
+    ("drop_before", {}),
+    ("drop_after", {}),
+    ("truncated", {}),
+    ("html", {}),
+    ("cut", {"message": "status"}),
+    ("wrong_json", {"message": "missing"}),
+    ("hang", {}),
+)
 _numbers = itertools.count(710_000)
 
 

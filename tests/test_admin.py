@@ -1,5 +1,6 @@
 """The admin: who may enter, what is written and never shown, what is refused in words."""
 
+import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -10,8 +11,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import get_resolver
-from django.urls.resolvers import URLResolver
 from django.utils import timezone
 from PIL import Image
 
@@ -20,6 +19,7 @@ from accounts.models import SignInCode, User
 from portal.crypto import seal
 from portal.models import Brand
 from portal.voipline import METHODS
+from tests.addresses import routes
 from tests.conftest import ADMIN, AURORA, Simulator
 
 PASSWORD = "correct horse battery"
@@ -88,19 +88,8 @@ def errors(response: Any) -> dict[str, list[str]]:
 
 def admin_paths() -> list[str]:
     """Every address of the admin, with 1 wherever a number stands."""
-    found: list[str] = []
-
-    def walk(resolver: URLResolver, prefix: str) -> None:
-        for pattern in resolver.url_patterns:
-            route = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                walk(pattern, route)
-            elif "login" not in route and "(?P" not in route:
-                found.append(
-                    "/" + "".join(part.split(">")[-1] for part in route.replace("<", "1<").split("<"))
-                )
-
-    walk(get_resolver("portal.urls_admin"), "")
+    wanted = [route for route in routes("portal.urls_admin") if "login" not in route and "(?P" not in route]
+    found = ["/" + re.sub("<[^>]+>", "1", route) for route in wanted]
     return [path for path in found if path.startswith("/admin/")]
 
 

@@ -7,18 +7,17 @@ the brand. FUZZ_EXAMPLES makes the random part longer.
 import logging
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal import breaker, ratelimit
 from portal.models import Attempt
+from tests.addresses import routes
 from tests.conftest import AURORA
 from tests.test_staff_scope import LISTS, PLAIN
 
@@ -71,21 +70,8 @@ BODIES = (
 BODIES = BODIES if ALL else BODIES[::2]
 
 
-def addresses() -> list[str]:
-    """Every address of a brand's host without a key in it."""
-
-    def walk(resolver: URLResolver, prefix: str) -> Iterator[str]:
-        for pattern in resolver.url_patterns:
-            route = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern, route)
-            elif isinstance(pattern, URLPattern):
-                yield "/" + route.replace("<code>", "es")
-
-    return sorted(set(walk(get_resolver("portal.urls"), "")))
-
-
-ADDRESSES = addresses()
+# Every address of a brand's host without a key in it.
+ADDRESSES = ["/" + route.replace("<code>", "es") for route in routes("portal.urls")]
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, RequestFactory
-from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal import colour, middleware, views
 from portal.models import Brand
 from portal.net import normal_host
+from tests.addresses import routes
 from tests.browser.stack import _collect_static
 from tests.conftest import ADMIN, AURORA, BOREALIS
 
@@ -48,16 +48,8 @@ recaptcha.site_key = "a-site-key"
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda value: f"#{value:06x}")
 
 
-def paths(patterns: Any = None, prefix: str = "/") -> Iterator[str]:
-    """Every address on a brand's host."""
-    for pattern in patterns or get_resolver("portal.urls").url_patterns:
-        if isinstance(pattern, URLResolver):
-            yield from paths(pattern.url_patterns, prefix + str(pattern.pattern))
-        elif isinstance(pattern, URLPattern):
-            yield prefix + str(pattern.pattern)
-
-
-PATHS = sorted(paths())
+# Every address on a brand's host.
+PATHS = ["/" + route for route in routes("portal.urls")]
 
 
 def brands_of(host: str, client: Client | None = None, path: str = "/sign-in/") -> Any:

@@ -35,25 +35,16 @@ from billing.policy import policy_of
 from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
+from tests.moves import FAULTS as FAULTS_OF_MOVES
 from tests.moves import ask, new_customer, staff_of
 
 State = Move.State
 EXAMPLES = int(os.environ.get("MOVE_EXAMPLES", "60"))
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("", {}),
-    ("status", {"status": 422}),
-    ("status", {"status": 503}),
+    *FAULTS_OF_MOVES,
     ("status", {"status": 302}),
     ("code", {"status": 500}),
-    ("redirect", {"status": 307}),
-    ("status_after", {"status": 500}),
-    ("drop_before", {}),
-    ("drop_after", {}),
-    ("truncated", {}),
-    ("html", {}),
-    ("cut", {"message": "status"}),
-    ("wrong_json", {"message": "missing"}),
-    ("hang", {}),
 ]
 KILLS = ("", "before", "after")
 

@@ -12,12 +12,11 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
 from django.test import Client
-from django.urls import get_resolver
-from django.urls.resolvers import URLResolver
 
 from accounts.models import User
 from portal.admin_site import site
 from portal.models import Brand
+from tests.addresses import routes
 from tests.conftest import ADMIN
 from tests.scope_world import FOREIGN_PKS, MARK, MISSING, World, foreign_rows, plant
 
@@ -58,21 +57,8 @@ OPERATORS = (
 )
 
 
-def routes() -> list[str]:
-    """Every address of the admin's hosts, as it is written in the tables of addresses."""
-
-    def walk(resolver: URLResolver, prefix: str) -> Iterator[str]:
-        for pattern in resolver.url_patterns:
-            route = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern, route)
-            else:
-                yield re.sub(r"(?<=app_label>)[a-z|]+", "APPS", route)
-
-    return sorted(set(walk(get_resolver("portal.urls_admin"), "")))
-
-
-ROUTES = routes()
+# Every address of the admin's hosts, as it is written in the tables of addresses.
+ROUTES = sorted({re.sub(r"(?<=app_label>)[a-z|]+", "APPS", route) for route in routes("portal.urls_admin")})
 ROWS = [route for route in ROUTES if "<" in route and route not in OTHER]
 PLAIN = [route for route in ROUTES if "<" not in route] + [path for paths in OTHER.values() for path in paths]
 LISTS = [

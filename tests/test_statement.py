@@ -28,17 +28,9 @@ from portal import breaker
 from portal.templatetags.portal import moment, money, whole
 from portal.voipline import Timeouts
 from tests.conftest import AURORA, BOREALIS
+from tests.example import EXAMPLE
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
-EXAMPLE = {
-    "opening_balance": "245.71293",
-    "payments": "57",
-    "adjustments": "5",
-    "call_charges": "48.125",
-    "other_charges": "7.5",
-    "total_charges": "60.625",
-    "closing_balance": "242.08793",
-}
 QUICK = Timeouts(connect=0.2, read=0.2, total=0.4)
 PAGES = ["/", f"/statement/{JANUARY}", f"/statement.csv{JANUARY}"]
 

@@ -1,6 +1,6 @@
 """Start and memory of the server as `make serve` starts it."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.bench.client import get
@@ -48,14 +48,14 @@ def measure(world: World, report: Report) -> None:
 
 
 def load(port: int, cookie: str, number: int) -> None:
-    """So many requests; whatever they are answered."""
+    """So many requests, each answered by a page, a way to the sign-in, or that there is none."""
 
     def run(nth: int) -> None:
         for count in range(number // CLIENTS):
-            get(port, PATHS[(count + nth) % len(PATHS)], cookie if count % 2 else "")
+            path = PATHS[(count + nth) % len(PATHS)]
+            status = get(port, path, cookie if count % 2 else "")[0]
+            if status not in (200, 302, 404):
+                raise SystemExit(f"{path}: {status}")
 
-    threads = [threading.Thread(target=run, args=(nth,)) for nth in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(run, range(CLIENTS)))

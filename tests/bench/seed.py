@@ -23,16 +23,8 @@ from billing.periods import complete_months, this_month, today
 from portal import staff_session
 from portal.crypto import seal
 from portal.models import Brand
+from tests.example import EXAMPLE
 
-FIGURES = {
-    "opening_balance": "245.71293",
-    "payments": "57",
-    "adjustments": "5",
-    "call_charges": "48.125",
-    "other_charges": "7.5",
-    "total_charges": "60.625",
-    "closing_balance": "242.08793",
-}
 MILLION = """
 INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined,
   username, email, company_name, phone, account_number, offered_account_number, refused_account_number,
@@ -103,7 +95,7 @@ def keep(brand: Brand, customer: User) -> None:
             account_number=customer.account_number,
             from_date=period.from_date,
             to_date=period.to_date,
-            figures=FIGURES,
+            figures=EXAMPLE,
             as_of=fresh,
             tried_at=fresh,
             running=period.to_date >= day,

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -107,25 +108,23 @@ def arrive(world: World, port: int, cookie: str, waiting: bool) -> tuple[list[fl
 
 
 def patient(port: int, cookie: str) -> float:
-    """Seconds of a fast page; as long as anybody waits, where none came."""
-    try:
-        return get(port, "/statement/", cookie)[1]
-    except OSError:
-        return PATIENCE
+    """Seconds of a fast page; as long as anybody waits, where it did not come."""
+    with contextlib.suppress(OSError):
+        status, seconds, _ = get(port, "/statement/", cookie)
+        if status == 200:
+            return seconds
+    return PATIENCE
 
 
 def most(port: int, cookie: str) -> float:
     """Signed-in pages a second that eight clients get, each asking again at once."""
-    counts, until = [0] * 8, time.monotonic() + 3
+    until = time.monotonic() + 3
 
-    def run(nth: int) -> None:
+    def run(_: int) -> int:
+        count = 0
         while time.monotonic() < until:
-            patient(port, cookie)
-            counts[nth] += 1
+            count += patient(port, cookie) < PATIENCE
+        return count
 
-    threads = [threading.Thread(target=run, args=(nth,)) for nth in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / 3
+    with ThreadPoolExecutor(8) as pool:
+        return sum(pool.map(run, range(8))) / 3

@@ -4,24 +4,12 @@ import random
 import time
 from typing import Any
 
+from tests import moves
 from tests.soak.visitors import Soak, own
 
 Fault = tuple[str, dict[str, Any]]
 # What a carrier may do to a move: whether it happened is not always clear then.
-OF_MOVES: tuple[Fault, ...] = (
-    ("status", {"status": 422}),
-    ("status", {"status": 503}),
-    ("redirect", {"status": 307}),
-    ("status_after", {"status": 500}),
-    ("drop_before", {}),
-    ("drop_after", {}),
-    ("truncated", {}),
-    ("html", {}),
-    ("cut", {"message": "status"}),
-    ("wrong_json", {"message": "missing"}),
-    ("slow", {"seconds": 3}),
-    ("hang", {}),
-)
+OF_MOVES: tuple[Fault, ...] = (*moves.FAULTS, ("slow", {"seconds": 3}))
 OF_READS: tuple[Fault, ...] = (
     *OF_MOVES,
     ("status", {"status": 429, "retry_after": "2"}),
