@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.models import Brand
@@ -30,3 +30,13 @@ def page_here(request: HttpRequest, wanted: str) -> str:
     """The address, if it is a page of this host, from its root; else empty."""
     ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""
+
+
+def plain(text: str, status: int = 200) -> HttpResponse:
+    """What a program asked for, in plain text: never kept, and nothing that a browser would run."""
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HttpResponse(text + "\n", content_type="text/plain; charset=utf-8", status=status, headers=headers)

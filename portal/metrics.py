@@ -72,10 +72,10 @@ def gauge_from(name: str, words: str, labels: Iterable[str], ask: Callable[[], V
     _STATES.register(_Asked(name, words, labels, ask))
 
 
-def text() -> bytes:
+def text() -> str:
     """Everything, of all worker processes, in Prometheus' text format."""
     registry: CollectorRegistry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry) + generate_latest(_STATES)
+    return (generate_latest(registry) + generate_latest(_STATES)).decode().rstrip("\n")

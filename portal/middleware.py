@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 
 from portal import language, views
 from portal import reference as references
+from portal.http import plain
 from portal.models import Brand
 from portal.net import client_address, network, normal_host
 
@@ -50,22 +51,13 @@ def health(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path_info == "/healthz":
-            return _plain("ok")
+            return plain("ok")
         if request.path_info == "/readyz":
             problem = _not_ready()
-            return _plain(problem or "ready", 503 if problem else 200)
+            return plain(problem or "ready", 503 if problem else 200)
         return get_response(request)
 
     return middleware
-
-
-def _plain(text: str, status: int = 200) -> HttpResponse:
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return HttpResponse(text + "\n", content_type="text/plain; charset=utf-8", status=status, headers=headers)
 
 
 _MIGRATED_FOR = 60  # Seconds for which migrations that were complete are not looked for again.

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 
 from portal import metrics
+from portal.http import plain
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,9 @@ def metrics_page(get_response: Next) -> Next:
 
 def _metrics(authorization: str) -> HttpResponse:
     if not constant_time_compare(authorization, f"Bearer {settings.METRICS_TOKEN}"):
-        response = HttpResponse("METRICS_TOKEN is wanted.\n", status=HTTPStatus.UNAUTHORIZED)
+        response = plain("METRICS_TOKEN is wanted.", HTTPStatus.UNAUTHORIZED)
         response["WWW-Authenticate"] = 'Bearer realm="metrics"'
-    else:
-        response = HttpResponse(metrics.text())
+        return response
+    response = plain(metrics.text())
     response["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
-    response["Cache-Control"] = "no-store"
-    response["X-Content-Type-Options"] = "nosniff"
     return response
