@@ -24,7 +24,7 @@ from accounts.admin_tools import CustomerToolsMixin
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
 from accounts.models import User
-from portal.admin_lists import BoundedPaginator
+from portal.admin_lists import BoundedListMixin
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
 from portal.models import Brand
@@ -36,7 +36,14 @@ _CARRIER = ("account_number", "account_type", "credit_limit")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(
+    DevicesMixin,
+    ImportMixin,
+    CustomerToolsMixin,
+    BoundedListMixin,
+    ScopedAdmin,
+    UserAdmin,  # type: ignore[type-arg]
+):
     """Customers have no password and no permissions here; staff have no account number.
 
     Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
@@ -58,8 +65,6 @@ class PersonAdmin(DevicesMixin, ImportMixin, CustomerToolsMixin, ScopedAdmin, Us
         "An address or account number written whole, or a part of address, name, company or number. The list "
         "goes no further than 10,000 people: narrow it to see others."
     )
-    show_full_result_count = False
-    paginator = BoundedPaginator
     ordering = ("email", "pk")
     filter_horizontal = ()
     add_form = NewCustomerForm

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin_lists import BoundedPaginator
+from portal.admin_lists import BoundedListMixin
 from portal.admin_scope import BrandFilter, ScopedAdmin
 from portal.admin_site import site
 from portal.journal import CarrierCall
@@ -73,7 +73,7 @@ class OutcomeFilter(_KnownFilter):
 
 
 @admin.register(CarrierCall, site=site)
-class CarrierCallAdmin(ScopedAdmin):
+class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     """Nobody adds, changes or deletes here; rows go after 30 days by themselves."""
 
     operators_may = ("view",)
@@ -91,9 +91,7 @@ class CarrierCallAdmin(ScopedAdmin):
         "An operation, a reference or an account number written whole, or a part of a customer's e-mail "
         "address. The list goes back no further than 10,000 calls: narrow it to see older ones."
     )
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = BoundedPaginator
     list_per_page = 100
     fields = readonly_fields = list_display
 

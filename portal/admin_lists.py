@@ -2,8 +2,13 @@
 
 from typing import Any
 
+from django import forms
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -16,3 +21,23 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         """The number of rows, or the most that are shown."""
         rows: Any = self.object_list
         return int(rows.order_by()[: self.MOST].count())
+
+
+class BoundedListMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A list of the first 10,000 of what it finds; nobody acts on more than it shows."""
+
+    show_full_result_count = False
+    paginator = BoundedPaginator
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """All would be more than the list says there are, so it has to be narrowed first."""
+        everything = forms.BooleanField().to_python(request.POST.get("select_across"))
+        if everything and queryset.order_by()[BoundedPaginator.MOST :].exists():
+            words = gettext(
+                "The list finds more than it shows, so nothing was done. Narrow it, then choose all."
+            )
+            self.message_user(request, words, messages.WARNING)
+            return None
+        return super().response_action(request, queryset, *args, **kwargs)

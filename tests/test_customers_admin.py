@@ -25,6 +25,7 @@ from accounts.imports import Counts, customers_import
 from accounts.models import CustomerImport, SignIn, SignInCode, User
 from accounts.upkeep import accounts_prune
 from accounts.waiting_imports import MOST
+from portal.admin_lists import BoundedPaginator
 from portal.models import Brand
 from tests.conftest import ADMIN, AURORA
 from tests.journey import at_once, code_for, send, sign_in, twin, value_of, words
@@ -443,6 +444,21 @@ def test_chosen_customers_are_disabled_after_a_question_and_no_others(
     for verb in ("disable", "enable"):
         assert desk.post(f"{LIST}{charlie.pk}/{verb}/").status_code == 404
         assert desk.post(f"{LIST}{sam.pk}/{verb}/").status_code == 404
+
+
+def test_all_of_a_list_is_never_more_than_the_list_shows(
+    desk: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk__in=(alice.pk, bob.pk)).update(is_active=False)
+    monkeypatch.setattr(BoundedPaginator, "MOST", 1)
+    refused = choose(desk, "enable_selected", alice, select_across="1")
+    assert "The list finds more than it shows, so nothing was done." in words(refused)
+    assert set(User.objects.filter(is_active=False)) == {alice, bob}
+    choose(desk, "enable_selected", alice)  # One that is ticked stands in the list.
+    assert set(User.objects.filter(is_active=False)) == {bob}
+    monkeypatch.setattr(BoundedPaginator, "MOST", 2)
+    choose(desk, "enable_selected", alice, select_across="1")
+    assert not User.objects.filter(is_active=False).exists()
 
 
 # --- What the carrier goes by ---
