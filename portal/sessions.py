@@ -1,10 +1,35 @@
-"""Django's session middleware, for an answer that says that something does not work at the moment, too."""
+"""Django's sessions in the database: read by a composed query, and kept with an answer of 503 too."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib.sessions import middleware
+from django.contrib.sessions.backends import db
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from portal.composed import Composed
+
+_ALIVE = Composed(
+    lambda: (
+        db.SessionStore.get_model_class()
+        .objects.filter(session_key="")
+        .filter(expire_date__gt=timezone.now())
+    )
+)
+
+
+class SessionStore(db.SessionStore):
+    """What SESSION_ENGINE names."""
+
+    def load(self) -> dict[str, Any]:
+        """What the session holds; where it has ended or never was, nothing, and it has no key any more."""
+        row = _ALIVE.row(self.session_key, timezone.now())
+        if row is None:
+            self._session_key = None
+            return {}
+        return dict(self.decode(row.session_data))
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
