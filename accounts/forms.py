@@ -69,7 +69,7 @@ class BrandForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.brand = brand
         for field in self.fields.values():
-            if field.error_messages["required"] == forms.Field.default_error_messages["required"]:
+            if field.error_messages["required"] is forms.Field.default_error_messages["required"]:
                 field.error_messages["required"] = _("Please fill this in.")
         if self.action:
             self.fields["captcha"] = CaptchaField(brand=brand, action=self.action)
@@ -78,13 +78,6 @@ class BrandForm(forms.Form):
     def has_captcha(self) -> bool:
         """Whether the page must load Google's script."""
         return "captcha" in self.fields
-
-    @property
-    def unfilled(self) -> tuple[str, ...] | None:
-        """What tells this form from others while it is empty: the same for every visitor. Else None."""
-        if self.is_bound or self.initial:
-            return None
-        return (type(self).__name__, *self.fields)
 
     def kept(self) -> dict[str, str]:
         """What was typed, for filling the form again: neither the password nor the captcha's token."""

@@ -1,11 +1,9 @@
 """What the pages with a form have in common: one way to show the form, and to show it again."""
 
-from collections.abc import Hashable
 from http import HTTPStatus
 
-from django.conf import settings
 from django.http import HttpResponse
-from django.template.loader import render_to_string
+from django.shortcuts import render
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
@@ -13,7 +11,6 @@ from accounts.forms import BrandForm
 from accounts.outcomes import UNCHECKED, Outcome, unavailable
 from portal import captcha, ratelimit
 from portal.http import BrandRequest
-from portal.strangers import strangers_page
 
 # Decorates each view that shows a form and takes it.
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -35,20 +32,8 @@ def form_page(
     values = {"form": form, "failed": failed, **context}
     if form.has_captcha:
         values["captcha_script"] = captcha.script_url(request.brand)
-    key = _key_for_strangers(request, template, form, context)
-    page = strangers_page(request, key, lambda: render_to_string(template, values, request)) if key else None
-    response = HttpResponse(page or render_to_string(template, values, request), status=status)
+    response = render(request, template, values, status=status)
     return captcha.allow(response) if form.has_captcha else response
-
-
-def _key_for_strangers(
-    request: BrandRequest, template: str, form: BrandForm, context: dict[str, object]
-) -> tuple[Hashable, ...] | None:
-    """What tells this page from others, where it is the same for everybody who comes without a session."""
-    if form.unfilled is None or settings.SESSION_COOKIE_NAME in request.COOKIES or request.session.modified:
-        return None
-    told = (f"{name}={value}" for name, value in sorted(context.items()))
-    return (template, request.get_full_path(), *form.unfilled, *told)
 
 
 def form_again(

@@ -16,12 +16,14 @@ from billing.forms import PeriodForm
 from billing.pages import form_context, period_form, runway_of, shown, without_figures
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
+from portal.strangers import same_for_strangers
 
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
 
 @login_not_required
 @require_safe
+@same_for_strangers
 def home(request: BrandRequest) -> HttpResponse:
     """/: what the portal offers, or the balance of whoever is signed in."""
     if not request.user.is_authenticated:

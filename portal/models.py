@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import validators
-from portal.crypto import SecretField, SecretUnreadable
+from portal.crypto import Sealed, SecretField, SecretUnreadable
 from portal.journal import CarrierCall as CarrierCall
 from portal.preview_model import BrandPreview as BrandPreview
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
@@ -93,10 +93,10 @@ class Brand(models.Model):
         return self.name
 
     @cached_property
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> tuple[object, ...]:
         """What the row holds, for telling whether something made for it is still good."""
-        plain = (value for value in self.__dict__.values() if isinstance(value, str | int | datetime | None))
-        return repr(tuple(plain))
+        plain = (str, int, datetime, Sealed, type(None))
+        return tuple(value for value in self.__dict__.values() if isinstance(value, plain))
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

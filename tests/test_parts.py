@@ -4,9 +4,11 @@ import re
 
 import pytest
 from django.template import Context, Template
+from django.shortcuts import render
 from django.test import RequestFactory
 from django.utils import translation
 
+from portal.crypto import seal
 from portal.models import Brand
 from portal.templatetags import parts
 from tests.conftest import AURORA, BOREALIS
@@ -93,3 +95,50 @@ def test_a_page_costs_few_queries(
         make_customer(alice.brand, f"more{number}@example.com", str(91000 + number))
     with django_assert_max_num_queries(most):
         assert client.get(path).status_code == 200
+
+
+def test_queries_and_unknown_addresses_leave_nothing_behind(simulator, alice, browse):
+    stranger, customer = browse(AURORA), browse(AURORA, alice)
+    for path in PATHS[:5]:
+        stranger.get(path)
+        customer.get(path)
+    kept = set(parts._kept)
+    for number in range(10):
+        for client in (stranger, customer):
+            for path in ("/", "/sign-in/", f"/nowhere-{number}/", f"/statement.{number}"):
+                client.get(path, {"q": f"{number}" + '"' * 3000})
+    for number in range(10):
+        customer.get(f"/nowhere-{number}/")
+    odd = [key for key in set(parts._kept) - kept if "nowhere" in str(key) or '"' in str(key)]
+    assert odd == []
+    assert len(parts._kept) < len(kept) + 10
+
+
+def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
+    client = browse(AURORA)
+    for secret in (seal(""), seal("a-secret-key-of-google"), seal("")):
+        Brand.objects.update(recaptcha_secret_key=secret)
+        assert ("g-recaptcha" in client.get("/sign-in/").content.decode()) is bool(secret)
+
+
+def test_each_stranger_gets_a_token_and_a_nonce_of_their_own(aurora, browse):
+    answers = [browse(AURORA).get("/sign-up/") for _ in range(3)]
+    tokens = [
+        re.findall(r'name="csrfmiddlewaretoken" value="(\w{64})"', each.content.decode()) for each in answers
+    ]
+    nonces = [re.findall(r'nonce="([^"]+)"', each.content.decode()) for each in answers]
+    assert len({token for found in tokens for token in found}) == 3
+    assert len({nonce for found in nonces for nonce in found}) == 3
+    for answer, found in zip(answers, nonces, strict=True):
+        assert f"'nonce-{found[0]}'" in answer["Content-Security-Policy"]
+        assert "\x00" not in answer.content.decode()
+
+
+def test_a_page_that_is_the_same_for_strangers_is_made_once(aurora, browse, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "accounts.pages.render", lambda *args, **kw: made.append(args[1]) or render(*args, **kw)
+    )
+    for _ in range(3):
+        assert browse(AURORA).get("/password-reset/").status_code == 200
+    assert made == ["accounts/password_reset.html"]

@@ -18,10 +18,12 @@ from accounts.views.devices import device_of
 from accounts.views.sessions import known_email
 from portal import ratelimit
 from portal.http import BrandRequest
+from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
+@same_for_strangers
 @sensitive_post_parameters()
 def password_reset(request: BrandRequest) -> HttpResponse:
     """/password-reset/: of the carrier's password; here nobody has one."""

@@ -27,10 +27,12 @@ from accounts.views.sessions import (
 )
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
+from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
+@same_for_strangers
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
     """/sign-in/; `?next=` names the page that was wanted, `?why=` one of WHY."""

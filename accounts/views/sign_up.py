@@ -20,10 +20,12 @@ from accounts.views.sessions import code_asked
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
+from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
+@same_for_strangers
 @sensitive_post_parameters()
 def sign_up(request: BrandRequest) -> HttpResponse:
     """/sign-up/"""
@@ -73,6 +75,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
 
 @login_not_required
 @page
+@same_for_strangers
 @sensitive_post_parameters()
 def confirm(request: BrandRequest) -> HttpResponse:
     """/sign-up/confirm/"""

@@ -1,16 +1,17 @@
 """`{% part %}`: pieces of a page that are the same for many visitors are rendered once per process.
 
-    {% load parts %}{% part "footer" request.get_full_path %} … {% endpart %}
+    {% load parts %}{% part "footer" request|address %} … {% endpart %}
 
 What a part shows may depend on the brand's row, on the page's language and on the values that stand in the
 tag, and on nothing else: nothing of a person, no token and no nonce. Where a value is None, the part is
-rendered each time.
+rendered each time: so it must be where a visitor could make up values without end.
 """
 
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, TypeVar
 
 from django import template
+from django.http import HttpRequest
 from django.template.base import FilterExpression, NodeList, Parser, Token
 from django.urls import get_script_prefix, get_urlconf
 from django.utils.safestring import SafeString, mark_safe
@@ -20,9 +21,28 @@ from portal.models import Brand
 
 register = template.Library()
 
-# Parts of pages with a query are many; when so many are kept, all begin anew.
-MOST = 2000
-_kept: dict[tuple[Hashable, ...], str] = {}
+MOST = 2000  # When so many are kept, all begin anew.
+_kept: dict[tuple[Hashable, ...], Any] = {}
+
+Made = TypeVar("Made")
+
+
+def key(brand: Brand | None, *values: Hashable) -> tuple[Hashable, ...]:
+    """What is made for the same row of the brand, language, set of addresses and values is the same."""
+    return (brand and brand.fingerprint, get_language(), get_script_prefix(), get_urlconf(), *values)
+
+
+def found(key: tuple[Hashable, ...]) -> Any:
+    """What is kept under the key, or None."""
+    return _kept.get(key)
+
+
+def keep(key: tuple[Hashable, ...], made: Made) -> Made:
+    """Keep what was made, and give it back."""
+    if len(_kept) >= MOST:
+        _kept.clear()
+    _kept[key] = made
+    return made
 
 
 class _Part(template.Node):
@@ -34,19 +54,18 @@ class _Part(template.Node):
         values = [value.resolve(context) for value in self.values]
         if None in values:
             return self.nodelist.render(context)
-        made = kept_for(context["request"].brand, (self.name, *values), lambda: self.nodelist.render(context))
-        return mark_safe(made)  # noqa: S308  # nosec B308 B703 - rendered, and so escaped, by the nodes.
+        whole = key(context["request"].brand, self.name, *values)
+        made = found(whole)
+        if made is None:
+            made = keep(whole, self.nodelist.render(context))
+        return mark_safe(str(made))  # noqa: S308  # nosec B308 B703 - rendered, and so escaped, by the nodes.
 
 
-def kept_for(brand: Brand | None, key: tuple[Hashable, ...], make: Callable[[], str]) -> str:
-    """What was made under this key for the same row of the brand, language and set of addresses."""
-    full = (brand and brand.fingerprint, get_language(), get_script_prefix(), get_urlconf(), *key)
-    found = _kept.get(full)
-    if found is None:
-        if len(_kept) >= MOST:
-            _kept.clear()
-        found = _kept[full] = make()
-    return found
+@register.filter
+def address(request: HttpRequest) -> str | None:
+    """The request's address where it is one of ours and has no query; the others are without end."""
+    plain = request.resolver_match and not request.META.get("QUERY_STRING")
+    return request.path if plain else None
 
 
 @register.tag
