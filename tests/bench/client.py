@@ -1,9 +1,55 @@
 """A client that costs little: one GET on a connection of its own."""
 
 import socket
+import statistics
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 PATIENCE = 20.0  # Seconds.
+CLIENTS = 8  # As many as ask at the same time, each again at once.
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a page is, and as whom it is asked for."""
+
+    port: int
+    path: str
+    cookie: str = ""
+
+    def rate(self, seconds: float) -> float:
+        """Pages a second while several clients ask for it. Raises SystemExit for any answer but the page."""
+        until = time.monotonic() + seconds
+
+        def run(_: int) -> int:
+            count = 0
+            while time.monotonic() < until:
+                status, _seconds, _body = get(self.port, self.path, self.cookie)
+                if status != 200:
+                    raise SystemExit(f"{self.path}: {status}")
+                count += 1
+            return count
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            return sum(pool.map(run, range(CLIENTS))) / seconds
+
+
+def rates(pages: Mapping[str, Page], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Pages a second of each page in each round; a round asks for one after the other, each so long."""
+    for page in pages.values():
+        page.rate(1)  # In each of its workers what is made once is made.
+    taken: dict[str, list[float]] = {name: [] for name in pages}
+    for _ in range(rounds):
+        for name, page in pages.items():
+            taken[name].append(page.rate(seconds))
+    return taken
+
+
+def ratio(taken: list[float], base: list[float]) -> float:
+    """The median of the rounds' ratios: what slows the machine down in a round slows both."""
+    return statistics.median(each / other for each, other in zip(taken, base, strict=True))
 
 
 def get(port: int, path: str, cookie: str = "", host: str = "aurora.localhost") -> tuple[int, float, bytes]:

@@ -1,8 +1,8 @@
 """What the portal's pages are compared with: a bare Django project on the same server and database.
 
-`bare/` answers two letters. `small/` is the least that a project shows somebody who is signed in: a base
-template, a navigation, a form to sign out, a table of seven rows; `form/` is the same for a stranger, with a
-form of two fields. Django's own middleware, session and user, nothing else. Run with gunicorn as
+`bare/` answers two letters. `small/` is the least that a project shows: a base template, a navigation, a
+table of seven rows, and to somebody who is signed in their name and a form to sign out. Django's own
+middleware, session and user, nothing else. Run with gunicorn as
 `tests.bench.reference`; `prepare()` makes tables, a user and a session, and gives the session's key.
 """
 
@@ -20,24 +20,18 @@ from django.urls import path
 
 BASE = """{% load i18n %}<!doctype html>
 <html lang="en"><head><title>{% block title %}{% endblock %}</title></head><body>
-<nav>{% url 'bare' as bare %}{% url 'small' as small %}{% url 'form' as form %}
-<a href="{{ bare }}">{% translate "Bare" %}</a> <a href="{{ small }}">{% translate "Small" %}</a>
-<a href="{{ form }}"{% if request.path == form %} aria-current="page"{% endif %}>{% translate "Form" %}</a>
+<nav>{% url 'bare' as bare %}{% url 'small' as small %}
+<a href="{{ bare }}">{% translate "Bare" %}</a>
+<a href="{{ small }}"{% if request.path == small %} aria-current="page"{% endif %}>{% translate "Small" %}</a>
 {% if request.user.is_authenticated %}<form method="post">
 {% csrf_token %}<button>{% translate "Sign out" %}</button></form>
 {% endif %}</nav>
 <main>{% for message in messages %}<p>{{ message }}</p>{% endfor %}{% block content %}{% endblock %}</main>
 </body></html>"""
 SMALL = """{% extends "base.html" %}{% block title %}Small{% endblock %}
-{% block content %}<h1>Hello {{ user.username }}</h1>
+{% block content %}<h1>Hello {% if user.is_authenticated %}{{ user.username }}{% endif %}</h1>
 <table>{% for name, value in rows %}<tr class="{{ name }}"><th>{{ name }}</th><td>{{ value }}</td></tr>
 {% endfor %}</table>{% endblock %}"""
-FORM = """{% extends "base.html" %}{% load i18n %}{% block title %}Form{% endblock %}
-{% block content %}<h1>Form</h1>
-<form method="post">{% csrf_token %}
-{% for name, value in rows|slice:":2" %}<label for="{{ name }}">{{ name }}</label>
-<input id="{{ name }}" name="{{ name }}" value="{{ value }}">{% endfor %}
-<button>{% translate "Send" %}</button></form>{% endblock %}"""
 ROWS = [(f"row-{number}", number * 1.5) for number in range(7)]
 
 database = environ.Env.db_url_config(os.environ["DATABASE_URL"])
@@ -79,7 +73,7 @@ settings.configure(
                         [
                             (
                                 "django.template.loaders.locmem.Loader",
-                                {"base.html": BASE, "small.html": SMALL, "form.html": FORM},
+                                {"base.html": BASE, "small.html": SMALL},
                             )
                         ],
                     )
@@ -99,14 +93,9 @@ def small(request: HttpRequest) -> HttpResponse:
     return render(request, "small.html", {"rows": ROWS})
 
 
-def form(request: HttpRequest) -> HttpResponse:
-    return render(request, "form.html", {"rows": ROWS})
-
-
 urlpatterns = [
     path("bare/", bare, name="bare"),
     path("small/", small, name="small"),
-    path("form/", form, name="form"),
 ]
 application = get_wsgi_application()
 

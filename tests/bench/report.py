@@ -66,9 +66,8 @@ Written by `make bench` on {day}; do not edit. Each figure is of one run on one 
 say something about another: {cores} cores of {cpu}, {memory} GiB, Linux {kernel},
 Python {python}, Django {django}, gunicorn {gunicorn}, PostgreSQL and Redis on the same machine.
 
-Pages are asked for one by one, each on a new connection, in rounds that are interleaved, so that a machine
-that changes its speed changes it for all. The client is on the same machine, and its part of the time is in
-each figure.
+What is compared is measured in turns, in many short rounds, so that a machine that changes its speed changes
+it for all.
 """
 
 

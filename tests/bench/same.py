@@ -1,13 +1,11 @@
-"""The portal's gunicorn configuration for the reference, which has settings of its own."""
+"""gunicorn's configuration for the reference, which has settings of its own: that of the portal, as JSON."""
 
+import json
 import os
 from typing import Any
 
-bind = os.environ["BIND"]
-workers = int(os.environ["WEB_CONCURRENCY"])
-threads = int(os.environ.get("WEB_THREADS") or 64)
-worker_class = "gthread"
-timeout, graceful_timeout, keepalive, accesslog = 60, 30, 5, None
+# Read from portal/gunicorn.py by tests.bench.pages.
+globals().update(json.loads(os.environ["SAME"]))
 
 
 def post_fork(server: Any, worker: Any) -> None:

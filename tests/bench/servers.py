@@ -1,18 +1,26 @@
 """Which server keeps pages fast while a quarter of the requests wait two seconds for a carrier."""
 
 import contextlib
+import os
+import statistics
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
-from tests.bench.client import PATIENCE, get, quantile
+from tests.bench.client import CLIENTS, PATIENCE, Page, get, quantile, rates, ratio
 from tests.bench.report import Line, Report
 from tests.bench.world import GUNICORN, World, environment, server
 from tests.browser.stack import _free_port
 
 RATE, SECONDS = 40, 10  # Requests a second, a quarter of which wait.
+HOW = f"""{RATE} requests a second arrive for {SECONDS} s, each on a new connection, whether the ones before
+are answered or not; a quarter of them asks for figures that the carrier gives after two seconds, the others for a
+signed-in statement with kept figures. A request that finds no place among those that may wait is answered 503
+at once, which is counted. Pages a second are of the same statement without anybody who waits, by {CLIENTS}
+clients, in rounds that are interleaved; behind them their ratio to what is shipped, by round."""
 GRANIAN = (
     "-m granian --interface wsgi --workers 2 --blocking-threads {threads} --backpressure 256"
     " --host 127.0.0.1 --port {port}"
@@ -26,6 +34,7 @@ class Way:
     name: str
     threads: int
     command: tuple[str, ...] = (*GUNICORN, "portal.wsgi")
+    pinned: bool = False  # By us, where the server does not do it.
 
     def at(self, port: int) -> list[str]:
         """Its command."""
@@ -39,47 +48,61 @@ WAYS = (
     Way("gunicorn gthread 2×64, a CPU per worker", 64),
     Way("gunicorn gthread 2×64, CPUs shared", 64, UNPINNED),
     Way(
+        "granian WSGI 2×64, a CPU per worker", 64, (*GRANIAN.split(), "portal.wsgi:application"), pinned=True
+    ),
+    Way("granian WSGI 2×64, CPUs shared", 64, (*GRANIAN.split(), "portal.wsgi:application")),
+    Way(
         "gunicorn sync, 2 workers, a CPU per worker", 1, (*GUNICORN, "--worker-class", "sync", "portal.wsgi")
     ),
-    Way("granian WSGI 2×64", 64, (*GRANIAN.split(), "portal.wsgi:application")),
 )
+SHIPPED = "gunicorn gthread 2×64, a CPU per worker"
+ROUNDS = 9
 
 
 def measure(world: World, report: Report) -> None:
-    """Each way: fast pages alone, then with a quarter that waits; and how many pages it can make at most."""
+    """How many pages each makes, in turns; and each: fast pages alone, then with a quarter that waits."""
     world.carrier.fault("customer_balance", "slow", seconds=2)
-    found = []
-    for way in WAYS:
-        port = _free_port()
-        env = environment(world, BIND=f"127.0.0.1:{port}", WEB_THREADS=str(way.threads))
-        with server(env, way.at(port), "/sign-in/") as running:
-            found.append(tried(world, way, running.port))
-    world.carrier.post("faults/clear")
-    how = f"""{RATE} requests a second arrive, each on a new connection, whether the ones before are answered
-or not; a quarter of them asks for figures that the carrier gives after two seconds, the others for a
-signed-in statement with kept figures. A request that finds no place among those that may
-wait is answered 503 at once, which is counted."""
-    report.add("Servers while a carrier is slow", how, found)
-
-
-def tried(world: World, way: Way, port: int) -> Line:
-    """One line: p95 alone and loaded, refused ones, pages a second."""
     cookie = f"session={world.cookies['customer']}"
-    for _ in range(40):
-        get(port, "/statement/", cookie)
+    with ExitStack() as stack:
+        ports = {way.name: started(world, way, stack) for way in WAYS}
+        pages = {name: Page(port, "/statement/", cookie) for name, port in ports.items()}
+        pages_a_second = rates(pages, ROUNDS, 1.0)
+        found = [tried(world, way, ports[way.name], pages_a_second) for way in WAYS]
+    world.carrier.post("faults/clear")
+    report.add("Servers while a carrier is slow", HOW, found)
+
+
+def started(world: World, way: Way, stack: ExitStack) -> int:
+    """Its port."""
+    port = _free_port()
+    env = environment(world, BIND=f"127.0.0.1:{port}", WEB_THREADS=str(way.threads))
+    running = stack.enter_context(server(env, way.at(port), "/sign-in/"))
+    if way.pinned:
+        pin(running.workers())
+    return port
+
+
+def pin(workers: list[int]) -> None:
+    """Each worker with all its threads on a CPU of its own, as portal/gunicorn.py does by itself."""
+    cpus = sorted(os.sched_getaffinity(0))
+    for nth, worker in enumerate(workers):
+        for thread in Path(f"/proc/{worker}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {cpus[nth % len(cpus)]})
+
+
+def tried(world: World, way: Way, port: int, pages_a_second: dict[str, list[float]]) -> Line:
+    """One line: p95 alone and loaded, refused ones, pages a second and their ratio to what is shipped."""
+    cookie = f"session={world.cookies['customer']}"
     alone, _ = arrive(world, port, cookie, waiting=False)
     loaded, refused = arrive(world, port, cookie, waiting=True)
-    ratio = quantile(loaded, 0.95) / quantile(alone, 0.95)
-    rate = most(port, cookie)
+    before, after = quantile(alone, 0.95), quantile(loaded, 0.95)
+    rate, slower = pages_a_second[way.name], after / before
     figure = (
-        f"p95 {quantile(alone, 0.95) * 1000:.0f} → {quantile(loaded, 0.95) * 1000:.0f} ms (×{ratio:.1f}),"
-        f" {refused} refused, {rate:.0f} pages/s"
+        f"p95 {before * 1000:.0f} → {after * 1000:.0f} ms (×{slower:.1f}), {refused} refused,"
+        f" {statistics.median(rate):.0f} pages/s (×{ratio(rate, pages_a_second[SHIPPED]):.2f})"
     )
     shipped = way.name == SHIPPED
-    return Line(way.name, figure, "×1.5 of unloaded" if shipped else "", ratio <= 1.5 if shipped else None)
-
-
-SHIPPED = "gunicorn gthread 2×64, a CPU per worker"
+    return Line(way.name, figure, "×1.5 of unloaded" if shipped else "", slower <= 1.5 if shipped else None)
 
 
 def arrive(world: World, port: int, cookie: str, waiting: bool) -> tuple[list[float], int]:
@@ -114,17 +137,3 @@ def patient(port: int, cookie: str) -> float:
         if status == 200:
             return seconds
     return PATIENCE
-
-
-def most(port: int, cookie: str) -> float:
-    """Signed-in pages a second that eight clients get, each asking again at once."""
-    until = time.monotonic() + 3
-
-    def run(_: int) -> int:
-        count = 0
-        while time.monotonic() < until:
-            count += patient(port, cookie) < PATIENCE
-        return count
-
-    with ThreadPoolExecutor(8) as pool:
-        return sum(pool.map(run, range(8))) / 3
