@@ -1,26 +1,19 @@
 """/metrics: behind its token, true, over all workers, and without anything a visitor can choose."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-import requests
 from django.db import Error
 from django.utils import timezone
 
 from billing.models import Move
 from portal import metrics, ratelimit
-from tests.conftest import ADMIN, AURORA, ROOT
+from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form
+from tests.served import TOKEN, served
 
 pytestmark = pytest.mark.django_db
-TOKEN = "a-token-for-the-tests"
 
 
 @pytest.fixture
@@ -115,57 +108,18 @@ def test_a_database_that_is_down_takes_only_its_own_numbers_with_it(monkeypatch,
     assert "metric not known" in caplog.text
 
 
-def listens(log: Path) -> int:
-    """The port of a server, as soon as its log names it."""
-    until = time.monotonic() + 20
-    while not (found := re.search(r"Listening at: .*:(\d+)", log.read_text())):
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
-    return int(found[1])
-
-
 def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
-    environment = {
-        "PATH": os.environ["PATH"],
-        "TMPDIR": str(tmp_path),
-        "SECRET_KEY": "only-for-tests-" * 4,
-        "ENCRYPTION_KEY": "a passphrase for tests",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
-        "BIND": "127.0.0.1:0",
-        "WEB_CONCURRENCY": "3",
-        "METRICS_TOKEN": TOKEN,
-        "LOG_FORMAT": "json",
-    } | dict.fromkeys(("SCHEME", "DEBUG", "REDIS_URL", "TRUSTED_PROXIES", "EMAIL_URL", "SENTRY_DSN"), "")
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "portal/gunicorn.py",
-        "--no-control-socket",
-        "portal.wsgi",
-    ]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
-    try:
-        port = listens(tmp_path / "log")
-        url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {TOKEN}"}
-        asked = [
-            requests.get(f"{url}/", headers={"Host": "x.test"}, timeout=20).status_code for _ in range(30)
-        ]
-        assert set(asked) == {503}  # No table yet; the answer is the honest page.
-        told = [requests.get(f"{url}/metrics", headers=headers, timeout=20).text for _ in range(6)]
-        line = r'^portal_requests_total\{method="GET",route="none",status="5xx"\} (\S+)$'
-        assert {float(re.search(line, page, re.MULTILINE)[1]) for page in told} == {30.0}
+    with served(tmp_path, WEB_CONCURRENCY="3", LOG_FORMAT="json") as portal:
+        # No table yet; the answer is the honest page.
+        assert {portal.get("/").status_code for _ in range(30)} == {503}
+        line = 'portal_requests_total{method="GET",route="none",status="5xx"}'
+        assert {portal.counted(line) for _ in range(6)} == {30.0}
         assert list(tmp_path.glob("portal-metrics-*/*.db"))
-        told = (tmp_path / "log").read_text().splitlines()
+        told = portal.log.read_text().splitlines()
         lines = [json.loads(line) for line in told if line.startswith("{")]
         assert "gunicorn" not in "".join(line for line in told if not line.startswith("{"))
         assert {"gunicorn.error", "portal.watching"} <= {line["logger"] for line in lines}
         told = next(line for line in lines if line["event"] == "request")
         assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
         assert told["request_id"]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
-    assert not list(Path(tmp_path).glob("portal-metrics-*"))
+    assert not list(tmp_path.glob("portal-metrics-*"))
