@@ -22,13 +22,7 @@ keepalive = 5
 # No access log: addresses like the one in a confirmation mail carry codes.
 accesslog = None
 # gunicorn's own lines look like ours.
-logconfig_dict = {
-    **settings.LOGGING,
-    "loggers": {
-        **settings.LOGGING["loggers"],
-        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
-    },
-}
+logconfig_dict = settings.LOGGING
 # No header of a proxy changes what gunicorn believes: portal.middleware alone decides what is trusted.
 forwarder_headers = ""
 forwarded_allow_ips = ""

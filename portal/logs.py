@@ -18,11 +18,15 @@ def configuration(form: str) -> dict[str, Any]:
             "text": {"()": "portal.logs.TextFormatter"},
             "json": {"()": "portal.logs.JsonFormatter"},
         },
-        "filters": {"reference": {"()": "portal.logs.ReferenceFilter"}},
+        "filters": {
+            "reference": {"()": "portal.logs.ReferenceFilter"},
+            "gunicorn": {"()": "portal.logs.GunicornFilter"},
+        },
         "handlers": {"stderr": stderr},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
             # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
             "urllib3": {"level": "ERROR"},
             # These tell, line by line, which letters of a customer's name they put into a file.
@@ -69,6 +73,17 @@ class ReferenceFilter(logging.Filter):
         found = reference.current.get() or getattr(getattr(record, "request", None), "reference", "")
         if found:
             record.request_id = found
+        return True
+
+
+class GunicornFilter(logging.Filter):
+    """gunicorn quotes what it cannot read or serve, codes and cookies too; what happened stays."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True: nothing is left out."""
+        for said in ("Invalid request", "Error handling request"):
+            if str(record.msg).startswith(said):
+                record.msg, record.args = said, ()
         return True
 
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from portal.logs import JsonFormatter, TextFormatter
+from tests.served import served
 
 FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200"
 ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
@@ -67,3 +68,32 @@ def test_headers_that_cannot_be_read_are_not_written_into_the_log(caplog):
             assert session.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=5).status_code == 200
         thread.join()
     assert "CANARY" not in caplog.text
+
+
+BROKEN_REQUESTS = [
+    b"GET /sign-up/confirm/?email=a@example.com&code=CANARY&x=\xf6 HTTP/1.1\r\nHost: x.test\r\n\r\n",
+    b"GET /?CANARY HTTP/9.9\r\nHost: x.test\r\n\r\n",
+    b"CANARY{} / HTTP/1.1\r\nHost: x.test\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x.test\r\nAuthorization CANARY\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x.test\r\nTransfer-Encoding: CANARY\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x.test\r\nX: a\r\n CANARY\r\n\r\n",
+]
+
+
+def test_of_a_request_that_gunicorn_cannot_read_nothing_is_written(tmp_path):
+    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+        for request in BROKEN_REQUESTS:
+            assert portal.raw(request).startswith(b"HTTP/1.1 "), request
+        log = portal.said("Invalid request", len(BROKEN_REQUESTS))
+    assert "CANARY" not in log
+    assert "127.0.0.1" not in log.partition("Listening at")[2].partition("\n")[2]
+
+
+def test_of_a_request_that_fails_in_gunicorn_the_place_is_written_and_not_the_address(tmp_path):
+    broken = "def pre_request(worker, request): raise RuntimeError('in the hook')\n"
+    (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{broken}")
+    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+        assert portal.get("/?code=CANARY").status_code == 500
+        log = portal.said("RuntimeError: in the hook")
+    assert "Error handling request" in log
+    assert "CANARY" not in log
