@@ -11,6 +11,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from django.conf import settings
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 bind = settings.BIND
 workers = settings.WEB_CONCURRENCY
@@ -19,14 +20,22 @@ worker_class = "gthread"
 timeout = 60  # Seconds without a sign of life of the worker; longer than any request may take.
 graceful_timeout = 30
 keepalive = 5
-# No access log: addresses like the one in a confirmation mail carry codes.
-accesslog = None
 # gunicorn's own lines look like ours.
 logconfig_dict = settings.LOGGING
 # No header of a proxy changes what gunicorn believes: portal.middleware alone decides what is trusted.
 forwarder_headers = ""
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
+
+
+class WithoutAccessLog(Logger):  # type: ignore[misc]
+    """The one line a request is our own: addresses like the one in a confirmation mail carry codes."""
+
+    def access(self, *_: Any) -> None:
+        """Nothing: gunicorn composes the line as soon as there is a `logconfig_dict`, shown or not."""
+
+
+logger_class = WithoutAccessLog
 
 
 def post_fork(server: Any, worker: Any) -> None:

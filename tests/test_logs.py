@@ -97,3 +97,14 @@ def test_of_a_request_that_fails_in_gunicorn_the_place_is_written_and_not_the_ad
         log = portal.said("RuntimeError: in the hook")
     assert "Error handling request" in log
     assert "CANARY" not in log
+
+
+def test_gunicorn_makes_no_access_line_even_where_one_would_be_shown(tmp_path):
+    shown = 'logconfig_dict["loggers"]["gunicorn.access"] = {"level": "INFO", "handlers": ["stderr"]}\n'
+    (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{shown}")
+    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+        assert portal.get("/?code=CANARY").status_code == 503
+        portal.get("/?code=CANARY")
+        log = portal.said("portal.watching request", 2)
+    assert "gunicorn.access" not in log
+    assert "CANARY" not in log
