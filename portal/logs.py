@@ -97,6 +97,9 @@ class TextFormatter(logging.Formatter):
         return "\n".join([line, *_traceback(self, record)])
 
 
+_json = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, event, and the record's extra fields."""
 
@@ -111,4 +114,4 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        return _json(fields)

@@ -5,6 +5,7 @@ import logging
 import socket
 import sys
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -108,3 +109,12 @@ def test_gunicorn_makes_no_access_line_even_where_one_would_be_shown(tmp_path):
         log = portal.said("portal.watching request", 2)
     assert "gunicorn.access" not in log
     assert "CANARY" not in log
+
+
+def test_a_json_line_makes_no_encoder_of_its_own(monkeypatch):
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("an encoder for one line")
+
+    monkeypatch.setattr(json.JSONEncoder, "__init__", fail)
+    line = JsonFormatter().format(record("é", when=timedelta(1)))
+    assert line.endswith('"event": "é", "when": "1 day, 0:00:00"}')
