@@ -25,24 +25,24 @@ class Composed(Generic[Row]):
         self._make = make
 
     @cached_property
-    def _parts(self) -> tuple[QuerySet[Row], str, list[Any], list[str]]:
+    def _parts(self) -> tuple[str, QuerySet[Row], str, list[Any], list[str]]:
         queryset = self._make()
         compiler = queryset.query.get_compiler(queryset.db)
         sql, _values = compiler.as_sql()
         columns = [column for column, *_ in compiler.select]
-        return queryset, sql, columns, [column.target.attname for column in columns]
+        return queryset.db, queryset, sql, columns, [column.target.attname for column in columns]
 
     def rows(self, *values: object) -> list[Row]:
         """The rows for these values, which stand in the order of the filters."""
-        queryset, sql, columns, names = self._parts
-        connection = connections[queryset.db]
+        database, queryset, sql, columns, names = self._parts
+        connection = connections[database]
         with connection.cursor() as cursor:
             cursor.execute(sql, [_adapted(value, connection.ops) for value in values])
             found = cursor.fetchall()
         compiler = queryset.query.get_compiler(connection=connection)
         if converters := compiler.get_converters(columns):
             found = compiler.apply_converters(found, converters)
-        return [queryset.model.from_db(queryset.db, names, row) for row in found]
+        return [queryset.model.from_db(database, names, row) for row in found]
 
     def row(self, *values: object) -> Row | None:
         """The first of them."""

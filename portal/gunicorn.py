@@ -1,5 +1,6 @@
 """How `make serve` runs gunicorn: threads, because a request may wait for the carrier; one CPU per worker."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -43,6 +44,12 @@ def post_fork(server: Any, worker: Any) -> None:
     if settings.WEB_CONCURRENCY > 1 and hasattr(os, "sched_setaffinity"):
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cpus[(worker.age - 1) % len(cpus)]})
+
+
+def post_worker_init(worker: Any) -> None:
+    """What is there now stays: no garbage collection need look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "portal.watching.metrics_page",
     "portal.watching.requests",
     "portal.middleware.scheme",
-    "csp.middleware.CSPMiddleware",
+    "portal.content_policy.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.brand",
@@ -121,7 +121,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
     # Whoever gets no connection within `timeout` seconds is told that we are not there.
-    _options = {"connect_timeout": 5, "pool": {"min_size": 1, "max_size": 10, "timeout": 5}}
+    from portal.pooled import Connection
+
+    _pool = {"min_size": 1, "max_size": 10, "timeout": 5, "connection_class": Connection}
+    _options = {"connect_timeout": 5, "pool": _pool}
     _options |= DATABASES["default"].get("OPTIONS", {})
     DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

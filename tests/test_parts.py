@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from django.template import Context, Template
 from django.shortcuts import render
+from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import translation
 

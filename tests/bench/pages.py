@@ -12,9 +12,10 @@ ROUNDS, SECONDS = 15, 1.0
 HOW = f"""Pages a second of two workers, asked for by {CLIENTS} clients, each of which asks again at once, on
 a new connection each time; {ROUNDS} rounds of {SECONDS:g} s for each page in turn. The reference is the least
 that a Django project shows: Django's own middleware, a base template, a small navigation, a table of seven
-rows, and for somebody signed in their session, their name and a form to sign out; on the same server with the
-same settings, and on PostgreSQL too (tests/bench/reference.py). A ratio is the median of the rounds' ratios to
-the reference, so 1.0 is as fast. The clients are on the same cores, and take their part of each figure."""
+rows, and for somebody signed in their session, their name and a form to sign out; on the same server with
+the same settings, and on PostgreSQL too (tests/bench/reference.py). A ratio is the median of the rounds'
+ratios to the reference, so 1.0 is as fast. The clients are on the same cores, and take their part of each
+figure."""
 
 SIGNED_IN, SIGNED_OUT = "reference: small page, signed in", "reference: small page, signed out"
 PAGES = {  # Name → address, who asks, the reference, the least ratio.
@@ -26,7 +27,7 @@ PAGES = {  # Name → address, who asks, the reference, the least ratio.
     "welcome page": ("/", "", SIGNED_OUT, None),
 }
 # What of gunicorn's settings says how fast it is.
-_NAMES = ["workers", "threads", "worker_class", "timeout", "graceful_timeout", "keepalive", "accesslog"]
+_NAMES = ["workers", "threads", "worker_class", "timeout", "graceful_timeout", "keepalive"]
 _TELL = (
     f"import json; from portal import gunicorn; print(json.dumps({{n: vars(gunicorn)[n] for n in {_NAMES}}}))"
 )

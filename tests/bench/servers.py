@@ -17,10 +17,10 @@ from tests.browser.stack import _free_port
 
 RATE, SECONDS = 40, 10  # Requests a second, a quarter of which wait.
 HOW = f"""{RATE} requests a second arrive for {SECONDS} s, each on a new connection, whether the ones before
-are answered or not; a quarter of them asks for figures that the carrier gives after two seconds, the others for a
-signed-in statement with kept figures. A request that finds no place among those that may wait is answered 503
-at once, which is counted. Pages a second are of the same statement without anybody who waits, by {CLIENTS}
-clients, in rounds that are interleaved; behind them their ratio to what is shipped, by round."""
+are answered or not; a quarter of them asks for figures that the carrier gives after two seconds, the others
+for a signed-in statement with kept figures. A request that finds no place among those that may wait is
+answered 503 at once, which is counted. Pages a second are of the same statement without anybody who waits,
+by {CLIENTS} clients, in rounds that are interleaved; behind them their ratio to what is shipped, by round."""
 GRANIAN = (
     "-m granian --interface wsgi --workers 2 --blocking-threads {threads} --backpressure 256"
     " --host 127.0.0.1 --port {port}"

@@ -1,0 +1,26 @@
+"""The connections of the pool for PostgreSQL."""
+
+import select
+from typing import Any
+
+import psycopg
+
+
+class Connection(psycopg.Connection[Any]):
+    """One that, asked by its pool whether it still works, does not ask the server where nothing is amiss.
+
+    The pool asks before each request, by an empty query (psycopg_pool, `ConnectionPool.check_connection`). A
+    server that ends a connection says so, or its machine does: then there is something to read, and only then
+    the question is worth a round trip.
+    """
+
+    def execute(self, query: Any, *values: Any, **options: Any) -> psycopg.Cursor[Any]:
+        """psycopg's, but for an empty query."""
+        if query == "" and not self._has_something_to_read():
+            return self.cursor()
+        return super().execute(query, *values, **options)
+
+    def _has_something_to_read(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))

@@ -1,0 +1,42 @@
+"""The content security policy of a page is the one that django-csp composes, whoever asked before."""
+
+import pytest
+from csp.constants import NONCE, SELF
+from csp.middleware import CSPMiddleware as Original
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from portal.content_policy import CSPMiddleware
+
+CHANGES = (
+    {},
+    {"_csp_update": {"frame-src": ["https://www.google.com"]}},
+    {"_csp_update": {"frame-src": ["https://www.google.com"], "form-action": [SELF, "https://a.example"]}},
+    {"_csp_replace": {"script-src": [NONCE]}},
+    {"_csp_config": {"default-src": [SELF]}},
+)
+
+
+def policy_of(middleware_class, changes, nonce):
+    request = RequestFactory().get("/")
+    middleware = middleware_class(lambda _request: HttpResponse())
+    middleware.process_request(request)
+    used = str(request.csp_nonce) if nonce else ""
+    response = HttpResponse()
+    vars(response).update(changes)
+    header = middleware.process_response(request, response)["Content-Security-Policy"]
+    return {each.replace(used, "NONCE") if used else each for each in header.split("; ")}
+
+
+@pytest.mark.parametrize("nonce", [False, True])
+@pytest.mark.parametrize("changes", CHANGES)
+def test_it_is_the_one_that_the_library_composes(changes, nonce):
+    expected = policy_of(Original, changes, nonce)
+    for _ in range(2):  # Composed, and kept.
+        assert policy_of(CSPMiddleware, changes, nonce) == expected
+
+
+def test_an_answer_with_a_policy_of_its_own_keeps_it():
+    response = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
+    answered = CSPMiddleware(lambda _: response).process_response(RequestFactory().get("/"), response)
+    assert answered["Content-Security-Policy"] == "sandbox"
