@@ -39,6 +39,16 @@ class WithoutAccessLog(Logger):  # type: ignore[misc]
 logger_class = WithoutAccessLog
 
 
+def pre_request(worker: Any, req: Any) -> None:
+    """End the connection behind a body in chunks.
+
+    gunicorn reads what a page left of a body only after its answer. Where that is malformed it would answer
+    the same request again, and whoever keeps the connection would take this for the answer to the next one.
+    """
+    if any(name == "TRANSFER-ENCODING" for name, _ in req.headers):
+        req.force_close()
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Keep each worker on one CPU: threads that fight for one interpreter lock across CPUs lose time."""
     if settings.WEB_CONCURRENCY > 1 and hasattr(os, "sched_setaffinity"):

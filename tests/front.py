@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,13 @@ def adapted(name: str, changes: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
+def nginx(
+    folder: Path, first: int, second: int = 0, spoilt: Mapping[str, str] | None = None
+) -> Iterator[Front]:
     """Run it in the foreground with the shipped configuration, in a folder and on ports of its own.
 
-    In front of two nodes, or of one that is entered twice.
+    In front of two nodes, or of one that is entered twice. `spoilt`: what the configuration says otherwise,
+    to see that a test notices.
     """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not program:
@@ -126,6 +130,9 @@ def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
         "proxy.conf": adapted("nginx.proxy.conf", {"/var/log/nginx": str(folder)}),
         "nginx.conf": AROUND.replace("FOLDER", str(folder)),
     }
+    for ours, own in (spoilt or {}).items():
+        assert any(ours in text for text in files.values()), f"deploy/ no longer holds {ours!r}"
+        files = {name: text.replace(ours, own) for name, text in files.items()}
     for name, text in files.items():
         (folder / name).write_text(text)
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/start.log"]
@@ -143,6 +150,17 @@ def nginx(folder: Path, first: int, second: int = 0) -> Iterator[Front]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def raw(front: Front, host: str = AURORA, source: str = "127.0.0.1") -> Iterator[ssl.SSLSocket]:
+    """A TLS connection, to write on it what no browser would."""
+    context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
+    with (
+        socket.create_connection(("127.0.0.1", front.tls), 10, (source, 0)) as plain,
+        context.wrap_socket(plain, server_hostname=host) as tls,
+    ):
+        yield tls
 
 
 class FromAddress(HTTPAdapter):

@@ -33,7 +33,7 @@ from tests.browser.stack import (
     _toml,
 )
 from tests.conftest import ADMIN, AURORA, ROOT, Simulator, code_of, start_simulator, stop_simulator
-from tests.front import Front, Visitor, code_from, leading, nginx
+from tests.front import Front, Visitor, code_from, leading, nginx, raw
 from tests.own_redis import OwnRedis
 
 YEAR = 365 * 24 * 3600
@@ -110,17 +110,6 @@ def visitor(site: Site, lead_here: Callable[[Front], None]) -> Iterator[Callable
             return made
 
         yield make
-
-
-@contextlib.contextmanager
-def raw(front: Front, host: str = AURORA) -> Iterator[ssl.SSLSocket]:
-    """A TLS connection, to write on it what no browser would."""
-    context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
-    with (
-        socket.create_connection(("127.0.0.1", front.tls), 10) as plain,
-        context.wrap_socket(plain, server_hostname=host) as tls,
-    ):
-        yield tls
 
 
 def cookies(response: requests.Response) -> dict[str, str]:
