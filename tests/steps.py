@@ -3,10 +3,12 @@
 A step returns the newest answer, be it the one that was hoped for or not.
 """
 
+import io
 import re
 from html import unescape
 
 import requests
+from pypdf import PdfReader
 
 from tests.browser.stack import PASSWORD
 from tests.conftest import BOREALIS, Simulator, app_code
@@ -14,6 +16,13 @@ from tests.front import Visitor, code_from
 from tests.journey import carrier_code, sign_up_form
 
 FOUND, SEE_OTHER = 302, 303
+
+
+def pdf_text(data: bytes) -> str:
+    """What a PDF says."""
+    # Where a font has a code table of its own, pypdf takes each code for two characters, the first one null.
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(data)).pages]
+    return re.sub(r"[ \u00a0]+", " ", "\n".join(pages).replace("\0", ""))
 
 
 def hidden(page: requests.Response) -> dict[str, str]:

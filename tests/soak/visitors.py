@@ -18,7 +18,7 @@ from tests.front import Visitor, code_from
 from tests.nodes import Nodes, Person
 from tests.soak.verdict import Seen, named_on
 
-PAGES = ("/", "/", "/statement/", "/statement.csv", "/history/", "/account/")
+PAGES = ("/", "/", "/statement/", "/statement.csv", "/statement.pdf", "/history/", "/account/")
 FOR_GUESTS = ("/", "/sign-in/", "/sign-up/", "/password-reset/")
 STAFF_STAYS = 200  # Seconds; after five minutes a move wants a fresh proof.
 
@@ -108,7 +108,7 @@ class Walker(Visitor):
         begun, status, location, text = time.monotonic(), 0, "", ""
         try:
             answer = ask()
-            status, location, text = answer.status_code, answer.headers.get("Location", ""), answer.text
+            status, location, text = answer.status_code, answer.headers.get("Location", ""), text_of(answer)
         except requests.RequestException as error:
             raise Broken(kind) from error
         finally:
@@ -123,6 +123,12 @@ class Walker(Visitor):
         answer = steps.sign_in(self, mailbox(self.soak), self.who)
         self.signed_in = answer.headers.get("Location") == "/"
         return self.signed_in
+
+
+def text_of(answer: requests.Response) -> str:
+    """What a page says, or a PDF."""
+    pdf = answer.headers.get("Content-Type") == "application/pdf"
+    return steps.pdf_text(answer.content) if pdf else answer.text
 
 
 def mailbox(soak: Soak) -> Simulator:
