@@ -30,7 +30,8 @@ Next = Callable[[HttpRequest], HttpResponse]
 def reference(get_response: Next) -> Next:
     """Give each request a number of ours: `request.reference`, in each log line, in the answer's header.
 
-    Never one that the visitor sent, so that nobody can make two requests look like one.
+    Never one that the visitor sent, so that nobody can make two requests look like one. An answer to HEAD
+    loses its body here (RFC 9110, 9.3.2); gunicorn would leave it out too, but with a warning each time.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -41,6 +42,9 @@ def reference(get_response: Next) -> Next:
         finally:
             references.current.reset(token)
         response["X-Request-ID"] = request.reference  # type: ignore[attr-defined]
+        if request.method == "HEAD" and not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
         return response
 
     return middleware

@@ -461,6 +461,13 @@ def test_all_of_a_list_is_never_more_than_the_list_shows(
     assert not User.objects.filter(is_active=False).exists()
 
 
+@pytest.mark.parametrize("key", ["abc", "", "9" * 30, "1\x00", "\u0661"])
+def test_a_ticked_row_that_cannot_be_is_refused(desk: Client, alice: User, key: str) -> None:
+    data = {"action": "disable_selected", "_selected_action": [alice.pk, key], "sure": "1"}
+    assert desk.post(LIST, data).status_code == 400
+    assert not User.objects.filter(is_active=False).exists()
+
+
 # --- What the carrier goes by ---
 
 

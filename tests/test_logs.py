@@ -100,6 +100,21 @@ def test_of_a_request_that_fails_in_gunicorn_the_place_is_written_and_not_the_ad
     assert "CANARY" not in log
 
 
+def test_an_answer_to_head_has_the_length_of_the_page_and_no_line_of_warning(tmp_path):
+    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+        page = portal.get("/").content
+        answers = [
+            portal.raw(b"HEAD %s HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n" % path)
+            for path in (b"/", b"/healthz")
+        ]
+        log = portal.said("portal.watching request", 2)
+    for answer, length in zip(answers, (len(page), len("ok\n")), strict=True):
+        head, _, nothing = answer.partition(b"\r\n\r\n")
+        assert f"Content-Length: {length}".encode() in head
+        assert not nothing
+    assert "WSGI app sent body bytes" not in log
+
+
 def test_gunicorn_makes_no_access_line_even_where_one_would_be_shown(tmp_path):
     shown = 'logconfig_dict["loggers"]["gunicorn.access"] = {"level": "INFO", "handlers": ["stderr"]}\n'
     (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{shown}")
