@@ -1,11 +1,13 @@
 """Django's sessions in the database: read by a composed query, and kept with an answer of 503 too."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib.sessions import middleware
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -31,6 +33,8 @@ class SessionStore(db.SessionStore):
             return {}
         return dict(self.decode(row.session_data))
 
+logger = logging.getLogger(__name__)
+
 
 class SessionMiddleware(middleware.SessionMiddleware):
     """Keeps what a request has put into its session with an answer of 503 too: what was typed must stay."""
@@ -43,6 +47,9 @@ class SessionMiddleware(middleware.SessionMiddleware):
         try:
             return super().process_response(request, response)
         except SessionInterrupted:  # Signed out meanwhile.
+            return response
+        except Error as error:  # The page still says more than that something has gone wrong.
+            logger.error("session not kept", extra={"error": type(error).__name__})
             return response
         finally:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
