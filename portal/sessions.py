@@ -33,23 +33,30 @@ class SessionStore(db.SessionStore):
             return {}
         return dict(self.decode(row.session_data))
 
+
 logger = logging.getLogger(__name__)
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
-    """Keeps what a request has put into its session with an answer of 503 too: what was typed must stay."""
+    """Keeps what a request has put into its session with an answer of 503 too: what was typed must stay.
+
+    Nothing that happens to the session takes the answer away: it says what has been done.
+    """
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Django keeps nothing of an answer from 500 on, and sets no cookie with it."""
-        if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
-            return super().process_response(request, response)
-        response.status_code = HTTPStatus.OK
+        status = response.status_code
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.status_code = HTTPStatus.OK
         try:
             return super().process_response(request, response)
-        except SessionInterrupted:  # Signed out meanwhile.
+        except SessionInterrupted:  # Signed out meanwhile. Django would say 400, as if nothing had been done.
             return response
-        except Error as error:  # The page still says more than that something has gone wrong.
+        except Error as error:
+            if status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            # The page still says more than that something has gone wrong.
             logger.error("session not kept", extra={"error": type(error).__name__})
             return response
         finally:
-            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+            response.status_code = status

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.db import connection
+from django.db.models.signals import post_save
 from django.http import HttpResponse, QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -848,3 +850,23 @@ def test_each_delicate_step_wants_a_recent_proof_and_looking_does_not(
     session.save()
     assert "Looked into it" in client.get(move_url(unknown, "resolve/")).content.decode()
     assert len(puts(simulator)) == 1
+
+
+def test_a_move_of_somebody_who_is_signed_out_meanwhile_is_answered_by_its_page(
+    sams: Client, carl: User, simulator: Simulator
+) -> None:
+    def sign_out(**_: Any) -> None:
+        Session.objects.all().delete()
+
+    seen = preview(sams, carl)
+    session = sams.session
+    session[staff_session.SEEN] -= 120  # So that this request writes the session.
+    session.save()
+    post_save.connect(sign_out, sender=Move)
+    try:
+        answer = confirm(sams, carl, seen)
+    finally:
+        post_save.disconnect(sign_out, sender=Move)
+    move = Move.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, move_url(move))
+    assert booked(simulator, carl) == [move.amount]
