@@ -2,7 +2,8 @@
 
 Then one call at a time tries again; the first that is answered closes the breaker. A refusal (4xx) or an
 answer of another shape is an answer: it says nothing about the next call. The state is in Redis, where there
-is one, and so the same for all workers and nodes; else, and while Redis is down, each process has its own.
+is one, and so the same for all workers and nodes; else, and while Redis is down or takes nothing, each
+process has its own.
 
 pybreaker keeps count. Its own way of making a call holds a lock until the call has ended, so that one brand's
 calls would be made one by one: it is told how calls ended instead.
@@ -13,19 +14,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import TypeVar, cast
 
 from django.conf import settings
 from pybreaker import (
+    STATE_CLOSED,
+    STATE_HALF_OPEN,
+    STATE_OPEN,
     CircuitBreaker,
     CircuitBreakerError,
     CircuitBreakerListener,
+    CircuitBreakerStorage,
     CircuitMemoryStorage,
-    CircuitRedisStorage,
 )
-from redis import Redis, RedisError
+from redis import Redis
 
 from portal import store
 from portal.models import Brand
@@ -37,6 +41,8 @@ SECONDS = 30
 _PROBE = 20  # Seconds for which nobody else tries; longer than any call.
 RETRY_AFTER = 5  # Seconds after which to come again while another call tries.
 
+Found = TypeVar("Found")
+
 
 class _Failed(Exception):
     """What pybreaker is told of a failed call."""
@@ -46,6 +52,48 @@ class _Told(CircuitBreakerListener):
     def state_change(self, cb: CircuitBreaker, old_state: object, new_state: object) -> None:
         extra = {"brand": cb.name, "state": getattr(new_state, "name", "")}
         logger.warning("carrier breaker", extra=extra)
+
+
+class _InRedis(CircuitBreakerStorage):
+    """A breaker's state in Redis. What Redis refuses raises; pybreaker's own would go on, in circles."""
+
+    success_counter = 1  # One answer closes a breaker, so none are counted.
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        super().__init__(name)
+        self._redis = redis
+
+    def _read(self, what: str) -> str:
+        found = cast(bytes | None, self._redis.get(f"{self.name}:{what}"))
+        return found.decode() if found else ""
+
+    @property
+    def state(self) -> str:
+        found = self._read("state")
+        return found if found in (STATE_OPEN, STATE_HALF_OPEN) else STATE_CLOSED
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._redis.set(f"{self.name}:state", state)
+
+    @property
+    def counter(self) -> int:
+        return int(self._read("failures") or 0)
+
+    def increment_counter(self) -> None:
+        self._redis.incr(f"{self.name}:failures")
+
+    def reset_counter(self) -> None:
+        self._redis.delete(f"{self.name}:failures")
+
+    @property
+    def opened_at(self) -> datetime | None:
+        found = self._read("opened_at")
+        return datetime.fromtimestamp(float(found), UTC) if found else None
+
+    @opened_at.setter
+    def opened_at(self, moment: datetime) -> None:
+        self._redis.set(f"{self.name}:opened_at", moment.timestamp())
 
 
 class _Turn:
@@ -61,57 +109,65 @@ class _Turn:
             return free
 
 
-@dataclass(frozen=True)
 class _Guard:
-    """A brand's breaker, and whether the caller is the one who may try while it is open."""
+    """A brand's breaker, where its state is, and whether the caller may be the one who tries."""
 
-    breaker: CircuitBreaker
-    may_try: Callable[[], bool]
+    def __init__(self, slug: str, storage: CircuitBreakerStorage, may_try: Callable[[], bool]) -> None:
+        self.storage, self.may_try = storage, may_try
+        self.breaker = CircuitBreaker(
+            FAILURES, SECONDS, state_storage=storage, listeners=[_Told()], name=slug
+        )
+
+    def seconds_left(self) -> int:
+        state = self.storage.state
+        if state == STATE_CLOSED:
+            return 0
+        if state == STATE_OPEN and (left := self._break()) > 0:
+            return left
+        return 0 if self.may_try() else RETRY_AFTER
+
+    def _break(self) -> int:
+        """Seconds of the break; none or fewer when it is over."""
+        opened = self.storage.opened_at
+        return SECONDS - int((datetime.now(UTC) - opened).total_seconds()) if opened else 0
+
+    def open_since(self) -> datetime | None:
+        if self.storage.state == STATE_CLOSED:
+            return None
+        return self.storage.opened_at or datetime.now(UTC)
+
+    def let_one_through(self) -> None:
+        if self.storage.state == STATE_OPEN:
+            self.breaker.half_open()
+
+    def note(self, failed: bool) -> None:
+        def ended() -> None:
+            if failed:
+                raise _Failed
+
+        with suppress(_Failed, CircuitBreakerError):
+            self.breaker.call(ended)
 
 
 def seconds_left(brand: Brand) -> int:
     """How long the brand's carrier is left alone. 0: make the call, and `note` how it ended."""
-    guard = _guard(brand)
-    state = guard.breaker.current_state
-    if state == "closed":
-        return 0
-    if state == "open" and (left := _left(guard.breaker)) > 0:
-        return left
-    return 0 if guard.may_try() else RETRY_AFTER
-
-
-def _left(breaker: CircuitBreaker) -> int:
-    """Seconds of the break; none or fewer when it is over."""
-    opened = breaker._state_storage.opened_at
-    return SECONDS - int((datetime.now(UTC) - opened).total_seconds()) if opened else 0
+    return _at(brand, _Guard.seconds_left)
 
 
 def note(brand: Brand, *, failed: bool) -> None:
     """Say how a call ended. One that began before the break and ends in it changes nothing."""
-
-    def ended() -> None:
-        if failed:
-            raise _Failed
-
-    with suppress(_Failed, CircuitBreakerError):
-        _guard(brand).breaker.call(ended)
+    _at(brand, lambda guard: guard.note(failed))
 
 
 def let_one_through(brand: Brand) -> None:
     """End the break for one call, which then decides."""
-    breaker = _guard(brand).breaker
-    if breaker.current_state == "open":
-        breaker.half_open()
+    _at(brand, _Guard.let_one_through)
 
 
 def open_since(brands: Iterable[Brand]) -> dict[int, datetime]:
     """The brands whose carrier is left alone, or is being tried: key → the moment of the last failure."""
-    found = {brand.pk: _guard(brand).breaker for brand in brands}
-    return {
-        pk: breaker._state_storage.opened_at or datetime.now(UTC)
-        for pk, breaker in found.items()
-        if breaker.current_state != "closed"
-    }
+    found = ((brand.pk, _at(brand, _Guard.open_since)) for brand in brands)
+    return {pk: moment for pk, moment in found if moment}
 
 
 def as_metric() -> dict[tuple[str, ...], float]:
@@ -121,12 +177,25 @@ def as_metric() -> dict[tuple[str, ...], float]:
     return {(brand.slug,): float(brand.pk in down) for brand in brands}
 
 
-def _guard(brand: Brand) -> _Guard:
-    url = settings.REDIS_URL
-    with suppress(store.Unreachable):
-        if url and store.ask(_redis(url).ping):
-            return store.ask(lambda: _shared(url, brand.pk, brand.slug))
-    return _own(brand.pk, brand.slug)
+def _at(brand: Brand, act: Callable[[_Guard], Found]) -> Found:
+    """Act at the brand's breaker: the shared one or, while Redis does not answer or takes nothing, our own.
+
+    It raises nothing, whatever happens in Redis: what came of a call must not depend on it.
+    """
+    if url := settings.REDIS_URL:
+        try:
+            return store.ask(lambda: act(_shared(url, brand.pk, brand.slug)))
+        except store.Unreachable:
+            pass
+        except Exception:
+            logger.exception("breaker not shared", extra={"brand": brand.slug})
+    return act(_own(brand.pk, brand.slug))
+
+
+def _shared(url: str, pk: int, slug: str) -> _Guard:
+    # Asked by a write: one that is full, or has become another's replica, still answers questions.
+    _redis(url).set("portal-breaker:asked", 1, ex=_PROBE)
+    return _in_redis(url, pk, slug)
 
 
 @cache
@@ -135,25 +204,18 @@ def _redis(url: str) -> Redis:
 
 
 @cache
-def _own(pk: int, slug: str) -> _Guard:
-    return _Guard(_breaker(slug, CircuitMemoryStorage("closed")), _Turn().take)
+def _in_redis(url: str, pk: int, slug: str) -> _Guard:
+    redis, name = _redis(url), f"portal-breaker:{pk}"
+    return _Guard(
+        slug,
+        _InRedis(redis, name),
+        lambda: bool(redis.set(f"{name}:probe", 1, nx=True, ex=_PROBE)),
+    )
 
 
 @cache
-def _shared(url: str, pk: int, slug: str) -> _Guard:
-    redis, name = _redis(url), f"portal-breaker:{pk}"
-
-    def may_try() -> bool:
-        try:
-            return bool(redis.set(f"{name}:probe", 1, nx=True, ex=_PROBE))
-        except RedisError:
-            return True
-
-    return _Guard(_breaker(slug, CircuitRedisStorage("closed", redis, namespace=name)), may_try)
-
-
-def _breaker(slug: str, storage: CircuitMemoryStorage | CircuitRedisStorage) -> CircuitBreaker:
-    return CircuitBreaker(FAILURES, SECONDS, state_storage=storage, listeners=[_Told()], name=slug)
+def _own(pk: int, slug: str) -> _Guard:
+    return _Guard(slug, CircuitMemoryStorage(STATE_CLOSED), _Turn().take)
 
 
 def forget() -> None:
@@ -162,5 +224,5 @@ def forget() -> None:
         redis = _redis(settings.REDIS_URL)
         if keys := list(redis.scan_iter("portal-breaker:*")):
             redis.delete(*keys)
-    for each in (_own, _shared):
+    for each in (_own, _in_redis):
         each.cache_clear()

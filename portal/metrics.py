@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.db import Error
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -56,8 +55,9 @@ class _Asked(Collector):
         family = GaugeMetricFamily(*self._about, labels=self._labels)
         try:
             values = self._ask()
-        except Error:  # A database that is down must not take the other numbers with it.
-            logger.error("metric not known", extra={"metric": self._about[0]})
+        except Exception as error:  # A database that is down, say, must not take the other numbers with it.
+            told = {"metric": self._about[0], "error": type(error).__name__}
+            logger.error("metric not known", extra=told)
             return
         for labels, value in values.items():
             family.add_metric(labels, value)

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import redis
 
 from tests.browser.stack import _free_port
 
@@ -48,3 +49,17 @@ class OwnRedis:
     def go_on(self) -> None:
         """Let it answer again."""
         os.kill(self.process.pid, signal.SIGCONT)
+
+    def refuse(self, how: str) -> None:
+        """Let it answer questions and take nothing: as one that is "full", or another one's "replica"."""
+        with redis.Redis.from_url(self.url) as server:
+            if how == "full":
+                server.config_set("maxmemory", 1)
+            else:
+                server.replicaof("127.0.0.1", 1)
+
+    def take(self) -> None:
+        """Let it take everything again."""
+        with redis.Redis.from_url(self.url) as server:
+            server.config_set("maxmemory", 0)
+            server.replicaof("no", "one")

@@ -43,13 +43,8 @@ def fail(brand: Brand, simulator: Any, times: int = breaker.FAILURES) -> None:
 
 def pass_break(brand: Brand) -> None:
     """Put the moment of the last failure half a minute back."""
-    guard = breaker._guard(brand)
     moment = timezone.now() - timedelta(seconds=breaker.SECONDS + 1)
-    storage = guard.breaker._state_storage
-    if configured.REDIS_URL:
-        storage._redis.set(storage._namespace("opened_at"), int(moment.timestamp()))
-    else:
-        storage.opened_at = moment
+    breaker._at(brand, lambda guard: setattr(guard.storage, "opened_at", moment))
 
 
 def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simulator):
@@ -163,7 +158,7 @@ def test_without_its_redis_each_process_keeps_a_breaker_of_its_own(
 @pytest.mark.skipif(not configured.REDIS_URL, reason="needs Redis")
 def test_all_processes_know_of_a_break(aurora, simulator):
     fail(aurora, simulator)
-    breaker._shared.cache_clear()  # As another process, which has seen nothing.
+    breaker._in_redis.cache_clear()  # As another process, which has seen nothing.
     assert isinstance(ask(aurora), BreakerOpen)
 
 

@@ -98,9 +98,10 @@ def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read)
     assert (read(state % "aurora"), read(state % "borealis")) == (1, 0)
 
 
-def test_a_database_that_is_down_takes_only_its_own_numbers_with_it(monkeypatch, caplog):
+@pytest.mark.parametrize("trouble", [Error, RuntimeError])
+def test_a_state_that_nobody_can_tell_takes_no_other_numbers_with_it(monkeypatch, caplog, trouble):
     def gone() -> dict[tuple[str, ...], float]:
-        raise Error
+        raise trouble
 
     for collector in list(metrics._STATES._collector_to_names):
         monkeypatch.setattr(collector, "_ask", gone)
