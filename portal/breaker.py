@@ -1,9 +1,12 @@
 """A circuit breaker per brand: a carrier that fails five calls in a row is left alone for half a minute.
 
 Then one call at a time tries again; the first that is answered closes the breaker. A refusal (4xx) or an
-answer of another shape is an answer: it says nothing about the next call. The state is in Redis, where there
-is one, and so the same for all workers and nodes; else, and while Redis is down or takes nothing, each
-process has its own.
+answer of another shape is an answer: it says nothing about the next call. `portal.upstream` says which calls
+count. Where all failures were those of one customer's account, only calls for that one are spared, and the
+next call for another decides: with an answer the breaker closes, with a failure all are spared.
+
+The state is in Redis, where there is one, and so the same for all workers and nodes; else, and while Redis is
+down or takes nothing, each process has its own.
 
 pybreaker keeps count. Its own way of making a call holds a lock until the call has ended, so that one brand's
 calls would be made one by one: it is told how calls ended instead.
@@ -16,22 +19,20 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from django.conf import settings
 from pybreaker import (
     STATE_CLOSED,
-    STATE_HALF_OPEN,
     STATE_OPEN,
     CircuitBreaker,
     CircuitBreakerError,
     CircuitBreakerListener,
-    CircuitBreakerStorage,
-    CircuitMemoryStorage,
 )
 from redis import Redis
 
 from portal import store
+from portal.breaker_books import InMemory, InRedis
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -54,48 +55,6 @@ class _Told(CircuitBreakerListener):
         logger.warning("carrier breaker", extra=extra)
 
 
-class _InRedis(CircuitBreakerStorage):
-    """A breaker's state in Redis. What Redis refuses raises; pybreaker's own would go on, in circles."""
-
-    success_counter = 1  # One answer closes a breaker, so none are counted.
-
-    def __init__(self, redis: Redis, name: str) -> None:
-        super().__init__(name)
-        self._redis = redis
-
-    def _read(self, what: str) -> str:
-        found = cast(bytes | None, self._redis.get(f"{self.name}:{what}"))
-        return found.decode() if found else ""
-
-    @property
-    def state(self) -> str:
-        found = self._read("state")
-        return found if found in (STATE_OPEN, STATE_HALF_OPEN) else STATE_CLOSED
-
-    @state.setter
-    def state(self, state: str) -> None:
-        self._redis.set(f"{self.name}:state", state)
-
-    @property
-    def counter(self) -> int:
-        return int(self._read("failures") or 0)
-
-    def increment_counter(self) -> None:
-        self._redis.incr(f"{self.name}:failures")
-
-    def reset_counter(self) -> None:
-        self._redis.delete(f"{self.name}:failures")
-
-    @property
-    def opened_at(self) -> datetime | None:
-        found = self._read("opened_at")
-        return datetime.fromtimestamp(float(found), UTC) if found else None
-
-    @opened_at.setter
-    def opened_at(self, moment: datetime) -> None:
-        self._redis.set(f"{self.name}:opened_at", moment.timestamp())
-
-
 class _Turn:
     """A turn that one thread of this process takes at a time."""
 
@@ -112,19 +71,24 @@ class _Turn:
 class _Guard:
     """A brand's breaker, where its state is, and whether the caller may be the one who tries."""
 
-    def __init__(self, slug: str, storage: CircuitBreakerStorage, may_try: Callable[[], bool]) -> None:
+    def __init__(self, slug: str, storage: InRedis | InMemory, may_try: Callable[[], bool]) -> None:
         self.storage, self.may_try = storage, may_try
         self.breaker = CircuitBreaker(
             FAILURES, SECONDS, state_storage=storage, listeners=[_Told()], name=slug
         )
 
-    def seconds_left(self) -> int:
+    def seconds_left(self, of: str, tries: bool) -> int:
         state = self.storage.state
-        if state == STATE_CLOSED:
+        if state == STATE_CLOSED or self._is_anothers(of):
             return 0
         if state == STATE_OPEN and (left := self._break()) > 0:
             return left
-        return 0 if self.may_try() else RETRY_AFTER
+        return RETRY_AFTER if tries and not self.may_try() else 0
+
+    def _is_anothers(self, of: str) -> bool:
+        """Whether all that failed was one account's, and not this one's."""
+        whose = self.storage.whose
+        return len(whose) == 1 and not whose & {"", of}
 
     def _break(self) -> int:
         """Seconds of the break; none or fewer when it is over."""
@@ -140,23 +104,39 @@ class _Guard:
         if self.storage.state == STATE_OPEN:
             self.breaker.half_open()
 
-    def note(self, failed: bool) -> None:
+    def note(self, failed: bool, of: str) -> None:
+        if self.storage.state != STATE_CLOSED and self._is_anothers(of):
+            self._decide(failed, of)
+            return
+
         def ended() -> None:
             if failed:
+                self.storage.add(of)
                 raise _Failed
 
         with suppress(_Failed, CircuitBreakerError):
             self.breaker.call(ended)
 
+    def _decide(self, failed: bool, of: str) -> None:
+        if failed:
+            self.storage.add(of)
+            self.breaker.open()
+        else:
+            self.breaker.close()
 
-def seconds_left(brand: Brand) -> int:
-    """How long the brand's carrier is left alone. 0: make the call, and `note` how it ended."""
-    return _at(brand, _Guard.seconds_left)
+
+def seconds_left(brand: Brand, *, of: str = "", tries: bool = True) -> int:
+    """How long the brand's carrier is left alone. 0: make the call, and `note` how it ended.
+
+    `of` is whose account the call concerns, empty where it is nobody's. A call that does not try is not the
+    one that decides after half a minute: it goes through then, and takes nobody's turn.
+    """
+    return _at(brand, lambda guard: guard.seconds_left(of, tries))
 
 
-def note(brand: Brand, *, failed: bool) -> None:
+def note(brand: Brand, *, failed: bool, of: str = "") -> None:
     """Say how a call ended. One that began before the break and ends in it changes nothing."""
-    _at(brand, lambda guard: guard.note(failed))
+    _at(brand, lambda guard: guard.note(failed, of))
 
 
 def let_one_through(brand: Brand) -> None:
@@ -208,14 +188,14 @@ def _in_redis(url: str, pk: int, slug: str) -> _Guard:
     redis, name = _redis(url), f"portal-breaker:{pk}"
     return _Guard(
         slug,
-        _InRedis(redis, name),
+        InRedis(redis, name),
         lambda: bool(redis.set(f"{name}:probe", 1, nx=True, ex=_PROBE)),
     )
 
 
 @cache
 def _own(pk: int, slug: str) -> _Guard:
-    return _Guard(slug, CircuitMemoryStorage(STATE_CLOSED), _Turn().take)
+    return _Guard(slug, InMemory(), _Turn().take)
 
 
 def forget() -> None:

@@ -15,6 +15,7 @@ from portal.crypto import SecretUnreadable
 from portal.journal import CarrierCall, journal_write
 from portal.models import Brand
 from portal.voipline import (
+    METHODS,
     Answer,
     BreakerOpen,
     Carrier,
@@ -35,7 +36,7 @@ Value = str | Decimal | date | None
 
 @dataclass(frozen=True)
 class About:
-    """For the journal alone: the key of the user whom a call concerns, and the operation of a move."""
+    """For journal and breaker: the key of the user whom a call concerns, and the operation of a move."""
 
     customer: int | None = None
     operation: str = ""
@@ -59,7 +60,7 @@ class Call:
     def send(self) -> "Sent":
         """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
         asked, began = timezone.now(), time.monotonic()
-        if seconds := breaker.seconds_left(self.brand):
+        if seconds := breaker.seconds_left(self.brand, of=self._of, tries=not self._is_form):
             return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=seconds))
         outcome = self._outcome()
         return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
@@ -73,8 +74,28 @@ class Call:
         except UpstreamError as error:
             outcome = error
         if not isinstance(outcome, NotTried):
-            breaker.note(self.brand, failed=isinstance(outcome, _FAILURES))
+            self._note(outcome)
         return outcome
+
+    @property
+    def _of(self) -> str:
+        return str(self.about.customer or "")
+
+    @property
+    def _is_form(self) -> bool:
+        return "google_captcha" in METHODS[self.method].parameters
+
+    def _note(self, outcome: Answer | UpstreamError) -> None:
+        """Tell the breaker what this says of the carrier as a whole.
+
+        No visitor can keep a call from reaching the carrier. But what one types into a form may make it fail
+        or hang, and an answer to a form says nothing of the figures: else strangers could open the breaker
+        for everybody, and hide that the figures fail.
+        """
+        unreached = isinstance(outcome, Unreachable)
+        if unreached or not self._is_form:
+            of = "" if unreached else self._of
+            breaker.note(self.brand, failed=isinstance(outcome, _FAILURES), of=of)
 
     def spared(self, why: NotTried) -> "Sent":
         """What `send` would give, had it been made and ended like that."""

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as configured
 from django.utils import timezone
 
+from accounts.models import User
 from billing.figures import figures_read
 from billing.models import KeptStatement
 from billing.periods import Period
@@ -15,11 +16,23 @@ from portal import breaker, store, upstream
 from portal.diagnosis import diagnose
 from portal.journal import CarrierCall
 from portal.models import Brand
-from portal.voipline import BreakerOpen, NoAnswer, ServerError, Timeouts, UpstreamError
+from portal.upstream import About
+from portal.voipline import (
+    METHODS,
+    BreakerOpen,
+    Crowded,
+    NoAnswer,
+    Rejected,
+    ServerError,
+    Timeouts,
+    Unreachable,
+    UpstreamError,
+)
 from tests.conftest import AURORA
 from tests.journey import at_once, send, sign_up_form, words
 
 pytestmark = pytest.mark.django_db
+FORMS = ["register_customer", "confirm_email", "reset_password", "login_via_url"]
 JANUARY = Period(date(2020, 1, 1), date(2020, 1, 31))
 QUERY = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
 
@@ -30,6 +43,31 @@ def ask(brand: Brand) -> Any:
         return upstream.call(
             brand=brand, method="partner_balance", from_date=JANUARY.from_date, to_date=JANUARY.to_date
         )
+    except UpstreamError as error:
+        return error
+
+
+def ask_for(customer: User) -> Any:
+    """Ask for a customer's figures: the answer, or the error."""
+    try:
+        return upstream.call(
+            About(customer.pk),
+            brand=customer.brand,
+            method="customer_balance",
+            account_number=customer.account_number,
+            from_date=JANUARY.from_date,
+            to_date=JANUARY.to_date,
+        )
+    except UpstreamError as error:
+        return error
+
+
+def form(brand: Brand, method: str, token: str = "junk") -> Any:
+    """Send what a stranger, or for the hand-over a customer, has filled in: the answer, or the error."""
+    names = METHODS[method].parameters
+    values = {**dict.fromkeys(names, "x"), "google_captcha": token}
+    try:
+        return upstream.call(brand=brand, method=method, **values)
     except UpstreamError as error:
         return error
 
@@ -181,4 +219,82 @@ def test_a_hanging_carrier_counts_as_failing(aurora, simulator, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.1, total=0.15)
     simulator.fault("partner_balance", "hang")
     assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {NoAnswer}
+    assert isinstance(ask(aurora), BreakerOpen)
+
+
+@pytest.mark.parametrize("method", FORMS)
+@pytest.mark.parametrize("fault", ["status", "hang"])
+def test_nobody_closes_figures_for_others_by_forms(aurora, alice, simulator, settings, method, fault):
+    usual = settings.CARRIER_TIMEOUTS
+    if fault == "hang":
+        settings.CARRIER_TIMEOUTS = Timeouts(connect=3, read=0.1, total=3)
+    simulator.fault(method, fault, **({"status": 500} if fault == "status" else {}))
+    found = {type(form(aurora, method)) for _ in range(breaker.FAILURES + 1)}
+    assert found == {ServerError if fault == "status" else NoAnswer}
+    settings.CARRIER_TIMEOUTS = usual
+    assert not isinstance(ask_for(alice), UpstreamError)
+
+
+@pytest.mark.parametrize("method", FORMS)
+def test_a_form_that_is_answered_hides_no_failing_figures(aurora, simulator, method):
+    fail(aurora, simulator, breaker.FAILURES - 1)
+    assert isinstance(form(aurora, method), Rejected)
+    fail(aurora, simulator, 1)
+    assert isinstance(ask(aurora), BreakerOpen)
+
+
+def test_after_half_a_minute_forms_go_on_and_neither_end_the_break_nor_take_its_one_try(aurora, simulator):
+    fail(aurora, simulator)
+    assert isinstance(form(aurora, "reset_password"), BreakerOpen)
+    pass_break(aurora)
+    for _ in range(2):
+        assert isinstance(form(aurora, "reset_password"), Rejected)
+    assert breaker.open_since([aurora])
+    assert not isinstance(ask(aurora), UpstreamError)
+    assert not breaker.open_since([aurora])
+
+
+def test_a_carrier_that_no_form_reaches_is_left_alone_by_all(aurora, alice, simulator):
+    Brand.objects.filter(pk=aurora.pk).update(carrier_url="http://127.0.0.1:9/")
+    aurora.refresh_from_db()
+    found = {type(form(aurora, "reset_password")) for _ in range(breaker.FAILURES)}
+    assert found == {Unreachable}
+    assert isinstance(ask_for(alice), BreakerOpen)
+
+
+def test_calls_that_found_no_place_to_wait_say_nothing_of_the_carrier(aurora, simulator, monkeypatch):
+    def crowded(*_: Any, **__: Any) -> None:
+        raise Crowded("partner_balance", "too many names are being resolved", retry_after=5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upstream, "voipline_call", crowded)
+        assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {Crowded}
+    assert not isinstance(ask(aurora), UpstreamError)
+
+
+def test_one_customers_failures_close_the_figures_of_that_customer_alone(aurora, alice, bob, simulator):
+    simulator.fault("customer_balance", "status", status=500)
+    assert {type(ask_for(alice)) for _ in range(breaker.FAILURES)} == {ServerError}
+    assert isinstance(ask_for(alice), BreakerOpen)
+    simulator.post("faults/clear")
+    assert isinstance(form(aurora, "reset_password"), Rejected)
+    assert isinstance(ask_for(alice), BreakerOpen)
+    assert not isinstance(ask_for(bob), UpstreamError)  # An answer: the carrier is there.
+    assert not isinstance(ask_for(alice), UpstreamError)
+
+
+def test_a_failure_of_another_customer_after_those_of_one_closes_it_for_all(aurora, alice, bob, simulator):
+    simulator.fault("customer_balance", "status", status=500)
+    assert {type(ask_for(alice)) for _ in range(breaker.FAILURES)} == {ServerError}
+    assert isinstance(ask_for(bob), ServerError)
+    simulator.post("faults/clear")
+    for spared in (ask_for(bob), ask_for(alice), ask(aurora), form(aurora, "reset_password")):
+        assert isinstance(spared, BreakerOpen)
+        assert spared.retry_after > 25
+
+
+def test_failures_of_several_customers_count_together(aurora, alice, bob, simulator):
+    simulator.fault("customer_balance", "status", status=500)
+    for each in (alice, bob, alice, alice, alice):
+        assert isinstance(ask_for(each), ServerError)
     assert isinstance(ask(aurora), BreakerOpen)
