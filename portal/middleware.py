@@ -7,7 +7,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.core.cache import cache as shared_cache
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
@@ -15,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
-from portal import language, views
+from portal import language, store, views
 from portal import reference as references
 from portal.composed import Composed
 from portal.http import plain
@@ -51,14 +50,19 @@ def reference(get_response: Next) -> Next:
 
 
 def health(get_response: Next) -> Next:
-    """Answer /healthz (the process lives) and /readyz (it can serve) on any host, before anything else."""
+    """Answer /healthz (the process lives) and /readyz (it can serve) on any host, before anything else.
+
+    A node without the cache is ready, and says in its answer what does not work. All nodes share one Redis:
+    were they not ready without it, a load balancer would have none left to send visitors to, although each of
+    them still serves whatever is read. Without the database no node serves anything.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path_info == "/healthz":
             return plain("ok")
         if request.path_info == "/readyz":
             problem = _not_ready()
-            return plain(problem or "ready", 503 if problem else 200)
+            return plain(problem, 503) if problem else plain(_ready())
         return get_response(request)
 
     return middleware
@@ -69,7 +73,7 @@ _migrated_until = 0.0
 
 
 def _not_ready() -> str:
-    """What is missing, in a word; empty when all is there. The carrier is not asked: it is not ours."""
+    """What keeps it from serving, in a word; else empty. The carrier is not asked: it is not ours."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -77,11 +81,11 @@ def _not_ready() -> str:
             return "migrations are pending"
     except Error:
         return "database unreachable"
-    try:
-        shared_cache.set("readyz", 1, 10)
-    except Exception:  # Each cache backend has errors of its own.
-        return "cache unreachable"
     return ""
+
+
+def _ready() -> str:
+    return "ready" if store.answers() else "ready, but the cache does not answer"
 
 
 def _migrated() -> bool:

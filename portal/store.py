@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
+from django.core.cache import cache
 from redis import RedisError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,20 @@ def ask(question: Callable[[], Answer]) -> Answer:
         raise Unreachable from error
     _answered()
     return answer
+
+
+def answers() -> bool:
+    """Whether it takes something now; False at once while it is left alone."""
+    try:
+        ask(lambda: cache.set("readyz", 1, 10))
+    except Unreachable:
+        return False
+    return True
+
+
+def as_metric() -> dict[tuple[str, ...], float]:
+    """1 while it takes something, else 0."""
+    return {(): float(answers())}
 
 
 def _may_ask() -> bool:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import redis
+from django.core.cache import caches
 
 from accounts.models import User
 from billing.models import Move
-from portal import breaker, ratelimit, store, upstream
+from portal import breaker, metrics, ratelimit, store, upstream
 from portal.voipline import BreakerOpen, ServerError, UpstreamError
 from tests import moves
 from tests.conftest import ADMIN, AURORA
@@ -132,6 +133,45 @@ def test_no_address_stands_in_redis(own_redis, aurora, alice, simulator, browse)
         keys = list(kept.scan_iter())
         assert len(keys) >= 3
         assert "alice" not in str([(key, kept.dump(key)) for key in keys])
+
+
+@pytest.fixture
+def ready(own_redis: OwnRedis, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+    """Asks a node that has the same Redis for its cache whether it is ready."""
+    redis_cache = "django.core.cache.backends.redis.RedisCache"
+    options = settings.REDIS_OPTIONS
+    settings.CACHES = {"default": {"BACKEND": redis_cache, "LOCATION": own_redis.url, "OPTIONS": options}}
+    yield lambda: browse(AURORA).get("/readyz")
+    caches["default"]._cache.get_client().close()
+
+
+def test_without_redis_a_node_is_ready_for_reading_and_says_what_does_not_work(own_redis, ready, caplog):
+    assert (ready().status_code, ready().content) == (200, b"ready\n")
+    assert "portal_store_answers 1.0" in metrics.text()
+    own_redis.stop()
+    for _ in range(3):
+        answer = ready()
+        assert (answer.status_code, answer.content) == (200, b"ready, but the cache does not answer\n")
+    assert "portal_store_answers 0.0" in metrics.text()
+    assert [record.msg for record in caplog.records] == ["store unreachable"]
+    own_redis.start()
+    time.sleep(0.31)
+    assert ready().content == b"ready\n"
+
+
+def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, ready, monkeypatch):
+    monkeypatch.setattr(store, "_PAUSE", 60)
+    assert ready().content == b"ready\n"
+    own_redis.hold()
+    try:
+        spent = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert ready().status_code == 200
+            spent.append(time.monotonic() - began)
+    finally:
+        own_redis.go_on()
+    assert max(spent[1:]) < 0.5 < spent[0] < 3
 
 
 REFUSALS = pytest.mark.parametrize("how", ["full", "replica"])
