@@ -5,7 +5,22 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from django.http import HttpRequest
+
 from portal import reference
+
+_LOGGERS: dict[str, dict[str, Any]] = {
+    "django": {"handlers": [], "level": "INFO", "propagate": True},
+    # Our own line of each request tells of those that were refused.
+    "django.request": {"level": "ERROR", "filters": ["route"]},
+    "django.security.csrf": {"filters": ["route"]},
+    "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
+    # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
+    "urllib3": {"level": "ERROR"},
+    # These tell, line by line, which letters of a customer's name they put into a file.
+    "fontTools": {"level": "WARNING"},
+    "fpdf": {"level": "WARNING"},
+}
 
 
 def configuration(form: str) -> dict[str, Any]:
@@ -21,18 +36,11 @@ def configuration(form: str) -> dict[str, Any]:
         "filters": {
             "reference": {"()": "portal.logs.ReferenceFilter"},
             "gunicorn": {"()": "portal.logs.GunicornFilter"},
+            "route": {"()": "portal.logs.RouteFilter"},
         },
         "handlers": {"stderr": stderr},
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {
-            "django": {"handlers": [], "level": "INFO", "propagate": True},
-            "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
-            # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
-            "urllib3": {"level": "ERROR"},
-            # These tell, line by line, which letters of a customer's name they put into a file.
-            "fontTools": {"level": "WARNING"},
-            "fpdf": {"level": "WARNING"},
-        },
+        "loggers": _LOGGERS,
     }
 
 
@@ -65,11 +73,17 @@ def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
+def route_of(request: HttpRequest) -> str:
+    """The name of the address that was asked for, without what stood in it; `none` if it has none."""
+    match = request.resolver_match
+    return (match.view_name if match else "") or "none"
+
+
 class ReferenceFilter(logging.Filter):
     """The field `request_id`: the reference of the request a line belongs to, if it belongs to one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True: nothing is left out. Django logs an answer from 400 on when the request is over already."""
+        """True: nothing is left out. Django logs a failure when the request is over already."""
         found = reference.current.get() or getattr(getattr(record, "request", None), "reference", "")
         if found:
             record.request_id = found
@@ -84,6 +98,18 @@ class GunicornFilter(logging.Filter):
         for said in ("Invalid request", "Error handling request"):
             if str(record.msg).startswith(said):
                 record.msg, record.args = said, ()
+        return True
+
+
+class RouteFilter(logging.Filter):
+    """Django's lines about a request, by its route: a path may hold a link's secret, a reason an address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True: nothing is left out. The path is a line's last argument, the reason stands before it."""
+        request = getattr(record, "request", None)
+        if request is not None and isinstance(record.args, tuple):
+            told = [str(each).partition(" - ")[0] for each in record.args[:-1]]
+            record.args = (*told, route_of(request))
         return True
 
 

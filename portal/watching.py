@@ -11,6 +11,7 @@ from django.utils.crypto import constant_time_compare
 
 from portal import metrics
 from portal.http import plain
+from portal.logs import route_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,7 @@ def requests(get_response: Next) -> Next:
 
 
 def _note(request: HttpRequest, status: int, seconds: float) -> None:
-    match = request.resolver_match
-    route = (match.view_name if match else "") or "none"
+    route = route_of(request)
     method = request.method if request.method in _METHODS else "other"
     metrics.REQUESTS.labels(route, method, f"{status // 100}xx").inc()
     metrics.SECONDS.labels(route).observe(seconds)

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import requests
+from django.test import Client
 
 from portal.logs import JsonFormatter, TextFormatter
+from tests.conftest import AURORA
 from tests.served import served
 
 FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200"
@@ -133,3 +135,46 @@ def test_a_json_line_makes_no_encoder_of_its_own(monkeypatch):
     monkeypatch.setattr(json.JSONEncoder, "__init__", fail)
     line = JsonFormatter().format(record("é", when=timedelta(1)))
     assert line.endswith('"event": "é", "when": "1 day, 0:00:00"}')
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [TextFormatter().format(record) for record in caplog.records]
+
+
+@pytest.mark.django_db
+def test_django_writes_no_line_about_a_request_that_it_refuses_beside_ours(aurora, browse, caplog):
+    caplog.set_level("INFO")
+    client = browse(AURORA)
+    asked = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
+    assert [answer.status_code for answer in asked] == [404, 405, 404]
+    assert all(" INFO portal.watching request " in line for line in lines(caplog))
+    assert len(caplog.records) == len(asked)
+    assert "CANARY" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_the_path_of_a_request_that_fails_is_not_written(aurora, browse, caplog, monkeypatch):
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("portal.views.wanted_page", broken)
+    client = browse(AURORA)
+    client.raise_request_exception = False
+    assert client.get("/language/es/?CANARY").status_code == 500
+    (line,) = [line for line in lines(caplog) if " ERROR django.request " in line]
+    assert " ERROR django.request Internal Server Error: language status_code=500 " in line
+    assert "RuntimeError: a bug" in line
+    assert "/language/es/" not in line
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+def test_a_form_from_elsewhere_is_written_with_its_kind_and_not_with_its_address(aurora, caplog, header):
+    client = Client(enforce_csrf_checks=True, HTTP_HOST=AURORA)
+    elsewhere = {header: "https://elsewhere.test/?CANARY"}
+    client.cookies["__Host-csrf"] = "a" * 32
+    assert client.post("/sign-in/", {}, secure=True, headers=elsewhere).status_code == 403
+    (line,) = [line for line in lines(caplog) if "django.security.csrf" in line]
+    assert f"Forbidden ({header} checking failed): accounts:sign_in" in line
+    assert "CANARY" not in line
+    assert "elsewhere" not in line

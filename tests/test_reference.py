@@ -5,6 +5,7 @@ import logging
 import re
 
 import pytest
+from django.db import Error
 from django.test import Client
 
 from portal import ratelimit, reference, upstream
@@ -63,9 +64,17 @@ def test_every_answer_carries_a_new_reference_of_ours(aurora, host, path, status
     assert len({*given, "K7QF-2MPX"}) == 3
 
 
-def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(aurora, browse, lines):
-    given = [browse(AURORA).get("/nowhere/").headers["X-Request-ID"] for _ in range(2)]
-    assert [line["request_id"] for line in lines] == given
+def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
+    aurora, browse, lines, monkeypatch
+):
+    def gone(_: str) -> None:
+        raise Error
+
+    monkeypatch.setattr("portal.middleware._brand_of", gone)
+    given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
+    # Ours, and Django's when the answer is ready.
+    assert [line["logger"] for line in lines] == ["portal.middleware", "django.request"] * 2
+    assert [line["request_id"] for line in lines] == [given[0], given[0], given[1], given[1]]
     logging.getLogger("portal").warning("later")
     assert "request_id" not in lines[-1]
 
