@@ -7,8 +7,8 @@ import tempfile
 from typing import Any
 
 # Before anything imports the metrics: where the workers keep them (prometheus_client, multiprocess mode).
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portal-metrics-")
+# A folder of this node's own, whatever the environment says: on_exit removes it.
+_METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portal-metrics-")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from django.conf import settings
@@ -71,4 +71,4 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Nothing of the metrics stays."""
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    shutil.rmtree(_METRICS, ignore_errors=True)

@@ -124,3 +124,16 @@ def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
         assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
         assert told["request_id"]
     assert not list(tmp_path.glob("portal-metrics-*"))
+
+
+def test_a_folder_that_the_operator_names_is_left_as_it_is(tmp_path):
+    own, temporary = tmp_path / "own", tmp_path / "temporary"
+    own.mkdir()
+    temporary.mkdir()
+    (own / "db.sqlite3").write_text("precious")
+    names = {"PROMETHEUS_MULTIPROC_DIR": str(own), "TMPDIR": str(temporary)}
+    with served(tmp_path, WEB_CONCURRENCY="1", **names) as portal:
+        portal.get("/")
+        assert portal.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
+    assert [path.name for path in own.iterdir()] == ["db.sqlite3"]
+    assert not list(temporary.glob("portal-metrics-*"))
