@@ -1,6 +1,7 @@
 """Secrets in the database: encrypted with `ENCRYPTION_KEY`, or a reference to an environment variable."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -49,10 +50,15 @@ def fernet() -> MultiFernet:
 def is_newest(sealed: "Sealed") -> bool:
     """Whether the first key of `ENCRYPTION_KEY` opens it."""
     try:
-        _fernet(settings.ENCRYPTION_KEYS[0].strip()).decrypt(sealed.stored.encode())
+        _multi_fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(sealed.stored.encode())
     except InvalidToken:
         return False
     return True
+
+
+def renewed(sealed: "Sealed") -> "Sealed":
+    """The same secret under the first key of `ENCRYPTION_KEY`. Raises InvalidToken where no key opens it."""
+    return Sealed(fernet().rotate(sealed.stored.encode()).decode())
 
 
 def keyed_hash(purpose: str, *parts: object) -> str:
@@ -144,6 +150,15 @@ class SecretField(models.TextField):  # type: ignore[type-arg]
     def to_python(self, value: Any) -> Sealed:
         """Used by validation and fixtures: a stored text becomes a Sealed."""
         return value if isinstance(value, Sealed) else Sealed(value or "")
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """A row that was read before `reencrypt` and is saved after it must not bring the old key back."""
+        sealed = super().pre_save(model_instance, add)
+        if isinstance(sealed, Sealed) and not sealed.is_reference and not is_newest(sealed):
+            with contextlib.suppress(InvalidToken):  # Empty, or closed to us: as it is.
+                sealed = renewed(sealed)
+                setattr(model_instance, self.attname, sealed)
+        return sealed
 
     def get_prep_value(self, value: Any) -> str:
         """What goes into the column. Raises TypeError for anything but a Sealed."""

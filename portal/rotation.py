@@ -7,7 +7,7 @@ from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.db import models
 
-from portal.crypto import Sealed, SecretField, fernet, is_newest
+from portal.crypto import Sealed, SecretField, is_newest, renewed
 
 
 @dataclass
@@ -45,9 +45,9 @@ def _renew(column: "models.Field[object, object]", pk: int, sealed: Sealed, done
         done.fresh += 1
         return
     try:
-        renewed = Sealed(fernet().rotate(sealed.stored.encode()).decode())
+        fresh = renewed(sealed)
     except InvalidToken:
         done.unreadable.append(f"{column.model._meta.label} {pk}, {column.name}")
         return
     own = column.model._base_manager.filter(**{"pk": pk, column.attname: sealed})
-    done.renewed += own.update(**{column.attname: renewed})
+    done.renewed += own.update(**{column.attname: fresh})

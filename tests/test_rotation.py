@@ -1,6 +1,8 @@
 """A new ENCRYPTION_KEY: every stored secret comes under it, and the old one can go."""
 
 import io
+import itertools
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -8,7 +10,7 @@ from django.core.management import CommandError, call_command
 from portal.crypto import Sealed, is_newest, seal
 from portal.models import Brand
 from portal.rotation import secrets_reencrypt
-from tests.conftest import app_of
+from tests.conftest import ROOT, app_of
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "a passphrase for tests alone", "a new passphrase for tests"
@@ -56,3 +58,44 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(aurora, borealis, setti
     with pytest.raises(CommandError, match=rf"portal.Brand {borealis.pk}, carrier_key"):
         call_command("reencrypt", stdout=io.StringIO())
     assert is_newest(stored(aurora))
+
+
+def test_a_row_that_was_read_before_and_is_saved_after_does_not_bring_the_old_key_back(aurora, settings):
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    stale = Brand.objects.get(pk=aurora.pk)
+    secrets_reencrypt()
+    stale.name = "Aurora Telephone"
+    stale.save()
+    settings.ENCRYPTION_KEYS = [NEW]
+    assert stored(aurora).reveal() == stale.carrier_key.reveal() == "aurora-api-key"
+
+
+def test_a_secret_that_no_key_opens_hinders_no_saving(aurora, settings):
+    settings.ENCRYPTION_KEYS = ["a key that knows nothing"]
+    before = stored(aurora)
+    Brand.objects.get(pk=aurora.pk).save()
+    assert stored(aurora) == before
+
+
+def test_in_no_step_of_the_page_is_there_a_node_that_cannot_read(aurora, settings):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("## Change `ENCRYPTION_KEY`")[2].partition("\n## ")[0]
+    steps = re.findall(r"ENCRYPTION_KEY=[A-Z,]+|manage.py reencrypt", section)
+    now = settings.ENCRYPTION_KEYS = [OLD]
+    for step in steps:
+        if step == "manage.py reencrypt":
+            call_command("reencrypt", stdout=io.StringIO())
+            continue
+        then = [{"OLD": OLD, "NEW": NEW}[name] for name in step.partition("=")[2].split(",")]
+        # Node by node: some have restarted, some have not, and any of them may write.
+        for writes, reads in itertools.product((now, then), repeat=2):
+            settings.ENCRYPTION_KEYS = writes
+            Brand.objects.filter(pk=aurora.pk).update(recaptcha_secret_key=seal("a secret"))
+            settings.ENCRYPTION_KEYS = reads
+            brand = Brand.objects.get(pk=aurora.pk)
+            assert (brand.recaptcha_secret_key.reveal(), brand.carrier_key.reveal()) == (
+                "a secret",
+                "aurora-api-key",
+            )
+        now = then
+    assert now == [NEW]

@@ -8,7 +8,7 @@ from portal.rotation import secrets_reencrypt
 
 
 class Command(BaseCommand):
-    """Run it after a new key was put in front of ENCRYPTION_KEY; then the old one can be taken out."""
+    """Run it when the new key is in front of ENCRYPTION_KEY on every node; then the old one can go."""
 
     help = "Encrypts every stored secret with the first key of ENCRYPTION_KEY; safe while the portal serves."
 
