@@ -6,6 +6,7 @@ code in it worthless.
 """
 
 import smtplib
+import socket
 import time
 from typing import Any
 
@@ -26,13 +27,28 @@ class _InTime(smtplib.SMTP):
         self._replies = self._sent_after = 0
         super().__init__(*args, **kwargs)
 
-    def _hurry(self) -> None:
+    def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             self.close()
             raise smtplib.SMTPServerDisconnected("the mail server took too long")
+        return min(left, self.timeout)
+
+    def _hurry(self) -> None:
+        left = self._left()
         if self.sock:
-            self.sock.settimeout(min(left, self.timeout))
+            self.sock.settimeout(left)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # smtplib would give each address of the name the whole time.
+        failed = OSError("the name has no address")
+        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            left = self._left()
+            try:
+                return socket.create_connection((str(address[0]), address[1]), left)
+            except OSError as error:
+                failed = error
+        raise failed
 
     def getreply(self) -> tuple[int, bytes]:
         self._hurry()
@@ -58,6 +74,11 @@ class _InTime(smtplib.SMTP):
 
 class _InTimeOverTLS(_InTime, smtplib.SMTP_SSL):
     """The same over TLS from the first byte."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = super()._get_socket(host, port, timeout)
+        plain.settimeout(self._left())
+        return self.context.wrap_socket(plain, server_hostname=host)
 
 
 class EmailBackend(smtp.EmailBackend):

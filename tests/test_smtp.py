@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,61 @@ def test_known_and_unknown_addresses_are_told_the_same_by_a_slow_server(server, 
         return words(client.get("/sign-in/code/")).replace(email, "")
 
     assert told("alice@example.com") == told("nobody@example.com")
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where nobody takes up connections: its queue is full."""
+    with contextlib.ExitStack() as held:
+        full = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+def many_addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """Makes mail.example a name with several addresses, here told apart by their ports."""
+    resolve = socket.getaddrinfo
+    found = [resolve("127.0.0.1", port, type=socket.SOCK_STREAM)[0] for port in ports]
+
+    def resolved(host: str, *args: Any, **options: Any) -> Any:
+        return found if host == "mail.example" else resolve(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_name_with_many_silent_addresses_is_given_up_in_time(
+    silent, aurora, settings, monkeypatch, over_tls
+):
+    many_addresses(monkeypatch, *[silent] * 5)
+    monkeypatch.setattr(smtp, "TOTAL", 1)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.smtp.EmailBackend", "mail.example"
+    settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = 0.6, over_tls
+    began = time.monotonic()
+    with pytest.raises(MailNotSent):
+        mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert time.monotonic() - began < 1.5
+
+
+def test_the_next_address_of_a_name_takes_the_mail_where_one_is_silent(
+    server, silent, aurora, settings, monkeypatch
+):
+    many_addresses(monkeypatch, silent, server.port)
+    settings.EMAIL_HOST = "mail.example"
+    assert mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert len(server.mails) == 1
+
+
+def test_a_server_that_never_finishes_its_tls_is_given_up_in_time(silent, aurora, settings, monkeypatch):
+    monkeypatch.setattr(smtp, "TOTAL", 1)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.smtp.EmailBackend", "mail.example"
+    settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = 0.8, True
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        many_addresses(monkeypatch, silent, mute.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises(MailNotSent):
+            mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert time.monotonic() - began < 1.5
