@@ -341,6 +341,25 @@ def test_a_static_file_that_one_node_does_not_know_comes_from_the_other(tmp_path
     assert pages == {200, 404}
 
 
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/readyz", "//metrics", "/%6detrics", "/x/../readyz", "/readyz?x"]
+)
+def test_what_is_for_the_inside_is_not_reached_from_outside(tmp_path, lead_here, host, path):
+    node = Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    with nginx(tmp_path / "nginx", node.port) as front:
+        with raw(front, host) as tls:
+            tls.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            status = tls.recv(12)
+        lead_here(front)
+        visitor = Visitor(front, "127.0.1.17", host)
+        with visitor.session:
+            assert visitor.open("/healthz").status_code == 200
+    node.stop()
+    assert status == b"HTTP/1.1 404"
+    assert [line.split()[1] for line in node.seen] == ["/healthz"]
+
+
 def test_static_files_come_compressed_and_for_ever_through_nginx(visitor):
     alice = visitor("127.0.1.9")
     sheet = re.search(r'href="(/static/css/portal\.[0-9a-f]+\.css)"', alice.open("/sign-in/").text)
