@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -19,8 +20,8 @@ HOW_TO_GET_IT = "redis-server is missing: `apt-get install redis-server`."
 class OwnRedis:
     """A Redis of the test's own, to be stopped, held up and started again."""
 
-    def __init__(self) -> None:
-        self.program, self.port = shutil.which("redis-server"), _free_port()
+    def __init__(self, *config: Path) -> None:
+        self.program, self.port, self.config = shutil.which("redis-server"), _free_port(), config
         if not self.program:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -28,7 +29,17 @@ class OwnRedis:
 
     def start(self) -> None:
         """Start it, empty, and wait until it listens."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options = [
+            *map(str, self.config),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self.process = subprocess.Popen([str(self.program), *options], stdout=subprocess.DEVNULL)
         until = time.monotonic() + 10
         while time.monotonic() < until:
