@@ -23,7 +23,7 @@ from accounts.admin_import import ImportMixin
 from accounts.admin_tools import CustomerToolsMixin
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
-from accounts.models import User
+from accounts.models import User, with_email
 from portal.admin_lists import BoundedListMixin
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
@@ -105,7 +105,7 @@ class PersonAdmin(
         """Whoever writes an address or a number whole means that one, and it is found by an index."""
         term = search_term.strip()
         numbers = Q(account_number=term) | Q(refused_account_number=term)
-        address = Q(email__lower=term.lower())  # Unique among customers and among staff, by an index each.
+        address = with_email(term)  # Unique among customers and among staff, by an index each.
         whole = queryset.filter(numbers | address & Q(brand=None) | address & Q(brand__isnull=False))
         if term and whole.exists():
             return whole, False

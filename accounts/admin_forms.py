@@ -4,10 +4,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.credit import at_most_zero
-from accounts.models import User
+from accounts.models import User, with_email
+from portal.net import normal_email
 from portal.voipline import is_account_number
 
 
@@ -23,18 +26,24 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         exclude = ("username", "password")  # noqa: DJ006 - the admin's fieldsets name the fields.
 
+    def clean_email(self) -> str:
+        """In its normal form."""
+        if email := normal_email(self.cleaned_data["email"]):
+            return email
+        raise ValidationError(EmailValidator.message, code="invalid")
+
     def clean(self) -> dict[str, Any]:
-        """Look for others of the same brand (or none) with the same address, in whatever case."""
+        """Look for others of the same brand (or none) with the same address, in whatever spelling."""
         cleaned = super().clean() or self.cleaned_data
-        if self._taken(email__lower=cleaned.get("email", "").lower()):
+        if (email := cleaned.get("email")) and self._taken(with_email(email)):
             self.add_error("email", _("This address belongs to somebody else already."))
         return cleaned
 
-    def _taken(self, **same: str) -> bool:
-        if not all(same.values()) or "brand" in self.errors:
+    def _taken(self, same: Q) -> bool:
+        if "brand" in self.errors:
             return False
         brand = self.cleaned_data.get("brand") or self.instance.brand
-        return User.objects.exclude(pk=self.instance.pk).filter(brand=brand, **same).exists()
+        return User.objects.exclude(pk=self.instance.pk).filter(same, brand=brand).exists()
 
 
 class CustomerForm(PersonForm):
@@ -56,7 +65,7 @@ class CustomerForm(PersonForm):
     def clean(self) -> dict[str, Any]:
         """An account number belongs to one customer of a brand."""
         cleaned = super().clean()
-        if self._taken(account_number=cleaned.get("account_number", "")):
+        if (number := cleaned.get("account_number")) and self._taken(Q(account_number=number)):
             self.add_error("account_number", _("Another customer of this brand has this account number."))
         return cleaned
 

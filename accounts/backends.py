@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import User, with_email
 from portal.composed import Composed
 
 _BY_KEY = Composed(lambda: User.objects.filter(pk=0))
@@ -20,7 +20,7 @@ class StaffBackend(ModelBackend):
         """The person, or None; an unknown address costs the same time as a wrong password."""
         if not username or password is None:
             return None
-        user = User.objects.filter(brand=None, email__lower=username.lower()).first()
+        user = User.objects.filter(with_email(username), brand=None).first()
         if user is None:
             User().set_password(password)
             return None

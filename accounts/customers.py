@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import User, with_email
 from portal.models import Brand
 from portal.voipline import is_account_number
 
@@ -25,8 +25,8 @@ class SignUpDetails(TypedDict):
 
 
 def customer_find(*, brand: Brand, email: str) -> User | None:
-    """The brand's active customer with this address, in whatever case it is written."""
-    return User.objects.filter(brand=brand, email__lower=email.lower(), is_active=True).first()
+    """The brand's active customer with this address, however it is written."""
+    return User.objects.filter(with_email(email), brand=brand, is_active=True).first()
 
 
 def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
@@ -34,7 +34,7 @@ def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str |
 
     A row that never signed in and that staff did not fill takes the newer data; any other stays as it is.
     """
-    user = User.objects.filter(brand=brand, email__lower=details["email"].lower()).first()
+    user = User.objects.filter(with_email(details["email"]), brand=brand).first()
     if user is None:
         user = _create(brand, details)
     else:
@@ -52,7 +52,7 @@ def _create(brand: Brand, details: SignUpDetails) -> User:
         with transaction.atomic():
             user.save()
     except IntegrityError:  # Another request was first with this address.
-        return User.objects.get(brand=brand, email__lower=details["email"].lower())
+        return User.objects.get(with_email(details["email"]), brand=brand)
     return user
 
 

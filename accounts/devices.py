@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from django.core import signing
 from django.utils.crypto import constant_time_compare
 
-from accounts.models import User
+from accounts.models import User, with_email
 from portal.crypto import keyed_hash
 from portal.models import Brand
+from portal.net import email_key
 
 LIFETIME = 365 * 24 * 3600  # Seconds.
 _MOST = 5  # Addresses in one browser; the one that signed in longest ago goes first.
@@ -44,7 +45,7 @@ def device_find(*, brand: Brand | None, email: str, cookie: str) -> str:
     name, mark = next(((name, mark) for at, name, mark in _entries(cookie) if at == address), ("", ""))
     if not name:
         return ""
-    user = User.objects.filter(brand=brand, email__lower=email.lower(), is_active=True).first()
+    user = User.objects.filter(with_email(email), brand=brand, is_active=True).first()
     return name if user and constant_time_compare(mark, _mark(name, user)) else ""
 
 
@@ -64,7 +65,7 @@ def _entries(cookie: str) -> list[Entry]:
 
 
 def _address(brand: int | None, email: str) -> str:
-    return keyed_hash("device", brand or "admin", email.casefold())[:32]
+    return keyed_hash("device", brand or "admin", email_key(email))[:32]
 
 
 def _mark(name: str, user: User) -> str:

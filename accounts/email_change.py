@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.codes import code_redeem, code_store
 from accounts.customers import account_number_set_aside
-from accounts.models import SignInCode, User
+from accounts.models import SignInCode, User, with_email
 from accounts.signins import sign_ins_end
 from portal import mail, ratelimit
 from portal.models import Brand
@@ -47,7 +47,7 @@ def email_change_request(
 
 
 def _taken(user: User, email: str) -> bool:
-    same = User.objects.filter(brand=user.brand_id, email__lower=email.lower())
+    same = User.objects.filter(with_email(email), brand=user.brand_id)
     return same.exclude(pk=user.pk).exists()
 
 

@@ -14,6 +14,7 @@ from accounts.models import SignInCode
 from portal import validators
 from portal.captcha import CaptchaField
 from portal.models import Brand
+from portal.net import normal_email
 
 
 def _phone(value: str) -> None:
@@ -48,14 +49,11 @@ class EmailField(forms.EmailField):
         super().__init__(**{**defaults, **options})
 
     def clean(self, value: Any) -> Any:
-        """Refuse also what no mail reaches: other than ASCII before the @, no public domain behind it."""
-        email = super().clean(value)
-        local, _at, domain = email.rpartition("@")
-        try:
-            reachable = local.isascii() and "." in domain and domain.encode("idna")
-        except UnicodeError:
-            reachable = False
-        if email and (not reachable or domain.startswith("[")):
+        """In its normal form. What no mail reaches is refused, and what has no public domain behind the @."""
+        typed = super().clean(value)
+        email = normal_email(typed)
+        domain = email.rpartition("@")[2]
+        if typed and ("." not in domain or domain.startswith("[")):
             raise ValidationError(EmailValidator.message, code="invalid")
         return email
 

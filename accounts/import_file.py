@@ -13,6 +13,7 @@ from django.core.validators import validate_email
 from accounts.credit import amount_of
 from accounts.models import ACCOUNT_TYPES, User
 from portal.cells import plain
+from portal.net import normal_email
 from portal.voipline import is_account_number
 from portal.voipline.words import Words
 
@@ -148,6 +149,8 @@ def _taken(header: list[str], cells: list[str]) -> dict[str, str]:
     found = {name: plain(cell.strip()) for name, cell in zip(header, cells, strict=True)}
     if "account_type" in found:
         found["account_type"] = found["account_type"].lower()
+    if "email" in found:
+        found["email"] = normal_email(found["email"]) or found["email"]
     return {name: cell for name, cell in found.items() if name not in UNREAD}
 
 
@@ -208,7 +211,7 @@ def _is_email(text: str) -> bool:
         validate_email(text)
     except ValidationError:
         return False
-    return True
+    return bool(normal_email(text))
 
 
 def _twins(rows: list[Row]) -> Iterator[BadRow]:

@@ -17,6 +17,7 @@ from accounts.import_file import REQUIRED as REQUIRED
 from accounts.import_file import ImportRefused as ImportRefused
 from accounts.models import User
 from portal.models import Brand
+from portal.net import email_key
 from portal.voipline.words import Words
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class _Plan:
     def __init__(self, brand: Brand, known: Iterable[User]) -> None:
         self.brand = brand
         customers = list(known)
-        self.by_email = {user.email.lower(): user for user in customers}
+        self.by_email = {email_key(user.email): user for user in customers}
         self.by_number = {user.account_number: user for user in customers if user.account_number}
         self.new: list[User] = []
         self.changed: list[User] = []

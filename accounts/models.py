@@ -17,6 +17,7 @@ from accounts.staff_models import StaffEvent as StaffEvent
 from accounts.staff_models import TotpDevice as TotpDevice
 from portal.amounts import AmountField
 from portal.models import Brand
+from portal.net import email_spellings
 
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
 
@@ -24,6 +25,11 @@ models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of
 # How the carrier bills an account; empty where nobody has told us.
 PREPAID, POSTPAID = "prepaid", "postpaid"
 ACCOUNT_TYPES = [(PREPAID, _("prepaid")), (POSTPAID, _("postpaid"))]
+
+
+def with_email(email: str) -> models.Q:
+    """Whoever has this address, in whatever case and spelling of its domain: of those that a row may hold."""
+    return models.Q(email__lower__in=email_spellings(email))
 
 
 def _opaque() -> str:

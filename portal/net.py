@@ -1,17 +1,61 @@
-"""Hosts, addresses and networks, as plain functions."""
+"""Hosts, e-mail addresses, client addresses and networks, as plain functions."""
 
 import ipaddress
 import re
+import unicodedata
 
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
 )
+_LONGEST_EMAIL = 254
 
 
 def normal_host(value: str) -> str:
     """A Host header as we store hosts: lower case, no port, no dot at its end; empty if malformed."""
     host = re.sub(r":[0-9]{1,5}\Z", "", value.strip().lower()).removesuffix(".")
     return host if _HOST.match(host) else ""
+
+
+def normal_email(email: str) -> str:
+    """An address as mail servers get it: no quotes, the domain in ASCII and lower case; else empty.
+
+    Empty also where that form would be another domain than the one that is read: `straße.de` is mailed as
+    `strasse.de` (IDNA 2003, as Python and Django have it), and what cannot be seen is left out on the way.
+    """
+    local, _at, domain = email.rpartition("@")
+    wire = _wire(domain)
+    good = local and wire and local.isascii() and '"' not in local
+    return f"{local}@{wire}" if good and len(f"{local}@{wire}") <= _LONGEST_EMAIL else ""
+
+
+def _wire(domain: str) -> str:
+    if domain.isascii():
+        return domain.lower()
+    wide = unicodedata.normalize("NFKC", domain).lower().replace("\u3002", ".")
+    try:
+        wire = domain.encode("idna").decode().lower()
+        return wire if _read(wire) == wide else ""
+    except UnicodeError:
+        return ""
+
+
+def _read(wire: str) -> str:
+    return wire.encode().decode("idna")
+
+
+def email_key(email: str) -> str:
+    """What all spellings of one mailbox have in common; other texts are told apart by letters alone."""
+    return (normal_email(email) or email).casefold()
+
+
+def email_spellings(email: str) -> tuple[str, ...]:
+    """How rows may hold an address, in lower case; those from before have letters in the domain."""
+    local, at, domain = (normal_email(email) or email).lower().rpartition("@")
+    try:
+        read = _read(domain)
+    except UnicodeError:
+        read = domain
+    return tuple(sorted({local + at + domain, local + at + read}))
 
 
 def is_loopback(host: str) -> bool:

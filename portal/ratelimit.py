@@ -21,6 +21,7 @@ from limits.strategies import MovingWindowRateLimiter
 from portal import metrics, store
 from portal.crypto import keyed_hash
 from portal.models import Attempt, Brand
+from portal.net import email_key
 
 logger = logging.getLogger(__name__)
 _LOCK = Lock()
@@ -101,7 +102,7 @@ def count(*, brand: Brand | None, action: str, email: str, network: str, device:
     The row is written first and counted after, outside any transaction: of many at the same moment each
     sees those before it, so no more than the limit get through.
     """
-    whose = (email.casefold(), device) if device else (email.casefold(),)
+    whose = (email_key(email), device) if device else (email_key(email),)
     address = keyed_hash("attempt", brand.pk if brand else "admin", *whose)
     network = "device" if device else network
     prune()

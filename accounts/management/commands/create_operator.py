@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import User, with_email
+from portal.net import normal_email
 
 
 class Command(BaseCommand):
@@ -49,12 +50,12 @@ class Command(BaseCommand):
 
 
 def _person(email: str, is_operator: bool) -> User:
-    user = User(email=email, is_staff=True, is_superuser=is_operator)
+    user = User(email=normal_email(email), is_staff=True, is_superuser=is_operator)
     try:
         user.clean_fields(exclude={"password"})
     except ValidationError as error:
         raise CommandError(f"{email or 'nothing'} is not an e-mail address.") from error
-    if User.objects.filter(brand=None, email__lower=email.lower()).exists():
+    if User.objects.filter(with_email(email), brand=None).exists():
         raise CommandError(f"{email} has a place in the admin already.")
     return user
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import authenticator, staff
-from accounts.models import User
+from accounts.models import User, with_email
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Reset, and tell the person by mail; that the mail cannot be sent changes nothing."""
         email = options["email"].strip()
-        person = User.objects.filter(brand=None, email__lower=email.lower()).first()
+        person = User.objects.filter(with_email(email), brand=None).first()
         if person is None:
             raise CommandError(f"nobody of the admin has the address {email or 'given'}.")
         authenticator.authenticator_reset(user=person, by=None)

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
+from accounts.models import User, with_email
 from billing.models import Move
 from billing.move_forms import MoveForm
 from billing.moves import MoveRefused, Preview, move_preview, move_request
@@ -115,9 +115,7 @@ def _customer(brand: Brand, number: str) -> User:
 
 
 def _person(email: str) -> User:
-    person = User.objects.filter(
-        brand=None, email__lower=email.lower(), is_active=True, is_staff=True
-    ).first()
+    person = User.objects.filter(with_email(email), brand=None, is_active=True, is_staff=True).first()
     if person is None:
         raise CommandError(f"nobody with the address {email} works in the admin.")
     return person
