@@ -38,6 +38,7 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
 def code_check(*, user: User, code: str, network: str) -> TotpDevice:
     """The person's app, if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
 
+    `network` is what limits count the browser as (`views.staff_pages.counted`).
     Each try is counted before the code is compared; one that was right, or was so before, is taken back.
     """
     tries = _tries(user, network)

@@ -51,16 +51,16 @@ COUNTED = {
     # Only whoever knows the password gets here. Three codes are good at a time, so 30 tries a day find one
     # with a chance of 0.009 %.
     "staff_code": (Limit(5, 15 * 60), Limit(30, 24 * 3600)),
-    "staff_code_from": (Limit(10, 15 * 60),),  # Per client network, whoever it says it is.
+    "staff_code_from": (Limit(10, 15 * 60),),  # Per client network or known browser, whoever it says it is.
 }
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
 # Per scope, the narrowest first: whoever is refused by an own limit uses up nothing of those shared with
-# others. `network` is the client's, `account` a customer, a partner account or an operator; `all` is the
-# whole installation. A wide limit must be out of reach of one network or account, also of a handful, and
-# still less than what a carrier minds: that of a brand is ten to twenty times a narrow one, that of all is
-# what three brands may use.
+# others. `network` is the client's or, for a sign-in, a known browser; `account` a customer, a partner
+# account or an operator; `all` is the whole installation. A wide limit must be out of reach of one network or
+# account, also of a handful, and still less than what a carrier minds: that of a brand is ten to twenty times
+# a narrow one, that of all is what three brands may use.
 KEPT: dict[str, dict[str, str]] = {
     "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
     # Those of them that are about to reach the carrier. An account is opened a few times a day, by a person.

@@ -6,6 +6,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
+from accounts.models import User
 from portal import ratelimit
 from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA, BOREALIS, app_code, app_of
@@ -202,6 +203,50 @@ def test_guesses_from_everywhere_do_not_lock_staff_out_of_a_browser_they_used(
     hers.post("/admin/logout/")
     assert type_password(browse(ADMIN), operator.email).status_code == 429
     assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+
+
+def known_to_staff(browse: Any, email: str) -> Client:
+    """A browser in which somebody signed in to the admin, and out again."""
+    client: Client = browse(ADMIN)
+    assert staff_sign_in(client, email)["Location"] == "/admin/"
+    client.post("/admin/logout/")
+    return client
+
+
+def test_a_stranger_in_the_same_network_does_not_lock_staff_out(operator, browse):
+    app_of(operator)
+    hers = known_to_staff(browse, operator.email)
+    guesses = [type_password(browse(ADMIN), f"x{nth}@example.com", "wrong").status_code for nth in range(21)]
+    assert guesses[-1] == 429
+    assert type_password(browse(ADMIN), operator.email).status_code == 429
+    assert staff_sign_in(hers, f" {operator.email.upper()}")["Location"] == "/admin/"
+    assert hers.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+
+
+def test_wrong_codes_from_the_same_network_do_not_either(aurora, operator, browse):
+    app_of(operator)
+    hers = known_to_staff(browse, operator.email)
+    for nth in range(2):
+        other = User.objects.create_user(f"x{nth}", f"x{nth}@example.com", PASSWORD, is_staff=True)
+        other.brands.add(aurora)
+        app_of(other)
+        client = browse(ADMIN)
+        type_password(client, other.email)
+        assert [type_code(client, wrong_code()).status_code for _ in range(5)] == [200] * 5
+    ratelimit.forget()  # Of the two limits per network, the one of codes is left.
+    stranger = browse(ADMIN)
+    type_password(stranger, operator.email)
+    assert type_code(stranger, app_code()).status_code == 429
+    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+
+
+def test_a_browser_of_staff_has_the_same_limits(operator, browse):
+    app_of(operator)
+    hers = known_to_staff(browse, operator.email)
+    ratelimit.forget()
+    answers = [type_password(hers, operator.email).status_code for _ in range(21)]
+    assert answers == [302] * 20 + [429]
+    assert type_password(browse(ADMIN), operator.email).status_code == 302
 
 
 def test_a_password_alone_does_not_make_a_browser_of_staff_known(operator, browse):

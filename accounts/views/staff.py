@@ -27,6 +27,8 @@ from accounts.staff_forms import CodeForm, EnrolForm, PasswordForm, ProofForm
 from accounts.views.devices import device_keep, device_of
 from accounts.views.staff_pages import (
     code_refusal,
+    counted,
+    first_step,
     limited,
     network_of,
     person_of,
@@ -96,10 +98,6 @@ def _half_opened(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     return redirect("staff_code" if authenticator.device_of(user=user) else "staff_enrol")
 
 
-def _first_step(request: HttpRequest) -> User | None:
-    return staff.half_open_read(request.session.get("staff_step", {}))
-
-
 def _begin_again(request: HttpRequest) -> HttpResponse:
     query = {"next": staff_session.page_inside(request, request.session.get("staff_next", ""))}
     if "staff_step" in request.session:
@@ -114,7 +112,7 @@ def _begin_again(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """/admin/login/code/, the second step; `?with=recovery` asks for a recovery code."""
-    user = _first_step(request)
+    user = first_step(request)
     if user is None:
         return _begin_again(request)
     if authenticator.device_of(user=user) is None:
@@ -131,7 +129,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
 
 
 def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
-    device = staff.code_check(user=user, code=code, network=network_of(request))
+    device = staff.code_check(user=user, code=code, network=counted(request, user.email))
     wanted = staff_session.page_inside(request, request.session.get("staff_next", ""))
     session_begin(request, user, device)
     if len(code) == authenticator.RECOVERY_LETTERS:
@@ -150,7 +148,7 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
 @sensitive_post_parameters()
 def enrol(request: HttpRequest) -> HttpResponse:
     """/admin/login/enrol/: whoever has no app yet sets one up, and is signed in by its first code."""
-    user = _first_step(request)
+    user = first_step(request)
     if user is None:
         return _begin_again(request)
     if authenticator.device_of(user=user):
@@ -197,16 +195,16 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
 
 
 def _proved(request: HttpRequest, data: dict[str, str]) -> bool:
-    user, network = person_of(request), network_of(request)
+    user = person_of(request)
     known = staff.password_check(
         email=user.email,
         password=data["password"],
-        network=network,
+        network=network_of(request),
         device=device_of(request, user.email),
     )
     if known is None or known.pk != user.pk:
         return False
-    staff.code_check(user=user, code=data["code"], network=network)
+    staff.code_check(user=user, code=data["code"], network=counted(request, user.email))
     request.session.cycle_key()
     staff_session.prove(request.session)
     return True

@@ -13,8 +13,9 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django_otp import login as otp_login
 
-from accounts import authenticator
+from accounts import authenticator, staff
 from accounts.models import TotpDevice, User
+from accounts.views.devices import counted_as, device_of
 from portal import ratelimit, staff_session
 from portal.admin_site import site
 from portal.crypto import SecretUnreadable
@@ -31,18 +32,34 @@ def staff_page(
 
 
 def limited(view: View) -> View:
-    """So many forms per client network, whatever is typed into them; a view may raise Limited too."""
+    """So many forms, whatever is typed into them, as `counted` says; a view may raise Limited too."""
 
     @wraps(view)
     def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             if request.method == HTTPMethod.POST:
-                ratelimit.hit(action="admin_sign_in", network=network_of(request))
+                ratelimit.hit(action="admin_sign_in", network=counted(request, _claimed(request)))
             return view(request, *args, **kwargs)
         except ratelimit.Limited as error:
             return _too_many(request, error)
 
     return gate
+
+
+def counted(request: HttpRequest, email: str) -> str:
+    """As what a limit per client network counts a form of this person: a browser of theirs by itself."""
+    return counted_as(request, device_of(request, email))
+
+
+def _claimed(request: HttpRequest) -> str:
+    """The address of whoever sends a form: as typed, else of the first step or the sign-in."""
+    person = request.user if isinstance(request.user, User) else first_step(request)
+    return request.POST.get("username", "").strip() or (person.email if person else "")
+
+
+def first_step(request: HttpRequest) -> User | None:
+    """Who has typed the password in this session, and no code yet."""
+    return staff.half_open_read(request.session.get("staff_step", {}))
 
 
 def _too_many(request: HttpRequest, error: ratelimit.Limited) -> HttpResponse:
