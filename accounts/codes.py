@@ -58,8 +58,20 @@ def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple
 
 
 def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
+    """Count one for the address, then one mail to anybody; neither, where there is no room for both.
+
+    A browser that has signed in with the address before is no part of what strangers share.
+    """
     network, device = visitor.network, visitor.device
-    return ratelimit.count(brand=brand, action="sign_in_code", email=email, network=network, device=device)
+    action = "sign_in_code"
+    attempt = ratelimit.count(brand=brand, action=action, email=email, network=network, device=device)
+    try:
+        if not device:
+            ratelimit.hit(action="sign_in_mail", brand=brand)
+    except ratelimit.Limited:
+        attempt.delete()
+        raise
+    return attempt
 
 
 def code_store(

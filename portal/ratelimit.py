@@ -66,6 +66,8 @@ KEPT: dict[str, dict[str, str]] = {
     # Those of them that are about to reach the carrier. An account is opened a few times a day, by a person.
     "carrier_form": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
     "sign_in_post": {"network": "60/hour"},  # Each mails somebody.
+    # Those of them that do, but for known browsers: strangers cannot spoil the good name of the sender.
+    "sign_in_mail": {"brand": "600/hour", "all": "2000/hour"},
     "code_post": {"network": "30/minute"},
     # Whatever is typed; what was wrong is counted apart, see above.
     "admin_sign_in": {"network": "20/5minute"},

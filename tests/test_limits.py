@@ -10,8 +10,8 @@ from django.db.models import F
 from accounts.models import SignInCode
 from portal import ratelimit
 from portal.models import Attempt
-from tests.conftest import AURORA, BOREALIS
-from tests.journey import DETAILS, at_once, send, sign_up_form, value_of, words
+from tests.conftest import AURORA, BOREALIS, ROOT
+from tests.journey import DETAILS, at_once, carrier_code, send, sign_in, sign_up_form, value_of, words
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
@@ -175,6 +175,47 @@ def test_from_however_many_networks_a_brand_and_all_together_reach_the_carrier_s
     assert [reset(browse, nth, BOREALIS) for nth in range(3)] == [200, 200, 429]
     assert len(simulator.calls()) == 5
     assert not Attempt.objects.exists()
+
+
+def test_from_however_many_networks_a_brand_and_all_together_mail_so_many_codes(
+    aurora, borealis, alice, browse, monkeypatch
+):
+    hers = browse(AURORA)
+    sign_in(hers, ALICE)
+    hers.post("/sign-out/")
+    ratelimit.forget()
+    monkeypatch.setitem(ratelimit.KEPT, "sign_in_mail", {"brand": "3/hour", "all": "5/hour"})
+    assert [ask(browse, 1).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
+    assert ask(browse, 2).status_code == 429
+    assert [ask(browse, nth, f"nth{nth}@example.com", BOREALIS).status_code for nth in range(3, 6)] == [
+        *(302, 302, 429)
+    ]
+    assert len(mail.outbox) == Attempt.objects.count() == 1 + 5
+    assert send(hers, "/sign-in/", {"email": ALICE}).status_code == 302  # This browser has signed in before.
+    assert "Please wait 60 minutes" in words(ask(browse, 7))
+
+
+def test_an_address_that_may_get_no_more_codes_uses_up_none_of_the_brands(aurora, browse, monkeypatch):
+    monkeypatch.setitem(ratelimit.KEPT, "sign_in_mail", {"brand": "4/hour"})
+    assert [ask(browse, 1).status_code for _ in range(9)] == [302] * 3 + [429] * 6
+    assert ask(browse, 2).status_code == 302
+
+
+def test_a_code_after_a_confirmation_counts_among_the_brands(aurora, alice, simulator, browse, monkeypatch):
+    monkeypatch.setitem(ratelimit.KEPT, "sign_in_mail", {"brand": "1/hour"})
+    assert ask(browse, 1, "nobody@example.com").status_code == 302
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    code = carrier_code(simulator, DETAILS["email"])
+    form = {"email": DETAILS["email"], "code": code, "g-recaptcha-response": simulator.token()}
+    answer = browse(AURORA).post("/sign-up/confirm/", form, follow=True)
+    assert "You have asked for many codes already." in words(answer)
+    assert len(mail.outbox) == 1
+
+
+def test_the_papers_name_each_limit():
+    text = (ROOT / "docs" / "operations.md").read_text()
+    named = {**ratelimit.COUNTED, **ratelimit.KEPT}
+    assert [action for action in named if f"| `{action}` |" not in text] == []
 
 
 def test_who_is_refused_by_an_own_limit_uses_up_nothing_of_the_wide_ones(
