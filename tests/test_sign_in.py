@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from statistics import median
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
@@ -19,8 +20,9 @@ from django.utils import timezone
 
 from accounts.models import SignInCode
 from portal.models import Attempt
+from tests.addresses import routes
 from tests.conftest import AURORA, BOREALIS
-from tests.journey import at_once, code_for, send, sign_in, twin, value_of, words
+from tests.journey import DETAILS, at_once, code_for, send, sign_in, sign_up_form, twin, value_of, words
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
@@ -363,8 +365,40 @@ def test_a_switched_off_customers_session_ends_at_once(aurora, alice, browse):
 def test_after_the_sign_in_the_customer_is_back_at_the_page_that_was_wanted(aurora, alice, browse):
     client = browse(AURORA)
     response = client.get("/statement/?from_date=2020-01-01&to_date=2020-01-31")
-    client.get(response["Location"])
-    assert sign_in(client, ALICE)["Location"] == "/statement/?from_date=2020-01-01&to_date=2020-01-31"
+    page = client.get(response["Location"])
+    again = send(client, "/sign-in/", {"email": "no address", "next": value_of(page, "next")})
+    send(client, "/sign-in/", {"email": ALICE, "next": value_of(again, "next")})
+    client.get("/sign-in/")  # For a new code, as the code's page offers it.
+    answer = sign_in(client, ALICE)
+    assert answer["Location"] == "/statement/?from_date=2020-01-01&to_date=2020-01-31"
+
+
+def test_it_comes_after_a_sign_up_too(aurora, simulator, browse):
+    client = browse(AURORA)
+    page = client.get("/statement/", follow=True)
+    link = re.search(r'href="(/sign-up/\?[^"]*)"', page.content.decode())[1]
+    assert send(client, link, sign_up_form(simulator.token())).status_code == 302
+    assert sign_in(client, DETAILS["email"])["Location"] == "/statement/"
+
+
+def test_looking_at_pages_begins_no_session(aurora, browse):
+    client = browse(AURORA)
+    for path in (
+        "/statement/?from_date=2020-01-01",
+        "/sign-in/?next=/statement/",
+        "/sign-up/?next=/account/",
+    ):
+        assert client.get(path, follow=True).status_code == 200
+    for path in routes("portal.urls"):
+        client.get("/" + re.sub(r"<[^>]*>", "es", path))
+    assert not Session.objects.exists()
+    assert "__Host-session" not in client.cookies
+
+
+def test_a_link_of_the_carriers_mail_begins_a_session_of_a_day(aurora, browse):
+    browse(AURORA).get("/sign-up/confirm/?email=dora@example.com&code=x")
+    left = Session.objects.get().expire_date - timezone.now()
+    assert left <= timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -384,8 +418,10 @@ def test_after_the_sign_in_the_customer_is_back_at_the_page_that_was_wanted(auro
 )
 def test_no_other_host_can_be_wanted(aurora, alice, browse, wanted):
     client = browse(AURORA)
-    client.get("/sign-in/", {"next": wanted})
-    assert sign_in(client, ALICE)["Location"] == "/"
+    assert value_of(client.get("/sign-in/?next=/account/"), "next") == "/account/"
+    assert 'name="next"' not in client.get("/sign-in/", {"next": wanted}).content.decode()
+    send(client, f"/sign-in/?{urlencode({'next': wanted})}", {"email": ALICE, "next": wanted})
+    assert try_code(client, code_for(ALICE))["Location"] == "/"
     assert client.get("/sign-in/", {"next": wanted})["Location"] == "/"
 
 

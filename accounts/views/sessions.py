@@ -24,7 +24,7 @@ from django.utils.translation import get_language
 from accounts import signins
 from accounts.models import User
 from portal.crypto import keyed_hash
-from portal.http import BrandRequest
+from portal.http import BrandRequest, wanted_page
 
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
 _RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.
@@ -75,6 +75,17 @@ def browser_secret(request: BrandRequest) -> str:
 def code_asked(request: BrandRequest, email: str, code: int | None, **more: object) -> None:
     """Note which code the next page is to ask for."""
     request.session["sign_in"] = {"code": code, "email": email, **more}
+
+
+def wanted_of(request: BrandRequest) -> str:
+    """The page that `next` in the form or in its address names; else empty."""
+    return wanted_page(request, request.POST) or wanted_page(request)
+
+
+def wanted_keep(request: BrandRequest) -> None:
+    """Note that page for after the sign-in. For a form that was taken: who only looks gets no session."""
+    if wanted := wanted_of(request):
+        request.session["next"] = wanted
 
 
 def known_email(request: BrandRequest) -> dict[str, str]:

@@ -24,9 +24,11 @@ from accounts.views.sessions import (
     known_email,
     session_begin,
     session_end,
+    wanted_keep,
+    wanted_of,
 )
 from portal import ratelimit
-from portal.http import BrandRequest, wanted_page
+from portal.http import BrandRequest, page_here
 from portal.strangers import same_for_strangers
 
 
@@ -35,16 +37,14 @@ from portal.strangers import same_for_strangers
 @same_for_strangers
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
-    """/sign-in/; `?next=` names the page that was wanted, `?why=` one of WHY."""
-    wanted = wanted_page(request)
+    """/sign-in/; `?next=` (then a field) names the page that was wanted, `?why=` one of WHY."""
+    wanted = wanted_of(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(wanted) if wanted else already_signed_in(request)
-    if wanted:
-        request.session["next"] = wanted
     if request.method == "POST":
         return _sign_in(request, SignInForm(request.POST, brand=request.brand))
     form = SignInForm(brand=request.brand, initial=known_email(request))
-    return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted))
+    return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted), wanted=wanted)
 
 
 # In the address, because a message would need a session, and that could replace one that has just begun.
@@ -74,15 +74,16 @@ def already_signed_in(request: BrandRequest) -> HttpResponse:
 
 
 def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
-    template = "accounts/sign_in.html"
+    template, wanted = "accounts/sign_in.html", wanted_of(request)
     if not form.is_valid():
-        return form_page(request, template, form)
+        return form_page(request, template, form, wanted=wanted)
     try:
         outcome = _code_mailed(request, form)
     except ratelimit.Limited as limited:
-        return form_limited(request, template, form, limited)
+        return form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
-        return form_again(request, template, form, outcome)
+        return form_again(request, template, form, outcome, wanted=wanted)
+    wanted_keep(request)
     code_asked(request, form.cleaned_data["email"], outcome.sign_in_code)
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
@@ -155,7 +156,7 @@ def refusal(refused: codes.CodeRefused) -> str:
 
 def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """A new session key, and nothing of the time before but the way to the page that was wanted."""
-    wanted = request.session.get("next") or reverse("billing:home")
+    wanted = page_here(request, request.session.get("next", "")) or reverse("billing:home")
     own = request.session.get("registered", "").lower() == user.email.lower()
     session_begin(request, user)
     if user.account_number_is_new and not own:

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.devices import device_of, visitor_of
-from accounts.views.sessions import code_asked
+from accounts.views.sessions import browser_secret, code_asked, wanted_keep
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
@@ -28,7 +28,7 @@ from portal.strangers import same_for_strangers
 @same_for_strangers
 @sensitive_post_parameters()
 def sign_up(request: BrandRequest) -> HttpResponse:
-    """/sign-up/"""
+    """/sign-up/; `?next=` names the page that was wanted."""
     if request.user.is_authenticated:
         return already_signed_in(request)
     if not request.brand.signup_open:
@@ -65,6 +65,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         token=data["captcha"],
         network=request.client_network,
     )
+    wanted_keep(request)
     request.session["sign_up"] = form.kept()
     if outcome.state in ("done", "unknown"):
         request.session["confirm"] = {"email": data["email"]}
@@ -90,6 +91,7 @@ def _query_taken(request: BrandRequest) -> HttpResponse:
     """Move a link's query into the session, so that its code is in no address bar and no error report."""
     given = {name: request.GET[name][:254] for name in ("email", "code") if name in request.GET}
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
+    browser_secret(request)  # So that a session that begins here lasts a day.
     request.session["confirm"] = {**request.session.get("confirm", {}), **given}
     return redirect("accounts:confirm")
 
