@@ -188,7 +188,7 @@ def account_open(*, brand: Brand, user: User, password: str, token: str) -> tupl
     urls: list[str] = []
 
     def work() -> Outcome:
-        ratelimit.hit(action="carrier_form", account=f"customer {user.pk}", brand=brand)
+        ratelimit.hit(action="account_open", account=f"customer {user.pk}", brand=brand)
         try:
             urls.append(_login_url(brand, user, password, token))
         except UpstreamError as error:

@@ -57,14 +57,15 @@ COUNTED = {
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
 # Per scope, the narrowest first: whoever is refused by an own limit uses up nothing of those shared with
-# others. `network` is the client's or, for a sign-in, a known browser; `account` a customer, a partner
-# account or an operator; `all` is the whole installation. A wide limit must be out of reach of one network or
-# account, also of a handful, and still less than what a carrier minds: that of a brand is ten to twenty times
-# a narrow one, that of all is what three brands may use.
+# others. `network` is the client's, or in its place a known browser or a customer who is signed in; `account`
+# a customer, a partner account or an operator; `all` is the whole installation. A wide limit must be out of
+# reach of one network or account, also of a handful, and still less than what a carrier minds: that of a
+# brand is ten to twenty times a narrow one, that of all is what three brands may use.
 KEPT: dict[str, dict[str, str]] = {
     "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
-    # Those of them that are about to reach the carrier. An account is opened a few times a day, by a person.
-    "carrier_form": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
+    # Those of strangers that are about to reach the carrier; and those of customers, out of their reach.
+    "carrier_form": {"brand": "200/minute", "all": "600/minute"},
+    "account_open": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
     "sign_in_post": {"network": "60/hour"},  # Each mails somebody.
     # Those of them that do, but for known browsers: strangers cannot spoil the good name of the sender.
     "sign_in_mail": {"brand": "600/hour", "all": "2000/hour"},

@@ -40,14 +40,51 @@ def test_of_a_hundred_junk_posts_at_most_twenty_reach_the_carrier(aurora, simula
         assert value_of(answer, "password") is None
 
 
-def test_all_forms_with_a_captcha_and_all_brands_share_one_limit(aurora, borealis, alice, simulator, browse):
-    clients = [browse(AURORA), browse(BOREALIS), browse(AURORA, alice)]
-    paths = ["/password-reset/", "/sign-up/", "/account/open/"]
+def test_all_forms_of_strangers_and_all_brands_share_one_limit(aurora, borealis, simulator, browse):
+    clients = [browse(AURORA), browse(BOREALIS), browse(AURORA)]
+    paths = ["/password-reset/", "/sign-up/", "/sign-up/confirm/"]
     for nth in range(36):
-        data = sign_up_form(f"junk-token-{nth}-of-many")
+        data = sign_up_form(f"junk-token-{nth}-of-many", code="x", email=f"nth{nth}@example.com")
         answer = send(clients[nth % 3], paths[nth % 3], data)
     assert answer.status_code == 429
     assert len(simulator.calls()) == 20
+
+
+def test_strangers_keep_no_customer_out_of_the_carriers_portal(
+    aurora, alice, bob, simulator, browse, monkeypatch
+):
+    def opened(customer: Any) -> int:
+        form = {"g-recaptcha-response": simulator.token()}
+        return send(browse(AURORA, customer), "/account/open/", form).status_code
+
+    monkeypatch.setitem(ratelimit.KEPT, "carrier_form", {"brand": "3/minute", "all": "3/minute"})
+    assert [reset(browse, nth) for nth in range(4)][-1] == 429
+    for nth in range(21):  # From the network of the customers.
+        data = {"email": ALICE, "g-recaptcha-response": f"junk-token-{nth}-of-many"}
+        answer = send(browse(AURORA), "/password-reset/", data)
+    assert answer.status_code == 429
+    assert (opened(alice), opened(bob)) == (303, 303)
+
+
+def test_customers_have_wide_limits_of_their_own_and_leave_strangers_theirs(
+    aurora, alice, bob, simulator, browse, monkeypatch
+):
+    monkeypatch.setitem(ratelimit.KEPT, "account_open", {"account": "2/minute", "brand": "3/minute"})
+    for customer, answers in ((alice, [303, 303, 429]), (bob, [303, 429])):
+        client = browse(AURORA, customer)
+        forms = [{"g-recaptcha-response": simulator.token()} for _ in answers]
+        assert [send(client, "/account/open/", form).status_code for form in forms] == answers
+    monkeypatch.setitem(ratelimit.KEPT, "carrier_form", {"brand": "1/minute"})
+    assert reset(browse, 1) == 200
+
+
+def test_junk_of_a_customer_is_limited_before_anybody_is_asked(aurora, alice, simulator, browse, monkeypatch):
+    monkeypatch.setitem(ratelimit.KEPT, "account_open", {"account": "3/minute"})
+    client = browse(AURORA, alice)
+    for nth in range(5):
+        answer = send(client, "/account/open/", {"g-recaptcha-response": f"junk-token-{nth}-of-many"})
+    assert answer.status_code == 429
+    assert len(simulator.calls()) == 3
 
 
 def test_another_network_is_not_limited(aurora, simulator, browse):

@@ -81,7 +81,7 @@ def _account_open(request: BrandRequest, user: User) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return form_page(request, template, form)
     try:
-        ratelimit.hit(action="captcha_post", network=request.client_network)
+        ratelimit.hit(action="captcha_post", network=f"customer {user.pk}")
         outcome, url = services.account_open(
             brand=request.brand,
             user=user,
