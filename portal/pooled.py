@@ -1,4 +1,4 @@
-"""The connections of the pool for PostgreSQL."""
+"""The pool of connections to PostgreSQL: what settings say of it, and what its connections are."""
 
 import select
 from typing import Any
@@ -24,3 +24,8 @@ class Connection(psycopg.Connection[Any]):
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         return bool(poll.poll(0))
+
+
+# A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
+# Whoever gets no connection within `timeout` seconds is told that we are not there.
+POOL = {"min_size": 1, "max_size": 10, "timeout": 5, "connection_class": Connection}

@@ -119,13 +119,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    # A pool per process, since most threads wait for something else than the database; see portal.bulkhead.
-    # Whoever gets no connection within `timeout` seconds is told that we are not there.
-    from portal.pooled import Connection
+    from portal.pooled import POOL
 
-    _pool = {"min_size": 1, "max_size": 10, "timeout": 5, "connection_class": Connection}
-    _options = {"connect_timeout": 5, "pool": _pool}
-    _options |= DATABASES["default"].get("OPTIONS", {})
+    _options = {"connect_timeout": 5, "pool": POOL} | DATABASES["default"].get("OPTIONS", {})
     DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
