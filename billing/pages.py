@@ -40,15 +40,17 @@ def _presets(day: date) -> list[tuple[str, Period]]:
     return [(labels[name], period) for name, period in periods.presets(day).items()]
 
 
-def shown(found: Figures, movement: Movement | None = None) -> dict[str, Any]:
+def shown(brand: Brand, found: Figures, movement: Movement | None = None) -> dict[str, Any]:
     """What the templates want of figures that there are; `movement` where nothing moved in them."""
     assert found.statement
+    rounding = services.rounding_shows(found.statement, brand)
     return {
         "statement": found.statement,
         "shown": found.shown,
         "as_of": found.as_of,
         "trouble": found.trouble,
         "figures": services.statement_amounts(found.statement),
+        "rounding": services.rounding_words() if rounding else "",
         "movement": movement,
     }
 

@@ -37,7 +37,7 @@ def _home(brand: Brand, mood: str) -> dict[str, Any]:
     months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
     alex = cast(User, people.person(brand, CUSTOMER))
     told = {"period": period, "runway": pages.runway_of(brand, alex, found, months)}
-    return {**told, **pages.shown(found)}
+    return {**told, **pages.shown(brand, found)}
 
 
 def _figures(period: periods.Period) -> Figures:

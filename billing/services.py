@@ -3,10 +3,12 @@
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import astuple
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
+from babel.numbers import get_currency_precision
 from django.utils.translation import gettext as _
 
 from accounts.outcomes import account_gone
@@ -45,6 +47,18 @@ def statement_rows() -> list[tuple[str, str]]:
 def statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
     """(field, label, amount) in that order."""
     return [(name, label, getattr(statement, name)) for name, label in statement_rows()]
+
+
+def rounding_shows(statement: Statement, brand: Brand) -> bool:
+    """Whether amounts that add up no longer do as pages show them, rounded to the currency's minor unit."""
+    unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
+    shown = Statement(*(amount.quantize(unit, ROUND_HALF_UP) for amount in astuple(statement)))
+    return statement.sums_hold and not shown.sums_hold
+
+
+def rounding_words() -> str:
+    """What a reader with a calculator is told then."""
+    return _("Amounts are rounded here, but added up with all their decimals. So the last digit may differ.")
 
 
 def statement_csv(

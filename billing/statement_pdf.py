@@ -11,7 +11,7 @@ from accounts.models import User
 from billing import paper
 from billing.figures import Figures
 from billing.paper import QUIET, Cell, Paper, Style
-from billing.services import statement_amounts
+from billing.services import rounding_shows, rounding_words, statement_amounts
 from portal import colour
 from portal.models import Brand
 from portal.templatetags.portal import day, moment, money
@@ -51,7 +51,7 @@ class _Content:
         }
         self.facts = _facts(brand, customer, found)
         self.rows = _rows(brand, found.statement)
-        self.notices = _notices(found)
+        self.notices = _notices(brand, found)
         self.foot = _foot(brand)
 
     def _number(self, page: int, pages: int) -> str:
@@ -130,7 +130,7 @@ def _rows(brand: Brand, statement: Statement) -> list[tuple[str, str, str]]:
     return [(name, label, money(amount, brand)) for name, label, amount in statement_amounts(statement)]
 
 
-def _notices(found: Figures) -> list[str]:
+def _notices(brand: Brand, found: Figures) -> list[str]:
     assert found.statement
     assert found.as_of
     notices = []
@@ -146,6 +146,8 @@ def _notices(found: Figures) -> list[str]:
                 " please ask our support if you need certainty."
             )
         )
+    if rounding_shows(found.statement, brand):
+        notices.append(rounding_words())
     if not found.statement.moved:
         notices.append(_("No movement in this period."))
     return notices

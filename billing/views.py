@@ -82,4 +82,4 @@ def _page(request: BrandRequest, template: str, found: Figures, **context: objec
     user = cast(User, request.user)
     still = not found.statement.moved
     movement = movement_read(brand=request.brand, customer=user) if still else None
-    return render(request, template, {**context, **shown(found, movement)})
+    return render(request, template, {**context, **shown(request.brand, found, movement)})

@@ -216,6 +216,23 @@ def test_sums_that_do_not_hold_are_shown_as_received_with_a_notice_and_logged(
     assert [(record.levelname, record.brand) for record in noted] == [("WARNING", "aurora")]
 
 
+@pytest.mark.parametrize(("cents", "seen"), [("0.004", True), ("0.001", False)])
+def test_a_sum_that_seems_wrong_because_amounts_are_rounded_is_explained(
+    carrier_says, alice, browse, cents, seen
+):
+    each = Decimal(cents)
+    carrier_says(
+        opening_balance=str(10 + each),
+        payments=str(each),
+        call_charges="1",
+        other_charges="0",
+        adjustments="0",
+        total_charges="1",
+        closing_balance=str(9 + 2 * each),
+    )
+    assert ("Amounts are rounded here" in page(browse(AURORA, alice).get("/statement/"))) is seen
+
+
 def test_an_answer_about_another_account_shows_no_figures(carrier_says, alice, browse):
     carrier_says(account_number='"70002"')
     for address in PAGES:

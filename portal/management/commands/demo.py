@@ -23,10 +23,11 @@ from portal.models import Brand
 
 BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
 OPERATOR, STAFF = "operator@example.com", ("sam@example.com", "aurora")
+_COLUMNS = "email,account_number,first_name,last_name,account_type,credit_limit\n"
 CUSTOMERS = {
-    "aurora": "email,account_number,first_name,last_name\n"
-    "alice@example.com,70001,Alice,Archer\nbob@example.com,70002,Bob,Baker\n",
-    "borealis": "email,account_number,first_name,last_name\ncharlie@example.com,80001,Charlie,Cole\n",
+    "aurora": f"{_COLUMNS}alice@example.com,70001,Alice,Archer,prepaid,\n"
+    "bob@example.com,70002,Bob,Baker,postpaid,-55\n",
+    "borealis": f"{_COLUMNS}charlie@example.com,80001,Charlie,Cole,prepaid,\n",
 }
 # At the carrier from the start, for a third brand that one connects in the admin as the README says.
 THIRD = "cirrus"
@@ -65,7 +66,8 @@ class Command(BaseCommand):
         self.stdout.write(f"  {'Inbox':<16} http://{carrier}/inbox/\n")
         self.stdout.write(f"  {'Admin':<16} http://admin.localhost:{port}/admin/\n")
         for email, password in passwords.items():
-            self.stdout.write(f"  {'':<16} {email}  {password}\n")
+            who = "operator" if email == OPERATOR else f"staff of {STAFF[1].capitalize()}"
+            self.stdout.write(f"  {'':<16} {email}  {password}   {who}\n")
         self.stdout.write(
             f"  {'Authenticator':<16} http://{carrier}/authenticator/   the code that the admin asks for\n\n"
         )
