@@ -50,7 +50,7 @@ class PersonAdmin(
     """
 
     staff_may = ("view", "add", "change")
-    list_display = ("page", "email", "name", "brand", "account_number", "verified_at", "is_active")
+    list_display = ("page", "email", "is_active", "name", "brand", "account_number", "verified_at")
     list_display_links = ("email",)
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     search_fields = (

@@ -35,7 +35,7 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
 
     form = BrandForm
     inlines = (BrandHostInline, MethodOverrideInline, ResponseCodeInline)
-    list_display = ("name", "slug", "hosts_in_words", "currency", "carrier_url", "signup_open", "ready")
+    list_display = ("name", "ready", "hosts_in_words", "slug", "currency", "carrier_url", "signup_open")
     search_fields = ("name", "slug", "hosts__host")
     readonly_fields = ("logo_preview", "method_defaults")
     save_on_top = True

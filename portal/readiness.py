@@ -54,7 +54,7 @@ def missing(items: Sequence[Item]) -> int:
 
 def _hosts(brand: Brand) -> Iterator[Item]:
     if brand.hosts.all():
-        yield Item("hosts", "ok", gettext("Customers can reach the portal by a host name."), "", "hosts")
+        yield Item("hosts", "ok", gettext("The brand has a host name."), "", "hosts")
     else:
         yield Item(
             "hosts",

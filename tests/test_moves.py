@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import dispatch, ledger, moves, policy, triggers
 from billing.checks import the_audit_trail_is_guarded
+from billing.management.commands import tick
 from billing.models import Move, MoveEvent
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
@@ -383,6 +384,29 @@ def test_a_mail_server_that_is_down_does_not_silence_the_alert(
     settings.EMAIL_BACKEND = backend
     call_command("tick")
     assert len(mail.outbox) == 1
+
+
+def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
+    simulator: Simulator,
+    carl: User,
+    sam: User,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise RuntimeError("of the database")
+
+    caplog.set_level("INFO")
+    unknown(simulator, carl, sam)
+    call_command("tick")
+    monkeypatch.setitem(tick.WORK, "sessions removed", broken)
+    with pytest.raises(CommandError, match="sessions removed"):
+        call_command("tick")
+    lines = [vars(record) for record in caplog.records if record.name == tick.logger.name]
+    assert [line["msg"] for line in lines] == ["tick", "tick failed", "tick"]
+    assert (lines[0]["failed"], lines[0]["unknown_moves_told"]) == (0, 1)
+    assert (lines[1]["work"], lines[1]["error"]) == ("sessions removed", "RuntimeError: of the database")
+    assert lines[2]["failed"] == 1
 
 
 # --- What is allowed ---

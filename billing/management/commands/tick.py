@@ -1,5 +1,6 @@
 """`manage.py tick`: what has to happen regularly; run it every minute."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from billing.kept import kept_prune
 from billing.upkeep import moves_alert, moves_expire
 from portal.journal import journal_prune
 from portal.upkeep import portal_prune
+
+logger = logging.getLogger(__name__)
 
 
 def _sessions_prune() -> int:
@@ -36,15 +39,18 @@ class Command(BaseCommand):
     help = "Run every minute, on one node or all: alerts about unknown moves of funds, and prunes."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """All of it; one that fails is told at the end and holds up none of the others."""
+        """All of it; one that fails holds up none of the others. A line in the log is the sign of life."""
+        done: dict[str, int] = {}
         failed = []
         for words, work in WORK.items():
             try:
-                count = work()
+                done[words] = work()
             except Exception as error:  # Whatever it is, the rest has to be done.
-                failed.append(f"{words}: {type(error).__name__}: {error}")
-                continue
-            if count or options["verbosity"] > 1:
-                self.stdout.write(f"{words}: {count}")
+                logger.error(
+                    "tick failed", extra={"work": words, "error": f"{type(error).__name__}: {error}"}
+                )
+                failed.append(words)
+        told = {words.replace(" ", "_"): number for words, number in done.items() if number}
+        logger.info("tick", extra={"failed": len(failed), **told})
         if failed:
-            raise CommandError("\n".join(failed))
+            raise CommandError(f"not done, the log says why: {', '.join(failed)}")

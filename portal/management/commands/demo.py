@@ -60,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write("\nThe demo has ended.")
 
     def _tell(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
-        self.stdout.write("\nThe demo is ready. It forgets everything when it stops (Ctrl-C).\n\n")
+        self.stdout.write("\nThe demo is ready. Ctrl-C ends it; its next start begins anew.\n\n")
         for brand in Brand.objects.order_by("name"):
             self.stdout.write(f"  {brand.name:<16} http://{brand.main_host}:{port}/\n")
         self.stdout.write(f"  {'Inbox':<16} http://{carrier}/inbox/\n")
