@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 
 from portal import language, store, views
 from portal import reference as references
-from portal.composed import Composed
+from portal.brand_hosts import brand_of
 from portal.http import plain
 from portal.models import Brand
 from portal.net import client_address, network, normal_host
@@ -129,7 +129,7 @@ def brand(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         host = normal_host(request.META.get("HTTP_HOST", ""))
         try:
-            found = _brand_of(host)
+            found = brand_of(host) if host and host not in settings.ADMIN_HOSTS else None
         except Error:
             logger.exception("brand not looked up")
             response = _in_language(settings.LANGUAGE_CODE, request, views.unavailable)
@@ -180,15 +180,6 @@ def _in_language(default: str, request: HttpRequest, get_response: Next) -> Http
         response = response.render() if hasattr(response, "render") else response
     language.declare(response, chosen)
     return response
-
-
-def _brand_of(host: str) -> Brand | None:
-    if not host or host in settings.ADMIN_HOSTS:
-        return None
-    return _BY_HOST.row(host)
-
-
-_BY_HOST = Composed(lambda: Brand.objects.defer("logo").filter(hosts__host="").order_by())
 
 
 def method_page(get_response: Next) -> Next:

@@ -123,6 +123,7 @@ else:
 
     _options = {"connect_timeout": 5, "pool": POOL} | DATABASES["default"].get("OPTIONS", {})
     DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
+BRAND_SECONDS = 1  # For so long a process knows a brand without asking the database.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis_url("REDIS_URL")

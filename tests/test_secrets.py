@@ -364,7 +364,7 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
 def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
     aurora, witness, monkeypatch
 ):
-    monkeypatch.setattr("portal.middleware._brand_of", broken)
+    monkeypatch.setattr("portal.middleware.brand_of", broken)
     client = Watched(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}

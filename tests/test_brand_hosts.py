@@ -1,0 +1,59 @@
+"""Whose host it is: known for a moment without asking, and never whose it was."""
+
+import time
+
+import pytest
+
+from portal import brand_hosts
+from portal.brand_hosts import brand_of
+from portal.models import Brand, BrandHost
+from tests.conftest import AURORA, BOREALIS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def known(settings):
+    """For a minute, so that nothing is forgotten before a test says so."""
+    settings.BRAND_SECONDS = 60
+    brand_hosts._known.clear()
+    yield
+    brand_hosts._known.clear()
+
+
+def test_whoever_comes_next_costs_no_query(aurora, browse, django_assert_num_queries):
+    browse(AURORA).get("/sign-up/")
+    with django_assert_num_queries(0):
+        assert browse(AURORA).get("/sign-up/").status_code == 200
+
+
+def test_what_is_saved_shows_when_the_moment_is_over(aurora, borealis, settings):
+    settings.BRAND_SECONDS = 0.2
+    assert brand_of(AURORA) == aurora
+    Brand.objects.filter(pk=aurora.pk).update(name="Aurora Mobile")
+    time.sleep(0.2)
+    assert brand_of(AURORA).name == "Aurora Mobile"
+    BrandHost.objects.filter(host=AURORA).update(brand=borealis)
+    time.sleep(0.2)
+    assert brand_of(AURORA) == borealis
+    BrandHost.objects.filter(host=AURORA).delete()
+    time.sleep(0.2)
+    assert brand_of(AURORA) is None
+
+
+def test_each_host_has_its_own_brand_and_each_request_its_own_copy(aurora, borealis):
+    for _ in range(2):
+        assert (brand_of(AURORA), brand_of(BOREALIS)) == (aurora, borealis)
+    first = brand_of(AURORA)
+    first.name, first.carrier_url = "Changed", "https://elsewhere.example/"
+    first._state.adding = True
+    again = brand_of(AURORA)
+    assert (again.name, again.carrier_url, again._state.adding) == (aurora.name, aurora.carrier_url, False)
+
+
+def test_hosts_that_nobody_has_are_neither_kept_nor_kept_out(aurora):
+    for number in range(50):
+        assert brand_of(f"{number}.example") is None
+    assert brand_hosts._known == {}
+    BrandHost.objects.create(brand=aurora, host="7.example")
+    assert brand_of("7.example") == aurora
