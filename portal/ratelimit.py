@@ -68,7 +68,7 @@ KEPT: dict[str, dict[str, str]] = {
     "account_open": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
     "sign_in_post": {"network": "60/hour"},  # Each mails somebody.
     # Those of them that do, but for known browsers: strangers cannot spoil the good name of the sender.
-    "sign_in_mail": {"brand": "600/hour", "all": "2000/hour"},
+    "sign_in_mail": {"brand": "3000/hour", "all": "9000/hour"},
     "code_post": {"network": "30/minute"},
     # Whatever is typed; what was wrong is counted apart, see above.
     "admin_sign_in": {"network": "20/5minute"},
