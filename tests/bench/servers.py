@@ -42,6 +42,7 @@ class Way:
 
 
 UNPINNED = ("-m", "gunicorn", "-c", "tests/bench/unpinned.py", "--no-control-socket", "portal.wsgi")
+SYNC = ("--worker-class", "sync", "portal.wsgi")
 WAYS = (
     Way("gunicorn gthread 2×8, a CPU per worker", 8),
     Way("gunicorn gthread 2×32, a CPU per worker", 32),
@@ -51,9 +52,8 @@ WAYS = (
         "granian WSGI 2×64, a CPU per worker", 64, (*GRANIAN.split(), "portal.wsgi:application"), pinned=True
     ),
     Way("granian WSGI 2×64, CPUs shared", 64, (*GRANIAN.split(), "portal.wsgi:application")),
-    Way(
-        "gunicorn sync, 2 workers, a CPU per worker", 1, (*GUNICORN, "--worker-class", "sync", "portal.wsgi")
-    ),
+    Way("gunicorn sync, 2 workers, a CPU per worker", 1, (*GUNICORN, *SYNC)),
+    Way("gunicorn sync, 2 workers, CPUs shared", 1, (*UNPINNED[:-1], *SYNC)),
 )
 SHIPPED = "gunicorn gthread 2×64, a CPU per worker"
 ROUNDS = 9
