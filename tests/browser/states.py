@@ -244,7 +244,13 @@ STATES = (
         says="refused to open",
     ),
     row("open: carrier away", send("/account/open/"), by=FAY, **AWAY),
-    row("open: limited", TOO_MANY, send("/account/open/"), by=ALICE, **LIMITED),
+    row(
+        "open: limited",
+        posted("/account/open/", times=20),
+        send("/account/open/"),
+        by=BOB,  # Whom no other state leads to the carrier.
+        **LIMITED,
+    ),
     row(
         "open: no account number",
         NO_NUMBER,
