@@ -1,7 +1,7 @@
 """A customer's way through the portal, one step a method, with nothing but what a person sees and clicks."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -182,13 +182,14 @@ class Journey:
         people = self.stack.carrier.listed("customers")
         return next(one["account_number"] for one in people if one["email"] == self.person.email)
 
-    def earlier_business(self) -> None:
-        """Give the new customer a history: the example of January 2020, and something this month."""
+    def earlier_business(self, more: Sequence[dict[str, str]] = ()) -> None:
+        """Give the new customer a history: the example of January 2020, something this month, and more."""
         today = datetime.now(ZoneInfo(self.brand.timezone)).date()
         entries = [
             *JANUARY_2020,
             {"date": f"{today.replace(day=1)}", "kind": "call", "amount": "5.50001"},
             {"date": f"{today}", "kind": "payment", "amount": "20"},
+            *more,
         ]
         customer = {"partner": f"{self.brand.slug}-api-key", "account_number": self.account_number}
         self.stack.carrier.post("seed", customers=[{**customer, "entries": entries}])
