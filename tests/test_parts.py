@@ -134,6 +134,14 @@ def test_each_stranger_gets_a_token_and_a_nonce_of_their_own(aurora, browse):
         assert "\x00" not in answer.content.decode()
 
 
+@pytest.mark.parametrize("path", ["/", "/sign-in/", "/sign-up/"])
+def test_a_kept_page_tells_caches_that_cookies_matter(aurora, browse, path):
+    answers = [browse(AURORA).get(path) for _ in range(3)]
+    for answer in answers:
+        assert {"Cookie", "Host"} <= set(answer["Vary"].split(", "))
+        assert answer["Cache-Control"] == answers[0]["Cache-Control"] == "private, no-cache"
+
+
 def test_a_page_that_is_the_same_for_strangers_is_made_once(aurora, browse, monkeypatch):
     made = []
     monkeypatch.setattr(
