@@ -24,5 +24,6 @@ def brand_of(host: str) -> Brand | None:
         if brand is None:
             _known.pop(host, None)
             return None
+        _ = brand.fingerprint  # Made once, for all copies.
         _known[host] = time.monotonic() + settings.BRAND_SECONDS, brand
     return copy.copy(brand)

@@ -1,8 +1,7 @@
 """Brands: the look of a reseller's portal, the hosts it answers on, and its connection to the carrier."""
 
 import zoneinfo
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import validators
-from portal.crypto import Sealed, SecretField, SecretUnreadable
+from portal.crypto import SecretField, SecretUnreadable
 from portal.journal import CarrierCall as CarrierCall
 from portal.preview_model import BrandPreview as BrandPreview
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
@@ -94,9 +93,12 @@ class Brand(models.Model):
 
     @cached_property
     def fingerprint(self) -> tuple[object, ...]:
-        """What the row holds, for telling whether something made for it is still good."""
-        plain = (str, int, datetime, Sealed, type(None))
-        return tuple(value for value in self.__dict__.values() if isinstance(value, plain))
+        """What the row holds, for telling whether something made for it is still good.
+
+        Without what was not read: of the logo `logo_hash` tells.
+        """
+        held = (self.__dict__.get(column.attname) for column in self._meta.concrete_fields)
+        return tuple(value if isinstance(value, Hashable) else repr(value) for value in held)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

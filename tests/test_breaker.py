@@ -27,8 +27,9 @@ from portal.voipline import (
     Unreachable,
     UpstreamError,
 )
-from tests.conftest import AURORA
+from tests.conftest import ADMIN, AURORA
 from tests.journey import at_once, send, sign_up_form, words
+from tests.moves import staff_of
 
 pytestmark = pytest.mark.django_db
 FORMS = ["register_customer", "confirm_email", "reset_password", "login_via_url"]
@@ -208,6 +209,14 @@ def test_staff_see_on_their_first_page_whose_carrier_is_down(aurora, borealis, s
     assert "The carrier of Borealis Phone" not in page
 
 
+def test_a_resellers_staff_see_it_of_their_own_carrier_alone(aurora, borealis, simulator, browse):
+    of_aurora = browse(ADMIN, staff_of(aurora))
+    of_borealis = browse(ADMIN, staff_of(borealis, "bea@example.com"))
+    fail(aurora, simulator)
+    assert "The carrier of Aurora Phone has failed several times in a row" in words(of_aurora.get("/admin/"))
+    assert "has failed several times in a row" not in words(of_borealis.get("/admin/"))
+
+
 def test_the_brands_page_says_that_its_carrier_is_down(aurora, simulator, admin_client):
     address = f"/admin/portal/brand/{aurora.pk}/change/"
     assert "left alone" not in words(admin_client.get(address))
@@ -216,7 +225,7 @@ def test_the_brands_page_says_that_its_carrier_is_down(aurora, simulator, admin_
 
 
 def test_a_hanging_carrier_counts_as_failing(aurora, simulator, settings):
-    settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.1, total=0.15)
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=0.3, total=1)
     simulator.fault("partner_balance", "hang")
     assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {NoAnswer}
     assert isinstance(ask(aurora), BreakerOpen)

@@ -8,7 +8,7 @@ from django.db import Error
 from django.utils import timezone
 
 from billing.models import Move
-from portal import metrics, ratelimit
+from portal import breaker, bulkhead, metrics, ratelimit
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form
 from tests.served import TOKEN, served
@@ -96,6 +96,42 @@ def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read)
         state=Move.State.WAITING,
     )
     assert (read(state % "aurora"), read(state % "borealis")) == (1, 0)
+
+
+def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simulator, read):
+    for _ in range(breaker.FAILURES):
+        breaker.note(aurora, failed=True)
+    assert read('portal_breaker_open{brand="aurora"}') == 1
+    new = {
+        "customer": alice,
+        "account_number": "70001",
+        "amount": 5,
+        "description": "x",
+        "asked_by": operator,
+    }
+    Move.objects.create(brand=aurora, asked_at=timezone.now(), state=Move.State.UNKNOWN, **new)
+    assert read('portal_moves{brand="aurora",state="unknown"}') == 1
+    before = read('portal_threads_waiting{on="carriers"}')
+    with bulkhead.CARRIERS.place(aurora):
+        assert read('portal_threads_waiting{on="carriers"}') == before + 1
+    assert read('portal_threads_waiting{on="carriers"}') == before
+
+
+def test_a_mail_that_the_server_does_not_take_is_counted(aurora, alice, browse, read, settings):
+    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    line = 'portal_mails_failed_total{brand="aurora"}'
+    before = read(line)
+    assert send(browse(AURORA), "/sign-in/", {"email": alice.email}).status_code == 503
+    assert read(line) == before + 1
+
+
+def test_how_long_requests_take_is_told_by_route(aurora, browse, read):
+    line = 'portal_request_seconds_%s{route="accounts:sign_up"}'
+    number, seconds = read(line % "count"), read(line % "sum")
+    browse(AURORA).get("/sign-up/")
+    assert read(line % "count") == number + 1
+    assert seconds < read(line % "sum") < seconds + 10
 
 
 @pytest.mark.parametrize("trouble", [Error, RuntimeError])

@@ -8,7 +8,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import translation
 
-from portal.crypto import seal
+from portal.crypto import Sealed, seal
 from portal.models import Brand
 from portal.templatetags import parts
 from tests.conftest import AURORA, BOREALIS
@@ -119,6 +119,18 @@ def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
     for secret in (seal(""), seal("a-secret-key-of-google"), seal("")):
         Brand.objects.update(recaptcha_secret_key=secret)
         assert ("g-recaptcha" in client.get("/sign-in/").content.decode()) is bool(secret)
+
+
+@pytest.mark.parametrize(
+    "column", [each.attname for each in Brand._meta.concrete_fields if each.attname != "logo"]
+)
+def test_every_column_of_a_brand_tells_whether_what_is_kept_is_still_good(aurora, column):
+    def row(**changes):
+        return Brand(**{name: value for name, value in vars(aurora).items() if name[0] != "_"} | changes)
+
+    other = seal("another") if isinstance(getattr(aurora, column), Sealed) else ["another"]
+    assert row().fingerprint == row().fingerprint
+    assert row().fingerprint != row(**{column: other}).fingerprint
 
 
 def test_each_stranger_gets_a_token_and_a_nonce_of_their_own(aurora, browse):

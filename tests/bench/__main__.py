@@ -2,7 +2,7 @@
 
     python -m tests.bench [pages calls million memory servers]
 
-All parts, about ten minutes, write docs/benchmarks.md. Ends with 1 where a bar is missed.
+All parts, about nine minutes, write docs/benchmarks.md. Ends with 1 where a bar is missed.
 """
 
 # ruff: noqa: E402 - what the tests share wants Django, and Django its settings.

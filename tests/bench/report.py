@@ -66,8 +66,8 @@ Written by `make bench` on {day}; do not edit. Each figure is of one run on one 
 say something about another: {cores} cores of {cpu}, {memory} GiB, Linux {kernel},
 Python {python}, Django {django}, gunicorn {gunicorn}, PostgreSQL and Redis on the same machine.
 
-What is compared is measured in turns, in many short rounds, so that a machine that changes its speed changes
-it for all.
+Pages a second are measured in turns, in many short rounds, so that a machine that changes its speed
+changes it for all.
 """
 
 

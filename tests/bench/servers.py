@@ -20,7 +20,8 @@ HOW = f"""{RATE} requests a second arrive for {SECONDS} s, each on a new connect
 are answered or not; a quarter of them asks for figures that the carrier gives after two seconds, the others
 for a signed-in statement with kept figures. A request that finds no place among those that may wait is
 answered 503 at once, which is counted. Pages a second are of the same statement without anybody who waits,
-by {CLIENTS} clients, in rounds that are interleaved; behind them their ratio to what is shipped, by round."""
+by {CLIENTS} clients, in rounds that are interleaved; behind them their ratio to what is shipped, by round.
+The p95 of a server alone and beside waiting requests follow one another: they compare it with itself."""
 GRANIAN = (
     "-m granian --interface wsgi --workers 2 --blocking-threads {threads} --backpressure 256"
     " --host 127.0.0.1 --port {port}"
