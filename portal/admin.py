@@ -24,7 +24,6 @@ from portal.admin_preview import PreviewAdmin
 from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
 from portal.admin_staff import BrandScope
-from portal.journal_days import journal_days
 from portal.models import Brand
 from portal.voipline import METHODS
 
@@ -68,7 +67,7 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
         sections = self.sections_for(request)
         context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"], sections))
         if (brand := context["original"]) and self.has_change_permission(request):
-            context |= {**readiness_context(brand), "calls": journal_days(brand=brand)}
+            context |= readiness_context(brand)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import breaker
+from portal.journal_days import journal_days
 from portal.models import Brand
 from portal.proof import brand_check_carrier, is_proven
 from portal.readiness import missing, readiness, to_do
@@ -46,6 +47,7 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
         "readiness_words": readiness_words(missing(items)),
         "proven_at": stored.carrier_proven_at if is_proven(stored) else None,
         "carrier_down_since": breaker.open_since([stored]).get(stored.pk),
+        "calls": journal_days(brand=stored),
         "check": CheckForm(auto_id="check_%s"),
     }
 

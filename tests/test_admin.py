@@ -380,6 +380,16 @@ def test_the_check_is_for_a_few_brands_at_once(
     assert simulator.calls() == []
 
 
+@pytest.mark.django_db
+def test_a_time_zone_that_there_is_not_is_refused_beside_its_field(
+    admin_client: Client, aurora: Brand
+) -> None:
+    answer = admin_client.post(change_url(aurora), brand_data(aurora, timezone="Sydney"))
+    assert errors(answer) == {"timezone": ["Unknown time zone. Write it like Australia/Sydney."]}
+    aurora.refresh_from_db()
+    assert aurora.timezone == "Australia/Sydney"
+
+
 def test_a_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Brand, alice: User) -> None:
     url = f"/admin/portal/brand/{aurora.pk}/delete/"
     for response in (
