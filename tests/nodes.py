@@ -7,6 +7,7 @@ each answer names its node in `X-Node`, and nginx gives one request to each in t
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,27 @@ for slug, email in json.loads(STAFF):
 for brand in brands.values():
     MovePolicy.objects.create(brand=brand, per_move=10**6, per_day=10**9, second_person_above=10**6)
 """
+
+# What a later version may do to a table that this one reads and writes: see docs/upgrade.md.
+LATER = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("{app}", "{newest}")]
+    operations = [
+        migrations.AddField("{model}", "later", models.TextField(db_default="")),
+        migrations.AddIndex("{model}", models.Index(fields=["later"], name="{model}_later")),
+        migrations.CreateModel(
+            "Later",
+            [
+                ("id", models.BigAutoField(primary_key=True)),
+                ("whose", models.ForeignKey("{app}.{model}", models.CASCADE, related_name="+")),
+            ],
+        ),
+    ]
+"""
+CHANGED = {"portal": "brand", "accounts": "user", "billing": "move"}
 
 
 def missing() -> str:
@@ -151,9 +173,26 @@ class Nodes:
         """The portal's own number of a customer."""
         return int(self.rows("SELECT id FROM accounts_user WHERE email = %s", email)[0]["id"])
 
+    def migrate(self, folder: Path) -> None:
+        """As an upgrade does, from the folder of another version, whoever is served meanwhile."""
+        _manage(self.stack.environment, "migrate", "--verbosity", "0", folder=folder)
+
     def logs(self) -> str:
         """What all nodes have written."""
         return "\n".join(node.log.read_text(errors="replace") for node in self.nodes)
+
+
+def later_version(folder: Path) -> Path:
+    """The portal's code with one more migration in each app."""
+    folder.mkdir()
+    shutil.copy(ROOT / "manage.py", folder)
+    for app, model in CHANGED.items():
+        shutil.copytree(ROOT / app, folder / app, ignore=shutil.ignore_patterns("__pycache__"))
+        migrations = folder / app / "migrations"
+        newest = max(each.stem for each in migrations.glob("0*.py"))
+        later = LATER.format(app=app, model=model, newest=newest)
+        (migrations / "9000_later.py").write_text(later)
+    return folder
 
 
 @contextlib.contextmanager

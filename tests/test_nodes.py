@@ -22,8 +22,10 @@ from tests.soak import books, verdict
 from tests.soak.verdict import Seen
 
 CUSTOMERS = [Person("aurora", f"c{number}@example.com", str(number)) for number in range(760_001, 760_021)]
-STAFF = [Person("aurora", f"{name}@example.com") for name in ("sam", "sue", "tess", "uma")]
+STAFF = [Person("aurora", f"{name}@example.com") for name in ("sam", "sue", "tess", "uma", "vera", "wes")]
 ALICE, *OTHERS = CUSTOMERS
+# Of the 16 threads of each node half may wait for carriers, and of those half for one brand's.
+MAY_WAIT = 2 * 4
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,118 @@ def next_node(site: Nodes, answer: requests.Response) -> Node:
     return next(node for node in site.nodes if node.address != answer.headers["X-Node"])
 
 
+def turn_to(site: Nodes, who: Visitor, node: Node) -> None:
+    """Whatever comes next goes to this node: nginx gives the other's turn to a question for its health."""
+    while next_node(site, who.open("/healthz")) is not node:
+        pass
+
+
+def open_at(site: Nodes, node: Node, who: Visitor, path: str) -> requests.Response:
+    """A page from this node."""
+    turn_to(site, who, node)
+    answer = who.open(path)
+    assert answer.headers["X-Node"] == node.address
+    return answer
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["first-node", "other-node"])
+def test_twenty_forms_a_minute_are_taken_from_a_network_over_both_nodes(site, visitor, first):
+    mallory = visitor(f"127.0.7.{10 + first}")
+    fields, asked = steps.hidden(mallory.open("/password-reset/")), list[str]()
+    turn_to(site, mallory, site.nodes[first])
+    noting(mallory, asked)
+
+    def post(nth: int) -> int:
+        typed = {"email": f"nobody{first}-{nth}@example.com", "g-recaptcha-response": "junk"}
+        return mallory.post("/password-reset/", {**fields, **typed}).status_code
+
+    statuses = [post(nth) for nth in range(22)]
+    assert asked[0] == asked[20] == site.nodes[first].address
+    assert take_turns(asked), asked
+    assert 429 not in statuses[:20]
+    assert statuses[20:] == [429, 429]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["first-node", "other-node"])
+def test_ten_codes_an_hour_are_mailed_to_an_address_over_both_nodes(site, visitor, first):
+    email, carrier, asked, statuses = f"flooded{first}@example.com", site.stack.carrier, list[str](), []
+    for network, codes in enumerate((3, 3, 3, 1, 2), 1):  # No network gets more than three.
+        browser = noting(visitor(f"127.0.{10 + first}.{network}"), asked)
+        fields = steps.hidden(browser.open("/sign-in/"))
+        if codes == 2:
+            turn_to(site, browser, site.nodes[first])
+        posts = [browser.post("/sign-in/", {**fields, "email": email}) for _ in range(codes)]
+        statuses += [answer.status_code for answer in posts]
+    assert posts[0].headers["X-Node"] == site.nodes[first].address
+    assert take_turns(asked), asked
+    assert statuses == [302] * 10 + [429] * 2
+    assert len(carrier.mails(email)) == 10
+
+
+def test_what_failed_five_times_at_one_node_is_left_alone_by_the_other(site, visitor):
+    carrier, (one, other) = site.stack.carrier, site.nodes
+    dan, eve = visitor("127.0.7.5"), visitor("127.0.7.6")
+    steps.sign_in(dan, carrier, OTHERS[2].email)
+    steps.sign_in(eve, carrier, OTHERS[3].email)
+    known = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
+    assert "1,000.00" in dan.open(known).text
+    aged = "as_of = as_of - interval '30 hours', tried_at = tried_at - interval '30 hours'"
+    site.stack.sql(f"UPDATE billing_keptstatement SET {aged}")
+    carrier.fault("customer_balance", "status", status=500)
+    before = len(carrier.calls())
+    for day, who in enumerate((dan, eve, dan, eve, dan), 1):  # Failures of one account are its own affair.
+        assert open_at(site, one, who, a_day(2019, day)).status_code == 503
+    assert len(carrier.calls()) == before + 5
+    carrier.post("faults/clear")
+    page, unknown = open_at(site, other, dan, known), open_at(site, other, eve, a_day(2019, 6))
+    assert page.status_code == 200
+    assert "1,000.00" in page.text
+    assert unknown.status_code == 503
+    assert 0 < int(unknown.headers["Retry-After"]) <= 30
+    assert len(carrier.calls()) == before + 5
+
+
+def a_day(year: int, day: int) -> str:
+    """The statement of one day; no test asks twice for the same."""
+    return "/statement/?from_date={0}&to_date={0}".format(f"{year}-{day // 28 + 1:02}-{day % 28 + 1:02}")
+
+
+def test_sign_in_and_health_answer_at_once_while_all_who_may_wait_for_a_carrier_that_hangs(site, visitor):
+    carrier, tabs = site.stack.carrier, list[Visitor]()
+    for nth, customer in enumerate(OTHERS[4:8], 1):
+        first, *more = (visitor(f"127.0.12.{nth}") for _ in range(10))
+        steps.sign_in(first, carrier, customer.email)
+        for tab in more:
+            tab.session.cookies.update(first.session.cookies)
+        tabs += [first, *more]
+    before, probe = len(carrier.calls("customer_balance")), visitor("127.0.7.7")
+    carrier.fault("customer_balance", "hang")
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        pages = [pool.submit(tab.open, a_day(2018, nth)) for nth, tab in enumerate(tabs)]
+        try:
+            until = time.monotonic() + 8
+            while sum(not page.done() for page in pages) > MAY_WAIT and time.monotonic() < until:
+                time.sleep(0.02)
+            seen = [probed(probe, path) for _ in range(40) for path in ("/sign-in/", "/healthz")]
+            waiting = sum(not page.done() for page in pages)
+        finally:
+            carrier.post("faults/clear")
+    assert [each for kind in ("/sign-in/", "/healthz") for each in verdict.slow(seen, kind, 0.5)] == []
+    assert {each.status for each in seen} == {200}
+    assert waiting == MAY_WAIT
+    assert len(carrier.calls("customer_balance")) - before >= MAY_WAIT
+
+
+def probed(probe: Visitor, path: str) -> Seen:
+    """How a page was answered, and whether at all."""
+    begun, status = time.monotonic(), 0
+    with suppress(requests.RequestException):
+        probe.patience = 2
+        status = probe.open(path).status_code
+    ended = time.monotonic()
+    return Seen(path, "aurora", "", status, ended - begun, ended)
+
+
 @contextmanager
 def killed_over(site: Nodes, method: str, node: Node, job: Callable[[], Any]) -> Iterator[Future[Any]]:
     """A request for which a node is killed while it waits for the carrier; it is started again afterwards."""
@@ -165,10 +279,13 @@ def test_a_page_whose_node_died_over_it_comes_from_the_other_once_the_claim_has_
 
 
 class Crowd:
-    """Visitors in threads, until they are told to stop; what they were promised, and what they saw."""
+    """Visitors in threads, until they are told to stop; what they were promised, and what they saw.
 
-    def __init__(self, site: Nodes) -> None:
-        self.site, self.over = site, threading.Event()
+    `pause`: seconds between two sign-ups or moves of one person; without, they soon meet the limits.
+    """
+
+    def __init__(self, site: Nodes, pause: float = 0) -> None:
+        self.site, self.pause, self.over = site, pause, threading.Event()
         self.signed_up: list[str] = []
         self.moved: list[str] = []
         self.seen: list[Seen] = []
@@ -185,6 +302,19 @@ class Crowd:
         made.session.hooks["response"].append(note)
         return made
 
+    @contextmanager
+    def about(self, *numbers: int) -> Iterator[None]:
+        """Of each kind one for each number; no number comes twice in a site's life."""
+        jobs = [(job, nth) for job in (self.new_customers, self.reader, self.staff) for nth in numbers]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            running = [pool.submit(job, nth) for job, nth in jobs]
+            try:
+                yield
+            finally:
+                self.over.set()
+            for each in running:
+                each.result(timeout=60)
+
     def new_customers(self, nth: int) -> None:
         """One after the other signs up."""
         for each in itertools.count():
@@ -193,7 +323,7 @@ class Crowd:
             with visitor.session, suppress(AssertionError):  # Instead of the form came a 502.
                 if steps.sign_up(visitor, self.site.stack.carrier, email).status_code == 302:
                     self.signed_up.append(email)
-            if self.over.is_set():
+            if self.over.wait(self.pause):
                 return
 
     def reader(self, nth: int) -> None:
@@ -214,9 +344,10 @@ class Crowd:
         with tess.session:
             assert steps.staff_sign_in(tess, STAFF[2 + nth].email).status_code == 302
             for each in itertools.count(1):
-                customer = OTHERS[2 + (each * 2 + nth) % 14]
+                # No two share a customer: a move that a node's death left open stops the next one.
+                customer = OTHERS[2 + nth // 2 * 8 + (each * 2 + nth) % 8]
                 self._move(tess, self.site.key_of(customer.email), f"{each}.{nth + 1}")
-                if self.over.is_set():
+                if self.over.wait(self.pause):
                     return
 
     def _move(self, tess: Visitor, key: int, amount: str) -> None:
@@ -232,9 +363,7 @@ def test_a_node_killed_under_load_loses_nothing_that_was_answered(site):
     before = {"moves": site.moves(), "partner": books.partner_of(carrier, "aurora")}
     known = {move["operation"] for move in before["moves"]}
     paid = books.read(carrier, "aurora", [each.number for each in CUSTOMERS], before["partner"])
-    jobs = [job for job in (crowd.new_customers, crowd.reader, crowd.staff) for _ in range(2)]
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        running = [pool.submit(job, nth % 2) for nth, job in enumerate(jobs)]
+    with crowd.about(0, 1):
         time.sleep(2.5)
         victim.kill()
         time.sleep(1.5)
@@ -244,9 +373,6 @@ def test_a_node_killed_under_load_loses_nothing_that_was_answered(site):
         victim.start()
         victim.ready()
         time.sleep(1.5)
-        crowd.over.set()
-        for each in running:
-            each.result(timeout=60)
     assert {answer.status for answer in served_alone} <= {200, 302, 303}
     assert len(served_alone) > 3
     assert verdict.failures(crowd.seen, victim.ends) == []
@@ -262,3 +388,23 @@ def test_a_node_killed_under_load_loses_nothing_that_was_answered(site):
     fresh = {number: list(amounts)[len(paid.booked[number]) :] for number, amounts in now.booked.items()}
     balances = {number: balance - sum(paid.booked[number]) for number, balance in now.balances.items()}
     assert verdict.money(moves, replace(now, booked=fresh, balances=balances), Decimal(nodes.BALANCE)) == []
+
+
+def test_tables_are_migrated_for_a_later_version_while_both_nodes_serve(site, tmp_path):
+    crowd, later = Crowd(site, pause=1.5), nodes.later_version(tmp_path / "later")
+    with crowd.about(2, 3):
+        time.sleep(2)
+        begun = time.monotonic()
+        site.migrate(later)
+        ended = time.monotonic()
+        time.sleep(2.5)
+    tables = site.rows("SELECT table_name AS name FROM information_schema.tables")
+    assert {f"{app}_later" for app in nodes.CHANGED} <= {row["name"] for row in tables}
+    assert {"sign-up", "page", "staff"} <= {each.kind for each in crowd.seen if begun < each.at < ended}
+    assert {"sign-up", "page", "staff"} <= {each.kind for each in crowd.seen if each.at > ended}
+    assert {each.status for each in crowd.seen} <= {200, 302, 303}
+    assert verdict.signed_out(crowd.seen) == []
+    site.nodes[0].kill()
+    site.nodes[0].start()  # What it knows of migrations it knows anew.
+    site.nodes[0].ready()
+    assert [requests.get(f"http://{node.address}/readyz").text for node in site.nodes] == ["ready\n"] * 2

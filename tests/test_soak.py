@@ -112,6 +112,12 @@ def test_slow_answers_and_too_few_of_them_are_found():
     assert len(verdict.slow([*quick, PAGE, *[replace(PAGE, seconds=2)] * 3], "home", 0.5)) == 1
 
 
+@pytest.mark.parametrize(("status", "found"), [(200, 0), (302, 0), (0, 1), (403, 1), (429, 1), (503, 1)])
+def test_a_probe_that_is_refused_is_found_however_quick(status, found):
+    answers = [*[PAGE] * verdict.LEAST, *[replace(PAGE, status=status, seconds=0.001)] * 2]
+    assert len(verdict.slow(answers, "home", 0.5)) == found
+
+
 def test_an_error_after_all_faults_ended_is_found():
     late = [replace(PAGE, at=200.0), replace(PAGE, status=503, at=199.0)]
     assert verdict.not_recovered(late, 199.5) == []

@@ -263,9 +263,9 @@ def _database(tmp: Path) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _manage(environment: Mapping[str, str], *arguments: str, typed: str = "") -> None:
+def _manage(environment: Mapping[str, str], *arguments: str, typed: str = "", folder: Path = ROOT) -> None:
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, input=typed, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment, input=typed, capture_output=True, text=True)
     assert done.returncode == 0, f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 # What was under way at a node that died is answered 502, and what was being passed on a little later.
 AFTER_AN_END = 3.0  # Seconds.
 LEAST = 20  # Answers without which a figure about them says nothing.
+ANSWERED = {200, 302}  # What a probe is answered by a portal that is well.
 MADE, PERHAPS = {"done", "found_done"}, {"unknown", "dispatched"}
 NUMBERS = re.compile(r"\b8[12]0\d{6}\b")
 NAMES = re.compile(r"[\w.+-]+@[\w-]+\.soak\.example|\bAurora\b|\bBorealis\b")
@@ -147,11 +148,17 @@ def p95(seconds: Sequence[float]) -> float:
 
 
 def slow(seen: Iterable[Seen], kind: str, longest: float) -> list[str]:
-    """Whether answers of a kind took too long at the 95th percentile, or were too few to say."""
-    taken = [answer.seconds for answer in seen if answer.kind == kind]
-    if len(taken) < LEAST:
-        return [f"{kind}: only {len(taken)} answers, at least {LEAST} are needed"]
-    return [f"{kind}: p95 {p95(taken):.3f} s, not below {longest} s"] if p95(taken) >= longest else []
+    """Whether answers of a kind took too long at the 95th percentile, were too few to say, or none at all.
+
+    A refusal is quick, so what is not answered 200 or 302 is a finding however quick it was.
+    """
+    answers = [answer for answer in seen if answer.kind == kind]
+    if len(answers) < LEAST:
+        return [f"{kind}: only {len(answers)} answers, at least {LEAST} are needed"]
+    statuses = Counter(answer.status for answer in answers if answer.status not in ANSWERED)
+    found = [f"{kind}: {times} times {status or 'broken off'}" for status, times in sorted(statuses.items())]
+    taken = p95([answer.seconds for answer in answers])
+    return [*found, f"{kind}: p95 {taken:.3f} s, not below {longest} s"] if taken >= longest else found
 
 
 def not_recovered(seen: Iterable[Seen], since: float) -> list[str]:
