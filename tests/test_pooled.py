@@ -31,7 +31,7 @@ def test_connections_that_the_server_has_ended_cost_nobody_a_page(aurora, browse
     for _ in range(3):
         connection.close()
         others.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"  # Waits until it has ended.
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert client.get("/sign-in/").status_code == 200
