@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 PATIENCE = 20.0  # Seconds.
-CLIENTS = 8  # As many as ask at the same time, each again at once.
+CLIENTS = 6  # As many as ask at the same time, each again at once.
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,15 @@ def measure(world: World, report: Report) -> None:
     """How many pages each makes, in turns; and each: fast pages alone, then with a quarter that waits."""
     world.carrier.fault("customer_balance", "slow", seconds=2)
     cookie = f"session={world.cookies['customer']}"
+    found = []
     with ExitStack() as stack:
-        ports = {way.name: started(world, way, stack) for way in WAYS}
-        pages = {name: Page(port, "/statement/", cookie) for name, port in ports.items()}
+        running = {way: stack.enter_context(ExitStack()) for way in WAYS}
+        ports = {way: started(world, way, own) for way, own in running.items()}
+        pages = {way.name: Page(port, "/statement/", cookie) for way, port in ports.items()}
         pages_a_second = rates(pages, ROUNDS, 1.0)
-        found = [tried(world, way, ports[way.name], pages_a_second) for way in WAYS]
+        for way, own in running.items():
+            found.append(tried(world, way, ports[way], pages_a_second))
+            own.close()  # All together could hold more connections than PostgreSQL has.
     world.carrier.post("faults/clear")
     report.add("Servers while a carrier is slow", HOW, found)
 
