@@ -4,6 +4,7 @@ import select
 from typing import Any
 
 import psycopg
+from psycopg_pool import ConnectionPool
 
 
 class Connection(psycopg.Connection[Any]):
@@ -11,13 +12,17 @@ class Connection(psycopg.Connection[Any]):
 
     The pool asks before each request, by an empty query (psycopg_pool, `ConnectionPool.check_connection`). A
     server that ends a connection says so, or its machine does: then there is something to read, and only then
-    the question is worth a round trip.
+    the question is worth a round trip. It has ended the others too, probably: the pool looks through them at
+    once, for it waits longer with each that it finds dead.
     """
 
     def execute(self, query: Any, *values: Any, **options: Any) -> psycopg.Cursor[Any]:
         """psycopg's, but for an empty query."""
-        if query == "" and not self._has_something_to_read():
-            return self.cursor()
+        if query == "":
+            if not self._has_something_to_read():
+                return self.cursor()
+            if isinstance(self._pool, ConnectionPool):  # Only of one that has just been taken out.
+                self._pool.check()
         return super().execute(query, *values, **options)
 
     def _has_something_to_read(self) -> bool:
