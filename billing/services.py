@@ -5,14 +5,14 @@ import io
 from collections.abc import Iterable
 from dataclasses import astuple
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Literal
 
-from babel.numbers import get_currency_precision
 from django.utils.translation import gettext as _
 
 from accounts.outcomes import account_gone
 from billing.periods import Period
+from portal.amounts import rounded
 from portal.cells import neutral
 from portal.models import Brand
 from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
@@ -51,8 +51,7 @@ def statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
 
 def rounding_shows(statement: Statement, brand: Brand) -> bool:
     """Whether amounts that add up no longer do as pages show them, rounded to the currency's minor unit."""
-    unit = Decimal(1).scaleb(-get_currency_precision(brand.currency))
-    shown = Statement(*(amount.quantize(unit, ROUND_HALF_UP) for amount in astuple(statement)))
+    shown = Statement(*(rounded(amount, brand.currency) for amount in astuple(statement)))
     return statement.sums_hold and not shown.sums_hold
 
 

@@ -1,11 +1,17 @@
-"""Amounts in the database, exact to the last digit on every database."""
+"""Amounts: exact to the last digit in every database, and rounded as they are shown."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from babel.numbers import get_currency_precision
 from django import forms
 from django.db import models
 from django.utils.text import capfirst
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """As it is shown: half up, to the currency's minor unit."""
+    return amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_HALF_UP)
 
 
 class AmountField(models.CharField):  # type: ignore[type-arg]

@@ -2,11 +2,11 @@
 
 import re
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import lru_cache
 
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
-from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_compact_decimal, format_currency, format_decimal
 from django import template
 from django.conf import settings
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi, to_locale
 
 from portal import language
+from portal.amounts import rounded
 from portal.models import Brand
 
 register = template.Library()
@@ -38,9 +39,8 @@ def money(amount: Decimal, brand: Brand) -> str:
 
 @lru_cache(maxsize=2000)
 def _money(amount: Decimal, currency: str, locale: str) -> str:
-    unit = Decimal(1).scaleb(-get_currency_precision(currency))
-    rounded = amount.quantize(unit, ROUND_HALF_UP) + 0  # Adding 0 turns -0.00 into 0.00.
-    return str(format_currency(rounded, currency, locale=locale))
+    shown = rounded(amount, currency) + 0  # Adding 0 turns -0.00 into 0.00.
+    return str(format_currency(shown, currency, locale=locale))
 
 
 @register.filter
