@@ -1,6 +1,7 @@
 """django-csp's middleware, which composes each page's policy anew; here one that is like another is kept."""
 
 from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject
 from csp.middleware import CSPMiddleware as Original
 from csp.utils import build_policy
 from django.http import HttpRequest
@@ -28,4 +29,6 @@ class CSPMiddleware(Original):
             mark = None if parts.nonce is None else _NONCE
             policy = _kept[key] = build_policy(parts.config, parts.update, parts.replace, mark)
         response.setdefault(HEADER, policy.replace(_NONCE, parts.nonce or _NONCE))
+        if parts.nonce is None:  # One that is asked for from here on would not be in the policy.
+            setattr(request, "csp_nonce", CheckableLazyObject(self._csp_nonce_post_response))  # noqa: B010
         return response

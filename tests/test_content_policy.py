@@ -2,6 +2,7 @@
 
 import pytest
 from csp.constants import NONCE, SELF
+from csp.exceptions import CSPNonceError
 from csp.middleware import CSPMiddleware as Original
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -40,3 +41,13 @@ def test_an_answer_with_a_policy_of_its_own_keeps_it():
     response = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
     answered = CSPMiddleware(lambda _: response).process_response(RequestFactory().get("/"), response)
     assert answered["Content-Security-Policy"] == "sandbox"
+
+
+@pytest.mark.parametrize("middleware_class", [Original, CSPMiddleware])
+def test_a_nonce_that_comes_too_late_for_the_policy_is_an_error(middleware_class):
+    request = RequestFactory().get("/")
+    middleware = middleware_class(lambda _request: HttpResponse())
+    middleware.process_request(request)
+    middleware.process_response(request, HttpResponse())
+    with pytest.raises(CSPNonceError):
+        str(request.csp_nonce)
