@@ -28,5 +28,5 @@ class StaffBackend(ModelBackend):
 
     def get_user(self, user_id: Any) -> User | None:
         """Whose session this is, customer or not, unless they have been switched off meanwhile."""
-        user = _BY_KEY.row(User._meta.pk.to_python(user_id))
+        user = _BY_KEY.row(user_id)
         return user if user and self.user_can_authenticate(user) else None

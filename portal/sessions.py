@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from portal.composed import Composed
 
+logger = logging.getLogger(__name__)
+
 _ALIVE = Composed(
     lambda: (
         db.SessionStore.get_model_class()
@@ -32,9 +34,6 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return {}
         return dict(self.decode(row.session_data))
-
-
-logger = logging.getLogger(__name__)
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
