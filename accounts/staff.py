@@ -12,6 +12,7 @@ from accounts.authenticator import CodeUsed, CodeWrong, code_redeem
 from accounts.models import TotpDevice, User
 from portal import mail, ratelimit
 from portal.admin_scope import works_here
+from portal.bulkhead import Busy
 from portal.models import Attempt, Brand
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,11 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
     attempt = ratelimit.count(
         brand=None, action="staff_password", email=email, network=network, device=device
     )
-    user = authenticate(username=email, password=password)
+    try:
+        user = authenticate(username=email, password=password)
+    except Busy:
+        attempt.delete()  # Nothing was compared.
+        raise
     if not isinstance(user, User) or not works_here(user):
         logger.warning("admin sign-in refused", extra={"step": "password"})
         return None

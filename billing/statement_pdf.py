@@ -13,6 +13,7 @@ from billing.figures import Figures
 from billing.paper import QUIET, Cell, Paper, Style
 from billing.services import rounding_shows, rounding_words, statement_amounts
 from portal import colour
+from portal.bulkhead import DRAWING
 from portal.models import Brand
 from portal.templatetags.portal import day, moment, money
 from portal.voipline import Statement
@@ -25,8 +26,18 @@ _WARN_BACK, _WARN = "#fff4dc", "#7a4d00"
 
 
 def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
-    """The file of figures that there are. Amounts are rounded to the cent, as on the page."""
+    """The file of figures that there are. Amounts are rounded to the cent, as on the page.
+
+    Raises `portal.bulkhead.Busy` where too many are being drawn.
+    """
+    if brand.logo_hash:
+        bytes(brand.logo)  # Deferred: read now, because drawing holds no connection.
     content = _Content(brand, customer, found)
+    with DRAWING.slot():
+        return _drawn(content)
+
+
+def _drawn(content: "_Content") -> bytes:
     pages = 1
     while True:
         sheet = content.written(pages)

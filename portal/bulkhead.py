@@ -1,7 +1,11 @@
-"""Places for worker threads that wait on somebody else's machine: a slow one must not hold up everybody.
+"""Bounds for worker threads, so that what is slow or costly does not hold up everybody else.
 
-A brand takes a place only while it has fewer than are free. So one brand alone gets half of the places, two
-a third each, and there is always one left for yet another brand.
+Places are for threads that wait on somebody else's machine. A brand takes a place only while it has fewer
+than are free. So one brand alone gets half of the places, two a third each, and there is always one left for
+yet another brand.
+
+Slots are for work that keeps a CPU busy: password hashes, files to draw. A few run at a time, the others wait
+for their turn. Who waits for either holds no connection to the database.
 """
 
 import threading
@@ -20,6 +24,10 @@ RETRY_AFTER = 5  # Seconds; a call lasts 15 at the most, and most that wait have
 
 class Full(Exception):
     """No place is free, or not for this brand."""
+
+
+class Busy(Exception):
+    """No slot came free in time; nothing was done."""
 
 
 class Bulkhead:
@@ -69,6 +77,45 @@ def give_back_connections() -> None:
             connection.close()
 
 
+class Slots:
+    """So many threads of this process at a time do one kind of costly work."""
+
+    PATIENCE = 5.0  # Seconds for which a thread waits for its turn.
+    _queue = threading.Lock()
+    _queued = 0  # Threads that wait, of all kinds together: half of the threads at most.
+
+    def __init__(self, number: int, name: str) -> None:
+        self._free = threading.Semaphore(number)
+        self._waiting = metrics.WAITING.labels(name)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot, and no connection to the database meanwhile. Raises Busy."""
+        give_back_connections()
+        if not self._free.acquire(blocking=False):
+            self._wait()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _wait(self) -> None:
+        with Slots._queue:
+            if Slots._queued >= max(1, settings.WEB_THREADS // 2):
+                raise Busy
+            Slots._queued += 1
+        try:
+            with self._waiting.track_inprogress():
+                if not self._free.acquire(timeout=self.PATIENCE):
+                    raise Busy
+        finally:
+            with Slots._queue:
+                Slots._queued -= 1
+
+
 # A quarter of the threads stays free, whatever hangs. Google counts among the carriers.
 CARRIERS = Bulkhead(2, "carriers")
 MAIL = Bulkhead(4, "mail")
+# A hash leaves Python's lock to the others while it is computed; drawing does not.
+HASHING = Slots(2, "hashing")
+DRAWING = Slots(1, "drawing")

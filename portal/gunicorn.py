@@ -10,6 +10,7 @@ from typing import Any
 # A folder of this node's own, whatever the environment says: on_exit removes it.
 _METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portal-metrics-")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.database.
 
 from django.conf import settings
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]

@@ -1,5 +1,6 @@
 """All settings. Whatever differs between installations comes from the environment (see .env.example)."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env, logs
+from portal import database, env, logs
 from portal.net import host_of_bind, is_loopback
 from portal.voipline import Timeouts
 
@@ -22,6 +23,10 @@ BIND = env.text("BIND", "127.0.0.1:8000")
 ADMIN_HOSTS = [host.lower() for host in env.words("ADMIN_HOSTS", "admin.localhost")]
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 ALLOWED_HOSTS = ["*"]  # The brand middleware is the list: a host that no brand has gets 400.
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
+WEB_THREADS = env.integer("WEB_THREADS", 64, minimum=1)
+# Set by portal.wsgi and portal.gunicorn, never by hand: this process answers visitors.
+PAGES = "PORTAL_PAGES" in os.environ
 
 SECURE = SCHEME == "https"
 if not SECURE and not is_loopback(host_of_bind(BIND)):
@@ -83,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.middleware.method_page",
+    "portal.outage.OutageMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -119,10 +125,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    from portal.pooled import POOL
-
-    _options = {"connect_timeout": 5, "pool": POOL} | DATABASES["default"].get("OPTIONS", {})
-    DATABASES["default"] |= {"OPTIONS": _options, "CONN_HEALTH_CHECKS": True}
+    DATABASES["default"]["OPTIONS"] = database.options(
+        DATABASES["default"].get("OPTIONS", {}), pages=PAGES, waiting=max(1, WEB_THREADS // 2)
+    )
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 BRAND_SECONDS = 1  # For so long a process knows a brand without asking the database.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -144,6 +150,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form, uploads apart; the 
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.StaffBackend"]
+PASSWORD_HASHERS = ["accounts.hashers.SlottedPBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -240,10 +247,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Server and logs -----------------------------------------------------------------------------
+# --- Logs -----------------------------------------------------------------------------
 
-WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
-WEB_THREADS = env.integer("WEB_THREADS", 64, minimum=1)
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
 LOGGING = logs.configuration(LOG_FORMAT)
 METRICS_TOKEN = env.token("METRICS_TOKEN")

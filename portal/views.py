@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from portal import colour, language
+from portal.bulkhead import RETRY_AFTER
 from portal.http import BrandRequest, wanted_page
 from portal.models import Brand
 
@@ -135,15 +136,32 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """503, where not even the brand is known because the database does not answer."""
-    text = _(
-        "We cannot reach our records at the moment, so we show nothing rather than something wrong."
-        " Nothing was changed. Please try again in a few minutes."
-    )
+    """503: the database does not answer. A form that was sent may have reached the carrier before that."""
+    if request.method in ("GET", "HEAD"):
+        text = _(
+            "We cannot reach our records at the moment, so we show nothing rather than something wrong."
+            " Nothing was changed. Please try again in a few minutes."
+        )
+    else:
+        text = _(
+            "We cannot reach our records at the moment. What you have just sent may or may not have worked:"
+            " please look before you send it again, in a few minutes."
+        )
     # In a link, //name/ would be another host's address.
     again = escape_leading_slashes(request.path)
     response = _error(request, 503, _("We will be back in a moment"), text, again=again)
     response["Retry-After"] = "60"
+    return response
+
+
+def busy(request: HttpRequest) -> HttpResponse:
+    """503: no slot came free for what costs much (`portal.bulkhead.Slots`)."""
+    text = _(
+        "Too many people are asking for this right now. Nothing was changed. Please try again in a moment."
+    )
+    again = escape_leading_slashes(request.get_full_path())
+    response = _error(request, 503, _("We are very busy"), text, again=again)
+    response["Retry-After"] = str(RETRY_AFTER)
     return response
 
 

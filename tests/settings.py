@@ -16,6 +16,7 @@ _TESTS = {
     "TRUSTED_PROXIES": "0",
     "LOG_FORMAT": "text",
     "BIND": "127.0.0.1:8000",
+    "PORTAL_PAGES": "True",
     "WEB_CONCURRENCY": "1",
     "WEB_THREADS": "64",
 }

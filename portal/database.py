@@ -1,0 +1,82 @@
+"""PostgreSQL as the web processes use it: a pool of connections, and no wait on it without an end.
+
+A server that is slow ends a statement itself (STATEMENT_SECONDS). One that is frozen, or gone without a word
+behind a proxy that still acknowledges, says nothing at all: then the wait for its answer ends here
+(ANSWER_SECONDS), and every pooled connection of that time is replaced. Commands and migrations, which may
+need longer, have neither of these limits and no pool.
+"""
+
+import select
+from typing import Any
+
+import psycopg
+from django.db import connections
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+STATEMENT_SECONDS = 8
+ANSWER_SECONDS = 10.0
+
+# A machine that is gone is noticed by the kernel: unacknowledged data after ten seconds, silence after 25.
+_TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A pooled connection that waits for each answer for ANSWER_SECONDS at most.
+
+    The pool asks a connection before each request, by an empty query, whether it works (psycopg_pool,
+    `ConnectionPool.check_connection`). Here that costs a round trip only where the socket has something to
+    read, as it has when the server has ended the connection.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """psycopg's, which waits without an end by default."""
+        try:
+            return super().wait(gen, interval, timeout or ANSWER_SECONDS)
+        except psycopg.OperationalError:
+            if timeout is None and self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                replace_connections()
+            raise
+
+    def execute(self, query: Any, *values: Any, **options: Any) -> psycopg.Cursor[TupleRow]:
+        """psycopg's, but for an empty query."""
+        if query == "":
+            if not self._has_something_to_read():
+                return self.cursor()
+            if isinstance(self._pool, ConnectionPool):  # Only of one that has just been taken out.
+                self._pool.check()
+        return super().execute(query, *values, **options)
+
+    def _has_something_to_read(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+def replace_connections() -> None:
+    """Close every pooled connection, those in use as soon as they come back, and connect again."""
+    for connection in connections.all():
+        if pool := getattr(connection, "pool", None):
+            pool.drain()
+
+
+def options(given: dict[str, Any], *, pages: bool, waiting: int) -> dict[str, Any]:
+    """What OPTIONS of a PostgreSQL database are; those `given` in DATABASE_URL win.
+
+    `pages`: this process answers visitors. `waiting`: how many threads may wait for a connection; the next
+    one is refused at once, so that some thread is always left for a page that needs no row.
+    """
+    base: dict[str, Any] = {"connect_timeout": 3, **_TCP}
+    if pages:
+        base["pool"] = {
+            "connection_class": Connection,
+            "min_size": 1,
+            "max_size": 10,
+            "timeout": 5,  # Seconds until a thread that gets no connection answers 503.
+            "max_waiting": waiting,
+            "reconnect_timeout": 5,  # Seconds; the delay between two tries grows to no more than that.
+        }
+        limit = f"-c statement_timeout={STATEMENT_SECONDS}s"
+        base["options"] = " ".join(filter(None, [limit, given.get("options")]))
+        given = {name: value for name, value in given.items() if name != "options"}
+    return base | given

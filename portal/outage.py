@@ -1,0 +1,57 @@
+"""An honest 503 where the database does not answer or a thread finds no free slot; never a 500.
+
+`OutageMiddleware` sees what views raise. What is raised elsewhere, as when a middleware reads the session,
+reaches Django's handler for 500s, which is `server_error`.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from psycopg.errors import ReadOnlySqlTransaction
+
+from portal import database, views
+from portal.bulkhead import Busy
+
+logger = logging.getLogger(__name__)
+
+
+class OutageMiddleware:
+    """Answers for views that could not reach the database or found no slot."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing on the way in or out."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Django's hook for what a view raises; None leaves it to the page for 500s."""
+        return answer(request, error)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's hook for whatever nobody has caught: the page of 503 or of 500."""
+    return answer(request, sys.exc_info()[1]) or views.server_error(request)
+
+
+def answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """The page of 503 for an outage; None for a fault of ours, such as a statement that cannot work."""
+    if isinstance(error, Busy):
+        return views.busy(request)
+    if not is_outage(error):
+        return None
+    if error and isinstance(error.__cause__, ReadOnlySqlTransaction):
+        database.replace_connections()  # These lead to a server that is a replica now.
+    logger.error("database not reached", extra={"error": type(error).__name__})
+    return views.unavailable(request)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database did not answer, in time or at all, or takes nothing."""
+    if isinstance(error, InternalError):
+        return isinstance(error.__cause__, ReadOnlySqlTransaction)
+    return isinstance(error, OperationalError | InterfaceError)
