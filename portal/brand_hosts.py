@@ -1,8 +1,8 @@
 """Which brand a host belongs to: asked for with each request, so a process knows it for a moment.
 
 The question costs a small page as much as all the rest of it. What is saved for a brand shows within
-BRAND_SECONDS, on every node; with 0 nothing is kept. While the database does not answer, the brand is served as it was last known,
-for LAST_KNOWN seconds: pages that need nothing else of the database go on.
+BRAND_SECONDS, on every node; with 0 nothing is kept. While the database does not answer, the brand is served
+as it was last known, for LAST_KNOWN seconds: pages that need nothing else of the database go on.
 """
 
 import copy

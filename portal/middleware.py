@@ -1,6 +1,7 @@
 """What happens to a request before a view sees it, in the order in which settings.MIDDLEWARE names it."""
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -132,7 +133,8 @@ def brand(get_response: Next) -> Next:
             found = brand_of(host) if host and host not in settings.ADMIN_HOSTS else None
         except Error:
             logger.exception("brand not looked up")
-            response = _in_language(settings.LANGUAGE_CODE, request, views.unavailable)
+            page = functools.partial(views.unavailable, begun=False)
+            response = _in_language(settings.LANGUAGE_CODE, request, page)
         else:
             response = _on_host(host, found, request, get_response)
         patch_vary_headers(response, ["Host"])

@@ -135,9 +135,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _error(request, 500, _("Something went wrong on our side"), text)
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """503: the database does not answer. A form that was sent may have reached the carrier before that."""
-    if request.method in ("GET", "HEAD"):
+def unavailable(request: HttpRequest, *, begun: bool = True) -> HttpResponse:
+    """503: the database does not answer. A form that was `begun` may have reached the carrier before that."""
+    if request.method in ("GET", "HEAD") or not begun:
         text = _(
             "We cannot reach our records at the moment, so we show nothing rather than something wrong."
             " Nothing was changed. Please try again in a few minutes."

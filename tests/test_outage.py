@@ -101,8 +101,16 @@ def test_a_replica_is_an_outage_and_a_wrong_statement_is_a_fault(alice, browse):
     replica = InternalError("cannot execute UPDATE in a read-only transaction")
     replica.__cause__ = psycopg.errors.ReadOnlySqlTransaction()
     for error, status in ((replica, 503), (InternalError("broken"), 500), (ProgrammingError("typo"), 500)):
-        with failing_from(1, error):
+        with failing_from(2, error):  # The first one asks for the brand.
             assert client.get("/account/").status_code == status
+
+
+def test_a_form_that_came_before_the_brand_was_known_has_changed_nothing(aurora, browse):
+    client = browse(AURORA)
+    with failing_from(1, FAULTS[0]):
+        answer = send(client, "/sign-out/", {})
+    assert answer.status_code == 503
+    assert "Nothing was changed." in words(answer)
 
 
 def test_pages_that_need_no_row_still_come_and_the_brand_is_the_last_known_for_a_minute(
