@@ -11,10 +11,12 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        """Register the start check, and what Prometheus asks for."""
+        """Register the start check, what Prometheus asks for, and what a brand's readiness asks for."""
         from billing import checks as checks
         from billing.needs import moves_as_metric
-        from portal import metrics
+        from billing.partner import newest_balance, partner_readiness
+        from portal import metrics, readiness
 
         words = "Moves of funds that wait for a person."
         metrics.gauge_from("portal_moves", words, ("brand", "state"), moves_as_metric)
+        readiness.add_check(partner_readiness, partner_balance=newest_balance())

@@ -3,13 +3,14 @@
 At zero or below, the carrier cuts off all of the reseller's customers, whatever their own balances say.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext
 
 from billing import kept
 from billing.figures import KNOWN, MONTHS, Bounds, Figures, figures_stream
@@ -17,6 +18,7 @@ from billing.models import KeptStatement
 from billing.periods import Period, complete_months, this_month, today
 from billing.runway import cents
 from portal.models import Brand
+from portal.readiness import Item
 from portal.voipline import Statement
 
 LOW_DAYS = 7
@@ -93,12 +95,37 @@ def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
 
 def partners_known(*, brands: QuerySet[Brand]) -> list[Account]:
     """The partner accounts of these brands as they were last read, without asking the carrier."""
-    rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
-    newest = rows.exclude(figures=None).order_by("-as_of").values("pk")[:1]
-    listed = list(brands.annotate(newest=Subquery(newest)))
+    listed = list(brands.annotate(newest=Subquery(_newest().values("pk")[:1])))
     now = KeptStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
     past = _past(listed)
     return [_known(brand, now.get(brand.newest), past) for brand in listed]
+
+
+def newest_balance() -> Subquery:
+    """For queries of brands: the partner balance as last read, a decimal text; None where it never was."""
+    return Subquery(_newest().values("figures__closing_balance")[:1])
+
+
+def _newest() -> QuerySet[KeptStatement]:
+    rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
+    return rows.exclude(figures=None).order_by("-as_of")
+
+
+def partner_readiness(brand: Brand) -> Iterator[Item]:
+    """For the list of what is left to do: with an empty partner account nobody can call."""
+    balance = getattr(brand, "partner_balance", None)  # See `newest_balance`.
+    if balance is None:
+        return
+    if cents(Decimal(balance)) > 0:
+        yield Item("partner", "ok", gettext("The partner account has a balance."), "", "carrier")
+        return
+    yield Item(
+        "partner",
+        "missing",
+        gettext("The partner balance is at zero or below, so the carrier cuts off all customers."),
+        gettext("Top up at the carrier, then open “Partner balance” and read it again."),
+        "carrier",
+    )
 
 
 def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:

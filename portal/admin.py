@@ -25,6 +25,7 @@ from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
 from portal.admin_staff import BrandScope
 from portal.models import Brand
+from portal.readiness import with_readiness
 from portal.voipline import METHODS
 
 
@@ -43,7 +44,7 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:
         """Without the pictures, which would be read for each row."""
-        return super().get_queryset(request).defer("logo").prefetch_related("hosts", "response_codes")
+        return with_readiness(super().get_queryset(request).defer("logo"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         """A new brand's short name follows its name."""

@@ -18,7 +18,7 @@ from portal.bulkhead import give_back_connections
 from portal.journal_days import journal_days
 from portal.models import Brand
 from portal.proof import brand_check_carrier, is_proven
-from portal.readiness import missing, readiness, to_do
+from portal.readiness import missing, readiness, to_do, with_readiness
 from portal.resolving import without_dns
 
 # Each check waits for the carrier, up to 15 seconds a call.
@@ -41,7 +41,7 @@ def readiness_words(count: int) -> str:
 
 def readiness_context(brand: Brand) -> dict[str, Any]:
     """What the brand's page shows of its stored state, whatever was typed into the form."""
-    stored = Brand.objects.defer("logo").get(pk=brand.pk)
+    stored = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
     hosts = [host.host for host in stored.hosts.all()]
     give_back_connections()  # The look-up waits for another machine.
     items = readiness(stored, without_dns(hosts))

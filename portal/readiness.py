@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from portal.crypto import SecretUnreadable
@@ -32,19 +33,34 @@ class Item:
     anchor: str
 
 
+Check = Callable[[Brand], Iterator[Item]]
+_added: list[Check] = []
+_annotations: dict[str, Any] = {}
+
+
+def add_check(check: Check, **annotations: Any) -> None:
+    """Let an app above this one have a say; `annotations` are what `with_readiness` reads for it."""
+    _added.append(check)
+    _annotations.update(annotations)
+
+
+def with_readiness(brands: QuerySet[Brand]) -> QuerySet[Brand]:
+    """The brands with all that the list reads of them, in a fixed number of queries."""
+    return brands.annotate(**_annotations).prefetch_related("hosts", "response_codes")
+
+
 def readiness(brand: Brand, without_dns: Sequence[str] = ()) -> list[Item]:
     """The whole list, in the order of the brand's page.
 
-    Reads `brand.hosts` and `brand.response_codes`, so prefetch them for many brands. `without_dns`: hosts
-    for which somebody asked the resolver in vain.
+    The brand comes from `with_readiness`. `without_dns`: hosts for which somebody asked the resolver in vain.
     """
-    items = [item for check in _CHECKS for item in check(brand)]
+    items = [item for check in (*_CHECKS, *_added) for item in check(brand)]
     return [*items[:1], *_dns(without_dns), *items[1:]]
 
 
 def to_do(brand: Brand) -> int:
     """How many items of the brand's list are missing; 0 is ready. For many brands: it asks no database."""
-    return missing([item for check in _CHECKS if check is not _customer for item in check(brand)])
+    return missing([item for check in (*_CHECKS, *_added) if check is not _customer for item in check(brand)])
 
 
 def missing(items: Sequence[Item]) -> int:
@@ -222,7 +238,7 @@ def _codes(brand: Brand) -> Iterator[Item]:
         )
 
 
-_CHECKS: tuple[Callable[[Brand], Iterator[Item]], ...] = (
+_CHECKS: tuple[Check, ...] = (
     _hosts,
     _terms,
     _sender,

@@ -21,8 +21,10 @@ from billing.periods import Period
 from portal import upstream
 from portal.journal import CarrierCall
 from portal.models import Brand
+from portal.readiness import to_do, with_readiness
 from portal.voipline import Statement
 from tests.conftest import ADMIN, Simulator
+from tests.journey import words as text_of
 
 Browse = Callable[..., Client]
 CENT = Decimal("0.01")
@@ -284,3 +286,25 @@ def test_the_pages_tell_what_the_carrier_was_asked(simulator: Simulator, desk: C
     row = text.split("<code>move_funds</code></th>")[1].split("</tr>")[0]
     assert row == "<td>1</td><td>1</td><td>999</td>"
     assert f'href="/admin/portal/carriercall/?brand={aurora.pk}"' in text
+
+
+# Ready to go live
+
+
+def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_the_list(
+    simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand, django_assert_num_queries: Any
+) -> None:
+    warning = "The partner balance is at zero or below, so the carrier cuts off all customers."
+
+    def told() -> tuple[bool, int]:
+        partner_read(brand=aurora, refresh=True)
+        text = text_of(admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/"))
+        return warning in text, to_do(with_readiness(Brand.objects.filter(pk=aurora.pk)).get())
+
+    warned, before = told()
+    assert not warned
+    for left, cut in (("0.004", True), ("-5", True), ("0.01", False)):
+        leave(aurora, Decimal(left))
+        assert told() == (cut, before + cut)
+    with django_assert_num_queries(3):  # Brands with their balances, hosts, codes; however many there are.
+        assert [to_do(brand) for brand in with_readiness(Brand.objects.order_by("slug"))]

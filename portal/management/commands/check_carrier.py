@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from portal.management.brands import brand_named
 from portal.models import Brand
 from portal.proof import brand_check_carrier
-from portal.readiness import readiness
+from portal.readiness import readiness, with_readiness
 from portal.resolving import without_dns
 
 _STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
@@ -35,5 +35,6 @@ class Command(BaseCommand):
 
     def _tell_readiness(self, brand: Brand) -> None:
         self.stdout.write("\nReady to go live:")
+        brand = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
         for item in readiness(brand, without_dns([host.host for host in brand.hosts.all()])):
             self.stdout.write(f"  {_STATES[item.state]}: {' '.join(filter(None, (item.text, item.todo)))}")
