@@ -3,9 +3,12 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from portal.models import Brand
-from portal.net import is_loopback
+from django.conf import settings
 
+from portal.models import Brand
+
+# The shipped nginx passes on 16k of headers (proxy_buffer_size), this one among them.
+_LONGEST = 8000
 _FORBIDDEN = re.compile(r"[\\\x00-\x20\x7f]|[^\x00-\x7f]")
 
 
@@ -14,6 +17,8 @@ def hand_over_url(brand: Brand, url: str) -> str:
 
     Raises ValueError without quoting the URL, because it signs in whoever holds it.
     """
+    if len(url) > _LONGEST:
+        raise ValueError(f"the login URL is longer than {_LONGEST} characters")
     if _FORBIDDEN.search(url):
         raise ValueError("the login URL holds a blank, a backslash, a control or a non-ASCII character")
     try:
@@ -37,10 +42,13 @@ def _default_port(scheme: str) -> int:
 
 
 def _scheme_allowed(brand: Brand, parts: SplitResult) -> bool:
-    """https; plain http only where both the carrier and the target are this machine."""
-    carrier = urlsplit(brand.carrier_url)
-    both_here = is_loopback(parts.hostname or "") and is_loopback(carrier.hostname or "")
+    """https; plain http only where both the carrier and the target are this machine, and may be."""
+    both_here = _is_here(parts) and _is_here(urlsplit(brand.carrier_url))
     return parts.scheme == "https" or (parts.scheme == "http" and both_here)
+
+
+def _is_here(parts: SplitResult) -> bool:
+    return bool(settings.CARRIER_REACH.is_here(parts.hostname or ""))
 
 
 def _allowed(brand: Brand, scheme: str) -> set[tuple[str, int]]:
@@ -51,11 +59,11 @@ def _allowed(brand: Brand, scheme: str) -> set[tuple[str, int]]:
 def form_action(brand: Brand) -> list[str]:
     """The login hosts as sources for the policy's form-action: browsers check it along the redirects."""
     schemes = ["https"]
-    if is_loopback(urlsplit(brand.carrier_url).hostname or ""):
+    if _is_here(urlsplit(brand.carrier_url)):
         schemes.append("http")
     return [
         f"{scheme}://{entry}"
         for entry in brand.login_hosts
         for scheme in schemes
-        if scheme == "https" or is_loopback(urlsplit(f"//{entry}").hostname or "")
+        if scheme == "https" or _is_here(urlsplit(f"//{entry}"))
     ]

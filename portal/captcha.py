@@ -4,7 +4,9 @@ A token verifies once, with whoever asks first. A token that goes to the carrier
 verified here (the carrier does it); only forms of our own call `verify`, once.
 """
 
+import json
 import logging
+import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -21,12 +23,13 @@ from portal import bulkhead, language
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
 from portal.net import normal_host
+from portal.voipline import Timeouts, transport
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_TOKEN = 8192
 _LOWEST_SCORE = 0.5
-_TIMEOUTS = (3, 5)
+_TIMEOUTS = Timeouts(connect=3, read=5, total=8)
 
 
 class CaptchaUnavailable(Exception):
@@ -89,21 +92,35 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
     try:
         fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
         with bulkhead.CARRIERS.place(brand):
-            reply = _asked(fields)
-        answer = reply.json() if reply.status_code == 200 else None
-    except (bulkhead.Full, SecretUnreadable, requests.RequestException, ValueError) as error:
-        logger.error("captcha not verified", extra={"brand": brand.slug, "error": type(error).__name__})
-        raise CaptchaUnavailable(type(error).__name__) from error
-    if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
-        raise CaptchaUnavailable(f"HTTP {reply.status_code}")
+            answer = _asked(fields)
+    except (bulkhead.Full, SecretUnreadable, CaptchaUnavailable) as error:
+        why = str(error) or type(error).__name__
+        logger.error("captcha not verified", extra={"brand": brand.slug, "error": why})
+        raise CaptchaUnavailable(why) from error
     return _is_good(brand, answer, action)
 
 
-def _asked(fields: dict[str, str]) -> requests.Response:
-    with requests.Session() as session:
-        session.trust_env = False
-        url = f"{settings.RECAPTCHA_URL}/api/siteverify"
-        return session.post(url, data=fields, timeout=_TIMEOUTS, allow_redirects=False)
+def _asked(fields: dict[str, str]) -> dict[str, Any]:
+    """Google's answer, within `_TIMEOUTS.total` seconds and 1 MiB; `success` in it is true or false."""
+    url = f"{settings.RECAPTCHA_URL}/api/siteverify"
+    request = requests.Request("POST", url, data=fields, headers=transport.HEADERS).prepare()
+    deadline = time.monotonic() + _TIMEOUTS.total
+    reply = transport.fly(request, _TIMEOUTS, deadline, key=fields["secret"], reach=None)
+    if isinstance(reply, transport.Fault):
+        raise CaptchaUnavailable(reply.reason)
+    if reply.status != 200 or reply.body is None:
+        raise CaptchaUnavailable(reply.flaw or f"HTTP {reply.status}")
+    return _read(reply.body)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
+        raise CaptchaUnavailable("the answer is not as documented")
+    return answer
 
 
 def _is_good(brand: Brand, answer: dict[str, Any], action: str) -> bool:

@@ -100,6 +100,13 @@ def _unreachable(brand: Brand, error: UpstreamError) -> str:
 
 
 _ADVICE = (
+    (
+        "private",
+        gettext_lazy(
+            "Nothing was sent. If the carrier is meant to be there, add its host to CARRIER_PRIVATE_HOSTS in "
+            "the portal's environment, and restart the portal."
+        ),
+    ),
     ("resolved", gettext_lazy("Check how the host is written in the API address, and this server's DNS.")),
     ("refused", gettext_lazy("Nothing listens there: check host and port of the API address.")),
     (

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.net import is_loopback
+from portal.net import is_address, is_loopback
 
 
 def text(name: str, default: str = "") -> str:
@@ -61,6 +61,18 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, blanks around the entries removed."""
     return [word for word in (part.strip() for part in text(name, default).split(",")) if word]
+
+
+def hosts(name: str) -> frozenset[str]:
+    """A comma-separated list of host names and IP addresses alone; empty if unset."""
+    found = words(name)
+    for host in found:
+        if not (is_address(host) or re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", host)):
+            raise ImproperlyConfigured(
+                f"{name}: {host!r} is neither a host name nor an IP address. Write hosts alone, "
+                "comma-separated: no https://, no port, no path, no range."
+            )
+    return frozenset(found)
 
 
 def url(name: str, default: str) -> str:

@@ -87,7 +87,7 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
 
     `language` is the reader's, where it is known; else it is the brand's. The two bodies extend
     `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
-    Waits at most ten seconds for each answer of the mail server (EMAIL_TIMEOUT), and 15 in all.
+    Waits at most ten seconds for each word of the mail server (EMAIL_TIMEOUT), and 15 in all (`smtp.TOTAL`).
     """
     try:
         message = _message(brand, to, template, language or brand.language, context)

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import database, env, logs
 from portal.net import host_of_bind, is_loopback
-from portal.voipline import Timeouts
+from portal.voipline import Reach, Timeouts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(str(BASE_DIR / ".env"))  # A missing file is fine; the real environment wins.
@@ -213,6 +213,8 @@ RECAPTCHA_URL = env.url("RECAPTCHA_URL", "https://www.google.com/recaptcha")
 
 # Seconds for connecting, for each read, and for the whole call from before the name is resolved.
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
+# Operators type the addresses of carriers; this keeps them from reaching what is inside.
+CARRIER_REACH = Reach(loopback=DEBUG or not SECURE, private_hosts=env.hosts("CARRIER_PRIVATE_HOSTS"))
 
 # --- Static files --------------------------------------------------------------------------------
 

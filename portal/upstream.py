@@ -151,6 +151,7 @@ def carrier_of(brand: Brand) -> Carrier:
         methods=brand.methods(),
         codes=brand.codes(),
         timeouts=settings.CARRIER_TIMEOUTS,
+        reach=settings.CARRIER_REACH,
     )
 
 

@@ -47,9 +47,9 @@ def sender(value: str) -> None:
 
 
 def carrier_url(value: str) -> None:
-    """The prefix of the carrier's API: https, or http where the host is this machine."""
+    """The prefix of the carrier's API: https, or http on this machine where a carrier may be there."""
     try:
-        Carrier(url=value, key=Secret("unused"))
+        Carrier(url=value, key=Secret("unused"), reach=settings.CARRIER_REACH)
     except MappingError as error:
         raise ValidationError([spoken(words) for _key, words in error.problems]) from error
 

@@ -13,6 +13,7 @@ _TESTS = {
     "REDIS_URL": "",
     "EMAIL_URL": "memorymail://",
     "RECAPTCHA_URL": "http://127.0.0.1:9/recaptcha",
+    "CARRIER_PRIVATE_HOSTS": "127.0.0.1",
     "TRUSTED_PROXIES": "0",
     "LOG_FORMAT": "text",
     "BIND": "127.0.0.1:8000",

@@ -1,5 +1,6 @@
 """One call over real sockets: what is sent, how often, and how long the caller waits."""
 
+import functools
 import gzip
 import logging
 import socket
@@ -8,10 +9,9 @@ import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from email import message_from_bytes
 from http.client import HTTPConnection
@@ -19,9 +19,6 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from portal.voipline import (
     METHODS,
@@ -31,6 +28,7 @@ from portal.voipline import (
     NoAnswer,
     NotAuthorised,
     RateLimited,
+    Reach,
     Rejected,
     Secret,
     ServerError,
@@ -38,72 +36,19 @@ from portal.voipline import (
     Unreachable,
     UpstreamError,
     call,
+    conversation,
     customise,
     exchange,
     transport,
 )
+from tests.raw_server import FUNDS, Server, certify, drip, http
 
 KEY = "canary-key"
 QUICK = Timeouts(connect=0.5, read=0.5, total=0.9)
 MOVE = {"account_number": "70001", "amount": Decimal("10.5"), "description": "canary-note"}
 MONTH = {"from_date": date(2024, 2, 1), "to_date": date(2024, 2, 29)}
-FUNDS = b'{"code": 200, "data": {"customer_balance": 242.08793, "customer_credit_limit": -55}}'
-
-Handler = Callable[[socket.socket], None]
-
-
-def http(body: bytes = FUNDS, status: str = "200 OK", *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
-class Server:
-    """A raw TCP server on loopback; `handler` answers a connection whose request has been read."""
-
-    def __init__(self) -> None:
-        self.handler: Handler = lambda conn: conn.sendall(http())
-        self.read_request = True
-        self.received: list[bytes] = []
-        self.tls: ssl.SSLContext | None = None
-        self.connections = 0
-        self.over = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                conn, _ = self._socket.accept()
-                self.connections += 1
-                threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
-
-    def _serve(self, conn: socket.socket) -> None:
-        with suppress(OSError), conn:
-            stream = self.tls.wrap_socket(conn, server_side=True) if self.tls else conn
-            with stream:
-                if self.read_request:
-                    self.received.append(read_request(stream))
-                self.handler(stream)
-
-    def close(self) -> None:
-        self.over.set()
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # Wakes the thread that accepts.
-        self._socket.close()
-
-
-def read_request(conn: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        if not (piece := conn.recv(65536)):
-            return data
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = int(message_from_bytes(head.partition(b"\r\n")[2])["Content-Length"] or 0)
-    while len(body) < length and (piece := conn.recv(65536)):
-        body += piece
-    return head + b"\r\n\r\n" + body
+# A carrier on this machine, as the stand-in is.
+here = functools.partial(Carrier, reach=Reach(loopback=True))
 
 
 def parts_of(raw: bytes) -> tuple[str, dict[str, str], list[tuple[str, str]]]:
@@ -132,7 +77,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def carrier(server: Server) -> Carrier:
-    return Carrier(f"http://127.0.0.1:{server.port}/api/v2/", Secret(KEY), timeouts=QUICK)
+    return here(f"http://127.0.0.1:{server.port}/api/v2/", Secret(KEY), timeouts=QUICK)
 
 
 def failed(carrier: Carrier, key: str = "move_funds", within: float = 1.6, **values: object) -> UpstreamError:
@@ -145,14 +90,6 @@ def failed(carrier: Carrier, key: str = "move_funds", within: float = 1.6, **val
     assert error.__context__ is None
     assert not any(word in f"{error} {error.message}" for word in ("canary", "70001", "http:", "https:"))
     return error
-
-
-def drip(conn: socket.socket, data: bytes, over: threading.Event) -> None:
-    for byte in data:
-        if over.is_set():
-            break
-        conn.sendall(bytes([byte]))
-        time.sleep(0.05)
 
 
 # What is sent
@@ -203,7 +140,7 @@ def test_any_text_arrives_intact(server, carrier, body, text):
     method = customise(
         METHODS["move_funds"], body=body, parameters={"description": 'no"te\\'}, constants={"ü": text}
     )
-    custom = Carrier(carrier.url, carrier.key, {"move_funds": method}, timeouts=QUICK)
+    custom = here(carrier.url, carrier.key, {"move_funds": method}, timeouts=QUICK)
     call(custom, "move_funds", **{**MOVE, "description": text})
     _, headers, pairs = parts_of(server.received[0])
     assert ("form-urlencoded" in headers["content-type"]) is (body == "form")
@@ -235,7 +172,7 @@ def test_every_name_can_be_replaced(server, carrier):
     }
     body = str({"code": 200, "data": {"saldo": numbers}}).replace("'", '"').encode()
     server.handler = lambda conn: conn.sendall(http(body))
-    custom = Carrier(carrier.url, carrier.key, {"customer_balance": method}, timeouts=QUICK)
+    custom = here(carrier.url, carrier.key, {"customer_balance": method}, timeouts=QUICK)
     assert call(custom, "customer_balance", account_number="7-a.B_1", **MONTH)["payments"] == 1
     line = parts_of(server.received[0])[0]
     assert line == "GET /kunden/7-a.B_1/saldo?von=01.02.2024&sprache=de HTTP/1.1"
@@ -330,7 +267,7 @@ def test_keys_of_two_carriers_never_mix(server):
     keys = {server: "key-a", other: "key-b"}
     slow = Timeouts(5, 5, 10)
     carriers = [
-        Carrier(f"http://127.0.0.1:{each.port}/", Secret(key), timeouts=slow) for each, key in keys.items()
+        here(f"http://127.0.0.1:{each.port}/", Secret(key), timeouts=slow) for each, key in keys.items()
     ]
     with ThreadPoolExecutor(transport.MAX_IN_FLIGHT) as pool:
         list(pool.map(lambda n: call(carriers[n % 2], "move_funds", **MOVE), range(100)))
@@ -344,7 +281,7 @@ def test_keys_of_two_carriers_never_mix(server):
 
 def test_a_get_is_sent_three_times_at_most(server, carrier):
     server.handler = lambda conn: conn.sendall(http(b"<html>", "503 Busy"))
-    patient = Carrier(carrier.url, carrier.key, timeouts=Timeouts(1, 1, 3))
+    patient = here(carrier.url, carrier.key, timeouts=Timeouts(1, 1, 3))
     error = failed(patient, "partner_balance", within=3, **MONTH)
     assert type(error) is ServerError
     assert not error.may_have_happened
@@ -427,7 +364,7 @@ def test_a_refused_connection_did_not_happen(server, carrier):
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
-    error = failed(Carrier(f"http://127.0.0.1:{port}/", Secret(KEY), timeouts=QUICK))
+    error = failed(here(f"http://127.0.0.1:{port}/", Secret(KEY), timeouts=QUICK))
     assert type(error) is Unreachable
     assert not error.may_have_happened
 
@@ -482,7 +419,7 @@ def test_a_carrier_that_drips_is_left_in_time_and_the_thread_ends(server, carrie
 
 def threads_end() -> bool:
     deadline = time.monotonic() + 1
-    while any(thread.name == "voipline" for thread in threading.enumerate()):
+    while any(thread.name == "conversation" for thread in threading.enumerate()):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
@@ -506,7 +443,7 @@ def test_a_name_that_resolves_too_late_sends_nothing(server, monkeypatch):
         return real("127.0.0.1", *args[1:], **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    late = Carrier(f"http://late.localhost:{server.port}/", Secret(KEY), timeouts=Timeouts(0.3, 0.3, 0.4))
+    late = here(f"http://late.localhost:{server.port}/", Secret(KEY), timeouts=Timeouts(0.3, 0.3, 0.4))
     error = failed(late, within=0.6)
     assert type(error) is Unreachable
     assert not error.may_have_happened
@@ -517,13 +454,14 @@ def test_a_name_that_resolves_too_late_sends_nothing(server, monkeypatch):
 
 
 def test_nothing_departs_after_the_deadline_though_nobody_has_given_up_yet(server, carrier, monkeypatch):
-    connect = transport.Flight.board
+    connect = conversation.Conversation.connect
 
-    def stopped_meanwhile(flight, sock):
-        connect(flight, sock)
-        flight._deadline = time.monotonic() - 60  # As after SIGSTOP, a minute and SIGCONT.
+    def stopped_meanwhile(held, *args):
+        line = connect(held, *args)
+        held._deadline = time.monotonic() - 60  # As after SIGSTOP, a minute and SIGCONT.
+        return line
 
-    monkeypatch.setattr(transport.Flight, "board", stopped_meanwhile)
+    monkeypatch.setattr(conversation.Conversation, "connect", stopped_meanwhile)
     error = failed(carrier)
     assert type(error) is Unreachable
     assert not error.may_have_happened
@@ -533,14 +471,14 @@ def test_nothing_departs_after_the_deadline_though_nobody_has_given_up_yet(serve
 def test_calls_in_flight_are_bounded_even_when_nobody_waits(server, monkeypatch):
     stop = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: stop.wait(5) and [])
-    stuck = Carrier(f"http://stuck.localhost:{server.port}/", Secret(KEY), timeouts=Timeouts(0.1, 0.1, 0.1))
+    stuck = here(f"http://stuck.localhost:{server.port}/", Secret(KEY), timeouts=Timeouts(0.1, 0.1, 0.1))
     with ThreadPoolExecutor(transport.MAX_IN_FLIGHT) as pool:
         list(pool.map(lambda _: failed(stuck, within=3), range(transport.MAX_IN_FLIGHT)))
     error = failed(stuck, within=0.09)
     assert type(error) is Crowded
     assert "too many calls" in error.message
     assert error.retry_after > 0
-    other = Carrier(stuck.url, Secret("another-partner"), timeouts=stuck.timeouts)
+    other = here(stuck.url, Secret("another-partner"), timeouts=stuck.timeouts)
     assert "too many calls" not in failed(other, within=0.5).message
     stop.set()
     assert threads_end()
@@ -550,11 +488,11 @@ def test_calls_in_flight_are_bounded_even_when_nobody_waits(server, monkeypatch)
 def test_an_interrupt_while_waiting_cuts_the_connection(server, carrier, monkeypatch):
     server.handler = lambda conn: server.over.wait(3)
 
-    def interrupted(self, seconds):
+    def interrupted(self):
         time.sleep(0.2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(transport.Flight, "wait", interrupted)
+    monkeypatch.setattr(conversation.Conversation, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call(carrier, "move_funds", **MOVE)
     assert threads_end()
@@ -564,7 +502,7 @@ def test_an_interrupt_while_waiting_cuts_the_connection(server, carrier, monkeyp
 def test_the_default_total_is_fifteen_seconds(server):
     server.handler = lambda conn: drip(conn, b"HTTP/1.1 200 OK" + b"!" * 900, server.over)
     started = time.monotonic()
-    failed(Carrier(f"http://127.0.0.1:{server.port}/", Secret(KEY)), within=16)
+    failed(here(f"http://127.0.0.1:{server.port}/", Secret(KEY)), within=16)
     assert time.monotonic() - started > 14.5
 
 
@@ -588,7 +526,7 @@ BOMB = gzip.compress(b" " * 100_000_000, 1, mtime=0)
 def test_a_body_that_is_too_big_or_cannot_be_read(server, carrier, body, encoding):
     server.handler = lambda conn: conn.sendall(http(body, "200 OK", f"Content-Encoding: {encoding}"))
     tracemalloc.start()
-    error = failed(Carrier(carrier.url, carrier.key, timeouts=Timeouts(2, 2, 4)), within=4)
+    error = failed(here(carrier.url, carrier.key, timeouts=Timeouts(2, 2, 4)), within=4)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert type(error) is BadAnswer
@@ -622,32 +560,14 @@ def test_a_body_of_a_mebibyte_and_gzip_are_read(server, carrier, padding):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(True, None), True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-        .add_extension(usage, True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "cert.pem"
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path.write_bytes(pem + built.public_bytes(serialization.Encoding.PEM))
-    return str(path)
+    return certify(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def tls(server, certificate) -> Carrier:
     server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.tls.load_cert_chain(certificate)
-    return Carrier(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK)
+    return here(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK)
 
 
 @pytest.fixture
@@ -665,7 +585,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_a_byte_is_sent(serve
 
 
 def test_a_trusted_certificate_for_another_name_is_refused(server, tls, trusted):
-    error = failed(Carrier(tls.url.replace("127.0.0.1", "localhost"), tls.key, timeouts=QUICK))
+    error = failed(here(tls.url.replace("127.0.0.1", "localhost"), tls.key, timeouts=QUICK))
     assert type(error) is Unreachable
     assert not any(server.received)
 
@@ -694,7 +614,7 @@ def test_the_shared_context_verifies():
 def test_a_handshake_that_breaks_did_not_happen(server, carrier, data):
     server.read_request = False
     server.handler = lambda conn: conn.sendall(data) if conn.recv(65536) else None
-    error = failed(Carrier(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK))
+    error = failed(here(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK))
     assert type(error) is Unreachable
     assert not error.may_have_happened
     assert server.connections == 1
@@ -703,7 +623,7 @@ def test_a_handshake_that_breaks_did_not_happen(server, carrier, data):
 def test_a_handshake_that_drips_is_left_in_time(server, trusted):
     server.read_request = False
     server.handler = lambda conn: drip(conn, b"\x16\x03\x03\x3f\xff" + b"\0" * 100, server.over)
-    error = failed(Carrier(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK), within=1.2)
+    error = failed(here(f"https://127.0.0.1:{server.port}/", Secret(KEY), timeouts=QUICK), within=1.2)
     assert type(error) is Unreachable
     assert threads_end()
 
@@ -744,3 +664,114 @@ def test_one_record_for_each_try_and_nothing_secret_in_it(server, carrier, caplo
     assert found[1:] == [("WARNING", "customer_balance", "ServerError", 503)] * (len(server.received) - 1)
     assert all(isinstance(record.milliseconds, int) for record in records)
     assert not any(word in caplog.text for word in ("canary", "70001", "from_date"))
+
+
+# To which addresses
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Makes each name one of these addresses; the list of the names that were looked up."""
+    real, asked = socket.getaddrinfo, []
+
+    def resolved(host: str, port: int, **options: object) -> list[object]:
+        asked.append(host)
+        return [found for address in addresses for found in real(address, port, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    return asked
+
+
+@pytest.fixture
+def reached(monkeypatch) -> list[object]:
+    """The addresses to which a connection was tried."""
+    tried: list[object] = []
+
+    class Watched(socket.socket):
+        def connect(self, address):
+            tried.append(address[0])
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    return tried
+
+
+INSIDE = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "192.0.0.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "fc00::1",
+    "fd12:3456::1",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+    "2001:db8::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::1",
+    "2002:7f00:1::1",
+    "2002:a00:1::1",
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_a_name_that_leads_inside_is_not_connected_to(reached, monkeypatch, address):
+    resolving(monkeypatch, address)
+    error = failed(Carrier("https://carrier.example/", Secret(KEY), timeouts=QUICK))
+    assert type(error) is Unreachable
+    assert "CARRIER_PRIVATE_HOSTS" in error.message
+    assert not error.may_have_happened
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
+)
+def test_a_name_that_leads_to_the_internet_is_connected_to(reached, monkeypatch, address):
+    resolving(monkeypatch, address)
+    failed(Carrier("https://carrier.example/", Secret(KEY), timeouts=QUICK))
+    assert set(map(ip_address, reached)) == {ip_address(address)}
+
+
+def test_a_host_that_the_installation_names_may_be_anywhere(server, tls, trusted, monkeypatch):
+    asked = resolving(monkeypatch, "127.0.0.1")
+    url = tls.url.replace("127.0.0.1", "carrier.internal")
+    named = Carrier(url, tls.key, timeouts=QUICK, reach=Reach(private_hosts=frozenset({"Carrier.internal"})))
+    assert "certificate is not valid" in failed(named).message  # It is that of another name.
+    assert (server.connections, asked) == (1, ["carrier.internal"])
+    other = Carrier(url.replace("carrier", "other"), tls.key, timeouts=QUICK, reach=named.reach)
+    assert "CARRIER_PRIVATE_HOSTS" in failed(other).message
+    assert server.connections == 1
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(server, carrier, monkeypatch):
+    """Whatever the name leads to by then: it is looked up once, and what is inside is passed over."""
+    asked = resolving(monkeypatch, "10.255.255.1", "127.0.0.1")
+    call(here(f"http://carrier.localhost:{server.port}/", Secret(KEY), timeouts=QUICK), "move_funds", **MOVE)
+    assert asked == ["carrier.localhost"]
+    assert server.connections == 1
+
+
+def test_what_is_called_this_computer_must_be_it(reached, monkeypatch):
+    """Else the key could leave in plain text, by a name that plain http is allowed for."""
+    resolving(monkeypatch, "8.8.8.8")
+    named = Reach(loopback=True, private_hosts=frozenset({"evil.localhost"}))
+    error = failed(Carrier("http://evil.localhost/", Secret(KEY), timeouts=QUICK, reach=named))
+    assert "CARRIER_PRIVATE_HOSTS" in error.message
+    assert reached == []

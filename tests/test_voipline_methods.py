@@ -3,12 +3,23 @@
 import copy
 import logging
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.voipline import METHODS, Carrier, MappingError, Method, Secret, Timeouts, customise, split_url
+from portal.voipline import (
+    METHODS,
+    Carrier,
+    MappingError,
+    Method,
+    Reach,
+    Secret,
+    Timeouts,
+    customise,
+    split_url,
+)
 from portal.voipline.urls import address
 
 KEY = Secret("canary-key")
@@ -206,7 +217,34 @@ def assert_safe(method: Method) -> None:
     ],
 )
 def test_a_carrier_is_https_or_on_this_computer(url):
-    assert Carrier(url, KEY).url == url
+    assert Carrier(url, KEY, reach=Reach(loopback=True)).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8146/",
+        "https://127.0.0.1/",
+        "http://evil.localhost/",
+        "https://localhost/",
+        "https://[::1]/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[fd00::1]/",
+        "https://[::ffff:10.0.0.1]/",
+    ],
+)
+def test_an_address_inside_is_refused_unless_the_installation_names_it(url):
+    with pytest.raises(MappingError, match="CARRIER_PRIVATE_HOSTS"):
+        Carrier(url, KEY)
+    host = urlsplit(url).hostname
+    assert Carrier(url, KEY, reach=Reach(private_hosts=frozenset({host}))).url == url
+
+
+def test_plain_http_is_for_this_computer_alone_whatever_is_named():
+    for host in ("10.0.0.1", "carrier.internal"):
+        with pytest.raises(MappingError, match="https"):
+            Carrier(f"http://{host}/", KEY, reach=Reach(True, frozenset({host})))
 
 
 @pytest.mark.parametrize(

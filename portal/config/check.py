@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -117,6 +118,7 @@ def _carrier(plan: Plan) -> Iterator[tuple[str, str]]:
             key=Secret(_key(plan)),
             methods=_usable(plan),
             codes=plan.entry.codes,
+            reach=settings.CARRIER_REACH,
         )
     except MappingError as error:
         for key, words in error.problems:

@@ -19,6 +19,7 @@ from portal.voipline.mapping import MappingError, customise
 from portal.voipline.matching import Match, guess_method, match_names, relative_path, with_placeholder
 from portal.voipline.methods import METHODS, Method, is_account_number
 from portal.voipline.pasted import PastedUrl, plain_values, split_url
+from portal.voipline.reach import Reach
 from portal.voipline.results import Answer, Statement
 from portal.voipline.secret import Secret
 
@@ -38,6 +39,7 @@ __all__ = [
     "NotTried",
     "PastedUrl",
     "RateLimited",
+    "Reach",
     "Rejected",
     "Secret",
     "ServerError",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from portal.voipline.mapping import MappingError, Problem
 from portal.voipline.methods import METHODS, Method
+from portal.voipline.reach import Reach
 from portal.voipline.secret import Secret
 from portal.voipline.urls import address, url_problem
 from portal.voipline.words import Words
@@ -42,7 +43,7 @@ class Carrier:
     """What `call` needs to know; MappingError names what is wrong.
 
     `url`: https, or http on this computer; the methods' paths are relative to it. `codes`: a code or an exact
-    message of the carrier → one of MEANINGS.
+    message of the carrier → one of MEANINGS. `reach`: the addresses that its host may have.
     """
 
     url: str
@@ -50,6 +51,7 @@ class Carrier:
     methods: Mapping[str, Method] = field(default_factory=lambda: METHODS)
     codes: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    reach: Reach = field(default_factory=Reach)
 
     def __post_init__(self) -> None:
         problems = self._url_problems() or self._path_problems()
@@ -58,7 +60,7 @@ class Carrier:
             raise MappingError(problems)
 
     def _url_problems(self) -> list[Problem]:
-        words = url_problem(self.url)
+        words = url_problem(self.url, self.reach)
         return [("url", words)] if words else []
 
     def _path_problems(self) -> list[Problem]:

@@ -20,7 +20,6 @@ from portal.voipline.verdict import judge
 
 log = logging.getLogger("portal.voipline")
 
-USER_AGENT = "voipline-portal"
 GET_TRIES = 3
 _PASSING = (502, 503, 504)
 _CROWDED = 5  # Seconds after which a place is likely to be free again.
@@ -80,8 +79,9 @@ def _order(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | N
     sent = _texts(method, values)
     url = address(carrier.url, method.path, sent.get("account_number", ""))
     pairs = [(theirs, sent[ours]) for ours, theirs in method.parameters.items() if ours in sent]
+    headers = {"token": carrier.key.reveal(), **transport.HEADERS}
     request = requests.Request(
-        method.verb, url, headers=_headers(carrier), **_payload(method, [*pairs, *method.constants.items()])
+        method.verb, url, headers=headers, **_payload(method, [*pairs, *method.constants.items()])
     ).prepare()
     if origin(str(request.url)) != origin(carrier.url):
         raise ValueError("The request would leave the carrier's host")
@@ -115,16 +115,6 @@ def _text(method: Method, name: str, value: wire.Value) -> str:
     return text
 
 
-def _headers(carrier: Carrier) -> dict[str, str]:
-    return {
-        "token": carrier.key.reveal(),
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": USER_AGENT,
-        "Connection": "close",
-    }
-
-
 def _payload(method: Method, pairs: list[tuple[str, str]]) -> dict[str, Any]:
     if not method.writes:
         return {"params": pairs}
@@ -146,9 +136,12 @@ def _attempt(order: _Order, deadline: float) -> Answer:
 
 def _sent_once(order: _Order, deadline: float) -> Answer:
     method = order.method
-    outcome = transport.fly(order.request, order.carrier.timeouts, deadline)
+    carrier = order.carrier
+    outcome = transport.fly(
+        order.request, carrier.timeouts, deadline, key=carrier.key.reveal(), reach=carrier.reach
+    )
     if isinstance(outcome, Reply):
-        return judge(method, order.carrier.codes, outcome, order.sent)
+        return judge(method, carrier.codes, outcome, order.sent)
     if outcome.crowded:
         raise Crowded(method.key, outcome.reason, retry_after=_CROWDED)
     message = f"{method.key}: {outcome.reason}"

@@ -7,17 +7,19 @@ import ssl
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from portal.voipline.carrier import Timeouts
+from portal.voipline.conversation import Conversation, GivenUp, PrivateAddress
+from portal.voipline.reach import Reach
 
 MAX_BODY = 1024 * 1024
 _CHUNK = 64 * 1024
@@ -34,34 +36,27 @@ class Reply:
     flaw: str = ""
 
 
-class Gate(Protocol):
-    """What a connection asks before it goes on; both raise when nobody waits any more."""
-
-    def board(self, sock: socket.socket) -> None: ...
-
-    def depart(self) -> None: ...
-
-
 class _Watched(HTTPConnection):
-    """A connection that asks the gate before its first byte, and connects once only."""
+    """A connection that the conversation makes, and that asks it before its first byte."""
 
-    def __init__(self, *args: Any, gate: Gate, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, conversation: Conversation[Any], reach: Reach | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._gate = gate
+        self._conversation, self._reach = conversation, reach
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
         try:
-            self._gate.board(sock)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+            return self._conversation.connect(self.host, self.port, cast(float, self.timeout), self._reach)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "") from error
+        except OSError as error:
+            raise NewConnectionError(self, "") from error
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self._gate.depart()
+        self._conversation.sending()
         super().send(data)
 
     def getresponse(self) -> Any:
@@ -82,11 +77,11 @@ def tls_context() -> ssl.SSLContext:
 
 
 class _Adapter(HTTPAdapter):
-    """An adapter for one exchange, whose connections ask the gate."""
+    """An adapter for one exchange, whose connections are watched."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, conversation: Conversation[Any], reach: Reach | None) -> None:
         super().__init__(max_retries=0)
-        self._gate = gate
+        self._conversation, self._reach = conversation, reach
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
         host, tls = super().build_connection_pool_key_attributes(*args, **kwargs)
@@ -101,13 +96,19 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **kwargs))
         kind = _WatchedTLS if pool.scheme == "https" else _Watched
-        pool.ConnectionCls = cast(Any, functools.partial(kind, gate=self._gate))
+        made = functools.partial(kind, conversation=self._conversation, reach=self._reach)
+        pool.ConnectionCls = cast(Any, made)
         return pool
 
 
-def run(gate: Gate, request: requests.PreparedRequest, timeouts: Timeouts) -> Reply:
+def run(
+    conversation: Conversation[Any],
+    request: requests.PreparedRequest,
+    timeouts: Timeouts,
+    reach: Reach | None,
+) -> Reply:
     """Send the request once and read the reply, at most 1 MiB of it; raises whatever goes wrong."""
-    adapter = _Adapter(gate)
+    adapter = _Adapter(conversation, reach)
     try:
         # Not through a Session: it would read the whole body of a redirect, and look for its next hop.
         response = adapter.send(request, stream=True, timeout=(timeouts.connect, timeouts.read), verify=True)
@@ -179,7 +180,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (NameResolutionError, "the host's name could not be resolved"),
+    (GivenUp, "the time for the whole call is up"),
+    (
+        PrivateAddress,
+        "its address is a private one, and CARRIER_PRIVATE_HOSTS does not name it",
+    ),
+    (socket.gaierror, "the host's name could not be resolved"),
     (ConnectionRefusedError, "the connection was refused"),
     (NewConnectionError, "no connection could be made"),
     (ConnectTimeoutError, "no connection could be made in time"),

@@ -1,11 +1,11 @@
 """Where a call goes: the carrier's URL, a method's path, and that the one never leaves the other's host."""
 
-import ipaddress
 import re
 from typing import cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from portal.voipline.methods import PLACEHOLDER
+from portal.voipline.reach import Reach, ip
 from portal.voipline.words import Words
 
 _PORTS = {"http": 80, "https": 443}
@@ -40,7 +40,7 @@ def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     if not host.isascii():
         raise ValueError(Words("Write the host in its ASCII form (xn--…)"))
-    if _HOST.fullmatch(host) or (":" in host and _ip(host)):
+    if _HOST.fullmatch(host) or (":" in host and ip(host)):
         return host
     raise ValueError(Words("The host is missing or is not a host name"))
 
@@ -51,27 +51,19 @@ def _netloc(parts: SplitResult) -> str:
     return bracketed if parts.port is None else f"{bracketed}:{parts.port}"
 
 
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def is_loopback(host: str) -> bool:
-    """Is this host this computer: localhost, *.localhost, 127.0.0.0/8 or ::1?"""
-    address = _ip(host)
-    name = host.rstrip(".")
-    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
-
-
-def url_problem(url: str) -> str:
+def url_problem(url: str, reach: Reach) -> str:
     """Why a carrier must not have this URL, in plain words; "" if it may."""
     try:
         scheme, host, _ = origin(url)
     except ValueError as error:
         return cast(str, error.args[0])
-    if scheme == "http" and not is_loopback(host):
+    if reach.refuses(host):
+        return Words(
+            "{host} is this computer itself or a private address. If the carrier is meant to be there, add "
+            "{host} to CARRIER_PRIVATE_HOSTS in the portal's environment, and restart the portal",
+            host=host,
+        )
+    if scheme == "http" and not reach.is_here(host):
         return Words("It must begin with https:// (http only for this computer itself)")
     if "{" in url:
         return Words("{placeholder} may stand in a method's path only", placeholder=PLACEHOLDER)

@@ -232,6 +232,7 @@ def _environment(stack: Stack, database: str) -> dict[str, str]:
         "REDIS_URL": os.environ.get("REDIS_URL", ""),
         "EMAIL_URL": f"smtp://{stack.carrier.smtp}",
         "RECAPTCHA_URL": f"{stack.carrier.url}/recaptcha",
+        "CARRIER_PRIVATE_HOSTS": "127.0.0.1",
         "BIND": f"127.0.0.1:{stack.port}",
         "TRUSTED_PROXIES": "1",  # So that each test can come from an address of its own.
         "WEB_CONCURRENCY": "1",
