@@ -104,3 +104,13 @@ def certify(folder: Path) -> str:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     path.write_bytes(pem + built.public_bytes(serialization.Encoding.PEM))
     return str(path)
+
+
+def threads_end() -> bool:
+    """Have all threads that talked to somebody come to their end, now or soon?"""
+    deadline = time.monotonic() + 5
+    while any(thread.name == "conversation" for thread in threading.enumerate()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

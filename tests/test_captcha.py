@@ -1,15 +1,24 @@
 """The captcha: a forwarded token is never verified here, a token of our own form exactly once."""
 
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+
 import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
-from portal.captcha import _is_good
+from portal import bulkhead, captcha
+from portal.captcha import CaptchaUnavailable, _is_good
 from portal.crypto import Sealed, seal
 from portal.logs import TextFormatter
 from portal.models import Attempt, Brand
+from portal.voipline import Timeouts, transport
 from tests.conftest import AURORA, BOREALIS
-from tests.journey import DETAILS, code_for, send, sign_up_form, value_of, words
+from tests.journey import DETAILS, at_once, code_for, send, sign_up_form, value_of, words
+from tests.raw_server import Server, drip, http, threads_end
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
@@ -79,7 +88,7 @@ def test_a_refused_token_of_our_own_form_mails_and_counts_nothing(guarded, simul
 def test_when_google_cannot_be_asked_the_page_says_so(
     guarded, simulator, browse, settings, monkeypatch, fault
 ):
-    monkeypatch.setattr("portal.captcha._TIMEOUTS", (0.3, 0.3))
+    monkeypatch.setattr("portal.captcha._TIMEOUTS", Timeouts(0.3, 0.3, 0.6))
     name, options = fault
     client = browse(AURORA)
     token = simulator.token()
@@ -94,6 +103,106 @@ def test_when_google_cannot_be_asked_the_page_says_so(
     assert value_of(response, "email") == ALICE
     assert mail.outbox == []
     assert len(simulator.listed("siteverify")) <= 1
+
+
+@pytest.fixture
+def google(settings, monkeypatch) -> Iterator[Server]:
+    """Answers in Google's stead, as the test says; the portal has a second's patience."""
+    monkeypatch.setattr(captcha, "_TIMEOUTS", Timeouts(0.5, 0.5, 1))
+    monkeypatch.setattr(transport, "_gates", {})
+    server = Server()
+    settings.RECAPTCHA_URL = f"http://127.0.0.1:{server.port}/recaptcha"
+    yield server
+    server.close()
+
+
+def verified(brand: Brand) -> bool:
+    return captcha.verify(brand=brand, token="token", address="192.0.2.1", action="sign_in")
+
+
+def unavailable(brand: Brand) -> tuple[str, float]:
+    """Why Google could not be asked, and after how many seconds that was said."""
+    began = time.monotonic()
+    with pytest.raises(CaptchaUnavailable) as caught:
+        verified(brand)
+    return str(caught.value), time.monotonic() - began
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_forty_visitors_hold_nothing_once_the_time_of_a_google_that_drips_is_up(guarded, google, start):
+    def answer(conn: socket.socket) -> None:
+        conn.sendall(start)
+        drip(conn, b"{" * 400, google.over)  # Takes 20 seconds.
+
+    google.handler = answer
+    found = at_once(40, lambda _: unavailable(guarded))
+    assert max(seconds for _, seconds in found) < 5
+    assert bulkhead.CARRIERS.taken() == 0
+    assert threads_end()
+
+
+def test_a_google_whose_name_is_not_found_out_holds_nobody(guarded, google, settings, monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+    why, seconds = unavailable(guarded)
+    over.set()
+    assert "time" in why
+    assert seconds < 5
+    assert bulkhead.CARRIERS.taken() == 0
+    assert threads_end()
+
+
+def test_an_answer_of_google_without_end_is_left_after_a_mebibyte(guarded, google):
+    def endless(conn: socket.socket) -> None:
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(600):
+            conn.sendall(b" " * 1024 * 1024)
+
+    google.handler = endless
+    tracemalloc.start()
+    why, _ = unavailable(guarded)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "1 MiB" in why
+    assert peak < 12_000_000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(b"[" * 100_000),
+        http(b"[]"),
+        http(b'{"success": "true"}'),
+        http(b"", "302 Found", "Location: http://127.0.0.1:9/"),
+        http(b'{"success": true}', "500 No"),
+    ],
+)
+def test_an_answer_that_is_not_as_documented_says_nothing_about_the_visitor(guarded, google, answer):
+    google.handler = lambda conn: conn.sendall(answer)
+    unavailable(guarded)
+    assert google.connections == 1
+
+
+def test_a_brand_whose_checks_hang_takes_no_place_of_another_brand(guarded, borealis, google, monkeypatch):
+    monkeypatch.setattr(captcha, "_TIMEOUTS", Timeouts(20, 20, 20))
+    monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 1)
+    borealis.recaptcha_secret_key = seal("borealis-secret-key")
+
+    def answer(conn: socket.socket) -> None:
+        if b"aurora" in google.received[-1]:
+            google.over.wait(20)
+        conn.sendall(http(b'{"success": false}'))
+
+    google.handler = answer
+    hanging = threading.Thread(target=verified, args=(guarded,))
+    hanging.start()
+    until = time.monotonic() + 5
+    while not google.received and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "too many" in unavailable(guarded)[0]
+    assert verified(borealis) is False
+    google.over.set()
+    hanging.join()
 
 
 def test_a_secret_key_that_cannot_be_read_is_an_honest_page(guarded, simulator, browse):

@@ -41,7 +41,7 @@ from portal.voipline import (
     exchange,
     transport,
 )
-from tests.raw_server import FUNDS, Server, certify, drip, http
+from tests.raw_server import FUNDS, Server, certify, drip, http, threads_end
 
 KEY = "canary-key"
 QUICK = Timeouts(connect=0.5, read=0.5, total=0.9)
@@ -415,15 +415,6 @@ def test_a_carrier_that_drips_is_left_in_time_and_the_thread_ends(server, carrie
     assert type(error) is NoAnswer
     assert error.may_have_happened
     assert threads_end()
-
-
-def threads_end() -> bool:
-    deadline = time.monotonic() + 1
-    while any(thread.name == "conversation" for thread in threading.enumerate()):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_a_get_stays_within_the_total_with_its_retries(server, carrier):
