@@ -35,12 +35,11 @@ def needs_read(*, brands: QuerySet[Brand]) -> Needs:
     )
     stopped = MovePolicy.objects.filter(brand__in=listed, stopped_at__isnull=False)
     still = set(stopped.values_list("brand_id", flat=True))
-    down = breaker.open_since(listed)
     return Needs(
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],
-        down=[brand for brand in listed if brand.pk in down],
+        down=[brand for brand in listed if breaker.of(brand).is_open],
     )
 
 

@@ -49,7 +49,7 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
         "readiness": items,
         "readiness_words": readiness_words(missing(items)),
         "proven_at": stored.carrier_proven_at if is_proven(stored) else None,
-        "carrier_down_since": breaker.open_since([stored]).get(stored.pk),
+        "carrier_down": breaker.of(stored).is_open,
         "calls": journal_days(brand=stored),
         "check": CheckForm(auto_id="check_%s"),
     }

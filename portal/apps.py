@@ -13,11 +13,8 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the checks, so that they are registered."""
-        from portal import breaker, checks, metrics, store  # noqa: F401
+        from portal import checks, metrics, store  # noqa: F401
 
-        metrics.gauge_from(
-            "portal_breaker_open", "1 while a brand's carrier is left alone.", ("brand",), breaker.as_metric
-        )
         metrics.gauge_from("portal_store_answers", "1 while Redis answers this node.", (), store.as_metric)
         if settings.SENTRY_DSN:
             from portal import sentry  # Only now: it costs a tenth of a second.

@@ -1,208 +1,141 @@
-"""A circuit breaker per brand: a carrier that fails five calls in a row is left alone for half a minute.
+"""A circuit breaker for each brand: a carrier that is down is left alone for half a minute.
 
-Then one call at a time tries again; the first that is answered closes the breaker. A refusal (4xx) or an
-answer of another shape is an answer: it says nothing about the next call. `portal.upstream` says which calls
-count. Where all failures were those of one customer's account, only calls for that one are spared, and the
-next call for another decides: with an answer the breaker closes, with a failure all are spared.
+It counts calls since the carrier's last answer; a refusal, or an answer of the wrong shape, is an answer too.
+It opens with the fifth call in a row that fails, whether it reached the carrier or not, and spares
 
-The state is in Redis, where there is one, and so the same for all workers and nodes; else, and while Redis is
-down or takes nothing, each process has its own.
+- all calls, where five did not reach the carrier, or those that failed were of five accounts;
+- else those of the accounts that failed, which may be all that ask: one account that the carrier cannot serve
+  must not close the others' figures. The first of the others that is answered closes the breaker.
 
-pybreaker keeps count. Its own way of making a call holds a lock until the call has ended, so that one brand's
-calls would be made one by one: it is told how calls ended instead.
+After half a minute one call tries: an answer closes the breaker, anything else begins another half minute. A
+call that began before the break changes nothing in it.
+
+Forms with a captcha (account None) count only where they do not reach the carrier: what a stranger types may
+make a call fail or hang, and that it is answered says nothing of the figures. They are never the one that
+tries. Each process knows what its own calls have met, by the monotonic clock, and asks nobody.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import UTC, datetime
-from functools import cache
-from typing import TypeVar
+from dataclasses import dataclass
+from enum import Enum
+from math import ceil
+from threading import Lock
+from time import monotonic
 
-from django.conf import settings
-from pybreaker import (
-    STATE_CLOSED,
-    STATE_OPEN,
-    CircuitBreaker,
-    CircuitBreakerError,
-    CircuitBreakerListener,
-)
-from redis import Redis
-
-from portal import store
-from portal.breaker_books import InMemory, InRedis
+from portal import metrics
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
 
-FAILURES = 5
-SECONDS = 30
-_PROBE = 20  # Seconds for which nobody else tries; longer than any call.
+FAILURES, SECONDS = 5, 30
 RETRY_AFTER = 5  # Seconds after which to come again while another call tries.
-
-Found = TypeVar("Found")
-
-
-class _Failed(Exception):
-    """What pybreaker is told of a failed call."""
+_TRYING = 20  # Seconds after which a try that has not ended is given up; longer than any call.
+_NEWS = 600  # Seconds for which staff are told of a break that no later call has ended.
 
 
-class _Told(CircuitBreakerListener):
-    def state_change(self, cb: CircuitBreaker, old_state: object, new_state: object) -> None:
-        extra = {"brand": cb.name, "state": getattr(new_state, "name", "")}
-        logger.warning("carrier breaker", extra=extra)
+class How(Enum):
+    """How a call ended: with an answer, without reaching the carrier, with a time-out or 5xx, or not made."""
+
+    ANSWERED, UNREACHED, FAILED, NOT_MADE = range(4)
 
 
-class _Turn:
-    """A turn that one thread of this process takes at a time."""
+class Open(Exception):
+    """The call is spared. It is worth trying again after so many `seconds`."""
 
-    def __init__(self) -> None:
-        self._lock, self._until = threading.Lock(), 0.0
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"left alone for {seconds} s")
+        self.seconds = seconds
 
-    def take(self) -> bool:
+
+@dataclass(frozen=True)
+class Turn:
+    """Leave to make one call for an account, given after so many breaks; whether it is the one that tries."""
+
+    account: str | None
+    breaks: int
+    tries: bool = False
+
+
+class Breaker:
+    """One brand's. Whoever gets a turn by `begin` says by `end` how its call ended."""
+
+    def __init__(self, slug: str) -> None:
+        self._slug, self._lock, self._breaks = slug, Lock(), 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._failures = self._unreached = 0  # Since the last answer; the latter are among the former.
+        self._accounts: set[str] = set()  # Whose these were.
+        self._until, self._trying = 0.0, False  # The end of the break or, while a call tries, of its time.
+
+    def _spares(self, account: str | None) -> bool:
+        everybody = max(self._unreached, len(self._accounts)) >= FAILURES
+        return self._failures >= FAILURES and (everybody or account in self._accounts)
+
+    def begin(self, account: str | None) -> Turn:
+        """Leave to make a call for an account (any text; None for a form with a captcha). Raises Open."""
         with self._lock:
-            free = time.monotonic() > self._until
-            self._until = time.monotonic() + _PROBE if free else self._until
-            return free
+            turn, left = Turn(account, self._breaks), self._until - monotonic()
+            if not self._spares(account):
+                return turn
+            if left > 0 and not (account is None and self._trying):
+                raise Open(RETRY_AFTER if self._trying else ceil(left))
+            if account is None:
+                return turn
+            self._until, self._trying = monotonic() + _TRYING, True
+            return Turn(account, self._breaks, tries=True)
 
+    def end(self, turn: Turn, how: How) -> None:
+        """Count a call that has ended."""
+        with self._lock:
+            if self._spares(turn.account) and turn.breaks != self._breaks:
+                return
+            if how is How.NOT_MADE and turn.tries:
+                self._until = monotonic()  # The next call tries in its place.
+            elif how is How.UNREACHED or (how is How.FAILED and turn.account is not None):
+                self._fail(turn.account, how)
+            elif how is How.ANSWERED and turn.account is not None:
+                self._answer()
 
-class _Guard:
-    """A brand's breaker, where its state is, and whether the caller may be the one who tries."""
+    def _fail(self, account: str | None, how: How) -> None:
+        self._failures += 1
+        self._unreached += how is How.UNREACHED
+        self._accounts |= {account} if account is not None else set()
+        if self._failures >= FAILURES:
+            self._breaks += 1
+            self._until, self._trying = monotonic() + SECONDS, False
+            self._tell("open")
 
-    def __init__(self, slug: str, storage: InRedis | InMemory, may_try: Callable[[], bool]) -> None:
-        self.storage, self.may_try = storage, may_try
-        self.breaker = CircuitBreaker(
-            FAILURES, SECONDS, state_storage=storage, listeners=[_Told()], name=slug
-        )
+    def _answer(self) -> None:
+        if self._failures >= FAILURES:
+            self._tell("closed")
+        metrics.BREAKER_OPEN.labels(self._slug).set(0)
+        self._reset()
 
-    def seconds_left(self, of: str, tries: bool) -> int:
-        state = self.storage.state
-        if state == STATE_CLOSED or self._is_anothers(of):
-            return 0
-        if state == STATE_OPEN and (left := self._break()) > 0:
-            return left
-        return RETRY_AFTER if tries and not self.may_try() else 0
-
-    def _is_anothers(self, of: str) -> bool:
-        """Whether all that failed was one account's, and not this one's."""
-        whose = self.storage.whose
-        return len(whose) == 1 and not whose & {"", of}
-
-    def _break(self) -> int:
-        """Seconds of the break; none or fewer when it is over."""
-        opened = self.storage.opened_at
-        return SECONDS - int((datetime.now(UTC) - opened).total_seconds()) if opened else 0
-
-    def open_since(self) -> datetime | None:
-        if self.storage.state == STATE_CLOSED:
-            return None
-        return self.storage.opened_at or datetime.now(UTC)
+    def _tell(self, state: str) -> None:
+        metrics.BREAKER_OPEN.labels(self._slug).set(state == "open")
+        logger.warning("carrier breaker", extra={"brand": self._slug, "state": state})
 
     def let_one_through(self) -> None:
-        if self.storage.state == STATE_OPEN:
-            self.breaker.half_open()
+        """End the break for one call, which then decides."""
+        with self._lock:
+            self._until = monotonic()
 
-    def note(self, failed: bool, of: str) -> None:
-        if self.storage.state != STATE_CLOSED and self._is_anothers(of):
-            self._decide(failed, of)
-            return
-
-        def ended() -> None:
-            if failed:
-                self.storage.add(of)
-                raise _Failed
-
-        with suppress(_Failed, CircuitBreakerError):
-            self.breaker.call(ended)
-
-    def _decide(self, failed: bool, of: str) -> None:
-        if failed:
-            self.storage.add(of)
-            self.breaker.open()
-        else:
-            self.breaker.close()
+    @property
+    def is_open(self) -> bool:
+        """Whether calls were spared within the last minutes, and none has been answered since."""
+        return self._failures >= FAILURES and monotonic() < self._until + _NEWS
 
 
-def seconds_left(brand: Brand, *, of: str = "", tries: bool = True) -> int:
-    """How long the brand's carrier is left alone. 0: make the call, and `note` how it ended.
-
-    `of` is whose account the call concerns, empty where it is nobody's. A call that does not try is not the
-    one that decides after half a minute: it goes through then, and takes nobody's turn.
-    """
-    return _at(brand, lambda guard: guard.seconds_left(of, tries))
+_breakers: dict[tuple[int, str], Breaker] = {}
 
 
-def note(brand: Brand, *, failed: bool, of: str = "") -> None:
-    """Say how a call ended. One that began before the break and ends in it changes nothing."""
-    _at(brand, lambda guard: guard.note(failed, of))
-
-
-def let_one_through(brand: Brand) -> None:
-    """End the break for one call, which then decides."""
-    _at(brand, _Guard.let_one_through)
-
-
-def open_since(brands: Iterable[Brand]) -> dict[int, datetime]:
-    """The brands whose carrier is left alone, or is being tried: key → the moment of the last failure."""
-    found = ((brand.pk, _at(brand, _Guard.open_since)) for brand in brands)
-    return {pk: moment for pk, moment in found if moment}
-
-
-def as_metric() -> dict[tuple[str, ...], float]:
-    """For each brand 1 while its carrier is left alone, else 0."""
-    brands = list(Brand.objects.only("slug"))
-    down = open_since(brands)
-    return {(brand.slug,): float(brand.pk in down) for brand in brands}
-
-
-def _at(brand: Brand, act: Callable[[_Guard], Found]) -> Found:
-    """Act at the brand's breaker: the shared one or, while Redis does not answer or takes nothing, our own.
-
-    It raises nothing, whatever happens in Redis: what came of a call must not depend on it.
-    """
-    if url := settings.REDIS_URL:
-        try:
-            return store.ask(lambda: act(_shared(url, brand.pk, brand.slug)))
-        except store.Unreachable:
-            pass
-        except Exception:
-            logger.exception("breaker not shared", extra={"brand": brand.slug})
-    return act(_own(brand.pk, brand.slug))
-
-
-def _shared(url: str, pk: int, slug: str) -> _Guard:
-    # Asked by a write: one that is full, or has become another's replica, still answers questions.
-    _redis(url).set("portal-breaker:asked", 1, ex=_PROBE)
-    return _in_redis(url, pk, slug)
-
-
-@cache
-def _redis(url: str) -> Redis:
-    return Redis.from_url(url, **settings.REDIS_OPTIONS)
-
-
-@cache
-def _in_redis(url: str, pk: int, slug: str) -> _Guard:
-    redis, name = _redis(url), f"portal-breaker:{pk}"
-    return _Guard(
-        slug,
-        InRedis(redis, name),
-        lambda: bool(redis.set(f"{name}:probe", 1, nx=True, ex=_PROBE)),
-    )
-
-
-@cache
-def _own(pk: int, slug: str) -> _Guard:
-    return _Guard(slug, InMemory(), _Turn().take)
+def of(brand: Brand) -> Breaker:
+    """The brand's breaker in this process."""
+    return _breakers.setdefault((brand.pk, brand.slug), Breaker(brand.slug))
 
 
 def forget() -> None:
     """Close all breakers; for tests."""
-    if settings.REDIS_URL:
-        redis = _redis(settings.REDIS_URL)
-        if keys := list(redis.scan_iter("portal-breaker:*")):
-            redis.delete(*keys)
-    for each in (_own, _in_redis):
-        each.cache_clear()
+    _breakers.clear()
+    metrics.BREAKER_OPEN.clear()

@@ -65,7 +65,7 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
-    breaker.let_one_through(brand)  # Whoever asks for this wants to know now.
+    breaker.of(brand).let_one_through()  # Whoever asks for this wants to know now.
     try:
         answer = upstream.call(
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today

@@ -35,6 +35,13 @@ CALL_SECONDS = Histogram(
 WAITING = Gauge(
     "portal_threads_waiting", "Worker threads that wait on others.", ("on",), multiprocess_mode="livesum"
 )
+# Of all processes the last word holds: one opens its breaker, or a call of another is answered.
+BREAKER_OPEN = Gauge(
+    "portal_breaker_open",
+    "1 since a brand's carrier was left alone, until it answers.",
+    ("brand",),
+    multiprocess_mode="mostrecent",
+)
 LIMITED = Counter("portal_limits_hit", "Requests refused by a limit.", ("action",))
 MAILS_FAILED = Counter("portal_mails_failed", "Mails that the mail server did not take.", ("brand",))
 

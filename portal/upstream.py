@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from portal import breaker, bulkhead, metrics, reference
+from portal.breaker import How
 from portal.crypto import SecretUnreadable
 from portal.journal import CarrierCall, journal_write
 from portal.models import Brand
@@ -43,8 +44,7 @@ class About:
 
 
 NOBODY = About()
-# The carrier, or the way to it, is down. Anything else is an answer, and counts as one for the breaker.
-_FAILURES = (Unreachable, NoAnswer, ServerError)
+PARTNER = "partner"  # The account of calls that concern no customer, for the breaker.
 
 
 @dataclass(frozen=True)
@@ -60,42 +60,29 @@ class Call:
     def send(self) -> "Sent":
         """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
         asked, began = timezone.now(), time.monotonic()
-        if seconds := breaker.seconds_left(self.brand, of=self._of, tries=not self._is_form):
-            return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=seconds))
-        outcome = self._outcome()
+        guard = breaker.of(self.brand)
+        try:
+            turn = guard.begin(self._account)
+        except breaker.Open as wait:
+            return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=wait.seconds))
+        outcome, how = self._made()
+        guard.end(turn, how)
         return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
 
-    def _outcome(self) -> Answer | UpstreamError:
-        outcome: Answer | UpstreamError
+    def _made(self) -> tuple[Answer | UpstreamError, How]:
         try:
-            outcome = voipline_call(self.carrier(), self.method, **self.values)
+            answer = voipline_call(self.carrier(), self.method, **self.values)
         except (SecretUnreadable, ValueError) as error:
-            return Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}")
+            return Unreachable(self.method, None, f"{self.method}: nothing was sent: {error}"), How.NOT_MADE
         except UpstreamError as error:
-            outcome = error
-        if not isinstance(outcome, NotTried):
-            self._note(outcome)
-        return outcome
+            return error, _how(error)
+        return answer, How.ANSWERED
 
     @property
-    def _of(self) -> str:
-        return str(self.about.customer or "")
-
-    @property
-    def _is_form(self) -> bool:
-        return "google_captcha" in METHODS[self.method].parameters
-
-    def _note(self, outcome: Answer | UpstreamError) -> None:
-        """Tell the breaker what this says of the carrier as a whole.
-
-        No visitor can keep a call from reaching the carrier. But what one types into a form may make it fail
-        or hang, and an answer to a form says nothing of the figures: else strangers could open the breaker
-        for everybody, and hide that the figures fail.
-        """
-        unreached = isinstance(outcome, Unreachable)
-        if unreached or not self._is_form:
-            of = "" if unreached else self._of
-            breaker.note(self.brand, failed=isinstance(outcome, _FAILURES), of=of)
+    def _account(self) -> str | None:
+        """Whose account the call concerns, for the breaker; None for a form, which anybody can make fail."""
+        is_form = "google_captcha" in METHODS[self.method].parameters
+        return None if is_form else str(self.about.customer or PARTNER)
 
     def spared(self, why: NotTried) -> "Sent":
         """What `send` would give, had it been made and ended like that."""
@@ -183,6 +170,15 @@ def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value
         why = "too many are waiting on carriers"
         sent = made.spared(Crowded(method, why, retry_after=bulkhead.RETRY_AFTER))
     return sent.answer()
+
+
+def _how(error: UpstreamError) -> How:
+    """What an error says of the carrier as a whole: a refusal, or a wrong shape, is an answer."""
+    if isinstance(error, NotTried):
+        return How.NOT_MADE
+    if isinstance(error, Unreachable):
+        return How.UNREACHED
+    return How.FAILED if isinstance(error, NoAnswer | ServerError) else How.ANSWERED
 
 
 def _log(call: Call, outcome: str, status: int | None, milliseconds: int, why: str) -> None:

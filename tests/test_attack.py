@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 
 from accounts.codes import code_store
 from billing.models import Move, MovePolicy
-from portal import breaker, ratelimit
+from portal import ratelimit
 from portal.models import Attempt
 from portal.preview import preview_save
 from tests.addresses import routes, views
 from tests.conftest import ADMIN, AURORA
 from tests.hostile import ALL, BODIES, MARKUP, VALUES, fields_of, forms_in, hostile_forms, text_of
 from tests.scope_world import World
+from tests.test_breaker import shut
 from tests.test_staff_scope import LISTS, OTHER, PLAIN, ROUTES, ROWS, bodies, own_path
 from tests.test_staff_scope import world as world  # A fixture.
 
@@ -40,8 +41,7 @@ ADDRESSES = ["/" + route.replace("<code>", "es") for route in routes("portal.url
 @pytest.fixture
 def visitors(aurora: Any, alice: Any, browse: Any) -> list[Client]:
     """A stranger and a customer; what goes wrong inside is an answer of 500."""
-    for _ in range(breaker.FAILURES):  # So that no page waits for a carrier that there is not.
-        breaker.note(aurora, failed=True)
+    shut(aurora)  # So that no page waits for a carrier that there is not.
     found = [browse(AURORA), browse(AURORA, alice)]
     for client in found:
         client.raise_request_exception = False
@@ -181,8 +181,7 @@ def test_no_value_breaks_a_page_about_a_row_of_the_admin(
     world: World, browse: Any, operator: Any, route: str, caplog: Any
 ) -> None:
     caplog.set_level(logging.ERROR)
-    for _ in range(breaker.FAILURES):
-        breaker.note(world.aurora, failed=True)
+    shut(world.aurora)
     if "/move/" in route:
         MovePolicy.objects.update(stopped_at=None, stopped_why="")
     if route.endswith("/resolve/"):

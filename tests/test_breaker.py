@@ -1,17 +1,19 @@
 """A carrier that fails is left alone for half a minute, brand by brand; pages are honest, and at once."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as configured
 from django.utils import timezone
 
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.periods import Period
-from portal import breaker, store, upstream
+from portal import breaker, upstream
+from portal.breaker import How
 from portal.diagnosis import diagnose
 from portal.journal import CarrierCall
 from portal.models import Brand
@@ -30,6 +32,7 @@ from portal.voipline import (
 from tests.conftest import ADMIN, AURORA
 from tests.journey import at_once, send, sign_up_form, words
 from tests.moves import staff_of
+from tests.test_breaker_rules import Clock
 
 pytestmark = pytest.mark.django_db
 FORMS = ["register_customer", "confirm_email", "reset_password", "login_via_url"]
@@ -73,16 +76,44 @@ def form(brand: Brand, method: str, token: str = "junk") -> Any:
 
 
 def fail(brand: Brand, simulator: Any, times: int = breaker.FAILURES) -> None:
-    """Let the carrier fail so many calls of this brand, and be well again."""
+    """Let so many calls for the partner account of this brand fail, and the carrier be well again."""
     simulator.fault("partner_balance", "status", status=500)
     assert {type(ask(brand)) for _ in range(times)} == {ServerError}
     simulator.post("faults/clear")
 
 
-def pass_break(brand: Brand) -> None:
-    """Put the moment of the last failure half a minute back."""
-    moment = timezone.now() - timedelta(seconds=breaker.SECONDS + 1)
-    breaker._at(brand, lambda guard: setattr(guard.storage, "opened_at", moment))
+def shut(brand: Brand) -> None:
+    """Open the breaker for all, as calls do that do not reach the carrier."""
+    guard = breaker.of(brand)
+    with suppress(breaker.Open):
+        while True:
+            guard.end(guard.begin(upstream.PARTNER), How.UNREACHED)
+
+
+@pytest.fixture
+def pass_break(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets half a minute pass for breakers."""
+    clock = Clock()
+    monkeypatch.setattr(breaker, "monotonic", clock)
+
+    def go_on() -> None:
+        clock.now += breaker.SECONDS
+
+    return go_on
+
+
+@pytest.fixture
+def customers(
+    aurora: Brand, alice: User, bob: User, make_customer: Callable[..., User], simulator: Any
+) -> list[User]:
+    """Six of Aurora, Alice and Bob the first."""
+    more = [("carol", "70003"), ("dave", "70004"), ("erin", "70005"), ("frank", "70006")]
+    seeded = [
+        {"partner": "Aurora", "account_number": number, "email": f"{name}@example.com"}
+        for name, number in more
+    ]
+    simulator.post("seed", customers=seeded)
+    return [alice, bob, *(make_customer(aurora, f"{name}@example.com", number) for name, number in more)]
 
 
 def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simulator):
@@ -95,7 +126,7 @@ def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simu
     assert 0 < spared.retry_after <= 30
     assert len(simulator.calls()) == before
     assert not isinstance(ask(borealis), UpstreamError)
-    assert set(breaker.open_since([aurora, borealis])) == {aurora.pk}
+    assert [breaker.of(brand).is_open for brand in (aurora, borealis)] == [True, False]
 
 
 def test_a_call_that_was_spared_is_not_in_the_journal_of_calls(aurora, simulator):
@@ -119,7 +150,7 @@ def test_an_answer_that_refuses_is_an_answer(aurora, simulator, fault):
     simulator.fault("partner_balance", **fault)
     found = {type(ask(aurora)) for _ in range(breaker.FAILURES + 2)}
     assert BreakerOpen not in found
-    assert not breaker.open_since([aurora])
+    assert not breaker.of(aurora).is_open
 
 
 def test_a_connection_that_cannot_be_used_as_configured_says_nothing_of_the_carrier(aurora, simulator):
@@ -128,34 +159,39 @@ def test_a_connection_that_cannot_be_used_as_configured_says_nothing_of_the_carr
         assert not isinstance(ask(aurora), BreakerOpen)
 
 
-def test_after_half_a_minute_one_call_tries_and_its_success_ends_the_break(threads, aurora, simulator):
+def test_after_half_a_minute_one_call_tries_and_its_success_ends_the_break(
+    threads, aurora, simulator, pass_break
+):
     fail(aurora, simulator)
-    pass_break(aurora)
+    pass_break()
     simulator.fault("partner_balance", "slow", seconds=0.4)
     found = at_once(6, lambda nth: ask(aurora))
     assert sum(isinstance(each, BreakerOpen) for each in found) == 5
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not breaker.open_since([aurora])
+    assert not breaker.of(aurora).is_open
 
 
-def test_a_try_that_fails_begins_another_half_minute(aurora, simulator):
+def test_a_try_that_fails_begins_another_half_minute(aurora, simulator, pass_break):
     fail(aurora, simulator)
-    pass_break(aurora)
+    pass_break()
     simulator.fault("partner_balance", "status", status=500)
     assert isinstance(ask(aurora), ServerError)
     again = ask(aurora)
     assert isinstance(again, BreakerOpen)
-    assert again.retry_after > 25
+    assert again.retry_after == breaker.SECONDS
 
 
-def test_a_call_that_began_before_the_break_changes_nothing_in_it(aurora, simulator):
+def test_a_try_that_finds_no_place_leaves_it_to_the_next(aurora, simulator, pass_break, monkeypatch):
     fail(aurora, simulator)
-    breaker.note(aurora, failed=False)
-    assert isinstance(ask(aurora), BreakerOpen)
+    pass_break()
+    with monkeypatch.context() as patch:
+        patch.setattr(upstream, "voipline_call", crowded)
+        assert isinstance(ask(aurora), Crowded)
+    assert not isinstance(ask(aurora), UpstreamError)
 
 
 def test_the_check_of_a_connection_asks_in_the_break_too_and_ends_it(aurora, simulator):
-    fail(aurora, simulator)
+    shut(aurora)
     assert [finding.ok for finding in diagnose(aurora)] == [True]
     assert not isinstance(ask(aurora), UpstreamError)
 
@@ -165,7 +201,7 @@ def test_in_the_break_pages_show_the_last_known_figures_at_once(aurora, alice, b
     assert "242.09" in client.get(QUERY).content.decode()  # Its templates are compiled, too.
     hour = timedelta(hours=30)
     KeptStatement.objects.update(as_of=timezone.now() - hour, tried_at=timezone.now() - hour)
-    fail(aurora, simulator)
+    shut(aurora)
     simulator.fault("customer_balance", "hang")
     settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=10, total=15)
     began = time.monotonic()
@@ -176,29 +212,12 @@ def test_in_the_break_pages_show_the_last_known_figures_at_once(aurora, alice, b
 
 
 def test_in_the_break_a_form_is_answered_at_once_with_a_time_to_come_again(aurora, browse, simulator):
-    fail(aurora, simulator)
+    shut(aurora)
     answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     assert answer.status_code == 503
     assert 0 < int(answer["Retry-After"]) <= 30
     assert "Nothing was changed" in words(answer)
     assert simulator.calls("register_customer") == []
-
-
-def test_without_its_redis_each_process_keeps_a_breaker_of_its_own(
-    aurora, simulator, settings, caplog, monkeypatch
-):
-    monkeypatch.setattr(store, "_PAUSE", 60)
-    settings.REDIS_URL = "redis://127.0.0.1:9/0"
-    fail(aurora, simulator)
-    assert isinstance(ask(aurora), BreakerOpen)
-    assert [record.msg for record in caplog.records].count("store unreachable") == 1
-
-
-@pytest.mark.skipif(not configured.REDIS_URL, reason="needs Redis")
-def test_all_processes_know_of_a_break(aurora, simulator):
-    fail(aurora, simulator)
-    breaker._in_redis.cache_clear()  # As another process, which has seen nothing.
-    assert isinstance(ask(aurora), BreakerOpen)
 
 
 def test_staff_see_on_their_first_page_whose_carrier_is_down(aurora, borealis, simulator, admin_client):
@@ -242,6 +261,7 @@ def test_nobody_closes_figures_for_others_by_forms(aurora, alice, simulator, set
     assert found == {ServerError if fault == "status" else NoAnswer}
     settings.CARRIER_TIMEOUTS = usual
     assert not isinstance(ask_for(alice), UpstreamError)
+    assert not breaker.of(aurora).is_open
 
 
 @pytest.mark.parametrize("method", FORMS)
@@ -252,15 +272,17 @@ def test_a_form_that_is_answered_hides_no_failing_figures(aurora, simulator, met
     assert isinstance(ask(aurora), BreakerOpen)
 
 
-def test_after_half_a_minute_forms_go_on_and_neither_end_the_break_nor_take_its_one_try(aurora, simulator):
-    fail(aurora, simulator)
+def test_after_half_a_minute_forms_go_on_and_neither_end_the_break_nor_take_its_one_try(
+    aurora, simulator, pass_break
+):
+    shut(aurora)
     assert isinstance(form(aurora, "reset_password"), BreakerOpen)
-    pass_break(aurora)
+    pass_break()
     for _ in range(2):
         assert isinstance(form(aurora, "reset_password"), Rejected)
-    assert breaker.open_since([aurora])
+    assert breaker.of(aurora).is_open
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not breaker.open_since([aurora])
+    assert not breaker.of(aurora).is_open
 
 
 def test_a_carrier_that_no_form_reaches_is_left_alone_by_all(aurora, alice, simulator):
@@ -271,14 +293,18 @@ def test_a_carrier_that_no_form_reaches_is_left_alone_by_all(aurora, alice, simu
     assert isinstance(ask_for(alice), BreakerOpen)
 
 
-def test_calls_that_found_no_place_to_wait_say_nothing_of_the_carrier(aurora, simulator, monkeypatch):
-    def crowded(*_: Any, **__: Any) -> None:
-        raise Crowded("partner_balance", "too many names are being resolved", retry_after=5)
+def crowded(*_: Any, **__: Any) -> None:
+    raise Crowded("partner_balance", "too many names are being resolved", retry_after=5)
 
+
+def test_calls_that_found_no_place_to_wait_say_nothing_of_the_carrier(aurora, simulator, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(upstream, "voipline_call", crowded)
         assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {Crowded}
     assert not isinstance(ask(aurora), UpstreamError)
+
+
+# Whose calls failed
 
 
 def test_one_customers_failures_close_the_figures_of_that_customer_alone(aurora, alice, bob, simulator):
@@ -292,18 +318,51 @@ def test_one_customers_failures_close_the_figures_of_that_customer_alone(aurora,
     assert not isinstance(ask_for(alice), UpstreamError)
 
 
-def test_a_failure_of_another_customer_after_those_of_one_closes_it_for_all(aurora, alice, bob, simulator):
+def test_two_customers_who_reload_without_end_close_nothing_for_the_others(customers, browse, simulator):
+    alice, bob, *others = (browse(AURORA, each) for each in customers)
+    for nth in range(1, 7):
+        simulator.fault("customer_balance", "status", status=500)
+        assert {each.get(QUERY).status_code for each in (alice, bob) * 3} == {503}
+        simulator.post("faults/clear")
+        days = f"/statement/?from_date=2020-01-01&to_date=2020-01-{nth:02}"
+        assert {each.get(days).status_code for each in others} == {200}
+
+
+def test_five_customers_failures_in_turn_close_it_for_all_until_one_is_answered(
+    aurora, customers, browse, simulator, pass_break
+):
+    *failing, last = (browse(AURORA, each) for each in customers)
     simulator.fault("customer_balance", "status", status=500)
-    assert {type(ask_for(alice)) for _ in range(breaker.FAILURES)} == {ServerError}
-    assert isinstance(ask_for(bob), ServerError)
+    assert {each.get(QUERY).status_code for each in failing} == {503}
     simulator.post("faults/clear")
-    for spared in (ask_for(bob), ask_for(alice), ask(aurora), form(aurora, "reset_password")):
-        assert isinstance(spared, BreakerOpen)
-        assert spared.retry_after > 25
+    before = len(simulator.calls())
+    for spared in (last.get(QUERY), send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))):
+        assert (spared.status_code, spared["Retry-After"]) == (503, str(breaker.SECONDS))
+    assert isinstance(ask(aurora), BreakerOpen)
+    assert len(simulator.calls()) == before
+    pass_break()
+    assert {each.get(QUERY).status_code for each in (last, *failing)} == {200}
 
 
-def test_failures_of_several_customers_count_together(aurora, alice, bob, simulator):
+def test_where_fewer_ask_the_failures_of_all_of_them_close_it(aurora, alice, bob, simulator):
     simulator.fault("customer_balance", "status", status=500)
     for each in (alice, bob, alice, alice, alice):
         assert isinstance(ask_for(each), ServerError)
-    assert isinstance(ask(aurora), BreakerOpen)
+    simulator.post("faults/clear")
+    assert isinstance(ask_for(alice), BreakerOpen)
+    assert isinstance(ask_for(bob), BreakerOpen)
+    assert not isinstance(ask(aurora), UpstreamError)
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+def test_no_step_of_the_clock_opens_a_breaker_or_keeps_it_open(
+    aurora, alice, simulator, pass_break, monkeypatch, step
+):
+    shut(aurora)
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=step))
+    monkeypatch.setattr(time, "time", lambda at=time.time: at() + step)
+    assert isinstance(ask_for(alice), BreakerOpen)
+    pass_break()
+    assert not isinstance(ask_for(alice), UpstreamError)
+    assert not isinstance(ask_for(alice), UpstreamError)

@@ -10,13 +10,11 @@ from django.core.cache import caches
 
 from accounts.models import User
 from billing.models import Move
-from portal import breaker, metrics, ratelimit, store, upstream
-from portal.voipline import BreakerOpen, ServerError, UpstreamError
+from portal import metrics, ratelimit, store, upstream
 from tests import moves
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_up_form, value_of, words
 from tests.own_redis import OwnRedis
-from tests.test_breaker import ask, fail, pass_break
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
@@ -31,7 +29,6 @@ def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRed
     monkeypatch.setattr(store, "_PAUSE", 0.3)
     yield own
     ratelimit._limiter(own.url).storage.storage.close()  # type: ignore[attr-defined]
-    breaker._redis(own.url).close()
     own.stop()
 
 
@@ -174,38 +171,10 @@ def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, rea
     assert max(spent[1:]) < 0.5 < spent[0] < 3
 
 
-REFUSALS = pytest.mark.parametrize("how", ["full", "replica"])
-
-
-@REFUSALS
-def test_a_redis_that_takes_nothing_changes_nothing_of_what_a_call_brings(
-    own_redis, aurora, simulator, caplog, how
-):
-    fail(aurora, simulator)
-    pass_break(aurora)
-    own_redis.refuse(how)
-    assert not isinstance(ask(aurora), UpstreamError)
-    assert [record.msg for record in caplog.records if record.levelname == "ERROR"] == ["store unreachable"]
-
-
-@REFUSALS
-def test_while_redis_takes_nothing_each_process_keeps_a_breaker_of_its_own(own_redis, aurora, simulator, how):
-    assert not isinstance(ask(aurora), UpstreamError)
-    own_redis.refuse(how)
-    fail(aurora, simulator)
-    for _ in range(3):  # Also whenever it is asked again.
-        assert isinstance(ask(aurora), BreakerOpen)
-        time.sleep(0.31)
-    own_redis.take()
-    assert not isinstance(ask(aurora), UpstreamError)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_an_answered_move_is_done_although_redis_took_nothing(
     own_redis, aurora, alice, operator, simulator, caplog
 ):
-    fail(aurora, simulator)
-    pass_break(aurora)
     own_redis.refuse("full")
     simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
     move = moves.ask(alice, operator)
@@ -216,8 +185,6 @@ def test_an_answered_move_is_done_although_redis_took_nothing(
 def test_a_sign_up_that_was_answered_is_kept_although_redis_took_nothing(
     own_redis, aurora, simulator, browse, monkeypatch
 ):
-    fail(aurora, simulator)
-    pass_break(aurora)
     asked = upstream.voipline_call
 
     def refused_meanwhile(*args: Any, **values: Any) -> Any:
@@ -228,33 +195,3 @@ def test_a_sign_up_that_was_answered_is_kept_although_redis_took_nothing(
     monkeypatch.setattr(upstream, "voipline_call", refused_meanwhile)
     assert send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     assert User.objects.filter(brand=aurora, email="dora@example.com").exists()
-
-
-def test_nothing_unforeseen_about_breakers_changes_what_a_call_brings(
-    own_redis, aurora, simulator, monkeypatch
-):
-    monkeypatch.setattr(breaker, "_in_redis", lambda *_: None)
-    fail(aurora, simulator)
-    assert isinstance(ask(aurora), BreakerOpen)
-
-
-@pytest.mark.parametrize("trouble", ["full", "replica", "junk"])
-def test_pages_and_metrics_that_tell_of_breakers_survive(
-    own_redis, aurora, simulator, admin_client, settings, browse, trouble
-):
-    settings.METRICS_TOKEN = "a-token-for-the-tests"
-    ask(aurora)
-    with redis.Redis.from_url(own_redis.url) as kept:
-        if trouble == "junk":
-            fail(aurora, simulator)
-            for what in kept.keys("portal-breaker:*:*"):
-                kept.set(what, "junk")
-        else:
-            kept.flushall()
-            own_redis.refuse(trouble)
-    for path in ("/admin/", f"/admin/portal/brand/{aurora.pk}/change/"):
-        assert admin_client.get(path).status_code == 200
-    page = browse(AURORA).get("/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"})
-    assert 'portal_breaker_open{brand="aurora"} 0' in page.content.decode()
-    simulator.fault("partner_balance", "status", status=500)
-    assert isinstance(ask(aurora), ServerError)

@@ -1,7 +1,10 @@
 """/metrics: behind its token, true, over all workers, and without anything a visitor can choose."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from django.db import Error
@@ -12,6 +15,7 @@ from portal import breaker, bulkhead, metrics, ratelimit
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form
 from tests.served import TOKEN, served
+from tests.test_breaker import ask, shut
 
 pytestmark = pytest.mark.django_db
 
@@ -99,8 +103,7 @@ def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read)
 
 
 def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simulator, read):
-    for _ in range(breaker.FAILURES):
-        breaker.note(aurora, failed=True)
+    shut(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
     new = {
         "customer": alice,
@@ -115,6 +118,26 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
     with bulkhead.CARRIERS.place(aurora):
         assert read('portal_threads_waiting{on="carriers"}') == before + 1
     assert read('portal_threads_waiting{on="carriers"}') == before
+
+
+def test_a_breaker_is_told_as_open_until_the_carrier_answers_again(aurora, simulator, read):
+    shut(aurora)
+    assert read('portal_breaker_open{brand="aurora"}') == 1
+    breaker.of(aurora).let_one_through()
+    ask(aurora)
+    assert read('portal_breaker_open{brand="aurora"}') == 0
+
+
+@pytest.mark.parametrize("said", [(1, 0), (0, 1), (1, 0, 1)])
+def test_of_breakers_the_last_word_of_all_workers_holds(tmp_path, said):
+    one = "import sys, portal.metrics as m; m.BREAKER_OPEN.labels('aurora').set(int(sys.argv[1]))"
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for word in said:
+        subprocess.run([sys.executable, "-c", one, str(word)], env=environment, check=True)
+    told = subprocess.check_output(
+        [sys.executable, "-c", "import portal.metrics as m; print(m.text())"], env=environment, text=True
+    )
+    assert f'portal_breaker_open{{brand="aurora"}} {said[-1]:.1f}' in told.splitlines()
 
 
 def test_a_mail_that_the_server_does_not_take_is_counted(aurora, alice, browse, read, settings):

@@ -6,7 +6,7 @@ from tests.bench.report import Line, Report
 from tests.bench.world import World, environment, python
 
 HOW = """The stand-in carrier on this machine, a new connection for each call, in turns with `requests.get`.
-The client makes one call within its deadline and looks at what came. The whole way has the breaker in Redis,
+The client makes one call within its deadline and looks at what came. The whole way has the breaker,
 the place among the threads that may wait, the log line and the journal's row in PostgreSQL besides."""
 
 

@@ -24,7 +24,6 @@ import django
 
 django.setup()  # What tests share begins with Django's models.
 
-from portal import breaker
 from tests import nodes
 from tests.browser.stack import AURORA, BOREALIS
 from tests.front import leading
@@ -130,7 +129,6 @@ def main() -> int:
         tmp = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         everybody, brands = people(), (AURORA, BOREALIS)
         production = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "32"}
-        breaker.forget()  # What a former run left behind in Redis.
         site: Nodes = stack.enter_context(
             nodes.running(tmp, tmp, everybody, brands, a_carrier_each=True, **production)
         )
