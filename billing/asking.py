@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property, partial
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -33,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 _PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
-_GRACE = 2  # Seconds for which a claim outlasts the longest call.
 _TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
 
 
@@ -62,8 +59,8 @@ class Asking:
         context: contextvars.Context,
     ) -> None:
         self.brand, self.customer, self.context = brand, customer, context
-        self.began, self.day = timezone.now(), today(brand)
-        self.rows = kept.rows_of(brand, customer, periods)
+        self.day, self.rows = today(brand), kept.rows_of(brand, customer, periods)
+        self.tried = [row.tried_at for row in self.rows]
         self.wanted: list[KeptStatement] = []
         self.forced: list[KeptStatement] = []
         self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
@@ -89,18 +86,19 @@ class Asking:
                     self.told[place] = _CROWDED
 
     def _ask(self, place: int) -> None:
-        row, waves = self.rows[place], place // AT_ONCE + 1
-        longest = timedelta(seconds=settings.CARRIER_TIMEOUTS.total * waves + _GRACE)
-        if not kept.claim(row, timezone.now() + longest):
+        """Begin the call for a row nobody has claimed. The limit is asked first: a refusal leaves no row."""
+        row = self.rows[place]
+        if kept.is_claimed(row):
             return
         try:
             whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
             ratelimit.hit(action="statement", account=whose, brand=self.brand)
         except ratelimit.Limited as limited:
-            kept.fail(row, "busy")
             self.told[place] = Ending("busy", limited.retry_after)
             return
-        self.flights[place] = self.pool.submit(self.context.copy().run, self._call(row).send)
+        waves = min(place // AT_ONCE + 1, kept.WAVES)
+        if kept.claim(row, timezone.now() + kept.longest_claim(waves)):
+            self.flights[place] = self.pool.submit(self.context.copy().run, self._call(row).send)
 
     def _call(self, row: KeptStatement) -> Call:
         period: dict[str, Value] = {"from_date": row.from_date, "to_date": row.to_date}
@@ -124,7 +122,7 @@ class Asking:
             return self._land(row, sent)
         if place in self.told:
             return self.told[place]
-        return Ending("" if self._is_there(row) else row.trouble or "down")
+        return Ending("" if self._is_there(place) else row.trouble or "down")
 
     def _has_to_wait(self, place: int) -> bool:
         if flight := self.flights.get(place):
@@ -142,22 +140,29 @@ class Asking:
     def _is_mine(self, place: int) -> bool:
         return place in self.flights or place in self.told
 
-    def _is_there(self, row: KeptStatement) -> bool:
-        if row.as_of is not None and row.tried_at and row.tried_at >= self.began and not row.trouble:
+    def _is_there(self, place: int) -> bool:
+        row = self.rows[place]
+        if row.figures is not None and self._has_been_tried(place) and not row.trouble:
             return True
         return row not in self.forced and kept.is_fresh(row, self.day)
 
+    def _has_been_tried(self, place: int) -> bool:
+        """Whether somebody's call for the row has ended since we read it, whatever any clock says."""
+        return self.rows[place].tried_at != self.tried[place]
+
     def _wait_for_another(self, place: int, until: float | None) -> None:
         """Another reader asks for this row: wait for its end, or take its place if it has none."""
-        row, last = self.rows[place], time.monotonic() + settings.CARRIER_TIMEOUTS.total + _GRACE
+        row, last = self.rows[place], time.monotonic() + kept.longest_claim(1).total_seconds()
         while time.monotonic() < (last if until is None else min(last, until)):
             time.sleep(_PAUSE)
-            row.refresh_from_db(fields=_TOLD)
-            bulkhead.give_back_connections()
-            if self._is_there(row) or (row.tried_at and row.tried_at >= self.began):
+            try:
+                row.refresh_from_db(fields=_TOLD)
+            except KeptStatement.DoesNotExist:  # Removed: too many newer ones of this account.
                 return
-            if row.claimed_until is None or row.claimed_until < timezone.now():
-                self._ask(place)
+            bulkhead.give_back_connections()
+            if self._is_there(place) or self._has_been_tried(place):
+                return
+            self._ask(place)
             if self._is_mine(place):
                 return
 

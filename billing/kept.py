@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -22,6 +23,11 @@ SETTLED_FRESH = timedelta(days=1)  # Of a period that is over.
 JUST_FAILED = timedelta(seconds=10)  # So long nobody asks again, where there is something to show.
 _STILL_A_BALANCE = timedelta(days=40)  # A balance at the end of an older period tells nobody anything.
 _ODD_KEPT = timedelta(days=7)
+_ODD_MOST = 100  # Of one account: whoever makes up periods must not make rows without end.
+_MONTH = Q(from_date__day=1, to_date__day__gte=28, from_date__month=F("to_date__month"), running=False)
+_RUNNING = Q(from_date__day=1, running=True)
+WAVES = 4  # A reader's calls are made four at a time; a year's and this month's are the most.
+_GRACE = 2  # Seconds for which a claim outlasts the longest call.
 
 
 def rows_of(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
@@ -61,24 +67,37 @@ def is_fresh(row: KeptStatement, day: date) -> bool:
 
     What was asked for while its period ran is no settled figure, however old it is.
     """
-    if row.as_of is None:
-        return False
     settled = row.to_date < day and not row.running
-    return timezone.now() - row.as_of <= (SETTLED_FRESH if settled else RUNNING_FRESH)
+    return _is_within(SETTLED_FRESH if settled else RUNNING_FRESH, row.as_of)
 
 
 def has_just_failed(row: KeptStatement) -> bool:
     """Whether the last known figures are shown without a new try, because one failed a moment ago."""
-    if row.figures is None or row.tried_at is None or not row.trouble:
-        return False
-    return timezone.now() - row.tried_at <= JUST_FAILED
+    return row.figures is not None and bool(row.trouble) and _is_within(JUST_FAILED, row.tried_at)
+
+
+def _is_within(span: timedelta, moment: datetime | None) -> bool:
+    """Whether the moment was so short ago. One still to come is of a wrong clock, and counts as long past."""
+    return moment is not None and timedelta() <= timezone.now() - moment <= span
+
+
+def longest_claim(waves: int = WAVES) -> timedelta:
+    """How long a claim holds for a call that is the last of so many, made one after the other."""
+    return timedelta(seconds=settings.CARRIER_TIMEOUTS.total * waves + _GRACE)
+
+
+def is_claimed(row: KeptStatement) -> bool:
+    """Whether somebody is asking for this row. A claim for longer than any holds is of a wrong clock."""
+    now = timezone.now()
+    return row.claimed_until is not None and now <= row.claimed_until <= now + longest_claim()
 
 
 def claim(row: KeptStatement, until: datetime) -> bool:
     """Make the call for this row ours, unless somebody else has it, or has had it since the row was read."""
     if row.pk is None:
         return _create(row, until)
-    free = Q(claimed_until=None) | Q(claimed_until__lt=timezone.now())
+    now = timezone.now()
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now) | Q(claimed_until__gt=now + longest_claim())
     same = KeptStatement.objects.filter(pk=row.pk, as_of=row.as_of, tried_at=row.tried_at).filter(free)
     if not same.update(claimed_until=until):
         return False
@@ -95,7 +114,17 @@ def _create(row: KeptStatement, until: datetime) -> bool:
         stored = rows_of(row.brand, row.customer, [Period(row.from_date, row.to_date)])[0]
         row.pk, row.claimed_until = stored.pk, stored.claimed_until
         return False
+    if _is_odd(row):
+        odd = KeptStatement.objects.filter(~_MONTH, ~_RUNNING, brand=row.brand, customer=row.customer)
+        odd.filter(pk__in=odd.order_by("-pk").values("pk")[_ODD_MOST:]).delete()
     return True
+
+
+def _is_odd(row: KeptStatement) -> bool:
+    """Whether it is no whole month, nor one that runs: of the others a visitor may make up thousands."""
+    last = row.to_date
+    is_month = last.day >= 28 and last.month == row.from_date.month
+    return row.from_date.day != 1 or not (is_month or last >= today(row.brand))
 
 
 def store(row: KeptStatement, statement: Statement, *, at: datetime, running: bool) -> None:
@@ -156,13 +185,11 @@ def kept_prune() -> int:
     Whole months that are over stay longest, for the history; a running month 40 days, for the last known
     balance; any other period, of which a visitor may make up thousands, a week.
     """
-    month = Q(from_date__day=1, to_date__day__gte=28, from_date__month=F("to_date__month"), running=False)
-    running = Q(from_date__day=1, running=True)
     rows = KeptStatement.objects
     old = (
         rows.filter(_untried_for(KeptStatement.KEPT)),
-        rows.filter(_untried_for(_STILL_A_BALANCE), ~month),
-        rows.filter(_untried_for(_ODD_KEPT), ~month, ~running),
+        rows.filter(_untried_for(_STILL_A_BALANCE), ~_MONTH),
+        rows.filter(_untried_for(_ODD_KEPT), ~_MONTH, ~_RUNNING),
     )
     return sum(each.delete()[0] for each in old)
 

@@ -188,7 +188,7 @@ def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(sim
 def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.4, total=0.4)
     row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
-    assert kept.claim(row, timezone.now() + timedelta(seconds=60))
+    assert kept.claim(row, timezone.now() + kept.longest_claim())
     assert (read(alice).trouble, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
     KeptStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
     assert read(alice).statement
@@ -257,6 +257,7 @@ def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulat
     found = read(alice)
     assert (bool(found.statement), found.trouble, found.retry_after) == (True, "busy", 60)
     assert len(simulator.calls()) == 1
+    assert KeptStatement.objects.get().trouble == ""  # The refusal is told, and not written down.
     assert KeptStatement.objects.get().claimed_until is None
     assert read(bob).trouble == ""
 
@@ -266,6 +267,93 @@ def test_a_connection_that_is_not_usable_is_a_failure_like_any(simulator, alice)
     periods = [JANUARY, MONTHS[1]]
     found = list(figures_stream(brand=alice.brand, customer=alice, periods=periods))
     assert [(each.statement, each.trouble) for each in found] == [(None, "down")] * 2
+
+
+# Clocks that were wrong: what is stored as still to come counts as past
+
+AHEAD = timedelta(hours=1)
+
+
+def test_figures_from_an_hour_ahead_are_not_fresh(simulator, alice):
+    for period in (JANUARY, running(alice.brand)):
+        read(alice, period)
+        KeptStatement.objects.update(as_of=timezone.now() + AHEAD, tried_at=timezone.now() + AHEAD)
+        before = len(simulator.calls())
+        assert read(alice, period).as_of <= timezone.now()
+        assert len(simulator.calls()) == before + 1
+
+
+def test_a_failure_from_an_hour_ahead_spares_no_call(simulator, alice):
+    read(alice)
+    at = timezone.now()
+    KeptStatement.objects.update(as_of=at - timedelta(days=2), tried_at=at + AHEAD, trouble="down")
+    assert read(alice).trouble == ""
+    assert len(simulator.calls()) == 2
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_a_claim_until_an_hour_from_now_is_none(simulator, alice, refresh):
+    read(alice)
+    long_ago = timezone.now() - timedelta(days=2)
+    KeptStatement.objects.update(claimed_until=timezone.now() + AHEAD, as_of=long_ago)
+    found = read(alice, refresh=refresh)
+    assert (found.trouble, found.as_of > long_ago + timedelta(days=1)) == ("", True)
+    assert KeptStatement.objects.get().claimed_until is None
+    assert len(simulator.calls()) == 2
+
+
+def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice):
+    row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
+    assert kept.claim(row, timezone.now() + kept.longest_claim())
+    assert not kept.claim(kept.rows_of(alice.brand, alice, [JANUARY])[0], timezone.now())
+
+
+def test_two_refreshes_of_figures_from_an_hour_ahead_both_get_what_is_new(threads, simulator, alice):
+    read(alice)
+    KeptStatement.objects.update(as_of=timezone.now() + AHEAD, tried_at=timezone.now() + AHEAD)
+    before = timezone.now()
+    simulator.fault("customer_balance", "slow", seconds=0.5)
+    found = at_once(2, lambda nth: read(alice, refresh=True))
+    assert all(before < each.as_of <= timezone.now() for each in found)
+    assert len(simulator.calls()) == 2
+
+
+# Rows are bounded, whatever somebody asks for
+
+MADE_UP = [Period(date(2001, 1, 1), date(2001, 1, 2) + timedelta(days=day)) for day in range(60)]
+
+
+def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allows_calls(
+    simulator, alice, monkeypatch
+):
+    monkeypatch.setitem(ratelimit.KEPT, "statement", {"account": "10/hour"})
+    found = [read(alice, period) for period in MADE_UP]
+    assert [each.trouble for each in found] == [*[""] * 10, *["busy"] * 50]
+    assert {each.retry_after for each in found[10:]} == {3600}
+    assert KeptStatement.objects.count() == len(simulator.calls()) == 10
+
+
+def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice, bob, monkeypatch):
+    monkeypatch.setattr(kept, "_ODD_MOST", 5)
+    kept_anyway = [*MONTHS[:3], running(alice.brand)]
+    for period in (*kept_anyway, *MADE_UP[:3]):
+        read(bob, period)
+        read(alice, period)
+    for period in MADE_UP[3:12]:
+        read(alice, period)
+    left = [Period(row.from_date, row.to_date) for row in KeptStatement.objects.filter(customer=alice)]
+    assert sorted(left, key=str) == sorted([*kept_anyway, *MADE_UP[7:12]], key=str)
+    assert KeptStatement.objects.filter(customer=bob).count() == 7
+    assert read(alice, MADE_UP[0]).trouble == ""
+
+
+def test_whoever_waits_for_a_row_that_is_removed_is_told_so(simulator, alice, monkeypatch):
+    row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
+    assert kept.claim(row, timezone.now() + kept.longest_claim())
+    with monkeypatch.context() as patch:
+        patch.setattr("billing.asking.time.sleep", lambda _: KeptStatement.objects.all().delete())
+        found = read(alice)
+    assert (found.statement, found.trouble) == (None, "down")
 
 
 # What stands in
