@@ -40,8 +40,8 @@ def prove(session: Any) -> None:
 
 
 def proved_recently(session: Any) -> bool:
-    """Whether that was within the last five minutes."""
-    return bool(_now() - session.get(PROVED, 0) <= FRESH)
+    """Whether that was within the last five minutes. By a clock far ahead it was not."""
+    return bool(abs(_now() - session.get(PROVED, 0)) <= FRESH)
 
 
 def is_verified(user: Person) -> bool:

@@ -55,7 +55,7 @@ def this_sign_in(request: BrandRequest) -> int:
 
 def signed_in_recently(request: BrandRequest) -> bool:
     """Whether the customer has proved within the last five minutes who they are."""
-    return bool(timezone.now().timestamp() - request.session.get("signed_in_at", 0) <= _RECENT)
+    return bool(abs(timezone.now().timestamp() - request.session.get("signed_in_at", 0)) <= _RECENT)
 
 
 def browser_secret(request: BrandRequest) -> str:
