@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from billing.periods import EARLIEST, LONGEST_DAYS, Period
+from billing.periods import EARLIEST, LONGEST_DAYS, Period, presets
 
 
 class _DateInput(forms.DateInput):
@@ -62,8 +62,9 @@ class PeriodForm(forms.Form):
 
     @property
     def asked(self) -> tuple[date, Period] | None:
-        """What the form shows, and today; None where it shows an error too."""
-        return (self.today, self.period) if self.is_valid() else None
+        """What the form shows, and today; None where that is an error, or a period that was made up."""
+        offered = self.is_valid() and self.period in presets(self.today).values()
+        return (self.today, self.period) if offered else None
 
     def _within(self, name: str) -> date:
         value: date = self.cleaned_data[name]

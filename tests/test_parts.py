@@ -114,6 +114,17 @@ def test_queries_and_unknown_addresses_leave_nothing_behind(simulator, alice, br
     assert len(parts._kept) < len(kept) + 10
 
 
+def test_periods_that_a_customer_makes_up_push_out_nothing_that_is_kept(simulator, alice, browse):
+    client = browse(AURORA, alice)
+    client.get("/statement/")
+    kept = set(parts._kept)
+    for day in range(10, 14):
+        answer = client.get(f"/statement/?from_date=2020-01-01&to_date=2020-01-{day}")
+        assert f"/statement.csv?from_date=2020-01-01&amp;to_date=2020-01-{day}" in answer.content.decode()
+    added = [key for key in set(parts._kept) - kept if "2020" in str(key)]
+    assert added == []
+
+
 def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
     client = browse(AURORA)
     for secret in (seal(""), seal("a-secret-key-of-google"), seal("")):
