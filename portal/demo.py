@@ -3,6 +3,8 @@
 import argparse
 import os
 import secrets
+import signal
+import threading
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent / ".demo"
@@ -39,3 +41,17 @@ def prepare_environment(arguments: list[str]) -> None:
             "WEB_THREADS": "16",
         }
     )
+
+
+def end_with_parent() -> None:
+    """Ask this process to end as soon as its standard input closes.
+
+    The demo holds the other end of that pipe, and the system closes it however the demo ends.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()

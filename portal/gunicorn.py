@@ -3,12 +3,13 @@
 import gc
 import os
 import shutil
-import tempfile
 from typing import Any
+
+from portal import metrics_folder
 
 # Before anything imports the metrics: where the workers keep them (prometheus_client, multiprocess mode).
 # A folder of this node's own, whatever the environment says: on_exit removes it.
-_METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portal-metrics-")
+_METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder.new()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.database.
 
@@ -22,6 +23,8 @@ worker_class = "gthread"
 timeout = 60  # Seconds without a sign of life of the worker; longer than any request may take.
 graceful_timeout = 30
 keepalive = 5
+# The socket of gunicorn's own console has one place per user: a second node would take the first one's.
+control_socket_disable = True
 # gunicorn's own lines look like ours.
 logconfig_dict = settings.LOGGING
 # No header of a proxy changes what gunicorn believes: portal.middleware alone decides what is trusted.

@@ -66,7 +66,7 @@ def served(folder: Path, config: str = "portal/gunicorn.py", **environment: str)
         **dict.fromkeys(("SCHEME", "DEBUG", "REDIS_URL", "TRUSTED_PROXIES", "EMAIL_URL", "SENTRY_DSN"), ""),
         **environment,
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", config, "--no-control-socket", "portal.wsgi"]
+    command = [sys.executable, "-m", "gunicorn", "-c", config, "portal.wsgi"]
     log = folder / "served.log"
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=file)

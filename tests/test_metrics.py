@@ -174,7 +174,7 @@ def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
         assert {portal.get("/").status_code for _ in range(30)} == {503}
         line = 'portal_requests_total{method="GET",route="none",status="5xx"}'
         assert {portal.counted(line) for _ in range(6)} == {30.0}
-        assert list(tmp_path.glob("portal-metrics-*/*.db"))
+        assert list(tmp_path.glob("portal-node-metrics-*/*.db"))
         told = portal.log.read_text().splitlines()
         lines = [json.loads(line) for line in told if line.startswith("{")]
         assert "gunicorn" not in "".join(line for line in told if not line.startswith("{"))
@@ -182,7 +182,26 @@ def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
         told = next(line for line in lines if line["event"] == "request")
         assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
         assert told["request_id"]
-    assert not list(tmp_path.glob("portal-metrics-*"))
+    assert not list(tmp_path.glob("portal-node-metrics-*"))
+
+
+def test_a_start_removes_the_folder_of_a_killed_node_and_none_of_a_running_one(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    shared = {"TMPDIR": str(tmp_path), "WEB_CONCURRENCY": "1"}
+    with served(first, **shared) as running:
+        (own,) = tmp_path.glob("portal-node-metrics-*")
+        killed, young = tmp_path / "portal-node-metrics-killed", tmp_path / "portal-node-metrics-young"
+        killed.mkdir()
+        young.mkdir()  # Its node may be about to lock it.
+        for folder in (own, killed):
+            os.utime(folder, (0, 0))
+        with served(second, **shared):
+            assert not killed.exists()
+            assert young.exists()
+            running.get("/")
+            assert running.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
 
 
 def test_a_folder_that_the_operator_names_is_left_as_it_is(tmp_path):
@@ -195,4 +214,4 @@ def test_a_folder_that_the_operator_names_is_left_as_it_is(tmp_path):
         portal.get("/")
         assert portal.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
     assert [path.name for path in own.iterdir()] == ["db.sqlite3"]
-    assert not list(temporary.glob("portal-metrics-*"))
+    assert not list(temporary.glob("portal-node-metrics-*"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import secrets
 import signal
 import socket
@@ -31,11 +32,16 @@ CUSTOMERS = {
 }
 # At the carrier from the start, for a third brand that one connects in the admin as the README says.
 THIRD = "cirrus"
-READY_WITHIN = 30  # Seconds.
+READY_WITHIN = 120  # Seconds, on a busy machine.
+ENDED_WITHIN = 15  # Seconds for what was begun.
 
 
 class Command(BaseCommand):
-    """Starts everything in the foreground; Ctrl-C stops it. Each start begins anew."""
+    """Starts everything in the foreground; Ctrl-C stops it. Each start begins anew.
+
+    It also ends when its terminal closes and when the process that started it is gone. Its children end with
+    it, even if it is killed: each of them watches a pipe that only the demo holds open.
+    """
 
     help = "Run two demonstration brands against the stand-in carrier, on this machine only."
     requires_system_checks: list[str] = []
@@ -46,7 +52,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, start, tell the addresses, wait."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Whoever ends us ends our children too.
+        parent = os.getppid()
+        # Ours, whatever the shell left: it ignores SIGINT for a command behind `&`, and nohup ignores SIGHUP.
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.default_int_handler)
         ports = {name: options[name] for name in ("port", "carrier_port", "smtp_port")}
         for name, port in ports.items():
             _must_be_free(name, port)
@@ -55,9 +64,10 @@ class Command(BaseCommand):
             passwords = _prepare(carrier, options["port"], options["home"])
             with _portal():
                 self._tell(carrier, options["port"], passwords)
-                while True:
-                    time.sleep(3600)
-        self.stdout.write("\nThe demo has ended.")
+                while os.getppid() == parent:
+                    time.sleep(0.5)
+        with contextlib.suppress(OSError):  # The terminal may be gone.
+            self.stdout.write("\nThe demo has ended.")
 
     def _tell(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
         self.stdout.write("\nThe demo is ready. Ctrl-C ends it; its next start begins anew.\n\n")
@@ -95,21 +105,30 @@ def _must_be_free(name: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    # A session of its own, so that Ctrl-C reaches us alone and we end our children in order.
+    # A session of its own, so that Ctrl-C reaches us alone and we end our children in order. Its standard
+    # input closes when we are gone, and that ends it too.
     process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
-        [sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True, stdout=subprocess.DEVNULL
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
     )
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        try:
+            process.wait(timeout=ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextlib.contextmanager
 def _simulator(carrier: str, smtp_port: int) -> Iterator[None]:
     port = carrier.rpartition(":")[2]
-    command = ("-m", "portal.simulator", "--port", port, "--smtp-port", str(smtp_port))
+    command = ("-m", "portal.simulator", "--with-parent", "--port", port, "--smtp-port", str(smtp_port))
     with _process(*command) as process:
         _wait_for(f"http://{carrier}/", process)
         yield
@@ -118,7 +137,7 @@ def _simulator(carrier: str, smtp_port: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _portal() -> Iterator[None]:
     with _process(
-        "-m", "gunicorn", "-c", "portal/gunicorn.py", "portal.wsgi", "--log-level", "warning"
+        "-m", "gunicorn", "-c", "portal/demo_gunicorn.py", "portal.wsgi", "--log-level", "warning"
     ) as process:
         _wait_for(f"http://{settings.BIND}/healthz", process)
         yield

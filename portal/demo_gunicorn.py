@@ -1,0 +1,11 @@
+"""How the demo runs gunicorn: as `make serve` does, and never longer than the demo itself."""
+
+from typing import Any
+
+from portal import demo
+from portal.gunicorn import *  # noqa: F403 - gunicorn reads its settings from this module's names.
+
+
+def when_ready(server: Any) -> None:
+    """Begin to watch the demo, in the master alone: workers end with their master."""
+    demo.end_with_parent()
