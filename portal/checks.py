@@ -79,4 +79,5 @@ def _problems(brand: Brand) -> Iterator[checks.CheckMessage]:
     except ValidationError as error:
         yield checks.Error(f"Brand {brand.slug}: {error.messages[0]}", id="portal.E004")
     if not brand.hosts.all():
-        yield checks.Warning(f"Brand {brand.slug} has no host, so nobody can reach it.", id="portal.W005")
+        # Information alone: a warning stops a start, and a brand that is being prepared must not.
+        yield checks.Info(f"Brand {brand.slug} has no host, so nobody can reach it.", id="portal.I005")

@@ -184,7 +184,13 @@ def test_the_start_check_refuses_googles_test_key_and_notices_a_brand_without_ho
     with pytest.raises(CommandError) as caught:
         call_command("check", databases=["default"])
     assert "portal.E004" in str(caught.value)
-    assert "portal.W005" in str(caught.value)
+    assert "portal.I005" in str(caught.value)
+
+
+def test_a_brand_that_has_no_host_yet_stops_no_start(aurora, capsys):
+    aurora.hosts.all().delete()
+    call_command("check", databases=["default"], fail_level="WARNING")
+    assert "portal.I005" in capsys.readouterr().err
 
 
 def test_a_brand_that_cannot_be_read_is_the_carriers_page_and_logged_by_name(alice, browse, settings, caplog):

@@ -1,8 +1,14 @@
 """What stands in deploy/ and on the pages about running the portal is true of this version."""
 
 import json
+import os
 import re
+import shutil
+import socket
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,7 +17,9 @@ from django.core.management import get_commands
 
 from portal import env
 from tests.conftest import ROOT
+from tests.front import nginx
 from tests.own_redis import OwnRedis
+from tests.test_settings import PRODUCTION
 
 DEPLOY = ROOT / "deploy"
 COMPOSE_TEXT = (DEPLOY / "compose.yaml").read_text()
@@ -24,6 +32,8 @@ PAGES = [
     *sorted(each for each in DEPLOY.iterdir() if each.is_file()),
 ]
 NODES = ("node1", "node2")
+UNITS = ("portal@.service", "portal-tick.service")
+PATIENCE = 60  # Seconds, on a busy machine.
 
 
 def test_every_setting_that_an_installation_gets_exists():
@@ -41,6 +51,12 @@ def test_every_setting_that_an_installation_gets_exists():
         assert set(names) <= NAMES, where
     needed = {"SECRET_KEY", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "TRUSTED_PROXIES"}
     assert needed <= set(given["production.md"]) & set(given["compose.yaml"])
+
+
+def needed(*programs: str) -> None:
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not on this machine.")
 
 
 def production() -> str:
@@ -78,11 +94,68 @@ def test_the_containers_wait_for_migrations_and_share_one_image():
     for name in (*NODES, "tick"):
         assert services[name]["image"] == services["migrate"]["image"] == "portal"
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    assert (DEPLOY / services["node1"]["build"]["context"]).resolve() == ROOT
-    assert (ROOT / services["node1"]["build"]["dockerfile"]).exists()
-    assert all(
-        re.fullmatch(r"[a-z]+:\d.*", services[name]["image"]) for name in ("postgres", "redis", "nginx")
-    )
+        assert services[name]["pull_policy"] == "never"
+    assert [name for name in services if "build" in services[name]] == ["migrate"]
+    assert (DEPLOY / services["migrate"]["build"]["context"]).resolve() == ROOT
+    assert (ROOT / services["migrate"]["build"]["dockerfile"]).exists()
+
+
+def test_the_containers_are_bounded_named_exactly_and_looked_after():
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+        exact = r"[a-z]+:\d+\.\d+(\.\d+)?(-\w+)?"
+        assert service["image"] == "portal" or re.fullmatch(exact, service["image"]), name
+        if name not in ("migrate", "tick"):  # These end, or serve nobody.
+            assert service.get("healthcheck", {}).get("test") or name in NODES, name
+    for name in (*NODES, "tick", "migrate"):
+        assert services[name]["mem_limit"]
+        assert services[name]["pids_limit"]
+    assert "HEALTHCHECK" in DOCKERFILE
+    assert "./acme:/var/www/letsencrypt:ro" in services["nginx"]["volumes"]
+    assert "root /var/www/letsencrypt;" in (DEPLOY / "nginx.conf.example").read_text()
+
+
+def test_redis_in_a_container_wants_the_password_and_its_health_check_has_it():
+    needed("redis-server", "redis-cli")
+    service, password = COMPOSE["services"]["redis"], "a-password-for-the-tests"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [part.replace("$$", "$") for part in service["command"]]
+    command[-1] = command[-1].replace("appendonly no", f"appendonly no\nport {port}")
+    around = {**os.environ, "REDIS_PASSWORD": password}
+    process = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL)
+    try:
+        check = service["healthcheck"]["test"][1].replace("$$", "$")
+        check = check.replace("redis-cli", f"redis-cli -p {port}")
+        until = time.monotonic() + PATIENCE
+        while subprocess.run(check, shell=True, env=around, stderr=subprocess.DEVNULL).returncode:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        wrong = {**around, "REDIS_PASSWORD": "wrong"}
+        assert subprocess.run(check, shell=True, env=wrong, stderr=subprocess.DEVNULL).returncode
+        url = re.search(r"REDIS_URL=(\S+)", COMPOSE_TEXT)
+        assert url
+        own = url[1].replace("$REDIS_PASSWORD", password).replace("redis:6379", f"127.0.0.1:{port}")
+        with redis.Redis.from_url(own) as node:
+            assert node.ping()
+            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+
+
+def test_the_health_check_of_nginx_knows_one_that_serves_from_one_that_is_gone(tmp_path):
+    needed("curl")
+    check = COMPOSE["services"]["nginx"]["healthcheck"]["test"][1].replace("$$", "$")
+    with nginx(tmp_path / "nginx", 9) as front:
+        own = check.replace("127.0.0.1/", f"127.0.0.1:{front.plain}/")
+        assert own != check
+        assert subprocess.run(own, shell=True).returncode == 0
+    assert subprocess.run(own, shell=True).returncode != 0
 
 
 def test_nginx_leads_to_both_containers_by_the_line_in_the_file():
@@ -133,3 +206,71 @@ def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, 
             stranger.ping()
     finally:
         own_redis.stop()
+
+
+def directives(unit: str) -> dict[str, str]:
+    text = (DEPLOY / unit).read_text().partition("[Service]")[2].partition("\n[")[0]
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_both_units_are_hardened_alike_and_bounded():
+    node, tick = (directives(unit) for unit in UNITS)
+    own = {
+        "Type",
+        "NotifyAccess",
+        "ExecStart",
+        "ExecStartPre",
+        "KillMode",
+        "OOMPolicy",
+        "MemoryMax",
+        "TasksMax",
+    }
+    own |= {"Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
+    assert {"MemoryMax", "TasksMax"} <= set(node) & set(tick)
+    assert {name: value for name, value in node.items() if name not in own} == {
+        name: value for name, value in tick.items() if name not in own
+    }
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_calls_a_unit_well_hardened(unit):
+    needed("systemd-analyze")
+    command = ["systemd-analyze", "security", "--offline=true", str(DEPLOY / unit)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+    assert level
+    assert float(level[1]) < 2
+
+
+def checked_at_start() -> str:
+    found = re.search(r"manage\.py (check .+)", (ROOT / "Makefile").read_text().partition("\nserve:")[2])
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_wherever_a_start_is_checked_it_is_checked_as_make_serve_does(page):
+    for checked in re.findall(r"manage\.py (check --deploy[^`\"\n&]*)", page.read_text()):
+        assert checked.strip() == checked_at_start()
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, ""),
+        # A demonstration on this machine has no https, and that is all it lacks.
+        ({"SCHEME": "http"}, ""),
+        ({"SECRET_KEY": "short"}, "security.W009"),
+        ({"SECRET_KEY": "short", "SCHEME": "http"}, "security.W009"),
+        ({"DEBUG": "True"}, "security.W018"),
+    ],
+)
+def test_a_start_with_a_weak_setting_is_refused(environment, words):
+    done = subprocess.run(
+        [sys.executable, "manage.py", *checked_at_start().split()],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **PRODUCTION, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert (words in done.stderr, done.returncode == 0) == (True, not words), done.stderr
