@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import database, env, logs
+from portal.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
 from portal.net import host_of_bind, is_loopback
 from portal.voipline import Reach, Timeouts
 
@@ -68,10 +68,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "portal.middleware.reference",
     "portal.middleware.health",
     "portal.watching.metrics_page",
     "portal.watching.requests",
+    "portal.body_size.body_size",
     "portal.middleware.scheme",
     "portal.content_policy.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -181,20 +183,6 @@ SECURE_SSL_REDIRECT = SECURE  # Never fires by itself: portal.middleware.scheme 
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
 if not DEBUG:
     DEFAULT_EXCEPTION_REPORTER = "portal.reports.DiscreetReporter"
     DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.reports.DiscreetReports"

@@ -27,6 +27,7 @@ from tests.browser.stack import _free_port
 from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator
 
 HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
+PATIENCE = 60  # Seconds; a busy machine is slow, and nothing depends on how slow.
 HOSTS = (AURORA, BOREALIS, ADMIN)
 # What Debian's own nginx.conf sets around ours, and ours must not inherit.
 AROUND = """
@@ -66,7 +67,7 @@ class Front:
 
     def logged(self, text: str) -> str:
         """The same, as soon as it holds this: the line is written after the answer."""
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE
         while text not in self.logs and time.monotonic() < until:
             time.sleep(0.02)
         assert text in self.logs
@@ -112,7 +113,8 @@ def nginx(
     folder.mkdir()
     certify(folder)
     front = Front(folder, _free_port(), _free_port())
-    shared = {"/var/log/nginx": str(folder), "/etc/nginx/snippets/portal.conf": f"{folder}/proxy.conf"}
+    tls = {"/etc/nginx/snippets/portal-tls.conf": f"{folder}/tls.conf"}
+    logs = {"/var/log/nginx": str(folder)}
     files = {
         "portal.conf": adapted(
             "nginx.conf.example",
@@ -124,10 +126,13 @@ def nginx(
                 "/etc/nginx/portal": str(folder),
                 "127.0.0.1:8001": f"127.0.0.1:{first}",
                 "127.0.0.1:8002": f"127.0.0.1:{second or first}",
-                **shared,
+                "/etc/nginx/snippets/portal.conf": f"{folder}/proxy.conf",
+                **tls,
+                **logs,
             },
         ),
-        "proxy.conf": adapted("nginx.proxy.conf", {"/var/log/nginx": str(folder)}),
+        "proxy.conf": adapted("nginx.proxy.conf", {**tls, **logs}),
+        "tls.conf": adapted("nginx.tls.conf", {}),
         "nginx.conf": AROUND.replace("FOLDER", str(folder)),
     }
     for ours, own in (spoilt or {}).items():
@@ -139,7 +144,7 @@ def nginx(
     with (folder / "said.log").open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + PATIENCE
             while process.poll() is None and time.monotonic() < until:
                 with contextlib.suppress(ConnectionError):
                     socket.create_connection(("127.0.0.1", front.tls), 1).close()
@@ -149,7 +154,7 @@ def nginx(
             yield front
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -157,7 +162,7 @@ def raw(front: Front, host: str = AURORA, source: str = "127.0.0.1") -> Iterator
     """A TLS connection, to write on it what no browser would."""
     context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
     with (
-        socket.create_connection(("127.0.0.1", front.tls), 10, (source, 0)) as plain,
+        socket.create_connection(("127.0.0.1", front.tls), PATIENCE, (source, 0)) as plain,
         context.wrap_socket(plain, server_hostname=host) as tls,
     ):
         yield tls
@@ -177,7 +182,7 @@ class FromAddress(HTTPAdapter):
 class Visitor:
     """A browser without a screen, at the ports 80 and 443 of the hosts: it sends what a browser sends."""
 
-    patience = 20  # Seconds for an answer.
+    patience = PATIENCE
 
     def __init__(self, site: Front, address: str, host: str) -> None:
         self.host = host

@@ -1,4 +1,4 @@
-"""The content security policy of a page is the one that django-csp composes, whoever asked before."""
+"""What a browser may do on our pages: the policy on content, and no feature that no page uses."""
 
 import pytest
 from csp.constants import NONCE, SELF
@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from portal.content_policy import CSPMiddleware
+from tests.conftest import ADMIN, AURORA
 
 CHANGES = (
     {},
@@ -51,3 +52,22 @@ def test_a_nonce_that_comes_too_late_for_the_policy_is_an_error(middleware_class
     middleware.process_response(request, HttpResponse())
     with pytest.raises(CSPNonceError):
         str(request.csp_nonce)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "status"),
+    [
+        (AURORA, "/", 200),
+        (AURORA, "/sign-up/", 200),
+        (AURORA, "/nowhere/", 404),
+        (AURORA, "/healthz", 200),
+        (ADMIN, "/admin/login/", 200),
+        ("unknown.test", "/", 400),
+    ],
+)
+def test_every_answer_switches_off_what_no_page_uses(aurora, browse, host, path, status):
+    answer = browse(host).get(path)
+    assert answer.status_code == status
+    policy = dict(each.split("=") for each in answer["Permissions-Policy"].split(", "))
+    assert {policy[name] for name in ("camera", "microphone", "geolocation", "payment", "usb")} == {"()"}
+    assert {policy[name] for name in ("clipboard-write", "publickey-credentials-get")} == {"(self)"}

@@ -32,11 +32,12 @@ from tests.browser.stack import (
     _portal,
     _toml,
 )
-from tests.conftest import ADMIN, AURORA, ROOT, Simulator, code_of, start_simulator, stop_simulator
-from tests.front import Front, Visitor, code_from, leading, nginx, raw
+from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator, code_of, start_simulator, stop_simulator
+from tests.front import PATIENCE, Front, Visitor, code_from, leading, nginx, raw
 from tests.own_redis import OwnRedis
 
 YEAR = 365 * 24 * 3600
+
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 CONFIRM_LINK = "/sign-up/confirm/?email=a@example.com&code=CANARYCODE"
 
@@ -47,6 +48,7 @@ class Site(Front):
 
     carrier: Simulator
     portal_log: Path
+    portal_port: int
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         _make_operator(environment)
         stack.enter_context(_portal(portal, environment))
         portal.fresh()
-        yield Site(front.folder, front.tls, front.plain, carrier, portal.log)
+        yield Site(front.folder, front.tls, front.plain, carrier, portal.log, port)
 
 
 def _make_operator(environment: dict[str, str]) -> None:
@@ -110,6 +112,21 @@ def visitor(site: Site, lead_here: Callable[[Front], None]) -> Iterator[Callable
             return made
 
         yield make
+
+
+@contextlib.contextmanager
+def closing(visitor: Visitor) -> Iterator[Visitor]:
+    """The visitor, whose connections are closed in the end."""
+    with visitor.session:
+        yield visitor
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    until = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def cookies(response: requests.Response) -> dict[str, str]:
@@ -386,14 +403,35 @@ def test_a_file_of_customers_reaches_the_admin_and_no_brands_host(visitor):
         assert answer.status_code == status, host
 
 
-def test_senders_who_never_finish_hold_no_thread_of_the_portal(site, visitor):
-    begun = f"POST /sign-in/ HTTP/1.1\r\nHost: {AURORA}\r\nContent-Length: 90000\r\n\r\nemail="
-    with contextlib.ExitStack() as held:
+BEGUN = f"POST /sign-in/ HTTP/1.1\r\nHost: {AURORA}\r\nContent-Length: 90000\r\n\r\nemail=".encode()
+FOR_EVER = {"client_body_timeout 10s;": "client_body_timeout 1h;"}  # However slow the machine.
+
+
+def test_senders_who_never_finish_hold_no_thread_of_the_portal(site, tmp_path, lead_here):
+    with (
+        nginx(tmp_path / "nginx", site.portal_port, spoilt=FOR_EVER) as front,
+        contextlib.ExitStack() as held,
+    ):
         for _ in range(16):  # Twice as many as it has threads.
-            held.enter_context(raw(site)).sendall(begun.encode() + b"a" * 20_000)
-        before = time.monotonic()
-        assert visitor("127.0.1.11").open("/sign-in/").status_code == 200
-        assert time.monotonic() - before < 8  # nginx gives up after ten.
+            held.enter_context(raw(front)).sendall(BEGUN + b"a" * 20_000)
+        lead_here(front)
+        alice = Visitor(front, "127.0.1.11", AURORA)
+        held.callback(alice.session.close)
+        assert alice.open("/sign-in/").status_code == 200
+
+
+def test_one_address_cannot_hold_all_connections_with_slow_bodies(tmp_path, lead_here):
+    node = Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    few = {**FOR_EVER, "limit_conn portal_visitors 200;": "limit_conn portal_visitors 5;"}
+    with nginx(tmp_path / "nginx", node.port, spoilt=few) as front, contextlib.ExitStack() as held:
+        lead_here(front)
+        for _ in range(5):
+            held.enter_context(raw(front, source="127.0.6.1")).sendall(BEGUN)
+        same, other = (held.enter_context(closing(Visitor(front, f"127.0.6.{n}", AURORA))) for n in (1, 2))
+        eventually(lambda: same.open("/").status_code == 429)
+        assert other.open("/").status_code == 200
+        held.close()
+    node.stop()
 
 
 @pytest.mark.browser
@@ -423,6 +461,114 @@ def test_a_browser_signs_in_over_tls(site):
             assert watch.problems == []
     assert {"__Host-session"} <= set(kept)
     assert all(each["secure"] and each["httpOnly"] for each in kept.values())
+
+
+LOGIN_URL = f"https://carrier.example/login?token={'a' * 7_864}"
+
+
+def test_a_login_url_of_nearly_eight_thousand_characters_comes_through(tmp_path, lead_here):
+    assert len(LOGIN_URL) == 7_900
+    head = f"HTTP/1.1 303 See Other\r\nLocation: {LOGIN_URL}\r\nContent-Length: 0\r\nConnection: close\r\n"
+    policy = "Content-Security-Policy: form-action 'self' https://carrier.example; " + "x" * 1000
+    node = Node(f"{head}{policy}\r\n\r\n".encode())
+    with nginx(tmp_path / "nginx", node.port) as front:
+        lead_here(front)
+        with closing(Visitor(front, "127.0.1.18", AURORA)) as alice:
+            answer = alice.open("/account/open/")
+    node.stop()
+    assert (answer.status_code, answer.headers.get("Location")) == (303, LOGIN_URL)
+
+
+def test_hundreds_of_the_longest_names_fit(tmp_path):
+    names = [f"{nth:03d}{'n' * 60}.{'d' * 63}.{'e' * 63}.test" for nth in range(400)]
+    ours = f"{AURORA} {BOREALIS}"
+    with nginx(tmp_path / "nginx", 9, spoilt={ours: " ".join([ours, *names])}) as front, raw(front) as tls:
+        tls.sendall(f"GET /readyz HTTP/1.1\r\nHost: {names[-1]}\r\nConnection: close\r\n\r\n".encode())
+        assert tls.recv(12) == b"HTTP/1.1 404"
+
+
+def test_the_log_shows_no_previews_secret(tmp_path, lead_here):
+    node = Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    with nginx(tmp_path / "nginx", node.port) as front:
+        lead_here(front)
+        with closing(Visitor(front, "127.0.1.19", ADMIN)) as olga:
+            for path in ("/preview/CANARY/", "//preview/CANARY/light/visitor/", "/%70review/CANARY/x"):
+                assert olga.open(path).status_code == 200
+            olga.open("/preview/CANARY/", scheme="http")
+            olga.open("/last/")
+        logs = front.logged(f'"GET {ADMIN} /last/ HTTP/1.1" 200')
+    node.stop()
+    assert logs.count(f'"GET {ADMIN} /preview/... HTTP/1.1" 200') == 3
+    assert "CANARY" not in logs
+
+
+def speaking(site: Front, version: ssl.TLSVersion, suites: str = "") -> ssl.SSLContext:
+    """A client that speaks this version of TLS alone, with these suites."""
+    context = ssl.create_default_context(cafile=str(site.folder / "fullchain.pem"))
+    context.minimum_version = context.maximum_version = version
+    if suites:
+        context.set_ciphers(f"{suites}:@SECLEVEL=0")
+    return context
+
+
+@contextlib.contextmanager
+def shaken(
+    site: Front, context: ssl.SSLContext, host: str = AURORA, session: ssl.SSLSession | None = None
+) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection of this client."""
+    with (
+        socket.create_connection(("127.0.0.1", site.tls), PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname=host, session=session) as tls,
+    ):
+        yield tls
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+def test_suites_that_mozilla_advises_against_are_refused(site, host):
+    """CBC, ARIA, Camellia, CCM: whatever is neither AES-GCM nor ChaCha20; and all without forward secrecy."""
+    weak = speaking(site, ssl.TLSVersion.TLSv1_2, "ALL:!AESGCM:!CHACHA20")
+    assert len(weak.get_ciphers()) > 20
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"), shaken(site, weak, host):
+        pass
+    suites = re.search(r"ssl_ciphers (\S+);", (ROOT / "deploy" / "nginx.tls.conf").read_text())
+    assert suites
+    assert all(re.fullmatch(r"ECDHE-.+-(GCM-\w+|CHACHA20-POLY1305)", suite) for suite in suites[1].split(":"))
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"])
+def test_browsers_of_before_tls_1_3_are_served(site, host, suite):
+    with shaken(site, speaking(site, ssl.TLSVersion.TLSv1_2, suite), host) as tls:
+        assert (tls.cipher() or [""])[0] == suite
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_visitor_who_comes_back_needs_no_full_handshake(site, host, version):
+    context, reused, session = speaking(site, version), [], None
+    for _ in range(2):
+        with shaken(site, context, host, session) as tls:
+            tls.sendall(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            while tls.recv(4096):
+                pass
+            session = tls.session
+            reused.append(tls.session_reused)
+            # Not a ticket, whose key would open what was recorded.
+            assert version == ssl.TLSVersion.TLSv1_3 or not tls.session.has_ticket
+    assert reused == [False, True]
+
+
+@pytest.mark.parametrize("host", [AURORA, ADMIN])
+def test_browsers_speak_http_2(site, host):
+    context = speaking(site, ssl.TLSVersion.TLSv1_3)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with shaken(site, context, host) as tls:
+        assert tls.selected_alpn_protocol() == "h2"
+
+
+@pytest.mark.parametrize("path", ["/sign-in/", "/nowhere/", "/healthz", "/static/css/portal.css"])
+def test_every_answer_of_the_portal_switches_features_off(visitor, path):
+    assert "camera=()" in visitor("127.0.1.20").open(path).headers["Permissions-Policy"]
 
 
 def test_the_service_starts_what_make_serve_starts():
