@@ -25,13 +25,15 @@ from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
 from accounts.models import User, with_email
 from portal.admin_lists import BoundedListMixin
+from portal.admin_proof import ProofMixin
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
 from portal.admin_site import site
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
 _HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
-
+# Whose account somebody reads, and who signs in to it.
+_DELICATE = {"brand", "email", "account_number"}
 _CARRIER = ("account_number", "account_type", "credit_limit")
 
 
@@ -41,6 +43,7 @@ class PersonAdmin(
     ImportMixin,
     CustomerToolsMixin,
     BoundedListMixin,
+    ProofMixin,
     ScopedAdmin,
     UserAdmin,  # type: ignore[type-arg]
 ):
@@ -68,7 +71,7 @@ class PersonAdmin(
     ordering = ("email", "pk")
     filter_horizontal = ()
     add_form = NewCustomerForm
-    add_form_template = "admin/change_form.html"
+    add_form_template = "admin/accounts/user/change_form.html"
     add_fieldsets = (
         (
             _("Customer"),
@@ -179,6 +182,10 @@ class PersonAdmin(
             words = gettext("Not saved: somebody else has just taken this address or account number.")
             self.message_user(request, words, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+    def is_delicate(self, obj: User, form: Any, change: bool) -> bool:
+        """Rights in the admin, a new customer, and whose account a customer reads; not a name or a phone."""
+        return not change or not obj.brand_id or bool(_DELICATE & {*form.changed_data})
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save; and where the address is a new one, it has everything to prove again."""

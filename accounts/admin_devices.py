@@ -1,10 +1,8 @@
 """Somebody’s way in to the admin, on their page: what it is, what happened, and a new start."""
 
-from http import HTTPMethod
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -18,15 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from accounts import authenticator, staff
 from accounts.models import StaffEvent, User
 from accounts.pages import page
-from accounts.views.staff_pages import needs_recent_authentication, person_of, staff_page
+from accounts.views.staff_pages import person_of, staff_page
 from portal.admin_scope import is_operator
+from portal.fresh_proof import needs_recent_authentication
 from portal.templatetags.portal import moment
 
 _NEWEST = 20
 
 
 class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What is behind a recent proof for each person: rights, a new start of the app, and the password."""
+    """Pages behind a recent proof: a new start of somebody’s app, and a new password."""
 
     device_fieldset = (_("Sign-in"), {"fields": ("authenticator_in_words", "staff_history")})
     device_fields = ("authenticator_in_words", "staff_history")
@@ -40,17 +39,6 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             path("<id>/password/", self.admin_site.admin_view(password), name="auth_user_password_change"),
             *super().get_urls(),
         ]
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kw: Any
-    ) -> Any:
-        """Who may do what in the admin is changed behind a recent proof too."""
-        view = super().changeform_view
-        if request.method == HTTPMethod.POST and object_id:
-            person = self.get_object(request, unquote(object_id))
-            if isinstance(person, User) and not person.brand_id:
-                view = needs_recent_authentication(view)
-        return view(request, object_id, *args, **kw)
 
     def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Say what will happen; then forget the app. For operators alone, and not for oneself."""

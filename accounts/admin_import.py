@@ -19,6 +19,7 @@ from accounts.imports import ImportChanged, ImportRefused, Report
 from accounts.models import CustomerImport, User
 from accounts.waiting_imports import ImportDone, import_confirm, import_find, import_keep, import_report
 from portal.admin_scope import brands_of
+from portal.fresh_proof import recently_authenticated, to_proof
 from portal.models import Brand
 from portal.words import spoken
 
@@ -101,6 +102,8 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if waiting.done_at:
             return self._done_before(request, chosen)
         if request.method == "POST":
+            if not recently_authenticated(request):
+                return to_proof(request, request.path)  # The file waits.
             return self._confirmed(request, waiting)
         return self._report_page(request, waiting, import_report(waiting=waiting))
 

@@ -21,6 +21,7 @@ from accounts.admin_filters import NumberFilter
 from accounts.exports import customers_export
 from accounts.models import User
 from portal.admin_scope import brands_of
+from portal.fresh_proof import recently_authenticated, to_proof
 
 SHOWN = 100  # Addresses on the page that asks whether to disable them.
 
@@ -74,9 +75,11 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """All that the list shows with the same filters and search."""
+        back = f"{reverse('admin:accounts_user_changelist')}?{request.GET.urlencode()}"
+        if not recently_authenticated(request):
+            return to_proof(request, back)
         listed = self.get_changelist_instance(request).get_queryset(request)
-        back = redirect(f"{reverse('admin:accounts_user_changelist')}?{request.GET.urlencode()}")
-        return self._export(request, listed) or back
+        return self._export(request, listed) or redirect(back)
 
     def _export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
         chosen = self._customers(request, people)

@@ -21,6 +21,7 @@ from portal.admin_inlines import BrandHostInline, MethodOverrideInline, Response
 from portal.admin_journal import CarrierCallAdmin as CarrierCallAdmin
 from portal.admin_paste import PasteMixin
 from portal.admin_preview import PreviewAdmin
+from portal.admin_proof import ProofMixin
 from portal.admin_sections import FIELDSETS, laid_out
 from portal.admin_site import site
 from portal.admin_staff import BrandScope
@@ -30,10 +31,12 @@ from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
+class BrandAdmin(ProofMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm
+    secret_fields = ("carrier_key", "recaptcha_secret_key")
+    plain_actions = ("check_the_carrier",)
     inlines = (BrandHostInline, MethodOverrideInline, ResponseCodeInline)
     list_display = ("name", "ready", "hosts_in_words", "slug", "currency", "carrier_url", "signup_open")
     search_fields = ("name", "slug", "hosts__host")
@@ -55,7 +58,7 @@ class BrandAdmin(BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
         view = self.admin_site.admin_view(self.logo_view)
         return [path("<int:pk>/logo/", view, name="portal_brand_logo"), *super().get_urls()]
 
-    @method_decorator(sensitive_post_parameters("carrier_key", "recaptcha_secret_key"))
+    @method_decorator(sensitive_post_parameters(*secret_fields))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Error reports leave out what was typed as a secret."""
         return super().changeform_view(request, *args, **kwargs)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from portal.admin_help import PROOFS
 from portal.admin_paste_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
+from portal.fresh_proof import keep_and_prove, recently_authenticated, typed_before
 from portal.models import Brand
 from portal.pasting import Proposal, override_take
 from portal.voipline import METHODS, Match, Method, match_names
@@ -38,6 +39,8 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
         if request.method == "POST" and "take" in request.POST:
             return self._take(request, brand)
+        if request.method == "GET" and (typed := typed_before(request)):
+            return self._again(request, brand, typed.fields)
         form = PasteForm(brand, request.POST if request.method == "POST" else None)
         if form.is_valid():
             return self._look(request, brand, form.proposal)
@@ -58,17 +61,26 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._page(request, brand, **_shown(applies, take, names, proposal.matches))
 
     def _take(self, request: HttpRequest, brand: Brand) -> HttpResponse:
-        key = request.POST.get("method", "")
-        if key not in METHODS:
+        chosen = _chosen(brand, request.POST)
+        if chosen is None:
             return redirect("admin:portal_brand_paste", brand.pk)
-        applies = brand.method(key)
-        names: Any = NamesFormSet(request.POST, prefix="names", form_kwargs={"method": applies})
-        matches = match_names(applies, [form["name"].value() or "" for form in names.forms])
-        take = TakeForm(applies, matches, request.POST)
-        if names.is_valid() and take.is_valid() and _stored(brand, take, names):
-            self._tell(request, brand, applies)
-            return redirect("admin:portal_brand_change", brand.pk)
+        applies, take, names, matches = chosen
+        if names.is_valid() and take.is_valid():
+            if not recently_authenticated(request):
+                return keep_and_prove(request, request.path)
+            if _stored(brand, take, names):
+                self._tell(request, brand, applies)
+                return redirect("admin:portal_brand_change", brand.pk)
         return self._page(request, brand, **_shown(applies, take, names, matches))
+
+    def _again(self, request: HttpRequest, brand: Brand, typed: QueryDict) -> HttpResponse:
+        """What was chosen before the proof; nothing of it is saved here."""
+        chosen = _chosen(brand, typed)
+        if chosen is None:
+            return redirect("admin:portal_brand_paste", brand.pk)
+        words = gettext("Nothing is saved yet. This is what you chose: look it over, and take it now.")
+        self.message_user(request, words, messages.WARNING)
+        return self._page(request, brand, **_shown(*chosen))
 
     def _tell(self, request: HttpRequest, brand: Brand, before: Method) -> None:
         after = brand.method(before.key)
@@ -112,6 +124,17 @@ def _shown(applies: Method, take: TakeForm, names: NameFormSet, matches: Any) ->
         for form, match in zip(names.forms, matches, strict=False)
     ]
     return {"applies": applies, "take": take, "names": names, "rows": rows}
+
+
+def _chosen(brand: Brand, data: QueryDict) -> tuple[Method, TakeForm, Any, list[Match]] | None:
+    """What a method applies now, and the two forms as they were sent; None for a method that there is not."""
+    key = data.get("method", "")
+    if key not in METHODS:
+        return None
+    applies = brand.method(key)
+    names: Any = NamesFormSet(data, prefix="names", form_kwargs={"method": applies})
+    matches = match_names(applies, [form["name"].value() or "" for form in names.forms])
+    return applies, TakeForm(applies, matches, data), names, matches
 
 
 def _stored(brand: Brand, take: forms.Form, names: NameFormSet) -> bool:

@@ -61,7 +61,10 @@ def page_before(request: HttpRequest) -> str:
     """Where to go on after this request: the page itself; for a form that was sent, the page with it."""
     if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
         return page_inside(request, request.get_full_path())
-    parts = urlsplit(request.headers.get("Referer", ""))
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # A browser sends no such address.
+        return _START
     same = parts.netloc == request.get_host()
     return page_inside(request, parts._replace(scheme="", netloc="").geturl() if same else "")
 

@@ -22,10 +22,10 @@ from accounts import authenticator
 from accounts.authenticator import CodeUsed, CodeWrong
 from accounts.checks import authenticators_are_usable
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
-from accounts.views.staff import needs_recent_authentication, recently_authenticated
 from portal import ratelimit, staff_session
 from portal.admin_scope import brands_of
 from portal.crypto import seal
+from portal.fresh_proof import needs_recent_authentication, recently_authenticated
 from portal.models import Attempt, Brand
 from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
 from tests.journey import at_once, words
@@ -767,7 +767,7 @@ def test_rights_in_the_admin_are_changed_only_by_whoever_has_proved_lately_who_t
     form = {"email": sam.email, "is_active": "on", "is_superuser": "on"}
     wait(client, 301, staff_session.PROVED)
     response = client.post(page, form)
-    assert response.status_code == 302
+    assert response.status_code == 303
     assert response["Location"].startswith("/admin/reauthenticate/")
     sam.refresh_from_db()
     assert not sam.is_superuser

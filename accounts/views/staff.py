@@ -36,8 +36,6 @@ from accounts.views.staff_pages import (
     staff_page,
     wanted_of,
 )
-from accounts.views.staff_pages import needs_recent_authentication as needs_recent_authentication
-from accounts.views.staff_pages import recently_authenticated as recently_authenticated
 from accounts.views.staff_setup import key_waiting, setup_page
 from portal import staff_session
 from portal.crypto import SecretUnreadable, Unprinted

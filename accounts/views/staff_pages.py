@@ -1,4 +1,4 @@
-"""What the pages of the admin's sign-in have in common, and the gate in front of delicate steps."""
+"""What the pages of the admin's sign-in have in common."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,9 +6,8 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any, cast
 
 from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django_otp import login as otp_login
@@ -121,26 +120,3 @@ def code_refusal(error: Exception) -> str:
         "This code is not right. Type the one that your app shows now; if it is refused too, check that the "
         "clock of your phone is right."
     )
-
-
-def recently_authenticated(request: HttpRequest) -> bool:
-    """Whether whoever is signed in has proved within the last five minutes who they are."""
-    return staff_session.proved_recently(request.session)
-
-
-def needs_recent_authentication(view: View) -> View:
-    """For delicate steps: whoever has not proved lately who they are does so first, and then comes back.
-
-    Of a form that was sent nothing is done; the page with it is where they come back to.
-    """
-
-    @wraps(view)
-    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if recently_authenticated(request):
-            return view(request, *args, **kwargs)
-        query = {"next": staff_session.page_before(request)}
-        if request.method not in (HTTPMethod.GET, HTTPMethod.HEAD):
-            query["why"] = "sent"
-        return HttpResponseRedirect(reverse("staff_reauthenticate", query=query))
-
-    return gate

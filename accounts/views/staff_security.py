@@ -18,13 +18,13 @@ from accounts.staff_forms import EnrolForm
 from accounts.views.staff_pages import (
     code_refusal,
     limited,
-    needs_recent_authentication,
     person_of,
     staff_page,
 )
 from accounts.views.staff_setup import key_waiting, setup_page
 from portal.admin_site import site
 from portal.crypto import Unprinted
+from portal.fresh_proof import needs_recent_authentication
 
 _LAST = 10
 
