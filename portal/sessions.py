@@ -1,9 +1,13 @@
 """Django's sessions in the database: read by a composed query, and kept with an answer of 503 too."""
 
 import logging
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.messages.storage.base import Message
+from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions import middleware
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -24,8 +28,15 @@ _ALIVE = Composed(
 )
 
 
+_KEY = re.compile(r"[a-z0-9]{32}\Z")  # What Django makes.
+
+
 class SessionStore(db.SessionStore):
     """What SESSION_ENGINE names."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        """Take a cookie that Django cannot have made for no session; the database never sees it."""
+        super().__init__(session_key if _KEY.match(session_key or "") else None)
 
     def load(self) -> dict[str, Any]:
         """What the session holds; where it has ended or never was, nothing, and it has no key any more."""
@@ -59,3 +70,13 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return response
         finally:
             response.status_code = status
+
+
+class Messages(SessionStorage):
+    """What MESSAGE_STORAGE names: only the newest few wait for a page, so that no session grows on and on."""
+
+    MOST = 10
+
+    def _store(self, messages: Sequence[Message], response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+        newest = messages[-self.MOST :]
+        return super()._store(newest, response, *args, **kwargs)  # type: ignore[misc]  # Not in the stubs.

@@ -175,7 +175,7 @@ CSRF_COOKIE_HTTPONLY = True
 DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.devices.
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 # In the session a message stays with its brand; in a cookie it would be readable by the browser.
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+MESSAGE_STORAGE = "portal.sessions.Messages"
 
 # --- Browser security ----------------------------------------------------------------------------
 

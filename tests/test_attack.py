@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 import pytest
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,78 @@ def test_no_body_however_broken_breaks_a_page(visitors: list[Client], path: str,
             assert_honest(client.generic("POST", path, body, content_type=kind), caplog)
         for method in ("HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PATCH", "CANARY"):
             assert_honest(client.generic(method, path), caplog, styled=False)
+
+
+COOKIES = [f"__Host-{name}" for name in ("session", "csrf", "device", "language")] + ["sessionid", "messages"]
+# No session's key, no token, no signature, no language; with a NUL and bytes that are no text.
+JUNK = (
+    "\x00aaaaaaaaaaaa",
+    "a" * 31 + "\x00",
+    "a" * 32,
+    "A" * 64,
+    "\xff\xfe" * 16,
+    "es\x00",
+    "e" * 300,  # All of them so make the longest header that gunicorn takes.
+    "a\x00:b\xc3:c",
+    MARKUP,
+)
+
+
+def cookies(value: str, **good: str) -> dict[str, str]:
+    """A header with this value in each cookie that is not given; octal escapes stand for its bytes."""
+    octal = "".join(f"\\{ord(letter):03o}" for letter in value)
+    junk = dict.fromkeys(COOKIES, f'"{octal}"')
+    return {"cookie": "; ".join(f"{name}={text}" for name, text in {**junk, **good}.items())}
+
+
+@pytest.mark.parametrize("value", JUNK)
+def test_no_cookie_breaks_a_page(visitors: list[Client], value: str, caplog: Any) -> None:
+    caplog.set_level(logging.ERROR)
+    stranger, customer = visitors
+    key = customer.cookies["__Host-session"].value
+    for path in sorted(ADDRESSES, key=lambda path: path.startswith("/sign-")):  # What signs out comes last.
+        unlimited()
+        for client, header in (
+            (stranger, cookies(value)),
+            (customer, cookies(value, **{"__Host-session": key})),
+        ):
+            assert_honest(client.get(path, headers=header), caplog)
+            answer = client.post(path, {"email": "a@example.com", "code": "12345678"}, headers=header)
+            assert_honest(answer, caplog)
+
+
+@pytest.mark.parametrize("value", JUNK)
+def test_no_cookie_breaks_a_page_of_the_admin(
+    world: World, operator: Any, browse: Any, value: str, caplog: Any
+) -> None:
+    caplog.set_level(logging.ERROR)
+    client = browse(ADMIN, operator, raise_request_exception=False)
+    key = client.cookies["__Host-session"].value
+    for header in (cookies(value), cookies(value, **{"__Host-session": key})):
+        for path in (
+            "/",
+            "/admin/",
+            "/admin/login/",
+            "/admin/login/code/",
+            "/admin/portal/brand/",
+            "/nowhere/",
+        ):
+            unlimited()
+            assert_honest(client.get(path, headers=header), caplog, styled=False)
+            form = {"username": operator.email, "password": "wrong", "code": "123456"}
+            assert_honest(client.post(path, form, headers=header), caplog, styled=False)
+
+
+@pytest.mark.parametrize("value", [junk for junk in JUNK if junk != "a" * 32] + ["a" * 33, ""])
+def test_a_session_that_django_cannot_have_made_costs_no_look_into_the_database(
+    aurora: Any, browse: Any, value: str
+) -> None:
+    client = browse(AURORA)
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get("/sign-in/", headers=cookies(value))
+    assert answer.status_code == 200
+    assert not [query for query in queries if "django_session" in query["sql"]]
+    assert not value or answer.cookies["__Host-session"].value == ""  # The browser is told to forget it.
 
 
 @pytest.mark.parametrize("path", [each if each.startswith("/") else f"/{each}" for each in PLAIN])
