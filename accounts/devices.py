@@ -1,9 +1,10 @@
 """Browsers that have signed in with an address before, so that no stranger can lock them out.
 
 Anybody may ask for codes for any address, and so use up its limits. A browser that has proved an address
-gets a signed cookie (OWASP: device cookie); when it asks for that address again, it is counted by itself. The
-cookie opens nothing. For each address it holds a keyed hash of brand and address, a random name by which the
-browser is counted, and a mark of what sessions are bound to: signing out everywhere makes it worthless too.
+gets a signed cookie (OWASP: device cookie); when it asks for that address again, it is counted apart from
+strangers. The cookie opens nothing. For each address it holds a keyed hash of brand and address, a random
+name by which the browser is counted, and a mark of what sessions are bound to: signing out everywhere makes
+it worthless too. The name stays when the browser signs in again, or each sign-in would bring new limits.
 """
 
 import secrets
@@ -51,8 +52,9 @@ def device_find(*, brand: Brand | None, email: str, cookie: str) -> str:
 
 def device_add(*, user: User, cookie: str) -> str:
     """The cookie once more, with an entry for who has just proved their address."""
-    address, name = _address(user.brand_id, user.email), secrets.token_urlsafe(16)
-    others = [entry for entry in _entries(cookie) if entry[0] != address]
+    address, entries = _address(user.brand_id, user.email), _entries(cookie)
+    name = next((name for at, name, _mark in entries if at == address), "") or secrets.token_urlsafe(16)
+    others = [entry for entry in entries if entry[0] != address]
     return signing.dumps([(address, name, _mark(name, user)), *others][:_MOST], salt=_SALT)
 
 

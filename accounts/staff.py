@@ -40,13 +40,13 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
     return user
 
 
-def code_check(*, user: User, code: str, network: str) -> TotpDevice:
+def code_check(*, user: User, code: str, network: str, device: str = "") -> TotpDevice:
     """The person's app, if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
 
-    `network` is what limits count the browser as (`views.staff_pages.counted`).
-    Each try is counted before the code is compared; one that was right, or was so before, is taken back.
+    Each try is counted before the code is compared; one that was right, or was so before, is taken back. A
+    stranger who has the password uses up none of the tries of a browser that they do not have (`device`).
     """
-    tries = _tries(user, network)
+    tries = _tries(user, network, device)
     try:
         device = code_redeem(user=user, code=code)
     except CodeUsed:
@@ -59,11 +59,11 @@ def code_check(*, user: User, code: str, network: str) -> TotpDevice:
     return device
 
 
-def _tries(user: User, network: str) -> list[Attempt]:
-    person = f"person {user.pk}"
-    own = ratelimit.count(brand=None, action="staff_code", email=person, network=network)
+def _tries(user: User, network: str, device: str) -> list[Attempt]:
+    person, source = f"person {user.pk}", device or network
+    own = ratelimit.count(brand=None, action="staff_code", email=person, network=network, device=device)
     try:
-        return [own, ratelimit.count(brand=None, action="staff_code_from", email=network, network=network)]
+        return [own, ratelimit.count(brand=None, action="staff_code_from", email=source, network=source)]
     except ratelimit.Limited:
         own.delete()
         raise

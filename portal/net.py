@@ -48,6 +48,22 @@ def email_key(email: str) -> str:
     return (normal_email(email) or email).casefold()
 
 
+_ONE_AT_GOOGLE = {"gmail.com", "googlemail.com"}  # One mail service, which takes no notice of dots.
+
+
+def mailbox_key(email: str) -> str:
+    """What limits count as one mailbox: `a+tag@b.example` is `a@b.example`, and at Gmail `a.b` is `ab`.
+
+    For limits alone. Elsewhere these are different addresses, because at some mail servers they are. What
+    is no address is its own key.
+    """
+    local, at, domain = email_key(email).rpartition("@")
+    local = local.partition("+")[0]
+    if domain in _ONE_AT_GOOGLE:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return local + at + domain
+
+
 def email_spellings(email: str) -> tuple[str, ...]:
     """How rows may hold an address, in lower case; those from before have letters in the domain."""
     local, at, domain = (normal_email(email) or email).lower().rpartition("@")
@@ -95,16 +111,26 @@ def client_address(remote: str, forwarded_for: str, trusted_proxies: int) -> str
 
 
 def network(address: str) -> str:
-    """What limits count as one visitor: an IPv4 address, or an IPv6 /64, which one customer gets whole."""
+    """What limits count as one visitor: an IPv4 address, or an IPv6 /64, which one customer gets whole.
+
+    An IPv6 address that stands for an IPv4 one is that one: a whole translator shares one /64, and one
+    visitor with 6to4 has 65,536 of them.
+    """
     try:
         parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
         return "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
+        inside = parsed.ipv4_mapped or parsed.sixtofour or _translated(parsed)
+        return str(inside or ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the IPv4 address is in the last 32 bits.
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
 
 
 def _without_port(address: str) -> str:

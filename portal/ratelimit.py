@@ -1,13 +1,13 @@
 """Every limit of the portal, in one table.
 
 What guards a mailbox or a code is counted in the database, so that it holds on any number of workers. The
-rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`). A browser that has signed in with
-an address before is counted by itself (`accounts.devices`), so that no stranger can lock it out.
+rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`). Browsers that have signed in with
+an address before are counted apart from strangers (`accounts.devices`), who so cannot lock them out.
 """
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from threading import Lock
@@ -21,7 +21,7 @@ from limits.strategies import MovingWindowRateLimiter
 from portal import metrics, store
 from portal.crypto import keyed_hash
 from portal.models import Attempt, Brand
-from portal.net import email_key
+from portal.net import mailbox_key
 
 logger = logging.getLogger(__name__)
 _LOCK = Lock()
@@ -29,7 +29,7 @@ _LOCK = Lock()
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `amount` in `seconds`, per address, or per address and client network."""
+    """At most `amount` in `seconds`, per mailbox, or per mailbox and client network."""
 
     amount: int
     seconds: int
@@ -49,10 +49,15 @@ COUNTED = {
     # what a stranger from one network can use up, so that nobody is locked out by one.
     "staff_password": (Limit(5, 15 * 60, per_network=True), Limit(100, 3600)),
     # Only whoever knows the password gets here. Three codes are good at a time, so 30 tries a day find one
-    # with a chance of 0.009 %.
+    # with a chance of 0.009 %. In browsers that are known both steps have been taken before; all of those
+    # together have sixty more.
     "staff_code": (Limit(5, 15 * 60), Limit(30, 24 * 3600)),
     "staff_code_from": (Limit(10, 15 * 60),),  # Per client network or known browser, whoever it says it is.
 }
+
+# All known browsers of a mailbox together may do so many times what one of them may: so one in wrong hands
+# leaves room for another, and whoever makes ever new ones meets a limit.
+_TOGETHER = 2
 
 _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
 
@@ -62,6 +67,8 @@ _LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() fo
 # reach of one network or account, also of a handful, and still less than what a carrier minds: that of a
 # brand is ten to twenty times a narrow one, that of all is what three brands may use.
 KEPT: dict[str, dict[str, str]] = {
+    # Links of the carrier's mail; each begins a session, and nothing is asked of anybody.
+    "confirm_link": {"network": "20/minute", "brand": "200/minute", "all": "600/minute"},
     "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
     # Those of strangers that are about to reach the carrier; and those of customers, out of their reach.
     "carrier_form": {"brand": "200/minute", "all": "600/minute"},
@@ -99,18 +106,19 @@ class Unchecked(Limited):
 def count(*, brand: Brand | None, action: str, email: str, network: str, device: str = "") -> Attempt:
     """Count one attempt for an address; the brand is None in the admin. Raises Limited.
 
-    With `device` (see `accounts.devices`) the attempts of that browser are counted, and nobody else's. A
-    refused attempt is not counted.
+    With `device` (see `accounts.devices`) it counts among those of that browser, and of the other known
+    browsers of the mailbox, but not among strangers'. A refused attempt is not counted.
 
     The row is written first and counted after, outside any transaction: of many at the same moment each
     sees those before it, so no more than the limit get through.
     """
-    whose = (email_key(email), device) if device else (email_key(email),)
+    whose = (mailbox_key(email), "known") if device else (mailbox_key(email),)
     address = keyed_hash("attempt", brand.pk if brand else "admin", *whose)
-    network = "device" if device else network
     prune()
-    attempt = Attempt.objects.create(action=action, address=address, network=network, at=timezone.now())
-    for limit in COUNTED[action]:
+    attempt = Attempt.objects.create(
+        action=action, address=address, network=device or network, at=timezone.now()
+    )
+    for limit in _of_known(COUNTED[action]) if device else COUNTED[action]:
         if retry_after := _exceeded(attempt, limit):
             attempt.delete()
             logger.warning(
@@ -118,6 +126,13 @@ def count(*, brand: Brand | None, action: str, email: str, network: str, device:
             )
             raise Limited(action, retry_after)
     return attempt
+
+
+def _of_known(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The same for known browsers: what holds for each of them, then what holds for all together."""
+    each = [replace(limit, per_network=True) for limit in limits]
+    together = [replace(limit, amount=limit.amount * _TOGETHER) for limit in limits if not limit.per_network]
+    return (*each, *together)
 
 
 def prune() -> int:

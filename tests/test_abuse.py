@@ -132,7 +132,12 @@ def test_a_login_host_cannot_widen_the_policy(entry):
         ("[2001:db8::1]", "2001:db8::/64"),
         ("2001:db8::1", "2001:db8::/64"),
         ("nonsense", "unknown"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("64:ff9b::192.0.2.1", "192.0.2.1"),  # Behind a translator, which has one /64 for all.
+        ("64:ff9b::c000:202", "192.0.2.2"),
+        ("64:ff9b:0:0:1::1", "64:ff9b::/64"),  # No address of a translator.
+        ("2002:c000:0201:7::1", "192.0.2.1"),  # 6to4: whoever has one IPv4 address has a /48.
     ],
 )
-def test_an_address_with_a_port_is_the_address(address, counted):
+def test_a_visitor_is_an_ipv4_address_or_an_ipv6_network(address, counted):
     assert network(address) == counted

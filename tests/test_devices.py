@@ -1,11 +1,14 @@
 """A stranger cannot lock a customer out: a browser that has signed in before is counted by itself."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core import signing
+from django.core import mail, signing
+from django.db.models import F
 from django.test import Client
 
+from accounts.devices import device_add
 from accounts.models import User
 from portal import ratelimit
 from portal.models import Attempt
@@ -73,6 +76,48 @@ def test_such_a_browser_has_the_same_limits_and_uses_up_nobody_elses(aurora, ali
     Attempt.objects.all().delete()
     assert [ask(hers) for _ in range(4)] == [302, 302, 302, 429]
     assert [ask(browse(AURORA)) for _ in range(4)] == [302, 302, 302, 429]
+
+
+def test_signing_in_again_brings_no_new_limits(aurora, alice, browse):
+    hers = signed_out(browse)
+    Attempt.objects.all().delete()
+    mail.outbox.clear()
+    for _ in range(11):  # Every five minutes.
+        for _ in range(3):
+            if ask(hers) == 302:
+                send(hers, "/sign-in/code/", {"code": code_for(ALICE)})
+                hers.post("/account/")  # Signing out everywhere else gives the cookie another mark.
+                hers.post("/sign-out/")
+        Attempt.objects.update(at=F("at") - timedelta(minutes=5))
+    assert len(mail.outbox) == 10
+    assert ask(hers) == 429
+    Attempt.objects.update(at=F("at") - timedelta(minutes=60))
+    assert ask(hers) == 302
+
+
+def known(browse: Any, user: User, number: int) -> list[Client]:
+    """So many browsers in which the user has signed in."""
+    return [with_cookie(browse, device_add(user=user, cookie="")) for _ in range(number)]
+
+
+def test_all_known_browsers_of_a_customer_have_a_limit_together(aurora, alice, browse):
+    found = known(browse, alice, 9)
+    assert sum(ask(client) == 302 for client in found for _ in range(4)) == 20  # An hour.
+    for _ in range(3):
+        Attempt.objects.update(at=F("at") - timedelta(minutes=61))
+        sent = sum(ask(client) == 302 for client in found for _ in range(4))
+    assert sent == 0  # A day: after sixty.
+    assert len(mail.outbox) == 60
+    assert ask(browse(AURORA)) == 302  # Strangers have theirs.
+
+
+def test_a_known_browser_in_wrong_hands_leaves_room_for_another(aurora, alice, browse):
+    hers, stolen = known(browse, alice, 2)
+    for _ in range(4):
+        Attempt.objects.update(at=F("at") - timedelta(minutes=14))
+        used_up = [ask(stolen) for _ in range(4)]
+    assert used_up[-1] == 429
+    assert sign_in(hers, ALICE)["Location"] == "/"
 
 
 def test_it_is_known_for_the_address_that_it_proved_alone(aurora, alice, bob, browse):
@@ -238,6 +283,33 @@ def test_wrong_codes_from_the_same_network_do_not_either(aurora, operator, brows
     type_password(stranger, operator.email)
     assert type_code(stranger, app_code()).status_code == 429
     assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+
+
+def test_a_stranger_who_has_the_password_does_not_lock_staff_out_of_the_second_step(operator, browse):
+    app_of(operator)
+    hers = known_to_staff(browse, operator.email)
+    stranger = browse(ADMIN, REMOTE_ADDR="10.9.9.9")
+    type_password(stranger, operator.email)
+    for _ in range(6):  # Thirty a day.
+        tried = [type_code(stranger, wrong_code()).status_code for _ in range(5)]
+        Attempt.objects.update(at=F("at") - timedelta(minutes=16))
+        ratelimit.forget()
+    assert tried == [200] * 5
+    assert type_code(stranger, app_code()).status_code == 429
+    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+    assert hers.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+    other = browse(ADMIN, REMOTE_ADDR="10.9.9.10")
+    type_password(other, operator.email)
+    assert type_code(other, app_code(1)).status_code == 429
+
+
+def test_guesses_in_a_browser_of_staff_have_the_same_limits(operator, browse):
+    app_of(operator)
+    hers = known_to_staff(browse, operator.email)
+    type_password(hers, operator.email)
+    answers = [type_code(hers, wrong_code()).status_code for _ in range(6)]
+    assert answers == [200] * 5 + [429]
+    assert staff_sign_in(browse(ADMIN), operator.email)["Location"] == "/admin/"
 
 
 def test_a_browser_of_staff_has_the_same_limits(operator, browse):

@@ -8,10 +8,11 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 
+from accounts.devices import device_find
 from accounts.imports import Counts, customers_import
 from accounts.models import User
 from portal.models import Brand
-from portal.net import email_key, email_spellings, normal_email
+from portal.net import email_key, email_spellings, mailbox_key, normal_email
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_in, sign_up_form, words
 from tests.test_staff_sign_in import PASSWORD, type_password
@@ -41,6 +42,65 @@ def test_another_spelling_gets_no_code_beyond_the_limit(aurora: Brand, browse: A
     assert [send(browse(AURORA), "/sign-in/", {"email": DORA}).status_code for _ in range(4)][-1] == 429
     assert send(browse(AURORA), "/sign-in/", {"email": spelling}).status_code in (200, 429)
     assert len(mail.outbox) == 3
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "spelled"),
+    [
+        (DORA, "dora+{}@example.com"),
+        ("DORA+shop@Example.com", "dora+{}+x@example.com"),
+        ("do.ra@gmail.com", "d.o.r.a+{}@GoogleMail.com"),
+    ],
+)
+def test_one_mailbox_has_one_limit_whatever_stands_behind_its_name(
+    aurora: Brand, browse: Any, mailbox: str, spelled: str
+) -> None:
+    emails = [mailbox, *(spelled.format(nth) for nth in range(9))]
+    answers = [send(browse(AURORA), "/sign-in/", {"email": email}).status_code for email in emails]
+    assert answers == [302] * 3 + [429] * 7
+    assert len(mail.outbox) == 3
+
+
+def test_a_dot_makes_another_mailbox_but_at_gmail(aurora: Brand, browse: Any) -> None:
+    for email in ("d.ora@example.com", "do.ra@example.com"):
+        assert [send(browse(AURORA), "/sign-in/", {"email": email}).status_code for _ in range(3)] == [
+            302
+        ] * 3
+
+
+@pytest.mark.parametrize("other", ["dora+shop@gmail.com", "do.ra@gmail.com", "dora@googlemail.com"])
+def test_what_counts_once_is_not_the_same_person(
+    aurora: Brand, browse: Any, make_customer: Callable[..., User], other: str
+) -> None:
+    dora, hers = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
+    assert sign_in(hers, "dora@gmail.com")["Location"] == "/"
+    assert device_find(brand=aurora, email=dora.email, cookie=hers.cookies["__Host-device"].value)
+    assert not device_find(brand=aurora, email=other, cookie=hers.cookies["__Host-device"].value)
+    send(browse(AURORA), "/sign-in/", {"email": other})
+    assert mail.outbox[-1].to == [other]
+    assert "no account" in mail.outbox[-1].body
+    make_customer(aurora, other)  # There is room for both.
+    assert sign_in(browse(AURORA), other)["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("email", "key"),
+    [
+        ("Dora+tag@Example.com", DORA),
+        ("dora@example.com", DORA),
+        ("d.ora+a+b@gmail.com", "dora@gmail.com"),
+        ("d.ora@googlemail.com", "dora@gmail.com"),
+        ("d.ora@example.com", "d.ora@example.com"),
+        ("+tag@example.com", "@example.com"),
+        ("anna+x@bücher.example", WIRE),
+        ("customer 5", "customer 5"),
+        ("2001:db8::/64", "2001:db8::/64"),
+        ("a+b", "a+b"),
+        ("", ""),
+    ],
+)
+def test_the_key_of_a_mailbox(email: str, key: str) -> None:
+    assert mailbox_key(email) == key
 
 
 def test_another_spelling_gets_no_more_tries_at_the_carriers_code(

@@ -27,7 +27,6 @@ from accounts.staff_forms import CodeForm, EnrolForm, PasswordForm, ProofForm
 from accounts.views.devices import device_keep, device_of
 from accounts.views.staff_pages import (
     code_refusal,
-    counted,
     first_step,
     limited,
     network_of,
@@ -127,7 +126,9 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
 
 
 def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
-    device = staff.code_check(user=user, code=code, network=counted(request, user.email))
+    device = staff.code_check(
+        user=user, code=code, network=network_of(request), device=device_of(request, user.email)
+    )
     wanted = staff_session.page_inside(request, request.session.get("staff_next", ""))
     session_begin(request, user, device)
     if len(code) == authenticator.RECOVERY_LETTERS:
@@ -193,16 +194,12 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
 
 
 def _proved(request: HttpRequest, data: dict[str, str]) -> bool:
-    user = person_of(request)
-    known = staff.password_check(
-        email=user.email,
-        password=data["password"],
-        network=network_of(request),
-        device=device_of(request, user.email),
-    )
+    user, network = person_of(request), network_of(request)
+    device = device_of(request, user.email)
+    known = staff.password_check(email=user.email, password=data["password"], network=network, device=device)
     if known is None or known.pk != user.pk:
         return False
-    staff.code_check(user=user, code=data["code"], network=counted(request, user.email))
+    staff.code_check(user=user, code=data["code"], network=network, device=device)
     request.session.cycle_key()
     staff_session.prove(request.session)
     return True
