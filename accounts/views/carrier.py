@@ -15,7 +15,7 @@ from accounts.handover import form_action
 from accounts.models import User
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.devices import device_of
-from accounts.views.sessions import known_email
+from accounts.views.sessions import known_email, session_note
 from portal import ratelimit
 from portal.http import BrandRequest
 from portal.strangers import same_for_strangers
@@ -48,7 +48,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
         return form_limited(request, template, form, limited)
     if not outcome.done:
         return form_again(request, template, form, outcome)
-    request.session["reset"] = {"email": email}
+    session_note(request, reset={"email": email})
     return redirect("accounts:password_reset_sent")
 
 

@@ -19,9 +19,9 @@ def device_of(request: HttpRequest, email: str) -> str:
     return device_find(brand=brand, email=email, cookie=_cookie(request))
 
 
-def visitor_of(request: BrandRequest, device: str) -> Visitor:
-    """Who sends this form. It starts a session, so let limits refuse before."""
-    return Visitor(request.client_network, browser_secret(request), device)
+def visitor_of(request: BrandRequest, email: str) -> Visitor:
+    """Who sends this form for this address. Nothing is kept of it before the form is taken."""
+    return Visitor(request.client_network, browser_secret(request), device_of(request, email))
 
 
 def counted_as(request: HttpRequest, device: str) -> str:

@@ -21,8 +21,8 @@ from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.devices import counted_as, device_keep, device_of
 from accounts.views.sessions import (
     browser_secret,
-    code_asked,
     session_end,
+    session_note,
     signed_in_recently,
     this_sign_in,
 )
@@ -54,14 +54,15 @@ def email(request: BrandRequest) -> HttpResponse:
 
 
 def _ask(request: BrandRequest, address: str) -> None:
+    browser = browser_secret(request)
     row, sure = email_change.email_change_request(
         brand=request.brand,
         user=cast(User, request.user),
         email=address,
         network=request.client_network,
-        browser=browser_secret(request),
+        browser=browser,
     )
-    request.session["new_email"] = {"code": row.pk, "email": address}
+    session_note(request, browser=browser, new_email={"code": row.pk, "email": address})
     if not sure:
         messages.warning(request, str(MAIL_SLOW))
 
@@ -69,13 +70,15 @@ def _ask(request: BrandRequest, address: str) -> None:
 @login_not_required
 @require_POST
 def sign_in_again(request: BrandRequest) -> HttpResponse:
-    """/sign-in/again/: ends this session, and begins a sign-in that leads back to the change of address."""
-    address = request.user.email if request.user.is_authenticated else ""
-    session_end(request)
-    browser_secret(request)
-    code_asked(request, address, None)
-    request.session["next"] = reverse("accounts:email")
-    return HttpResponseRedirect(reverse("accounts:sign_in", query={"why": "again"}))
+    """/sign-in/again/: ends this session, and leads over a sign-in back to the change of address."""
+    query = {"why": "again"}
+    if request.user.is_authenticated:
+        address = request.user.email
+        session_end(request)
+        session_note(request, sign_in={"email": address}, next=reverse("accounts:email"))
+    else:  # Their session has ended, or they never had one; none begins here.
+        query["next"] = reverse("accounts:email")
+    return HttpResponseRedirect(reverse("accounts:sign_in", query=query))
 
 
 @page

@@ -58,23 +58,31 @@ def signed_in_recently(request: BrandRequest) -> bool:
     return bool(abs(timezone.now().timestamp() - request.session.get("signed_in_at", 0)) <= _RECENT)
 
 
+def session_note(request: BrandRequest, **values: object) -> None:
+    """Note something in the session. That may begin one, which is a row: let a limit refuse before.
+
+    A visitor's session lasts a day from there; that of a sign-in has its own end.
+    """
+    if not request.user.is_authenticated:
+        request.session.set_expiry(_BEFORE_SIGN_IN)
+    request.session.update(values)
+
+
 def browser_secret(request: BrandRequest) -> str:
-    """The secret of this browser; made at the first call, which starts the session.
+    """The secret of this browser: the one that its session holds, else a new one, which is to be noted there.
 
     Made of the cookie that came with the form, where one did: of a form that is sent twice, the second may
     come before the first one's answer has brought a session, and both must be of one browser.
     """
-    if "browser" not in request.session:
-        if not request.user.is_authenticated:
-            request.session.set_expiry(_BEFORE_SIGN_IN)
-        cookie = request.COOKIES.get(settings.CSRF_COOKIE_NAME) or secrets.token_urlsafe(32)
-        request.session["browser"] = keyed_hash("browser-of-form", request.brand.pk, cookie)
-    return str(request.session["browser"])
+    if known := request.session.get("browser"):
+        return str(known)
+    cookie = request.COOKIES.get(settings.CSRF_COOKIE_NAME) or secrets.token_urlsafe(32)
+    return keyed_hash("browser-of-form", request.brand.pk, cookie)
 
 
-def code_asked(request: BrandRequest, email: str, code: int | None, **more: object) -> None:
-    """Note which code the next page is to ask for."""
-    request.session["sign_in"] = {"code": code, "email": email, **more}
+def code_asked(request: BrandRequest, browser: str, email: str, code: int | None, **more: object) -> None:
+    """Note which code the next page is to ask for, and the secret of the browser that it was made for."""
+    session_note(request, browser=browser, sign_in={"code": code, "email": email, **more})
 
 
 def wanted_of(request: BrandRequest) -> str:
@@ -85,7 +93,7 @@ def wanted_of(request: BrandRequest) -> str:
 def wanted_keep(request: BrandRequest) -> None:
     """Note that page for after the sign-in. For a form that was taken: who only looks gets no session."""
     if wanted := wanted_of(request):
-        request.session["next"] = wanted
+        session_note(request, next=wanted)
 
 
 def known_email(request: BrandRequest) -> dict[str, str]:

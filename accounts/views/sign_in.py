@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts import codes, services
+from accounts.devices import Visitor
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome
@@ -77,30 +78,29 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     template, wanted = "accounts/sign_in.html", wanted_of(request)
     if not form.is_valid():
         return form_page(request, template, form, wanted=wanted)
+    visitor = visitor_of(request, form.cleaned_data["email"])
     try:
-        outcome = _code_mailed(request, form)
+        outcome = _code_mailed(request, form, visitor)
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
         return form_again(request, template, form, outcome, wanted=wanted)
     wanted_keep(request)
-    code_asked(request, form.cleaned_data["email"], outcome.sign_in_code)
+    code_asked(request, visitor.browser, form.cleaned_data["email"], outcome.sign_in_code)
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
     return redirect("accounts:sign_in_code")
 
 
-def _code_mailed(request: BrandRequest, form: SignInForm) -> Outcome:
-    email = form.cleaned_data["email"]
-    device = device_of(request, email)
-    network = counted_as(request, device)
+def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
+    network = counted_as(request, visitor.device)
     if form.has_captcha:
         ratelimit.hit(action="captcha_post", network=network)
     ratelimit.hit(action="sign_in_post", network=network)
     return services.sign_in_request(
         brand=request.brand,
-        email=email,
-        visitor=visitor_of(request, device),
+        email=form.cleaned_data["email"],
+        visitor=visitor,
         token=form.cleaned_data.get("captcha", ""),
         address=request.client_address,
     )
@@ -177,7 +177,8 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
 @login_not_required
 @require_POST
 def sign_out(request: BrandRequest) -> HttpResponse:
-    """/sign-out/: the session ends on the server too."""
-    session_end(request)
-    messages.success(request, _("You are signed out."))
+    """/sign-out/: the session ends on the server too. The message needs one: not for who had none."""
+    if request.user.is_authenticated:
+        session_end(request)
+        messages.success(request, _("You are signed out."))
     return redirect("billing:home")

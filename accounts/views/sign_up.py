@@ -15,8 +15,8 @@ from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.devices import device_of, visitor_of
-from accounts.views.sessions import browser_secret, code_asked, wanted_keep
+from accounts.views.devices import visitor_of
+from accounts.views.sessions import code_asked, session_note, wanted_keep
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
@@ -66,11 +66,12 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         network=request.client_network,
     )
     wanted_keep(request)
-    request.session["sign_up"] = form.kept()
+    noted: dict[str, object] = {"sign_up": form.kept()}
     if outcome.state in ("done", "unknown"):
-        request.session["confirm"] = {"email": data["email"]}
+        noted["confirm"] = {"email": data["email"]}
     if outcome.done:  # Only then it was surely this browser that chose the account's password.
-        request.session["registered"] = data["email"]
+        noted["registered"] = data["email"]
+    session_note(request, **noted)
     return outcome
 
 
@@ -88,11 +89,18 @@ def confirm(request: BrandRequest) -> HttpResponse:
 
 
 def _query_taken(request: BrandRequest) -> HttpResponse:
-    """Move a link's query into the session, so that its code is in no address bar and no error report."""
+    """Move a link's query into the session, so that its code is in no address bar and no error report.
+
+    Where a limit forbids one more session, the form is shown at once instead, filled in all the same.
+    """
     given = {name: request.GET[name][:254] for name in ("email", "code") if name in request.GET}
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
-    browser_secret(request)  # So that a session that begins here lasts a day.
-    request.session["confirm"] = {**request.session.get("confirm", {}), **given}
+    filled = {**request.session.get("confirm", {}), **given}
+    try:
+        ratelimit.hit(action="confirm_link", network=request.client_network, brand=request.brand)
+    except ratelimit.Limited:
+        return _confirm_page(request, ConfirmForm(brand=request.brand, initial=filled))
+    session_note(request, confirm=filled)
     return redirect("accounts:confirm")
 
 
@@ -108,31 +116,33 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     form = ConfirmForm(request.POST, brand=request.brand)
     if not form.is_valid():
         return _confirm_page(request, form)
+    email = form.cleaned_data["email"]
+    visitor = visitor_of(request, email)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
         outcome = services.email_confirm(
             brand=request.brand,
-            email=form.cleaned_data["email"],
+            email=email,
             code=form.cleaned_data["code"],
             token=form.cleaned_data["captcha"],
-            visitor=visitor_of(request, device_of(request, form.cleaned_data["email"])),
+            visitor=visitor,
             by=request.user if isinstance(request.user, User) else None,
         )
     except ratelimit.Limited as limited:
         return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
     if not outcome.done:
         return form_again(request, "accounts/confirm.html", form, outcome, **_context(request))
-    return _confirmed(request, form.cleaned_data["email"], outcome)
+    return _confirmed(request, visitor.browser, email, outcome)
 
 
-def _confirmed(request: BrandRequest, email: str, outcome: Outcome) -> HttpResponse:
+def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome) -> HttpResponse:
     """On to our code, which is mailed. Another browser than the first is advised to set its own password."""
     own = request.session.get("registered", "").lower() == email.lower()
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
         messages.success(request, _("Your e-mail address is confirmed."))
         return redirect("billing:home")
-    code_asked(request, email, outcome.sign_in_code, confirmed=True, advise_reset=not own)
+    code_asked(request, browser, email, outcome.sign_in_code, confirmed=True, advise_reset=not own)
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
     if outcome.sign_in_code:
