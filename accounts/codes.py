@@ -31,30 +31,36 @@ class CodeRefused(Exception):
 
 
 def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
-    """Mail a code to the customer with this address; to any other address, a mail that says so.
+    """Mail a code to the customer with this address; to any other address, a mail that says why not.
 
     Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
-    Only in the visitor's browser the code signs in. Both cases take the same path. Raises Limited and
+    Only in the visitor's browser the code signs in. All cases take the same path. Raises Limited and
     MailNotSent; with either, nothing is counted or left behind.
     """
     attempt = _attempt(brand, email, visitor)
-    user = customer_find(brand=brand, email=email)
+    person = customer_find(brand=brand, email=email)
+    user = person if person and person.is_active else None
     row, code = code_store(brand=brand, user=user, browser=visitor.browser)
-    template = "accounts/mail/sign_in_code" if user else "accounts/mail/no_account"
     try:
         sure = mail.send(
             brand=brand,
-            to=user.email if user else email,
-            template=template,
+            to=person.email if person else email,
+            template=f"accounts/mail/{_mail_for(person)}",
             language=get_language() or "",
             code=code,
-            user=user,
+            user=person,
         )
     except mail.MailNotSent:
         row.delete()
         attempt.delete()
         raise
     return row, sure
+
+
+def _mail_for(person: User | None) -> str:
+    if person is None:
+        return "no_account"
+    return "sign_in_code" if person.is_active else "account_off"
 
 
 def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:

@@ -25,8 +25,8 @@ class SignUpDetails(TypedDict):
 
 
 def customer_find(*, brand: Brand, email: str) -> User | None:
-    """The brand's active customer with this address, however it is written."""
-    return User.objects.filter(with_email(email), brand=brand, is_active=True).first()
+    """The brand's customer with this address, however it is written; one who was switched off, too."""
+    return User.objects.filter(with_email(email), brand=brand).order_by("-is_active", "pk").first()
 
 
 def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
@@ -61,7 +61,8 @@ def customer_confirmed(*, brand: Brand, email: str, account_number: str, by: Use
 
     There may be no customer here with this address.
     """
-    if user := customer_find(brand=brand, email=email):
+    user = customer_find(brand=brand, email=email)
+    if user and user.is_active:
         User.objects.filter(pk=user.pk, confirmed_at=None).update(confirmed_at=timezone.now())
         account_number_offer(user=user, account_number=account_number, proven=user == by)
 

@@ -32,7 +32,8 @@ from tests.journey import code_for, words
 pytestmark = pytest.mark.django_db
 CODE = "accounts/mail/sign_in_code"
 NO_ACCOUNT = "accounts/mail/no_account"
-BOTH = pytest.mark.parametrize("template", [CODE, NO_ACCOUNT])
+OFF = "accounts/mail/account_off"
+BOTH = pytest.mark.parametrize("template", [CODE, NO_ACCOUNT, OFF])
 HOME = f"https://{AURORA}/"
 LONG = "Featherstonehaugh-Cholmondeley-Majoribank-und-Donaudampfschifffahrtsgesellschaft"
 
