@@ -478,6 +478,14 @@ def test_a_broken_connection_may_or_may_not_have_done_the_work(carrier: Simulato
     assert len(carrier.seen("customers")[0]["ledger"]) - before == call["worked"]
 
 
+def test_an_amount_can_be_booked_otherwise_than_asked(carrier: Simulator) -> None:
+    carrier.control("fault", {"method": "move_funds", "fault": "factor", "factor": "0.01"})
+    fields = {"account_number": "70001", "amount": "250", "description": "Top-up"}
+    told = carrier.send("PUT", "move-funds", fields).json()["data"]["customer_balance"]
+    assert carrier.seen("customers")[0]["ledger"][-1].split()[1:] == ["payment", "2.5"]
+    assert Decimal(str(told)) == Decimal(carrier.seen("customers")[0]["balance"])
+
+
 @pytest.mark.parametrize("part", ["status", "headers", "body"])
 def test_an_answer_can_drip_or_break_off_in_each_of_its_parts(carrier: Simulator, part: str) -> None:
     def first_bytes(fault: dict[str, Any], seconds: float) -> bytes:
@@ -554,6 +562,7 @@ def test_connections_can_be_told_apart(carrier: Simulator) -> None:
         ({"method": "*", "fault": "hang", "times": 0}, "times"),
         ({"method": "*", "fault": "wrong_json", "message": "odd"}, "odd"),
         ({"method": "*", "fault": "redirect", "status": 200}, "status"),
+        ({"method": "*", "fault": "factor", "factor": "many"}, "factor"),
         ({"fault": "hang"}, "method"),
     ],
 )

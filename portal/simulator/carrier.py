@@ -1,6 +1,7 @@
 """The carrier's front door: writes down what came, checks key and address, lets the method do its work."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from portal.simulator import google, intake, methods
@@ -31,6 +32,7 @@ def answer(world: World, request: Request) -> Answer:
 
     fault = world.take_fault(method.key, "*") if method else None
     call["fault"] = fault.name if fault else None
+    came.factor = Decimal(fault.factor) if fault else came.factor
     told = fault.answer(work) if fault else work()
     call["status"] = told.status if told.whole else None
     return told
@@ -52,6 +54,7 @@ def judged(
         if request.verb != method.verb:
             raise Refused(405, "Method not allowed")
         values = intake.values(came, method, partner, number)
+        values.amount *= came.factor
         spend_captcha(world, method, partner, values)
         data = methods.DO[method.key](world, method, partner, values)
     except Refused as refused:

@@ -3,6 +3,7 @@
 before the work   status code html_error redirect drop_before hang
 work, then        status_after html empty truncated huge gzip_bomb wrong_json drop_after cut drip_*
 only late         slow
+another amount    factor (of move_funds)
 """
 
 import json
@@ -30,6 +31,7 @@ class Fault:
     message: str = ""
     retry_after: str = ""
     location: str = "/elsewhere"
+    factor: str = "1"  # How many times the amount is booked.
     # Set when faults are cleared: nobody waits any longer.
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -48,6 +50,10 @@ class Fault:
 def slow(fault: Fault, work: Work) -> Answer:
     fault.wait()
     return work()
+
+
+def factor(fault: Fault, work: Work) -> Answer:
+    return work()  # Which books so many times the amount, see `carrier.answer`.
 
 
 def hang(fault: Fault, work: Work) -> Answer:
@@ -161,6 +167,7 @@ WRONG_JSON: dict[str, Callable[[Any], str]] = {
 
 CARRIER: dict[str, Callable[[Fault, Work], Answer]] = {
     "slow": slow,
+    "factor": factor,
     "hang": hang,
     "drip_status": drip("status"),
     "drip_headers": drip("headers"),
@@ -196,6 +203,7 @@ MEMBERS: dict[str, check.Kinds] = {
     "message": str,
     "retry_after": (str, int),
     "location": str,
+    "factor": str,
 }
 
 
@@ -218,6 +226,7 @@ def refuse_nonsense(fault: Fault) -> None:
         raise check.Mistake("seconds: not negative")
     if not 200 <= fault.status <= 599 and fault.name != "code":
         raise check.Mistake("status: an HTTP status from 200 to 599")
+    check.amount(fault.factor, "factor")
     if fault.name == "redirect" and fault.status not in REDIRECTS:
         raise check.Mistake("status: 301, 302, 303, 307 or 308")
     if fault.name == "wrong_json":

@@ -40,6 +40,7 @@ class Arrived:
     fields: Pairs = field(default_factory=list)
     body_kind: str | None = None
     problem: Refused | None = None
+    factor: Decimal = Decimal(1)  # How many times the amount is booked.
 
 
 @dataclass
