@@ -1,4 +1,4 @@
-"""A start check: the audit trail of moves is guarded by the database itself."""
+"""A start check: moves of funds and their audit trail are guarded by the database itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,24 +6,29 @@ from typing import Any
 from django.core import checks
 from django.db import DatabaseError, connection
 
-from billing.triggers import FOUND, TABLE
+from billing.triggers import GUARDS, Guard
 
 
 @checks.register(checks.Tags.database)
 def the_audit_trail_is_guarded(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
-    """Its triggers are there. A table that was rebuilt by hand, or restored in part, has lost them."""
+    """Its triggers are there and switched on.
+
+    A table that was rebuilt by hand, or restored in part, has lost them; and its owner may switch them off.
+    """
     if not databases:
         return []
-    query, pattern, expected = FOUND[connection.vendor]
     try:
         with connection.cursor() as cursor:
-            cursor.execute(query, [pattern])
-            found = cursor.fetchone()[0]
-            there = TABLE in connection.introspection.table_names(cursor)
+            there = connection.introspection.table_names(cursor)
+        missing = [guard for guard in GUARDS if guard.table in there and not guard.is_on(connection)]
     except DatabaseError:
         return []  # The check of the database itself says so.
-    if found >= expected or not there:
-        return []
-    hint = "Run manage.py migrate billing 0001, then manage.py migrate: the second adds them, and rows stay."
-    words = "The audit trail of moves of funds lacks the triggers that keep it from being changed."
-    return [checks.Error(words, hint=hint, id="billing.E001")]
+    return [_message(guard) for guard in missing]
+
+
+def _message(guard: Guard) -> checks.CheckMessage:
+    hint = "Run manage.py guard_moves: it puts all of them on again, and changes no row."
+    words = (
+        f"The table {guard.table} lacks triggers that keep it from being changed, or they are switched off."
+    )
+    return checks.Error(words, hint=hint, id="billing.E001")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,13 @@ def pytest_runtest_teardown() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _emptying_tables_takes_the_triggers_off() -> Iterator[None]:
-    """Between tests that commit, all tables are emptied; the audit trail's triggers refuse just that."""
+    """Between tests that commit, all tables are emptied; the triggers of moves refuse just that."""
 
     def unguarded(style: Any, connection: Any, **options: Any) -> list[str]:
         statements = sql_flush(style, connection, **options)
-        return [*triggers.DROP[connection.vendor], *statements, *triggers.CREATE[connection.vendor]]
+        off = [each for guard in triggers.GUARDS for each in guard.drop[connection.vendor]]
+        on = [each for guard in triggers.GUARDS for each in guard.create[connection.vendor]]
+        return [*off, *statements, *on]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", unguarded)
@@ -252,8 +254,11 @@ def charlie(borealis: Brand, make_customer: Callable[..., User]) -> User:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Olga, who looks after the installation."""
-    return User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
+    """Olga, who has looked after the installation for a while."""
+    person = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
+    User.objects.filter(pk=person.pk).update(date_joined=person.date_joined - timedelta(days=30))
+    person.refresh_from_db()
+    return person
 
 
 # What the authenticator apps of the tests' staff share with us.

@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -623,6 +624,15 @@ def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
 
 # --- The audit trail ---
 
+PARTIES: list[dict[str, Any]] = [
+    {"amount": 1},
+    {"account_number": "1"},
+    {"operation": uuid.UUID(int=0)},
+    {"asked_by": None},
+    {"brand": 0},
+    {"customer": 0},
+]
+
 
 def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
     simulator: Simulator, carl: User, sam: User
@@ -646,6 +656,7 @@ def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
         lambda: MoveEvent.objects.all()._raw_delete("default"),
         lambda: MoveEvent.objects.get().delete(),
         lambda: Move.objects.all()._raw_delete("default"),
+        *(lambda values=values: Move.objects.update(**values) for values in PARTIES),
     ],
 )
 def test_the_database_itself_refuses_to_change_the_audit_trail(
@@ -662,16 +673,53 @@ def test_the_database_itself_refuses_to_change_the_audit_trail(
     with pytest.raises(DatabaseError):
         changed()
     assert MoveEvent.objects.get().note == ""
+    assert Move.objects.get().amount == 5
 
 
-def test_a_start_without_the_triggers_is_refused(db: None) -> None:
+def test_what_happens_to_a_move_is_stored_as_before(simulator: Simulator, carl: User, sam: User) -> None:
+    move = ask(carl, sam)
+    move.why = "a word more"
+    move.save()
+    assert Move.objects.get().why == "a word more"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize("table", ["billing_move", "billing_moveevent"])
+def test_no_table_of_moves_is_emptied(db: None, table: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
+def test_a_start_without_the_triggers_is_refused_and_a_command_puts_them_on_again(
+    db: None, guard: triggers.Guard
+) -> None:
     assert the_audit_trail_is_guarded(databases=["default"]) == []
-    with transaction.get_connection().cursor() as cursor:
-        for statement in triggers.DROP[transaction.get_connection().vendor]:
+    with connection.cursor() as cursor:
+        for statement in guard.drop[connection.vendor]:
             cursor.execute(statement)
+    assert_refused_until_guarded(guard)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot switch a trigger off")
+@pytest.mark.parametrize("how", ["DISABLE TRIGGER ALL", "DISABLE TRIGGER USER", "ENABLE REPLICA TRIGGER"])
+@pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
+def test_triggers_that_are_switched_off_are_as_good_as_none(
+    db: None, guard: triggers.Guard, how: str
+) -> None:
+    one = f" {guard.table}_no_truncate" if "REPLICA" in how else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {guard.table} {how}{one}")
+    assert_refused_until_guarded(guard)
+
+
+def assert_refused_until_guarded(guard: triggers.Guard) -> None:
     [found] = the_audit_trail_is_guarded(databases=["default"])
     assert found.id == "billing.E001"
-    assert "migrate billing 0001" in str(found.hint)
+    assert guard.table in found.msg
+    assert "manage.py guard_moves" in str(found.hint)
+    call_command("guard_moves", stdout=StringIO())
+    assert the_audit_trail_is_guarded(databases=["default"]) == []
 
 
 # --- The command ---

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from billing.triggers import CREATE, DROP
+from billing.triggers import AUDIT
 
 
 def _run(statements):
@@ -17,4 +17,4 @@ class Migration(migrations.Migration):
 
     dependencies = [("billing", "0001_initial")]
 
-    operations = [migrations.RunPython(_run(CREATE), _run(DROP))]
+    operations = [migrations.RunPython(_run(AUDIT.create), _run(AUDIT.drop))]
