@@ -21,9 +21,11 @@ from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
 from accounts.admin_import import ImportMixin
 from accounts.admin_tools import CustomerToolsMixin
+from accounts.authenticator import event_record
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
 from accounts.models import User, with_email
+from accounts.views.staff_pages import person_of
 from portal.admin_lists import BoundedListMixin
 from portal.admin_proof import ProofMixin
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
@@ -218,7 +220,11 @@ class PersonAdmin(
         person = self.get_object(request, id)
         if person is None or person.brand_id:
             raise Http404
+        before = person.password
         response = super().user_change_password(request, id, form_url)
+        person.refresh_from_db(fields=["password"])
+        if person.password != before:
+            event_record(user=person, kind="password_set", by=person_of(request))
         if isinstance(response, TemplateResponse):
             title = gettext("Set a password: %s") % person
             response.context_data = {**(response.context_data or {}), "title": title}

@@ -47,7 +47,10 @@ class StaffEvent(models.Model):
         ("recovery_used", _("recovery code used")),
         ("recovery_made", _("new recovery codes made")),
         ("reset", _("authenticator app reset")),
+        ("password_set", _("password set")),
     )
+    # What gives an account into other hands, where somebody else than its owner did it.
+    HANDED_OVER = ("reset", "password_set")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="staff_events", verbose_name=_("person")
