@@ -27,6 +27,14 @@ def must_have_number(customer: User) -> None:
         raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
 
 
+def unknown_account_words(number: str) -> str:
+    """That the carrier does not know the account."""
+    return _(
+        "The carrier knows no account with the number %(number)s, so nothing was sent. Check the number on "
+        "the customer’s page, and compare it with the carrier’s partner portal."
+    ) % {"number": number}
+
+
 def open_words() -> str:
     """That another move stands in the way."""
     return _(

@@ -25,6 +25,7 @@ State = Move.State
 LATE = gettext_noop("A move that was found not done was done after all: the carrier's answer came late.")
 # A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
 _LATEST = timedelta(seconds=20)
+_CENT = Decimal("0.01")
 
 
 def dispatch(move: Move) -> Move:
@@ -61,10 +62,9 @@ def _state(error: UpstreamError) -> State:
 def _answered(move: Move, answer: Answer) -> Move:
     balance, limit = Decimal(answer["customer_balance"]), Decimal(answer["customer_credit_limit"])
     move.customer_after = balance
-    before = move.customer_before
-    if before is not None and not _goes_the_stated_way(move.amount, balance - before):
-        moves_stop(brand=move.brand, why=Move.WRONG_WAY)
-        return _ended(move, State.UNKNOWN, Move.WRONG_WAY, 200)
+    if why := _against(move, balance):
+        moves_stop(brand=move.brand, why=why)
+        return _ended(move, State.UNKNOWN, why, 200)
     ended = _ended(move, State.DONE, "", 200)
     try:
         _learn(move, limit)
@@ -73,8 +73,17 @@ def _answered(move: Move, answer: Answer) -> Move:
     return ended
 
 
-def _goes_the_stated_way(amount: Decimal, change: Decimal) -> bool:
-    return amount * change > 0
+def _against(move: Move, balance: Decimal) -> str:
+    """Why the customer's new balance is not what the move must lead to; empty where it is.
+
+    It has changed by half of the amount at least, as calls go on meanwhile, and by a cent more at most. The
+    partner balance proves nothing: the calls of all customers change it.
+    """
+    change = balance - move.customer_before if move.customer_before is not None else Decimal(0)
+    moved = change if move.amount > 0 else -change
+    if abs(move.amount) / 2 <= moved <= abs(move.amount) + _CENT:
+        return ""
+    return Move.OTHER_AMOUNT if moved > 0 else Move.WRONG_WAY
 
 
 def _ended(move: Move, state: State, why: str, status: int | None = None) -> Move:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
+from billing.policy_models import LimitsChange as LimitsChange
+from billing.policy_models import MovePolicy as MovePolicy
 from portal.amounts import AmountField
 from portal.models import Brand
 
@@ -59,36 +61,6 @@ class KeptStatement(models.Model):
         return f"statement {self.from_date} to {self.to_date}"
 
 
-class MovePolicy(models.Model):
-    """What moves of funds a brand allows; set by operators. Amounts in the brand's currency."""
-
-    brand = models.OneToOneField(Brand, models.CASCADE, related_name="move_policy", verbose_name=_("brand"))
-    per_move = models.DecimalField(
-        _("at most per move"), max_digits=12, decimal_places=2, default=Decimal(500)
-    )
-    per_day = models.DecimalField(
-        _("at most in 24 hours"), max_digits=12, decimal_places=2, default=Decimal(2000)
-    )
-    second_person_above = models.DecimalField(
-        _("a second person approves above"), max_digits=12, decimal_places=2, default=Decimal(200)
-    )
-    stopped_at = models.DateTimeField(_("moves stopped since"), null=True, editable=False)
-    stopped_why = models.CharField(max_length=200, blank=True, editable=False)
-    # The small move back whose direction an operator has seen to be right; without it none is made.
-    back_move = models.ForeignKey("billing.Move", models.PROTECT, null=True, editable=False, related_name="+")
-    back_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
-    )
-    back_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        verbose_name = _("rules for moving funds")
-        verbose_name_plural = _("rules for moving funds")
-
-    def __str__(self) -> str:
-        return str(self.brand)
-
-
 class Move(models.Model):
     """One move of funds; `operation` makes it one, however often its form is sent.
 
@@ -108,8 +80,11 @@ class Move(models.Model):
         FOUND_DONE = "found_done", _("was unknown, found done")
         FOUND_NOT_DONE = "found_not_done", _("was unknown, found not done")
 
-    # A reason, stored in English and translated where it is shown.
+    # Reasons, stored in English and translated where they are shown.
     WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
+    OTHER_AMOUNT = gettext_noop(
+        "The carrier's answer to a move shows a balance that changed by another amount than was asked for."
+    )
     # Longer than any call lasts; older than this, nobody is waiting for an answer any more.
     LONGEST = timedelta(seconds=60)
     APPROVED_WITHIN = timedelta(hours=24)
@@ -175,12 +150,26 @@ class Move(models.Model):
         return str(self.state)
 
     @property
-    def went_wrong_way(self) -> bool:
-        """Whether the carrier answered, with a balance that makes no sense; then the brand's moves stop."""
-        return self.why == self.WRONG_WAY
+    def booked_otherwise(self) -> bool:
+        """Whether the carrier's answer shows a balance that did not change as asked; then moves stop."""
+        return self.why in (self.WRONG_WAY, self.OTHER_AMOUNT)
+
+    @property
+    def customer_change(self) -> Decimal | None:
+        """By how much the customer's balance has changed; None where one of the two is not known."""
+        return _change(self.customer_before, self.customer_after)
+
+    @property
+    def partner_change(self) -> Decimal | None:
+        """The same of the partner balance, which other moves and calls change too: it proves nothing."""
+        return _change(self.partner_before, self.partner_after)
 
     def _is_lost(self, now: datetime) -> bool:
         return self.dispatched_at is None or now - self.dispatched_at > self.LONGEST
+
+
+def _change(before: Decimal | None, after: Decimal | None) -> Decimal | None:
+    return None if before is None or after is None else after - before
 
 
 class MoveEvent(models.Model):

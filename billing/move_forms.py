@@ -159,7 +159,11 @@ class LimitsForm(forms.Form):
         label=_("At most within 24 hours"), help_text=_("All moves of the brand together, either way.")
     )
     second_person_above = PlainAmountField(
-        label=_("A second person approves above"), help_text=_("0 lets a second person approve every move.")
+        label=_("A second person approves above"),
+        help_text=_(
+            "What is moved for a customer within 24 hours without a second person counts together. 0 lets a "
+            "second person approve every move."
+        ),
     )
 
     def clean(self) -> None:

@@ -1,7 +1,6 @@
 """One move and what a person can do about it: approve it, decline it, say what became of it."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing.evidence import LISTED, Side, others_since, sides
 from billing.models import Move
 from billing.move_forms import NoteForm, ResolveForm
 from billing.move_pages import lead, outdated, own_move, page, person
@@ -24,6 +24,7 @@ from billing.moves import (
     move_resolve,
 )
 from billing.recent import reauthentication, typed_before
+from billing.second_person import must_not_resolve_alone
 from billing.seen import seen_read, seen_sign
 
 _form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -122,43 +123,26 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _resolution(request: HttpRequest, found: Move, form: Any, refused: str) -> HttpResponse:
-    now: tuple[Decimal, Decimal] | None = None
+    by, shown = person(request), list[Side]()
+    alone = _refusal(must_not_resolve_alone, move=found, by=by)
     customer = found.customer
     customer.account_number = found.account_number  # Of this account, whichever the customer has by now.
     try:
-        now = move_balances(brand=found.brand, customer=customer, by=person(request))
+        shown = sides(found, move_balances(brand=found.brand, customer=customer, by=by))
     except MoveRefused as against:
         refused = refused or against.words
+    refused = refused or alone
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
-    told = {"form": form, "refused": refused, "read_at": timezone.now(), "sides": _sides(found, now)}
+    told = {"form": form, "may": not alone, "refused": refused, "read_at": timezone.now(), "sides": shown}
+    told["others"] = others_since(found)[:LISTED] if shown else []
     return _page(request, "move_resolve", _("What became of this move?"), found, status, **told)
-
-
-def _sides(found: Move, now: tuple[Decimal, Decimal] | None) -> list[dict[str, Any]]:
-    """For customer and partner account: before, now, and what the move would have made of it."""
-    if now is None:
-        return []
-    befores, changes = (found.customer_before, found.partner_before), (found.amount, -found.amount)
-    return [
-        {
-            "name": name,
-            "before": before,
-            "now": balance,
-            "happened": None if before is None else before + change,
-            "since": None if before is None else balance - before,
-            "would": change,
-        }
-        for name, before, balance, change in zip(
-            (_("Customer’s balance"), _("Partner balance")), befores, now, changes, strict=True
-        )
-    ]
 
 
 def _posted(form: type[NoteForm], request: HttpRequest) -> NoteForm:
     return form(request.POST) if request.method == "POST" else form(initial=typed_before(request))
 
 
-def _refusal(service: Callable[..., Move], **told: Any) -> str:
+def _refusal(service: Callable[..., object], **told: Any) -> str:
     """Do it; what stands against it, or nothing."""
     try:
         service(**told)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext
 
-from billing.models import Move
+from billing.models import LimitsChange, Move, MovePolicy
 from portal.models import Brand
 from portal.templatetags.portal import money
 
@@ -28,3 +28,21 @@ def amount_words(move: Move) -> str:
 def outcome_words(move: Move) -> str:
     """The state as it is to be read: what was sent a while ago without an end is unknown."""
     return str(Move.State(move.outcome).label)
+
+
+def limits_words(change: LimitsChange, now: MovePolicy) -> list[str]:
+    """A line for each limit that would change: “At most per move: $900.00 instead of $500.00”."""
+    names = {
+        "per_move": gettext("At most per move"),
+        "per_day": gettext("At most within 24 hours"),
+        "second_person_above": gettext("A second person approves above"),
+    }
+    return [
+        gettext("%(limit)s: %(then)s instead of %(now)s")
+        % {
+            "limit": names[name],
+            "then": money(value, now.brand),
+            "now": money(getattr(now, name), now.brand),
+        }
+        for name, value in change.limits.items()
+    ]

@@ -24,6 +24,7 @@ from billing.against import (
     must_have_number,
     must_not_wait_for_another,
     open_words,
+    unknown_account_words,
 )
 from billing.dispatch import dispatch
 from billing.figures import figures_read
@@ -31,6 +32,7 @@ from billing.ledger import move_end, move_event
 from billing.models import Move, MovePolicy
 from billing.policy import MoveRefused as MoveRefused
 from billing.policy import leaving, must_be_allowed, needs_second_person, policy_of
+from billing.second_person import must_be_two, must_not_resolve_alone
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ def _read_now(brand: Brand, whose: User | None) -> Decimal:
     began, month = timezone.now(), periods.this_month(periods.today(brand))
     for _try in range(3):  # The first ones may have waited for somebody else's answer.
         found = figures_read(brand=brand, customer=whose, period=month, refresh=True)
+        if whose and found.trouble == "gone":
+            raise MoveRefused(unknown_account_words(whose.account_number))
         if not found.statement or found.trouble:
             break
         if found.as_of and found.as_of >= began:
@@ -84,9 +88,11 @@ def _read_now(brand: Brand, whose: User | None) -> Decimal:
 def move_preview(
     *, brand: Brand, customer: User, amount: Decimal, by: User, but: Move | None = None
 ) -> Preview:
-    """What would happen now. Raises MoveRefused for whatever stands against it."""
+    """What would happen now, by a move that is to be approved in `but`. Raises MoveRefused against it."""
     must_belong(brand, customer, by)
     policy = policy_of(brand)
+    if but:
+        must_be_two(by=by, asked_by=but.asked_by, asked_at=but.asked_at)
     must_be_allowed(policy, amount=amount, by=by, but=but)
     must_not_wait_for_another(customer, but)
     read_at = timezone.now()
@@ -99,7 +105,7 @@ def move_preview(
         partner_then=partner_before - amount,
         under_way=under_way,
         read_at=read_at,
-        second_person=needs_second_person(policy, amount),
+        second_person=needs_second_person(policy, customer, amount, but),
         empties_partner=empties(amount, partner_before - under_way),
     )
 
@@ -169,6 +175,7 @@ def move_resolve(*, brand: Brand, move: Move, by: User, happened: bool, note: st
     """A person has looked, and says whether an unknown move took place; both balances are recorded."""
     if move.outcome != State.UNKNOWN:
         raise MoveRefused(_("Only a move whose outcome is unknown can be resolved."))
+    must_not_resolve_alone(move, by)
     customer = move.customer
     customer.account_number = move.account_number  # Of this account, whichever the customer has by now.
     move.customer_after, move.partner_after = move_balances(brand=brand, customer=customer, by=by)
@@ -191,7 +198,8 @@ def _record(move: Move, seen: Preview, by: User, confirmed: bool) -> None:
     """Store the move, checked once more under the brand's lock. Raises IntegrityError or MoveRefused."""
     with transaction.atomic(durable=True):
         rules = _checked_again(move, seen, by, confirmed)
-        move.state = State.WAITING if needs_second_person(rules, move.amount) else State.DISPATCHED
+        waits = needs_second_person(rules, move.customer, move.amount, move)
+        move.state = State.WAITING if waits else State.DISPATCHED
         move.asked_at = timezone.now()
         _dispatched(move, seen)
         move.save()

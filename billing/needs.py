@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from billing.models import Move, MovePolicy
+from billing.models import LimitsChange, Move, MovePolicy
 from billing.partner import partners_known
 from billing.upkeep import is_unknown
 from portal import breaker
@@ -13,19 +13,23 @@ from portal.models import Brand
 
 @dataclass(frozen=True)
 class Needs:
-    """How many moves are unknown or wait; whose moves are stopped, partner account empty, or carrier down."""
+    """How many moves are unknown or wait; whose moves are stopped, partner account empty, or carrier down.
+
+    `raised` are the brands for which an operator has asked for higher limits; for operators alone.
+    """
 
     unknown: int
     waiting: int
     stopped: list[Brand]
     cut: list[Brand]
     down: list[Brand]
+    raised: list[Brand]
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.waiting or self.stopped or self.cut or self.down)
+        return bool(self.unknown or self.waiting or self.stopped or self.cut or self.down or self.raised)
 
 
-def needs_read(*, brands: QuerySet[Brand]) -> Needs:
+def needs_read(*, brands: QuerySet[Brand], operates: bool) -> Needs:
     """By what is stored: the carrier is not asked, however many brands there are."""
     accounts = partners_known(brands=brands)
     listed = [account.brand for account in accounts]
@@ -35,11 +39,14 @@ def needs_read(*, brands: QuerySet[Brand]) -> Needs:
     )
     stopped = MovePolicy.objects.filter(brand__in=listed, stopped_at__isnull=False)
     still = set(stopped.values_list("brand_id", flat=True))
+    changes = LimitsChange.objects.filter(state=LimitsChange.State.WAITING, policy__brand__in=listed)
+    raised = set(changes.values_list("policy__brand", flat=True)) if operates else set()
     return Needs(
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],
         down=[brand for brand in listed if breaker.of(brand).is_open],
+        raised=[brand for brand in listed if brand.pk in raised],
     )
 
 

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Q, QuerySet, Sum
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.models import Move, MovePolicy
+from billing.models import LimitsChange, Move, MovePolicy
 from portal.admin_scope import is_operator
 from portal.models import Brand
 from portal.templatetags.portal import money
@@ -34,8 +35,48 @@ class MoveRefused(Exception):
 
 
 def policy_of(brand: Brand) -> MovePolicy:
-    """The brand's rules; made with their defaults at the first time."""
-    return MovePolicy.objects.select_related("brand").defer("brand__logo").get_or_create(brand=brand)[0]
+    """The brand's rules as they are in force now; made with their defaults at the first time.
+
+    Higher limits whose time has come are put in force by whoever reads the rules next, so that no job has to
+    run for it.
+    """
+    due = LimitsChange.objects.filter(
+        state=LimitsChange.State.WAITING, effective_at__lte=timezone.now()
+    ).select_related("asked_by")
+    is_due = Exists(due.filter(policy=OuterRef("pk")))
+    rows = MovePolicy.objects.annotate(is_due=is_due).select_related("brand").defer("brand__logo")
+    policy: MovePolicy = rows.get_or_create(brand=brand)[0]
+    if getattr(policy, "is_due", False):
+        for change in due.filter(policy=policy):
+            limits_in_force(change, by=None)
+        policy.refresh_from_db(fields=MovePolicy.LIMITS)
+    return policy
+
+
+def limits_in_force(change: LimitsChange, *, by: User | None) -> bool:
+    """Put higher limits that wait in force: by whoever confirms them, or (None) because their time has come.
+
+    False where somebody else has just decided about them.
+    """
+    with transaction.atomic():
+        policy = MovePolicy.objects.select_for_update().get(pk=change.policy_id)
+        if not limits_decided(change, LimitsChange.State.IN_FORCE, by):
+            return False
+        words = ", ".join(
+            f"{name}: {getattr(policy, name)} → {value}" for name, value in change.limits.items()
+        )
+        MovePolicy.objects.filter(pk=policy.pk).update(**change.limits)
+        if by is None:
+            policy_note(change.asked_by, policy, f"In force after 24 hours: {words}")
+        else:
+            policy_note(by, policy, f"Confirmed what {change.asked_by} asked for: {words}")
+    return True
+
+
+def limits_decided(change: LimitsChange, state: LimitsChange.State, by: User | None) -> bool:
+    """End the waiting of a change, once; whether it still waited."""
+    waiting = LimitsChange.objects.filter(pk=change.pk, state=LimitsChange.State.WAITING)
+    return bool(waiting.update(state=state, decided_by=by, decided_at=timezone.now()))
 
 
 def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move | None = None) -> None:
@@ -70,9 +111,13 @@ def moved_today(brand: Brand, but: Move | None = None) -> Decimal:
 
     A move that was approved counts from then on, which is up to a day after it was asked for.
     """
+    return _sum(_lately(brand).filter(state__in=Move.COUNTED), but)
+
+
+def _lately(brand: Brand) -> QuerySet[Move]:
     since = timezone.now() - DAY
-    counted = Move.objects.filter(brand=brand, state__in=Move.COUNTED, asked_at__gt=since - DAY)
-    return _sum(counted.filter(Q(asked_at__gt=since) | Q(dispatched_at__gt=since)), but)
+    late = Q(asked_at__gt=since) | Q(dispatched_at__gt=since)
+    return Move.objects.filter(late, brand=brand, asked_at__gt=since - DAY)
 
 
 def leaving(brand: Brand, since: datetime, but: Move | None = None) -> Decimal:
@@ -86,9 +131,17 @@ def _sum(moves: QuerySet[Move], but: Move | None) -> Decimal:
     return rows.aggregate(sum=Sum(Abs("amount")))["sum"] or Decimal(0)
 
 
-def needs_second_person(policy: MovePolicy, amount: Decimal) -> bool:
-    """Whether somebody else has to approve."""
-    return abs(amount) > policy.second_person_above
+def needs_second_person(policy: MovePolicy, customer: User, amount: Decimal, but: Move | None = None) -> bool:
+    """Whether somebody else has to approve: by the amount, with what was moved for the customer before it.
+
+    What was moved in the last 24 hours counts, either way, for the customer and for the account number: also
+    what is unknown or waits, and what the one who asked for it has found not done. What a second person has
+    approved does not count any more, or everything after it would wait too.
+    """
+    own = Q(customer=customer) | Q(account_number=customer.account_number)
+    alone = Q(state=Move.State.FOUND_NOT_DONE, resolved_by=F("asked_by"))
+    counted = _lately(policy.brand).filter(own, Q(state__in=Move.COUNTED) | alone, approved_by=None)
+    return abs(amount) + _sum(counted, but) > policy.second_person_above
 
 
 def moves_stop(*, brand: Brand, why: str) -> None:
@@ -102,7 +155,7 @@ def moves_stop(*, brand: Brand, why: str) -> None:
 
 def moves_stop_by_hand(*, brand: Brand, by: User, why: str) -> None:
     """An operator stops all moves of a brand. Raises MoveRefused for anybody else."""
-    _must_be_operator(by)
+    must_be_operator(by)
     policy = policy_of(brand)
     if _stop(policy, why):
         policy_note(by, policy, f"Stopped all moves: {why}")
@@ -118,7 +171,7 @@ def _stop(policy: MovePolicy, why: str) -> bool:
 
 def moves_resume(*, brand: Brand, by: User, note: str) -> None:
     """An operator has looked, and lets moves go on. Raises MoveRefused for anybody else."""
-    _must_be_operator(by)
+    must_be_operator(by)
     policy = policy_of(brand)
     stopped = MovePolicy.objects.filter(pk=policy.pk, stopped_at__isnull=False)
     if stopped.update(stopped_at=None, stopped_why=""):
@@ -130,7 +183,7 @@ def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
 
     Raises MoveRefused where the move proves nothing.
     """
-    _must_be_operator(by)
+    must_be_operator(by)
     done = move.state == Move.State.DONE  # One found done later may have had calls beside it.
     if move.brand_id != brand.pk or move.amount >= 0 or not done:
         raise MoveRefused(_("Only a move back of this brand that is done proves that moving back works."))
@@ -144,13 +197,14 @@ def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
 
 def back_moves_forbid(*, brand: Brand, by: User, note: str) -> None:
     """An operator takes the permission to move back away again. Raises MoveRefused for anybody else."""
-    _must_be_operator(by)
+    must_be_operator(by)
     policy = policy_of(brand)
     if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_BACK):
         policy_note(by, policy, f"Switched moving back off: {note}")
 
 
-def _must_be_operator(by: User) -> None:
+def must_be_operator(by: User) -> None:
+    """Raises MoveRefused for anybody else."""
     if not is_operator(by):
         raise MoveRefused(_("Only an operator may do this."))
 

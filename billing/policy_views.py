@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.limits import NAMES, limits_set, policy_history
-from billing.models import Move, MovePolicy
+from billing.limits import limits_confirm, limits_set, limits_waiting, limits_withdraw, policy_history
+from billing.models import LimitsChange, Move, MovePolicy
 from billing.move_forms import LimitsForm, NoteForm, StopForm
 from billing.move_pages import lead, page, person
+from billing.move_words import limits_words
 from billing.policy import (
     TRIAL,
     MoveRefused,
@@ -26,10 +27,11 @@ from billing.policy import (
 from billing.recent import reauthentication, typed_before
 from portal.admin_scope import brands_of, is_operator
 from portal.models import Brand
+from portal.templatetags.portal import moment
 
 # There may be two notes on the page.
 _BACK_ID = "id_back_%s"
-_FIELDS = (*NAMES, "do", "note", "why")
+_FIELDS = (*MovePolicy.LIMITS, "do", "note", "why")
 
 
 @require_safe
@@ -64,8 +66,44 @@ def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
     form = LimitsForm(request.POST)
     if not form.is_valid():
         return _page(request, brand, {}, limits=form)
-    if limits_set(brand=brand, by=person(request), **form.cleaned_data):
-        messages.success(request, _("The limits are saved."))
+    try:
+        lower, waiting = limits_set(brand=brand, by=person(request), **form.cleaned_data)
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words, limits=form)
+    if lower:
+        messages.success(request, _("The lower limits apply now."))
+    if waiting:
+        messages.warning(request, _waits(waiting))
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _waits(change: LimitsChange) -> str:
+    if not change.effective_at:
+        return _("The higher limits are waiting. Another operator has to confirm them on this page.")
+    words = _(
+        "The higher limits apply from %(when)s (UTC). We have emailed the people who work for this brand."
+    )
+    return words % {"when": moment(change.effective_at)}
+
+
+def _confirm(request: HttpRequest, brand: Brand) -> HttpResponse:
+    return _decide(request, brand, limits_confirm, _("The higher limits apply now."))
+
+
+def _withdraw(request: HttpRequest, brand: Brand) -> HttpResponse:
+    return _decide(request, brand, limits_withdraw, _("The higher limits are withdrawn."))
+
+
+def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], words: str) -> HttpResponse:
+    """About the change that was shown, which may not be the one that waits by now."""
+    change, shown = limits_waiting(policy_of(brand)), request.POST.get("change", "")
+    try:
+        if change is None or shown != str(change.pk):
+            raise MoveRefused(_("Somebody has just decided about these limits, or they apply already."))
+        service(change=change, by=person(request))
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words)
+    messages.success(request, words)
     return lead("billing_admin:policy", brand.pk)
 
 
@@ -105,6 +143,8 @@ def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
 
 _DEEDS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
     "limits": _set_limits,
+    "confirm": _confirm,
+    "withdraw": _withdraw,
     "stop": _stop,
     "resume": _resume,
     "back": _allow_back,
@@ -134,6 +174,7 @@ def _page(
     request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
 ) -> HttpResponse:
     rules: MovePolicy = policy_of(brand)
+    waiting = limits_waiting(rules)
     return page(
         request,
         "policy",
@@ -143,6 +184,9 @@ def _page(
         policy=rules,
         refused=refused,
         **{**_forms(rules, typed), **forms},
+        waiting=waiting,
+        mine=bool(waiting and waiting.asked_by_id == person(request).pk),
+        wanted=limits_words(waiting, rules) if waiting else [],
         trials=_trials(brand)[:20],
         history=policy_history(rules)[:50],
         most=TRIAL,
@@ -153,7 +197,9 @@ def _forms(rules: MovePolicy, typed: dict[str, str]) -> dict[str, Any]:
     """As they stand before anything is sent; what was typed stands in the form that it was typed into."""
     do, note = typed.get("do"), {"note": typed.get("note", "")}
     return {
-        "limits": LimitsForm(initial={name: typed.get(name, getattr(rules, name)) for name in NAMES}),
+        "limits": LimitsForm(
+            initial={name: typed.get(name, getattr(rules, name)) for name in MovePolicy.LIMITS}
+        ),
         "stop": StopForm(initial={"why": typed.get("why", "")}),
         "resume": NoteForm(initial=note if do == "resume" else {}),
         "forbid": NoteForm(initial=note if do == "forbid" else {}, auto_id=_BACK_ID),

@@ -8,17 +8,18 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
 from billing.ledger import move_end
 from billing.models import Move
 from billing.move_words import amount_words, direction_words
+from billing.notices import notice_send
 from billing.policy import policy_of
-from portal import mail
+from billing.second_person import people_of
 
 logger = logging.getLogger(__name__)
 
 State = Move.State
 _AGAIN = timedelta(hours=24)  # An alert is repeated while nobody has resolved the move.
+_CLAIMED = timedelta(minutes=5)  # For so long no other run tells what one has begun to tell.
 
 
 def unknown_moves() -> QuerySet[Move]:
@@ -34,49 +35,48 @@ def is_unknown() -> Q:
 
 def moves_alert() -> int:
     """Tell the brand's staff and the operators, at once and then daily; how many moves were told."""
-    due = unknown_moves().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _AGAIN))
-    return sum(_alert(move) for move in due.select_related("brand", "customer"))
+    return sum(_alert(move) for move in _untold().select_related("brand", "customer"))
+
+
+def _untold() -> QuerySet[Move]:
+    return unknown_moves().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _AGAIN))
 
 
 def _alert(move: Move) -> bool:
-    """Told first and marked then: whoever is stopped between the two tells twice, and never not at all."""
+    """Of several runs at once one tells. One that is stopped midway is made up for minutes later."""
+    before, claimed = move.alerted_at, timezone.now() - _AGAIN + _CLAIMED
+    if not _untold().filter(pk=move.pk).update(alerted_at=claimed):
+        return False
     operation = str(move.operation)
     logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": operation})
     try:
-        stopped = policy_of(move.brand).stopped_at is not None
-        told = sum(_tell(move, person, stopped) for person in _people(move)) > 0
+        told = _told(move)
     except Exception:  # One that cannot be told must not hold up the others; the next run tries again.
         logger.exception("unknown move not told", extra={"operation": operation})
-        return False
-    if told:
-        Move.objects.filter(pk=move.pk).update(alerted_at=timezone.now())
+        told = False
+    Move.objects.filter(pk=move.pk, alerted_at=claimed).update(alerted_at=timezone.now() if told else before)
     return told
 
 
-def _people(move: Move) -> QuerySet[User]:
-    here = User.objects.filter(brand=None, is_active=True, is_staff=True)
-    return here.filter(Q(is_superuser=True) | Q(brands=move.brand)).distinct()
-
-
-def _tell(move: Move, person: User, stopped: bool) -> bool:
+def _told(move: Move) -> bool:
     path = reverse("billing_admin:move", urlconf=settings.ADMIN_URLCONF, args=(move.pk,))
+    stopped = policy_of(move.brand).stopped_at is not None
 
     def what() -> str:  # Called where the mail is written, in its reader's language.
         return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
 
-    try:
-        return mail.send(
+    told = 0
+    for person in people_of(move.brand):
+        told += notice_send(
             brand=move.brand,
-            to=person.email,
-            template="billing/mail/unknown_move",
-            language=person.language,
+            person=person,
+            template="unknown_move",
+            path=path,
             move=move,
             what=what,
             stopped=stopped,
-            url=mail.admin_link(path),
         )
-    except mail.MailNotSent:  # Logged there; the next run tries again if nobody could be told.
-        return False
+    return told > 0
 
 
 def moves_expire() -> int:

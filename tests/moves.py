@@ -2,10 +2,13 @@
 
 import itertools
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from accounts.models import User
+from django.utils import timezone
+
+from accounts.models import StaffEvent, User
 from billing.models import Move, MovePolicy
 from billing.moves import move_request
 from billing.policy import policy_of
@@ -29,12 +32,13 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 _numbers = itertools.count(710_000)
 
 
-def staff_of(brand: Brand, email: str = "sam@example.com") -> User:
-    """Somebody who works for a brand."""
-    person = User(email=email, is_staff=True)
+def staff_of(brand: Brand | None, email: str = "sam@example.com") -> User:
+    """Somebody who has worked for a brand for a while."""
+    person = User(email=email, is_staff=True, date_joined=timezone.now() - timedelta(days=30))
     person.set_unusable_password()
     person.save()
-    person.brands.add(brand)
+    if brand:
+        person.brands.add(brand)
     return person
 
 
@@ -79,3 +83,17 @@ def rules(brand: Brand, **values: Any) -> None:
     """What the brand allows, other than by default."""
     policy_of(brand)
     MovePolicy.objects.filter(brand=brand).update(**values)
+
+
+def operator_of(email: str) -> User:
+    """Another operator, who has been here for a while."""
+    person = staff_of(None, email)
+    User.objects.filter(pk=person.pk).update(is_superuser=True)
+    person.refresh_from_db()
+    return person
+
+
+def handed_over(person: User, kind: str, by: User | None, hours: float = 0) -> None:
+    """Somebody set this person's password or reset their app, so many hours ago."""
+    at = timezone.now() - timedelta(hours=hours)
+    StaffEvent.objects.create(user=person, kind=kind, by=by, at=at)

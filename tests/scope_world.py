@@ -12,7 +12,7 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from accounts.models import CustomerImport, RecoveryCode, SignIn, SignInCode, StaffEvent, Submission, User
-from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
+from billing.models import KeptStatement, LimitsChange, Move, MoveEvent, MovePolicy
 from portal.crypto import seal
 from portal.journal import CarrierCall
 from portal.models import Brand, BrandPreview
@@ -150,7 +150,8 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
             running=True,
             tried_at=now,
         ),
-        MovePolicy.objects.create(brand=brand, stopped_why=f"{mark} why", stopped_at=now),
+        policy := MovePolicy.objects.create(brand=brand, stopped_why=f"{mark} why", stopped_at=now),
+        LimitsChange.objects.create(policy=policy, per_move=Decimal(10**6), asked_by=person, asked_at=now),
         CustomerImport.objects.create(
             **row_pk,
             brand=brand,
@@ -198,6 +199,7 @@ FOREIGN: dict[str, Q | None] = {
     "accounts.Submission": _OF_BRAND,
     "billing.KeptStatement": _OF_BRAND,
     "billing.MovePolicy": _OF_BRAND,
+    "billing.LimitsChange": Q(policy__brand=FOREIGN_PKS["brand"]),
     "billing.Move": _OF_BRAND,
     "billing.MoveEvent": Q(move__brand=FOREIGN_PKS["brand"]),
     "admin.LogEntry": _OF_PERSON,

@@ -31,7 +31,7 @@ from accounts.models import User
 from billing import dispatch, moves
 from billing.models import Move, MovePolicy
 from billing.moves import MoveRefused
-from billing.policy import policy_of
+from billing.policy import moves_resume, policy_of
 from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
@@ -45,7 +45,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     *FAULTS_OF_MOVES,
     ("status", {"status": 302}),
     ("code", {"status": 500}),
+    ("factor", {"factor": "100"}),
+    ("factor", {"factor": "0.01"}),
 ]
+# What those two make of an amount, the other way round.
+ASKED_FOR = (Decimal(1), Decimal("0.01"), Decimal(100))
 KILLS = ("", "before", "after")
 
 
@@ -60,6 +64,7 @@ class Moves(RuleBasedStateMachine):
     brand: ClassVar[Brand]
     sam: ClassVar[User]
     tess: ClassVar[User]
+    olga: ClassVar[User]
     patch: ClassVar[pytest.MonkeyPatch]
 
     def __init__(self) -> None:
@@ -108,9 +113,14 @@ class Moves(RuleBasedStateMachine):
         )
 
     @rule()
+    def an_operator_lets_moves_go_on(self) -> None:
+        """After an amount that was booked otherwise than asked."""
+        moves_resume(brand=self.brand, by=self.olga, note="The carrier has said why.")
+
+    @rule()
     def somebody_looks_into_the_books(self) -> None:
         """Resolves what is unknown, truthfully."""
-        booked = self._booked()
+        booked = [asked for asked, _booked in self._asked_and_booked()]
         for move in [move for move in self._own() if move.outcome == State.UNKNOWN]:
             happened = move.amount in booked
             moves.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
@@ -118,11 +128,14 @@ class Moves(RuleBasedStateMachine):
     @invariant()
     def the_books_agree_or_ours_say_unknown(self) -> None:
         """None is made twice and none is lost."""
-        booked, sent = self._booked(), self._sent()
+        both, sent = self._asked_and_booked(), self._sent()
+        booked = [asked for asked, _booked in both]
         assert len(booked) == len(set(booked)), "moved twice"
         assert len(sent) == len(set(sent)), "sent twice"
         ours = {move.amount: move for move in self._own()}
         assert set(booked) <= set(ours), "lost"
+        for asked, amount in both:
+            assert asked == amount or ours[asked].state != State.DONE, "booked otherwise, and nobody is told"
         for amount, move in ours.items():
             if move.state in (State.DONE, State.FOUND_DONE):
                 assert amount in booked
@@ -149,6 +162,14 @@ class Moves(RuleBasedStateMachine):
 
     def _killer(self, when: str) -> Any:
         return _killed(self.patch, when)
+
+    def _asked_and_booked(self) -> list[tuple[Decimal, Decimal]]:
+        """What the books hold, with what was asked for: no amount is another's hundredth or hundredfold."""
+        ours = {move.amount for move in self._own()}
+        factors = [
+            next(f for f in (*ASKED_FOR, 0) if booked * f in ours or not f) for booked in self._booked()
+        ]
+        return [(booked * f, booked) for booked, f in zip(self._booked(), factors, strict=True)]
 
     def _booked(self) -> list[Decimal]:
         number = self.customer.account_number
@@ -181,13 +202,13 @@ class _killed:
 
 @pytest.fixture
 def machine(
-    simulator: Simulator, aurora: Brand, monkeypatch: pytest.MonkeyPatch, settings: Any
+    simulator: Simulator, aurora: Brand, operator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> type[Moves]:
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.15, total=0.3)
     Moves.simulator, Moves.brand, Moves.patch = simulator, aurora, monkeypatch
-    Moves.sam, Moves.tess = staff_of(aurora), staff_of(aurora, "tess@example.com")
+    Moves.sam, Moves.tess, Moves.olga = staff_of(aurora), staff_of(aurora, "tess@example.com"), operator
     policy_of(aurora)
-    MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=200)
+    MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=400)
     monkeypatch.setattr("portal.ratelimit.hit", lambda **_: None)  # Nobody presses that many buttons.
     return Moves
 

@@ -411,6 +411,34 @@ def test_a_person_resolves_an_unknown_move_with_both_balances_in_view(
     assert len(puts(simulator)) == 1
 
 
+def test_what_other_moves_did_to_the_balances_in_between_is_named_beside_them(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client
+) -> None:
+    earlier = ask(carl, sam, "7")
+    Move.objects.filter(pk=earlier.pk).update(dispatched_at=timezone.now() - timedelta(minutes=5))
+    Move.objects.filter(pk=earlier.pk).update(ended_at=timezone.now() - timedelta(minutes=4))
+    move = unknown_move(simulator, carl, sam)
+    others = [ask(new_customer(simulator, aurora), sam, amount) for amount in ("30", "12.50")]
+    page = words(sams.get(move_url(move, "resolve/")))
+    assert "changed since before the move A$0.00 -A$42.50" in page
+    assert "of that by other moves, listed below A$0.00 -A$42.50" in page
+    for other in others:
+        assert f"A${other.amount:.2f}, customer {other.account_number}, sent on" in page
+    assert "A$7.00" not in page
+
+
+def test_the_page_of_a_move_shows_by_how_much_both_balances_have_changed(
+    simulator: Simulator, carl: User, sam: User, sams: Client
+) -> None:
+    page = words(sams.get(move_url(ask(carl, sam, "5.25"))))
+    assert "Customer’s balance A$10.00 A$15.25 A$5.25" in page
+    assert re.search(r"Partner balance \S+ \S+ -A\$5.25 ", page)
+    simulator.fault("move_funds", "factor", factor="100", times=1)
+    page = words(sams.get(move_url(ask(carl, sam, "5"))))
+    assert "the customer’s balance did not change as it should" in page
+    assert "A$15.25 A$515.25 A$500.00" in page
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [({"happened": "yes"}, "Please fill this in."), ({"note": "Seen"}, "Please choose one of them.")],

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,14 +15,14 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import dispatch, ledger, moves, policy, triggers
+from billing import dispatch, ledger, moves, policy, triggers, upkeep
 from billing.checks import the_audit_trail_is_guarded
 from billing.management.commands import tick
 from billing.models import Move, MoveEvent
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
 from portal.models import Brand
-from portal.voipline import Timeouts
+from portal.voipline import Carrier, Secret, Timeouts, call
 from tests.conftest import Simulator
 from tests.journey import at_once
 from tests.moves import ask, booked, new_customer, puts, rules, staff_of
@@ -168,6 +169,68 @@ def test_what_provably_never_left_is_not_sent(
     monkeypatch.setattr(moves, "move_preview", then_it_goes_away)
     move = ask(carl, sam)
     assert (move.outcome, puts(simulator)) == (State.NOT_SENT, [])
+
+
+@pytest.mark.parametrize("factor", ["100", "2", "1.001", "0.49", "0.01", "-1"])
+def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_brand(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    rules(carl.brand, back_at=timezone.now())
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    move = ask(carl, sam, "25")
+    move.refresh_from_db()
+    assert (move.outcome, move.customer_change) == (State.UNKNOWN, 25 * Decimal(factor))
+    stopped = policy.policy_of(carl.brand)
+    assert (stopped.stopped_why, stopped.back_at) == (move.why, None)
+    assert move.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
+    with pytest.raises(MoveRefused, match="are stopped"):
+        ask(new_customer(simulator, carl.brand), sam)
+    call_command("tick")
+    assert "did not change as it should" in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("factor", ["0.5", "0.98", "1", "1.0004"])
+def test_what_calls_take_meanwhile_and_a_cent_make_no_move_unknown(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    assert ask(carl, sam, "25").outcome == State.DONE
+    assert policy.policy_of(carl.brand).stopped_at is None
+
+
+@pytest.mark.parametrize("factor", ["100", "0.49"])
+def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    rules(carl.brand, back_at=timezone.now())
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    assert ask(carl, sam, "-5").outcome == State.UNKNOWN
+    assert policy.policy_of(carl.brand).stopped_at
+
+
+def test_what_the_partner_balance_does_meanwhile_decides_nothing(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, carrier = moves.dispatch, Carrier(simulator.api, Secret("aurora-api-key"))
+    beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
+
+    def others_move(move: Move) -> Move:
+        call(carrier, "move_funds", **beside)
+        return send(move)
+
+    monkeypatch.setattr(moves, "dispatch", others_move)
+    move = ask(carl, sam, "25")
+    move.refresh_from_db()
+    assert (move.outcome, move.partner_change) == (State.DONE, -325)
+
+
+def test_an_account_that_the_carrier_does_not_know_is_said_and_nothing_is_sent(
+    simulator: Simulator, aurora: Brand, sam: User, make_customer: Callable[..., User]
+) -> None:
+    stranger = make_customer(aurora, "stranger@example.com", "999999")
+    with pytest.raises(MoveRefused, match="knows no account with the number 999999"):
+        ask(stranger, sam)
+    assert puts(simulator) == []
 
 
 @pytest.mark.parametrize("method", ["customer_balance", "partner_balance"])
@@ -384,6 +447,46 @@ def test_a_mail_server_that_is_down_does_not_silence_the_alert(
     call_command("tick")
     settings.EMAIL_BACKEND = backend
     call_command("tick")
+    assert len(mail.outbox) == 1
+
+
+def test_of_two_ticks_at_once_one_tells(
+    threads: None,
+    simulator: Simulator,
+    aurora: Brand,
+    carl: User,
+    sam: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unknown(simulator, carl, sam)
+    alert, both_have_looked = upkeep._alert, Barrier(2)
+
+    def together(move: Move) -> bool:
+        both_have_looked.wait(10)
+        return alert(move)
+
+    monkeypatch.setattr(upkeep, "_alert", together)
+    assert sorted(at_once(2, lambda _nth: upkeep.moves_alert())) == [0, 1]
+    assert len(mail.outbox) == 1
+
+
+def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """No handler of ours may run."""
+
+    def dies(**_: object) -> bool:
+        raise Killed
+
+    unknown(simulator, carl, sam)
+    with monkeypatch.context() as patch:
+        patch.setattr(upkeep, "notice_send", dies)
+        with pytest.raises(Killed):
+            upkeep.moves_alert()
+    assert upkeep.moves_alert() == 0
+    Move.objects.update(alerted_at=Move.objects.get().alerted_at - timedelta(minutes=5))
+    assert upkeep.moves_alert() == 1
     assert len(mail.outbox) == 1
 
 

@@ -13,4 +13,5 @@ register = template.Library()
 @register.inclusion_tag("admin/billing/needs.html")
 def needs(user: Person) -> dict[str, Any]:
     """What needs this person, of their own brands; nothing where nothing does."""
-    return {"needs": needs_read(brands=brands_of(user)), "operates": is_operator(user)}
+    operates = is_operator(user)
+    return {"needs": needs_read(brands=brands_of(user), operates=operates), "operates": operates}

@@ -27,6 +27,7 @@ names = {"email": "cNUMBER@example.com", "account_number": "NUMBER", "password":
 customer = User.objects.get_or_create(brand=brand, email=names["email"], defaults=names)[0]
 sam = User.objects.get_or_create(email="sam@example.com", brand=None, defaults={"is_staff": True})[0]
 sam.brands.add(brand)
+User.objects.filter(brand=None).update(date_joined="2020-01-01T00:00Z")
 def ask(amount):
     told = {"description": "Goodwill", "operation": uuid.uuid4(), "by": sam}
     return moves.move_request(brand=brand, customer=customer, amount=Decimal(amount), **told)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.utils import timezone
 
 from accounts.authenticator import key_new
 from accounts.models import TotpDevice, User
@@ -185,6 +187,8 @@ def _admins(carrier: str) -> dict[str, str]:
     staff.set_password(passwords[email])
     staff.save()
     staff.brands.add(Brand.objects.get(slug=slug))
+    # A demo begins on their thirtieth day: the account of somebody new approves nothing.
+    User.objects.filter(brand=None).update(date_joined=timezone.now() - timedelta(days=30))
     for person in (operator, staff):
         key = key_new()
         TotpDevice.objects.create(user=person, name="demo", key=key)
