@@ -89,6 +89,6 @@ def _waited_for(kind: str, token_hash: str, form_hash: str, until: float) -> Out
 
 
 def _is_lost(submission: Submission) -> bool:
-    """Whether its process must have died: no call takes as long as that."""
+    """Whether its process must have died, or its clock was far ahead: no call takes as long as that."""
     longest = timedelta(seconds=2 * settings.CARRIER_TIMEOUTS.total + settings.EMAIL_TIMEOUT)
-    return timezone.now() - submission.created_at > longest
+    return abs(timezone.now() - submission.created_at) > longest

@@ -1,11 +1,15 @@
-"""What a session keeps of a moment that is still to come, by a wrong clock, proves nothing."""
+"""What is stored with a moment still to come, by a wrong clock, proves nothing and holds nobody up."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
+from accounts.models import Submission
+from accounts.outcomes import DONE
 from accounts.staff import half_open, half_open_read
+from accounts.submissions import once
 from accounts.views.sessions import signed_in_recently
 from portal import staff_session
 
@@ -31,3 +35,13 @@ def test_a_first_step_from_an_hour_ahead_is_over(operator):
     kept = half_open(operator)
     assert half_open_read(kept) == operator
     assert half_open_read({**kept, "at": kept["at"] + AHEAD}) is None
+
+
+@pytest.mark.django_db
+def test_a_form_whose_process_died_with_its_clock_an_hour_ahead_is_not_waited_for(aurora):
+    form = {"brand": aurora, "kind": "reset", "token": "t", "typed": []}
+    once(**form, work=lambda: DONE)
+    stored = Submission.objects.get()
+    kept = {"form": stored.outcome["form"]}  # As while its call is under way.
+    Submission.objects.update(outcome=kept, created_at=timezone.now() + timedelta(seconds=AHEAD))
+    assert once(**form, work=lambda: DONE).state == "unknown"
