@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev demo test check audit serve bench soak screens lighthouse messages format clean
+.PHONY: help install dev lock demo test check audit serve bench soak screens lighthouse messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -16,15 +16,20 @@ install: $(VENV)/.installed ## Create .venv with what the portal needs at run ti
 
 dev: $(VENV)/.installed-dev ## The same, with what tests and checks need.
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+# Of every package exactly one version, for each Python and system, and of its files those alone that PyPI has now.
+lock: dev ## Write requirements.lock after a change of requirements.txt (ARGS="--upgrade" takes newer versions below it).
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+		--output-file requirements.lock requirements.txt $(ARGS)
 
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)

@@ -175,7 +175,7 @@ def test_nothing_secret_gets_into_the_image():
 
 def test_what_a_shell_runs_can_be_read_by_it():
     subprocess.run(["sh", "-n", str(DEPLOY / "portal-run")], check=True)
-    for page in ("production", "backup", "upgrade"):
+    for page in ("production", "backup", "upgrade", "operations"):
         text = (ROOT / "docs" / f"{page}.md").read_text()
         for block in re.findall(r"^ *```sh\n(.+?)^ *```", text, re.DOTALL | re.MULTILINE):
             shell = re.sub(r"^   ", "", block, flags=re.MULTILINE)
@@ -274,3 +274,29 @@ def test_a_start_with_a_weak_setting_is_refused(environment, words):
         text=True,
     )
     assert (words in done.stderr, done.returncode == 0) == (True, not words), done.stderr
+
+
+def pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([^\s\\]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_the_lock_is_of_these_requirements_with_a_hash_for_each():
+    """Otherwise: `make lock`."""
+    packages = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)[1:]
+    asked = [
+        package for package in packages if "# via -r requirements.txt" in re.sub(r"\n +#  ", "", package)
+    ]
+    locked = pins("requirements.lock")
+    assert {re.match(r"[a-z0-9-]+", package)[0] for package in asked} == set(pins("requirements.txt"))
+    assert {name: locked[name] for name in pins("requirements.txt")} == pins("requirements.txt")
+    assert all("--hash=sha256:" in package for package in packages)
+    # Debian 12 has Python 3.11.2, whose redis needs one package more.
+    assert re.search(
+        r"^async-timeout==\S+ ; python_full_version < '3.11.3'", "\n".join(packages), re.MULTILINE
+    )
+
+
+def test_nothing_is_installed_that_the_lock_does_not_name():
+    for page in (ROOT / "Makefile", DEPLOY / "Dockerfile"):
+        assert "--require-hashes -r requirements.lock" in page.read_text()
+        assert "install -r requirements.txt" not in page.read_text()
