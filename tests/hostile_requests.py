@@ -1,7 +1,6 @@
 """Parts of requests that no browser sends: cookies, headers, queries, addresses, files."""
 
-# What stands behind `NAME=` in a cookie, as it is on the wire, so no character is beyond Latin-1. Python undoes
-# octal escapes in quotes.
+# What stands behind `NAME=` in a cookie, in Latin-1 as on the wire. In quotes an octal escape is a character.
 COOKIES = (
     '"\\000aaaaaaaaaaaa"',
     '"' + "\\000" * 32 + '"',
@@ -183,5 +182,5 @@ FILES = (
     ("f.csv", b"email\n" + b"a" * 200_000 + b"@example.com\n"),
     ("g.csv", "email;first_name\n\udc80".encode("utf-8", "surrogateescape")),
     ("h.csv", b"\r" * 3000),
-    ("", b"x"),
+    ("x", b""),
 )

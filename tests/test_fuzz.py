@@ -9,11 +9,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -194,18 +195,42 @@ def test_no_rows_of_a_form_and_no_file_break_a_page(roles: dict[str, Role], name
             for value in MANAGEMENT if counts else ():
                 role.post(path, {**full, **hidden, **dict.fromkeys(counts, value)})
                 role.post(path, {**hidden, counts[0]: value})
-            for (file, content), field in itertools.product(FILES, {"logo", "file"} & set(names)):
+            for (file, content), field in itertools.product(FILES, {"logo_file", "file"} & set(names)):
                 role.post(path, {**full, **hidden, field: SimpleUploadedFile(file, content)})
 
 
 BODY_KINDS = (
-    "application/x-www-form-urlencoded",
+    FORM,
     "multipart/form-data; boundary=b",
-    "multipart/form-data; boundary=b; charset=utf-16",
+    "multipart/form-data",
     "application/json",
-    "application/x-www-form-urlencoded; charset=idna",
-    "text/plain; charset=\x00",
+    "text/plain",
+    "",
 )
+CHARSETS = (
+    "charset*=utf-8''%00",
+    "charset*=none''x",
+    "charset=idna",
+    "charset=hex",
+    "charset=utf-16",
+    'charset="x',
+)
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("kind", ["text/plain", FORM, "multipart/form-data; boundary=b"])
+def test_no_character_set_that_a_request_names_breaks_a_page(
+    aurora: Any, monkeypatch: pytest.MonkeyPatch, kind: str, charset: str
+) -> None:
+    monkeypatch.setenv("PORTAL_PAGES", "")  # Which importing it sets for good.
+    from portal.wsgi import application
+
+    body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\x00\r\n--b--\r\n'
+    for method, path in (("GET", "/?next=%ff%00"), ("POST", "/sign-in/?next=%ff"), ("GET", "/healthz")):
+        environ = RequestFactory(headers={"host": AURORA}).generic(method, path, body).environ
+        environ["CONTENT_TYPE"], start = f"{kind}; {charset}", Mock()
+        b"".join(application(environ, start))
+        assert start.call_args[0][0][:3] in ("200", "400", "403")
 
 
 @settings(
