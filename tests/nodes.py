@@ -35,6 +35,7 @@ from tests.browser.stack import (
 )
 from tests.conftest import ADMIN, APP_KEY, ROOT, Simulator, start_simulator, stop_simulator
 from tests.front import Front, nginx
+from tests.processes import children, tell
 
 NEEDED = "PostgreSQL and Redis are needed for several nodes: set DATABASE_URL and REDIS_URL."
 BALANCE = "1000"  # What each customer has at the carrier to begin with.
@@ -142,6 +143,18 @@ class Node:
         self.process.wait(timeout=60)
         self.ends.append((begun, time.monotonic()))
 
+    def workers(self) -> list[int]:
+        """Its processes that answer."""
+        return children(self.process.pid)
+
+    def hold(self) -> None:
+        """Let the kernel take requests, and nobody answer."""
+        tell([self.process.pid, *self.workers()], signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        tell([*self.workers(), self.process.pid], signal.SIGCONT)
+
     @property
     def runs(self) -> bool:
         """Whether it has been started and has not ended."""
@@ -156,6 +169,7 @@ class Nodes:
     stack: Stack
     nodes: list[Node]
     carriers: Mapping[str, Simulator]
+    processes: Mapping[str, subprocess.Popen[str]] = field(default_factory=dict)  # Of the carriers.
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """What stands in the portal's database."""
@@ -203,15 +217,17 @@ def running(
     brands: Sequence[BrandSpec] = (AURORA,),
     *,
     a_carrier_each: bool = False,
+    number: int = 2,
     **settings: str,
 ) -> Iterator[Nodes]:
-    """Two nodes on a database of their own; `settings` are more of their environment."""
+    """One node or two on a database of their own; `settings` are more of their environment."""
     with contextlib.ExitStack() as stack:
-        ports = [_free_port(), _free_port()]
+        ports = [_free_port() for _ in range(number)]
         front = stack.enter_context(nginx(tmp / "nginx", *ports))
-        carriers = _carriers(stack, brands, a_carrier_each)
+        started = _carriers(stack, brands, a_carrier_each)
+        carriers = {slug: carrier for slug, (_process, carrier) in started.items()}
         portal = Stack(carriers[brands[0].slug], ports[0], tmp / "node", brands)
-        portal.database = stack.enter_context(_database(tmp))
+        portal.database = settings.get("DATABASE_URL") or stack.enter_context(_database(tmp))
         environment = {
             **_environment(portal, portal.database),
             "SCHEME": "https",
@@ -224,7 +240,7 @@ def running(
             Node({**environment, "BIND": f"127.0.0.1:{port}"}, tmp / f"node-{nth}.log")
             for nth, port in enumerate(ports, 1)
         ]
-        site = Nodes(front, portal, nodes, carriers)
+        site = Nodes(front, portal, nodes, carriers, {slug: each for slug, (each, _) in started.items()})
         _install(tmp, site, people)
         stack.callback(_end, nodes)
         for node in nodes:
@@ -236,13 +252,13 @@ def running(
 
 def _carriers(
     stack: contextlib.ExitStack, brands: Sequence[BrandSpec], a_carrier_each: bool
-) -> dict[str, Simulator]:
-    found: dict[str, Simulator] = {}
+) -> dict[str, tuple[subprocess.Popen[str], Simulator]]:
+    found: dict[str, tuple[subprocess.Popen[str], Simulator]] = {}
     for brand in brands:
         if not found or a_carrier_each:
-            process, carrier = start_simulator()
-            stack.callback(stop_simulator, process)
-        found[brand.slug] = carrier
+            started = start_simulator()
+            stack.callback(stop_simulator, started[0])
+        found[brand.slug] = started
     return found
 
 

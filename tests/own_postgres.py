@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from tests.browser.stack import _free_port
+from tests.processes import children, tell
 
 HOW_TO_GET_IT = "PostgreSQL's initdb is missing: `apt-get install postgresql`."
 # What is lost with the power need not be kept; what is lost with a process is not lost.
@@ -109,20 +110,9 @@ class OwnPostgres:
             time.sleep(0.02)
         raise AssertionError(Path(f"{self.folder}/log").read_text())
 
-    def _everybody(self) -> list[int]:
-        """The postmaster and its children, each of which has a session of its own."""
-        found = [self.process.pid]
-        for stat in glob.glob("/proc/[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                text = Path(stat).read_text()
-                if int(text.rpartition(")")[2].split()[1]) == self.process.pid:
-                    found.append(int(text.split()[0]))
-        return found
-
     def _signal(self, number: signal.Signals) -> None:
-        for pid in self._everybody():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+        """To the postmaster and its children, each of which has a session of its own."""
+        tell([self.process.pid, *children(self.process.pid)], number)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End connections and itself; SIGQUIT: without cleaning up."""

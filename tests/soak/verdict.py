@@ -166,3 +166,100 @@ def not_recovered(seen: Iterable[Seen], since: float) -> list[str]:
     after = [answer for answer in seen if answer.at > since]
     wrong = [f"{answer.status}: {answer.kind} of {answer.brand}" for answer in after if answer.status >= 500]
     return wrong if after else ["nobody came after the faults had ended"]
+
+
+# --- Single faults and bursts ----------------------------------------------------------------------
+
+READ, FIGURES, FORM = "load: pages,", "load: new figures", "load: forms"  # How the kinds of the load begin.
+LOST = (0, 500, 502, 504)  # 0: broken off, or none came in time.
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What came of one fault: how the load was answered, and how soon all was well after its end.
+
+    `back` is None where it was not well in time. `cut`: forms under way at a process that was killed, which
+    nobody may send a second time.
+    """
+
+    fault: str
+    answers: int
+    refused: int
+    lost: int
+    cut: int
+    strange: int
+    back: float | None
+
+
+def is_load(answer: Seen) -> bool:
+    """Whether it was given to the load."""
+    return answer.kind.startswith((READ, FIGURES, FORM))
+
+
+def are_served(seen: Iterable[Seen], since: float, readers: int) -> bool:
+    """Whether each of so many readers got what they asked for after this moment, two times in a row."""
+    last: dict[str, list[int]] = {}
+    for answer in seen:
+        if answer.kind.startswith((READ, FIGURES)) and answer.at - answer.seconds > since:
+            last.setdefault(answer.kind, []).append(answer.status)
+    return len(last) >= readers and all(statuses[-2:] == [200, 200] for statuses in last.values())
+
+
+def survived(
+    fault: str, seen: Sequence[Seen], ended: float, strange: int, *, kills: bool, well: bool
+) -> Survived:
+    """Judge a fault by the load's answers since its begin. `kills`: it ends processes that have requests."""
+    load = [answer for answer in seen if is_load(answer)]
+    lost = [answer for answer in load if answer.status in LOST]
+    cut = [answer for answer in lost if kills and answer.kind.startswith(FORM) and answer.status != 500]
+    late = [
+        answer.at - ended
+        for answer in load
+        if answer.at > ended and answer.status != 200 and not answer.kind.startswith(FORM)
+    ]
+    refused = sum(answer.status == 503 for answer in load)
+    back = max(late, default=0.0) if well else None
+    return Survived(fault, len(load), refused, len(lost) - len(cut), len(cut), strange, back)
+
+
+def not_survived(row: Survived, within: float) -> list[str]:
+    """What is wrong with how a fault was borne."""
+    wrong = [f"{row.fault}: {row.lost} answers were lost"] if row.lost else []
+    wrong += [f"{row.fault}: {row.strange} pages of somebody else"] if row.strange else []
+    wrong += [f"{row.fault}: only {row.answers} answers"] if row.answers < LEAST else []
+    if row.back is None or row.back > within:
+        wrong.append(f"{row.fault}: not well within {within:.0f} s of its end")
+    return wrong
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A burst beside ordinary visitors: their p95 without and with it, and how all were answered."""
+
+    name: str
+    quiet: float
+    busy: float
+    visitors: Mapping[int, int]  # Status → how many.
+    own: Mapping[int, int]
+
+    @property
+    def factor(self) -> float:
+        """How much longer ordinary visitors waited."""
+        return self.busy / self.quiet
+
+
+def not_borne(burst: Burst, most: float) -> list[str]:
+    """What is wrong with how a burst was borne: every ordinary page is 200 and hardly later."""
+    count = sum(burst.visitors.values())
+    wrong = [f"{burst.name}: only {count} visitors, at least {LEAST} are needed"] if count < LEAST else []
+    wrong += [
+        f"{burst.name}: {number} ordinary pages were answered {status or 'broken off'}"
+        for status, number in sorted(burst.visitors.items())
+        if status != 200
+    ]
+    wrong += [
+        f"{burst.name}: {burst.own[status]} of its own {status}" for status in LOST if burst.own.get(status)
+    ]
+    if burst.factor > most:
+        wrong.append(f"{burst.name}: p95 {burst.factor:.1f} times the quiet one, more than {most:.0f}")
+    return wrong

@@ -6,7 +6,8 @@ import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -223,9 +224,9 @@ def rest(chance: random.Random) -> None:
     time.sleep(chance.uniform(0.2, 0.8))
 
 
-def crowd(soak: Soak, seed: int) -> list[threading.Thread]:
+def crowd(soak: Soak, seed: int) -> AbstractContextManager[None]:
     """Twelve people, six at each brand; each goes on until it is over."""
-    kinds: Iterable[Sequence[Visit]] = (
+    kinds: Sequence[Sequence[Visit]] = (
         (customer,),
         (customer,),
         (customer, customer, forgetful),
@@ -233,14 +234,30 @@ def crowd(soak: Soak, seed: int) -> list[threading.Thread]:
         (newcomer, guest),
         (staff,),
     )
-    found = [
-        threading.Thread(target=_go_on, args=(soak, brand, kinds_, random.Random(f"{seed}/{brand}/{nth}")))
-        for nth, kinds_ in enumerate(kinds)
+    return _about(soak, seed, kinds)
+
+
+def movers(soak: Soak, seed: int) -> AbstractContextManager[None]:
+    """Those of them alone who move funds."""
+    return _about(soak, seed, [(staff,)])
+
+
+@contextmanager
+def _about(soak: Soak, seed: int, kinds: Sequence[Sequence[Visit]]) -> Iterator[None]:
+    threads = [
+        threading.Thread(target=_go_on, args=(soak, brand, visits, random.Random(f"{seed}/{brand}/{nth}")))
+        for nth, visits in enumerate(kinds)
         for brand in soak.site.carriers
     ]
-    for thread in found:
+    for thread in threads:
         thread.start()
-    return found
+    try:
+        yield
+    finally:
+        soak.over.set()
+        for thread in threads:
+            thread.join(timeout=120)
+        soak.over = threading.Event()
 
 
 def _go_on(soak: Soak, brand: str, visits: Sequence[Visit], chance: random.Random) -> None:
