@@ -57,7 +57,7 @@ serve: install ## The production server, with the settings of the environment or
 bench: dev ## Measure pages, calls, a million customers, memory and servers; writes docs/benchmarks.md (ARGS="pages" a part).
 	$(BIN)/python -m tests.bench $(ARGS)
 
-soak: dev ## Two nodes, visitors, failing carriers and dying nodes for some minutes (ARGS="--minutes 3 --seed 1").
+soak: dev ## Bursts, single faults and faults at random on two nodes; writes docs/soak.md (ARGS="--only frozen" a part).
 	$(BIN)/python -m tests.soak $(ARGS)
 
 screens: dev ## Take the pictures of the README and, into .screens, of every state of every page.

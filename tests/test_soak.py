@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.soak import verdict
+from tests.soak.faults import FAULTS
 from tests.soak.verdict import Books, Seen
 
 NUMBER, OTHER, STRANGE = "810000001", "810000002", "820000001"
@@ -123,3 +124,79 @@ def test_an_error_after_all_faults_ended_is_found():
     assert verdict.not_recovered(late, 199.5) == []
     assert len(verdict.not_recovered(late, 198.0)) == 1
     assert len(verdict.not_recovered(late, 300.0)) == 1  # Nobody was there to see.
+
+
+# --- Single faults and bursts ----------------------------------------------------------------------
+
+READER = replace(PAGE, kind=f"{verdict.READ} customer 0 of aurora", seconds=0.1)
+SENDER = replace(PAGE, kind=f"{verdict.FORM} of aurora", who="nobody", signed_in=False)
+ENDED = 150.0  # When the fault was over; PAGE came before.
+
+
+def survived(*answers: Seen, **how: Any) -> verdict.Survived:
+    """What is said of a fault with enough answers and these."""
+    wanted = {"kills": False, "well": True, **how}
+    return verdict.survived("a fault", [READER] * verdict.LEAST + list(answers), ENDED, 0, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("answer", "how", "found"),
+    [
+        (READER, {}, 0),
+        (replace(READER, status=503), {}, 0),
+        (replace(READER, status=500), {}, 1),
+        (replace(READER, status=0), {}, 1),
+        (replace(READER, status=502), {"kills": True}, 1),  # nginx asks the other node again.
+        (replace(SENDER, status=502), {"kills": True}, 0),  # Nobody may.
+        (replace(SENDER, status=502), {}, 1),
+        (replace(SENDER, status=500), {"kills": True}, 1),
+        (replace(PAGE, status=500), {}, 0),  # Not of the load: other checks see it.
+        (replace(READER, status=503, at=ENDED + 14), {}, 0),
+        (replace(READER, status=503, at=ENDED + 16), {}, 1),
+        (replace(READER, status=302, at=ENDED + 16), {}, 1),
+        (replace(SENDER, status=503, at=ENDED + 16), {}, 0),
+        (READER, {"well": False}, 1),
+    ],
+)
+def test_a_fault_is_survived_with_nothing_lost_and_all_well_in_time(answer, how, found):
+    assert len(verdict.not_survived(survived(answer, **how), 15)) == found
+
+
+def test_a_fault_that_nobody_met_and_pages_of_somebody_else_are_found():
+    few = verdict.survived("a fault", [READER], ENDED, 0, kills=False, well=True)
+    assert len(verdict.not_survived(few, 15)) == 1
+    strange = verdict.survived("a fault", [READER] * verdict.LEAST, ENDED, 2, kills=False, well=True)
+    assert len(verdict.not_survived(strange, 15)) == 1
+
+
+def test_all_is_well_when_every_reader_was_served_twice_and_asked_after_the_fault():
+    other = replace(READER, kind=f"{verdict.FIGURES} of aurora")
+    after = [replace(each, at=ENDED + 1) for each in (READER, READER, other, other)]
+    assert verdict.are_served(after, ENDED, readers=2)
+    assert not verdict.are_served(after[:3], ENDED, readers=2)
+    assert not verdict.are_served(after, ENDED, readers=3)
+    assert not verdict.are_served([*after, replace(READER, at=ENDED + 2, status=503)], ENDED, readers=2)
+    assert not verdict.are_served([replace(each, seconds=2) for each in after], ENDED, readers=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, 0),
+        ({"own": {200: 6, 403: 2, 429: 2, 503: 90}}, 0),
+        ({"visitors": {200: 100, 503: 1}}, 1),
+        ({"visitors": {200: 100, 503: 1, 0: 1}}, 2),
+        ({"visitors": {200: verdict.LEAST - 1}}, 1),
+        ({"own": {503: 99, 500: 1}}, 1),
+        ({"own": {503: 99, 0: 1}}, 1),
+        ({"busy": 0.31}, 1),
+    ],
+)
+def test_a_burst_is_borne_with_every_ordinary_page_there_and_hardly_later(changes, found):
+    burst = verdict.Burst("a burst", quiet=0.03, busy=0.29, visitors={200: 100}, own={503: 100})
+    assert len(verdict.not_borne(replace(burst, **changes), 10)) == found
+
+
+def test_there_are_thirty_single_faults_of_different_names_and_ten_that_stop_what_runs():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 30
+    assert sum(fault.of_the_ten for fault in FAULTS) >= 10
