@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 from unittest.mock import Mock
 from urllib.parse import quote
@@ -18,13 +19,13 @@ from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal import breaker
 from portal.admin_site import site
 from tests.conftest import ADMIN, AURORA
 from tests.hostile import ALL, forms_in, text_of
 from tests.hostile_requests import COOKIES, FILES, HEADERS, MANAGEMENT, PATHS, QUERY_VALUES
 from tests.scope_world import World
 from tests.test_attack import ADDRESSES, assert_honest, undone, unlimited
+from tests.test_breaker import shut
 from tests.test_staff_scope import OTHER, ROUTES, own_path
 from tests.test_staff_scope import world as world  # A fixture.
 
@@ -94,8 +95,7 @@ def roles(
 ) -> dict[str, Role]:
     """All of them; no page waits for a carrier that there is not."""
     caplog.set_level(logging.ERROR)
-    for _ in range(breaker.FAILURES):
-        breaker.note(world.aurora, failed=True)
+    shut(world.aurora)
     unlimited()
     admin = [
         path
@@ -217,20 +217,24 @@ CHARSETS = (
 )
 
 
-@pytest.mark.parametrize("charset", CHARSETS)
-@pytest.mark.parametrize("kind", ["text/plain", FORM, "multipart/form-data; boundary=b"])
+@pytest.mark.django_db(
+    transaction=True
+)  # Without the test client Django closes connections as in production.
 def test_no_character_set_that_a_request_names_breaks_a_page(
-    aurora: Any, monkeypatch: pytest.MonkeyPatch, kind: str, charset: str
+    aurora: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORTAL_PAGES", "")  # Which importing it sets for good.
     from portal.wsgi import application
 
     body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\x00\r\n--b--\r\n'
-    for method, path in (("GET", "/?next=%ff%00"), ("POST", "/sign-in/?next=%ff"), ("GET", "/healthz")):
+    asked = (("GET", "/?next=%ff%00"), ("POST", "/sign-in/?next=%ff"), ("GET", "/healthz"))
+    kinds = ("text/plain", FORM, "multipart/form-data; boundary=b")
+    for kind, charset, (method, path) in itertools.product(kinds, CHARSETS, asked):
         environ = RequestFactory(headers={"host": AURORA}).generic(method, path, body).environ
         environ["CONTENT_TYPE"], start = f"{kind}; {charset}", Mock()
-        b"".join(application(environ, start))
-        assert start.call_args[0][0][:3] in ("200", "400", "403")
+        with closing(application(environ, start)) as answer:
+            b"".join(answer)
+        assert start.call_args[0][0][:3] in ("200", "400", "403"), f"{method} {path} {kind}; {charset}"
 
 
 @settings(
