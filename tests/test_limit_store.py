@@ -69,6 +69,13 @@ def test_while_redis_is_down_a_code_that_was_typed_is_not_lost(own_redis, aurora
     assert send(client, "/sign-in/code/", {"code": code_for(ALICE)}).status_code == 302
 
 
+def test_while_redis_is_down_the_carriers_link_fills_its_form_without_a_session(own_redis, aurora, browse):
+    own_redis.stop()
+    answer = browse(AURORA).get("/sign-up/confirm/", {"email": ALICE, "code": "ABC"})
+    assert (answer.status_code, value_of(answer, "code")) == (200, "ABC")
+    assert not answer.cookies.get("__Host-session")
+
+
 def test_while_redis_is_down_nobody_signs_in_to_the_admin_and_the_page_says_why(own_redis, operator, browse):
     own_redis.stop()
     answer = browse(ADMIN).post("/admin/login/", {"username": operator.email, "password": "x"})
