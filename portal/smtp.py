@@ -76,10 +76,15 @@ class _Client(smtplib.SMTP):
         return code, said
 
     def send(self, s: Any) -> None:
-        if self._mail_is_next:
-            self._conversation.sending()
+        mail, self._mail_is_next = self._mail_is_next, False
+        if mail:
+            try:
+                self._conversation.sending()
+            except GivenUp:
+                self.close()
+                raise
         super().send(s)
-        self._handed_over = self._mail_is_next
+        self._handed_over = mail
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         try:
