@@ -27,6 +27,7 @@ from portal import breaker, ratelimit, staff_session, store
 from portal.crypto import seal
 from portal.models import Brand
 from portal.voipline import Timeouts
+from tests.patience import PATIENCE
 from tests.threads import database_for_threads
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,13 +56,13 @@ class Simulator:
 
     def post(self, path: str, **data: Any) -> dict[str, Any]:
         """A control request with a JSON body."""
-        reply = self._session.post(f"{self.url}/_control/{path}", json=data, timeout=10)
+        reply = self._session.post(f"{self.url}/_control/{path}", json=data, timeout=PATIENCE)
         assert reply.ok, reply.text
         return reply.json()
 
     def get(self, path: str, **query: str) -> Any:
         """A control request without one."""
-        reply = self._session.get(f"{self.url}/_control/{path}", params=query, timeout=10)
+        reply = self._session.get(f"{self.url}/_control/{path}", params=query, timeout=PATIENCE)
         assert reply.ok, reply.text
         return reply.json()
 
@@ -117,7 +118,7 @@ def start_simulator(*options: str) -> tuple[subprocess.Popen[str], Simulator]:
 def stop_simulator(process: subprocess.Popen[str]) -> None:
     """End it and close its pipes."""
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +140,7 @@ def pytest_runtest_teardown() -> None:
     """Calls for figures that nobody waited for end with their test: the next one must not see them arrive."""
     for thread in threading.enumerate():
         if thread.name.startswith("figures"):
-            thread.join(timeout=10)
+            thread.join(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,9 +25,9 @@ from requests.adapters import HTTPAdapter
 
 from tests.browser.stack import _free_port
 from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator
+from tests.patience import PATIENCE
 
 HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
-PATIENCE = 60  # Seconds; a busy machine is slow, and nothing depends on how slow.
 HOSTS = (AURORA, BOREALIS, ADMIN)
 # What Debian's own nginx.conf sets around ours, and ours must not inherit.
 AROUND = """

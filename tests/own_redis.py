@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from tests.browser.stack import _free_port
+from tests.patience import PATIENCE
 
 HOW_TO_GET_IT = "redis-server is missing: `apt-get install redis-server`."
 
@@ -41,7 +42,7 @@ class OwnRedis:
             "no",
         ]
         self.process = subprocess.Popen([str(self.program), *options], stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -51,7 +52,7 @@ class OwnRedis:
     def stop(self) -> None:
         """End it; whoever asks it is refused."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE)
 
     def hold(self) -> None:
         """Let it take connections and answer nothing."""

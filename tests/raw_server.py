@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.patience import PATIENCE
+
 FUNDS = b'{"code": 200, "data": {"customer_balance": 242.08793, "customer_credit_limit": -55}}'
 
 
@@ -108,7 +110,7 @@ def certify(folder: Path) -> str:
 
 def threads_end() -> bool:
     """Have all threads that talked to somebody come to their end, now or soon?"""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while any(thread.name == "conversation" for thread in threading.enumerate()):
         if time.monotonic() > deadline:
             return False

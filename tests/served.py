@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
 TOKEN = "a-token-for-the-tests"
 
@@ -30,7 +31,7 @@ class Served:
     def get(self, path: str) -> requests.Response:
         """A page, on a host that no brand has; the metrics with their token."""
         headers = {"Host": "x.test", "Authorization": f"Bearer {TOKEN}"}
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=20)
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=PATIENCE)
 
     def counted(self, line: str) -> float:
         """The value of a line of /metrics; 0 where there is none."""
@@ -39,13 +40,13 @@ class Served:
 
     def raw(self, request: bytes) -> bytes:
         """The answer to what no browser would send."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as line:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as line:
             line.sendall(request)
             return line.makefile("rb").read()
 
     def said(self, words: str, times: int = 1) -> str:
         """Its log, as soon as it holds these words so often."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while self.log.read_text().count(words) < times:
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.02)
@@ -77,4 +78,4 @@ def served(folder: Path, config: str = "portal/gunicorn.py", **environment: str)
         yield Served(process, int(found[1]), log)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)

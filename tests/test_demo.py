@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
-PATIENCE = 120  # Seconds; a busy machine is slow, and nothing here depends on how slow.
 # As a shell leaves them for what runs behind `&`, and nohup.
 DEAF = ("sh", "-c", 'trap "" INT TERM HUP; exec "$@"', "sh")
 

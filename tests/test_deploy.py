@@ -19,6 +19,7 @@ from portal import env
 from tests.conftest import ROOT
 from tests.front import nginx
 from tests.own_redis import OwnRedis
+from tests.patience import PATIENCE
 from tests.test_settings import PRODUCTION
 
 DEPLOY = ROOT / "deploy"
@@ -33,7 +34,6 @@ PAGES = [
 ]
 NODES = ("node1", "node2")
 UNITS = ("portal@.service", "portal-tick.service")
-PATIENCE = 60  # Seconds, on a busy machine.
 
 
 def test_every_setting_that_an_installation_gets_exists():

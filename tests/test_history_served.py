@@ -11,6 +11,7 @@ import requests
 from tests.browser.people import ALICE, CUSTOMERS
 from tests.browser.stack import AURORA, Stack, running
 from tests.browser.visitor import Caller, new_address
+from tests.patience import PATIENCE
 
 LONG = 9  # Seconds that the carrier would take; a call may last 15.
 ROW = re.compile(rb'<th scope="row"')
@@ -31,7 +32,7 @@ def visit(stack: Stack) -> Callable[[], requests.Response]:
     caller = Caller(stack, AURORA, new_address())
     caller.sign_in(ALICE)
     url = f"http://127.0.0.1:{stack.port}/history/"
-    return lambda: caller.http.get(url, stream=True, timeout=20)
+    return lambda: caller.http.get(url, stream=True, timeout=PATIENCE)
 
 
 def read_until(chunks: Iterator[bytes], words: bytes) -> bytes:
@@ -47,7 +48,7 @@ def calls(stack: Stack) -> list[dict[str, Any]]:
 
 
 def wait_for_calls(stack: Stack, number: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE
     while len(calls(stack)) < number:
         assert time.monotonic() < until
         time.sleep(0.02)

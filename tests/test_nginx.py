@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
@@ -33,8 +32,9 @@ from tests.browser.stack import (
     _toml,
 )
 from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator, code_of, start_simulator, stop_simulator
-from tests.front import PATIENCE, Front, Visitor, code_from, leading, nginx, raw
+from tests.front import Front, Visitor, code_from, leading, nginx, raw
 from tests.own_redis import OwnRedis
+from tests.patience import PATIENCE, eventually
 
 YEAR = 365 * 24 * 3600
 
@@ -119,14 +119,6 @@ def closing(visitor: Visitor) -> Iterator[Visitor]:
     """The visitor, whose connections are closed in the end."""
     with visitor.session:
         yield visitor
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def cookies(response: requests.Response) -> dict[str, str]:
@@ -428,7 +420,7 @@ def test_one_address_cannot_hold_all_connections_with_slow_bodies(tmp_path, lead
         for _ in range(5):
             held.enter_context(raw(front, source="127.0.6.1")).sendall(BEGUN)
         same, other = (held.enter_context(closing(Visitor(front, f"127.0.6.{n}", AURORA))) for n in (1, 2))
-        eventually(lambda: same.open("/").status_code == 429)
+        assert eventually(lambda: same.open("/").status_code == 429)
         assert other.open("/").status_code == 200
         held.close()
     node.stop()

@@ -1,13 +1,11 @@
 """Signing up: one call, honest words, nothing typed lost, nobody overwritten."""
 
-import time
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Submission, User
-from portal.voipline import Timeouts
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import (
     DETAILS,
@@ -20,6 +18,7 @@ from tests.journey import (
     value_of,
     words,
 )
+from tests.patience import PATIENT, eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -296,13 +295,17 @@ def test_while_the_first_hangs_the_second_is_told_to_wait(
     threads, aurora, simulator, browse, settings, monkeypatch
 ):
     monkeypatch.setattr("accounts.submissions._PATIENCE", 0.2)
-    settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=1, total=1)
+    settings.CARRIER_TIMEOUTS = PATIENT
     simulator.fault("register_customer", "hang")
     client, form = browse(AURORA), sign_up_form(simulator.token())
 
     def post(nth: int) -> Any:
-        time.sleep(0.3 * nth)
-        return send(twin(client), "/sign-up/", form)
+        if not nth:
+            return send(twin(client), "/sign-up/", form)
+        assert eventually(simulator.calls)  # The first one's has arrived.
+        answer = send(twin(client), "/sign-up/", form)
+        simulator.post("faults/clear")  # Which ends what hangs, without an answer.
+        return answer
 
     first, second = at_once(2, post)
     assert (first.status_code, second.status_code) == (503, 202)

@@ -20,6 +20,8 @@ import pytest
 import requests
 from django_otp.oath import totp
 
+from tests.patience import PATIENCE, SLACK
+
 ROOT = Path(__file__).parent.parent
 API = "/api/integration/v2/"
 AURORA, BOREALIS = "aurora-api-key", "borealis-api-key"
@@ -41,18 +43,18 @@ class Simulator:
     process: subprocess.Popen[str]
 
     def control(self, name: str, value: object = None) -> dict[str, Any]:
-        answer = requests.post(f"{self.http}/_control/{name}", json=value or {}, timeout=5)
+        answer = requests.post(f"{self.http}/_control/{name}", json=value or {}, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def seen(self, name: str, **query: str) -> list[dict[str, Any]]:
-        return requests.get(f"{self.http}/_control/{name}", params=query, timeout=5).json()[name]
+        return requests.get(f"{self.http}/_control/{name}", params=query, timeout=PATIENCE).json()[name]
 
     def token(self, site_key: str = "aurora-site-key") -> str:
         return self.control("token", {"site_key": site_key})["token"]
 
     def get(self, method: str, key: str = AURORA, **query: str) -> requests.Response:
-        return requests.get(self.http + API + method, query, headers={"token": key}, timeout=5)
+        return requests.get(self.http + API + method, query, headers={"token": key}, timeout=PATIENCE)
 
     def send(
         self, verb: str, method: str, fields: object, key: str = AURORA, **more: Any
@@ -61,7 +63,7 @@ class Simulator:
         pairs = fields.items() if isinstance(fields, dict) else fields
         files = [(name, (None, value)) for name, value in pairs]
         url = method if method.startswith("http") else self.http + API + method
-        return requests.request(verb, url, files=files, headers={"token": key}, timeout=5, **more)
+        return requests.request(verb, url, files=files, headers={"token": key}, timeout=PATIENCE, **more)
 
     def post(self, method: str, key: str = AURORA, **fields: str) -> requests.Response:
         return self.send(
@@ -81,7 +83,7 @@ def started(*arguments: str) -> Simulator:
 
 def ended(simulator: Simulator) -> int:
     """Ends it as the death of its parent would; gives the exit code."""
-    simulator.process.communicate(timeout=5)
+    simulator.process.communicate(timeout=PATIENCE)
     return simulator.process.returncode
 
 
@@ -193,10 +195,13 @@ def test_every_deviation_in_form_is_refused(carrier: Simulator) -> None:
     assert carrier.send("POST", "move-funds", move).status_code == 405
     assert carrier.send("PUT", "move-money", move).status_code == 404
     assert carrier.send("PUT", f"{url}?x=1", move).status_code == 400
-    assert requests.put(url, data=move, headers=headers, timeout=5).status_code == 415
-    assert requests.put(url, json=move, headers=headers, timeout=5).status_code == 415
-    assert requests.put(url, params=move, headers=headers, timeout=5).status_code == 415
-    assert requests.put(url, files={"amount": ("a.txt", "1")}, headers=headers, timeout=5).status_code == 400
+    assert requests.put(url, data=move, headers=headers, timeout=PATIENCE).status_code == 415
+    assert requests.put(url, json=move, headers=headers, timeout=PATIENCE).status_code == 415
+    assert requests.put(url, params=move, headers=headers, timeout=PATIENCE).status_code == 415
+    assert (
+        requests.put(url, files={"amount": ("a.txt", "1")}, headers=headers, timeout=PATIENCE).status_code
+        == 400
+    )
     assert carrier.send("PUT", "move-funds", [*move.items(), ("amount", "2")]).json()["message"] == {
         "amount": ["Given more than once."]
     }
@@ -250,18 +255,20 @@ def test_a_customer_registers_confirms_logs_in_and_resets_the_password(carrier: 
 
     url = carrier.post("login-customer-via-url", account_number=number).json()["data"]["url"]
     browser = requests.Session()
-    assert f"Signed in at the carrier as Dora Dean, account {number}" in browser.get(url, timeout=5).text
-    assert requests.get(url, timeout=5).status_code == 410
-    assert requests.get(f"{carrier.http}/carrier/home", timeout=5).status_code == 403
+    assert (
+        f"Signed in at the carrier as Dora Dean, account {number}" in browser.get(url, timeout=PATIENCE).text
+    )
+    assert requests.get(url, timeout=PATIENCE).status_code == 410
+    assert requests.get(f"{carrier.http}/carrier/home", timeout=PATIENCE).status_code == 403
 
     assert carrier.post("reset-customer-password", email="nobody@example.com").status_code == 404
     assert carrier.post("reset-customer-password", email=DORA["email"]).json() == {"code": 200}
     link = re.search(r"http\S+ticket=(\S+)", carrier.seen("mails")[-1]["text"])
     assert link
     form = {"ticket": link[1], "password": "another secret"}
-    assert requests.get(link[0], timeout=5).status_code == 200
-    assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=5).status_code == 200
-    assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=5).status_code == 410
+    assert requests.get(link[0], timeout=PATIENCE).status_code == 200
+    assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 200
+    assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 410
     asked = {"partner": "Aurora", "email": DORA["email"], "password": "another secret"}
     assert carrier.control("password", asked)["matches"] is True
     assert carrier.seen("calls")[0]["fields"]["password"] == "•••"
@@ -279,7 +286,7 @@ def test_an_address_is_taken_within_one_partner_only(carrier: Simulator) -> None
 def test_a_login_link_is_good_for_a_minute(carrier: Simulator) -> None:
     url = carrier.post("login-customer-via-url", account_number="70001").json()["data"]["url"]
     carrier.control("clock", {"advance": 61})
-    assert requests.get(url, timeout=5).status_code == 410
+    assert requests.get(url, timeout=PATIENCE).status_code == 410
 
 
 def test_partners_differ_in_what_they_want_and_tell(carrier: Simulator) -> None:
@@ -329,7 +336,7 @@ def test_a_token_is_good_once_for_two_minutes_and_one_site_key(carrier: Simulato
 
 def test_siteverify_answers_as_google_does(carrier: Simulator) -> None:
     def verify(**fields: str) -> dict[str, Any]:
-        return requests.post(f"{carrier.http}/recaptcha/api/siteverify", fields, timeout=5).json()
+        return requests.post(f"{carrier.http}/recaptcha/api/siteverify", fields, timeout=PATIENCE).json()
 
     token, secret = carrier.token(), "aurora-secret-key"
     assert verify(response=token)["error-codes"] == ["missing-input-secret"]
@@ -377,16 +384,18 @@ def test_a_dialect_renames_everything_and_the_old_names_are_gone(carrier: Simula
     assert carrier.get("get-customer-balance", **JANUARY).status_code == 404
     statement = f"{carrier.http}/billing/70001/statement"
     query = {"start": "01/01/2020", "end": "31/01/2020", "format": "json"}
-    answer = requests.get(statement, query, headers={"token": AURORA}, timeout=5)
+    answer = requests.get(statement, query, headers={"token": AURORA}, timeout=PATIENCE)
     assert answer.json()["data"]["sums"] == {"end": 242.08793}
-    no_constant = requests.get(statement, query | {"format": "xml"}, headers={"token": AURORA}, timeout=5)
+    no_constant = requests.get(
+        statement, query | {"format": "xml"}, headers={"token": AURORA}, timeout=PATIENCE
+    )
     assert no_constant.json()["message"] == {"format": ["Must be 'json'."]}
-    assert requests.get(statement, query, headers={"token": "?"}, timeout=5).json()["code"] == 4001
+    assert requests.get(statement, query, headers={"token": "?"}, timeout=PATIENCE).json()["code"] == 4001
 
     def sign_up(**change: str) -> Any:
         fields = {n: v for n, v in DORA.items() if n not in ("email", "company_name")} | change
         url = f"{carrier.http}{API}signup"
-        return requests.post(url, data=fields, headers={"token": AURORA}, timeout=5).json()
+        return requests.post(url, data=fields, headers={"token": AURORA}, timeout=PATIENCE).json()
 
     assert sign_up(mail="dora@example.com", human=carrier.token())["data"]["customer"]["number"]
     assert sign_up(mail="dora@example.com", human=carrier.token())["code"] == 4103
@@ -408,7 +417,7 @@ def test_a_dialect_renames_everything_and_the_old_names_are_gone(carrier: Simula
     ],
 )
 def test_a_mistake_in_a_dialect_is_named(carrier: Simulator, dialect: object, named: str) -> None:
-    answer = requests.post(f"{carrier.http}/_control/dialect", json=dialect, timeout=5)
+    answer = requests.post(f"{carrier.http}/_control/dialect", json=dialect, timeout=PATIENCE)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
 
@@ -461,7 +470,7 @@ def test_answers_of_absurd_size_hold_the_right_answer_at_their_end(carrier: Simu
     assert huge.json()["code"] == 200
     carrier.control("fault", {"method": "customer_balance", "fault": "gzip_bomb"})
     url = carrier.http + API + "get-customer-balance"
-    with requests.get(url, JANUARY, headers={"token": AURORA}, timeout=5, stream=True) as bomb:
+    with requests.get(url, JANUARY, headers={"token": AURORA}, timeout=PATIENCE, stream=True) as bomb:
         packed = bomb.raw.read(decode_content=False)
     assert len(packed) < 1024 * 1024
     assert len(gzip.decompress(packed)) > 100 * 1024 * 1024
@@ -491,12 +500,12 @@ def test_an_answer_can_drip_or_break_off_in_each_of_its_parts(carrier: Simulator
     def first_bytes(fault: dict[str, Any], seconds: float) -> bytes:
         carrier.control("fault", {"method": "partner_balance", **fault})
         address = carrier.http.removeprefix("http://").split(":")
-        with socket.create_connection((address[0], int(address[1])), timeout=5) as client:
+        with socket.create_connection((address[0], int(address[1])), timeout=PATIENCE) as client:
             client.sendall(f"GET {API}get-partner-balance HTTP/1.1\r\ntoken: {AURORA}\r\n\r\n".encode())
             return b"".join(until_the_end_or(client, time.monotonic() + seconds))
 
     dripped = first_bytes({"fault": f"drip_{part}", "seconds": 0.01}, 0.3)
-    broken = first_bytes({"fault": "cut", "message": part}, 5)
+    broken = first_bytes({"fault": "cut", "message": part}, PATIENCE)
     ends = {"status": (False, False), "headers": (True, False), "body": (True, True)}[part]
     assert (b"\r\n" in dripped, b"\r\n\r\n" in dripped) == ends
     assert (b"\r\n" in broken, b"\r\n\r\n" in broken) == ends
@@ -516,10 +525,10 @@ def test_waiting_ends_when_faults_are_cleared(carrier: Simulator, in_background:
     wait_for(lambda: carrier.seen("calls"))
     carrier.control("faults/clear")
     with pytest.raises(requests.ConnectionError):
-        hanging.result(timeout=2)
+        hanging.result(timeout=PATIENCE)
     began = time.monotonic()
     assert balance(carrier, fault="slow", seconds=0.2).ok
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < SLACK
 
 
 @pytest.fixture
@@ -531,7 +540,7 @@ def in_background() -> Iterator[Callable[..., Any]]:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 2
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -546,7 +555,7 @@ def test_connections_can_be_told_apart(carrier: Simulator) -> None:
     with requests.Session() as kept:
         for _ in range(2):
             url = carrier.http + API + "get-customer-balance"
-            kept.get(url, params=JANUARY, headers={"token": AURORA}, timeout=5)
+            kept.get(url, params=JANUARY, headers={"token": AURORA}, timeout=PATIENCE)
     carrier.get("get-customer-balance", **JANUARY)
     first, second, third = (call["connection"] for call in carrier.seen("calls"))
     assert first == second != third
@@ -567,7 +576,7 @@ def test_connections_can_be_told_apart(carrier: Simulator) -> None:
     ],
 )
 def test_a_mistake_in_a_fault_is_named(carrier: Simulator, fault: object, named: str) -> None:
-    answer = requests.post(f"{carrier.http}/_control/fault", json=fault, timeout=5)
+    answer = requests.post(f"{carrier.http}/_control/fault", json=fault, timeout=PATIENCE)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
 
@@ -584,22 +593,22 @@ def test_mail_sent_over_smtp_is_shown_escaped_with_its_links(carrier: Simulator)
     )
     message.set_content("Grüße <b>\n.einsamer Punkt\nhttp://aurora.localhost/?a=1&b=2.\n")
     message.add_alternative("<p>Grüße</p>", subtype="html")
-    with smtplib.SMTP(*carrier.smtp, timeout=5) as client:
+    with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client:
         client.send_message(message)
     mail = carrier.seen("mails", to="zoe@example.com")[0]
     assert mail["text"].splitlines()[1] == ".einsamer Punkt"
     assert (mail["source"], mail["to"], mail["html"].strip()) == ("smtp", ["zoe@example.com"], "<p>Grüße</p>")
-    listed = requests.get(f"{carrier.http}/inbox/?to=zoe@example.com", timeout=5)
+    listed = requests.get(f"{carrier.http}/inbox/?to=zoe@example.com", timeout=PATIENCE)
     assert "Ihr &lt;Code&gt;" in listed.text
     assert "default-src 'none'" in listed.headers["Content-Security-Policy"]
-    shown = requests.get(f"{carrier.http}/inbox/{mail['id']}", timeout=5).text
+    shown = requests.get(f"{carrier.http}/inbox/{mail['id']}", timeout=PATIENCE).text
     assert "Grüße &lt;b&gt;" in shown
     assert '<a href="http://aurora.localhost/?a=1&amp;b=2"' in shown
 
 
 def test_the_mail_server_fails_on_demand(carrier: Simulator) -> None:
     def send() -> None:
-        with smtplib.SMTP(*carrier.smtp, timeout=5) as client:
+        with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client:
             client.sendmail("a@x.org", ["b@x.org"], "Subject: x\r\n\r\nx")
 
     carrier.control("fault", {"method": "smtp", "fault": "down", "times": 1})
@@ -609,7 +618,7 @@ def test_the_mail_server_fails_on_demand(carrier: Simulator) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send()
     send()
-    with smtplib.SMTP(*carrier.smtp, timeout=5) as client, pytest.raises(smtplib.SMTPDataError):
+    with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client, pytest.raises(smtplib.SMTPDataError):
         client.sendmail("a@x.org", ["b@x.org"], b"x" * 100 + b"\r\n" + (b"y" * 500 + b"\r\n") * 2200)
     assert len(carrier.seen("mails")) == 1
 
@@ -634,7 +643,7 @@ def test_a_reset_forgets_everything(carrier: Simulator) -> None:
 def test_a_mistake_in_a_seed_is_named_and_changes_nothing(carrier: Simulator) -> None:
     good = {"partner": AURORA, "account_number": "5", "email": "five@example.com"}
     seed = {"customers": [good, {**good, "account_number": "6", "balance": "lots"}]}
-    answer = requests.post(f"{carrier.http}/_control/seed", json=seed, timeout=5)
+    answer = requests.post(f"{carrier.http}/_control/seed", json=seed, timeout=PATIENCE)
     assert answer.status_code == 400
     assert "customers[1].balance: 'lots'" in answer.json()["error"]
     assert len(carrier.seen("customers")) == 4
@@ -656,17 +665,19 @@ def test_dialect_and_seed_may_come_from_files_and_survive_a_reset(tmp_path: Path
 def test_an_authenticator_app_shows_the_digits_of_rfc_6238_and_when_they_change(carrier: Simulator) -> None:
     key = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     carrier.control("authenticator", {"name": "olga@example.com", "key": key})
-    requests.post(f"{carrier.http}/authenticator/new", {"name": "Sam <b>", "key": "gezd gnbv"}, timeout=5)
+    requests.post(
+        f"{carrier.http}/authenticator/new", {"name": "Sam <b>", "key": "gezd gnbv"}, timeout=PATIENCE
+    )
     before = int(time.time()) // 30
     olga, sam = carrier.seen("authenticator")
-    page = requests.get(f"{carrier.http}/authenticator/", timeout=5)
+    page = requests.get(f"{carrier.http}/authenticator/", timeout=PATIENCE)
     if int(time.time()) // 30 == before:
         assert olga["code"] == f"{totp(base64.b32decode(key)):06d}"
         assert olga["code"] in page.text
     assert 0 < int(page.headers["Refresh"]) <= 30
     assert sam["name"] == "Sam <b>"
     assert "Sam &lt;b&gt;" in page.text
-    wrong = requests.post(f"{carrier.http}/authenticator/new", {"name": "x", "key": "1"}, timeout=5)
+    wrong = requests.post(f"{carrier.http}/authenticator/new", {"name": "x", "key": "1"}, timeout=PATIENCE)
     assert wrong.status_code == 400
     carrier.control("reset")
     assert carrier.seen("authenticator") == []

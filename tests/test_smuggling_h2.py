@@ -18,7 +18,8 @@ from h2.exceptions import ProtocolError
 
 from portal.net import client_address
 from tests.conftest import ADMIN, AURORA, BOREALIS
-from tests.front import PATIENCE, Front
+from tests.front import Front
+from tests.patience import PATIENCE
 from tests.test_smuggling import HIDDEN, MARK, SOURCE, Site, seen_after, site, through
 
 __all__ = ["site"]  # A fixture of the attacks in HTTP/1.1.

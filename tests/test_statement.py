@@ -26,12 +26,11 @@ from billing.periods import Period
 from billing.services import neutral
 from portal import breaker
 from portal.templatetags.portal import moment, money, whole
-from portal.voipline import Timeouts
 from tests.conftest import AURORA, BOREALIS
 from tests.example import EXAMPLE
+from tests.patience import HASTY, PATIENCE, SLACK, eventually, timeouts_for
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
-QUICK = Timeouts(connect=0.2, read=0.2, total=0.4)
 PAGES = ["/", f"/statement/{JANUARY}", f"/statement.csv{JANUARY}"]
 
 
@@ -415,7 +414,7 @@ FAULTS: list[dict[str, Any]] = [
         for name in ("hang", "drip_status", "drip_headers", "drip_body", "drop_before", "drop_after")
     ),
     *({"fault": name} for name in ("html", "html_error", "empty", "truncated", "huge", "gzip_bomb")),
-    {"fault": "slow", "seconds": 5},
+    {"fault": "slow", "seconds": PATIENCE},
     *({"fault": "cut", "message": part} for part in ("status", "headers", "body")),
     *({"fault": "status", "status": status} for status in (201, 400, 401, 403, 404, 409, 422, 429, 500, 503)),
     {"fault": "status_after", "status": 500},
@@ -431,7 +430,7 @@ FAULTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
 def test_whatever_the_carrier_does_the_page_is_honest(simulator, alice, browse, settings, fault):
-    settings.CARRIER_TIMEOUTS = QUICK
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault["fault"])
     browser = browse(AURORA, alice)
     simulator.fault("customer_balance", **fault)
     # Four of these at once would keep the stand-in busy until long after.
@@ -441,13 +440,15 @@ def test_whatever_the_carrier_does_the_page_is_honest(simulator, alice, browse, 
         before, calls = len(simulator.calls()), 4 if address == "/" else 1
         began = time.monotonic()
         response = browser.get(address)
-        assert time.monotonic() - began < QUICK.total + 0.6 * calls
+        assert time.monotonic() - began < HASTY.total + SLACK
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
         assert "We cannot show your figures at the moment" in page(response)
         assert figures(response) == {}
         assert not re.search(r"\d\.\d\d(?!\d|rem)", page(response))
-        assert calls <= len(simulator.calls()) - before <= 3 * calls
+        # Whoever gave up may have done so before the stand-in had read the request.
+        assert eventually(lambda: calls <= len(simulator.calls()) - before)  # noqa: B023 - asked here and now
+        assert len(simulator.calls()) - before <= 3 * calls
     simulator.post("faults/clear")
     assert simulator.listed("elsewhere") == []
 
