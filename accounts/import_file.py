@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 
 from accounts.credit import amount_of
 from accounts.models import ACCOUNT_TYPES, User
+from portal.bulkhead import give_back_connections
 from portal.cells import plain
 from portal.net import normal_email
 from portal.voipline import is_account_number
@@ -75,8 +76,9 @@ class Row:
 def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
     """The rows, and what is wrong with them. Raises ImportRefused where they cannot be told apart at all.
 
-    `brand` is the chosen one's slug.
+    `brand` is the chosen one's slug. Reading takes a second or two and no connection to the database.
     """
+    give_back_connections()
     records = _records(_text(data))
     if not records:
         raise ImportRefused([BadRow(1, "", Words("the file is empty"))])

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,8 @@ from accounts.import_file import REQUIRED as REQUIRED
 from accounts.import_file import ImportRefused as ImportRefused
 from accounts.models import User
 from portal.models import Brand
-from portal.net import email_key
+from portal.net import email_key, email_spellings
+from portal.voipline import is_account_number
 from portal.voipline.words import Words
 
 logger = logging.getLogger(__name__)
@@ -102,38 +103,70 @@ def customers_import(
     number yet. A cell that is empty leaves what there is. Known numbers and addresses are never changed.
     """
     rows, problems = rows_read(data=data, brand=brand.slug)
+    if dry_run:
+        report = _Plan(brand, rows, lock=False).report(problems)
+        _agree(report, keep_good, expected)
+        return report
     with transaction.atomic():
-        known = User.objects.filter(brand=brand)
-        plan = _Plan(brand, known if dry_run else known.select_for_update())
-        report = plan.report(rows, problems)
-        if expected and report.fingerprint != expected:
-            raise ImportChanged(report)
-        if report.counts.bad and not keep_good:
-            raise ImportRefused([problem for row in report.rows for problem in row.problems])
-        if not dry_run:
-            plan.write()
-            _log(brand, report)
+        return rows_import(brand=brand, rows=rows, problems=problems, keep_good=keep_good, expected=expected)
+
+
+def rows_import(
+    *, brand: Brand, rows: list[Row], problems: list[BadRow], keep_good: bool, expected: str
+) -> Report:
+    """Write what `rows_read` found, inside the caller's transaction; all else as `customers_import` says."""
+    plan = _Plan(brand, rows, lock=True)
+    report = plan.report(problems)
+    _agree(report, keep_good, expected)
+    plan.write()
+    counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
+    logger.info("customers imported", extra={"brand": brand.slug, **counts})
     return report
 
 
-def _log(brand: Brand, report: Report) -> None:
-    counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
-    logger.info("customers imported", extra={"brand": brand.slug, **counts})
+def _agree(report: Report, keep_good: bool, expected: str) -> None:
+    if expected and report.fingerprint != expected:
+        raise ImportChanged(report)
+    if report.counts.bad and not keep_good:
+        raise ImportRefused([problem for row in report.rows for problem in row.problems])
+
+
+def _touched(brand: Brand, rows: list[Row], *, lock: bool) -> Iterator[User]:
+    """The customers who have an address or a number of these rows, found by indexes; all others stay unread.
+
+    Locked they are in the order of their keys, so that two imports at once wait for each other.
+    """
+    mine = User.objects.filter(brand=brand)
+    keys: set[int] = set()
+    for part in _parts(rows):
+        # What no address or number can be is of nobody; PostgreSQL would not even look for a NUL.
+        emails = {each for row in part for each in email_spellings(row.key) if "\0" not in each}
+        numbers = {row.number for row in part if is_account_number(row.number)}
+        keys.update(mine.filter(email__lower__in=emails).values_list("pk", flat=True))
+        keys.update(mine.filter(account_number__in=numbers).values_list("pk", flat=True))
+    found = (mine.select_for_update() if lock else mine).order_by("pk")
+    for some in _parts(sorted(keys)):
+        yield from found.filter(pk__in=some)
+
+
+def _parts(whole: list[Any]) -> Iterator[list[Any]]:
+    return (whole[start : start + _BATCH] for start in range(0, len(whole), _BATCH))
 
 
 class _Plan:
-    """The brand's customers, and what the rows of a file make of them."""
+    """The customers whom the rows of a file touch, and what becomes of them."""
 
-    def __init__(self, brand: Brand, known: Iterable[User]) -> None:
-        self.brand = brand
-        customers = list(known)
+    def __init__(self, brand: Brand, rows: list[Row], *, lock: bool) -> None:
+        self.brand, self.rows = brand, rows
+        customers = list(_touched(brand, rows, lock=lock))
         self.by_email = {email_key(user.email): user for user in customers}
         self.by_number = {user.account_number: user for user in customers if user.account_number}
         self.new: list[User] = []
         self.changed: list[User] = []
         self.names: set[str] = set()
 
-    def report(self, rows: list[Row], problems: list[BadRow]) -> Report:
+    def report(self, problems: list[BadRow]) -> Report:
+        rows = self.rows
         found: dict[int, list[BadRow]] = {}
         for problem in [*problems, *(clash for row in rows if (clash := self._clash(row)))]:
             found.setdefault(problem.line, []).append(problem)

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.history import TOLD, added, entries_log, told
-from accounts.imports import CREATE, Report, RowReport, customers_import
+from accounts.import_file import rows_read
+from accounts.imports import CREATE, Report, RowReport, customers_import, rows_import
 from accounts.models import CustomerImport, User
 from portal.models import Brand
 
@@ -47,12 +48,14 @@ def import_confirm(*, waiting: CustomerImport, expected: str, keep_good: bool) -
 
     Raises ImportDone, ImportChanged and ImportRefused; with each, nothing is written.
     """
-    data = bytes(waiting.data)
+    rows, problems = rows_read(data=bytes(waiting.data), brand=waiting.brand.slug)
     with transaction.atomic():
         mine = CustomerImport.objects.filter(pk=waiting.pk, done_at=None)
         if not mine.update(done_at=timezone.now(), data=b""):
             raise ImportDone
-        report = customers_import(brand=waiting.brand, data=data, keep_good=keep_good, expected=expected)
+        report = rows_import(
+            brand=waiting.brand, rows=rows, problems=problems, keep_good=keep_good, expected=expected
+        )
         entries_log(by=waiting.by, entries=_entries(waiting, report))
     return report
 

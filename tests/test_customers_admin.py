@@ -262,6 +262,20 @@ def test_a_large_import_takes_as_many_queries_for_each_batch_and_no_more(desk: C
     assert queries(2000, 10) < small + 80
 
 
+def test_a_confirmed_file_is_read_before_anything_is_locked(
+    desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, depths = waiting(desk, aurora, GOOD), []
+
+    def note() -> None:
+        depths.append(len(connection.savepoint_ids))
+
+    monkeypatch.setattr("accounts.import_file.give_back_connections", note)
+    confirm(desk, url)
+    assert depths == [0, 0]  # For the report, and for the confirmation: both outside any transaction.
+    assert "dora@example.com" in stored()
+
+
 # --- Export ---
 
 
