@@ -22,4 +22,4 @@ def reauthentication(request: HttpRequest, back: str, names: Collection[str] = (
 def typed_before(request: HttpRequest) -> dict[str, str]:
     """What was typed on this page before one had to prove who one is; given once."""
     typed = fresh_proof.typed_before(request)
-    return dict(typed.fields.items()) if typed else {}
+    return {name: str(value) for name, value in typed.fields.items()} if typed else {}

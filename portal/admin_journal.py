@@ -77,7 +77,7 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     """Nobody adds, changes or deletes here; rows go after 30 days by themselves."""
 
     operators_may = ("view",)
-    staff_lookups = ("customer",)
+    list_lookups = ("customer",)
     actions = None
     list_display = (
         *("at_second", "brand", "customer_link", "method", "outcome_in_words", "status", "milliseconds"),

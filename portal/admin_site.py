@@ -1,10 +1,12 @@
 """The admin: on its own hosts, for operators and for the brands' staff."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, cast
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLResolver, reverse_lazy
@@ -14,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.admin_scope import brands_of, is_operator, works_here
 from portal.staff_session import is_verified
+
+View = Callable[..., HttpResponse]
 
 
 def _lead_to(login_url: Any, patterns: list[Any]) -> None:
@@ -46,6 +50,18 @@ class StaffSite(AdminSite):
         _lead_to(reverse_lazy("admin:login", current_app=self.name), patterns)
         return patterns
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """No page takes a NUL in its address: PostgreSQL stores none, so it cannot look for one either."""
+
+        @wraps(view)
+        def readable(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if any("\0" in value for _name, values in request.GET.lists() for value in values):
+                raise BadRequest("a NUL in the query")
+            response: HttpResponse = view(request, *args, **kwargs)
+            return response
+
+        return super().admin_view(readable, cacheable)
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The first page; for staff it is about their brands."""
         operator = is_operator(request.user)
@@ -66,8 +82,8 @@ class StaffSite(AdminSite):
 site = StaffSite(name="admin")
 
 
-def admin_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def admin_page(view: View) -> View:
     """A view of our own inside the admin: for whoever may enter; a stranger is led to the sign-in."""
-    page = site.admin_view(view)
-    page.login_url = reverse_lazy("admin:login")  # type: ignore[attr-defined]
-    return page
+    page: Any = site.admin_view(view)
+    page.login_url = reverse_lazy("admin:login")
+    return cast(View, page)
