@@ -115,10 +115,8 @@ def test_a_mail_that_was_taken_is_sent(server, aurora):
 
 @pytest.mark.parametrize("stuck", ["greeting", "ehlo", "mail", "rcpt", "data"])
 def test_a_server_that_falls_silent_before_it_has_the_mail_took_none(server, alice, browse, stuck):
-    server.stuck = stuck
-    began = time.monotonic()
+    server.stuck = stuck  # For ten seconds; then it would take the mail.
     answer = send(browse(AURORA), "/sign-in/", ALICE)
-    assert time.monotonic() - began < 5
     assert answer.status_code == 503
     assert "We cannot send mail at the moment" in words(answer)
     assert not (SignInCode.objects.exists())
@@ -138,11 +136,11 @@ def test_a_code_whose_mail_was_handed_over_but_not_confirmed_still_signs_in(serv
 
 def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch):
     monkeypatch.setattr(smtp, "TOTAL", 0.5)
-    settings.EMAIL_TIMEOUT, server.pause = 5, 0.2
+    settings.EMAIL_TIMEOUT, server.pause = 20, 3  # A word each three seconds: 24 for the mail.
     began = time.monotonic()
     with pytest.raises(MailNotSent):
         mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15
 
 
 def test_a_test_mail_that_was_not_confirmed_says_so(server, aurora):
@@ -254,7 +252,7 @@ def line_by_line(line: socket.socket, over: threading.Event) -> None:
 def test_a_greeting_that_drips_is_given_up_in_time(server, aurora, settings, monkeypatch, rude):
     monkeypatch.setattr(smtp, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.rude = 5, rude
-    assert given_up(aurora) < 5
+    assert given_up(aurora) < 15
 
 
 @pytest.mark.parametrize("greeting", [b"220-slow.example\r\n", b"220-" + b"!" * 8000 + b"\r\n"])
@@ -280,7 +278,7 @@ def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypat
     for _ in range(2):  # The second finds no place: the first one's thread still hangs.
         with pytest.raises(MailNotSent):
             sent(aurora)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert bulkhead.MAIL.taken() == 0
     over.set()
     assert threads_end()
@@ -288,12 +286,11 @@ def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypat
     assert sent(aurora)
 
 
-@pytest.mark.parametrize("stuck", ["greeting", "ehlo", "rcpt"])
-def test_forty_mails_hold_nothing_once_the_time_of_a_silent_server_is_up(
-    server, aurora, settings, monkeypatch, stuck
+def test_forty_mails_hold_nothing_once_the_time_of_a_server_that_drips_is_up(
+    server, aurora, settings, monkeypatch
 ):
     monkeypatch.setattr(smtp, "TOTAL", 0.5)
-    settings.EMAIL_TIMEOUT, server.stuck = 20, stuck
+    settings.EMAIL_TIMEOUT, server.rude = 5, byte_by_byte
     message = mail._message(aurora, "a@example.com", "portal/mail/test", "", {})
     monkeypatch.setattr(mail, "_message", lambda *_: message)  # The threads of this test have no database.
 
@@ -303,10 +300,10 @@ def test_forty_mails_hold_nothing_once_the_time_of_a_silent_server_is_up(
             sent(aurora)
         return time.monotonic() - began
 
-    assert max(at_once(40, attempt)) < 5
+    assert max(at_once(40, attempt)) < 15
     assert bulkhead.MAIL.taken() == 0
     assert threads_end()
-    server.stuck = ""
+    server.rude = None
     assert sent(aurora)
 
 
@@ -327,7 +324,7 @@ def test_a_server_that_drips_its_thanks_for_a_mail_may_have_it(server, aurora, s
     settings.EMAIL_TIMEOUT, server.rude = 5, thank
     began = time.monotonic()
     assert sent(aurora) is False
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert len(server.mails) == 1
     assert threads_end()
 
@@ -378,7 +375,7 @@ def test_a_server_that_falls_silent_in_its_handshake_is_given_up_in_time(
     monkeypatch.setattr(smtp, "TOTAL", 0.5)
     secured.tls = MuteTLS(secured.over)
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = 20, True
-    assert given_up(aurora) < 5
+    assert given_up(aurora) < 15
 
 
 class MuteTLS:
