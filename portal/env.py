@@ -69,7 +69,7 @@ def hosts(name: str) -> frozenset[str]:
     for host in found:
         if not (is_address(host) or re.fullmatch(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", host)):
             raise ImproperlyConfigured(
-                f"{name}: {host!r} is neither a host name nor an IP address. Write hosts alone, "
+                f"{name} has {host!r}, which is neither a host name nor an IP address. Write hosts alone, "
                 "comma-separated: no https://, no port, no path, no range."
             )
     return frozenset(found)

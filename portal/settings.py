@@ -117,8 +117,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database, cache, mail -----------------------------------------------------------------------
 
-_SQLITE = f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
-DATABASES = {"default": env.parsed("DATABASE_URL", _SQLITE, env.database)}
+DATABASES = {"default": env.parsed("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}", env.database)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -204,7 +203,6 @@ RECAPTCHA_URL = env.url("RECAPTCHA_URL", "https://www.google.com/recaptcha")
 
 # Seconds for connecting, for each read, and for the whole call from before the name is resolved.
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
-# Operators type the addresses of carriers; this keeps them from reaching what is inside.
 CARRIER_REACH = Reach(loopback=DEBUG or not SECURE, private_hosts=env.hosts("CARRIER_PRIVATE_HOSTS"))
 
 # --- Static files --------------------------------------------------------------------------------

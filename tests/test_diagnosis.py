@@ -1,15 +1,19 @@
 """`check_carrier`: each failure in words that say what to do."""
 
+import socket
 from datetime import datetime
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
+from portal import validators
 from portal.crypto import Sealed, seal
 from portal.diagnosis import diagnose
 from portal.models import Brand
+from portal.voipline import Reach
 from tests.conftest import Simulator
 
 
@@ -86,6 +90,40 @@ def test_what_cannot_be_an_account_number_is_not_asked_for(simulator: Simulator,
 )
 def test_a_connection_that_cannot_work_says_why(make_brand: Any, fields: dict[str, Any], words: str) -> None:
     assert words in failure(make_brand("aurora", "aurora.test", **fields))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "evil.localhost", "10.0.0.1", "169.254.169.254"])
+def test_no_operator_reaches_what_is_inside_and_the_way_out_is_named(
+    simulator: Simulator, aurora: Brand, settings: Any, host: str
+) -> None:
+    settings.CARRIER_REACH = Reach()  # As in production.
+    scheme = "http" if host in ("127.0.0.1", "evil.localhost") else "https"
+    url = f"{scheme}://{host}:{simulator.host.rpartition(':')[2]}/api/integration/v2/"
+    with pytest.raises(ValidationError, match="CARRIER_PRIVATE_HOSTS"):
+        validators.carrier_url(url)
+    Brand.objects.update(carrier_url=url)
+    text = failure(Brand.objects.get())
+    assert f"add {host} to CARRIER_PRIVATE_HOSTS" in text
+    assert simulator.calls() == []
+
+
+def test_a_name_that_leads_inside_is_not_called_and_the_way_out_is_named(
+    simulator: Simulator, aurora: Brand, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, *rest, **more: resolve("127.0.0.1", *rest, **more)
+    )
+    aurora.carrier_url = simulator.api.replace("http://127.0.0.1", "https://carrier.example")
+    settings.CARRIER_REACH = Reach()
+    text = failure(aurora)
+    assert text.startswith(
+        f"carrier.example:{simulator.host.rpartition(':')[2]} cannot be reached: its address is"
+    )
+    assert "Nothing was sent." in text
+    assert "add its host to CARRIER_PRIVATE_HOSTS" in text
+    settings.CARRIER_REACH = Reach(private_hosts=frozenset({"carrier.example"}))
+    assert "CARRIER_PRIVATE_HOSTS" not in failure(aurora)  # It is called now, and speaks no TLS.
 
 
 def test_the_key_is_never_shown(simulator: Simulator, aurora: Brand) -> None:

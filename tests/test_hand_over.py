@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from accounts import handover
 from accounts.handover import form_action, hand_over_url
 from accounts.models import Submission
 from portal.models import Brand
+from portal.voipline import Reach
 from tests.conftest import AURORA
 from tests.journey import at_once, send, twin, words
 
@@ -105,6 +107,22 @@ def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(ur
     with pytest.raises(ValueError) as caught:
         hand_over_url(LISTED, url)
     assert not url or url not in str(caught.value)
+
+
+def test_a_login_url_may_be_as_long_as_the_web_server_passes_on():
+    url = f"https://{HOST}/".ljust(8000, "x")
+    assert hand_over_url(LISTED, url) == url
+    with pytest.raises(ValueError, match="longer than 8000"):
+        hand_over_url(LISTED, url + "x")
+
+
+def test_plain_http_is_for_demonstrations_and_hosts_that_the_installation_names(settings):
+    settings.CARRIER_REACH = Reach()  # As in production.
+    with pytest.raises(ValueError, match="https"):
+        hand_over_url(HERE, "http://127.0.0.1:8090/x")
+    assert form_action(HERE) == ["https://127.0.0.1:8090"]
+    settings.CARRIER_REACH = Reach(loopback=True)
+    assert hand_over_url(HERE, "http://127.0.0.1:8090/x")
 
 
 def test_plain_http_is_allowed_only_between_this_machine_and_itself():
@@ -274,6 +292,14 @@ def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, ca
     assert "Nothing in your account was changed" in words(response)
     assert "not among the brand's login hosts" in str([vars(record) for record in caplog.records])
     assert "ticket=" not in response.content.decode() + str([vars(record) for record in caplog.records])
+
+
+def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplog, monkeypatch):
+    monkeypatch.setattr(handover, "_LONGEST", 30)
+    response = send(client, "/account/open/", form(simulator))
+    assert response.status_code == 503
+    assert "Nothing in your account was changed" in words(response)
+    assert "longer than 30 characters" in str([vars(record) for record in caplog.records])
 
 
 def test_a_customer_whom_the_carrier_does_not_know_is_sent_to_support(

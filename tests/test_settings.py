@@ -97,6 +97,17 @@ def test_scheme_http_takes_the_cookies_https_marks_away(read):
             ("DATABASE_URL", value)
             for value in ("nonsense", "mysql://u:p@h/db", "postgres://", "postgres://u:p@h:x/d")
         ),
+        *(
+            ("CARRIER_PRIVATE_HOSTS", value)
+            for value in (
+                "https://a.example",
+                "a.example:8443",
+                "10.0.0.0/8",
+                "*.example",
+                "a b",
+                "a.example/x",
+            )
+        ),
         *(("REDIS_URL", value) for value in ("nonsense", "http://x", "redis://", "redis://h/x")),
         *(("EMAIL_URL", value) for value in ("nonsense", "foo://", "smtp://h:x", "smtp://")),
     ],
@@ -132,8 +143,11 @@ def test_values_are_read_as_they_are_meant(read):
         REDIS_URL="redis://cache.example:6379/0",
         ENCRYPTION_KEY="the newest passphrase , the one before that",
         LOG_FORMAT="json",
+        CARRIER_PRIVATE_HOSTS="Carrier.internal, 10.0.0.5,fd00::5",
     )
     assert found["ADMIN_HOSTS"] == ["admin.example", "b.example"]
+    hosts = ("carrier.internal", "10.0.0.5", "fd00:0::5")
+    assert [found["CARRIER_REACH"].allows(host, "10.0.0.5") for host in hosts] == [True] * 3
     assert found["TRUSTED_PROXIES"] == 2
     assert found["RECAPTCHA_URL"] == "https://www.recaptcha.net/recaptcha"
     assert found["DATABASES"]["default"]["HOST"] == "db.example"
@@ -143,6 +157,17 @@ def test_values_are_read_as_they_are_meant(read):
     assert len(found["ENCRYPTION_KEYS"]) == 2
     assert found["LOGGING"]["handlers"]["stderr"]["formatter"] == "json"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("mail.example", 587, True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "loopback"), [({}, False), ({"SCHEME": "http"}, True), ({"DEBUG": "True"}, True)]
+)
+def test_carriers_on_this_machine_are_for_demonstrations_and_those_inside_for_hosts_that_are_named(
+    read, environment, loopback
+):
+    reach = read(**environment)["CARRIER_REACH"]
+    assert reach.allows("127.0.0.1", "127.0.0.1") is loopback
+    assert not reach.allows("carrier.example", "10.0.0.5")
 
 
 def test_the_stand_ins_captcha_on_this_machine_may_be_http(read):
