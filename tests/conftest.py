@@ -20,6 +20,8 @@ from django.core.management.sql import sql_flush
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.oath import totp
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from accounts.models import TotpDevice, User
 from billing import periods, triggers
@@ -31,6 +33,9 @@ from tests.patience import PATIENCE
 from tests.threads import database_for_threads
 
 ROOT = Path(__file__).resolve().parent.parent
+# That a machine is busy is no fault of an example.
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy")
 AURORA, BOREALIS, ADMIN = "aurora.test", "borealis.test", "admin.test"
 PREFIX = "/api/integration/v2/"
 

@@ -1,7 +1,7 @@
 """Time in tests: nothing may depend on how fast the machine is.
 
-A wait ends with what it waits for. A bound is far from what it tells apart, or not measured at all: the carrier
-is still asked when the page is there, say.
+A wait ends with what it waits for. A bound is far from what it tells apart, or not measured at all: the
+carrier is still asked when the page is there, say.
 """
 
 import time

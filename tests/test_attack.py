@@ -462,7 +462,7 @@ def test_a_form_that_is_sent_to_a_preview_changes_nothing(
 @settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     path=st.sampled_from(ADDRESSES),

@@ -10,9 +10,10 @@ from django.utils import timezone
 from portal import upstream
 from portal.journal import CarrierCall, journal_prune, journal_write
 from portal.upstream import About
-from portal.voipline import NoAnswer, Timeouts, UpstreamError
+from portal.voipline import NoAnswer, UpstreamError
 from tests.conftest import AURORA
 from tests.journey import PASSWORD, sign_up_form
+from tests.patience import timeouts_for
 from tests.witness import database
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ def test_a_call_is_one_row_that_says_who_what_and_how_it_ended(simulator, alice,
 def test_a_call_that_fails_is_one_row_too_however_often_it_was_tried(
     simulator, alice, browse, settings, fault, outcome, status
 ):
-    settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.2, total=0.6)
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault["fault"])
     simulator.fault("customer_balance", **fault)
     assert browse(AURORA, alice).get(JANUARY).status_code == 503
     row = CarrierCall.objects.get()

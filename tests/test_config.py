@@ -287,7 +287,11 @@ _JUNK = st.recursive(
 _KEYS = st.sampled_from(["slug", "hosts", "carrier", "recaptcha", "methods", "codes", "logo", "x"])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 @given(table=st.dictionaries(_KEYS, _JUNK, max_size=5))
 def test_no_nonsense_ends_in_anything_but_a_list_of_problems(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -328,7 +328,9 @@ TEXT = st.text(alphabet="ab'=+-@＝,;\"é| ", max_size=8).map(str.strip)
 
 
 @hypothesis_settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     names=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4),

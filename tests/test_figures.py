@@ -179,7 +179,7 @@ def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(sim
 
 
 def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settings):
-    settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.4, total=0.4)
+    settings.CARRIER_TIMEOUTS = Timeouts(connect=2, read=2, total=2)
     row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
     assert kept.claim(row, timezone.now() + kept.longest_claim())
     assert (read(alice).trouble, simulator.calls()) == ("down", [])  # It may be alive, and waiting.

@@ -184,7 +184,9 @@ CELLS = st.tuples(
 
 
 @hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rows=st.lists(CELLS, max_size=8), keep_good=st.booleans())
 def test_whatever_a_file_says_other_brands_and_what_is_known_stay(

@@ -22,14 +22,14 @@ from billing.models import Move, MoveEvent
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
 from portal.models import Brand
-from portal.voipline import Carrier, Secret, Timeouts, call
+from portal.voipline import Carrier, Secret, call
 from tests.conftest import Simulator
 from tests.journey import at_once
 from tests.moves import ask, booked, new_customer, puts, rules, staff_of
+from tests.patience import eventually, timeouts_for
 
 pytestmark = pytest.mark.django_db
 State = Move.State
-QUICK = Timeouts(connect=0.3, read=0.3, total=0.6)
 
 
 @pytest.fixture
@@ -133,12 +133,12 @@ def agrees(simulator: Simulator, customer: User, move: Move) -> None:
 def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
     simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any, state: str
 ) -> None:
-    settings.CARRIER_TIMEOUTS = QUICK
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault)
     simulator.fault("move_funds", fault, **options)
     move = ask(carl, sam)
     move.refresh_from_db()
     assert move.outcome == state
-    assert puts(simulator) == [str(move.operation)]
+    assert eventually(lambda: puts(simulator) == [str(move.operation)])
     agrees(simulator, carl, move)
 
 
@@ -146,13 +146,13 @@ def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
 def test_a_fault_after_the_work_is_unknown_and_asked_once(
     simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any
 ) -> None:
-    settings.CARRIER_TIMEOUTS = QUICK
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault)
     simulator.fault("move_funds", fault, **options)
     move = ask(carl, sam)
     move.refresh_from_db()
     assert move.outcome == State.UNKNOWN
-    assert puts(simulator) == [str(move.operation)]
-    assert booked(simulator, carl) == [Decimal(5)]
+    assert eventually(lambda: puts(simulator) == [str(move.operation)])
+    assert eventually(lambda: booked(simulator, carl) == [Decimal(5)])
 
 
 def test_what_provably_never_left_is_not_sent(
