@@ -35,6 +35,7 @@ from tests.browser.stack import (
 )
 from tests.conftest import ADMIN, APP_KEY, ROOT, Simulator, start_simulator, stop_simulator
 from tests.front import Front, nginx
+from tests.patience import PATIENCE
 from tests.processes import children, tell
 
 NEEDED = "PostgreSQL and Redis are needed for several nodes: set DATABASE_URL and REDIS_URL."
@@ -133,7 +134,7 @@ class Node:
         """Master and workers at once, as when the power fails."""
         begun = time.monotonic()
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE)
         self.ends.append((begun, time.monotonic()))
 
     def stop(self) -> None:

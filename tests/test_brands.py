@@ -26,6 +26,7 @@ from portal.net import normal_host
 from tests.addresses import routes
 from tests.browser.stack import _collect_static
 from tests.conftest import ADMIN, AURORA, BOREALIS
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 CSS = (ROOT / "static/css/portal.css").read_text()
@@ -159,12 +160,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         int(found[1]) for line in process.stderr if (found := re.search(r"Listening at: .*:(\d+)", line))
     )
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
 
 
 def raw(port: int, *lines: str) -> str:
     """The answer to a request sent as these lines, whatever any client library would say to them."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connected:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connected:
         connected.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
         return b"".join(iter(lambda: connected.recv(65536), b"")).decode()
 

@@ -16,6 +16,7 @@ from portal.bulkhead import Bulkhead, Full
 from portal.models import Attempt, Brand
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import at_once, send, sign_up_form, words
+from tests.patience import PATIENCE
 
 THREADS = 16
 
@@ -129,5 +130,5 @@ def test_places_are_given_back_whatever_ends_the_wait(settings):
             thread_ended.set()
 
     threading.Thread(target=work).start()
-    assert thread_ended.wait(5)
+    assert thread_ended.wait(PATIENCE)
     assert places.taken() == 0

@@ -14,6 +14,7 @@ from django.test import Client
 
 from portal.logs import JsonFormatter, TextFormatter
 from tests.conftest import AURORA
+from tests.patience import PATIENCE
 from tests.served import served
 
 FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200"
@@ -68,7 +69,10 @@ def test_headers_that_cannot_be_read_are_not_written_into_the_log(caplog):
         thread.start()
         with requests.Session() as session:
             session.trust_env = False
-            assert session.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=5).status_code == 200
+            assert (
+                session.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=PATIENCE).status_code
+                == 200
+            )
         thread.join()
     assert "CANARY" not in caplog.text
 

@@ -7,7 +7,6 @@ one process that is really killed.
 import os
 import subprocess
 import sys
-import time
 import uuid
 from contextlib import suppress
 from datetime import timedelta
@@ -37,6 +36,7 @@ from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
 from tests.moves import FAULTS as FAULTS_OF_MOVES
 from tests.moves import ask, new_customer, staff_of
+from tests.patience import eventually
 
 State = Move.State
 EXAMPLES = int(os.environ.get("MOVE_EXAMPLES", "60"))
@@ -256,9 +256,7 @@ def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
         "--yes",
     )
     process = subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=environment)
-    until = time.monotonic() + 30
-    while not simulator.calls("move_funds") and time.monotonic() < until:
-        time.sleep(0.05)
+    assert eventually(lambda: simulator.calls("move_funds"))
     process.kill()
     process.wait()
     assert len(simulator.calls("move_funds")) == 1

@@ -1,6 +1,5 @@
 """What changes between two looks at a move: other moves, the rules, whose account it is, the time of day."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -21,6 +20,7 @@ from portal.models import Brand
 from tests.conftest import Simulator
 from tests.journey import at_once
 from tests.moves import ask, new_customer, puts, rules, staff_of
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.django_db
 State = Move.State
@@ -66,7 +66,7 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
     customers, both_have_read, record = [carl, new_customer(simulator, aurora)], Barrier(2), moves._record
 
     def together(*told: Any) -> None:
-        both_have_read.wait(10)
+        both_have_read.wait(PATIENCE)
         record(*told)
 
     monkeypatch.setattr(moves, "_record", together)
@@ -105,7 +105,7 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
         if not nth:
             month = this_month(today(aurora))
             return figures_read(brand=aurora, customer=carl, period=month, refresh=True)
-        time.sleep(0.4)
+        assert eventually(simulator.calls)  # The other's question is under way.
         return timezone.now(), moves.move_balances(brand=aurora, customer=carl, by=sam)
 
     shared, (began, balances) = at_once(2, job)

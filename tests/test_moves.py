@@ -26,7 +26,7 @@ from portal.voipline import Carrier, Secret, call
 from tests.conftest import Simulator
 from tests.journey import at_once
 from tests.moves import ask, booked, new_customer, puts, rules, staff_of
-from tests.patience import eventually, timeouts_for
+from tests.patience import PATIENCE, eventually, timeouts_for
 
 pytestmark = pytest.mark.django_db
 State = Move.State
@@ -462,7 +462,7 @@ def test_of_two_ticks_at_once_one_tells(
     alert, both_have_looked = upkeep._alert, Barrier(2)
 
     def together(move: Move) -> bool:
-        both_have_looked.wait(10)
+        both_have_looked.wait(PATIENCE)
         return alert(move)
 
     monkeypatch.setattr(upkeep, "_alert", together)

@@ -322,10 +322,10 @@ def test_the_other_node_serves_pages_and_never_gets_a_form_that_a_node_received(
         alice = Visitor(front, "127.0.1.15", AURORA)
         with alice.session:
             posts = [f"https://{AURORA}/form/{nth}/" for nth in range(4)]
-            answered = [alice.session.post(url, timeout=20).status_code for url in posts]
+            answered = [alice.session.post(url, timeout=PATIENCE).status_code for url in posts]
             pages = [alice.open(f"/page/{nth}/").status_code for nth in range(4)]
             dying.stop()
-            after = [alice.session.post(url, timeout=20).status_code for url in posts]
+            after = [alice.session.post(url, timeout=PATIENCE).status_code for url in posts]
     alive.stop()
     assert sorted(answered) == [200, 200, 502, 502]
     assert pages == [200] * 4
@@ -391,7 +391,7 @@ def test_a_file_of_customers_reaches_the_admin_and_no_brands_host(visitor):
         ("127.0.1.14", AURORA, 2_200_000, 413),
     ):
         url = f"https://{host}/admin/accounts/user/import/1/"
-        answer = visitor(who, host).session.post(url, files={"file": b"a" * size}, timeout=20)
+        answer = visitor(who, host).session.post(url, files={"file": b"a" * size}, timeout=PATIENCE)
         assert answer.status_code == status, host
 
 

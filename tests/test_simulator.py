@@ -107,7 +107,7 @@ def test_it_ends_when_its_parent_does_and_when_it_is_told_to() -> None:
     assert ended(started()) == 0
     told = started()
     told.process.terminate()
-    assert told.process.wait(5) == 0
+    assert told.process.wait(PATIENCE) == 0
     ended(told)
 
 
@@ -208,7 +208,7 @@ def test_every_deviation_in_form_is_refused(carrier: Simulator) -> None:
     for amount in ("1,5", "1e3", "1.123456", "+1", " 1", "NaN", "0x1", "١"):
         assert carrier.send("PUT", "move-funds", move | {"amount": amount}).status_code == 400, amount
     body_with_get = requests.get(
-        carrier.http + API + "get-customer-balance", JANUARY, data="x", headers=headers, timeout=5
+        carrier.http + API + "get-customer-balance", JANUARY, data="x", headers=headers, timeout=PATIENCE
     )
     assert body_with_get.status_code == 400
     assert not any(call["worked"] for call in carrier.seen("calls"))

@@ -29,6 +29,7 @@ from portal.fresh_proof import needs_recent_authentication, recently_authenticat
 from portal.models import Attempt, Brand
 from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
 from tests.journey import at_once, words
+from tests.patience import PATIENCE
 from tests.test_admin import admin_paths
 
 pytestmark = pytest.mark.django_db
@@ -257,7 +258,7 @@ def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monke
 
     def read(key: Any) -> Any:
         """Nobody writes before all have read that the step is unused."""
-        all_have_read.wait(10)
+        all_have_read.wait(PATIENCE)
         return reading(key)
 
     monkeypatch.setattr(authenticator, "_totp", read)

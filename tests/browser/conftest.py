@@ -43,7 +43,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=60_000)
     with chromium.launched() as browser:
         yield browser
 

@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only states whose name matches, and none for the README")
     parser.add_argument("--locale", action="append", choices=album.LOCALES, help="one language; else all")
     options = parser.parse_args()
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=60_000)
     states = [state for state in STATES if re.search(options.only, state.name)]
     with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
         tmp = Path(name)

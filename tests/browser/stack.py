@@ -298,7 +298,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < until and process.poll() is None:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(url, timeout=5),
+            urllib.request.urlopen(url, timeout=30),
         ):
             return
         time.sleep(0.05)
