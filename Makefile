@@ -26,7 +26,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# Of every package exactly one version, for each Python and system, and of its files those alone that PyPI has now.
+# One version of each package, for every Python and system, by the hashes of its files on PyPI.
 lock: dev ## Write requirements.lock after a change of requirements.txt (ARGS="--upgrade" takes newer versions below it).
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
 		--output-file requirements.lock requirements.txt $(ARGS)
