@@ -34,7 +34,7 @@ def dispatch(move: Move) -> Move:
     Not inside a transaction: what happened would be forgotten if that were rolled back. If even the end
     cannot be stored, the row stays as it is, and is read as unknown a minute after.
     """
-    if move.dispatched_at is None or timezone.now() - move.dispatched_at > _LATEST:
+    if move.dispatched_at is None or abs(timezone.now() - move.dispatched_at) > _LATEST:
         return _ended(move, State.NOT_SENT, "held up before it was sent")
     try:
         answer = upstream.call(

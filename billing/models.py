@@ -165,7 +165,8 @@ class Move(models.Model):
         return _change(self.partner_before, self.partner_after)
 
     def _is_lost(self, now: datetime) -> bool:
-        return self.dispatched_at is None or now - self.dispatched_at > self.LONGEST
+        # Also where a clock that was far ahead has sent it.
+        return self.dispatched_at is None or abs(now - self.dispatched_at) > self.LONGEST
 
 
 def _change(before: Decimal | None, after: Decimal | None) -> Decimal | None:

@@ -29,7 +29,9 @@ def unknown_moves() -> QuerySet[Move]:
 
 def is_unknown() -> Q:
     """The condition by which `Move.outcome` is unknown, for queries."""
-    old = Q(dispatched_at=None) | Q(dispatched_at__lt=timezone.now() - Move.LONGEST)
+    now = timezone.now()
+    under_way = Q(dispatched_at__range=(now - Move.LONGEST, now + Move.LONGEST))
+    old = Q(dispatched_at=None) | ~under_way
     return Q(state=State.UNKNOWN) | Q(state=State.DISPATCHED) & old
 
 

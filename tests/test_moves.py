@@ -285,15 +285,28 @@ def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
     assert booked(simulator, carl) == [Decimal(5)]
 
 
+@pytest.mark.parametrize("late", [21, -3600], ids=["held up", "by a clock an hour ahead"])
 def test_a_process_that_was_held_up_does_not_send_any_more(
+    simulator: Simulator, carl: User, sam: User, late: int
+) -> None:
+    move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
+    move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
+    move.dispatched_at = timezone.now() - timedelta(seconds=late)
+    move.save()
+    assert dispatch.dispatch(move).outcome == State.NOT_SENT
+    assert puts(simulator) == []
+
+
+def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_an_hour(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
     move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
-    move.dispatched_at = timezone.now() - timedelta(seconds=21)
-    move.save()
-    assert dispatch.dispatch(move).outcome == State.NOT_SENT
-    assert puts(simulator) == []
+    for ahead, outcome in ((2, State.DISPATCHED), (3600, State.UNKNOWN)):  # Clocks differ by seconds.
+        move.dispatched_at = timezone.now() + timedelta(seconds=ahead)
+        move.save()
+        assert move.outcome == outcome
+        assert list(upkeep.unknown_moves()) == ([move] if outcome == State.UNKNOWN else [])
 
 
 # --- Once ---

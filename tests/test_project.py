@@ -19,9 +19,6 @@ MODULES = sorted(
 )
 TEMPLATES = sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file())
 
-FUNCTION_LINES, MODULE_LINES, TEMPLATE_LINES = 25, 250, 80
-# More than half of it is its signature and docstring: one keyword for each thing an operator may override.
-LONG_FUNCTIONS = {"portal/voipline/mapping.py:customise"}
 # Shown where no brand, and so no language, is known.
 UNTRANSLATED = {"templates/unknown_host.html"}
 # A mail client fetches no style sheet, so a mail brings its style along; no page, and so no policy, has it.
@@ -108,29 +105,6 @@ def test_a_fresh_interpreter_loads_no_django_for(module):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
-
-
-# Size
-
-
-def test_no_module_is_longer_than_it_can_be_overlooked():
-    modules = [path for path in MODULES if path.name != "settings.py"]  # That one is a list.
-    assert [path for path in modules if len((ROOT / path).read_text().splitlines()) > MODULE_LINES] == []
-
-
-def test_no_function_is_longer_than_a_screen():
-    long = {
-        f"{path}:{node.name}"
-        for path in MODULES
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
-    }
-    assert long == LONG_FUNCTIONS
-
-
-def test_no_template_is_longer_than_its_budget():
-    assert [path for path in TEMPLATES if len((ROOT / path).read_text().splitlines()) > TEMPLATE_LINES] == []
 
 
 # What reads well
