@@ -45,10 +45,9 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     *FAULTS_OF_MOVES,
     ("status", {"status": 302}),
     ("code", {"status": 500}),
-    ("factor", {"factor": "100"}),
-    ("factor", {"factor": "0.01"}),
 ]
-# What those two make of an amount, the other way round.
+FACTORS = ("100", "0.01")
+# What those make of an amount, the other way round.
 ASKED_FOR = (Decimal(1), Decimal("0.01"), Decimal(100))
 KILLS = ("", "before", "after")
 
@@ -87,6 +86,11 @@ class Moves(RuleBasedStateMachine):
         # No two have the same amount, so that the books tell them apart.
         self.amounts[operation] = Decimal(cents) + Decimal(len(self.asked)) / 100
         self._with_faults(fault, kill, lambda: self._ask(operation), times)
+
+    @rule(cents=st.integers(1, 300), factor=st.sampled_from(FACTORS))
+    def move_that_is_booked_otherwise(self, cents: int, factor: str) -> None:
+        """The carrier loses the decimal point."""
+        self.move(cents, ("factor", {"factor": factor}), "", 1)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), fault=st.sampled_from(FAULTS))
