@@ -32,7 +32,7 @@ HOSTS = (AURORA, BOREALIS, ADMIN)
 # What Debian's own nginx.conf sets around ours, and ours must not inherit.
 AROUND = """
 daemon off;
-master_process off;
+user root; # Where root runs the tests, the folder is its own; others are asked to ignore this line.
 pid FOLDER/nginx.pid;
 error_log FOLDER/around.error.log;
 events { worker_connections 512; }

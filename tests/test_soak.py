@@ -147,6 +147,7 @@ def survived(*answers: Seen, **how: Any) -> verdict.Survived:
         (replace(READER, status=500), {}, 1),
         (replace(READER, status=0), {}, 1),
         (replace(READER, status=502), {"kills": True}, 1),  # nginx asks the other node again.
+        (replace(READER, status=0), {"kills": True}, 0),  # It cannot when a part of the page has left.
         (replace(SENDER, status=502), {"kills": True}, 0),  # Nobody may.
         (replace(SENDER, status=502), {}, 1),
         (replace(SENDER, status=500), {"kills": True}, 1),

@@ -55,7 +55,7 @@ def running(number: int, **settings: str) -> Iterator[tuple[Soak, Ground]]:
     """One node or two, with everything of their own."""
     with tempfile.TemporaryDirectory() as name, ground() as own:
         tmp, everybody = Path(name), people()
-        wanted = {**own.settings, **settings}
+        wanted = {**own.settings, **settings, "TMPDIR": name}
         brands = (AURORA, BOREALIS)
         with nodes.running(tmp, tmp, everybody, brands, a_carrier_each=True, number=number, **wanted) as site:
             own.lead_to(site)

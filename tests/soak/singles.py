@@ -54,4 +54,6 @@ def _one(
     scene.ground.database.resume()
     seen = load.soak.seen[first:]
     strange = len(verdict.strangers(seen, owners))
+    for each in filter(verdict.is_lost, seen):
+        chaos.say(f"{fault.name}: {each.status or 'broken off'} after {each.seconds:.1f} s: {each.kind}")
     return verdict.survived(fault.what, seen, ended, strange, kills=fault.kills, well=well)

@@ -178,8 +178,7 @@ LOST = (0, 500, 502, 504)  # 0: broken off, or none came in time.
 class Survived:
     """What came of one fault: how the load was answered, and how soon all was well after its end.
 
-    `back` is None where it was not well in time. `cut`: forms under way at a process that was killed, which
-    nobody may send a second time.
+    `back` is None where it was not well in time. `cut`: under way at a process that was killed, past help.
     """
 
     fault: str
@@ -196,6 +195,11 @@ def is_load(answer: Seen) -> bool:
     return answer.kind.startswith((READ, FIGURES, FORM))
 
 
+def is_lost(answer: Seen) -> bool:
+    """Whether it was given to the load and is none that a visitor can use."""
+    return is_load(answer) and answer.status in LOST
+
+
 def are_served(seen: Iterable[Seen], since: float, readers: int) -> bool:
     """Whether each of so many readers got what they asked for after this moment, two times in a row."""
     last: dict[str, list[int]] = {}
@@ -205,13 +209,18 @@ def are_served(seen: Iterable[Seen], since: float, readers: int) -> bool:
     return len(last) >= readers and all(statuses[-2:] == [200, 200] for statuses in last.values())
 
 
+def _is_past_help(answer: Seen) -> bool:
+    """Whether nginx could not ask another node: for a form, or once a part of a page had left."""
+    return answer.status == 0 or (answer.kind.startswith(FORM) and answer.status in (502, 504))
+
+
 def survived(
     fault: str, seen: Sequence[Seen], ended: float, strange: int, *, kills: bool, well: bool
 ) -> Survived:
     """Judge a fault by the load's answers since its begin. `kills`: it ends processes that have requests."""
     load = [answer for answer in seen if is_load(answer)]
-    lost = [answer for answer in load if answer.status in LOST]
-    cut = [answer for answer in lost if kills and answer.kind.startswith(FORM) and answer.status != 500]
+    lost = [answer for answer in load if is_lost(answer)]
+    cut = [answer for answer in lost if kills and _is_past_help(answer)]
     late = [
         answer.at - ended
         for answer in load
