@@ -5,10 +5,11 @@ import logging
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts.authenticator import CodeUsed, CodeWrong, code_redeem
+from accounts.authenticator import CodeUsed, CodeWrong, code_redeem, event_record
 from accounts.models import TotpDevice, User
 from portal import mail, ratelimit
 from portal.admin_scope import works_here
@@ -93,22 +94,32 @@ def _mark(user: User) -> str:
     return hashlib.sha256(user.get_session_auth_hash().encode()).hexdigest()
 
 
-def reset_tell(*, user: User, by: User | None) -> bool:
-    """Mail the person that their app was reset. Whether it was sent; the reset stands all the same.
+def password_set(*, user: User, password: str) -> None:
+    """A new password, set from the command line: it ends the person's sessions, and half-open sign-ins."""
+    with transaction.atomic():
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        event_record(user=user, kind="password_set", by=None)
+    logger.warning("admin password set", extra={"person": user.pk})
 
-    Who works in the admin has no brand of their own, so the mail comes from one of their brands, or from any.
-    """
+
+def password_set_tell(*, user: User) -> bool:
+    """Mail the person that their password was set. Whether it was sent; the password stands all the same."""
+    return _tell("accounts/mail/password_set", user, None)
+
+
+def reset_tell(*, user: User, by: User | None) -> bool:
+    """Mail the person that their app was reset. Whether it was sent; the reset stands all the same."""
+    return _tell("accounts/mail/authenticator_reset", user, by)
+
+
+def _tell(template: str, user: User, by: User | None) -> bool:
+    """Who works in the admin has no brand of their own: the mail comes from one of their brands, or any."""
     every = Brand.objects.defer("logo").order_by("pk")
     brand = every.filter(staff=user).first() or every.first()
     if brand is None:
         return False
     try:
-        return mail.send(
-            brand=brand,
-            to=user.email,
-            template="accounts/mail/authenticator_reset",
-            language=user.language,
-            by=by,
-        )
+        return mail.send(brand=brand, to=user.email, template=template, language=user.language, by=by)
     except mail.MailNotSent:
         return False

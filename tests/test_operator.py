@@ -1,14 +1,19 @@
-"""`create_operator`: the first person of the admin."""
+"""`create_operator`, the first person of the admin, and `set_password` for a forgotten password."""
 
 import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
+from django.core import mail
 from django.core.management import CommandError, call_command
+from django.test import Client
 
-from accounts.models import User
+from accounts.models import StaffEvent, User
+from portal.models import Brand
+from tests.conftest import ADMIN
 
 PASSWORD = "correct horse battery"
 Typed = Callable[..., None]
@@ -55,7 +60,9 @@ def test_a_script_hands_the_password_over_on_standard_input(
 def test_an_address_of_the_admin_is_refused_before_a_password_is_asked_for(
     typed: Typed, operator: User
 ) -> None:
-    assert "has a place in the admin already" in refusal("OLGA@example.com")
+    told = refusal("OLGA@example.com")
+    assert "has a place in the admin already" in told
+    assert "set_password OLGA@example.com" in told
 
 
 def test_a_customers_address_may_be_an_operators_too(typed: Typed, alice: User) -> None:
@@ -81,3 +88,53 @@ def test_a_password_that_will_not_do_makes_nobody(typed: Typed, answers: tuple[s
     typed(*answers)
     assert words in refusal("olga@example.com")
     assert not User.objects.exists()
+
+
+# --- A forgotten password ---
+
+NEW = "staple battery horse"
+
+
+def test_a_command_sets_a_forgotten_password_and_ends_all_sessions(
+    typed: Typed, operator: User, aurora: Brand, browse: Callable[..., Client], caplog: Any
+) -> None:
+    client, out = browse(ADMIN, operator), StringIO()
+    typed(NEW, NEW)
+    call_command("set_password", "OLGA@example.com", stdout=out)
+    assert "olga@example.com is signed out everywhere" in out.getvalue()
+    assert client.get("/admin/")["Location"].startswith("/admin/login/")
+    assert authenticate(username="olga@example.com", password=NEW)
+    assert authenticate(username="olga@example.com", password=PASSWORD) is None
+    event = StaffEvent.objects.get()
+    assert (event.user, event.kind, event.by) == (operator, "password_set", None)
+    assert [record.person for record in caplog.records if record.msg == "admin password set"] == [operator.pk]
+    assert [(each.to, each.from_email) for each in mail.outbox] == [([operator.email], aurora.from_email)]
+    told = f"{mail.outbox[0].subject} {mail.outbox[0].body} {out.getvalue()} {caplog.text}"
+    assert "set a new password" in told
+    assert NEW not in told
+
+
+def test_a_script_sets_it_for_staff_too_and_hears_what_stands_against_it(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.create_user("sam", "sam@example.com", PASSWORD, is_staff=True, is_active=False)
+    monkeypatch.setattr(sys, "stdin", StringIO(f"{NEW}\n"))
+    err = StringIO()
+    call_command("set_password", "sam@example.com", password_from_stdin=True, stdout=StringIO(), stderr=err)
+    assert User.objects.get().check_password(NEW)
+    assert "not active" in err.getvalue()
+    assert "please tell the person yourself" in err.getvalue()  # There is no brand to mail from.
+
+
+def test_a_password_that_will_not_do_or_an_unknown_person_changes_nothing(
+    typed: Typed, operator: User, alice: User
+) -> None:
+    for answers, words in ((("short", "short"), "too short"), ((NEW, PASSWORD), "not the same")):
+        typed(*answers)
+        with pytest.raises(CommandError, match=words):
+            call_command("set_password", operator.email)
+    with pytest.raises(CommandError, match="nobody of the admin has the address alice"):
+        call_command("set_password", alice.email)
+    operator.refresh_from_db()
+    assert operator.check_password(PASSWORD)
+    assert not StaffEvent.objects.exists()

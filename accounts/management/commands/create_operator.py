@@ -23,21 +23,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The address, and for scripts another way for the password to come in."""
         parser.add_argument("email", help="The address to sign in with.")
-        parser.add_argument(
-            "--password-from-stdin",
-            action="store_true",
-            help="Read the password from standard input's first line.",
-        )
+        password_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Refuse what cannot be before asking for anything."""
         user = _person(options["email"].strip(), self.is_operator)
-        password = _read_line() if options["password_from_stdin"] else _asked_twice()
-        try:
-            validate_password(password, user)
-        except ValidationError as error:
-            raise CommandError(f"this password cannot be used. {' '.join(error.messages)}") from error
-        user.set_password(password)
+        user.set_password(password_read(user, from_stdin=options["password_from_stdin"]))
         with transaction.atomic():
             user.save()
             self.saved(user)
@@ -56,8 +47,30 @@ def _person(email: str, is_operator: bool) -> User:
     except ValidationError as error:
         raise CommandError(f"{email or 'nothing'} is not an e-mail address.") from error
     if User.objects.filter(with_email(email), brand=None).exists():
-        raise CommandError(f"{email} has a place in the admin already.")
+        raise CommandError(
+            f"{email} has a place in the admin already. For a new password: manage.py set_password {email}; "
+            f"for a lost authenticator app: manage.py reset_authenticator {email}."
+        )
     return user
+
+
+def password_option(parser: CommandParser) -> None:
+    """For scripts, which have no terminal."""
+    parser.add_argument(
+        "--password-from-stdin",
+        action="store_true",
+        help="Read the password from standard input's first line.",
+    )
+
+
+def password_read(user: User, *, from_stdin: bool) -> str:
+    """A password that will do for this person, asked for twice. Raises CommandError."""
+    password = _read_line() if from_stdin else _asked_twice()
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise CommandError(f"this password cannot be used. {' '.join(error.messages)}") from error
+    return password
 
 
 def _read_line() -> str:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from accounts import authenticator, staff
-from accounts.models import User, with_email
+from accounts.management.people import staff_named
 
 
 class Command(BaseCommand):
@@ -19,10 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Reset, and tell the person by mail; that the mail cannot be sent changes nothing."""
-        email = options["email"].strip()
-        person = User.objects.filter(with_email(email), brand=None).first()
-        if person is None:
-            raise CommandError(f"nobody of the admin has the address {email or 'given'}.")
+        person = staff_named(options["email"].strip())
         authenticator.authenticator_reset(user=person, by=None)
         self.stdout.write(
             f"{person.email} is signed out everywhere, and sets up a new app at the next sign-in."
