@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,12 +20,14 @@ from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
 from accounts.admin_import import ImportMixin
+from accounts.admin_search import PeopleSearchMixin
 from accounts.admin_tools import CustomerToolsMixin
 from accounts.authenticator import event_record
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
-from accounts.models import User, with_email
+from accounts.models import User
 from accounts.views.staff_pages import person_of
+from portal.admin_deletion import DeletionMixin
 from portal.admin_lists import BoundedListMixin
 from portal.admin_proof import ProofMixin
 from portal.admin_scope import ScopedAdmin, brands_of, is_operator
@@ -44,8 +46,10 @@ class PersonAdmin(
     DevicesMixin,
     ImportMixin,
     CustomerToolsMixin,
+    PeopleSearchMixin,
     BoundedListMixin,
     ProofMixin,
+    DeletionMixin,
     ScopedAdmin,
     UserAdmin,  # type: ignore[type-arg]
 ):
@@ -58,18 +62,6 @@ class PersonAdmin(
     list_display = ("page", "email", "is_active", "name", "brand", "account_number", "verified_at")
     list_display_links = ("email",)
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
-    search_fields = (
-        "email",
-        "first_name",
-        "last_name",
-        "company_name",
-        "account_number",
-        "refused_account_number",
-    )
-    search_help_text = _(
-        "An address or account number written whole, or a part of address, name, company or number. The list "
-        "goes no further than 10,000 people: narrow it to see others."
-    )
     ordering = ("email", "pk")
     filter_horizontal = ()
     add_form = NewCustomerForm
@@ -103,18 +95,6 @@ class PersonAdmin(
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """With the brands, but without their pictures."""
         return super().get_queryset(request).select_related("brand").defer("brand__logo")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
-    ) -> tuple[QuerySet[User], bool]:
-        """Whoever writes an address or a number whole means that one, and it is found by an index."""
-        term = search_term.strip()
-        numbers = Q(account_number=term) | Q(refused_account_number=term)
-        address = with_email(term)  # Unique among customers and among staff, by an index each.
-        whole = queryset.filter(numbers | address & Q(brand=None) | address & Q(brand__isnull=False))
-        if term and whole.exists():
-            return whole, False
-        return super().get_search_results(request, queryset, search_term)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         """Staff see one kind of people only."""

@@ -370,6 +370,38 @@ def test_many_customers_are_exported_bit_by_bit_in_few_queries(
     assert sum(bit.count("\r\n") for bit in bits) == 2501
 
 
+# --- Search ---
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [
+        ("+61 411222333", "0411 222 333"),
+        ("0411 222 333", "+61 411 222 333"),
+        ("(04) 11-22.2333", "0411222333"),
+        ("0411222333", "411222"),
+        ("+61 411222333", "+61 411222333"),
+        ("+61 411222333", "222333"),
+    ],
+)
+def test_a_phone_is_found_however_it_is_written(
+    stored: str, typed: str, desk: Client, alice: User, bob: User
+) -> None:
+    User.objects.filter(pk=alice.pk).update(phone=stored)
+    User.objects.filter(pk=bob.pk).update(phone="+61 2 5550 0100")
+    assert list(desk.get(LIST, {"q": typed}).context["cl"].result_list) == [alice]
+    assert "phone number, however it’s written" in words(desk.get(LIST))
+
+
+def test_digits_are_looked_for_in_all_other_columns_too(desk: Client, alice: User, bob: User) -> None:
+    User.objects.filter(pk=alice.pk).update(account_number="AU-7000100-X", company_name="Studio 54-54-54")
+    User.objects.filter(pk=bob.pk).update(email="0411222333@example.com")
+    for typed, found in (("7000100", alice), ("54-54-54", alice), ("0411222333", bob)):
+        assert list(desk.get(LIST, {"q": typed}).context["cl"].result_list) == [found]
+    assert not desk.get(LIST, {"q": "999999"}).context["cl"].result_list
+    assert list(desk.get(LIST, {"q": "alice arch"}).context["cl"].result_list) == [alice]
+
+
 # --- To look into ---
 
 
