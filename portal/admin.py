@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from portal.admin_check import CarrierCheckMixin, readiness_context
+from portal.admin_deletion import DeletionMixin
 from portal.admin_forms import BrandForm
 from portal.admin_inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
 from portal.admin_journal import CarrierCallAdmin as CarrierCallAdmin
@@ -31,7 +32,7 @@ from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(ProofMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
+class BrandAdmin(ProofMixin, DeletionMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm

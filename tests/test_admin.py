@@ -17,10 +17,14 @@ from PIL import Image
 from accounts.admin_forms import PersonForm
 from accounts.models import SignInCode, User
 from portal.crypto import seal
+from portal.journal import CarrierCall
 from portal.models import Brand
 from portal.voipline import METHODS
 from tests.addresses import routes
 from tests.conftest import ADMIN, AURORA, Simulator
+from tests.hostile import text_of
+from tests.journey import words
+from tests.test_customer_page import moved
 
 PASSWORD = "correct horse battery"
 CANARY = "canary-key-5f3a9"
@@ -396,9 +400,9 @@ def test_a_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Bra
         admin_client.get(url, secure=True),
         admin_client.post(url, {"post": "yes"}, secure=True, follow=True),
     ):
-        assert alice.email in response.content.decode()
+        assert "<li>users</li>" in response.content.decode()
     data = {"action": "delete_selected", "_selected_action": [aurora.pk], "post": "yes"}
-    assert "protected" in admin_client.post("/admin/portal/brand/", data, secure=True).content.decode()
+    assert "<li>users</li>" in admin_client.post("/admin/portal/brand/", data, secure=True).content.decode()
     assert Brand.objects.filter(pk=aurora.pk).exists()
 
 
@@ -611,3 +615,47 @@ def test_every_page_carries_the_policy_and_no_inline_code(
         assert "<style" not in page
         assert " style=" not in page
         assert "onclick=" not in page
+
+
+# --- What cannot be deleted ---
+
+
+def delete_pages(client: Client, thing: Brand | User) -> list[str]:
+    """What the page of one, and the action of the list, say about deleting it; both are confirmed."""
+    listed = change_url(thing).removesuffix(f"{thing.pk}/change/")
+    action = {"action": "delete_selected", "index": "0", "_selected_action": [thing.pk], "post": "yes"}
+    one = f"{listed}{thing.pk}/delete/"
+    answers = [client.get(one), client.post(one, {"post": "yes"}), client.post(listed, action)]
+    return [words(answer) for answer in answers]
+
+
+def test_a_customer_with_moves_says_that_they_are_kept_and_is_disabled_instead(
+    admin_client: Client, alice: User, bob: User, operator: User
+) -> None:
+    moved(alice, operator, "5")
+    for told in delete_pages(admin_client, alice):
+        assert "A customer can’t be deleted while any of these are about them: moves of funds" in told
+        assert "Disable the customer instead" in told
+        assert "permission" not in told
+    assert f"/admin/accounts/user/{alice.pk}/disable/" in text_of(
+        admin_client.get(f"/admin/accounts/user/{alice.pk}/delete/")
+    )
+    delete_pages(admin_client, bob)
+    assert list(User.objects.filter(brand__isnull=False)) == [alice]
+
+
+def test_a_brand_says_what_belongs_to_it_without_listing_all_of_that(
+    admin_client: Client, aurora: Brand, borealis: Brand, alice: User, django_assert_max_num_queries: Any
+) -> None:
+    CarrierCall.objects.create(brand=aurora, at=timezone.now(), method="x", outcome="ok", milliseconds=1)
+    with django_assert_max_num_queries(60):
+        pages = delete_pages(admin_client, aurora)
+    for told in pages:
+        assert "A brand can’t be deleted while any of these belong to it:" in told
+        assert "users" in told
+        assert "calls to the carrier" in told.lower()
+        assert "for 30 days" in told
+        assert "permission" not in told
+        assert alice.email not in told
+    delete_pages(admin_client, borealis)
+    assert list(Brand.objects.all()) == [aurora]

@@ -217,3 +217,13 @@ def test_ten_of_each_take_as_many_queries_as_one(
         moved(alice, sam, str(nth + 2))
         SignIn.objects.create(user=alice, at=timezone.now())
     assert queries() == few
+
+
+def test_whoever_has_signed_in_with_another_address_did_not_never_sign_in(desk: Client, alice: User) -> None:
+    SignIn.objects.create(user=alice, at=timezone.now(), browser="Firefox", system="Linux")
+    User.objects.filter(pk=alice.pk).update(verified_at=None)
+    told = words(desk.get(url(alice)))
+    assert "First sign-in not yet with this address" in told
+    assert "never signed in" not in told
+    SignIn.objects.all().delete()
+    assert "First sign-in never signed in" in words(desk.get(url(alice)))
