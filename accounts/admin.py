@@ -26,6 +26,7 @@ from accounts.authenticator import event_record
 from accounts.email_change import email_changed_by_staff, email_changed_tell
 from accounts.history import form_told
 from accounts.models import User
+from accounts.staff import password_set_tell
 from accounts.views.staff_pages import person_of
 from portal.admin_deletion import DeletionMixin
 from portal.admin_lists import BoundedListMixin
@@ -205,6 +206,9 @@ class PersonAdmin(
         person.refresh_from_db(fields=["password"])
         if person.password != before:
             event_record(user=person, kind="password_set", by=person_of(request))
+            if person.pk != request.user.pk and not password_set_tell(user=person):
+                words = gettext("We could not mail the person: please tell them yourself.")
+                self.message_user(request, words, messages.WARNING)
         if isinstance(response, TemplateResponse):
             title = gettext("Set a password: %s") % person
             response.context_data = {**(response.context_data or {}), "title": title}
