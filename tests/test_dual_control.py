@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
-from django.core import mail as outbox
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -319,10 +318,10 @@ def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_wit
         ("password_set", "olga@example.com"),
         ("reset", "olga@example.com"),
     ]
-    assert [each.to for each in outbox.outbox] == [
+    assert [each.to for each in mail.outbox] == [
         [sam.email],
         [sam.email],
-    ]  # Of the app, and of the password.
+    ]  # App and password.
     move = ask(carl, User.objects.get(email="olga@example.com"), "400")
     sams = browse(ADMIN, User.objects.get(pk=sam.pk))
     page = sams.get(f"/admin/billing/move/{move.pk}/approve/")
@@ -336,7 +335,7 @@ def test_a_form_that_sets_no_password_is_no_event(admin_client: Client, sam: Use
     admin_client.post(f"/admin/accounts/user/{sam.pk}/password/", {"password1": "x", "password2": "y"})
     admin_client.get(f"/admin/accounts/user/{sam.pk}/password/")
     assert not StaffEvent.objects.exists()
-    assert outbox.outbox == []
+    assert mail.outbox == []
 
 
 # --- Who says what became of it ---
