@@ -3,9 +3,10 @@
 Each raises MoveRefused.
 """
 
+from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -44,10 +45,25 @@ def open_words() -> str:
 
 def must_not_wait_for_another(customer: User, but: Move | None = None) -> None:
     """Of this customer, or of this account, whoever had it at the time."""
-    account = Q(brand=customer.brand_id, account_number=customer.account_number)
-    rows = Move.objects.filter(Q(customer=customer) | account, state__in=Move.OPEN)
-    if (rows.exclude(pk=but.pk) if but else rows).exists():
+    if _others(customer, but).filter(state__in=Move.OPEN).exists():
         raise MoveRefused(open_words())
+
+
+def must_be_the_latest(customer: User, read_at: datetime, but: Move | None = None) -> None:
+    """No other move was done since the balance was read: its change would be taken for this one's."""
+    if _others(customer, but).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
+        raise MoveRefused(
+            _(
+                "Another move of this customer was made while the balances were being read. Nothing was "
+                "sent. Look at the new balances and try again."
+            )
+        )
+
+
+def _others(customer: User, but: Move | None) -> QuerySet[Move]:
+    account = Q(brand=customer.brand_id, account_number=customer.account_number)
+    rows = Move.objects.filter(Q(customer=customer) | account)
+    return rows.exclude(pk=but.pk) if but else rows
 
 
 def must_confirm(empties_partner: bool, confirmed: bool) -> None:

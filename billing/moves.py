@@ -19,6 +19,7 @@ from accounts.models import User
 from billing import periods
 from billing.against import (
     empties,
+    must_be_the_latest,
     must_belong,
     must_confirm,
     must_have_number,
@@ -231,6 +232,7 @@ def _checked_again(move: Move, seen: Preview, by: User, confirmed: bool) -> Move
     rules = rows.get(brand=move.brand)
     must_be_allowed(rules, amount=move.amount, by=by, but=move)
     must_not_wait_for_another(move.customer, move)
+    must_be_the_latest(move.customer, seen.read_at, move)
     left = seen.partner_before - leaving(move.brand, seen.read_at, move)
     must_confirm(empties(move.amount, left), confirmed)
     return rules

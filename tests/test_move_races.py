@@ -16,10 +16,11 @@ from billing.figures import figures_read
 from billing.models import KeptStatement, Move, MoveEvent
 from billing.moves import MoveRefused
 from billing.periods import this_month, today
+from billing.policy import policy_of
 from portal.models import Brand
 from tests.conftest import Simulator
 from tests.journey import at_once
-from tests.moves import ask, new_customer, puts, rules, staff_of
+from tests.moves import ask, booked, new_customer, puts, rules, staff_of
 from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +80,23 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 
     assert sorted(at_once(2, job)) == [State.DONE, "empties_partner"]
     assert partner_balance(simulator) > 0
+
+
+def test_a_balance_that_was_read_before_another_move_was_made_is_not_gone_by(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = moves._record
+
+    def after_another(*told: Any) -> None:
+        monkeypatch.setattr(moves, "_record", record)
+        ask(carl, sam, "3")
+        record(*told)
+
+    monkeypatch.setattr(moves, "_record", after_another)
+    with pytest.raises(MoveRefused, match="Nothing was sent"):
+        ask(carl, sam, "5")
+    assert booked(simulator, carl) == [3]
+    assert policy_of(aurora).stopped_at is None
 
 
 def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
