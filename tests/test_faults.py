@@ -18,6 +18,7 @@ from portal.voipline import (
     NoAnswer,
     NotAuthorised,
     RateLimited,
+    Reach,
     Rejected,
     Secret,
     ServerError,
@@ -29,6 +30,7 @@ from portal.voipline import (
 from tests.conftest import Simulator, start_simulator, stop_simulator
 from tests.patience import HASTY, PATIENCE, PATIENT, SLACK, eventually, timeouts_for
 
+HERE = Reach(loopback=True)
 MONTH = {"from_date": date(2020, 1, 1), "to_date": date(2020, 1, 31)}
 PERSON = {
     "first_name": "Dora",
@@ -79,7 +81,7 @@ WITHOUT_RESULTS = {"confirm_email", "register_customer", "reset_password"}
 
 
 def carrier_of(simulator: Simulator, timeouts: Timeouts = PATIENT) -> Carrier:
-    return Carrier(simulator.api, Secret("aurora-api-key"), timeouts=timeouts)
+    return Carrier(simulator.api, Secret("aurora-api-key"), timeouts=timeouts, reach=HERE)
 
 
 def register(simulator: Simulator, email: str) -> str:
