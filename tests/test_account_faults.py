@@ -25,7 +25,9 @@ PAGES = {
     "unknown": (503, "got no clear answer"),
 }
 SAME = {
-    name: (name, {}, "unknown") for name in CARRIER if name not in {"slow", "status", "status_after", "code"}
+    name: (name, {}, "unknown")
+    for name in CARRIER
+    if name not in {"slow", "status", "status_after", "code", "factor"}  # The last is of moves alone.
 }
 FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     **SAME,

@@ -30,7 +30,6 @@ from portal.voipline import (
 from tests.conftest import Simulator, start_simulator, stop_simulator
 from tests.patience import HASTY, PATIENCE, PATIENT, SLACK, eventually, timeouts_for
 
-HERE = Reach(loopback=True)
 MONTH = {"from_date": date(2020, 1, 1), "to_date": date(2020, 1, 31)}
 PERSON = {
     "first_name": "Dora",
@@ -81,7 +80,8 @@ WITHOUT_RESULTS = {"confirm_email", "register_customer", "reset_password"}
 
 
 def carrier_of(simulator: Simulator, timeouts: Timeouts = PATIENT) -> Carrier:
-    return Carrier(simulator.api, Secret("aurora-api-key"), timeouts=timeouts, reach=HERE)
+    reach = Reach(loopback=True)
+    return Carrier(simulator.api, Secret("aurora-api-key"), timeouts=timeouts, reach=reach)
 
 
 def register(simulator: Simulator, email: str) -> str:

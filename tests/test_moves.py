@@ -22,7 +22,7 @@ from billing.models import Move, MoveEvent
 from billing.moves import MoveRefused
 from portal.journal import CarrierCall
 from portal.models import Brand
-from portal.voipline import Carrier, Secret, call
+from portal.voipline import Carrier, Reach, Secret, call
 from tests.conftest import Simulator
 from tests.journey import at_once
 from tests.moves import ask, booked, new_customer, puts, rules, staff_of
@@ -211,7 +211,10 @@ def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
 def test_what_the_partner_balance_does_meanwhile_decides_nothing(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, carrier = moves.dispatch, Carrier(simulator.api, Secret("aurora-api-key"))
+    send, carrier = (
+        moves.dispatch,
+        Carrier(simulator.api, Secret("aurora-api-key"), reach=Reach(loopback=True)),
+    )
     beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
 
     def others_move(move: Move) -> Move:
