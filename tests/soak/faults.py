@@ -39,7 +39,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Fault:
-    """`within`: seconds after its end until all must be well. `kills`: processes that have requests."""
+    """`within`: seconds after its end until all must be well. `kills`: processes that have requests, also such as no worker has taken yet."""
 
     name: str
     what: str
@@ -299,7 +299,7 @@ FAULTS = (
     Fault("redis-frozen", "Redis frozen for 8 s", _redis_frozen, **TEN),
     Fault("worker-killed", "a worker killed", _worker(signal.SIGKILL), kills=True, **TEN),
     Fault("node-killed", "a node killed, 3 s", _node(Node.kill, 0), kills=True, **TEN),
-    Fault("node-ended", "a node ended, 3 s", _node(Node.stop, 1), **TEN),
+    Fault("node-ended", "a node ended, 3 s", _node(Node.stop, 1), kills=True, **TEN),
     Fault("carrier-frozen", "a carrier frozen for 12 s", _carrier_frozen, BREAK, **TEN),
     Fault("silent", "PostgreSQL silent for 10 s, new connections too", _silent),
     Fault("refused", "PostgreSQL refuses connections for 8 s", _refused),

@@ -28,10 +28,11 @@ OF_FAULTS = """## Single faults
 
 Two nodes behind nginx; readers of two brands, strangers, people who send forms, staff who read and staff who
 move money keep asking. Each fault comes by itself, and nobody helps the portal. *503*: refused honestly.
-*lost*: 500, 502, 504, or no answer. *cut*: what was under way at a process that was killed and nginx could
-not ask another node for: a form, which nobody may send again, or a page of which a part had left. *others'
-pages*: answers that name another brand or customer. *back*: seconds from the end of the fault until every
-page of every reader was 200 again; at most 15, or 45 where a carrier failed (a break of 30 and a call of 15).
+*lost*: 500, 502, 504, or no answer. *cut*: what was under way at a process that ended and nginx could not
+ask another node for: a form, which nobody may send again, or a page of which a part had left.
+*others' pages*: answers that name another brand or customer. *back*: seconds from the end of the fault until
+every page of every reader was 200 again; at most 15, or 45 where a carrier failed (a break of 30 and a call
+of 15).
 
 | fault | answers | 503 | lost | cut | others' pages | back |
 | --- | --- | --- | --- | --- | --- | --- |
