@@ -39,7 +39,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Fault:
-    """`within`: seconds after its end until all must be well. `kills`: processes that have requests, also such as no worker has taken yet."""
+    """`within`: seconds after its end until all must be well.
+
+    `kills`: whether processes end that have requests, those included that no worker has taken yet.
+    """
 
     name: str
     what: str
