@@ -5,6 +5,7 @@ By hand: `python -m tests.proxy PORT SERVER_PORT`. Commands come on standard inp
 
 import asyncio
 import contextlib
+import signal
 import socket
 import struct
 import subprocess
@@ -179,4 +180,7 @@ async def _serve(port: int, server: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for whoever started it, and needs it until the end.
     asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
