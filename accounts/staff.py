@@ -13,7 +13,7 @@ from accounts.authenticator import CodeUsed, CodeWrong, code_redeem, event_recor
 from accounts.models import TotpDevice, User
 from portal import mail, ratelimit
 from portal.admin_scope import works_here
-from portal.bulkhead import Busy
+from portal.bulkhead import HASHING
 from portal.models import Attempt, Brand
 
 logger = logging.getLogger(__name__)
@@ -22,23 +22,21 @@ HALF_OPEN = 10 * 60  # Seconds between the password and the code.
 
 
 def password_check(*, email: str, password: str, network: str, device: str = "") -> User | None:
-    """Who this is, of those who work here; None for everybody else, in the same time. Raises Limited.
+    """Who this is, of those who work here; None for all others, in the same time. Raises Limited and Busy.
 
-    `device` is what limits count the browser as, see `accounts.devices`.
+    `device` is what limits count the browser as, see `accounts.devices`. All of it waits for the slot of the
+    hash, so that a burst of tries keeps neither the database nor the interpreter from others.
     """
-    attempt = ratelimit.count(
-        brand=None, action="staff_password", email=email, network=network, device=device
-    )
-    try:
+    with HASHING.slot():
+        attempt = ratelimit.count(
+            brand=None, action="staff_password", email=email, network=network, device=device
+        )
         user = authenticate(username=email, password=password)
-    except Busy:
-        attempt.delete()  # Nothing was compared.
-        raise
-    if not isinstance(user, User) or not works_here(user):
-        logger.warning("admin sign-in refused", extra={"step": "password"})
-        return None
-    attempt.delete()
-    return user
+        if not isinstance(user, User) or not works_here(user):
+            logger.warning("admin sign-in refused", extra={"step": "password"})
+            return None
+        attempt.delete()
+        return user
 
 
 def code_check(*, user: User, code: str, network: str, device: str = "") -> TotpDevice:

@@ -86,17 +86,26 @@ class Slots:
 
     def __init__(self, number: int, name: str) -> None:
         self._free = threading.Semaphore(number)
+        self._mine = threading.local()
         self._waiting = metrics.WAITING.labels(name)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a slot, and no connection to the database meanwhile. Raises Busy."""
+        """Hold a slot, with no connection to the database at its beginning. Raises Busy.
+
+        A thread that holds one goes on in it: what leads to a hash can hold the slot of the hash.
+        """
         give_back_connections()
+        if getattr(self._mine, "held", False):
+            yield
+            return
         if not self._free.acquire(blocking=False):
             self._wait()
+        self._mine.held = True
         try:
             yield
         finally:
+            self._mine.held = False
             self._free.release()
 
     def _wait(self) -> None:

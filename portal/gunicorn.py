@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 from typing import Any
 
 from portal import metrics_folder
@@ -61,7 +62,11 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """What is there now stays: no garbage collection need look at it again and again."""
+    """Let a thread that draws a file give way to pages five times as often as Python does by default.
+
+    What is there now stays: no garbage collection need look at it again and again.
+    """
+    sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()
 

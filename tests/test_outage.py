@@ -240,6 +240,15 @@ def test_no_more_than_half_of_the_threads_wait_for_their_turn(settings):
     assert bulkhead.Slots._queued == 0
 
 
+def test_a_thread_that_holds_a_slot_goes_on_in_it_and_gives_it_back_once():
+    one = bulkhead.Slots(1, "tests")
+    for _ in range(2):
+        with one.slot(), one.slot(), one.slot():
+            pass
+    assert one._free.acquire(blocking=False)
+    assert not one._free.acquire(blocking=False)
+
+
 def test_hashes_are_djangos(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     djangos = make_password("correct horse battery")
