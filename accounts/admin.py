@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.access import sessions_end
 from accounts.admin_devices import DevicesMixin
 from accounts.admin_filters import BrandFilter, KindFilter, NumberFilter
-from accounts.admin_forms import CustomerForm, NewCustomerForm, StaffForm
+from accounts.admin_forms import BrandsField, CustomerForm, NewCustomerForm, StaffForm
 from accounts.admin_import import ImportMixin
 from accounts.admin_search import PeopleSearchMixin
 from accounts.admin_tools import CustomerToolsMixin
@@ -150,8 +150,11 @@ class PersonAdmin(
         """Brands are chosen by name among one's own, without a second page beside this one."""
         if db_field.related_model is not Brand:
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        widget = forms.CheckboxSelectMultiple if db_field.many_to_many else forms.Select
-        return db_field.formfield(queryset=brands_of(request.user), widget=widget, **kwargs)
+        own = brands_of(request.user)
+        if db_field.many_to_many:
+            field, widget = BrandsField, forms.CheckboxSelectMultiple
+            return db_field.formfield(queryset=own, form_class=field, widget=widget, **kwargs)
+        return db_field.formfield(queryset=own, widget=forms.Select, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever worked here is made inactive instead: with them the history of what they did would go."""

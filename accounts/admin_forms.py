@@ -19,6 +19,20 @@ def _account_number(value: str) -> None:
         raise ValidationError(_("Write letters and digits, with . _ or - between them, and no spaces."))
 
 
+class BrandsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Brands that were ticked; Django would ask the database for keys of any length, which it cannot take."""
+
+    _LONGEST = 18  # Digits.
+
+    def clean(self, value: Any) -> Any:
+        """Django's, for what may be a key."""
+        for key in value or ():
+            if not (str(key).isdecimal() and len(str(key)) <= self._LONGEST):
+                code = "invalid_pk_value"
+                raise ValidationError(self.error_messages[code], code=code, params={"pk": key})
+        return super().clean(value)
+
+
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     """What holds for everybody: an address stands once among a brand's customers, and once among staff."""
 

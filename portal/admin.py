@@ -20,6 +20,7 @@ from portal.admin_deletion import DeletionMixin
 from portal.admin_forms import BrandForm
 from portal.admin_inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
 from portal.admin_journal import CarrierCallAdmin as CarrierCallAdmin
+from portal.admin_lists import BoundedListMixin
 from portal.admin_paste import PasteMixin
 from portal.admin_preview import PreviewAdmin
 from portal.admin_proof import ProofMixin
@@ -32,7 +33,9 @@ from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
-class BrandAdmin(ProofMixin, DeletionMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin):
+class BrandAdmin(
+    BoundedListMixin, ProofMixin, DeletionMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin
+):
     """A brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm

@@ -83,6 +83,10 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         own = list(brands_of(request.user).values_list("pk", flat=True))
         return rows.filter(**{f"{self.brand_path}__in": own})
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """By its key where `_to_field` in the address or the form names nothing; Django would look for ""."""
+        return super().get_object(request, object_id, from_field or None)
+
     def _may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         if is_operator(request.user):
             return verb in self.operators_may

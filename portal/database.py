@@ -10,12 +10,14 @@ import select
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-STATEMENT_SECONDS = 8
-ANSWER_SECONDS = 10.0
+STATEMENT_SECONDS = 5
+# A thread may take up another silent connection just before the first is given up: twice this is the longest.
+ANSWER_SECONDS = 6.5
 
 # A machine that is gone is noticed by the kernel: unacknowledged data after ten seconds, silence after 25.
 _TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
@@ -51,6 +53,16 @@ class Connection(psycopg.Connection[TupleRow]):
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         return bool(poll.poll(0))
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database did not answer, in time or at all, or takes nothing."""
+    return is_replica(error) or isinstance(error, OperationalError | InterfaceError)
+
+
+def is_replica(error: BaseException | None) -> bool:
+    """Whether the connection leads to a server that has become a replica, and takes nothing."""
+    return isinstance(error, InternalError) and isinstance(error.__cause__, ReadOnlySqlTransaction)
 
 
 def replace_connections() -> None:

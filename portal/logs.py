@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from portal import reference
+from portal import database, reference
 
 _LOGGERS: dict[str, dict[str, Any]] = {
     "django": {"handlers": [], "level": "INFO", "propagate": True},
@@ -110,6 +110,8 @@ class RouteFilter(logging.Filter):
         if request is not None and isinstance(record.args, tuple):
             told = [str(each).partition(" - ")[0] for each in record.args[:-1]]
             record.args = (*told, route_of(request))
+        if record.exc_info and database.is_outage(record.exc_info[1]):
+            record.exc_info = None  # `portal.outage` has said so; the place in the code tells nothing.
         return True
 
 

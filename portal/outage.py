@@ -8,9 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from psycopg.errors import ReadOnlySqlTransaction
 
 from portal import database, views
 from portal.bulkhead import Busy
@@ -42,16 +40,9 @@ def answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | 
     """The page of 503 for an outage; None for a fault of ours, such as a statement that cannot work."""
     if isinstance(error, Busy):
         return views.busy(request)
-    if not is_outage(error):
+    if not database.is_outage(error):
         return None
-    if error and isinstance(error.__cause__, ReadOnlySqlTransaction):
-        database.replace_connections()  # These lead to a server that is a replica now.
+    if database.is_replica(error):
+        database.replace_connections()
     logger.error("database not reached", extra={"error": type(error).__name__})
     return views.unavailable(request)
-
-
-def is_outage(error: BaseException | None) -> bool:
-    """Whether the database did not answer, in time or at all, or takes nothing."""
-    if isinstance(error, InternalError):
-        return isinstance(error.__cause__, ReadOnlySqlTransaction)
-    return isinstance(error, OperationalError | InterfaceError)

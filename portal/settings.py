@@ -127,7 +127,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"]["OPTIONS"] = database.options(
-        DATABASES["default"].get("OPTIONS", {}), pages=PAGES, waiting=max(1, WEB_THREADS // 2)
+        DATABASES["default"].get("OPTIONS", {}), pages=PAGES, waiting=max(1, WEB_THREADS * 3 // 4)
     )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 BRAND_SECONDS = 1  # For so long a process knows a brand without asking the database.

@@ -11,10 +11,14 @@ from django.apps import apps
 from django.test import Client
 
 from accounts.models import User
+from portal import breaker, upstream
 from portal.admin_site import site
+from portal.breaker import How
 from tests.conftest import ADMIN
 from tests.hostile import ALL
 from tests.scope_world import World
+from tests.test_admin import brand_data, customer_data, override_data
+from tests.test_attack import undone, unlimited
 from tests.test_staff_scope import LISTS
 from tests.test_staff_scope import world as world  # A fixture.
 
@@ -87,3 +91,90 @@ def test_no_query_breaks_the_lists_of_choices(name: str, people: list[Client], c
     for client, value in product(people, VALUES):
         answer = client.get(f"/admin/autocomplete/?{urlencode({**asked, name: value})}")
         assert answer.status_code in (200, 400, 403, 404), (name, value, caplog.text[-300:])
+
+
+# --- Bodies that no browser sends ---
+
+WRONG = ("", "x", "-1", "1001", "9" * 40, "9" * 5000, "\0", "[]", "1.5", "\u0661")
+WRONG = WRONG if ALL else WRONG[::2]
+COUNTS = ("hosts-TOTAL_FORMS", "hosts-INITIAL_FORMS", "overrides-TOTAL_FORMS", "response_codes-TOTAL_FORMS")
+BRAND_FIELDS = (
+    *COUNTS,
+    *("hosts-0-id", "hosts-0-brand", "hosts-0-position", "hosts-0-DELETE", "hosts-0-host"),
+    *("overrides-0-id", "overrides-0-method", "overrides-0-parameters", "overrides-0-body"),
+    *("response_codes-0-meaning", "carrier_key", "login_hosts", "timezone", "accent", "recaptcha_kind"),
+    *("logo_file", "_saveasnew", "_to_field", "_popup"),
+)
+PASTE_FIELDS = (
+    "names-TOTAL_FORMS",
+    "names-INITIAL_FORMS",
+    "names-0-ours",
+    "names-0-name",
+    "dropped",
+    "method",
+)
+LIST_FIELDS = ("action", "index", "select_across", "_selected_action", "form-TOTAL_FORMS", "_save", "post")
+PERSON_FIELDS = (
+    *("brand", "brands", "email", "credit_limit", "account_type", "phone", "is_active"),
+    *("_popup", "_to_field"),
+)
+
+
+def sent(world: World, client: Client) -> list[tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """Forms of the admin as a browser sends them, each with the fields to spoil."""
+    aurora, customer = world.aurora, world.own["accounts.User"]
+    brands, people = "/admin/portal/brand/", "/admin/accounts/user/"
+    changed = brand_data(aurora, **override_data("customer_balance"))
+    ticked = {
+        "action": "disable_selected",
+        "index": "0",
+        "_selected_action": [customer.pk],
+        "select_across": "0",
+    }
+    names = {"take": "1", "method": "customer_balance", "path": "x", "names-TOTAL_FORMS": "1"}
+    names |= {"names-INITIAL_FORMS": "0", "names-0-name": "a", "names-0-ours": "email", "names-0-value": ""}
+    policy = {
+        "do": "back",
+        "move": "1",
+        "note": "x",
+        "per_move": "1",
+        "per_day": "1",
+        "second_person_above": "1",
+    }
+    return [
+        (f"{brands}{aurora.pk}/change/", changed, BRAND_FIELDS),
+        (f"{brands}add/", changed | {"slug": "new"}, BRAND_FIELDS),
+        (f"{brands}{aurora.pk}/paste/", names, PASTE_FIELDS),
+        (
+            f"{brands}{aurora.pk}/preview/",
+            changed | {"again": "x"},
+            ("again", "accent", "language", "timezone"),
+        ),
+        (f"{brands}{aurora.pk}/check/", {"account_number": "1"}, ("account_number",)),
+        (f"{people}{customer.pk}/change/", customer_data(customer), PERSON_FIELDS),
+        (f"{people}add/", customer_data(customer) | {"brand": aurora.pk}, PERSON_FIELDS),
+        (f"{people}{world.sam.pk}/change/", {"email": world.sam.email}, PERSON_FIELDS),
+        (people, ticked, LIST_FIELDS),
+        (brands, ticked | {"action": "check_the_carrier"}, LIST_FIELDS),
+        (f"/admin/billing/policy/{aurora.pk}/", policy, tuple(policy)),
+        ("/admin/reauthenticate/", {"password": "x", "code": "1", "next": "/"}, ("password", "code", "next")),
+    ]
+
+
+@pytest.mark.parametrize("nth", range(12))
+def test_no_made_up_field_of_a_form_breaks_it(
+    nth: int, world: World, people: list[Client], caplog: Any
+) -> None:
+    for _ in range(breaker.FAILURES):  # So that no form asks the carrier.
+        guard = breaker.of(world.aurora)
+        guard.end(guard.begin(upstream.PARTNER), How.UNREACHED)
+    for client in people[: 2 if ALL else 1]:
+        path, data, fields = sent(world, client)[nth]
+        for field in fields:
+            spoiled = [{**data, field: value} for value in WRONG] + [{**data, field: ["1", "x"]}]
+            spoiled.append({name: value for name, value in data.items() if name != field})
+            for body in spoiled:
+                unlimited()
+                with undone():
+                    answer = client.post(path, body)
+                assert answer.status_code != 500, (field, body.get(field), caplog.text[-600:])

@@ -70,13 +70,15 @@ def test_whichever_statement_of_a_customers_page_fails_the_answer_is_no_500(path
 )
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
 def test_whichever_statement_of_a_staff_page_fails_the_answer_is_no_500(
-    path, error, aurora, operator, browse
+    path, error, aurora, operator, browse, caplog
 ):
     client = browse(ADMIN, operator)
     client.raise_request_exception = False
     answers = in_every_place(lambda: client.get(path), error)
     assert {answer.status_code for answer in answers} <= {200, 302, 503}
     assert answers[0].status_code == 503
+    assert "database not reached" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_form_that_fails_half_way_says_that_it_may_have_worked(simulator, aurora, browse):
