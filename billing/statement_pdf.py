@@ -32,9 +32,8 @@ def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
     """
     if brand.logo_hash:
         bytes(brand.logo)  # Deferred: read now, because drawing holds no connection.
-    content = _Content(brand, customer, found)
     with DRAWING.slot():
-        return _drawn(content)
+        return _drawn(_Content(brand, customer, found))
 
 
 def _drawn(content: "_Content") -> bytes:

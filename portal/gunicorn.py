@@ -66,7 +66,7 @@ def post_worker_init(worker: Any) -> None:
 
     What is there now stays: no garbage collection need look at it again and again.
     """
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0002)
     gc.collect()
     gc.freeze()
 
