@@ -42,7 +42,7 @@ OF_BURSTS = """## Bursts
 One node with the settings it has by itself (2 workers of 64 threads) behind nginx; 12 ordinary visitors a
 second, two thirds of them customers, who come whether those before are answered or not. Each burst is inside
 all limits, and all of it comes at once. The bar: every ordinary page is 200, and their p95 at most
-{factor:.0f} times the quiet one.
+{factor:.0f} times the quiet one; of more requests than the node has threads, only that every page is 200.
 
 | burst | ordinary pages | p95, quiet | p95, beside it | factor | answers to the burst |
 | --- | --- | --- | --- | --- | --- |
