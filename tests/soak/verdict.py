@@ -272,7 +272,7 @@ def not_borne(burst: Burst, most: float) -> list[str]:
     wrong += [
         f"{burst.name}: {burst.own[status]} of its own {status}" for status in LOST if burst.own.get(status)
     ]
-    # What is more than all threads of a node has every thread for a moment; then its pages are there, and late.
+    # What is more than all threads of a node has them all for a moment: then pages are there, and late.
     if burst.factor > most and sum(burst.own.values()) <= THREADS:
         wrong.append(f"{burst.name}: p95 {burst.factor:.1f} times the quiet one, more than {most:.0f}")
     return wrong
