@@ -7,6 +7,7 @@ need longer, have neither of these limits and no pool.
 """
 
 import select
+import sqlite3
 from typing import Any
 
 import psycopg
@@ -57,7 +58,10 @@ class Connection(psycopg.Connection[TupleRow]):
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether the database did not answer, in time or at all, or takes nothing."""
-    return is_replica(error) or isinstance(error, OperationalError | InterfaceError)
+    if not isinstance(error, OperationalError | InterfaceError):
+        return is_replica(error)
+    # To SQLite a statement that cannot work, as of a missing table, is an OperationalError too.
+    return getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def is_replica(error: BaseException | None) -> bool:

@@ -1,6 +1,7 @@
 """While the database does not answer, every page is an honest 503; never a 500, whichever statement fails."""
 
 import itertools
+import sqlite3
 import threading
 import time
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import pytest
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 
-from portal import brand_hosts, bulkhead, ratelimit
+from portal import brand_hosts, bulkhead, database, ratelimit
 from portal.models import Attempt, Brand
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form, words
@@ -105,6 +106,20 @@ def test_a_replica_is_an_outage_and_a_wrong_statement_is_a_fault(alice, browse):
     for error, status in ((replica, 503), (InternalError("broken"), 500), (ProgrammingError("typo"), 500)):
         with failing_from(2, error):  # The first one asks for the brand.
             assert client.get("/account/").status_code == status
+
+
+def test_to_sqlite_a_missing_table_is_a_fault_and_a_locked_file_an_outage(tmp_path):
+    first, second = (sqlite3.connect(tmp_path / "db", timeout=0) for _ in range(2))
+    first.execute("BEGIN EXCLUSIVE")
+    for statement, outage in (("SELECT 1 FROM nowhere", False), ("BEGIN IMMEDIATE", True)):
+        raised = OperationalError()
+        try:
+            (second if outage else first).execute(statement)
+        except sqlite3.OperationalError as error:
+            raised.__cause__ = error
+        assert database.is_outage(raised) is outage
+    first.close()
+    second.close()
 
 
 def test_a_form_that_came_before_the_brand_was_known_has_changed_nothing(aurora, browse):
