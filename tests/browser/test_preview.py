@@ -20,6 +20,7 @@ def brand_page(stack: Stack, page: Page) -> Page:
     """Aurora's page, with the preview open."""
     sign_in(page, stack, "/admin/portal/brand/")
     page.get_by_role("link", name="Aurora Phone").click()
+    page.wait_for_url("**/change/")  # Loaded, so that our script is there before anything is clicked.
     page.get_by_text("Preview of what stands in the form").click()
     return page
 
