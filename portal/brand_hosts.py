@@ -16,9 +16,7 @@ from portal.composed import Composed
 from portal.models import Brand
 
 LAST_KNOWN = 60.0  # Seconds.
-_ASKING = (
-    10.0  # Seconds for which one request asks and the others take what is known; as long as it may wait.
-)
+_ASKING = 10.0  # Seconds for which one request asks, and the others take what is known.
 _PAUSE = 1.0  # Seconds between two questions while the database fails.
 
 _BY_HOST = Composed(lambda: Brand.objects.defer("logo").filter(hosts__host="").order_by())
