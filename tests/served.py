@@ -76,6 +76,9 @@ def served(folder: Path, config: str = "portal/gunicorn.py", **environment: str)
         found = re.search(r"Listening at: .*:(\d+)", told)
         assert found
         yield Served(process, int(found[1]), log)
+    except BaseException:
+        print(log.read_text())  # pytest shows it beside the failure.
+        raise
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
