@@ -13,7 +13,7 @@
   const link = document.getElementById("preview-link");
   let token = "";
   let timer = 0;
-  let latest = 0;
+  const asked = { draw: 0, copy: 0 };
 
   for (const element of panel.querySelectorAll("[data-live]")) element.hidden = false;
 
@@ -57,14 +57,14 @@
     }
   }
 
-  // Of answers that overtake each other only the newest counts.
-  async function attempt(more, done) {
-    const own = ++latest;
+  // Of answers to the same wish that overtake each other only the newest counts.
+  async function attempt(wish, more, done) {
+    const own = ++asked[wish];
     try {
       const answer = await send({ again: token, ...more });
-      if (own !== latest) return;
+      if (own !== asked[wish]) return;
       tell(answer.problems || []);
-      said.textContent = "";
+      if (said.textContent === panel.dataset.failed) said.textContent = "";
       if (answer.link) await done(answer);
     } catch {
       said.textContent = panel.dataset.failed;
@@ -72,14 +72,14 @@
   }
 
   function draw() {
-    return attempt({}, (answer) => {
+    return attempt("draw", {}, (answer) => {
       token = answer.token;
       show();
     });
   }
 
   function copy() {
-    return attempt({ keep: "yes" }, async (answer) => {
+    return attempt("copy", { keep: "yes" }, async (answer) => {
       link.value = answer.link;
       find("shown").hidden = false;
       link.select();

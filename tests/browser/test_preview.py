@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS, Watch
@@ -80,6 +80,24 @@ def test_no_key_leaves_the_form_for_a_preview(brand_page: Page) -> None:
     assert "canary-key" not in body
     assert "carrier" not in body
     assert "hosts-0" not in body
+
+
+def test_the_link_to_show_comes_whatever_is_drawn_while_it_is_made(brand_page: Page) -> None:
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if 'name="keep"' in (route.request.post_data or ""):
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    brand_page.route("**/preview/", hold)
+    brand_page.get_by_role("button", name="Copy link to show").click()
+    brand_page.locator("#id_name").fill("Nova Telecom")
+    expect(inside(brand_page, "light").get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
+    waiting[0].continue_()
+    expect(brand_page.get_by_label("Link to show")).to_have_value(re.compile("/preview/"))
+    expect(brand_page.locator("[data-said]")).to_contain_text("seven days")
 
 
 def test_a_reseller_walks_through_the_preview(
