@@ -72,10 +72,11 @@ class Load:
         """Somebody unknown asks for a code, and gets a mail that says so; each is a browser of its own."""
         google = own(mailbox(self.soak))
         while not self.over.wait(0.5):
-            walker = Walker(self.soak, brand, "nobody", kind=f"{FORM} of {brand}")
+            email = self.soak.newcomer(brand)  # What they type comes back where the form does.
+            walker = Walker(self.soak, brand, email, kind=f"{FORM} of {brand}")
             with walker.session, suppress(Broken):
                 ticked: dict[str, Any] = steps.captcha(walker, google) if walker.host == BOREALIS else {}
-                walker.send("/sign-in/", {"email": self.soak.newcomer(brand), **ticked})
+                walker.send("/sign-in/", {"email": email, **ticked})
 
     def start(self) -> None:
         """Let them come."""
