@@ -39,6 +39,7 @@ class Connection(psycopg.Connection[TupleRow]):
         except psycopg.OperationalError:
             if timeout is None and self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
                 replace_connections()
+                self.close()  # Whoever goes on with it finds it gone, and not in the middle of an answer.
             raise
 
     def execute(self, query: Any, *values: Any, **options: Any) -> psycopg.Cursor[TupleRow]:

@@ -6,7 +6,7 @@ import sys
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from portal import database
 from tests.conftest import AURORA, ROOT
@@ -88,6 +88,20 @@ def test_a_server_that_says_nothing_is_given_up_and_all_connections_of_that_time
     assert not former & {each.info.backend_pid for each in (third, fourth)}
     connection.pool.putconn(third)
     connection.pool.putconn(fourth)
+
+
+def test_whoever_goes_on_with_a_connection_that_was_given_up_meets_an_outage_and_no_fault_of_ours(
+    monkeypatch,
+):
+    connection.close()
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
+    for _ in range(2):
+        with pytest.raises(OperationalError) as caught:
+            answer_to("SELECT pg_sleep(5)")
+        assert database.is_outage(caught.value)
+    with pytest.raises(OperationalError), transaction.atomic():
+        pass
+    connection.close()
 
 
 def test_commands_and_migrations_have_neither_limits_nor_a_pool(tmp_path):
