@@ -34,8 +34,9 @@ lock: dev ## Write requirements.lock after a change of requirements.txt (ARGS="-
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
+# Two at a time for each CPU: many tests wait for a browser, a server or a time-out.
 test: dev ## Run the tests (ARGS="…" goes to pytest).
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal $(ARGS)
 
 check: dev ## Lint, types, migrations, deploy check, security lint.
 	$(BIN)/ruff check .
