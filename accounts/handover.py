@@ -1,7 +1,8 @@
 """Where "Go to my account" may lead: only to the hosts that the operator listed for the brand."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from string import printable
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
 
@@ -9,20 +10,28 @@ from portal.models import Brand
 
 # The shipped nginx passes on 16k of headers (proxy_buffer_size), this one among them.
 _LONGEST = 8000
-_FORBIDDEN = re.compile(r"[\\\x00-\x20\x7f]|[^\x00-\x7f]")
+_FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+# A scheme without a host behind it, which browsers and urljoin read differently.
+_HALF = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/])|///")
+_AROUND = "\ufeff \u00a0\t\r\n"
+_ASCII = printable.strip()  # Without blanks: whatever stays as it is, %XX too.
 
 
 def hand_over_url(brand: Brand, url: str) -> str:
-    """The carrier's login URL, if it is safe to send a customer there.
+    """The carrier's login URL as it is sent on, if it is safe to send a customer there.
 
+    A relative one continues the carrier's own address; blanks and letters beyond ASCII are written as %XX.
     Raises ValueError without quoting the URL, because it signs in whoever holds it.
     """
-    if len(url) > _LONGEST:
-        raise ValueError(f"the login URL is longer than {_LONGEST} characters")
-    if _FORBIDDEN.search(url):
-        raise ValueError("the login URL holds a blank, a backslash, a control or a non-ASCII character")
+    text = url.strip(_AROUND)
+    if not text:
+        raise ValueError("the login URL is empty")
+    if _FORBIDDEN.search(text):
+        raise ValueError("the login URL holds a backslash or a control character")
+    if _HALF.match(text):
+        raise ValueError("the login URL is malformed")
     try:
-        parts = urlsplit(url)
+        parts = _encoded(urlsplit(urljoin(brand.carrier_url, text)))
         port = parts.port
     except ValueError:
         raise ValueError("the login URL is malformed") from None
@@ -34,7 +43,16 @@ def hand_over_url(brand: Brand, url: str) -> str:
         brand, parts.scheme
     ):
         raise ValueError("the login URL leads to a host that is not among the brand's login hosts")
-    return url
+    checked = urlunsplit(parts)
+    if len(checked) > _LONGEST:
+        raise ValueError(f"the login URL is longer than {_LONGEST} characters")
+    if not checked.isascii() or " " in checked:
+        raise ValueError("the login URL holds a blank or a non-ASCII character outside of path and query")
+    return checked
+
+
+def _encoded(parts: SplitResult) -> SplitResult:
+    return parts._replace(path=quote(parts.path, safe=_ASCII), query=quote(parts.query, safe=_ASCII))
 
 
 def _default_port(scheme: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from portal import pause
 from portal.voipline import BreakerOpen, Crowded, RateLimited, Rejected, UpstreamError
 
 State = Literal["done", "refused", "unknown", "unavailable", "pending"]
@@ -45,7 +46,7 @@ UNAVAILABLE = _(
     "We cannot reach the telephone system at the moment. Nothing was changed. Please try again in a few "
     "minutes."
 )
-BUSY = _("Too many people are asking at the moment. Nothing was changed. Please try again in a minute.")
+BUSY = _("Too many people are asking at the moment. Nothing was changed.")
 UNCHECKED = _("We cannot check this form at the moment, so nothing was sent. Please try again in a minute.")
 CAPTCHA_DOWN = _(
     "The security check does not work at the moment, so nothing was sent. Please try again in a minute."
@@ -131,7 +132,7 @@ def unknown(kind: str) -> Outcome:
     return Outcome("unknown", {ALL: [str(UNKNOWN[kind])]})
 
 
-def unavailable(text: Promise, *, retry_after: int | None = None) -> Outcome:
+def unavailable(text: Promise | str, *, retry_after: int | None = None) -> Outcome:
     """Nothing happened, and it is not the visitor's doing."""
     return Outcome("unavailable", {ALL: [str(text)]}, retry_after=retry_after)
 
@@ -175,7 +176,8 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
     if isinstance(error, Rejected):
         return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
     if isinstance(error, RateLimited | Crowded):
-        return unavailable(BUSY, retry_after=error.retry_after or 60)
+        text = f"{BUSY} {pause.try_again(error.retry_after)}"
+        return unavailable(text, retry_after=error.retry_after or 60)
     if isinstance(error, BreakerOpen):
         return unavailable(UNAVAILABLE, retry_after=error.retry_after)
     return unavailable(UNAVAILABLE)

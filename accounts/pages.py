@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import BrandForm
 from accounts.outcomes import UNCHECKED, Outcome, unavailable
-from portal import captcha, ratelimit
+from portal import captcha, pause, ratelimit
 from portal.http import BrandRequest
 
 # Decorates each view that shows a form and takes it.
@@ -45,7 +45,7 @@ def form_again(
             form.add_error(name if name in form.fields else None, text)
     response = form_page(request, template, form, _STATUS[outcome.state], outcome=outcome, **context)
     if outcome.retry_after:
-        response["Retry-After"] = str(outcome.retry_after)
+        response["Retry-After"] = pause.retry_after(outcome.retry_after)
     return response
 
 

@@ -14,6 +14,7 @@ from billing.figures import Figures, Movement
 from billing.forms import PeriodForm
 from billing.periods import Period
 from billing.runway import Runway, runway
+from portal import pause
 from portal.http import BrandRequest
 from portal.models import Brand
 
@@ -80,7 +81,9 @@ def without_figures(request: BrandRequest, template: str, found: Figures, **cont
     """The page that says why there are none, with status 503, or 409 where waiting would not help."""
     gone = found.trouble == "gone"
     status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
-    response = render(request, template, {**context, "unavailable": found.trouble}, status=status)
+    again = pause.try_again(found.retry_after)
+    values = {**context, "unavailable": found.trouble, "again": again}
+    response = render(request, template, values, status=status)
     if not gone:
-        response["Retry-After"] = str(found.retry_after or 60)
+        response["Retry-After"] = pause.retry_after(found.retry_after or 60)
     return response

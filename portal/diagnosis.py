@@ -71,7 +71,8 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today
         )
     except UpstreamError as error:
-        return Finding(method, False, _TEXTS[type(error)](brand, error))
+        told = _web_page if error.not_json else _TEXTS[type(error)]
+        return Finding(method, False, told(brand, error))
     return Finding(method, True, _fine(brand, Statement.from_answer(answer)))
 
 
@@ -144,6 +145,16 @@ def _not_authorised(_brand: Brand, error: UpstreamError) -> str:
     ) % {"code": error.status}
 
 
+def _web_page(brand: Brand, error: UpstreamError) -> str:
+    words = _(
+        "Not the API answered but something in front of it, with a web page or a text instead of JSON (code "
+        "%(code)s): a web server, a firewall or a bot check, say. The API key may be right. Compare the API "
+        "address and the path “%(path)s” with the partner portal's Integrations/API tab; if both are right, "
+        "ask the carrier to let this server's requests through."
+    )
+    return words % {"path": _path(brand, error.method), "code": error.status}
+
+
 def _rate_limited(_brand: Brand, error: UpstreamError) -> str:
     seconds = error.retry_after if isinstance(error, RateLimited) else None
     if seconds is None:
@@ -200,12 +211,12 @@ def _bad_answer(brand: Brand, error: UpstreamError) -> str:
     if error.status and 300 <= error.status <= 399:
         words = _("The carrier redirects the path “%(path)s” (code %(code)s). Write the final address.")
         return words % {"path": _path(brand, error.method), "code": error.status}
-    if "listed" in error.message:
+    if error.listed_as and "listed" in error.message:
         words = _(
             "The carrier answered code %(code)s, which nobody has explained. Look it up in the list of the "
             "partner portal's Integrations/API tab, and add it to the response codes."
         )
-        return words % {"code": error.status}
+        return words % {"code": error.listed_as}
     words = _(
         "The answer to the path “%(path)s” has not the expected shape: %(reason)s. Compare the path and the "
         "names of the results with the partner portal's Integrations/API tab."

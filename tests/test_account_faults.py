@@ -42,10 +42,10 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
         f"{name} {status}": (name, {"status": status, "message": "The carrier says no."}, page)
         for name in ("status", "status_after", "code")
         for statuses, page in (
-            ((400, 404, 409, 422), "refused"),
+            ((400, 404, 405, 409, 418, 422), "refused"),
             ((401, 403, 429), "unavailable"),
-            ((500, 502, 503), "unknown"),
-            ((999,) if name == "code" else (418,), "unknown"),
+            ((408, 500, 502, 503, 522), "unknown"),
+            ((999,) if name == "code" else (), "unknown"),
         )
         for status in statuses
     },

@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import json
 import logging
 import socket
 import ssl
@@ -41,6 +42,7 @@ from portal.voipline import (
     exchange,
     transport,
 )
+from portal.voipline.methods import STATEMENT_NAMES
 from tests.patience import HASTY, PATIENCE, PATIENT, SLACK, eventually
 from tests.raw_server import FUNDS, Server, certify, drip, http, threads_end
 
@@ -303,28 +305,52 @@ def test_a_get_is_not_repeated_when_that_cannot_help(server, carrier, status):
     assert len(server.received) == 1
 
 
-def test_a_second_try_can_succeed(server, carrier):
-    def handler(conn: socket.socket) -> None:
-        if len(server.received) > 1:
-            conn.sendall(http(str(body).replace("'", '"').encode()))
+ZEROS = json.dumps({"data": dict.fromkeys(STATEMENT_NAMES, 0)}).encode()
+BAD_GATEWAYS = (408, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530)
 
-    body = {
-        "data": {
-            name: 0 for name in METHODS["partner_balance"].results if name not in ("account_number", "email")
-        }
-    }
-    server.handler = handler
+
+@pytest.mark.parametrize("first", [b"", *(http(b"<html>", f"{code} Bad gateway") for code in BAD_GATEWAYS)])
+def test_a_second_try_can_succeed(server, carrier, first):
+    server.handler = lambda conn: conn.sendall(http(ZEROS) if len(server.received) > 1 else first)
     assert call(carrier, "partner_balance", **MONTH)["payments"] == 0
     assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>; rel=preload\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 3,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+)
+def test_what_comes_before_the_final_status_is_read_over(server, carrier, before):
+    server.handler = lambda conn: conn.sendall(before + http())
+    assert call(carrier, "move_funds", **MOVE)["customer_balance"] == Decimal("242.08793")
+    assert len(server.received) == 1
+
+
+def test_a_status_that_never_becomes_final_ends_with_the_time(server, hasty):
+    def handler(conn: socket.socket) -> None:
+        while not server.over.wait(0.05):
+            conn.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
+
+    server.handler = handler
+    error = failed(hasty)
+    assert type(error) is NoAnswer
+    assert error.may_have_happened
+    assert threads_end()
 
 
 @pytest.mark.parametrize(
     ("raw", "kind"),
     [
         (http(b"", "503 Busy", "Retry-After: 0"), ServerError),
-        (http(b"", "429 Slow down", "Retry-After: 0"), RateLimited),
+        (http(b"{}", "429 Slow down", "Retry-After: 0"), RateLimited),
         (http(b'{"message": "no"}', "422 No"), Rejected),
-        (http(b"", "401 No"), NotAuthorised),
+        (http(b"{}", "401 No"), NotAuthorised),
+        (http(b"<html>", "403 No"), BadAnswer),
+        (http(b"", "408 Late"), ServerError),
         (b"", NoAnswer),
         (b"HTTP/1.1 20", NoAnswer),
         (b"nonsense\r\n\r\n", NoAnswer),

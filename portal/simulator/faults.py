@@ -1,7 +1,7 @@
 """Failures on demand. A fault takes the work to be done and gives the answer, so it decides what comes first.
 
-before the work   status code html_error redirect drop_before hang
-work, then        status_after html empty truncated huge gzip_bomb wrong_json drop_after cut drip_*
+before the work   status code body html_error redirect drop_before hang
+work, then        status_after body_after html empty truncated huge gzip_bomb wrong_json drop_after cut drip_*
 only late         slow
 another amount    factor (of move_funds)
 """
@@ -31,6 +31,7 @@ class Fault:
     message: str = ""
     retry_after: str = ""
     location: str = "/elsewhere"
+    text: str = ""  # The body, to the letter.
     factor: str = "1"  # How many times the amount is booked.
     # Set when faults are cleared: nobody waits any longer.
     released: threading.Event = field(default_factory=threading.Event)
@@ -91,6 +92,16 @@ def status_after(fault: Fault, work: Work) -> Answer:
 
 def code(fault: Fault, work: Work) -> Answer:
     return replace(fault.error(), status=200)
+
+
+def body(fault: Fault, work: Work) -> Answer:
+    kind = "text/html; charset=utf-8" if fault.text.startswith("<") else "application/json"
+    return Answer(fault.status, fault.text.encode(), kind)
+
+
+def body_after(fault: Fault, work: Work) -> Answer:
+    work()
+    return body(fault, work)
 
 
 def html(fault: Fault, work: Work) -> Answer:
@@ -178,6 +189,8 @@ CARRIER: dict[str, Callable[[Fault, Work], Answer]] = {
     "status": status,
     "status_after": status_after,
     "code": code,
+    "body": body,
+    "body_after": body_after,
     "html": html,
     "html_error": html_error,
     "empty": empty,
@@ -192,6 +205,7 @@ ELSEWHERE = {
     "api.js": {"status", "hang"},
     "smtp": {"down", "slow", "reject"},
 }
+DEFAULT_STATUS = {"redirect": 302, "body": 200, "body_after": 200}
 REDIRECTS = {301, 302, 303, 307, 308}
 CUTS = {"status", "headers", "body"}
 MEMBERS: dict[str, check.Kinds] = {
@@ -203,6 +217,7 @@ MEMBERS: dict[str, check.Kinds] = {
     "message": str,
     "retry_after": (str, int),
     "location": str,
+    "text": str,
     "factor": str,
 }
 
@@ -212,8 +227,8 @@ def read(value: object, methods: set[str], released: threading.Event) -> tuple[s
     wanted = check.members(value, "fault", MEMBERS, ("method", "fault"))
     method = check.choice(wanted.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
     name = check.choice(wanted.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
-    if name == "redirect":
-        wanted.setdefault("status", 302)
+    if name in DEFAULT_STATUS:
+        wanted.setdefault("status", DEFAULT_STATUS[name])
     fault = Fault(name, released=released, **{**wanted, "retry_after": str(wanted.get("retry_after", ""))})
     refuse_nonsense(fault)
     return method, fault

@@ -21,7 +21,8 @@ from portal.voipline.verdict import judge
 log = logging.getLogger("portal.voipline")
 
 GET_TRIES = 3
-_PASSING = (502, 503, 504)
+# What a gateway says for a carrier that does not answer; those from 520 on are Cloudflare's.
+_PASSING = {408, 502, 503, 504, *range(520, 528), 530}
 _CROWDED = 5  # Seconds after which a place is likely to be free again.
 
 

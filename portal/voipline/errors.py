@@ -8,12 +8,13 @@
     ├─ NoAnswer         sent, then a timeout or a reset                     a write may have happened
     ├─ NotAuthorised    401, 403: the key is wrong, or our IP address is not listed
     ├─ RateLimited      429; .retry_after in seconds
-    ├─ Rejected         400, 404, 409, 422 or a mapped code; .fields, .meaning: the visitor can correct it
-    ├─ ServerError      5xx                                                 a write may have happened
+    ├─ Rejected         any other 4xx or a mapped code; .fields, .meaning: nothing happened
+    ├─ ServerError      408, 5xx                                            a write may have happened
     └─ BadAnswer        3xx, not JSON, empty, cut short, too big, a field missing or of the wrong type,
                         a code that nobody listed                           a write may have happened
 
-The class follows the effective code: the HTTP status or, under HTTP 2xx, the body's `code`.
+The class follows the effective code: the HTTP status or, under HTTP 2xx, the body's `code`. A move of funds
+is refused by few codes and in JSON alone; any other refusal of it is a BadAnswer, for it may have happened.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +26,13 @@ class UpstreamError(Exception):
     `method` is the method's key, `status` the effective code if there was one. `message` is for logs and
     operators; it never holds a parameter, the key or a URL. `user_message` is the carrier's own text, only on
     `Rejected`. `may_have_happened` is True where a PUT or POST may have taken effect all the same.
+    `not_json`: something answered, but not as the API does. `listed_as`: the body's own code, as an operator
+    would list it.
     """
 
     uncertain = False
+    not_json = False
+    listed_as = ""
 
     def __init__(
         self,

@@ -36,8 +36,20 @@ class Reply:
     flaw: str = ""
 
 
+class _Final(http.client.HTTPResponse):
+    """An answer that waits for the final status: 102 and 103 may come before it (RFC 9110, section 15.2)."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status <= 199:
+            self.headers = self.msg = None  # type: ignore[assignment]  # Else it takes itself for read.
+            super().begin()
+
+
 class _Watched(HTTPConnection):
     """A connection that the conversation makes, and that asks it before its first byte."""
+
+    response_class = _Final
 
     def __init__(
         self, *args: Any, conversation: Conversation[Any], reach: Reach | None, **kwargs: Any

@@ -26,12 +26,14 @@ def is_account_number(text: str) -> bool:
 class Field:
     """What is expected of one result: an exact amount or a text, and whether it must come back.
 
-    An `echo` repeats what we sent; where it comes back it must be the same.
+    An `echo` repeats what we sent; where it comes back it must be the same. A `movement` of a statement may
+    be null, which is 0 where the statement's sums then hold.
     """
 
     kind: Literal["amount", "text"]
     required: bool = True
     echo: bool = False
+    movement: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Rules:
     """What holds for a method whatever an operator configures.
 
     `essential`: groups of parameters, at least one of each group must be sent. `optional`: parameters that an
-    operator may map besides the default ones.
+    operator may map besides the default ones. `refusals`: the only codes that surely refuse it; where empty,
+    any 4xx but 408 does.
     """
 
     essential: tuple[Group, ...]
     fields: Mapping[str, Field]
     optional: frozenset[str] = frozenset()
+    refusals: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ STATEMENT_NAMES = (
     "total_charges",
     "closing_balance",
 )
+_BALANCES = ("opening_balance", "closing_balance")
 _FUNDS_NAMES = ("customer_balance", "customer_credit_limit")
 _PERIOD = ("from_date", "to_date")
 _PERSON = ("first_name", "last_name", "company_name", "email", "phone", "password")
@@ -99,20 +104,33 @@ _ECHOES = {name: Field("text", required=False, echo=True) for name in ("account_
 _CAPTCHA = ("google_captcha",)
 
 
-def _rules(*essential: Group, amounts: Group = (), texts: Group = (), optional: Group = ()) -> Rules:
-    required = {name: Field("amount") for name in amounts} | {name: Field("text") for name in texts}
-    return Rules(essential, MappingProxyType(required | _ECHOES), frozenset(optional))
+_STATEMENT = {name: Field("amount", movement=name not in _BALANCES) for name in STATEMENT_NAMES}
+_FUNDS = {name: Field("amount") for name in _FUNDS_NAMES}
+# Funds that were moved though we believe that they were not would be moved again.
+_REFUSES_A_MOVE = frozenset({400, 401, 403, 404, 409, 422, 429})
+
+
+def _rules(
+    *essential: Group,
+    fields: Mapping[str, Field] = MappingProxyType({}),
+    optional: Group = (),
+    refusals: frozenset[int] = frozenset(),
+) -> Rules:
+    return Rules(essential, MappingProxyType({**fields, **_ECHOES}), frozenset(optional), refusals)
 
 
 RULES: Mapping[str, Rules] = MappingProxyType(
     {
-        "customer_balance": _rules(("account_number",), amounts=STATEMENT_NAMES),
-        "partner_balance": _rules(amounts=STATEMENT_NAMES),
-        "move_funds": _rules(("account_number",), ("amount",), amounts=_FUNDS_NAMES),
+        "customer_balance": _rules(("account_number",), fields=_STATEMENT),
+        "partner_balance": _rules(fields=_STATEMENT),
+        "move_funds": _rules(("account_number",), ("amount",), fields=_FUNDS, refusals=_REFUSES_A_MOVE),
         "register_customer": _rules(("email",), _CAPTCHA),
         "confirm_email": _rules(("email",), ("code",), _CAPTCHA),
         "login_via_url": _rules(
-            ("account_number", "email"), _CAPTCHA, texts=("url",), optional=("email", "password")
+            ("account_number", "email"),
+            _CAPTCHA,
+            fields={"url": Field("text")},
+            optional=("email", "password"),
         ),
         "reset_password": _rules(("email",), _CAPTCHA),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
+from portal.net import email_key
 from portal.voipline import wire
 from portal.voipline.methods import Field, Method
 
@@ -50,27 +51,49 @@ def _decimal(value: Decimal | str) -> Decimal:
 def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str]) -> Answer:
     """The results under `data`, by our names; WireError where one is missing, of the wrong type or not ours.
 
-    `sent`: our name → the text that was sent, to compare what the carrier repeats.
+    Where there is no `data` at all they are looked for in the answer itself. `sent`: our name → the text that
+    was sent, to compare what the carrier repeats.
     """
+    data = body.get("data", body)
+    if data is False or (isinstance(data, list) and len(data) > 1):
+        raise wire.WireError("data is not one record")
     answer: dict[str, Decimal | str] = {}
+    unmoved = False
     for name, field in method.rules.fields.items():
         path = method.results.get(name)
-        found = _at(body.get("data"), path) if path else None
-        if found is None or (found == "" and not field.required):
+        found = _at(data, path) if path else _MISSING
+        if field.movement and _says_nothing(found):
+            found, unmoved = Decimal(0), True
+        if found in (_MISSING, None) or (found == "" and not field.required):
             if field.required:
                 raise wire.WireError(f"{name} is missing")
             continue
         answer[name] = _value(name, field, found)
-        if field.echo and name in sent and not _same(name, str(answer[name]), sent[name]):
-            raise wire.WireError(f"{name} is not the one that was asked for")
+        if field.echo and name in sent:
+            if not _same(name, found, sent[name]):
+                raise wire.WireError(f"{name} is not the one that was asked for")
+            answer[name] = sent[name]
+    if unmoved and not Statement.from_answer(answer).sums_hold:
+        raise wire.WireError(
+            "payments, adjustments or charges are empty, and the sums do not hold without them"
+        )
     return answer
 
 
+_MISSING = object()
+
+
 def _at(data: object, path: str) -> object:
-    """The value at a dotted path, None where there is none."""
+    """The value at a dotted path; a list of one record is that record."""
     for step in path.split("."):
-        data = data.get(step) if isinstance(data, dict) else None
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        data = data.get(step, _MISSING) if isinstance(data, dict) else _MISSING
     return data
+
+
+def _says_nothing(found: object) -> bool:
+    return found is None or (isinstance(found, str) and not found.strip())
 
 
 def _value(name: str, field: Field, found: object) -> Decimal | str:
@@ -80,5 +103,9 @@ def _value(name: str, field: Field, found: object) -> Decimal | str:
         raise wire.WireError(f"{name} {error}") from None
 
 
-def _same(name: str, came: str, sent: str) -> bool:
-    return came.casefold() == sent.casefold() if name == "email" else came == sent
+def _same(name: str, came: object, sent: str) -> bool:
+    """Whether it is what was sent: a number has lost its leading zeros, and mailboxes have many spellings."""
+    text = wire.text(came)
+    if name == "email":
+        return email_key(text) == email_key(sent)
+    return text == (sent if isinstance(came, str) else sent.lstrip("0") or "0")

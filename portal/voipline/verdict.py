@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from math import ceil
 
-from portal.voipline import wire
+from portal.voipline import manners, wire
 from portal.voipline.errors import (
     BadAnswer,
     NotAuthorised,
@@ -16,30 +17,41 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.exchange import Reply
+from portal.voipline.manners import Body
 from portal.voipline.methods import Method
 from portal.voipline.results import Answer, extract
 
 _MAX_TEXT = 500
+_MAX_CODE = 60
 _NOT_AUTHORISED = (
     "not authorised: the API key is wrong, or this server's public IP address "
     "is not listed in the partner portal"
 )
 
-Body = Mapping[str, object]
-
 
 def judge(method: Method, codes: Mapping[str, str], reply: Reply, sent: Mapping[str, str]) -> Answer:
     """The results of a success, else the error of the tree in `errors`.
 
-    Success is HTTP 2xx, and `code` 200 where there is one, and no status other than "success". Under HTTP 2xx
-    any other `code` counts as if it were the HTTP status.
+    Success is HTTP 2xx, a `code` of 2xx where there is one, and no word against it. Under HTTP 2xx any other
+    `code` counts as if it were the HTTP status. A 204 is a success without results.
     """
     body, flaw = _body(reply)
+    try:
+        return _judged(method, codes, reply, body, flaw, sent)
+    except UpstreamError as error:
+        error.not_json = bool(flaw and reply.body and not wire.begins_as_json(reply.body))
+        error.listed_as = _clean(next(_code_text(body), ""))[:_MAX_CODE]
+        raise
+
+
+def _judged(
+    method: Method, codes: Mapping[str, str], reply: Reply, body: Body, flaw: str, sent: Mapping[str, str]
+) -> Answer:
     code = _effective(reply.status, body)
     if _is_2xx(reply.status) and flaw:
         raise _error(method, BadAnswer, reply.status, flaw)
-    if not (_is_2xx(code) and _says_success(body)):
-        raise _failure(method, codes, reply, body, code)
+    if not _is_2xx(code) or manners.denies(body):
+        raise _failure(method, codes, reply, body, flaw, code)
     try:
         return extract(method, body, sent)
     except wire.WireError as error:
@@ -48,6 +60,8 @@ def judge(method: Method, codes: Mapping[str, str], reply: Reply, sent: Mapping[
 
 
 def _body(reply: Reply) -> tuple[Body, str]:
+    if reply.status == HTTPStatus.NO_CONTENT:
+        return {}, ""
     if reply.body is None:
         return {}, reply.flaw
     try:
@@ -62,11 +76,9 @@ def _is_2xx(code: int | None) -> bool:
 
 def _effective(status: int, body: Body) -> int | None:
     """The code that decides, None where the body's is no number."""
-    if not _is_2xx(status) or "code" not in body:
+    if not _is_2xx(status) or not manners.has_code(body):
         return status
-    code = _whole(body["code"])
-    # Of the body's codes 200 alone means success.
-    return status if code == 200 else None if _is_2xx(code) else code
+    return _whole(body["code"])
 
 
 def _whole(value: object) -> int | None:
@@ -77,24 +89,25 @@ def _whole(value: object) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
 
 
-def _says_success(body: Body) -> bool:
-    message = body.get("message")
-    nested = message.get("status") if isinstance(message, dict) else None
-    return all(status in (None, "success") for status in (body.get("status"), nested))
-
-
 def _failure(
-    method: Method, codes: Mapping[str, str], reply: Reply, body: Body, code: int | None
+    method: Method, codes: Mapping[str, str], reply: Reply, body: Body, flaw: str, code: int | None
 ) -> UpstreamError:
     meaning = _meaning(codes, reply.status, body)
     kind = _kind(code, meaning)
+    words = _WORDS.get(kind, "")
+    if _is_2xx(code):  # The answer says no in words: alone, or against what else it says.
+        contradicts = manners.affirms(body) and not meaning
+        kind = BadAnswer if contradicts else _kind(400, meaning)
+        words = "an answer that says both that it worked and that it did not"
+    if not kind.uncertain and not _refuses(method, code, meaning, flaw):
+        kind, words = BadAnswer, "an answer that does not surely refuse it"
     status = reply.status if code is None else code
     if kind is RateLimited:
         words = "the carrier asks us to wait"
         return RateLimited(method.key, status, _message(method, status, words), retry_after=_seconds(reply))
     if kind is Rejected:
         return _rejected(method, status, body, meaning)
-    return _error(method, kind, status, _WORDS[kind])
+    return _error(method, kind, status, words)
 
 
 _WORDS: Mapping[type[UpstreamError], str] = {
@@ -105,9 +118,9 @@ _WORDS: Mapping[type[UpstreamError], str] = {
 
 
 def _kind(code: int | None, meaning: str) -> type[UpstreamError]:
-    """The class of an effective code: 3xx, 5xx, 401 and 429 stand, for any other a meaning decides first."""
+    """The class of an effective code: 3xx, 408, 429 and 5xx stand, for any other a meaning decides first."""
     if code is not None:
-        if 500 <= code <= 599:
+        if 500 <= code <= 599 or code == HTTPStatus.REQUEST_TIMEOUT:
             return ServerError
         if 300 <= code <= 399:
             return BadAnswer
@@ -115,12 +128,19 @@ def _kind(code: int | None, meaning: str) -> type[UpstreamError]:
             return RateLimited
     if code == 401 or meaning == "not_authorised" or (code == 403 and not meaning):
         return NotAuthorised
-    return Rejected if meaning or code in (400, 404, 409, 422) else BadAnswer
+    refused = code is not None and 400 <= code <= 499
+    return Rejected if meaning or refused else BadAnswer
+
+
+def _refuses(method: Method, code: int | None, meaning: str, flaw: str) -> bool:
+    """Is it sure that the method was not carried out? Where that matters most, only by what the API says."""
+    listed = method.rules.refusals
+    return not listed or (not flaw and not _is_2xx(code) and (code in listed or bool(meaning)))
 
 
 def _meaning(codes: Mapping[str, str], status: int, body: Body) -> str:
     """What the operator says that the body's code, a text of its message or the HTTP status means, or ""."""
-    keys = [*_code_text(body), *(text for _, text in _texts(body)), str(status)]
+    keys = [*_code_text(body), *manners.every_text(body), str(status)]
     return next((codes[key] for key in keys if key in codes), "")
 
 
@@ -129,23 +149,11 @@ def _code_text(body: Body) -> Iterator[str]:
         yield wire.text(body.get("code"))
 
 
-def _texts(body: Body) -> Iterator[tuple[str, str]]:
-    """(field or "", text) of each text in the carrier's message: a string, or field → one text or several."""
-    message = body.get("message")
-    if isinstance(message, str):
-        yield "", message
-    elif isinstance(message, dict):
-        for name, found in message.items():
-            for text in found if isinstance(found, list) else [found]:
-                if isinstance(text, str) and (name, found) != ("status", text):
-                    yield name, text
-
-
 def _rejected(method: Method, status: int, body: Body, meaning: str) -> Rejected:
     ours = {theirs: name for name, theirs in method.parameters.items()}
     fields: dict[str, list[str]] = {}
     rest: list[str] = []
-    for name, text in _texts(body):
+    for name, text in manners.texts(body):
         if clean := _clean(text):
             (fields.setdefault(ours[name], []) if name in ours else rest).append(clean)
     message = _message(method, status, f"the carrier refused the data{f' ({meaning})' if meaning else ''}")

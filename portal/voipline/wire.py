@@ -14,11 +14,16 @@ Value = str | date | Decimal
 MAX_INTEGER_DIGITS = 12
 MAX_DECIMALS = 5
 
-# Enough for any amount, and small enough that no number is costly to format or compare.
-_LITERAL = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
-_PLAIN = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+# Whatever a double can be printed as, and small enough that no number is costly to compare.
+_LITERAL = re.compile(r"-?\d{1,40}(?:\.\d{1,1100})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_PLAIN = re.compile(r"-?\d{1,40}(?:\.\d{1,1100})?", re.ASCII)
+# Groups of thousands: one comma alone could be a decimal comma.
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:(?:,\d{3})+\.\d{1,1100}|(?:,\d{3}){2,})", re.ASCII)
 _LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
 _STEP = Decimal(1).scaleb(-MAX_DECIMALS)
+_NOISE = Decimal("1e-7")  # What sums of doubles are off by stays below it.
+_SURE_DIGITS = 15  # So many significant digits any double keeps.
+_BEFORE_JSON = "\ufeff\u00a0 \t\r\n\v\f"
 
 
 class WireError(ValueError):
@@ -26,15 +31,22 @@ class WireError(ValueError):
 
 
 def parse(body: bytes) -> dict[str, object]:
-    """The JSON object in an answer's body, every number a bounded `Decimal`; WireError for anything else."""
-    if not body.strip():
-        raise WireError("the answer is empty")
+    """The JSON object in an answer's body, every number a bounded `Decimal`; WireError for anything else.
+
+    Blanks and byte order marks around it are left out: files that a PHP page includes leave them there.
+    """
     try:
-        found = _DECODER.decode(body.decode("utf-8-sig"))
-    except WireError:
-        raise
+        text = body.decode().strip(_BEFORE_JSON)
     except UnicodeDecodeError:
         raise WireError("the answer is not UTF-8 text") from None
+    if not text:
+        raise WireError("the answer is empty")
+    if text.startswith("<"):
+        raise WireError("a web page answered before the API")
+    try:
+        found = _DECODER.decode(text)
+    except WireError:
+        raise
     except RecursionError:
         raise WireError("the answer is nested too deeply") from None
     except ValueError:
@@ -42,6 +54,11 @@ def parse(body: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise WireError("the answer is not a JSON object")
     return found
+
+
+def begins_as_json(body: bytes) -> bool:
+    """Is it at least meant to be a JSON object or list?"""
+    return body.decode(errors="replace").lstrip(_BEFORE_JSON).startswith(("{", "["))
 
 
 def _number(literal: str) -> Decimal:
@@ -67,12 +84,31 @@ _DECODER = json.JSONDecoder(
 
 
 def amount(value: object) -> Decimal:
-    """A JSON number or a plain decimal string as an exact amount; WireError for any other."""
-    if isinstance(value, str) and len(value) <= 40 and _PLAIN.fullmatch(value):
-        value = Decimal(value)
+    """A JSON number or a decimal text as an exact amount; WireError for any other.
+
+    A text may have blanks around it, and commas between groups of thousands.
+    """
+    if isinstance(value, str):
+        plain = value.strip()
+        if _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain):
+            value = Decimal(plain.replace(",", ""))
     if not isinstance(value, Decimal):
         raise WireError("is not an amount")
-    return exact(value)
+    return exact(_without_noise(value))
+
+
+def _without_noise(value: Decimal) -> Decimal:
+    """242.08793000000001 is 242.08793: what binary arithmetic left behind the fifth decimal is cut off.
+
+    Only where that is certain: a double holds 15 digits of any decimal number, and the rest is next to
+    nothing.
+    """
+    if not value.is_finite() or value.copy_abs() >= _LIMIT:
+        return value
+    rounded = value.quantize(_STEP)
+    if rounded == value or len(rounded.normalize().as_tuple().digits) > _SURE_DIGITS:
+        return value
+    return rounded.normalize() if abs(value - rounded) < _NOISE else value
 
 
 def exact(value: Decimal) -> Decimal:
