@@ -1,10 +1,11 @@
 """The carrier's front door: writes down what came, checks key and address, lets the method do its work."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from portal.simulator import google, intake, methods
+from portal.simulator import google, intake, manners, methods
 from portal.simulator.dialect import Method
 from portal.simulator.intake import Arrived, Refused, Values
 from portal.simulator.state import Partner, World
@@ -60,7 +61,7 @@ def judged(
     except Refused as refused:
         return refusal(world, partner, refused)
     call["worked"] = True
-    return json_answer(200, {"code": 200, "data": method.shaped(data)} if data else {"code": 200})
+    return manners.SUCCESS[world.dialect.manners](method, data)
 
 
 def authorised(world: World, request: Request) -> Partner:
@@ -85,8 +86,8 @@ def refusal(world: World, partner: Partner | None, refused: Refused) -> Answer:
     code = world.dialect.codes.get(refused.reason)
     if code is not None:
         return json_answer(200, {"code": code, "message": refused.in_words})
-    status = 200 if partner and partner.codes_in_body else refused.status
-    return json_answer(status, {"code": refused.status, "message": refused.message})
+    answer = manners.REFUSAL[world.dialect.manners](refused)
+    return replace(answer, status=200) if partner and partner.codes_in_body else answer
 
 
 def write_down(world: World, request: Request, method: Method | None, came: Arrived) -> dict[str, Any]:

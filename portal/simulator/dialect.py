@@ -27,6 +27,7 @@ REASONS = {
     "already_confirmed",
     "not_authorised",
 }
+MANNERS = {"carrier", "laravel", "whmcs", "php"}
 HOLE = "{account_number}"
 
 
@@ -103,6 +104,7 @@ METHODS = (
 class Dialect:
     methods: Mapping[str, Method]
     codes: Mapping[str, int] = field(default_factory=dict)
+    manners: str = "carrier"
 
     def find(self, path: str) -> tuple[Method, str | None] | None:
         """The method that lives at a path, with the account number where it stands in the path."""
@@ -124,7 +126,8 @@ MEMBERS: dict[str, check.Kinds] = {
 
 
 def read(value: object) -> Dialect:
-    given = check.members(value, "dialect", {"methods": dict, "codes": dict})
+    given = check.members(value, "dialect", {"methods": dict, "codes": dict, "manners": str})
+    manners = check.choice(given.get("manners", "carrier"), "manners", MANNERS)
     unknown = set(given.get("methods", {})) - set(DEFAULT.methods)
     if unknown:
         raise check.Mistake(f"methods: unknown method {min(unknown)!r}")
@@ -132,7 +135,7 @@ def read(value: object) -> Dialect:
         key: read_method(DEFAULT.methods[key], table) for key, table in given.get("methods", {}).items()
     }
     codes = check.members(given.get("codes", {}), "codes", dict.fromkeys(REASONS, int))
-    return Dialect({**DEFAULT.methods, **renamed}, codes)
+    return Dialect({**DEFAULT.methods, **renamed}, codes, manners)
 
 
 def read_method(default: Method, value: object) -> Method:
