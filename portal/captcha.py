@@ -30,10 +30,14 @@ logger = logging.getLogger(__name__)
 _LONGEST_TOKEN = 8192
 _LOWEST_SCORE = 0.5
 _TIMEOUTS = Timeouts(connect=3, read=5, total=8)
+# What Google says where it is not the visitor who is wrong but the brand's key, or how we ask.
+_OUR_FAULT = {"missing-input-secret", "invalid-input-secret", "invalid-keys", "bad-request"}
+# Some of the challenges that Google's script shows come from the second address.
+_GOOGLE, _CHALLENGES = "https://www.google.com", "https://recaptcha.google.com"
 
 
 class CaptchaUnavailable(Exception):
-    """Google could not be asked; nothing is known about the visitor."""
+    """Google could not be asked, or refuses to answer us; nothing is known about the visitor."""
 
 
 class CaptchaField(ReCaptchaField):  # type: ignore[misc]
@@ -75,7 +79,7 @@ def allow(response: HttpResponse) -> HttpResponse:
     google = "{0.scheme}://{0.netloc}".format(urlsplit(settings.RECAPTCHA_URL))
     response._csp_replace = {"script-src": [NONCE, STRICT_DYNAMIC]}  # type: ignore[attr-defined]
     response._csp_update = {  # type: ignore[attr-defined]
-        "frame-src": [google, "https://www.gstatic.com"],
+        "frame-src": [google, *([_CHALLENGES] if google == _GOOGLE else []), "https://www.gstatic.com"],
         "connect-src": [google, "https://www.gstatic.com"],
         "img-src": [SELF, "https://www.gstatic.com"],
     }
@@ -87,12 +91,15 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
 
     Returns False for a bad, spent or low-scored token, and for one that was solved on another site than the
     brand's or, with v3, for another form than `action`. Raises CaptchaUnavailable when Google does not
-    answer in time or not as documented (https://developers.google.com/recaptcha/docs/verify).
+    answer in time, not as documented (https://developers.google.com/recaptcha/docs/verify), or that the fault
+    is ours.
     """
     try:
         fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
         with bulkhead.CARRIERS.place(brand):
             answer = _asked(fields)
+        if wrong := _OUR_FAULT.intersection(_error_codes(answer)):
+            raise CaptchaUnavailable(f"{', '.join(sorted(wrong))}: check the brand's reCAPTCHA secret key")
     except (bulkhead.Full, SecretUnreadable, CaptchaUnavailable) as error:
         why = str(error) or type(error).__name__
         logger.error("captcha not verified", extra={"brand": brand.slug, "error": why})
@@ -121,6 +128,11 @@ def _read(body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict) or not isinstance(answer.get("success"), bool):
         raise CaptchaUnavailable("the answer is not as documented")
     return answer
+
+
+def _error_codes(answer: dict[str, Any]) -> list[str]:
+    codes = answer.get("error-codes")
+    return [str(code) for code in codes] if isinstance(codes, list) else []
 
 
 def _is_good(brand: Brand, answer: dict[str, Any], action: str) -> bool:

@@ -1,5 +1,6 @@
 """The captcha: a forwarded token is never verified here, a token of our own form exactly once."""
 
+import json
 import socket
 import threading
 import time
@@ -104,6 +105,39 @@ def test_when_google_cannot_be_asked_the_page_says_so(
     assert value_of(response, "email") == ALICE
     assert mail.outbox == []
     assert len(simulator.listed("siteverify")) <= 1
+
+
+@pytest.mark.parametrize(
+    "code", ["invalid-input-secret", "invalid-keys", "missing-input-secret", "bad-request"]
+)
+def test_a_fault_of_ours_is_not_the_visitors(guarded, google, browse, caplog, code):
+    body = json.dumps({"success": False, "error-codes": ["invalid-input-response", code]}).encode()
+    google.handler = lambda conn: conn.sendall(http(body))
+    response = send(browse(AURORA), "/sign-in/", {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"})
+    assert response.status_code == 503
+    assert "security check does not work at the moment" in words(response)
+    assert mail.outbox == []
+    [line] = [each for each in caplog.records if each.name == "portal.captcha"]
+    assert line.levelname == "ERROR"
+    assert code in line.error
+
+
+def test_a_wrong_secret_key_is_our_fault(guarded, simulator, browse):
+    Brand.objects.filter(pk=guarded.pk).update(recaptcha_secret_key=seal("another"))
+    assert ask(browse(AURORA), simulator).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("host", "frames"),
+    [
+        ("www.google.com", "https://www.google.com https://recaptcha.google.com https://www.gstatic.com"),
+        ("www.recaptcha.net", "https://www.recaptcha.net https://www.gstatic.com"),
+    ],
+)
+def test_googles_challenges_may_be_shown_where_they_come_from_it(aurora, browse, settings, host, frames):
+    settings.RECAPTCHA_URL = f"https://{host}/recaptcha"
+    policy = browse(AURORA).get("/sign-up/")["Content-Security-Policy"]
+    assert f"frame-src {frames}" in policy.split("; ")
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def siteverify(world: World, request: Request) -> Answer:
 def verified(world: World, request: Request, refuse: bool = False) -> Answer:
     form = request.form()
     with world.lock:
-        problem = "bad-request" if refuse else verification_problem(world, form)
+        problem = "timeout-or-duplicate" if refuse else verification_problem(world, form)
         seen = {name: form.get(name, "") for name in ("secret", "response", "remoteip")}
         world.verifications.append({**seen, "success": not problem})
         if problem:
