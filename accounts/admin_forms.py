@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.credit import at_most_zero
+from accounts.fields import AccountNumberField, NameField, PhoneField, TypedEmailField
 from accounts.models import User, with_email
 from portal.net import normal_email
 from portal.voipline import is_account_number
@@ -39,6 +40,14 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         exclude = ("username", "password")  # noqa: DJ006 - the admin's fieldsets name the fields.
+        field_classes = {
+            "first_name": NameField,
+            "last_name": NameField,
+            "company_name": NameField,
+            "phone": PhoneField,
+            "account_number": AccountNumberField,
+            "email": TypedEmailField,
+        }
 
     def clean_email(self) -> str:
         """In its normal form."""

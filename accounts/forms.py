@@ -5,36 +5,23 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator, RegexValidator
+from django.core.validators import EmailValidator
 from django.utils.html import format_html
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import SignInCode
-from portal import validators
+from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
+from portal import phones
 from portal.captcha import CaptchaField
 from portal.models import Brand
 from portal.net import normal_email
 
 
-def _phone(value: str) -> None:
-    digits = sum(character.isdigit() for character in value)
-    if not re.fullmatch(r"\+?[0-9 ().\-/]+", value) or not 6 <= digits <= 15:
-        raise ValidationError(_("Write the number with its area code, like +61 2 5550 0100."))
-
-
-def _name(label: Any, autocomplete: str, *, required: bool = True) -> forms.CharField:
+def _name(label: Any, autocomplete: str, *, required: bool = True) -> NameField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
-    return forms.CharField(
-        label=label,
-        max_length=150,
-        required=required,
-        widget=widget,
-        validators=[validators.one_line],
-    )
+    return NameField(label=label, max_length=150, required=required, widget=widget)
 
 
-class EmailField(forms.EmailField):
+class EmailField(TypedEmailField):
     """An e-mail address, with the keyboard and the autocompletion that fit."""
 
     def __init__(self, **options: Any) -> None:
@@ -50,10 +37,10 @@ class EmailField(forms.EmailField):
 
     def clean(self, value: Any) -> Any:
         """In its normal form. What no mail reaches is refused, and what has no public domain behind the @."""
-        typed = super().clean(value)
-        email = normal_email(typed)
+        written = super().clean(value)
+        email = normal_email(written)
         domain = email.rpartition("@")[2]
-        if typed and ("." not in domain or domain.startswith("[")):
+        if written and ("." not in domain or domain.startswith("[")):
             raise ValidationError(EmailValidator.message, code="invalid")
         return email
 
@@ -92,10 +79,9 @@ class SignUpForm(BrandForm):
     last_name = _name(_("Last name"), "family-name")
     company_name = _name(_("Company"), "organization", required=False)
     email = EmailField(help_text=_("We send a confirmation to this address."))
-    phone = forms.CharField(
+    phone = PhoneField(
         label=_("Phone"),
         max_length=40,
-        validators=[_phone],
         widget=forms.TextInput(
             attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel", "dir": "ltr"}
         ),
@@ -115,6 +101,15 @@ class SignUpForm(BrandForm):
         super().__init__(*args, **kwargs)
         self.fields["accept_terms"].label = _terms_label(self.brand)
 
+    def clean_phone(self) -> str:
+        """A number that can be dialled; the example is one of the brand's country."""
+        phone = str(self.cleaned_data["phone"])
+        digits = sum(letter.isdigit() for letter in phone)
+        if re.fullmatch(r"\+?[0-9 ().\-/]+", phone) and 6 <= digits <= 15:
+            return phone
+        words = _("Write the number with its area code, like %(example)s.")
+        raise ValidationError(words, params={"example": phones.example_of(self.brand)})
+
 
 def _terms_label(brand: Brand) -> Any:
     link = '<a href="{}" target="_blank" rel="noopener">{}</a>'
@@ -131,7 +126,7 @@ class ConfirmForm(BrandForm):
     action = "confirm"
 
     email = EmailField()
-    code = forms.CharField(
+    code = ConfirmationCodeField(
         label=_("Confirmation code"),
         max_length=200,
         widget=forms.TextInput(
@@ -156,25 +151,12 @@ class SignInForm(BrandForm):
         super().__init__(*args, brand=brand, **kwargs)
 
 
-class _DigitsField(forms.CharField):
-    """Digits as people copy them: blanks and hyphens between them do not matter."""
-
-    def to_python(self, value: Any) -> str:
-        return re.sub(r"[\s-]", "", str(value or ""))
-
-
 class CodeForm(BrandForm):
-    """The eight digits of a sign-in code."""
+    """The eight digits of a sign-in code; around them may stand the words of the mail."""
 
-    code = _DigitsField(
+    code = SignInCodeField(
         label=_("Sign-in code"),
-        max_length=20,
-        validators=[
-            RegexValidator(
-                rf"\A[0-9]{{{SignInCode.DIGITS}}}\Z",
-                format_lazy(_("The code has {digits} digits."), digits=SignInCode.DIGITS),
-            )
-        ],
+        max_length=200,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}),
     )
 

@@ -1,6 +1,7 @@
 """What a brand's fields may hold; each message says what to write instead."""
 
 import re
+import unicodedata
 import zoneinfo
 from email.utils import parseaddr
 from urllib.parse import urlsplit
@@ -34,6 +35,12 @@ def hex_colour(value: str) -> None:
 def one_line(value: str) -> None:
     """No line break or other control character: names and phone numbers stand in the headers of mails."""
     if not value.isprintable():
+        raise ValidationError(_("This must stand on one line, without control characters."))
+
+
+def name(value: str) -> None:
+    """The name of a person or a company: any letters and marks, but nothing that ends a line."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):
         raise ValidationError(_("This must stand on one line, without control characters."))
 
 

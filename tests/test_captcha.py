@@ -113,7 +113,9 @@ def test_when_google_cannot_be_asked_the_page_says_so(
 def test_a_fault_of_ours_is_not_the_visitors(guarded, google, browse, caplog, code):
     body = json.dumps({"success": False, "error-codes": ["invalid-input-response", code]}).encode()
     google.handler = lambda conn: conn.sendall(http(body))
-    response = send(browse(AURORA), "/sign-in/", {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"})
+    response = send(
+        browse(AURORA), "/sign-in/", {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"}
+    )
     assert response.status_code == 503
     assert "security check does not work at the moment" in words(response)
     assert mail.outbox == []

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import services
+from accounts.confirm_link import link_read
 from accounts.customers import SignUpDetails
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
@@ -83,17 +84,16 @@ def confirm(request: BrandRequest) -> HttpResponse:
     """/sign-up/confirm/"""
     if request.method == "POST":
         return _confirm(request)
-    if "code" in request.GET or "email" in request.GET:
-        return _query_taken(request)
+    if given := link_read(request.GET):
+        return _query_taken(request, given)
     return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
 
 
-def _query_taken(request: BrandRequest) -> HttpResponse:
+def _query_taken(request: BrandRequest, given: dict[str, str]) -> HttpResponse:
     """Move a link's query into the session, so that its code is in no address bar and no error report.
 
     Where a limit forbids one more session, the form is shown at once instead, filled in all the same.
     """
-    given = {name: request.GET[name][:254] for name in ("email", "code") if name in request.GET}
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
     filled = {**request.session.get("confirm", {}), **given}
     try:

@@ -1,0 +1,72 @@
+"""Form fields for what people type and paste about themselves, in the form that `portal.typed` gives it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import SignInCode
+from portal import typed, validators
+
+
+class _TypedField(forms.CharField):
+    """A text that is brought into its normal form before it is looked at."""
+
+    normal: Callable[[str], str]
+
+    def to_python(self, value: Any) -> Any:
+        """Django's, of the normal form."""
+        return super().to_python(type(self).normal(str(value or "")))
+
+
+class NameField(_TypedField):
+    """A name of a person or a company, on one line."""
+
+    normal = typed.name
+    default_validators = [validators.name]
+
+
+class PhoneField(_TypedField):
+    """A telephone number, as address books copy it too."""
+
+    normal = typed.phone
+    default_validators = [validators.one_line]
+
+
+class TypedEmailField(forms.EmailField):
+    """An e-mail address, whatever stands around it unseen."""
+
+    def to_python(self, value: Any) -> Any:
+        """Django's, without that."""
+        return super().to_python(typed.email(str(value or "")))
+
+
+class AccountNumberField(_TypedField):
+    """The carrier's number of an account."""
+
+    normal = typed.account_number
+
+
+class ConfirmationCodeField(_TypedField):
+    """The code in the carrier's mail."""
+
+    normal = typed.code
+
+
+class SignInCodeField(_TypedField):
+    """The digits of our code."""
+
+    default_validators = [
+        RegexValidator(
+            rf"\A[0-9]{{{SignInCode.DIGITS}}}\Z",
+            format_lazy(_("The code has {digits} digits."), digits=SignInCode.DIGITS),
+        )
+    ]
+
+    @staticmethod
+    def normal(text: str) -> str:
+        """The one run of so many digits."""
+        return typed.digits(text, SignInCode.DIGITS)
