@@ -38,8 +38,8 @@ from portal.models import Brand
 _NAMES = ("first_name", "last_name", "company_name", "phone")
 _HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
 # Whose account somebody reads, and who signs in to it.
-_DELICATE = {"brand", "email", "account_number"}
-_CARRIER = ("account_number", "account_type", "credit_limit")
+_DELICATE = {"brand", "email", "account_number", "carrier_email"}
+_CARRIER = ("account_number", "account_type", "credit_limit", "carrier_email")
 
 
 @admin.register(User, site=site)
@@ -181,7 +181,7 @@ class PersonAdmin(
         if change and obj.brand_id and not obj.is_active and "is_active" in form.changed_data:
             sessions_end(customers=[obj])
         if change and obj.brand_id and "email" in form.changed_data:
-            email_changed_by_staff(user=obj)
+            email_changed_by_staff(user=obj, old=form.initial["email"])
             transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
 
     def _tell(self, request: HttpRequest, customer: User, old: str) -> None:

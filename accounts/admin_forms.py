@@ -47,6 +47,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             "phone": PhoneField,
             "account_number": AccountNumberField,
             "email": TypedEmailField,
+            "carrier_email": TypedEmailField,
         }
 
     def clean_email(self) -> str:

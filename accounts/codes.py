@@ -40,7 +40,7 @@ def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple
     attempt = _attempt(brand, email, visitor)
     person = customer_find(brand=brand, email=email)
     user = person if person and person.is_active else None
-    row, code = code_store(brand=brand, user=user, browser=visitor.browser)
+    row, code = code_store(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
     try:
         sure = mail.send(
             brand=brand,
@@ -81,9 +81,14 @@ def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
 
 
 def code_store(
-    *, brand: Brand, user: User | None, browser: str, new_email: str = ""
+    *,
+    brand: Brand,
+    user: User | None,
+    browser: str,
+    new_email: str = "",
+    attempt: Attempt | None = None,
 ) -> tuple[SignInCode, str]:
-    """A new code and its row, which holds only a keyed hash of it."""
+    """A new code and its row, which holds only a keyed hash of it; `attempt` is what it was counted as."""
     now = timezone.now()
     code = f"{secrets.randbelow(10**SignInCode.DIGITS):0{SignInCode.DIGITS}d}"
     SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT).delete()
@@ -95,6 +100,7 @@ def code_store(
         browser_hash=keyed_hash("browser", browser),
         created_at=now,
         expires_at=now + SignInCode.LIFETIME,
+        attempt=attempt,
     )
     return row, code
 
@@ -109,6 +115,7 @@ def sign_in_code_redeem(*, brand: Brand, code_id: int, browser: str, code: str) 
     """The customer whose code this is. Raises CodeRefused."""
     row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
     assert row.user  # code_redeem refuses a row without one.
+    Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
     return customer_verified(user=row.user)
 
 

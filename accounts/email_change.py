@@ -12,6 +12,7 @@ from accounts.models import SignInCode, User, with_email
 from accounts.signins import sign_ins_end
 from portal import mail, ratelimit
 from portal.models import Brand
+from portal.net import email_key
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def email_change_confirm(
     user.verified_at, user.confirmed_at = timezone.now(), None
     try:
         with transaction.atomic():
-            _address_keep(user, but=sign_in)
+            _address_keep(user, old, but=sign_in)
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
@@ -77,17 +78,22 @@ def email_change_confirm(
         )
 
 
-def _address_keep(user: User, but: int = 0) -> None:
-    """Save the new address; whatever waited for the former one, or was begun with it, ends."""
-    user.save(update_fields=["email", "verified_at", "confirmed_at"])
+def _address_keep(user: User, old: str, but: int = 0) -> None:
+    """Save the new address; whatever waited for the former one, or was begun with it, ends.
+
+    The carrier, whom nobody has told, goes on with the one that it knows.
+    """
+    known = user.carrier_email or old
+    user.carrier_email = "" if email_key(known) == email_key(user.email) else known
+    user.save(update_fields=["email", "verified_at", "confirmed_at", "carrier_email"])
     account_number_set_aside(user=user)
     sign_ins_forget(user=user, but=but)
 
 
-def email_changed_by_staff(*, user: User) -> None:
+def email_changed_by_staff(*, user: User, old: str) -> None:
     """The new address has everything to prove again; sessions and codes of the former one end."""
     user.verified_at = user.confirmed_at = None
-    _address_keep(user)
+    _address_keep(user, old)
     logger.info("e-mail address changed", extra={"customer": user.pk, "by": "staff"})
 
 

@@ -162,11 +162,16 @@ class CodeForm(BrandForm):
 
 
 class PasswordResetForm(BrandForm):
-    """Asks the carrier to mail a way to a new password."""
+    """Asks the carrier to mail a way to a new password; `known` is the address of whoever is signed in."""
 
     action = "reset"
 
     email = EmailField()
+
+    def __init__(self, *args: Any, known: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if known:
+            del self.fields["email"]
 
 
 class OpenForm(BrandForm):

@@ -14,7 +14,7 @@ from accounts.models import User
 
 # Told with their values. Whoever reads a history later need not speak the language it was made in, so
 # names of fields are kept in English, as Django's own are, which translates them for the reader.
-TOLD = ("email", "account_number", "account_type", "credit_limit")
+TOLD = ("email", "carrier_email", "account_number", "account_type", "credit_limit")
 _BATCH = 500
 
 

@@ -16,7 +16,7 @@ from accounts.staff_models import RecoveryCode as RecoveryCode
 from accounts.staff_models import StaffEvent as StaffEvent
 from accounts.staff_models import TotpDevice as TotpDevice
 from portal.amounts import AmountField
-from portal.models import Brand
+from portal.models import Attempt, Brand
 from portal.net import email_spellings
 
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
@@ -49,6 +49,13 @@ class User(AbstractUser):
     )
     company_name = models.CharField(_("company"), max_length=150, blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
+    carrier_email = models.EmailField(
+        _("e-mail address at the carrier"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Empty means: the same as here. The carrier mails its passwords to it."),
+    )
     account_number = models.CharField(_("account number"), max_length=64, blank=True)
     offered_account_number = models.CharField(
         _("account number awaiting the first sign-in"), max_length=64, blank=True, editable=False
@@ -109,6 +116,11 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.email
 
+    @property
+    def address_at_carrier(self) -> str:
+        """The address that the carrier knows: the one from before, where it has been changed here."""
+        return self.carrier_email or self.email
+
 
 class SignInCode(models.Model):
     """One mailed code: eight digits, ten minutes, once, three tries, for one browser on one brand.
@@ -131,6 +143,8 @@ class SignInCode(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)
+    # What it was counted as, until that counts no more: without a constraint, so that it goes by itself.
+    attempt = models.ForeignKey(Attempt, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
 
     def __str__(self) -> str:
         return f"sign-in code of {self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -173,6 +173,8 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
     if kind == "open" and account_gone(error):  # With the carrier's own words, where nobody mapped them.
         said = [error.user_message] if isinstance(error, Rejected) and not error.meaning else []
         return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
+    if kind == "confirm" and _confirmed_before(error):
+        return refused("already_confirmed")
     if isinstance(error, Rejected):
         return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
     if isinstance(error, RateLimited | Crowded):
@@ -181,6 +183,13 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
     if isinstance(error, BreakerOpen):
         return unavailable(UNAVAILABLE, retry_after=error.retry_after)
     return unavailable(UNAVAILABLE)
+
+
+def _confirmed_before(error: UpstreamError) -> bool:
+    """Also where nobody mapped the code yet: a confirmation can conflict with nothing but an earlier one."""
+    if not isinstance(error, Rejected) or error.fields:
+        return False
+    return not error.meaning and error.status == HTTPStatus.CONFLICT
 
 
 def _refused(error: Rejected, otherwise: Promise) -> Outcome:

@@ -201,7 +201,8 @@ def account_open(*, brand: Brand, user: User, password: str, token: str) -> tupl
 
 def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
     method = brand.method("login_via_url")
-    offered = {"account_number": user.account_number, "email": user.email, "password": password}
+    email = user.address_at_carrier
+    offered = {"account_number": user.account_number, "email": email, "password": password}
     values = {name: value for name, value in offered.items() if value and method.wants(name)}
     about = upstream.About(user.pk)
     answer = upstream.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)

@@ -239,6 +239,9 @@ class Attempt(models.Model):
     address = models.CharField(max_length=64, help_text="Keyed hash of brand and e-mail address.")
     network = models.CharField(max_length=64)
     at = models.DateTimeField()
+    redeemed = models.BooleanField(
+        default=False, db_default=False, help_text="The code that was mailed has signed somebody in."
+    )
 
     class Meta:
         indexes = (

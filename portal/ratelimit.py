@@ -29,15 +29,23 @@ _LOCK = Lock()
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `amount` in `seconds`, per mailbox, or per mailbox and client network."""
+    """At most `amount` in `seconds`, per mailbox, or per mailbox and client network.
+
+    `unredeemed`: what led to a sign-in is not counted any more, so that somebody with many devices gets on.
+    """
 
     amount: int
     seconds: int
     per_network: bool = False
+    unredeemed: bool = False
 
 
 COUNTED = {
-    "sign_in_code": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(30, 24 * 3600)),
+    "sign_in_code": (
+        Limit(3, 15 * 60, per_network=True, unredeemed=True),
+        Limit(10, 3600),
+        Limit(30, 24 * 3600),
+    ),
     "confirm_email": (Limit(5, 15 * 60),),
     # The carrier mails these addresses, so what surely mailed nobody is not counted. The day's limit is what
     # one mailbox bears; the hour's leaves strangers from three networks unable to use it up.
@@ -147,6 +155,8 @@ def _exceeded(attempt: Attempt, limit: Limit) -> int:
     )
     if limit.per_network:
         window = window.filter(network=attempt.network)
+    if limit.unredeemed:
+        window = window.filter(redeemed=False)
     times = list(window.order_by("-at", "-pk").values_list("at", flat=True)[: limit.amount + 1])
     if len(times) <= limit.amount:
         return 0

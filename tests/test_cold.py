@@ -163,7 +163,9 @@ def confirmation_link_twice(portal: Portal) -> Any:
     client = portal.signed_up()
     code = carrier_code(portal.simulator, DORA)
     portal.captcha(client, "/sign-up/confirm/", email=DORA, code=code)
-    return portal.captcha(portal.browse(AURORA), "/sign-up/confirm/", email=DORA, code=code)
+    client = portal.browse(AURORA)
+    portal.captcha(client, "/sign-up/confirm/", email=DORA, code=code)
+    return follow(client, "/sign-in/")
 
 
 def old_confirmation_link(portal: Portal) -> Any:
@@ -238,7 +240,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
     ("lost the carrier's mail", lambda p: follow(p.signed_up(), "/sign-up/confirm/"), "No mail?", HELP),
     ("lost the reset's mail", reset_lost_mail, "No mail? Look into the spam folder", "/password-reset/"),
     ("lost the new address's mail", new_address_lost_mail, "Look into the spam folder", "/account/email/"),
-    ("waited with the code", expired_code, "can no longer be used. Ask for a new one.", "/sign-in/"),
+    ("waited with the code", expired_code, "can no longer be used.", "/sign-in/"),
     ("waited with a form", form_of_an_old_tab, "Nothing was sent.", "/sign-in/?next=/statement/"),
     ("signed out and in elsewhere", form_after_a_sign_out_elsewhere, "in another tab", "/account/open/"),
     ("waited with the session", session_over, "If you were signed in before, that has ended", HELP),
@@ -272,7 +274,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
         "No new e-mail address is waiting for a code",
         "/account/",
     ),
-    ("used confirmation link", confirmation_link_twice, "is confirmed already. You can sign in", "/sign-in/"),
+    ("used confirmation link", confirmation_link_twice, "Already confirmed. Sign in.", "/sign-up/"),
     ("old confirmation link", old_confirmation_link, "Copy it from the newest mail", HELP),
     ("old address", lambda p: p.browse(AURORA).get("/my-old-portal/"), "There is no such page", "/"),
     (

@@ -113,7 +113,6 @@ def test_an_invalid_field_spends_no_token(signed_up, simulator):
     ("meaning", "text"),
     [
         ("code_wrong", "This code is not right. Copy it from the newest mail"),
-        ("already_confirmed", "is confirmed already. You can sign in"),
         ("customer_unknown", "We found no account with these details"),
         ("captcha_failed", "security check was not accepted"),
     ],

@@ -77,7 +77,7 @@ def test_blanks_and_hyphens_in_a_code_do_not_matter(asked):
     assert try_code(asked, f" {code[:4]}-{code[4:]} ").status_code == 302
 
 
-@pytest.mark.parametrize("text", ["1234567", "123456789", "1234567a", "١٢٣٤٥٦٧٨", ""])
+@pytest.mark.parametrize("text", ["1234567", "123456789", "1234567a", "12345678 or 87654321", ""])
 def test_what_is_no_code_costs_no_try(asked, text):
     assert try_code(asked, text).status_code == 200
     assert SignInCode.objects.get().tries == 0

@@ -26,15 +26,20 @@ from portal.strangers import same_for_strangers
 @same_for_strangers
 @sensitive_post_parameters()
 def password_reset(request: BrandRequest) -> HttpResponse:
-    """/password-reset/: of the carrier's password; here nobody has one."""
+    """/password-reset/: of the carrier's password; here nobody has one.
+
+    Whoever is signed in has it mailed to the address that the carrier knows; anybody else types one.
+    """
     template = "accounts/password_reset.html"
+    known = request.user.address_at_carrier if isinstance(request.user, User) else ""
+    context = {"known": known}
     if request.method != "POST":
-        initial = {"email": request.user.email} if request.user.is_authenticated else known_email(request)
-        return form_page(request, template, PasswordResetForm(brand=request.brand, initial=initial))
-    form = PasswordResetForm(request.POST, brand=request.brand)
+        form = PasswordResetForm(brand=request.brand, initial=known_email(request), known=known)
+        return form_page(request, template, form, **context)
+    form = PasswordResetForm(request.POST, brand=request.brand, known=known)
     if not form.is_valid():
-        return form_page(request, template, form)
-    email = form.cleaned_data["email"]
+        return form_page(request, template, form, **context)
+    email = known or form.cleaned_data["email"]
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
         outcome = services.password_reset(
@@ -45,9 +50,9 @@ def password_reset(request: BrandRequest) -> HttpResponse:
             device=device_of(request, email),
         )
     except ratelimit.Limited as limited:
-        return form_limited(request, template, form, limited)
+        return form_limited(request, template, form, limited, **context)
     if not outcome.done:
-        return form_again(request, template, form, outcome)
+        return form_again(request, template, form, outcome, **context)
     session_note(request, reset={"email": email})
     return redirect("accounts:password_reset_sent")
 

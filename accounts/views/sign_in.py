@@ -128,9 +128,18 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
+        if not refused.tries_left:
+            return _used_up(request, asked["email"])
         form.add_error("code", refusal(refused))
         return form_page(request, template, form, **context)
     return _signed_in(request, user)
+
+
+def _used_up(request: BrandRequest, email: str) -> HttpResponse:
+    """Nothing can be typed any more: one button mails a new code."""
+    form = SignInForm(brand=request.brand, initial={"email": email})
+    form.fields["email"].widget = form.fields["email"].hidden_widget()
+    return form_page(request, "accounts/sign_in_code_over.html", form, email=email)
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:

@@ -130,6 +130,8 @@ def _confirm(request: BrandRequest) -> HttpResponse:
         )
     except ratelimit.Limited as limited:
         return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
+    if outcome.meaning == "already_confirmed":
+        return _confirmed_before(request, email)
     if not outcome.done:
         return form_again(request, "accounts/confirm.html", form, outcome, **_context(request))
     return _confirmed(request, visitor.browser, email, outcome)
@@ -153,6 +155,17 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     messages.warning(
         request, _("You have asked for many codes already. Please sign in with a new one later.")
     )
+    return redirect("accounts:sign_in")
+
+
+def _confirmed_before(request: BrandRequest, email: str) -> HttpResponse:
+    """By an old link, or twice: nothing is left to do here but to sign in."""
+    request.session.pop("confirm", None)
+    if request.user.is_authenticated:
+        messages.success(request, _("Your e-mail address is confirmed already."))
+        return redirect("billing:home")
+    session_note(request, sign_in={"email": email})
+    messages.success(request, _("Already confirmed. Sign in."))
     return redirect("accounts:sign_in")
 
 
