@@ -36,10 +36,14 @@ _TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
 
 @dataclass(frozen=True)
 class Ending:
-    """How it went for one row: without trouble, or why there is nothing newer than what is kept."""
+    """How it went for one row: without trouble, or why there is nothing newer than what is kept.
+
+    `late`: nobody knows yet; the time to wait was over before.
+    """
 
     trouble: str = ""
     retry_after: int | None = None
+    late: bool = False
 
 
 _CROWDED = Ending("busy", bulkhead.RETRY_AFTER)
@@ -116,13 +120,15 @@ class Asking:
         except bulkhead.Full:
             return _CROWDED
         except TimeoutError:
-            return Ending("down")
+            return Ending("down", late=True)
         if sent:
             del self.flights[place]
             return self._land(row, sent)
         if place in self.told:
             return self.told[place]
-        return Ending("" if self._is_there(place) else row.trouble or "down")
+        if self._is_there(place):
+            return Ending()
+        return Ending(row.trouble or "down", late=not self._has_been_tried(place))
 
     def _has_to_wait(self, place: int) -> bool:
         if flight := self.flights.get(place):

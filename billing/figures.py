@@ -8,7 +8,7 @@ import contextvars
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -23,6 +23,7 @@ from portal.voipline import Statement
 MONTHS = 3  # Complete ones, for the pace of spending.
 WITHIN = 1.5  # Seconds for which the balance waits for those months.
 KNOWN = 4.0  # Seconds for which a page waits for new figures, where it has older ones to show.
+SOON = 0.25  # Seconds for which a page waits with its frame, where it has none.
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Figures:
     `shown` is the period that the statement is of: the one asked for, or the newest known one that stands in.
     `trouble` is `gone`, `refused`, `busy`, `down` or empty; beside a statement it says why there is no newer
     one. `retry_after` is in seconds, where the carrier named a time. `running`: the period was not over when
-    it was asked for.
+    it was asked for. `late`: an answer may still come, and is kept then.
     """
 
     period: Period
@@ -42,6 +43,7 @@ class Figures:
     trouble: str = ""
     retry_after: int | None = None
     running: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,22 @@ class Bounds:
     """How long a reader waits, in seconds; None is as long as a call may last.
 
     `within`: for all others, after the first. `in_all`: from the beginning. `known`: from the beginning, but
-    only where older figures can be shown; with `newest` those of any period do, as a balance.
+    only where older figures can be shown; with `newest` those of any period do, as a balance. `soon`: where
+    none can be, for as long as a page waits with its frame.
     """
 
     within: float | None = None
     in_all: float | None = None
     known: float | None = None
     newest: bool = False
+    soon: bool = False
 
 
 PATIENT = Bounds()
 PAGE = Bounds(known=KNOWN)
 BALANCE = Bounds(within=WITHIN, known=KNOWN, newest=True)
+# The same for a page that can be sent in two parts.
+PAGE_SOON, BALANCE_SOON = replace(PAGE, soon=True), replace(BALANCE, soon=True)
 _YEAR = Bounds(in_all=WITHIN)
 
 
@@ -111,9 +117,11 @@ def _stream(begin: Callable[[], Asking], refresh: bool, bounds: Bounds) -> Gener
         asking.begin(refresh)
         if bounds.known is not None and _has_something(asking, bounds):
             until = time.monotonic() + bounds.known
+        elif bounds.soon:
+            until = time.monotonic() + SOON
         for place, row in enumerate(asking.rows):
             ending = asking.ending(place, until)
-            if place == 0 and bounds.within is not None:
+            if place == 0 and bounds.within is not None and not ending.late:
                 until = time.monotonic() + bounds.within
             yield _known(asking, row, ending)
     finally:
@@ -142,10 +150,13 @@ def _figures(asked: Period, found: KeptStatement, ending: Ending) -> Figures:
         trouble=ending.trouble,
         retry_after=ending.retry_after,
         running=found.running,
+        late=ending.late,
     )
 
 
-def balance_read(*, brand: Brand, customer: User | None) -> tuple[Figures, list[Figures]]:
+def balance_read(
+    *, brand: Brand, customer: User | None, bounds: Bounds = BALANCE
+) -> tuple[Figures, list[Figures]]:
     """This month until today, whose closing balance is the balance; and the last three complete months.
 
     The months are waited for a moment only. Where this month cannot be had, the newest balance that is known
@@ -153,7 +164,7 @@ def balance_read(*, brand: Brand, customer: User | None) -> tuple[Figures, list[
     """
     day = today(brand)
     periods = [this_month(day), *complete_months(day, MONTHS)]
-    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, bounds=BALANCE)
+    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, bounds=bounds)
     if current.statement is None or current.shown != current.period:
         newest = kept.newest_known(brand, customer)
         ending = Ending(current.trouble, current.retry_after)

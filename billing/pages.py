@@ -1,22 +1,29 @@
 """What the templates of balance and statement want, and the answer of a page that has no figures."""
 
+import logging
+from collections.abc import Callable
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing import periods, services
-from billing.figures import Figures, Movement
+from billing.figures import Figures, Movement, movement_read
 from billing.forms import PeriodForm
 from billing.periods import Period
 from billing.runway import Runway, runway
-from portal import pause
+from portal import arriving, pause
 from portal.http import BrandRequest
 from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+Reading = Callable[[], tuple[Figures, dict[str, object]]]
 
 
 def period_form(request: BrandRequest) -> PeriodForm:
@@ -77,13 +84,52 @@ def _day_of(brand: Brand, moment: datetime) -> date:
     return moment.astimezone(brand.zone).date()
 
 
+def figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
+    """What the templates want of figures, whether there are any or not."""
+    if found.statement is None:
+        return {"unavailable": found.trouble, "again": pause.try_again(found.retry_after)}
+    customer = cast(User, request.user)
+    still = not found.statement.moved
+    movement = movement_read(brand=request.brand, customer=customer) if still else None
+    return shown(request.brand, found, movement)
+
+
+def page_in_parts(
+    request: BrandRequest, template: str, values: dict[str, object], body: str, read: Reading
+) -> HttpResponseBase:
+    """The frame at once, then the figures, which `read` waits for, by the template `body`.
+
+    The status is 200, whatever comes: it has been sent by then. Who asks for the headers alone gets them.
+    """
+    mark = arriving.new_mark()
+    page = render(request, template, {**values, "arriving": mark})
+    if request.method == "HEAD":
+        return page
+    # Made now, because later even this might fail.
+    broken = render_to_string(body, {**values, "unavailable": "down"}, request)
+    head, tail = page.content.decode().split(mark)
+    chunks = _parts(request, head, tail, body, read, broken)
+    return StreamingHttpResponse(arriving.in_request(chunks), headers={"X-Accel-Buffering": "no"})
+
+
+def _parts(
+    request: BrandRequest, head: str, tail: str, body: str, read: Reading, broken: str
+) -> arriving.Chunks:
+    yield head
+    try:
+        found, values = read()
+        rest = render_to_string(body, {**values, **figures_context(request, found)}, request)
+    except Exception:
+        logger.exception("figures broke off", extra={"brand": request.brand.slug})
+        rest = broken
+    yield rest + tail
+
+
 def without_figures(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
     """The page that says why there are none, with status 503, or 409 where waiting would not help."""
     gone = found.trouble == "gone"
     status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
-    again = pause.try_again(found.retry_after)
-    values = {**context, "unavailable": found.trouble, "again": again}
-    response = render(request, template, values, status=status)
+    response = render(request, template, {**context, **figures_context(request, found)}, status=status)
     if not gone:
         response["Retry-After"] = pause.retry_after(found.retry_after or 60)
     return response

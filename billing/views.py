@@ -4,16 +4,32 @@ from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from billing import periods
-from billing.figures import PAGE, Figures, balance_read, figures_read, movement_read
+from billing.figures import (
+    BALANCE,
+    BALANCE_SOON,
+    PAGE,
+    PAGE_SOON,
+    Bounds,
+    Figures,
+    balance_read,
+    figures_read,
+)
 from billing.forms import PeriodForm
-from billing.pages import form_context, period_form, runway_of, shown, without_figures
+from billing.pages import (
+    figures_context,
+    form_context,
+    page_in_parts,
+    period_form,
+    runway_of,
+    without_figures,
+)
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
 from portal.strangers import same_for_strangers
@@ -24,7 +40,7 @@ _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 @login_not_required
 @require_safe
 @same_for_strangers
-def home(request: BrandRequest) -> HttpResponse:
+def home(request: BrandRequest) -> HttpResponseBase:
     """/: what the portal offers, or the balance of whoever is signed in."""
     if not request.user.is_authenticated:
         return render(request, "billing/welcome.html")
@@ -32,14 +48,20 @@ def home(request: BrandRequest) -> HttpResponse:
     context: dict[str, object] = {"period": periods.this_month(periods.today(brand))}
     if not user.account_number:
         return render(request, _HOME, context)
-    current, months = balance_read(brand=brand, customer=user)
-    if current.statement:
-        context["runway"] = runway_of(brand, user, current, months)
-    return _page(request, _HOME, current, **context)
+
+    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+        current, months = balance_read(brand=brand, customer=user, bounds=bounds)
+        more = {"runway": runway_of(brand, user, current, months)} if current.statement else {}
+        return current, {**context, **more}
+
+    found, values = read(BALANCE_SOON)
+    if found.late and found.statement is None:
+        return page_in_parts(request, _HOME, values, "billing/home_figures.html", lambda: read(BALANCE))
+    return _page(request, _HOME, found, **values)
 
 
 @require_safe
-def statement(request: BrandRequest) -> HttpResponse:
+def statement(request: BrandRequest) -> HttpResponseBase:
     """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
     user, form = cast(User, request.user), period_form(request)
     context = form_context(form)
@@ -48,8 +70,16 @@ def statement(request: BrandRequest) -> HttpResponse:
     context["period"] = form.period
     if not user.account_number:
         return render(request, _STATEMENT, context)
-    found = figures_read(brand=request.brand, customer=user, period=form.period, bounds=PAGE)
-    return _page(request, _STATEMENT, found, **context)
+
+    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+        return figures_read(brand=brand, customer=user, period=form.period, bounds=bounds), context
+
+    brand = request.brand
+    found, values = read(PAGE_SOON)
+    if found.late and found.statement is None:
+        body = "billing/statement_figures.html"
+        return page_in_parts(request, _STATEMENT, values, body, lambda: read(PAGE))
+    return _page(request, _STATEMENT, found, **values)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -79,7 +109,4 @@ def _page(request: BrandRequest, template: str, found: Figures, **context: objec
     """The page with its figures; without, an honest one with status 503. There is never a false zero."""
     if found.statement is None:
         return without_figures(request, template, found, **context)
-    user = cast(User, request.user)
-    still = not found.statement.moved
-    movement = movement_read(brand=request.brand, customer=user) if still else None
-    return render(request, template, {**context, **shown(request.brand, found, movement)})
+    return render(request, template, {**context, **figures_context(request, found)})

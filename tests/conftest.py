@@ -24,7 +24,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from accounts.models import TotpDevice, User
-from billing import periods, triggers
+from billing import figures, periods, triggers
 from portal import breaker, ratelimit, staff_session, store
 from portal.crypto import seal
 from portal.models import Brand
@@ -161,6 +161,12 @@ def _emptying_tables_takes_the_triggers_off() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", unguarded)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _pages_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose figures come late on a busy machine is not sent in two parts, but where that is tested."""
+    monkeypatch.setattr(figures, "SOON", PATIENCE)
 
 
 @pytest.fixture(autouse=True)
