@@ -115,7 +115,8 @@ def sign_in_code_redeem(*, brand: Brand, code_id: int, browser: str, code: str) 
     """The customer whose code this is. Raises CodeRefused."""
     row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
     assert row.user  # code_redeem refuses a row without one.
-    Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
+    if row.attempt_id:
+        Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
     return customer_verified(user=row.user)
 
 

@@ -1,6 +1,5 @@
 """Form fields for what people type and paste about themselves, in the form that `portal.typed` gives it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -15,24 +14,27 @@ from portal import typed, validators
 class _TypedField(forms.CharField):
     """A text that is brought into its normal form before it is looked at."""
 
-    normal: Callable[[str], str]
-
     def to_python(self, value: Any) -> Any:
         """Django's, of the normal form."""
-        return super().to_python(type(self).normal(str(value or "")))
+        return super().to_python(self.normal(str(value or "")))
+
+    @staticmethod
+    def normal(text: str) -> str:
+        """What is kept of a text."""
+        raise NotImplementedError
 
 
 class NameField(_TypedField):
     """A name of a person or a company, on one line."""
 
-    normal = typed.name
+    normal = staticmethod(typed.name)
     default_validators = [validators.name]
 
 
 class PhoneField(_TypedField):
     """A telephone number, as address books copy it too."""
 
-    normal = typed.phone
+    normal = staticmethod(typed.phone)
     default_validators = [validators.one_line]
 
 
@@ -47,13 +49,13 @@ class TypedEmailField(forms.EmailField):
 class AccountNumberField(_TypedField):
     """The carrier's number of an account."""
 
-    normal = typed.account_number
+    normal = staticmethod(typed.account_number)
 
 
 class ConfirmationCodeField(_TypedField):
     """The code in the carrier's mail."""
 
-    normal = typed.code
+    normal = staticmethod(typed.code)
 
 
 class SignInCodeField(_TypedField):

@@ -118,7 +118,7 @@ def _parts(
     yield head
     try:
         found, values = read()
-        rest = render_to_string(body, {**values, **figures_context(request, found)}, request)
+        rest: str = render_to_string(body, {**values, **figures_context(request, found)}, request)
     except Exception:
         logger.exception("figures broke off", extra={"brand": request.brand.slug})
         rest = broken

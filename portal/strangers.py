@@ -8,13 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.middleware.csrf import get_token
 
 from portal.http import BrandRequest
 from portal.templatetags import parts
 
-View = Callable[[BrandRequest], HttpResponse]
+View = Callable[[BrandRequest], HttpResponseBase]
 
 # Marks that no template and no brand can hold, in the places of what is fresh in each page.
 _TOKEN, _NONCE = "\x00token\x00", "\x00nonce\x00"
@@ -29,14 +29,16 @@ def same_for_strangers(view: View) -> View:
     """
 
     @wraps(view)
-    def kept(request: BrandRequest) -> HttpResponse:
+    def kept(request: BrandRequest) -> HttpResponseBase:
         if not _is_a_strangers(request):
             return view(request)
         key = parts.key(request.brand, "page", request.path)
         page: _Page | None = parts.found(key)
         if page is None:
             response = view(request)
-            if response.status_code != HTTPStatus.OK or request.session.modified:
+            if not isinstance(response, HttpResponse) or response.status_code != HTTPStatus.OK:
+                return response
+            if request.session.modified:
                 return response
             page = parts.keep(key, _Page.of(request, response))
         return page.response(request)

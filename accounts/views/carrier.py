@@ -1,7 +1,7 @@
 """What the carrier does for a known customer: mail a way to a new password, open its own portal."""
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
@@ -32,7 +32,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     """
     template = "accounts/password_reset.html"
     known = request.user.address_at_carrier if isinstance(request.user, User) else ""
-    context = {"known": known}
+    context: dict[str, Any] = {"known": known}
     if request.method != "POST":
         form = PasswordResetForm(brand=request.brand, initial=known_email(request), known=known)
         return form_page(request, template, form, **context)
