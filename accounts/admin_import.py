@@ -30,7 +30,7 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=_("CSV file"),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=_("UTF-8, with commas or semicolons; at most 2 MB and 20,000 rows."),
+        help_text=_("UTF-8, with commas, semicolons or tabs; at most 2 MB and 20,000 rows."),
     )
 
     def clean_file(self) -> "UploadedFile[bytes]":
@@ -49,6 +49,7 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         guarded = self.admin_site.admin_view
         return [
             path("import/", guarded(self.import_view), name="accounts_user_import"),
+            path("import/template.csv", guarded(self.template_view), name="accounts_user_import_template"),
             path("import/<int:brand>/", guarded(self.file_view), name="accounts_user_import_file"),
             path(
                 "import/<int:brand>/<int:pk>/", guarded(self.report_view), name="accounts_user_import_report"
@@ -62,6 +63,12 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(brands) == 1:
             return redirect("admin:accounts_user_import_file", brands[0].pk)
         return self._import_page(request, "brand", brands=brands)
+
+    def template_view(self, request: HttpRequest) -> HttpResponse:
+        """A file with the first line alone, which spreadsheets read as UTF-8 by its mark."""
+        headers = {"Content-Disposition": 'attachment; filename="customers.csv"'}
+        body = "\ufeff" + ",".join(COLUMNS) + "\r\n"
+        return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
 
     def file_view(self, request: HttpRequest, brand: int) -> HttpResponse:
         """Take a file whose rows can be told apart; nothing of it is written yet."""

@@ -1,21 +1,22 @@
 """The CSV file of an import: its rows, and what is wrong with them before any customer is looked at."""
 
-import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts.credit import amount_of
+from accounts.import_text import MAX_BYTES as MAX_BYTES
+from accounts.import_text import NoRecords, Record, records_read
 from accounts.models import ACCOUNT_TYPES, User
+from portal import typed
 from portal.bulkhead import give_back_connections
 from portal.cells import plain
 from portal.net import normal_email
-from portal.voipline import is_account_number
+from portal.voipline import is_account_number, our_name
 from portal.voipline.words import Words
 
 REQUIRED = ("email", "account_number")
@@ -24,9 +25,27 @@ COLUMNS = (*REQUIRED, *DETAILS)
 # An export has these too. The brand must be the chosen one; the others are not read.
 BRAND, UNREAD = "brand", ("first_sign_in", "last_sign_in", "active")
 _KNOWN = (*COLUMNS, BRAND, *UNREAD)
+_ALSO_CALLED = {
+    "account_type": "type billingtype paymenttype",
+    "credit_limit": "limit creditline",
+    "brand": "reseller",
+}
+# What lists of customers often have besides, and nobody needs here; compared as `_word` makes it.
+_LEFT_OUT = frozenset(
+    re.findall(
+        r"\w+",
+        "address address1 address2 addressline1 addressline2 street city town suburb state province region "
+        "postcode postalcode zip zipcode country countrycode id clientid clientgroup groupid status notes "
+        "language currency created datecreated signupdate lastlogin taxid vat fax website title",
+    )
+)
 
-MAX_BYTES, MAX_ROWS = 2 * 1024 * 1024, 20_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_ROWS = 20_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
+# How programmes write that there is nothing.
+_NOTHING = {"null", "none", "nil", "nan", "n/a", "#n/a", "\\n", "undefined"}
+_NAMES = ("first_name", "last_name")
 _TYPES = tuple(value for value, _label in ACCOUNT_TYPES)
 _LIMITS = {name: getattr(User._meta.get_field(name), "max_length", None) for name in COLUMNS}
 
@@ -45,6 +64,11 @@ class BadRow:
             if self.column
             else f"line {self.line}: {self.reason}"
         )
+
+
+@dataclass(frozen=True)
+class Note(BadRow):
+    """What was made of a cell of a row that is good all the same."""
 
 
 class ImportRefused(Exception):
@@ -76,61 +100,41 @@ class Row:
 def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
     """The rows, and what is wrong with them. Raises ImportRefused where they cannot be told apart at all.
 
-    `brand` is the chosen one's slug. Reading takes a second or two and no connection to the database.
+    `brand` is the chosen one's slug. Reading takes a second or two and no connection to the database. Among
+    what is wrong are notes, which do not make a row bad.
     """
     give_back_connections()
-    records = _records(_text(data))
+    try:
+        records = records_read(data)
+    except NoRecords as error:
+        raise ImportRefused([BadRow(error.line, "", error.reason)]) from error
     if not records:
         raise ImportRefused([BadRow(1, "", Words("the file is empty"))])
-    header = _header(*records[0])
     _count(records)
+    header = _header(records)
     problems: list[BadRow] = []
     rows = []
     for line, cells in records[1:]:
-        if len(cells) != len(header):
+        if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
             sizes = {"cells": str(len(cells)), "columns": str(len(header))}
             words = Words("{cells} cells, but the header has {columns} columns", **sizes)
             problems.append(BadRow(line, "", words))
         else:
-            rows.append(Row(line, _taken(header, cells)))
+            row, notes = _row(line, dict(zip(header, cells[: len(header)], strict=True)))
+            rows.append(row)
+            problems += notes
     return rows, [*problems, *_bad_cells(rows, brand), *_twins(rows)]
 
 
-def _text(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        words = Words("the file is larger than 2 MB; please split it")
-        raise ImportRefused([BadRow(1, "", words)])
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        words = Words("not UTF-8; save the file as “CSV UTF-8”")
-        raise ImportRefused([BadRow(line, "", words)]) from error
-
-
-def _records(text: str) -> list[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of each record that is not blank."""
-    delimiter = max(",;", key=text.lstrip().partition("\n")[0].count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records, line = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                records.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        words = Words("not a row of a CSV file ({error})", error=str(error))
-        raise ImportRefused([BadRow(line, "", words)]) from error
-    return records
-
-
-def _header(line: int, cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    known = ", ".join(COLUMNS)
+def _header(records: list[Record]) -> list[str]:
+    """Our name of each column; of one that is left out, a name that no row takes."""
+    (line, cells), *rows = records
+    while cells and not _seen(cells[-1]) and not _is_filled(rows, len(cells) - 1):
+        cells = cells[:-1]  # A comma too many in the first line.
+    exact = [name for cell in cells if (name := _seen(cell).lower()) in _KNOWN]
+    names = [_name_of(cell, nth, exact) for nth, cell in enumerate(cells)]
     problems = [
-        Words("unknown column “{name}”; known are {known}", name=name, known=known)
-        for name in names
-        if name not in _KNOWN
+        words for nth, cell in enumerate(cells) if not names[nth] and (words := _nameless(cell, nth, rows))
     ]
     problems += [Words("the column {name} is missing", name=name) for name in REQUIRED if name not in names]
     problems += [
@@ -138,22 +142,89 @@ def _header(line: int, cells: list[str]) -> list[str]:
     ]
     if problems:
         raise ImportRefused([BadRow(line, "", words) for words in problems])
-    return names
+    return [name or f"{_SKIP}{nth}" for nth, name in enumerate(names)]
 
 
-def _count(records: list[tuple[int, list[str]]]) -> None:
+_SKIP = "-"  # How the name of a column begins that is not taken.
+
+
+def _seen(cell: str) -> str:
+    return typed.email(cell)
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _name_of(cell: str, nth: int, exact: list[str]) -> str:
+    """Ours of a column, one that no row takes for what is left out, or empty. What stands there is exact."""
+    name = _seen(cell).lower()
+    if name in exact:
+        return name
+    if (word := _word(name)) in _LEFT_OUT:
+        return f"{_SKIP}{nth}"
+    left = [ours for ours in COLUMNS if ours not in exact]
+    also = (ours for ours, words in _ALSO_CALLED.items() if ours not in exact and word in words.split())
+    return our_name(name, left) or (next(also, "") if word else "")
+
+
+def _nameless(cell: str, nth: int, rows: list[Record]) -> Words | None:
+    """What is wrong with a column that has no name of ours; None where there is nothing in it."""
+    if name := _seen(cell):
+        return Words("unknown column “{name}”; known are {known}", name=name, known=", ".join(COLUMNS))
+    return Words("the column {number} has no name", number=str(nth + 1)) if _is_filled(rows, nth) else None
+
+
+def _is_filled(rows: list[Record], nth: int) -> bool:
+    return any(len(cells) > nth and _seen(cells[nth]) for _, cells in rows)
+
+
+def _count(records: list[Record]) -> None:
     if len(records) - 1 > MAX_ROWS:
         words = Words("there are more than 20,000 rows; please split the file")
         raise ImportRefused([BadRow(records[MAX_ROWS + 1][0], "", words)])
 
 
-def _taken(header: list[str], cells: list[str]) -> dict[str, str]:
-    found = {name: plain(cell.strip()) for name, cell in zip(header, cells, strict=True)}
-    if "account_type" in found:
-        found["account_type"] = found["account_type"].lower()
-    if "email" in found:
-        found["email"] = normal_email(found["email"]) or found["email"]
-    return {name: cell for name, cell in found.items() if name not in UNREAD}
+def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
+    taken, notes = {}, []
+    for name, cell in cells.items():
+        if name in UNREAD or name.startswith(_SKIP):
+            continue
+        taken[name] = found = _READ.get(name, str)(plain(_seen(cell)))
+        if found.lower() in _NOTHING:
+            words = Words("“{text}” is kept as a name", text=found)
+            if name not in _NAMES:
+                words = Words("“{text}” is taken for an empty cell", text=found)
+                taken[name] = ""
+            notes.append(Note(line, name, words))
+    return Row(line, taken), notes
+
+
+def _unquoted(cell: str) -> str:
+    """What stands in `="0070001"` and `'0070001`, by which people keep leading zeros."""
+    if found := re.fullmatch(r'="(.*)"', cell):
+        cell = found[1]
+    return typed.account_number(cell.removeprefix("'"))
+
+
+def _email(cell: str) -> str:
+    return normal_email(cell) or cell
+
+
+def _on_one_line(cell: str) -> str:
+    return typed.name(_LINE_BREAKS.sub(" ", cell))
+
+
+_READ: dict[str, Callable[[str], str]] = {
+    "email": _email,
+    "account_number": _unquoted,
+    "first_name": _on_one_line,
+    "last_name": _on_one_line,
+    "company_name": _on_one_line,
+    "phone": lambda cell: typed.phone(_LINE_BREAKS.sub(" ", cell)),
+    "account_type": str.lower,
+    "credit_limit": typed.account_number,
+}
 
 
 # --- Cells ---------------------------------------------------------------------------------------
@@ -182,11 +253,34 @@ def _reason(name: str, cell: str) -> Words | None:
     if limit and len(cell) > limit:
         return Words("longer than {limit} characters", limit=str(limit))
     if _CONTROL.search(cell):
-        return Words("holds a line break or a control character")
+        return Words("holds a control character")
     return Words("not an e-mail address") if name == "email" and not _is_email(cell) else None
 
 
+# What spreadsheets make of account numbers.
+_DECIMAL = re.compile(r"(\d+)\.0+", re.ASCII)
+_SCIENTIFIC = re.compile(r"\d+(?:\.\d+)?e[+-]\d+|\d+\.\d+e\d+", re.ASCII | re.IGNORECASE)
+_DATE = re.compile(
+    r"\d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:-\d{2,4})?|\d{4}-\d\d-\d\d",
+    re.ASCII | re.IGNORECASE,
+)
+_ERROR = re.compile(r"#+|#[A-Z/0!?]+")
+
+
 def _number(cell: str) -> Words | None:
+    if found := _DECIMAL.fullmatch(cell):
+        return Words(
+            "a spreadsheet has made a decimal number of it: write {number}, and format the column as text",
+            number=found[1],
+        )
+    if _SCIENTIFIC.fullmatch(cell):
+        return Words(
+            "a spreadsheet has shortened this number: format the column as text and write it in full"
+        )
+    if _DATE.fullmatch(cell):
+        return Words("a spreadsheet has made a date of it: format the column as text and write it again")
+    if _ERROR.fullmatch(cell):
+        return Words("a spreadsheet could not show this cell: make the column wider, or mend its formula")
     if is_account_number(cell):
         return None
     return Words("1 to 64 letters, digits, dots, hyphens or underscores; the first a letter or digit")
@@ -228,10 +322,16 @@ def _twins(rows: list[Row]) -> Iterator[BadRow]:
     for (name, text), (first, *others) in groups.items():
         if not text:
             continue
-        yield from (BadRow(row.line, name, _same(first)) for row in others)
+        yield from (BadRow(row.line, name, _same(name, first, row)) for row in others)
         if differing := [row for row in others if (row.key, row.number) != (first.key, first.number)]:
-            yield BadRow(first.line, name, _same(differing[0]))
+            yield BadRow(first.line, name, _same(name, differing[0], first))
 
 
-def _same(row: Row) -> Words:
+def _same(name: str, row: Row, other: Row) -> Words:
+    if name == "email" and row.number != other.number:
+        return Words(
+            "the same as in line {line}, with another account number: whoever signs in with an address has "
+            "one account here, so give each account an address of its own",
+            line=str(row.line),
+        )
     return Words("the same as in line {line}", line=str(row.line))

@@ -40,6 +40,7 @@ def _shown(row: RowReport) -> dict[str, Any]:
         "email": row.email,
         "account_number": row.account_number,
         "problems": [(problem.column, spoken(problem.reason)) for problem in row.problems],
+        "notes": [(note.column, spoken(note.reason)) for note in row.notes],
         "changes": [
             (label_of(change.name), change.old, change.new)
             for change in row.changes

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from accounts.credit import amount_of
 from accounts.history import text_of
 from accounts.import_file import COLUMNS as COLUMNS
-from accounts.import_file import DETAILS, BadRow, Row, rows_read
+from accounts.import_file import DETAILS, BadRow, Note, Row, rows_read
 from accounts.import_file import REQUIRED as REQUIRED
 from accounts.import_file import ImportRefused as ImportRefused
 from accounts.models import User
@@ -46,6 +46,7 @@ class RowReport:
     account_number: str = ""
     changes: tuple[Change, ...] = ()
     problems: tuple[BadRow, ...] = ()
+    notes: tuple[Note, ...] = ()
     customer: User | None = field(default=None, compare=False, repr=False)
 
 
@@ -164,10 +165,15 @@ class _Plan:
         self.new: list[User] = []
         self.changed: list[User] = []
         self.names: set[str] = set()
+        self.notes: dict[int, list[Note]] = {}
 
     def report(self, problems: list[BadRow]) -> Report:
         rows = self.rows
         found: dict[int, list[BadRow]] = {}
+        for note in problems:
+            if isinstance(note, Note):
+                self.notes.setdefault(note.line, []).append(note)
+        problems = [each for each in problems if not isinstance(each, Note)]
         for problem in [*problems, *(clash for row in rows if (clash := self._clash(row)))]:
             found.setdefault(problem.line, []).append(problem)
         lines = {row.line: row for row in rows}
@@ -206,8 +212,9 @@ class _Plan:
 
     def _outcome(self, line: int, row: Row | None, problems: list[BadRow] | None) -> RowReport:
         shown = (row.cells["email"], row.number) if row else ("", "")
+        notes = tuple(self.notes.get(line, ()))
         if problems or row is None:
-            return RowReport(line, BAD, *shown, problems=tuple(problems or ()))
+            return RowReport(line, BAD, *shown, problems=tuple(problems or ()), notes=notes)
         known = self.by_email.get(row.key)
         user = known or User(brand=self.brand, email=row.cells["email"])
         changes = tuple(_fill(user, row))
@@ -217,7 +224,7 @@ class _Plan:
             self.changed.append(user)
             self.names |= {change.name for change in changes}
         what = CREATE if known is None else UPDATE if changes else UNCHANGED
-        return RowReport(line, what, *shown, changes=changes, customer=user)
+        return RowReport(line, what, *shown, changes=changes, notes=notes, customer=user)
 
     def write(self) -> None:
         """All of it. Raises ImportRefused where somebody was quicker with an address or a number."""

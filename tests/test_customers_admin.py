@@ -221,7 +221,8 @@ def test_a_person_has_few_files_waiting(desk: Client, aurora: Brand) -> None:
     ("data", "said"),
     [
         (b"email;password\n", "Line 1: unknown column “password”"),
-        (b"\xff\xfe", "Line 1: not UTF-8"),
+        (b"caf\xe9\n", "Line 1: not UTF-8"),
+        (b"PK\x03\x04[Content_Types].xml xl/workbook.xml", "This is an Excel file. Save it as CSV UTF-8"),
         (b"", "The submitted file is empty."),
         (b"x" * (MAX_BYTES + 1), "This file is larger than 2 MB."),
     ],
@@ -555,3 +556,12 @@ def test_a_new_customer_may_come_with_all_three(desk: Client, aurora: Brand) -> 
     (message,) = told(User.objects.get(email="d@example.com"))
     for value in ("“7”", "“prepaid”", "“-1”"):
         assert value in message
+
+
+def test_a_template_holds_the_columns_and_can_be_filled_in(desk: Client, aurora: Brand) -> None:
+    page = desk.get(f"/admin/accounts/user/import/{aurora.pk}/")
+    assert 'href="/admin/accounts/user/import/template.csv"' in page.content.decode()
+    template = desk.get("/admin/accounts/user/import/template.csv")
+    assert template["Content-Disposition"] == 'attachment; filename="customers.csv"'
+    filled = template.content + b"dora@example.com,70003,Dora,Deer,,,prepaid,\r\n"
+    assert [row.what for row in customers_import(brand=aurora, data=filled).rows] == ["create"]

@@ -121,7 +121,7 @@ def test_account_type_and_credit_limit_are_taken_over(
         (",55", "credit_limit: how far the balance may go is no more than 0: write -55"),
         *(
             (f",{text}", "credit_limit: write a plain number with at most five decimals, such as -55.00")
-            for text in ("-55.123456", "-1e3", "NaN", "-$55", "−55", "-٥", "--5", "-1234567890123")
+            for text in ("-55.123456", "-1e3", "-$55", "−55", "-٥", "--5", "-1234567890123")
         ),
     ],
 )
@@ -241,7 +241,7 @@ def test_every_bad_row_is_named_and_no_good_one_is_written(aurora: Brand) -> Non
     text = HEADER + (
         "good@example.com,1,,\n"
         "no-address,2,,\n"
-        '\n"three@example.com",-3,"Two\nlines",\n'
+        '\n"three@example.com",-3,"Two\x1blines\n",\n'
         "GOOD@example.com,1,,\n"
         "four@example.com,4\n"
         f",5,{'x' * 151},\n"
@@ -250,7 +250,7 @@ def test_every_bad_row_is_named_and_no_good_one_is_written(aurora: Brand) -> Non
         "line 3, email: not an e-mail address",
         "line 5, account_number: 1 to 64 letters, digits, dots, hyphens or underscores; "
         "the first a letter or digit",
-        "line 5, first_name: holds a line break or a control character",
+        "line 5, first_name: holds a control character",
         "line 7, email: the same as in line 2",
         "line 7, account_number: the same as in line 2",
         "line 8: 2 cells, but the header has 4 columns",
@@ -371,7 +371,7 @@ def test_an_import_reads_and_locks_only_the_customers_it_touches(
 
 def test_a_cell_that_no_database_can_look_for_is_a_bad_row(aurora: Brand) -> None:
     assert problems(aurora, HEADER + "a\0b@example.com,7\x001,,\n") == [
-        "line 2, email: holds a line break or a control character",
+        "line 2, email: holds a control character",
         "line 2, account_number: 1 to 64 letters, digits, dots, hyphens or underscores; "
         "the first a letter or digit",
     ]

@@ -16,7 +16,14 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.mapping import MappingError, customise
-from portal.voipline.matching import Match, guess_method, match_names, relative_path, with_placeholder
+from portal.voipline.matching import (
+    Match,
+    guess_method,
+    match_names,
+    our_name,
+    relative_path,
+    with_placeholder,
+)
 from portal.voipline.methods import METHODS, Method, is_account_number
 from portal.voipline.pasted import PastedUrl, plain_values, split_url
 from portal.voipline.reach import Reach
@@ -52,6 +59,7 @@ __all__ = [
     "guess_method",
     "is_account_number",
     "match_names",
+    "our_name",
     "plain_values",
     "relative_path",
     "split_url",

@@ -77,11 +77,19 @@ def _match(method: Method, name: str, ours: str, taken: set[str]) -> Match:
     plain = _plain(name)
     if plain in _KEYS:
         return Match(name, "", "key")
-    for candidate in sorted(method.available - taken):
-        if plain == _plain(candidate) or plain in _ALSO_CALLED.get(candidate, "").split():
-            taken.add(candidate)
-            return Match(name, candidate, "guessed")
+    if candidate := our_name(name, sorted(method.available - taken)):
+        taken.add(candidate)
+        return Match(name, candidate, "guessed")
     return Match(name, "", "unmatched")
+
+
+def our_name(name: str, candidates: Iterable[str]) -> str:
+    """Which of these names of ours is meant by one of theirs, however it is spelled; "" for none."""
+    plain = _plain(name)
+    meant = (
+        ours for ours in candidates if plain == _plain(ours) or plain in _ALSO_CALLED.get(ours, "").split()
+    )
+    return next(meant, "") if plain else ""
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The brand, the file, whether to try only, and whether bad rows may be left out."""
         parser.add_argument("slug", help="The brand's short name.")
-        parser.add_argument("file", type=Path, help="CSV in UTF-8, with commas or semicolons.")
+        parser.add_argument("file", type=Path, help="CSV in UTF-8, with commas, semicolons or tabs.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen; write nothing.")
         parser.add_argument(
             "--keep-good",
@@ -48,8 +48,8 @@ class Command(BaseCommand):
 
     def _tell(self, report: Report, name: str) -> None:
         for row in report.rows:
-            for problem in row.problems:
-                self.stderr.write(f"{name}: {problem}")
+            for remark in (*row.problems, *row.notes):
+                self.stderr.write(f"{name}: {remark}")
 
 
 def _in_words(report: Report) -> str:

@@ -1,0 +1,93 @@
+"""The bytes of an import as records of cells. What is no CSV file is refused by what it is."""
+
+import csv
+import re
+from io import StringIO
+
+from portal.voipline.words import Words
+
+MAX_BYTES = 2 * 1024 * 1024
+# How files begin that people choose by mistake.
+_OFFICE, _OPEN_OFFICE = b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis"
+_KINDS = (
+    (b"\xd0\xcf\x11\xe0", Words("This is an Excel file. Save it as CSV UTF-8")),
+    (b"PK\x03\x04", Words("This is a ZIP archive. Choose the CSV file that is in it")),
+    (b"\x1f\x8b", Words("This is a GZIP archive. Choose the CSV file that is in it")),
+    (b"%PDF", Words("This is a PDF file. Export the list as CSV UTF-8")),
+    (b"\x89PNG", Words("This is a picture. Export the list as CSV UTF-8")),
+    (b"\xff\xd8\xff", Words("This is a picture. Export the list as CSV UTF-8")),
+    (b"GIF8", Words("This is a picture. Export the list as CSV UTF-8")),
+    (b"{\\rtf", Words("This is a text document (RTF). Export the list as CSV UTF-8")),
+    (b"\xff\xfe", Words("This is Unicode text of another kind (UTF-16). Save it as CSV UTF-8")),
+    (b"\xfe\xff", Words("This is Unicode text of another kind (UTF-16). Save it as CSV UTF-8")),
+)
+_TEXTS = (
+    ("<?xml", Words("This is an XML file. Export the list as CSV UTF-8")),
+    ("<", Words("This is a web page. Export the list as CSV UTF-8")),
+    ("{", Words("This is a JSON file. Export the list as CSV UTF-8")),
+    ("[", Words("This is a JSON file. Export the list as CSV UTF-8")),
+    ("begin:vcard", Words("These are vCards. Export the list as CSV UTF-8")),
+)
+# Excel's own first line, which names the sign between the cells.
+_SEPARATOR = re.compile(r'"?sep=(.)"?[ \t,;]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_END_OF_FILE = re.compile(r"\x1a\s*\Z")  # Ctrl-Z, as DOS ended texts.
+
+Record = tuple[int, list[str]]
+
+
+class NoRecords(Exception):
+    """The file cannot be cut into records: on which line, and why."""
+
+    def __init__(self, line: int, reason: Words) -> None:
+        super().__init__(str(reason))
+        self.line, self.reason = line, reason
+
+
+def records_read(data: bytes) -> list[Record]:
+    """(line on which it begins, cells) of each record that is not blank. Raises NoRecords."""
+    text = _text(data)
+    first, delimiter = 1, ""
+    if named := _SEPARATOR.match(text):
+        first, delimiter, text = 2, named[1], text[named.end() :]
+    delimiter = delimiter or max(",;\t", key=re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records, line = [], first
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                records.append((line, cells))
+            line = reader.line_num + first
+    except csv.Error as error:
+        raise NoRecords(line, Words("not a row of a CSV file ({error})", error=str(error))) from error
+    return records
+
+
+def _text(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise NoRecords(1, Words("the file is larger than 2 MB; please split it"))
+    if kind := _kind(data):
+        raise NoRecords(1, kind)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NoRecords(line, Words("not UTF-8; save the file as “CSV UTF-8”")) from error
+    text = _END_OF_FILE.sub("", text.lstrip("\ufeff"))
+    start = text[:100].lstrip().lower()
+    if kind := next((words for begin, words in _TEXTS if start.startswith(begin)), None):
+        raise NoRecords(1, kind)
+    return text
+
+
+def _kind(data: bytes) -> Words | None:
+    head = data[:4096]
+    if head.startswith(b"PK") and _OFFICE in head and b"xl/" in data:
+        return Words("This is an Excel file. Save it as CSV UTF-8")
+    if head.startswith(b"PK") and _OFFICE in head:
+        return Words("This is a Word or PowerPoint file. Export the list as CSV UTF-8")
+    if head.startswith(b"PK") and _OPEN_OFFICE in head:
+        return Words("This is a LibreOffice file. Save it as CSV UTF-8")
+    found = next((words for begin, words in _KINDS if head.startswith(begin)), None)
+    if found is None and head.count(b"\0") > len(head) // 8:  # Half of each letter in UTF-16.
+        return Words("This is no text file. Export the list as CSV UTF-8")
+    return found
