@@ -4,6 +4,7 @@
 
   const PATIENCE = 8000; // Milliseconds until a visitor is told that Google's script did not come.
   const PAUSE = 100;
+  const LONGEST = 9000; // Milliseconds until the button lives again, whatever became of the security check.
   const WIDTH = 304; // Pixels of Google's checkbox; where there is less room, its compact form serves.
 
   // Google's script comes in two halves from two hosts, and only the second one answers.
@@ -21,13 +22,23 @@
   });
   const loaded = () => Promise.race([ready, late]); // Ready goes first: what comes late still serves.
 
-  function problem(form, hidden = false) {
-    form.querySelector("[data-captcha-problem]").hidden = hidden;
+  // One of "load", "again" and "tick", in the page's words; nothing takes it away.
+  function problem(form, why = "") {
+    const place = form.querySelector("[data-captcha-problem]");
+    place.textContent = why && place.dataset[why];
+    place.hidden = !why;
+  }
+
+  function holdBack(event) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
   }
 
   // Kinds that run at the press of the button: hold the form back, get a token, then send the form as if
-  // pressed again, so that validation and every other listener still see it.
+  // pressed again, so that validation and every other listener still see it. Google says nothing of a
+  // challenge that was closed: after a while the next press begins anew. One that is passed late still counts.
   function atSubmit(form, execute) {
+    let newest = 0;
     let running = false;
     let passed = false;
     form.addEventListener("submit", (event) => {
@@ -35,29 +46,48 @@
         passed = false;
         return;
       }
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      if (running) return;
-      running = true;
+      holdBack(event);
+      if (running || form.dataset.sent) return;
+      const own = ++newest;
       const button = event.submitter;
+      const over = (why) => {
+        if (own !== newest) return false;
+        clearTimeout(timer);
+        running = false;
+        problem(form, why);
+        return true;
+      };
+      const timer = setTimeout(over, LONGEST, "again");
+      running = true;
+      problem(form);
       execute().then(
         () => {
-          running = false;
-          passed = true;
-          form.requestSubmit(button);
+          if (!over()) return;
+          // Not within the event that was held back: a form that is being sent cannot be sent.
+          setTimeout(() => {
+            passed = true;
+            form.requestSubmit(button);
+          });
         },
-        () => {
-          running = false;
-          problem(form);
-        },
+        () => over("load"),
       );
     });
   }
 
   function checkbox(element) {
+    const form = element.closest("form");
+    let id;
+    form.addEventListener("submit", (event) => {
+      if (id !== undefined && window.grecaptcha.getResponse(id)) return;
+      holdBack(event);
+      problem(form, id === undefined ? "load" : "tick");
+      element.querySelector("iframe")?.focus();
+    });
     return ready.then(() => {
       const size = element.clientWidth < WIDTH ? "compact" : "normal";
-      const id = window.grecaptcha.render(element, { sitekey: element.dataset.sitekey, theme: theme(), size });
+      const { sitekey } = element.dataset;
+      const callback = () => problem(form);
+      id = window.grecaptcha.render(element, { sitekey, theme: theme(), size, callback });
       window.addEventListener("pageshow", (event) => event.persisted && window.grecaptcha.reset(id));
     });
   }
@@ -100,10 +130,10 @@
   const kinds = { "v2-checkbox": checkbox, "v2-invisible": invisible, v3: scored };
   for (const element of document.querySelectorAll(".g-recaptcha[data-kind]")) {
     const form = element.closest("form");
-    loaded().catch(() => problem(form));
+    loaded().catch(() => problem(form, "load"));
     kinds[element.dataset.kind](element).then(
-      () => problem(form, true),
       () => problem(form),
+      () => problem(form, "load"),
     );
   }
 })();

@@ -1,4 +1,5 @@
-// Sends a form once, however often its button is pressed, and lets visitors see the password they type.
+// Says what is missing before a form is sent, sends it once, however often its button is pressed, and lets
+// visitors see the password they type.
 // Without this every form works as well; the server itself keeps the promise of sending once.
 (() => {
   "use strict";
@@ -11,7 +12,50 @@
     if (said) said.textContent = on ? said.dataset.waiting : "";
   }
 
+  // What is missing in a field, or too short, in the page's words; the server looks at everything else too.
+  function complaint(input) {
+    const words = input.closest(".field")?.dataset ?? {};
+    if (input.validity.valueMissing) return words.required ?? "";
+    // Not validity.tooShort: what a password manager filled in would never be that.
+    const short = input.minLength > 0 && input.value && input.value.length < input.minLength;
+    return short ? (words.short ?? "") : "";
+  }
+
+  function mark(input, text) {
+    const box = input.closest(".field");
+    if (!text && !box?.querySelector("[data-checked]")) return;
+    box.querySelector(".errorlist")?.remove();
+    box.classList.toggle("wrong", Boolean(text));
+    const told = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && !id.endsWith("_error"));
+    if (text) {
+      const list = document.createElement("ul");
+      const item = document.createElement("li");
+      list.className = "errorlist";
+      list.id = `${input.id}_error`;
+      list.dataset.checked = "";
+      item.textContent = text;
+      list.append(item);
+      box.append(list);
+      told.push(list.id);
+      input.setAttribute("aria-invalid", "true");
+    } else {
+      input.removeAttribute("aria-invalid");
+    }
+    input.setAttribute("aria-describedby", told.join(" "));
+  }
+
   for (const form of document.querySelectorAll("form[data-once]")) {
+    const check = (event) => {
+      const inputs = [...form.elements].filter((each) => each.id && each.localName !== "button");
+      for (const input of inputs) mark(input, complaint(input));
+      const wrong = inputs.find(complaint);
+      if (!wrong) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      wrong.focus();
+    };
+    form.addEventListener("submit", check, true); // Before anybody asks Google.
+    form.addEventListener("input", (event) => complaint(event.target) || mark(event.target, ""));
     form.addEventListener("submit", (event) => {
       if (form.dataset.sent) {
         event.preventDefault();

@@ -1,0 +1,151 @@
+"""Forms are looked at before they are sent, and the button lives on whatever Google's script does."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from tests.browser.chromium import Watch, captcha_frame, check_page
+from tests.browser.stack import AURORA, CYGNUS, DRACO, BrandSpec, Stack
+from tests.journey import DETAILS, PASSWORD
+
+# In the place of Google's script; `pass` says what becomes of each press.
+SCRIPT = """
+(() => {
+  let options, field, pressed = 0;
+  const outcomes = %s;
+  const passed = () => { field.value = "a-token"; options.callback?.("a-token"); };
+  window.late = passed;
+  window.grecaptcha = {
+    ready: (callback) => setTimeout(callback),
+    render: (element, given) => {
+      options = given;
+      field = document.createElement("textarea");
+      field.name = "g-recaptcha-response";
+      field.hidden = true;
+      element.append(field);
+      return 0;
+    },
+    reset: () => {},
+    getResponse: () => field.value,
+    execute: () => {
+      const outcome = outcomes[pressed++];
+      if (outcome === "throw") throw new Error("half-way");
+      if (outcome === "refuse") return Promise.reject(new Error("no"));
+      if (outcome === "pass") { if (field) passed(); return Promise.resolve("a-token"); }
+      return new Promise(() => {});
+    },
+  };
+})();
+"""
+
+Open = Callable[..., tuple[Page, list[Request]]]
+
+
+def is_form(request: Request) -> bool:
+    return request.method == "POST" and request.is_navigation_request()
+
+
+@pytest.fixture
+def visit(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]) -> Open:
+    """The sign-up page of a brand, filled in, with a script of ours; and the forms that were sent."""
+
+    def opened(brand: BrandSpec, outcomes: str = "", **filled: str) -> tuple[Page, list[Request]]:
+        context, watch = new_context()
+        watch.expect(r".")
+        page, sent = context.new_page(), []
+        page.on("request", lambda request: sent.append(request) if is_form(request) else None)
+        if outcomes:
+            body = SCRIPT % str(outcomes.split())
+            page.route("**/api.js*", lambda route: route.fulfill(body=body, content_type="text/javascript"))
+        page.clock.install()
+        page.goto(f"{stack.home(brand)}sign-up/")
+        for name, value in {**DETAILS, "password": PASSWORD, **filled}.items():
+            page.locator(f"[name={name}]").fill(value)
+        page.locator("[name=accept_terms]").check()
+        page.clock.run_for(1_000)  # Google's script is there.
+        return page, sent
+
+    return opened
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Sign up").click()
+
+
+def notice(page: Page) -> str:
+    return page.locator("[data-captcha-problem]").inner_text()
+
+
+def later(page: Page, sent: list[Request]) -> None:
+    """Ten seconds later the button lives again, and says why."""
+    page.clock.run_for(10_000)
+    expect(page.locator("[data-captcha-problem]")).to_be_visible()
+    assert sent == []
+
+
+@pytest.mark.parametrize("brand", [CYGNUS, DRACO], ids=lambda brand: brand.kind)
+@pytest.mark.parametrize("first", ["nothing", "throw", "refuse"])
+def test_a_press_that_came_to_nothing_can_be_repeated(visit: Open, brand: BrandSpec, first: str) -> None:
+    if brand is CYGNUS and first == "refuse":
+        pytest.skip("This kind gives no promise.")
+    page, sent = visit(brand, f"{first} pass")
+    press(page)
+    if first == "nothing":
+        press(page)
+    later(page, sent)
+    assert ("press the button again" if first == "nothing" else "could not be loaded") in notice(page)
+    with page.expect_navigation():
+        press(page)
+        page.clock.run_for(100)
+    assert len(sent) == 1
+
+
+def test_a_challenge_that_is_passed_late_still_counts_and_once(visit: Open) -> None:
+    page, sent = visit(CYGNUS, "nothing nothing")
+    press(page)
+    later(page, sent)
+    with page.expect_navigation():
+        page.evaluate("window.late()")
+        page.clock.run_for(100)
+    assert len(sent) == 1
+
+
+def test_a_box_that_is_not_ticked_holds_the_form_back_with_the_password_in_it(
+    visit: Open, stack: Stack
+) -> None:
+    page, sent = visit(AURORA)
+    captcha_frame(page)
+    press(page)
+    expect(page.locator("[data-captcha-problem]")).to_have_text("Please complete the security check.")
+    assert page.locator("[name=password]").input_value() == PASSWORD
+    assert sent == []
+    captcha_frame(page).locator("input").press("Space")
+    expect(page.locator("[data-captcha-problem]")).to_be_hidden()
+    with page.expect_navigation():
+        press(page)
+    assert len(sent) == 1
+
+
+def test_what_is_missing_or_too_short_is_said_at_its_field_before_anything_is_sent(visit: Open) -> None:
+    page, sent = visit(AURORA, first_name="", password="")
+    page.locator("[name=accept_terms]").uncheck()
+    page.locator("[name=password]").press_sequentially("short")
+    press(page)
+    errors = {
+        "first_name": "Please fill this in.",
+        "password": "Please choose a password of at least 8 characters.",
+        "accept_terms": "Please accept the terms to go on.",
+    }
+    assert page.locator(".field.wrong .errorlist").all_inner_texts() == list(errors.values())
+    for name, text in errors.items():
+        field = page.locator(f"[name={name}]")
+        assert field.get_attribute("aria-invalid") == "true"
+        described = (field.get_attribute("aria-describedby") or "").split()
+        assert text in [page.locator(f"#{each}").inner_text() for each in described]
+    expect(page.locator("[name=first_name]")).to_be_focused()
+    assert sent == []
+    check_page(page, "sign-up: checked in the browser")
+    page.locator("[name=first_name]").fill("Dora")
+    assert page.locator(".field.wrong").count() == 2
+    assert page.locator("[name=first_name]").get_attribute("aria-invalid") is None
