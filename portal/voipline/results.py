@@ -1,10 +1,10 @@
 """What an answer means: success or which error, and the results in it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from portal.net import email_key
 from portal.voipline import wire
 from portal.voipline.methods import Field, Method
 
@@ -107,5 +107,13 @@ def _same(name: str, came: object, sent: str) -> bool:
     """Whether it is what was sent: a number has lost its leading zeros, and mailboxes have many spellings."""
     text = wire.text(came)
     if name == "email":
-        return email_key(text) == email_key(sent)
+        return _mailbox(text) == _mailbox(sent)
     return text == (sent if isinstance(came, str) else sent.lstrip("0") or "0")
+
+
+def _mailbox(address: str) -> str:
+    """What all spellings of one address have in common: its domain may be written in letters or in ASCII."""
+    local, _at, domain = address.casefold().rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode().casefold()
+    return f"{local}@{domain}"
