@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from portal import breaker, upstream
+from portal import breaker, pause, upstream
 from portal.crypto import SecretUnreadable
 from portal.models import Brand
 from portal.voipline import (
@@ -159,6 +159,8 @@ def _rate_limited(_brand: Brand, error: UpstreamError) -> str:
     seconds = error.retry_after if isinstance(error, RateLimited) else None
     if seconds is None:
         return _("Too many requests: the carrier asks us to wait. Try again in a few minutes.")
+    if seconds > pause.MINUTE:
+        return _("Too many requests: the carrier asks us to wait.") + " " + pause.try_again(seconds)
     words = ngettext(
         "Too many requests: the carrier asks us to wait. Try again in %(count)d second.",
         "Too many requests: the carrier asks us to wait. Try again in %(count)d seconds.",

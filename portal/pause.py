@@ -3,7 +3,8 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-_LONGEST = 3600  # Seconds. A carrier may name any number; a page is worth another look within the hour.
+MINUTE = 60  # Seconds, as all here.
+_LONGEST = 3600  # A carrier may name any number; a page is worth another look within the hour.
 _DAY = 24 * 3600
 
 
@@ -14,12 +15,12 @@ def retry_after(seconds: int) -> str:
 
 def try_again(seconds: int | None) -> str:
     """When it is worth trying again, as one sentence; None where nobody knows better than in a minute."""
-    if seconds is None or seconds <= 60:
+    if seconds is None or seconds <= MINUTE:
         return _("Please try again in a minute.")
     if seconds > _DAY:
         return _("Please try again later; if it goes on, ask our support.")
     if seconds <= 5400:
-        minutes = -(-seconds // 60)
+        minutes = -(-seconds // MINUTE)
         words = ngettext(
             "Please try again in %(count)d minute.", "Please try again in %(count)d minutes.", minutes
         )

@@ -52,6 +52,8 @@ def test_it_asks_for_this_month_where_the_brand_is(simulator: Simulator, aurora:
         ("status", {"status": 404}, ["the path “get-partner-balance” is unknown"]),
         ("status", {"status": 422, "message": "no dates"}, ["(code 422)", "“no dates”", "date format"]),
         ("status", {"status": 429, "retry_after": 7}, ["wait", "in 7 seconds"]),
+        ("status", {"status": 429, "retry_after": 86400}, ["asks us to wait. Please try again in 24 hours."]),
+        ("status", {"status": 429, "retry_after": 999999999}, ["wait. Please try again later"]),
         ("status", {"status": 500}, ["server failed (code 500)"]),
         ("code", {"status": 4103}, ["code 4103", "add it to the response codes"]),
         ("html", {}, ["something in front of it, with a web page", "key may be right", "Compare the API"]),
