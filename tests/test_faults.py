@@ -23,12 +23,13 @@ from portal.voipline import (
     Secret,
     ServerError,
     Timeouts,
+    Unreachable,
     UpstreamError,
     call,
     transport,
 )
 from tests.conftest import Simulator, start_simulator, stop_simulator
-from tests.patience import HASTY, PATIENCE, PATIENT, SLACK, eventually, timeouts_for
+from tests.patience import HASTY, LATE, PATIENCE, PATIENT, SLACK, eventually, timeouts_for
 
 MONTH = {"from_date": date(2020, 1, 1), "to_date": date(2020, 1, 31)}
 PERSON = {
@@ -176,6 +177,8 @@ def test_each_method_meets_a_fault_as_agreed(simulator, fault, kind):
         if holds_no_result(key, fault) and not isinstance(error, UpstreamError):
             continue
         wanted_kind = kind_for(key, fault, kind)
+        if not METHODS[key].writes and fault["fault"] in LATE and type(error) is Unreachable:
+            continue  # A second try began, and the time was up before it had sent anything.
         assert type(error) is wanted_kind, (key, error)
         uncertain = wanted_kind in (NoAnswer, ServerError, BadAnswer)
         assert error.may_have_happened is (METHODS[key].writes and uncertain), key
