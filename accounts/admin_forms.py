@@ -86,6 +86,13 @@ class CustomerForm(PersonForm):
         self.fields["credit_limit"].validators.append(at_most_zero)
         self.fields["credit_limit"].widget.attrs["dir"] = "ltr"  # The sign stands before the number.
 
+    def clean_carrier_email(self) -> str:
+        """In its normal form; it may be empty."""
+        written = str(self.cleaned_data["carrier_email"])
+        if written and not normal_email(written):
+            raise ValidationError(EmailValidator.message, code="invalid")
+        return normal_email(written)
+
     def clean(self) -> dict[str, Any]:
         """An account number belongs to one customer of a brand."""
         cleaned = super().clean()

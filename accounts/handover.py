@@ -6,14 +6,14 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
 
+from portal import typed
 from portal.models import Brand
 
 # The shipped nginx passes on 16k of headers (proxy_buffer_size), this one among them.
 _LONGEST = 8000
 _FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
 # A scheme without a host behind it, which browsers and urljoin read differently.
-_HALF = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/])|///")
-_AROUND = "\ufeff \u00a0\t\r\n"
+_HALF = re.compile(r"(?!https?://[^/])[^/?#]*:|//(?:/|\Z)|#", re.IGNORECASE)
 _ASCII = printable.strip()  # Without blanks: whatever stays as it is, %XX too.
 
 
@@ -23,7 +23,7 @@ def hand_over_url(brand: Brand, url: str) -> str:
     A relative one continues the carrier's own address; blanks and letters beyond ASCII are written as %XX.
     Raises ValueError without quoting the URL, because it signs in whoever holds it.
     """
-    text = url.strip(_AROUND)
+    text = typed.email(url)  # Without blanks and unseen marks around it.
     if not text:
         raise ValueError("the login URL is empty")
     if _FORBIDDEN.search(text):

@@ -44,7 +44,20 @@ MAX_ROWS = 20_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
 # How programmes write that there is nothing.
-_NOTHING = {"null", "none", "nil", "nan", "n/a", "#n/a", "\\n", "undefined"}
+_NOTHING = {
+    "null",
+    "none",
+    "nil",
+    "nan",
+    "nat",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "\\n",
+    "undefined",
+    "(null)",
+    "<null>",
+}
 _NAMES = ("first_name", "last_name")
 _TYPES = tuple(value for value, _label in ACCOUNT_TYPES)
 _LIMITS = {name: getattr(User._meta.get_field(name), "max_length", None) for name in COLUMNS}
@@ -190,7 +203,7 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
     for name, cell in cells.items():
         if name in UNREAD or name.startswith(_SKIP):
             continue
-        taken[name] = found = _READ.get(name, str)(plain(_seen(cell)))
+        taken[name] = found = _READ.get(name, str)(_unwrapped(plain(_seen(cell))))
         if found.lower() in _NOTHING:
             words = Words("“{text}” is kept as a name", text=found)
             if name not in _NAMES:
@@ -200,10 +213,13 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
     return Row(line, taken), notes
 
 
-def _unquoted(cell: str) -> str:
-    """What stands in `="0070001"` and `'0070001`, by which people keep leading zeros."""
-    if found := re.fullmatch(r'="(.*)"', cell):
-        cell = found[1]
+def _unwrapped(cell: str) -> str:
+    """What stands in `="0070001"`, by which people keep leading zeros."""
+    found = re.fullmatch(r'="(.*)"', cell)
+    return found[1] if found else cell
+
+
+def _number_of(cell: str) -> str:
     return typed.account_number(cell.removeprefix("'"))
 
 
@@ -217,11 +233,11 @@ def _on_one_line(cell: str) -> str:
 
 _READ: dict[str, Callable[[str], str]] = {
     "email": _email,
-    "account_number": _unquoted,
+    "account_number": _number_of,
     "first_name": _on_one_line,
     "last_name": _on_one_line,
     "company_name": _on_one_line,
-    "phone": lambda cell: typed.phone(_LINE_BREAKS.sub(" ", cell)),
+    "phone": lambda cell: typed.phone(_LINE_BREAKS.sub(" ", cell.removeprefix("'"))),
     "account_type": str.lower,
     "credit_limit": typed.account_number,
 }
@@ -257,17 +273,21 @@ def _reason(name: str, cell: str) -> Words | None:
     return Words("not an e-mail address") if name == "email" and not _is_email(cell) else None
 
 
-# What spreadsheets make of account numbers.
-_DECIMAL = re.compile(r"(\d+)\.0+", re.ASCII)
-_SCIENTIFIC = re.compile(r"\d+(?:\.\d+)?e[+-]\d+|\d+\.\d+e\d+", re.ASCII | re.IGNORECASE)
+# What spreadsheets make of numbers.
+_DECIMAL = re.compile(r"(\d+)[.,]0*", re.ASCII)
+_SCIENTIFIC = re.compile(r"\d+(?:[.,]\d+)?e[+-]\d+|\d+[.,]\d+e\d+", re.ASCII | re.IGNORECASE)
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _DATE = re.compile(
-    r"\d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:-\d{2,4})?|\d{4}-\d\d-\d\d",
+    rf"\d{{1,2}}-{_MONTH}(?:-\d{{2,4}})?|{_MONTH}-\d{{2,4}}|\d{{4}}-\d\d-\d\d(?:[ T][\d:.]+)?"
+    r"|\d{1,2}([./])\d{1,2}\1\d{2,4}",
     re.ASCII | re.IGNORECASE,
 )
+_TRUTH = re.compile(r"true|false", re.IGNORECASE)
 _ERROR = re.compile(r"#+|#[A-Z/0!?]+")
 
 
-def _number(cell: str) -> Words | None:
+def _damage(cell: str) -> Words | None:
+    """What a spreadsheet did to a number that should be kept to the letter, or None."""
     if found := _DECIMAL.fullmatch(cell):
         return Words(
             "a spreadsheet has made a decimal number of it: write {number}, and format the column as text",
@@ -277,10 +297,18 @@ def _number(cell: str) -> Words | None:
         return Words(
             "a spreadsheet has shortened this number: format the column as text and write it in full"
         )
-    if _DATE.fullmatch(cell):
-        return Words("a spreadsheet has made a date of it: format the column as text and write it again")
+    if _DATE.fullmatch(cell) or _TRUTH.fullmatch(cell):
+        return Words(
+            "a spreadsheet has made something else of it: format the column as text and write it again"
+        )
     if _ERROR.fullmatch(cell):
         return Words("a spreadsheet could not show this cell: make the column wider, or mend its formula")
+    return None
+
+
+def _number(cell: str) -> Words | None:
+    if damage := _damage(cell):
+        return damage
     if is_account_number(cell):
         return None
     return Words("1 to 64 letters, digits, dots, hyphens or underscores; the first a letter or digit")
@@ -299,7 +327,15 @@ def _limit(cell: str) -> Words | None:
     return None
 
 
-_OWN = {"account_number": _number, "account_type": _type, "credit_limit": _limit}
+def _phone(cell: str) -> Words | None:
+    if (limit := _LIMITS["phone"]) and len(cell) > limit:
+        return Words("longer than {limit} characters", limit=str(limit))
+    if _CONTROL.search(cell):
+        return Words("holds a control character")
+    return _damage(cell)
+
+
+_OWN = {"account_number": _number, "phone": _phone, "account_type": _type, "credit_limit": _limit}
 
 
 def _is_email(text: str) -> bool:

@@ -11,6 +11,9 @@ MAX_BYTES = 2 * 1024 * 1024
 _OFFICE, _OPEN_OFFICE = b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis"
 _KINDS = (
     (b"\xd0\xcf\x11\xe0", Words("This is an Excel file. Save it as CSV UTF-8")),
+    (b"Rar!", Words("This is no text file. Export the list as CSV UTF-8")),
+    (b"7z\xbc\xaf", Words("This is no text file. Export the list as CSV UTF-8")),
+    (b"SQLite format 3", Words("This is no text file. Export the list as CSV UTF-8")),
     (b"PK\x03\x04", Words("This is a ZIP archive. Choose the CSV file that is in it")),
     (b"\x1f\x8b", Words("This is a GZIP archive. Choose the CSV file that is in it")),
     (b"%PDF", Words("This is a PDF file. Export the list as CSV UTF-8")),
@@ -30,7 +33,7 @@ _TEXTS = (
 )
 # Excel's own first line, which names the sign between the cells.
 _SEPARATOR = re.compile(r'"?sep=(.)"?[ \t,;]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_END_OF_FILE = re.compile(r"\x1a\s*\Z")  # Ctrl-Z, as DOS ended texts.
+_END_OF_FILE = re.compile(r"[\x1a\s]*\x1a[\x1a\s]*\Z")  # Ctrl-Z, as DOS ended texts.
 
 Record = tuple[int, list[str]]
 
@@ -81,9 +84,9 @@ def _text(data: bytes) -> str:
 
 def _kind(data: bytes) -> Words | None:
     head = data[:4096]
-    if head.startswith(b"PK") and _OFFICE in head and b"xl/" in data:
+    if head.startswith(b"PK") and b"xl/workbook" in data:
         return Words("This is an Excel file. Save it as CSV UTF-8")
-    if head.startswith(b"PK") and _OFFICE in head:
+    if head.startswith(b"PK") and _OFFICE in data:
         return Words("This is a Word or PowerPoint file. Export the list as CSV UTF-8")
     if head.startswith(b"PK") and _OPEN_OFFICE in head:
         return Words("This is a LibreOffice file. Save it as CSV UTF-8")

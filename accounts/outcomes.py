@@ -1,5 +1,6 @@
 """How an action at the carrier ended, in a customer's words."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
 from typing import Any, Literal
@@ -86,6 +87,7 @@ UNKNOWN: dict[str, Promise] = {
 }
 
 
+_CONFIRMED = re.compile(r"already|confirmed|verified", re.IGNORECASE)
 # A bare "Not Found" tells a customer nothing.
 _PHRASES = {status.phrase for status in HTTPStatus}
 
@@ -186,16 +188,16 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
 
 
 def _confirmed_before(error: UpstreamError) -> bool:
-    """Also where nobody mapped the code yet: a confirmation can conflict with nothing but an earlier one."""
-    if not isinstance(error, Rejected) or error.fields:
+    """Also where nobody mapped the code yet, if the carrier's words are clear."""
+    if not isinstance(error, Rejected) or error.meaning or error.status != HTTPStatus.CONFLICT:
         return False
-    return not error.meaning and error.status == HTTPStatus.CONFLICT
+    return _CONFIRMED.search(error.user_message) is not None
 
 
 def _refused(error: Rejected, otherwise: Promise) -> Outcome:
     if error.meaning in MEANINGS:
         return refused(error.meaning)
-    if "google_captcha" in error.fields:
+    if "google_captcha" in error.fields or "captcha" in error.user_message.casefold():
         return refused("captcha_failed")
     said = "" if error.user_message in _PHRASES else error.user_message
     general = [said] if said else [] if error.fields else [str(otherwise)]

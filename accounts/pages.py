@@ -66,3 +66,9 @@ def form_limited(
     response = form_page(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
     response["Retry-After"] = str(limited.retry_after)
     return response
+
+
+def code_over(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:
+    """A code can be typed no more: one button sends the form, with the address in it, to where one asks."""
+    form.fields["email"].widget = form.fields["email"].hidden_widget()
+    return form_page(request, "accounts/code_over.html", form, email=email, ask=ask)

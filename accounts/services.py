@@ -171,12 +171,17 @@ def password_reset(*, brand: Brand, email: str, token: str, network: str, device
 
 
 def _customer_unknown(error: UpstreamError) -> bool:
-    """Also where the operator has not mapped the code yet: the page must not tell who is a customer."""
-    if not isinstance(error, Rejected):
+    """Also where the operator has not mapped the code yet: the page must not tell who is a customer.
+
+    So may speak a 404 with words, a no in words alone, and a text about the address; none about the captcha.
+    """
+    if not isinstance(error, Rejected) or outcome_of(error, "reset").meaning == "captcha_failed":
         return False
-    unmapped = not error.meaning and error.status == HTTPStatus.NOT_FOUND and bool(error.user_message)
+    worded = bool(error.user_message or error.fields)
+    in_words = error.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND) and worded
+    unmapped = not error.meaning and (in_words or "email" in error.fields)
     if unmapped:
-        logger.warning("reset answered 404; tell the portal what this response code means")
+        logger.warning("reset refused in words; tell the portal what this response code or text means")
     return unmapped or error.meaning == "customer_unknown"
 
 

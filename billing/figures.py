@@ -23,7 +23,7 @@ from portal.voipline import Statement
 MONTHS = 3  # Complete ones, for the pace of spending.
 WITHIN = 1.5  # Seconds for which the balance waits for those months.
 KNOWN = 4.0  # Seconds for which a page waits for new figures, where it has older ones to show.
-SOON = 0.25  # Seconds for which a page waits with its frame, where it has none.
+SOON = 0.2  # Seconds for which a page waits with its frame, where it has none.
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Figures:
     `shown` is the period that the statement is of: the one asked for, or the newest known one that stands in.
     `trouble` is `gone`, `refused`, `busy`, `down` or empty; beside a statement it says why there is no newer
     one. `retry_after` is in seconds, where the carrier named a time. `running`: the period was not over when
-    it was asked for. `late`: an answer may still come, and is kept then.
+    it was asked for. `late`: nobody waited for longer than a page waits with its frame, and an answer may
+    still come.
     """
 
     period: Period
@@ -117,13 +118,15 @@ def _stream(begin: Callable[[], Asking], refresh: bool, bounds: Bounds) -> Gener
         asking.begin(refresh)
         if bounds.known is not None and _has_something(asking, bounds):
             until = time.monotonic() + bounds.known
-        elif bounds.soon:
-            until = time.monotonic() + SOON
+            soon = False
+        else:
+            soon = bounds.soon
+            until = time.monotonic() + SOON if soon else until
         for place, row in enumerate(asking.rows):
             ending = asking.ending(place, until)
-            if place == 0 and bounds.within is not None and not ending.late:
+            if place == 0 and bounds.within is not None and not soon:
                 until = time.monotonic() + bounds.within
-            yield _known(asking, row, ending)
+            yield _known(asking, row, ending if soon else replace(ending, late=False))
     finally:
         asking.close()
 

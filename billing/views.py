@@ -1,5 +1,6 @@
 """Balance and statement, page by page: read the period, look for its figures, answer."""
 
+from dataclasses import replace
 from typing import cast
 
 from django.contrib import messages
@@ -51,12 +52,13 @@ def home(request: BrandRequest) -> HttpResponseBase:
 
     def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
         current, months = balance_read(brand=brand, customer=user, bounds=bounds)
+        late = any(each.late for each in (current, *months))
         more = {"runway": runway_of(brand, user, current, months)} if current.statement else {}
-        return current, {**context, **more}
+        return replace(current, late=late), {**context, **more}
 
     found, values = read(BALANCE_SOON)
-    if found.late and found.statement is None:
-        return page_in_parts(request, _HOME, values, "billing/home_figures.html", lambda: read(BALANCE))
+    if found.late:
+        return page_in_parts(request, _HOME, context, "billing/home_figures.html", lambda: read(BALANCE))
     return _page(request, _HOME, found, **values)
 
 
@@ -76,7 +78,7 @@ def statement(request: BrandRequest) -> HttpResponseBase:
 
     brand = request.brand
     found, values = read(PAGE_SOON)
-    if found.late and found.statement is None:
+    if found.late:
         body = "billing/statement_figures.html"
         return page_in_parts(request, _STATEMENT, values, body, lambda: read(PAGE))
     return _page(request, _STATEMENT, found, **values)

@@ -71,9 +71,21 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today
         )
     except UpstreamError as error:
-        told = _web_page if error.not_json else _TEXTS[type(error)]
-        return Finding(method, False, told(brand, error))
+        return Finding(method, False, _told(brand, error))
     return Finding(method, True, _fine(brand, Statement.from_answer(answer)))
+
+
+def _told(brand: Brand, error: UpstreamError) -> str:
+    """What is wrong; where it was no JSON that came, that too, unless the status says enough."""
+    in_between = error.status is not None and (200 <= error.status <= 299 or error.status == 403)
+    if error.not_json and in_between:
+        return _web_page(brand, error)
+    text = _TEXTS[type(error)](brand, error)
+    if error.not_json and error.status and error.status >= 400:
+        return f"{text} " + _(
+            "What came was a web page or a text and no JSON, so it may not be from the API itself."
+        )
+    return text
 
 
 def _fine(brand: Brand, statement: Statement) -> str:
@@ -180,6 +192,12 @@ def _rejected(brand: Brand, error: UpstreamError) -> str:
         return _("The carrier knows no customer with this account number.") + _said(error)
     if error.status == 404:
         return _not_found(brand, error) + _said(error)
+    if error.status and 200 <= error.status <= 299:
+        words = _(
+            "The carrier says no in words alone (code %(code)s). Compare the names of the parameters and the "
+            "date format with the partner portal's Integrations/API tab."
+        )
+        return words % {"code": error.status} + _said(error)
     words = _(
         "The carrier refused the request (code %(code)s). Compare the names of the parameters and the date "
         "format with the partner portal's Integrations/API tab; what codes mean belongs into the response "
@@ -213,7 +231,8 @@ def _bad_answer(brand: Brand, error: UpstreamError) -> str:
     if error.status and 300 <= error.status <= 399:
         words = _("The carrier redirects the path “%(path)s” (code %(code)s). Write the final address.")
         return words % {"path": _path(brand, error.method), "code": error.status}
-    if error.listed_as and "listed" in error.message:
+    success = re.fullmatch(r"\+?2\d\d(\.0+)?", error.listed_as)  # Written oddly; never to be listed.
+    if error.listed_as and not success and "listed" in error.message:
         words = _(
             "The carrier answered code %(code)s, which nobody has explained. Look it up in the list of the "
             "partner portal's Integrations/API tab, and add it to the response codes."

@@ -16,12 +16,13 @@ _DIGITS = re.compile(r"\d+", re.ASCII)
 
 def name(text: str) -> str:
     """A name as it was typed, with plain blanks for wide ones and without marks that nobody sees."""
-    return _plain_blanks(_UNSEEN_IN_NAMES.sub("", text)).strip()
+    plain = _plain_blanks(_UNSEEN_IN_NAMES.sub("", text)).strip()
+    return "" if all(_is_nothing(letter) for letter in plain) else plain
 
 
 def phone(text: str) -> str:
     """A number as one types it, `+61 2-5550 0101`: unseen marks out, plain blanks, hyphens, digits, signs."""
-    seen = _seen(unicodedata.normalize("NFKC", text))
+    seen = _bare(unicodedata.normalize("NFKC", text))
     plain = _plain_blanks(_plain_hyphens(_ascii_digits(seen))).strip()
     return plain[4:].strip() if plain.lower().startswith("tel:") else plain
 
@@ -46,7 +47,7 @@ def digits(text: str, length: int) -> str:
 
     Where there is no such run, or more than one, the text without blanks and unseen marks.
     """
-    plain = _plain_blanks(_plain_hyphens(_ascii_digits(_seen(text))))
+    plain = _plain_blanks(_plain_hyphens(_ascii_digits(_bare(text))))
     for pattern in (_DIGITS, _DIGITS_APART):
         runs = {re.sub("[ -]", "", run) for run in pattern.findall(plain)}
         fitting = [run for run in runs if len(run) == length]
@@ -57,7 +58,12 @@ def digits(text: str, length: int) -> str:
 
 def code(text: str) -> str:
     """The carrier's confirmation code, which may hold letters: without blanks and hyphens, its case kept."""
-    return re.sub("[ -]", "", _plain_blanks(_plain_hyphens(_ascii_digits(_seen(text)))))
+    return re.sub(r"[\s-]", "", _plain_blanks(_plain_hyphens(_ascii_digits(_bare(text)))))
+
+
+def _bare(text: str) -> str:
+    """Without unseen marks and what is set over or around a letter, as in keycaps of emoji keyboards."""
+    return "".join(each for each in text if unicodedata.category(each) not in ("Cf", "Mn", "Me"))
 
 
 def _seen(text: str) -> str:
@@ -69,7 +75,7 @@ def _is_nothing(letter: str) -> bool:
 
 
 def _plain_blanks(text: str) -> str:
-    return "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in text)
+    return "".join(" " if unicodedata.category(each) == "Zs" or each == "\t" else each for each in text)
 
 
 def _plain_hyphens(text: str) -> str:

@@ -86,7 +86,10 @@ def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
         "https://login.example/",
         "https://login.example:443/",
         f"https://{HOST}/a\nb",
-        f"https://{HOST}/\x85",
+        f"https://{HOST}/\x85a",
+        "#x",
+        "//",
+        "login:x",
         f"https://{HOST} /",
         f"https://{HOST}/#a b",
         f"https://{HOST}/#é",
@@ -114,6 +117,7 @@ def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(ur
     [
         (f" https://{HOST}/x \r\n", f"https://{HOST}/x"),
         (f"\ufeffhttps://{HOST}/x\u00a0", f"https://{HOST}/x"),
+        (f"\u200b\u3000https://{HOST}/x\u2028", f"https://{HOST}/x"),
         (
             f"https://{HOST}/a b?name=Zoë Müller&t=%2F+x%",
             f"https://{HOST}/a%20b?name=Zo%C3%AB%20M%C3%BCller&t=%2F+x%",

@@ -58,7 +58,7 @@ ANN = {"email": "ann@x.example", "account_number": "70001"}
         f"{HEAD}\rann@x.example,70001\r",
         f"\ufeff\ufeff{HEAD}\nann@x.example,70001\n",
         f"{HEAD}\nann@x.example,70001\n\x1a",
-        f"{HEAD}\r\nann@x.example,70001\r\n\x1a\r\n",
+        f"{HEAD}\r\nann@x.example,70001\r\n\x1a\r\n\x1a",
         "\u200bemail,\ufeffaccount_number\n\u200bann@x.example\u00a0,\u202d70001\u202c\n",
         f"{HEAD}\nann@x.example,'70001\n",
         f'{HEAD}\nann@x.example,="70001"\n',
@@ -104,6 +104,16 @@ def test_the_sign_between_cells_is_that_of_the_first_line_whatever_its_end():
     ]
 
 
+def test_a_telephone_number_is_kept_from_spreadsheets_too():
+    head = f"{HEAD},phone,first_name\n"
+    [row] = cells(f'{head}a@x.example,1,="+61255500101",="Ann"\n')
+    assert (row["phone"], row["first_name"]) == ("+61255500101", "Ann")
+    for phone, words in (("61255500101.0", "write 61255500101"), ("6.12555E+10", "shortened this number")):
+        [problem] = problems(f"{head}a@x.example,1,{phone},Ann\n")
+        assert problem.startswith("line 2, phone")
+        assert words in problem
+
+
 def test_lines_are_counted_with_the_one_that_names_the_sign():
     assert "line 3, email" in problems("sep=;\nemail;account_number\nnobody;70001\n")[0]
 
@@ -122,9 +132,14 @@ def test_a_line_break_within_a_cell_becomes_a_blank():
         ("7.0001E+4", "shortened this number"),
         ("7E+04", "shortened this number"),
         ("7.1e12", "shortened this number"),
-        ("07-Jan", "made a date of it"),
-        ("1-Feb-2026", "made a date of it"),
-        ("2026-01-07", "made a date of it"),
+        ("70001.", "write 70001"),
+        ("70001,0", "write 70001"),
+        ("7,0001E+4", "shortened this number"),
+        *(
+            (text, "made something else of it")
+            for text in ("07-Jan", "1-Feb-2026", "Mar-03", "2026-01-07", "2026-01-07 00:00:00", "01.03.2026")
+        ),
+        *((text, "made something else of it") for text in ("1/3/2026", "TRUE", "false")),
         ("#####", "could not show this cell"),
         ("#REF!", "could not show this cell"),
         ("#VALUE!", "could not show this cell"),
@@ -143,7 +158,7 @@ def test_numbers_that_only_look_like_it_are_taken(number):
 
 
 @pytest.mark.parametrize(
-    "nothing", ["NULL", "null", "None", "nan", "NaN", "N/A", "#N/A", "\\N", "nil", "undefined"]
+    "nothing", ["NULL", "null", "None", "nan", "NaN", "NaT", "N/A", "#N/A", "<NA>", "\\N", "nil", "(null)"]
 )
 def test_what_stands_for_nothing_is_nothing_and_is_told(aurora: Brand, nothing: str) -> None:
     head = f"{HEAD},first_name,last_name,company_name,phone"
@@ -179,6 +194,9 @@ def archive(*names: str, first: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (archive("xl/workbook.xml", "a" * 5000, "[Content_Types].xml"), "This is an Excel file."),
+        (b"Rar!\x1a\x07\x00", "This is no text file"),
+        (b"SQLite format 3\x00", "This is no text file"),
         (archive("[Content_Types].xml", "xl/workbook.xml"), "This is an Excel file. Save it as CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "This is an Excel file. Save it as CSV UTF-8"),
         (archive("[Content_Types].xml", "word/document.xml"), "This is a Word or PowerPoint file"),

@@ -67,3 +67,25 @@ def test_ten_at_once_make_one_call(threads, aurora, simulator, browse):
 
 def test_a_signed_in_customers_address_stands_on_the_page(aurora, alice, browse):
     assert f"The mail goes to {ALICE}" in words(browse(AURORA, alice).get("/password-reset/"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, '{"result": "error", "message": "Client Not Found"}'),
+        (200, '{"success": false, "error": "User not found"}'),
+        (404, '{"message": "User not found"}'),
+        (404, '{"errors": {"email": ["No such user"]}}'),
+        (422, '{"errors": {"email": ["We can\'t find a user with that email address."]}}'),
+    ],
+)
+def test_in_no_manner_the_page_tells_who_is_a_customer(aurora, simulator, browse, status, body):
+    simulator.fault("reset_password", "body", status=status, text=body)
+    answer = send(browse(AURORA), "/password-reset/", form(simulator))
+    assert answer["Location"] == "/password-reset/sent/"
+
+
+def test_a_captcha_that_is_refused_in_words_alone_is_said(aurora, simulator, browse):
+    simulator.fault("reset_password", "body", text='{"error": "reCAPTCHA verification failed"}')
+    answer = send(browse(AURORA), "/password-reset/", form(simulator))
+    assert "security check was not accepted" in words(answer)

@@ -85,6 +85,29 @@ def test_a_used_up_code_leaves_one_button(alice: User, browse: Any) -> None:
 # --- An old confirmation link ---
 
 
+def test_a_used_up_code_for_a_new_address_leaves_one_button_too(alice: User, browse: Any) -> None:
+    client: Client = browse(AURORA)
+    sign_in(client, ALICE)
+    send(client, "/account/email/", {"email": "new@example.com"})
+    SignInCode.objects.update(expires_at=timezone.now())
+    page = send(client, "/account/email/code/", {"code": code_for("new@example.com")})
+    assert "Email me a new code" in words(page)
+    send(client, "/account/email/", {"email": value_of(page, "email") or ""})
+    send(client, "/account/email/code/", {"code": code_for("new@example.com")})
+    alice.refresh_from_db()
+    assert alice.email == "new@example.com"
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_conflict_of_another_kind_is_no_confirmation(
+    aurora: Brand, simulator: Simulator, browse: Any, status: int
+) -> None:
+    client: Client = browse(AURORA)
+    simulator.fault("confirm_email", "status", status=status, message="This code has expired")
+    data = {"email": DETAILS["email"], "code": "X", **token(simulator)}
+    assert "This code has expired" in words(send(client, "/sign-up/confirm/", data))
+
+
 @pytest.mark.parametrize("mapped", [True, False])
 def test_an_old_confirmation_link_ends_at_the_sign_in(
     aurora: Brand, simulator: Simulator, browse: Any, mapped: bool

@@ -148,7 +148,9 @@ def test_a_null_that_may_hide_a_figure_is_a_bad_answer(data):
     assert type(error_of(BALANCE, {"code": 200, "data": data})) is BadAnswer
 
 
-@pytest.mark.parametrize("around", ["{}", "\ufeff\ufeff{}", "\r\n\ufeff{}\n", "\u00a0\t{}\ufeff"])
+@pytest.mark.parametrize(
+    "around", ["{}", "\ufeff\ufeff{}", "\r\n\ufeff{}\n", "\u00a0\t{}\ufeff", "\u2028\u3000{}"]
+)
 def test_blanks_and_byte_order_marks_around_the_answer_do_not_matter(around):
     assert answer_of(RESET, around.replace("{}", '{"code": 200}').encode()) == {}
 
@@ -255,13 +257,12 @@ def test_a_move_is_refused_by_the_api_and_not_by_a_page_before_it(status):
     assert not error_of(RESET, b"<html>", status=status).may_have_happened
 
 
-def test_a_code_that_an_operator_has_explained_refuses_a_move():
-    codes = {"1005": "customer_unknown"}
-    assert type(error_of(MOVE, {"code": 1005}, codes=codes)) is Rejected
-    assert error_of(MOVE, {"code": 1006}, codes=codes).may_have_happened
-    # But not against its own code of success.
-    contradiction = {"code": 200, "error": "No such customer", "data": {}}
-    assert error_of(MOVE, contradiction, codes={"No such customer": "customer_unknown"}).may_have_happened
+def test_what_an_operator_explained_gives_a_move_no_more_refusals():
+    codes = {"1005": "customer_unknown", "No such customer": "customer_unknown"}
+    for status, body in ((200, {"code": 1005}), (402, {"message": "No such customer"}), (404, b"<html>")):
+        assert error_of(MOVE, body, status=status, codes=codes).may_have_happened
+    error = error_of(MOVE, {"message": "No such customer"}, status=404, codes=codes)
+    assert (type(error), error.meaning) == (Rejected, "customer_unknown")
 
 
 @pytest.mark.parametrize("status", [408, 500, 520, 522, 524, 527, 530])
@@ -292,7 +293,21 @@ def test_a_time_out_and_the_codes_of_gateways_may_have_happened(status):
         ({"errors": ["One.", "Two."]}, {}, "One. Two."),
         ({"errors": [{"field": "email", "message": "Taken.", "code": "unique"}]}, {"email": ["Taken."]}, ""),
         ({"errors": {"0": "One."}}, {}, "One."),
-        ({"errors": {"company": ["Unknown."]}, "message": "No."}, {}, "Unknown."),
+        ({"errors": {"colour": ["Unknown."]}, "message": "No."}, {}, "Unknown."),
+        ({"message": "", "error": "Taken."}, {}, "Taken."),
+        ({"message": "Taken.", "errors": {"email": [""]}}, {}, "Taken."),
+        (
+            {"errors": {"E-mail": ["Taken."], "customer.phone": "Short."}},
+            {"email": ["Taken."], "phone": ["Short."]},
+            "",
+        ),
+        ({"errors": [{"param": "email", "msg": "Taken.", "location": "body"}]}, {"email": ["Taken."]}, ""),
+        (
+            {"errors": [{"source": {"pointer": "/data/attributes/email"}, "title": "x", "detail": "Taken."}]},
+            {"email": ["Taken."]},
+            "",
+        ),
+        ({"errors": {"email": {"message": "Taken.", "rule": "unique"}}}, {"email": ["Taken."]}, ""),
         ({"error": {"errors": {"email": "Taken."}}}, {"email": ["Taken."]}, ""),
         ({"message": "a\r\nb\x1b[1m<b>"}, {}, "a b [1m<b>"),
         ({"message": {"status": "error", "email": "Taken."}}, {"email": ["Taken."]}, ""),
@@ -324,6 +339,11 @@ def test_a_list_of_one_record_is_that_record(data):
     assert answer_of(BALANCE, {"data": [FIGURES]})["payments"] == 57
     assert answer_of(LOGIN, {"code": 200, "data": [{"url": "https://x"}]}) == {"url": "https://x"}
     assert answer_of(REGISTER, {"data": [{"account_number": "71001"}]}) == {"account_number": "71001"}
+
+
+@pytest.mark.parametrize("data", [0, "false", "0", ["x"], [[]]])
+def test_what_is_no_record_is_no_success_even_where_no_result_is_needed(data):
+    assert error_of(REGISTER, {"code": 200, "data": data}).may_have_happened
 
 
 @pytest.mark.parametrize("data", [[], [FIGURES, FIGURES], [[FIGURES]], [1], "x", None])
@@ -358,6 +378,8 @@ def test_a_mailbox_that_is_repeated_may_have_another_spelling():
     for came in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
         assert answer_of(REGISTER, {"data": {"email": came}}, sent=sent) == {"email": sent["email"]}
     assert type(error_of(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
+    strasse = {"email": "ann@strasse.de"}
+    assert type(error_of(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 503])

@@ -17,7 +17,7 @@ from accounts import codes, email_change
 from accounts.forms import EmailCodeForm, NewEmailForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, mail_down
-from accounts.pages import form_again, form_limited, form_page, page
+from accounts.pages import code_over, form_again, form_limited, form_page, page
 from accounts.views.devices import counted_as, device_keep, device_of
 from accounts.views.sessions import (
     browser_secret,
@@ -100,6 +100,9 @@ def email_code(request: BrandRequest) -> HttpResponse:
     except ratelimit.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
+        if not refused.tries_left:
+            new = NewEmailForm(brand=request.brand, current="", initial=context)
+            return code_over(request, new, asked["email"], reverse("accounts:email"))
         form.add_error("code", refusal(refused))
     return form_page(request, template, form, **context)
 

@@ -17,7 +17,7 @@ from accounts.devices import Visitor
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.outcomes import MAIL_SLOW, Outcome
-from accounts.pages import form_again, form_limited, form_page, page
+from accounts.pages import code_over, form_again, form_limited, form_page, page
 from accounts.views.devices import counted_as, device_keep, device_of, visitor_of
 from accounts.views.sessions import (
     browser_secret,
@@ -138,8 +138,7 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
 def _used_up(request: BrandRequest, email: str) -> HttpResponse:
     """Nothing can be typed any more: one button mails a new code."""
     form = SignInForm(brand=request.brand, initial={"email": email})
-    form.fields["email"].widget = form.fields["email"].hidden_widget()
-    return form_page(request, "accounts/sign_in_code_over.html", form, email=email)
+    return code_over(request, form, email, reverse("accounts:sign_in"))
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:

@@ -1,17 +1,19 @@
 """How APIs of this kind say no, and where they put their words: by the manners of several frameworks."""
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 Body = Mapping[str, object]
 
-_YES = {"success", "ok", "true", "1", "200"}
+_YES = {"success", "ok", "true", "1"}
 _NO = {"false", "0"}
 _FAILED = {"error", "fail", "failed", "failure"}
 _NOTHING = {"", "false", "0", "null", "none"}
-# In a record of one error, {"field": …, "message": …}: what is no text, and what names no field.
-_LABELS = {"code", "type", "field"}
-_NO_FIELD = {"message", "messages", "error", "errors", "detail", "description"}
+# In a record of one error, {"field": …, "message": …}: where its words are, and where the field's name is.
+_WORDS = ("message", "msg", "detail", "errors")
+_FIELD = ("field", "param", "parameter", "attribute", "path", "key", "name")
+_NO_FIELD = {"message", "messages", "error", "errors", "detail", "details"}
 _DEEPEST = 5
 
 
@@ -64,8 +66,9 @@ def _word(found: object) -> str:
 
 
 def _agrees(found: object) -> bool:
-    number = isinstance(found, Decimal) and 200 <= found <= 299
-    return number or _word(found) in _YES
+    if isinstance(found, Decimal):
+        return found == 1 or 200 <= found <= 299
+    return _word(found) in _YES or re.fullmatch(r"2\d\d", _word(found)) is not None
 
 
 def texts(body: Body) -> list[tuple[str, str]]:
@@ -85,16 +88,29 @@ def every_text(body: Body) -> list[str]:
 
 
 def _within(found: object, field: str = "", depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:
-    if isinstance(found, str):
+    if isinstance(found, str) and found.strip():
         yield field, found
     elif isinstance(found, list) and depth:
         for each in found:
             yield from _within(each, field, depth - 1)
     elif isinstance(found, dict) and depth:
-        named = field or (found["field"] if isinstance(found.get("field"), str) else "")
-        skipped = {"status", *(() if _NO_FIELD.isdisjoint(found) else _LABELS)}
-        for name in (each for each in found if each not in skipped):
-            yield from _within(found[name], named or ("" if _is_no_field(name) else name), depth - 1)
+        if words := [name for name in _WORDS if found.get(name)]:
+            named = field or _named(found)
+            for name in words:
+                yield from _within(found[name], named, depth - 1)
+            return
+        for name, each in found.items():
+            if name != "status":
+                yield from _within(each, field or ("" if _is_no_field(name) else name), depth - 1)
+
+
+def _named(record: Mapping[str, object]) -> str:
+    """The field that a record of one error is about; of JSON:API the last step of a pointer."""
+    source = record.get("source")
+    pointer = source.get("pointer") if isinstance(source, dict) else None
+    if isinstance(pointer, str):
+        return pointer.rpartition("/")[2]
+    return next((name for key in _FIELD if isinstance(name := record.get(key), str)), "")
 
 
 def _is_no_field(name: str) -> bool:

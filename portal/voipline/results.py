@@ -55,7 +55,7 @@ def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str])
     was sent, to compare what the carrier repeats.
     """
     data = body.get("data", body)
-    if data is False or (isinstance(data, list) and len(data) > 1):
+    if not _is_record(data):
         raise wire.WireError("data is not one record")
     answer: dict[str, Decimal | str] = {}
     unmoved = False
@@ -81,6 +81,15 @@ def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str])
 
 
 _MISSING = object()
+
+
+def _is_record(data: object) -> bool:
+    """One record, or nothing, or a word to read; a list holds one record at the most."""
+    if isinstance(data, list):
+        return not data or (len(data) == 1 and isinstance(data[0], dict))
+    if isinstance(data, str):
+        return data.strip().casefold() not in ("false", "0")
+    return data is None or data is True or isinstance(data, dict)
 
 
 def _at(data: object, path: str) -> object:
@@ -113,7 +122,9 @@ def _same(name: str, came: object, sent: str) -> bool:
 
 def _mailbox(address: str) -> str:
     """What all spellings of one address have in common: its domain may be written in letters or in ASCII."""
-    local, _at, domain = address.casefold().rpartition("@")
+    local, _at, domain = address.lower().rpartition("@")
     with suppress(UnicodeError):
-        domain = domain.encode("idna").decode().casefold()
+        written = domain.encode("idna")
+        if written.decode("idna") == domain:  # Else it is another one, as strasse.de is for straße.de.
+            domain = written.decode()
     return f"{local}@{domain}"

@@ -18,6 +18,7 @@ from portal.voipline.errors import (
 )
 from portal.voipline.exchange import Reply
 from portal.voipline.manners import Body
+from portal.voipline.matching import our_name
 from portal.voipline.methods import Method
 from portal.voipline.results import Answer, extract
 
@@ -83,7 +84,7 @@ def _effective(status: int, body: Body) -> int | None:
 
 def _whole(value: object) -> int | None:
     try:
-        digits = wire.text(value)
+        digits = wire.text(value).strip()
     except wire.WireError:
         return None
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
@@ -99,7 +100,7 @@ def _failure(
         contradicts = manners.affirms(body) and not meaning
         kind = BadAnswer if contradicts else _kind(400, meaning)
         words = "an answer that says both that it worked and that it did not"
-    if not kind.uncertain and not _refuses(method, code, meaning, flaw):
+    if not kind.uncertain and not _refuses(method, code, flaw):
         kind, words = BadAnswer, "an answer that does not surely refuse it"
     status = reply.status if code is None else code
     if kind is RateLimited:
@@ -132,10 +133,10 @@ def _kind(code: int | None, meaning: str) -> type[UpstreamError]:
     return Rejected if meaning or refused else BadAnswer
 
 
-def _refuses(method: Method, code: int | None, meaning: str, flaw: str) -> bool:
+def _refuses(method: Method, code: int | None, flaw: str) -> bool:
     """Is it sure that the method was not carried out? Where that matters most, only by what the API says."""
     listed = method.rules.refusals
-    return not listed or (not flaw and not _is_2xx(code) and (code in listed or bool(meaning)))
+    return not listed or (not flaw and code in listed)
 
 
 def _meaning(codes: Mapping[str, str], status: int, body: Body) -> str:
@@ -151,11 +152,13 @@ def _code_text(body: Body) -> Iterator[str]:
 
 def _rejected(method: Method, status: int, body: Body, meaning: str) -> Rejected:
     ours = {theirs: name for name, theirs in method.parameters.items()}
+    typed = sorted(method.available - {"google_captcha"})
     fields: dict[str, list[str]] = {}
     rest: list[str] = []
     for name, text in manners.texts(body):
+        meant = ours.get(name) or our_name(name.rpartition(".")[2], typed)
         if clean := _clean(text):
-            (fields.setdefault(ours[name], []) if name in ours else rest).append(clean)
+            (fields.setdefault(meant, []) if meant else rest).append(clean)
     message = _message(method, status, f"the carrier refused the data{f' ({meaning})' if meaning else ''}")
     return Rejected(method.key, status, message, " ".join(rest)[:_MAX_TEXT], fields=fields, meaning=meaning)
 

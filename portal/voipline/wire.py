@@ -23,7 +23,8 @@ _LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
 _STEP = Decimal(1).scaleb(-MAX_DECIMALS)
 _NOISE = Decimal("1e-7")  # What sums of doubles are off by stays below it.
 _SURE_DIGITS = 15  # So many significant digits any double keeps.
-_BEFORE_JSON = "\ufeff\u00a0 \t\r\n\v\f"
+# Blanks of any kind, and byte order marks.
+_BEFORE_JSON = "\ufeff" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 
 class WireError(ValueError):

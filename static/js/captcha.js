@@ -67,6 +67,7 @@
           setTimeout(() => {
             passed = true;
             form.requestSubmit(button);
+            passed = false; // Also where a field was emptied meanwhile, and nobody came here to see it.
           });
         },
         () => over("load"),

@@ -15,9 +15,10 @@
   // What is missing in a field, or too short, in the page's words; the server looks at everything else too.
   function complaint(input) {
     const words = input.closest(".field")?.dataset ?? {};
-    if (input.validity.valueMissing) return words.required ?? "";
+    const blank = input.required && input.type !== "password" && !input.value.trim();
+    if (blank || input.validity.valueMissing) return words.required ?? "";
     // Not validity.tooShort: what a password manager filled in would never be that.
-    const short = input.minLength > 0 && input.value && input.value.length < input.minLength;
+    const short = input.minLength > 0 && input.value && [...input.value].length < input.minLength;
     return short ? (words.short ?? "") : "";
   }
 
