@@ -102,7 +102,7 @@ BEFORE = [
     *(("redirect", {"status": status}, State.UNKNOWN) for status in (301, 302, 303, 307, 308)),
     ("drop_before", {}, State.UNKNOWN),
     ("hang", {}, State.UNKNOWN),
-    ("slow", {"seconds": 1}, State.UNKNOWN),
+    ("slow", {"seconds": 5}, State.UNKNOWN),  # Far longer than anybody waits.
 ]
 AFTER = [
     ("status_after", {"status": 503}),

@@ -19,7 +19,7 @@
     if (blank || input.validity.valueMissing) return words.required ?? "";
     // Not validity.tooShort: what a password manager filled in would never be that.
     const short = input.minLength > 0 && input.value && [...input.value].length < input.minLength;
-    return short ? (words.short ?? "") : "";
+    return short ? (words.minimum ?? "") : "";
   }
 
   function mark(input, text) {
