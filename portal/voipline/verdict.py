@@ -99,7 +99,9 @@ def _failure(
     if _is_2xx(code):  # The answer says no in words: alone, or against what else it says.
         contradicts = manners.affirms(body) and not meaning
         kind = BadAnswer if contradicts else _kind(400, meaning)
-        words = "an answer that says both that it worked and that it did not"
+        words = (
+            "an answer that says both that it worked and that it did not" if contradicts else _NOT_AUTHORISED
+        )
     if not kind.uncertain and not _refuses(method, code, flaw):
         kind, words = BadAnswer, "an answer that does not surely refuse it"
     status = reply.status if code is None else code
