@@ -87,7 +87,7 @@ UNKNOWN: dict[str, Promise] = {
 }
 
 
-_CONFIRMED = re.compile(r"already|confirmed|verified", re.IGNORECASE)
+_CONFIRMED = re.compile(r"\balready (?:been )?(?:confirmed|verified|activated)\b", re.IGNORECASE)
 # A bare "Not Found" tells a customer nothing.
 _PHRASES = {status.phrase for status in HTTPStatus}
 
@@ -189,7 +189,7 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
 
 def _confirmed_before(error: UpstreamError) -> bool:
     """Also where nobody mapped the code yet, if the carrier's words are clear."""
-    if not isinstance(error, Rejected) or error.meaning or error.status != HTTPStatus.CONFLICT:
+    if not isinstance(error, Rejected) or error.meaning:
         return False
     return _CONFIRMED.search(error.user_message) is not None
 

@@ -81,3 +81,13 @@ def test_a_move_is_done_once(manners: str, simulator: Simulator, aurora: Brand) 
 def test_a_wrong_key_is_told_from_all_else(manners: str, simulator: Simulator, make_brand: Any) -> None:
     brand = make_brand("nokey", "nokey.test", carrier_key=seal("wrong-key"))
     assert "API key is wrong" in diagnose(brand)[0].text
+
+
+def test_an_old_confirmation_and_an_unknown_address_look_as_everywhere(
+    manners: str, simulator: Simulator, aurora: Brand, browse: Any
+) -> None:
+    client: Client = browse(AURORA)
+    asked = send(client, "/password-reset/", {"email": "nobody@example.com", **token(simulator)})
+    assert asked["Location"] == "/password-reset/sent/"
+    old = {"email": "alice@example.com", "code": "OLD", **token(simulator)}
+    assert send(browse(AURORA), "/sign-up/confirm/", old)["Location"] == "/sign-in/"
