@@ -125,6 +125,6 @@ class Slots:
 # A quarter of the threads stays free, whatever hangs. Google counts among the carriers.
 CARRIERS = Bulkhead(2, "carriers")
 MAIL = Bulkhead(4, "mail")
-# A hash leaves Python's lock to the others while it is computed; drawing does not.
+# A hash leaves Python's lock to the others while it is computed, and so does a file while it is set.
 HASHING = Slots(2, "hashing")
 DRAWING = Slots(1, "drawing")

@@ -17,9 +17,6 @@ _LOGGERS: dict[str, dict[str, Any]] = {
     "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
     # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
     "urllib3": {"level": "ERROR"},
-    # These tell, line by line, which letters of a customer's name they put into a file.
-    "fontTools": {"level": "WARNING"},
-    "fpdf": {"level": "WARNING"},
 }
 
 

@@ -20,9 +20,8 @@ FOUND, SEE_OTHER = 302, 303
 
 def pdf_text(data: bytes) -> str:
     """What a PDF says."""
-    # Where a font has a code table of its own, pypdf takes each code for two characters, the first one null.
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(data)).pages]
-    return re.sub(r"[ \u00a0]+", " ", "\n".join(pages).replace("\0", ""))
+    return re.sub(r"[ \u00a0]+", " ", "\n".join(pages))
 
 
 def hidden(page: requests.Response) -> dict[str, str]:
