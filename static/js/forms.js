@@ -45,15 +45,44 @@
     input.setAttribute("aria-describedby", told.join(" "));
   }
 
+  // The same summary above the form as the server makes, with a link into each field.
+  function summary(form, wrong) {
+    for (const old of form.querySelectorAll(".notice.refused[role=alert]:not([data-captcha-problem])")) old.remove();
+    const box = document.createElement("div");
+    const title = document.createElement("h2");
+    const list = document.createElement("ul");
+    box.className = "notice refused";
+    box.setAttribute("role", "alert");
+    title.textContent = form.querySelector("[data-mistakes]")?.dataset.mistakes ?? "";
+    for (const input of wrong) {
+      const link = document.createElement("a");
+      const text = document.createElement("bdi");
+      link.href = `#${input.id}`;
+      text.textContent = complaint(input);
+      if (input.type !== "checkbox") {
+        const name = document.createElement("b");
+        name.textContent = form.querySelector(`label[for="${input.id}"]`)?.firstChild.textContent.trim() ?? "";
+        link.append(name, " ");
+      }
+      link.append(text);
+      const item = document.createElement("li");
+      item.append(link);
+      list.append(item);
+    }
+    box.append(title, list);
+    form.prepend(box);
+  }
+
   for (const form of document.querySelectorAll("form[data-once]")) {
     const check = (event) => {
       const inputs = [...form.elements].filter((each) => each.id && each.localName !== "button");
       for (const input of inputs) mark(input, complaint(input));
-      const wrong = inputs.find(complaint);
-      if (!wrong) return;
+      const wrong = inputs.filter(complaint);
+      if (!wrong.length) return;
       event.preventDefault();
       event.stopImmediatePropagation();
-      wrong.focus();
+      summary(form, wrong);
+      wrong[0].focus();
     };
     form.addEventListener("submit", check, true); // Before anybody asks Google.
     form.addEventListener("input", (event) => complaint(event.target) || mark(event.target, ""));

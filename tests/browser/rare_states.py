@@ -39,7 +39,7 @@ RARE = (
         "e-mail change: code used up",
         *NEW_ADDRESS,
         *repeat(send(code="00000000"), 3),
-        says="Ask for a new one.",
+        says="Email me a new code",
     ),
     row(
         "e-mail change: nothing waits",

@@ -144,6 +144,10 @@ def test_what_is_missing_or_too_short_is_said_at_its_field_before_anything_is_se
         described = (field.get_attribute("aria-describedby") or "").split()
         assert text in [page.locator(f"#{each}").inner_text() for each in described]
     expect(page.locator("[name=first_name]")).to_be_focused()
+    summary = page.get_by_role("alert").filter(has_text="Please look at the marked fields.")
+    assert summary.get_by_role("link").count() == 3
+    summary.get_by_role("link", name="First name: Please fill this in.").click()
+    expect(page.locator("[name=first_name]")).to_be_focused()
     assert sent == []
     check_page(page, "sign-up: checked in the browser")
     page.locator("[name=first_name]").fill("Dora")

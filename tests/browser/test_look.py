@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.chromium import Watch
+from tests.browser.chromium import Watch, captcha_frame
 from tests.browser.journey import PASSWORD, Journey, Person
 from tests.browser.stack import AURORA, Stack
+from tests.journey import DETAILS
 
 LONG_NAME = "W" * 80
 LONG_PERSON = "M" * 150
@@ -101,6 +102,10 @@ def test_a_password_can_be_shown_and_is_hidden_again_before_it_is_sent(stack: St
     page.goto(f"{stack.home(AURORA)}sign-up/")
     field = page.get_by_label("Password for your telephone account")
     show = page.get_by_role("button", name="Show password")
+    for name, value in DETAILS.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.locator("[name=accept_terms]").check()
+    captcha_frame(page).locator("input").press("Space")
     field.fill(PASSWORD)
     expect(show).to_have_attribute("aria-pressed", "false")
     show.press("Space")

@@ -71,7 +71,10 @@ class Visits:
             visitor.come_as(state.by, self.keys)
         for step in state.steps:
             step(visitor)
-        assert visitor.status == state.status, f"{state.name}: {visitor.status} at {visitor.page.url}"
+        # A first view whose figures come late has been begun with 200, whatever comes of it.
+        late = {200} if state.group in ("home", "statement") else set()
+        right = {state.status} | late
+        assert visitor.status in right, f"{state.name}: {visitor.status} at {visitor.page.url}"
         return visitor.page
 
     def with_scripts(self, page: Page) -> Page:
