@@ -38,7 +38,7 @@ def test_the_frame_comes_while_the_carrier_still_works_and_then_the_figures(
     assert response.streaming
     parts = iter(response.streaming_content)
     frame = next(parts).decode()
-    assert "One moment, please" in frame
+    assert "getting your latest amounts" in text(frame)
     assert 'href="/history/"' in frame  # The navigation is there.
     assert "242.09" not in frame
     simulator.post("faults/clear")

@@ -66,7 +66,7 @@ def test_ten_at_once_make_one_call(threads, aurora, simulator, browse):
 
 
 def test_a_signed_in_customers_address_stands_on_the_page(aurora, alice, browse):
-    assert f"The mail goes to {ALICE}" in words(browse(AURORA, alice).get("/password-reset/"))
+    assert f"We'll send the email to {ALICE}" in words(browse(AURORA, alice).get("/password-reset/"))
 
 
 @pytest.mark.parametrize(

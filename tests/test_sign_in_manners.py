@@ -137,8 +137,8 @@ def test_the_carrier_is_asked_by_the_address_that_it_knows(
     alice.save()
     client: Client = browse(AURORA, alice)
     page = client.get("/password-reset/")
-    assert f"The mail goes to {ALICE} , the address that the telephone system knows." in words(page)
-    assert "another one than you sign in with" in words(page)
+    assert f"We'll send the email to {ALICE} , the address the phone system has for you." in words(page)
+    assert "not the address you sign in with" in words(page)
     assert 'name="email"' not in page.content.decode()
     answer = send(client, "/password-reset/", {"email": "mallory@example.com", **token(simulator)})
     assert answer["Location"] == "/password-reset/sent/"

@@ -162,7 +162,7 @@ def _confirmed_before(request: BrandRequest, email: str) -> HttpResponse:
     """By an old link, or twice: nothing is left to do here but to sign in."""
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
-        messages.success(request, _("Your e-mail address is confirmed already."))
+        messages.success(request, _("Your email address is already confirmed."))
         return redirect("billing:home")
     session_note(request, sign_in={"email": email})
     messages.success(request, _("Already confirmed. Sign in."))

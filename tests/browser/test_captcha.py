@@ -94,7 +94,7 @@ def test_a_press_that_came_to_nothing_can_be_repeated(visit: Open, brand: BrandS
     if first == "nothing":
         press(page)
     later(page, sent)
-    assert ("press the button again" if first == "nothing" else "could not be loaded") in notice(page)
+    assert ("select the button again" if first == "nothing" else "could not be loaded") in notice(page)
     with page.expect_navigation():
         press(page)
         page.clock.run_for(100)
