@@ -140,3 +140,19 @@ def test_without_javascript_one_can_sign_in(
     journey.button("Sign in").click()
     expect(page.locator(".amount")).to_be_visible()
     expect(page.get_by_role("button", name="Show password")).to_have_count(0)
+
+
+def test_a_first_view_says_that_it_waits_until_its_figures_are_there(stack: Stack, page: Page) -> None:
+    journey = Journey(page, stack, AURORA, Person("bob@example.com", first_name=""))
+    page.goto(stack.home(AURORA))
+    journey.sign_in()
+    expect(page.locator(".amount")).to_be_visible()
+    stack.sql("DELETE FROM billing_keptstatement")
+    stack.carrier.fault("customer_balance", "slow", seconds=60)
+    page.goto(stack.home(AURORA), wait_until="commit")
+    waiting = page.get_by_text("We're getting your latest amounts.")
+    expect(waiting).to_be_visible()
+    expect(page.get_by_role("link", name="History")).to_be_visible()
+    stack.carrier.post("faults/clear")
+    expect(page.locator(".amount")).to_be_visible()
+    expect(waiting).to_be_hidden()
