@@ -16,13 +16,15 @@ def retry_after(seconds: int) -> str:
 def try_again(seconds: int | None) -> str:
     """When it is worth trying again, as one sentence; None where nobody knows better than in a minute."""
     if seconds is None or seconds <= MINUTE:
-        return _("Try again in a minute.")
+        return _("Please try again in a minute.")
     if seconds > _DAY:
-        return _("Try again later. If it keeps happening, contact us.")
+        return _("Please try again later. If it keeps happening, contact us.")
     if seconds <= 5400:
         minutes = -(-seconds // MINUTE)
-        words = ngettext("Try again in %(count)d minute.", "Try again in %(count)d minutes.", minutes)
+        words = ngettext(
+            "Please try again in %(count)d minute.", "Please try again in %(count)d minutes.", minutes
+        )
         return words % {"count": minutes}
     hours = -(-seconds // 3600)
-    words = ngettext("Try again in %(count)d hour.", "Try again in %(count)d hours.", hours)
+    words = ngettext("Please try again in %(count)d hour.", "Please try again in %(count)d hours.", hours)
     return words % {"count": hours}
