@@ -76,6 +76,7 @@ def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options
         journey.read_statement()
         journey.open_account()
         journey.reset_password()
+        stack.sql("DELETE FROM billing_keptstatement")
         stack.carrier.fault("customer_balance", "status", status=503)
         journey.link("Balance").click()
         album.shoot(journey.page, "home-unavailable")
