@@ -2,10 +2,10 @@
 (() => {
   "use strict";
 
-  const PATIENCE = 8000; // Milliseconds until a visitor is told that Google's script did not come.
+  const PATIENCE = 8000; // Milliseconds until the script counts as not come.
   const PAUSE = 100;
-  const LONGEST = 9000; // Milliseconds until the button lives again, whatever became of the security check.
-  const WIDTH = 304; // Pixels of Google's checkbox; where there is less room, its compact form serves.
+  const LONGEST = 9000; // Milliseconds until the button lives again.
+  const WIDTH = 304; // Pixels of Google's checkbox; with less room, its compact form.
 
   // Google's script comes in two halves from two hosts, and only the second one answers.
   const ready = new Promise((resolve) => {
@@ -22,7 +22,7 @@
   });
   const loaded = () => Promise.race([ready, late]); // Ready goes first: what comes late still serves.
 
-  // One of "load", "again" and "tick", in the page's words; nothing takes it away.
+  // "load", "again" or "tick"; nothing takes it away.
   function problem(form, why = "") {
     const place = form.querySelector("[data-captcha-problem]");
     place.textContent = why && place.dataset[why];
@@ -34,9 +34,8 @@
     event.stopImmediatePropagation();
   }
 
-  // Kinds that run at the press of the button: hold the form back, get a token, then send the form as if
-  // pressed again, so that validation and every other listener still see it. Google says nothing of a
-  // challenge that was closed: after a while the next press begins anew. One that is passed late still counts.
+  // Kinds that run at the press of the button: get a token, then send the form as if pressed again. Google says
+  // nothing of a closed challenge: after a while the next press counts, and so does one that is passed late.
   function atSubmit(form, execute) {
     let newest = 0;
     let running = false;
@@ -63,11 +62,11 @@
       execute().then(
         () => {
           if (!over()) return;
-          // Not within the event that was held back: a form that is being sent cannot be sent.
+          // A form that is being sent cannot be sent.
           setTimeout(() => {
             passed = true;
             form.requestSubmit(button);
-            passed = false; // Also where a field was emptied meanwhile, and nobody came here to see it.
+            passed = false; // A field may have been emptied meanwhile.
           });
         },
         () => over("load"),

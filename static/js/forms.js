@@ -12,65 +12,52 @@
     if (said) said.textContent = on ? said.dataset.waiting : "";
   }
 
-  // What is missing in a field, or too short, in the page's words; the server looks at everything else too.
+  const make = (name, wanted, ...inside) => {
+    const made = Object.assign(document.createElement(name), wanted);
+    made.append(...inside);
+    return made;
+  };
+
+  // What is missing or too short; the server looks at everything.
   function complaint(input) {
-    const words = input.closest(".field")?.dataset ?? {};
+    const words = input.closest(".field")?.dataset;
+    if (!words) return "";
     const blank = input.required && input.type !== "password" && !input.value.trim();
-    if (blank || input.validity.valueMissing) return words.required ?? "";
-    // Not validity.tooShort: what a password manager filled in would never be that.
+    if (blank || input.validity.valueMissing) return words.required ?? usual("required", input.form);
+    // Not validity.tooShort: a password manager's text is never that.
     const short = input.minLength > 0 && input.value && [...input.value].length < input.minLength;
-    return short ? (words.minimum ?? "") : "";
+    return short ? words.minimum : "";
   }
+
+  const usual = (name, form) => form.querySelector("[data-mistakes]").dataset[name];
 
   function mark(input, text) {
     const box = input.closest(".field");
     if (!text && !box?.querySelector("[data-checked]")) return;
     box.querySelector(".errorlist")?.remove();
     box.classList.toggle("wrong", Boolean(text));
-    const told = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && !id.endsWith("_error"));
+    const id = `${input.id}_error`;
+    const told = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each !== id);
     if (text) {
-      const list = document.createElement("ul");
-      const item = document.createElement("li");
-      list.className = "errorlist";
-      list.id = `${input.id}_error`;
+      const list = make("ul", { className: "errorlist", id }, make("li", {}, text));
       list.dataset.checked = "";
-      item.textContent = text;
-      list.append(item);
       box.append(list);
-      told.push(list.id);
-      input.setAttribute("aria-invalid", "true");
-    } else {
-      input.removeAttribute("aria-invalid");
+      told.push(id);
     }
+    input.ariaInvalid = text ? "true" : null;
     input.setAttribute("aria-describedby", told.join(" "));
   }
 
-  // The same summary above the form as the server makes, with a link into each field.
+  // As the server makes it.
   function summary(form, wrong) {
-    for (const old of form.querySelectorAll(".notice.refused[role=alert]:not([data-captcha-problem])")) old.remove();
-    const box = document.createElement("div");
-    const title = document.createElement("h2");
-    const list = document.createElement("ul");
-    box.className = "notice refused";
-    box.setAttribute("role", "alert");
-    title.textContent = form.querySelector("[data-mistakes]")?.dataset.mistakes ?? "";
-    for (const input of wrong) {
-      const link = document.createElement("a");
-      const text = document.createElement("bdi");
-      link.href = `#${input.id}`;
-      text.textContent = complaint(input);
-      if (input.type !== "checkbox") {
-        const name = document.createElement("b");
-        name.textContent = form.querySelector(`label[for="${input.id}"]`)?.firstChild.textContent.trim() ?? "";
-        link.append(name, " ");
-      }
-      link.append(text);
-      const item = document.createElement("li");
-      item.append(link);
-      list.append(item);
-    }
-    box.append(title, list);
-    form.prepend(box);
+    form.querySelector(".notice.refused:not([data-captcha-problem])")?.remove();
+    const items = wrong.map((input) => {
+      const label = form.querySelector(`label[for="${input.id}"]`).firstChild.textContent;
+      const name = input.type === "checkbox" ? [] : [make("b", {}, label.trim()), " "];
+      return make("li", {}, make("a", { href: `#${input.id}` }, ...name, make("bdi", {}, complaint(input))));
+    });
+    const title = make("h2", {}, usual("mistakes", form));
+    form.prepend(make("div", { className: "notice refused", role: "alert" }, title, make("ul", {}, ...items)));
   }
 
   for (const form of document.querySelectorAll("form[data-once]")) {
