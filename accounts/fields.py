@@ -39,11 +39,11 @@ class PhoneField(_TypedField):
 
 
 class TypedEmailField(forms.EmailField):
-    """An e-mail address, whatever stands around it unseen."""
+    """An e-mail address; blanks and invisible marks around it do not matter."""
 
     def to_python(self, value: Any) -> Any:
         """Django's, without that."""
-        return super().to_python(typed.email(str(value or "")))
+        return super().to_python(typed.trimmed(str(value or "")))
 
 
 class AccountNumberField(_TypedField):

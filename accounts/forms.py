@@ -162,7 +162,7 @@ class CodeForm(BrandForm):
 
 
 class PasswordResetForm(BrandForm):
-    """Asks the carrier to mail a way to a new password; `known` is the address of whoever is signed in."""
+    """Asks the carrier to mail a way to a new password; `known` is the address of a signed-in customer."""
 
     action = "reset"
 

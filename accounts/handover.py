@@ -23,7 +23,7 @@ def hand_over_url(brand: Brand, url: str) -> str:
     A relative one continues the carrier's own address; blanks and letters beyond ASCII are written as %XX.
     Raises ValueError without quoting the URL, because it signs in whoever holds it.
     """
-    text = typed.email(url)  # Without blanks and unseen marks around it.
+    text = typed.trimmed(url)
     if not text:
         raise ValueError("the login URL is empty")
     if _FORBIDDEN.search(text):

@@ -142,9 +142,9 @@ def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
 def _header(records: list[Record]) -> list[str]:
     """Our name of each column; of one that is left out, a name that no row takes."""
     (line, cells), *rows = records
-    while cells and not _seen(cells[-1]) and not _is_filled(rows, len(cells) - 1):
+    while cells and not typed.trimmed(cells[-1]) and not _is_filled(rows, len(cells) - 1):
         cells = cells[:-1]  # A comma too many in the first line.
-    exact = [name for cell in cells if (name := _seen(cell).lower()) in _KNOWN]
+    exact = [name for cell in cells if (name := typed.trimmed(cell).lower()) in _KNOWN]
     names = [_name_of(cell, nth, exact) for nth, cell in enumerate(cells)]
     problems = [
         words for nth, cell in enumerate(cells) if not names[nth] and (words := _nameless(cell, nth, rows))
@@ -161,17 +161,13 @@ def _header(records: list[Record]) -> list[str]:
 _SKIP = "-"  # How the name of a column begins that is not taken.
 
 
-def _seen(cell: str) -> str:
-    return typed.email(cell)
-
-
 def _word(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _name_of(cell: str, nth: int, exact: list[str]) -> str:
-    """Ours of a column, one that no row takes for what is left out, or empty. What stands there is exact."""
-    name = _seen(cell).lower()
+    """Our name for a column, `_SKIP…` for one we do not need, or empty. `exact`: our names in the header."""
+    name = typed.trimmed(cell).lower()
     if name in exact:
         return name
     if (word := _word(name)) in _LEFT_OUT:
@@ -183,13 +179,13 @@ def _name_of(cell: str, nth: int, exact: list[str]) -> str:
 
 def _nameless(cell: str, nth: int, rows: list[Record]) -> Words | None:
     """What is wrong with a column that has no name of ours; None where there is nothing in it."""
-    if name := _seen(cell):
+    if name := typed.trimmed(cell):
         return Words("unknown column “{name}”; known are {known}", name=name, known=", ".join(COLUMNS))
     return Words("the column {number} has no name", number=str(nth + 1)) if _is_filled(rows, nth) else None
 
 
 def _is_filled(rows: list[Record], nth: int) -> bool:
-    return any(len(cells) > nth and _seen(cells[nth]) for _, cells in rows)
+    return any(len(cells) > nth and typed.trimmed(cells[nth]) for _, cells in rows)
 
 
 def _count(records: list[Record]) -> None:
@@ -203,7 +199,7 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
     for name, cell in cells.items():
         if name in UNREAD or name.startswith(_SKIP):
             continue
-        taken[name] = found = _READ.get(name, str)(_unwrapped(plain(_seen(cell))))
+        taken[name] = found = _READ.get(name, str)(_unwrapped(plain(typed.trimmed(cell))))
         if found.lower() in _NOTHING:
             words = Words("“{text}” is kept as a name", text=found)
             if name not in _NAMES:

@@ -7,28 +7,33 @@ from io import StringIO
 from portal.voipline.words import Words
 
 MAX_BYTES = 2 * 1024 * 1024
+_EXCEL = Words("This is an Excel file. Save it as CSV UTF-8")
+_PICTURE = Words("This is a picture. Export the list as CSV UTF-8")
+_UTF_16 = Words("This is Unicode text of another kind (UTF-16). Save it as CSV UTF-8")
+_NO_TEXT = Words("This is no text file. Export the list as CSV UTF-8")
+_JSON = Words("This is a JSON file. Export the list as CSV UTF-8")
 # How files begin that people choose by mistake.
 _OFFICE, _OPEN_OFFICE = b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis"
 _KINDS = (
-    (b"\xd0\xcf\x11\xe0", Words("This is an Excel file. Save it as CSV UTF-8")),
-    (b"Rar!", Words("This is no text file. Export the list as CSV UTF-8")),
-    (b"7z\xbc\xaf", Words("This is no text file. Export the list as CSV UTF-8")),
-    (b"SQLite format 3", Words("This is no text file. Export the list as CSV UTF-8")),
+    (b"\xd0\xcf\x11\xe0", _EXCEL),
+    (b"Rar!", _NO_TEXT),
+    (b"7z\xbc\xaf", _NO_TEXT),
+    (b"SQLite format 3", _NO_TEXT),
     (b"PK\x03\x04", Words("This is a ZIP archive. Choose the CSV file that is in it")),
     (b"\x1f\x8b", Words("This is a GZIP archive. Choose the CSV file that is in it")),
     (b"%PDF", Words("This is a PDF file. Export the list as CSV UTF-8")),
-    (b"\x89PNG", Words("This is a picture. Export the list as CSV UTF-8")),
-    (b"\xff\xd8\xff", Words("This is a picture. Export the list as CSV UTF-8")),
-    (b"GIF8", Words("This is a picture. Export the list as CSV UTF-8")),
+    (b"\x89PNG", _PICTURE),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"GIF8", _PICTURE),
     (b"{\\rtf", Words("This is a text document (RTF). Export the list as CSV UTF-8")),
-    (b"\xff\xfe", Words("This is Unicode text of another kind (UTF-16). Save it as CSV UTF-8")),
-    (b"\xfe\xff", Words("This is Unicode text of another kind (UTF-16). Save it as CSV UTF-8")),
+    (b"\xff\xfe", _UTF_16),
+    (b"\xfe\xff", _UTF_16),
 )
 _TEXTS = (
     ("<?xml", Words("This is an XML file. Export the list as CSV UTF-8")),
     ("<", Words("This is a web page. Export the list as CSV UTF-8")),
-    ("{", Words("This is a JSON file. Export the list as CSV UTF-8")),
-    ("[", Words("This is a JSON file. Export the list as CSV UTF-8")),
+    ("{", _JSON),
+    ("[", _JSON),
     ("begin:vcard", Words("These are vCards. Export the list as CSV UTF-8")),
 )
 # Excel's own first line, which names the sign between the cells.
@@ -85,12 +90,12 @@ def _text(data: bytes) -> str:
 def _kind(data: bytes) -> Words | None:
     head = data[:4096]
     if head.startswith(b"PK") and b"xl/workbook" in data:
-        return Words("This is an Excel file. Save it as CSV UTF-8")
+        return _EXCEL
     if head.startswith(b"PK") and _OFFICE in data:
         return Words("This is a Word or PowerPoint file. Export the list as CSV UTF-8")
     if head.startswith(b"PK") and _OPEN_OFFICE in head:
         return Words("This is a LibreOffice file. Save it as CSV UTF-8")
     found = next((words for begin, words in _KINDS if head.startswith(begin)), None)
     if found is None and head.count(b"\0") > len(head) // 8:  # Half of each letter in UTF-16.
-        return Words("This is no text file. Export the list as CSV UTF-8")
+        return _NO_TEXT
     return found

@@ -31,7 +31,7 @@ _REGIONS = {"hans": "CN"}  # Typst tells Chinese scripts apart by regions.
 def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
     """The file of figures that there are. Amounts are rounded to the cent, as on the page.
 
-    A customer whose name has a letter that no font has is named by e-mail address, above the account number.
+    If no font has a letter of the customer's name, the e-mail address stands in its place.
     Raises `portal.bulkhead.Busy` where too many are being drawn.
     """
     if brand.logo_hash:

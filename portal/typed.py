@@ -27,8 +27,8 @@ def phone(text: str) -> str:
     return plain[4:].strip() if plain.lower().startswith("tel:") else plain
 
 
-def email(text: str) -> str:
-    """An address without blanks and unseen marks at its ends."""
+def trimmed(text: str) -> str:
+    """A text without blanks and unseen marks at its ends, as an address is pasted."""
     first, last = 0, len(text)
     while first < last and _is_nothing(text[first]):
         first += 1

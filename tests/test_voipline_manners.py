@@ -21,6 +21,7 @@ from portal.voipline import (
 from portal.voipline.exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
 from portal.voipline.verdict import judge
+from tests.answers import answer_of, error_of
 
 BALANCE, MOVE, REGISTER, CONFIRM, LOGIN, RESET = (
     METHODS[key]
@@ -44,17 +45,6 @@ FIGURES = {
     "closing_balance": 242.08793,
 }
 STILL = {**dict.fromkeys(STATEMENT_NAMES), "opening_balance": 12, "closing_balance": 12}
-
-
-def answer_of(method, body, *, status=200, sent=None, codes=None):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(method, codes or {}, Reply(status, raw), sent or {})
-
-
-def error_of(method, body, **more):
-    with pytest.raises(UpstreamError) as caught:
-        answer_of(method, body, **more)
-    return caught.value
 
 
 def funds(balance):

@@ -25,6 +25,7 @@ from portal.voipline import (
 from portal.voipline.exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
 from portal.voipline.verdict import judge
+from tests.answers import answer_of, error_of
 
 ARTICLE = b"""{
 "code": 200,
@@ -41,17 +42,6 @@ ARTICLE = b"""{
 BALANCE, LOGIN, MOVE, RESET = (
     METHODS[key] for key in ("customer_balance", "login_via_url", "move_funds", "reset_password")
 )
-
-
-def answer_of(method, body, *, status=200, sent=None, codes=None, retry_after=""):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(method, codes or {}, Reply(status, raw, retry_after), sent or {})
-
-
-def error_of(method, body, **more):
-    with pytest.raises(UpstreamError) as caught:
-        answer_of(method, body, **more)
-    return caught.value
 
 
 def test_the_articles_example_comes_out_to_the_last_digit():

@@ -28,7 +28,7 @@ from portal.strangers import same_for_strangers
 def password_reset(request: BrandRequest) -> HttpResponse:
     """/password-reset/: of the carrier's password; here nobody has one.
 
-    Whoever is signed in has it mailed to the address that the carrier knows; anybody else types one.
+    For a signed-in customer it goes to the address that the carrier knows; anybody else types one.
     """
     template = "accounts/password_reset.html"
     known = request.user.address_at_carrier if isinstance(request.user, User) else ""
