@@ -42,7 +42,7 @@ _LEFT_OUT = frozenset(
 
 MAX_ROWS = 20_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
+_LINE_BREAKS = re.compile(r"[\r\n\v\f\x85\u2028\u2029]+")
 # How programmes write that there is nothing.
 _NOTHING = {
     "null",
@@ -199,7 +199,7 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
     for name, cell in cells.items():
         if name in UNREAD or name.startswith(_SKIP):
             continue
-        taken[name] = found = _READ.get(name, str)(_unwrapped(plain(typed.trimmed(cell))))
+        taken[name] = found = _READ.get(name, str)(_unwrapped(typed.trimmed(cell)))
         if found.lower() in _NOTHING:
             words = Words("“{text}” is kept as a name", text=found)
             if name not in _NAMES:
@@ -210,9 +210,12 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
 
 
 def _unwrapped(cell: str) -> str:
-    """What stands in `="0070001"`, by which people keep leading zeros."""
+    """What stands in `="0070001"`, by which people keep leading zeros, or behind an export's own mark.
+
+    An export marks whatever begins like that, so that a name `="x"` comes back as it was.
+    """
     found = re.fullmatch(r'="(.*)"', cell)
-    return found[1] if found else cell
+    return found[1] if found else plain(cell)
 
 
 def _number_of(cell: str) -> str:
@@ -223,8 +226,13 @@ def _email(cell: str) -> str:
     return normal_email(cell) or cell
 
 
+def _joined(cell: str) -> str:
+    """The lines of a cell as one, in time that grows with its length alone."""
+    return " ".join(line.strip() for line in _LINE_BREAKS.split(cell))
+
+
 def _on_one_line(cell: str) -> str:
-    return typed.name(_LINE_BREAKS.sub(" ", cell))
+    return typed.name(_joined(cell))
 
 
 _READ: dict[str, Callable[[str], str]] = {
@@ -233,7 +241,7 @@ _READ: dict[str, Callable[[str], str]] = {
     "first_name": _on_one_line,
     "last_name": _on_one_line,
     "company_name": _on_one_line,
-    "phone": lambda cell: typed.phone(_LINE_BREAKS.sub(" ", cell.removeprefix("'"))),
+    "phone": lambda cell: typed.phone(_joined(cell.removeprefix("'"))),
     "account_type": str.lower,
     "credit_limit": typed.account_number,
 }

@@ -38,7 +38,7 @@ _TEXTS = (
 )
 # Excel's own first line, which names the sign between the cells.
 _SEPARATOR = re.compile(r'"?sep=(.)"?[ \t,;]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_END_OF_FILE = re.compile(r"[\x1a\s]*\x1a[\x1a\s]*\Z")  # Ctrl-Z, as DOS ended texts.
+_END = "\x1a\r\n"  # Ctrl-Z, as DOS ended texts, among the last line ends.
 
 Record = tuple[int, list[str]]
 
@@ -80,7 +80,7 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise NoRecords(line, Words("not UTF-8; save the file as “CSV UTF-8”")) from error
-    text = _END_OF_FILE.sub("", text.lstrip("\ufeff"))
+    text = text.lstrip("\ufeff").rstrip(_END)
     start = text[:100].lstrip().lower()
     if kind := next((words for begin, words in _TEXTS if start.startswith(begin)), None):
         raise NoRecords(1, kind)

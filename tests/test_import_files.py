@@ -73,6 +73,11 @@ def test_a_file_means_the_same_however_it_was_written(text):
     assert cells(text) == [ANN]
 
 
+def test_a_name_that_an_export_has_marked_comes_back_as_it_was():
+    [row] = cells(f'{HEAD},first_name\na@x.example,1,"\'="";"""\n')
+    assert row["first_name"] == '=";"'
+
+
 def test_leading_zeros_that_somebody_kept_stay():
     assert [row["account_number"] for row in cells(f'{HEAD}\na@x.example,\'007\nb@x.example,="008"\n')] == [
         "007",
@@ -102,6 +107,15 @@ def test_the_sign_between_cells_is_that_of_the_first_line_whatever_its_end():
     assert cells("email,account_number,company_name\ra@x.example,70001,A;B;C;D;E\r") == [
         {"email": "a@x.example", "account_number": "70001", "company_name": "A;B;C;D;E"}
     ]
+
+
+def test_blanks_without_end_are_read_like_others():
+    blanks = " " * 100_000
+    head = f"{HEAD},company_name\n"
+    [row] = cells(f'{head}a@x.example,1,"{blanks}a"\n' + "\n" * 1_500_000)
+    assert row["company_name"] == "a"
+    told = problems(f'{head}a@x.example,1,"a{blanks}b"\n')
+    assert told == ["line 2, company_name: longer than 150 characters"]
 
 
 def test_a_telephone_number_is_kept_from_spreadsheets_too():
