@@ -5,6 +5,7 @@ on without it until it has answered.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 _PAUSE = 2  # Seconds; also the least time between two lines about it in the log.
 _lock = Lock()
 _down_until = 0.0  # 0 while it answers.
-_told_at = 0.0
+_told_at = -math.inf
 
 Answer = TypeVar("Answer")
 
@@ -86,4 +87,4 @@ def _answered() -> None:
 def forget() -> None:
     """Ask again at once; for tests."""
     global _down_until, _told_at
-    _down_until = _told_at = 0.0
+    _down_until, _told_at = 0.0, -math.inf

@@ -146,6 +146,17 @@ def test_redis_that_hangs_holds_one_request_for_a_second_and_the_next_not_at_all
     assert reset(browse, simulator).status_code == 302
 
 
+def test_the_first_failure_is_told_however_short_ago_the_machine_was_started(monkeypatch, caplog):
+    monkeypatch.setattr(store.time, "monotonic", lambda: 0.5)
+
+    def question() -> None:
+        raise redis.ConnectionError
+
+    with pytest.raises(store.Unreachable):
+        store.ask(question)
+    assert [record.msg for record in caplog.records] == ["store unreachable"]
+
+
 def test_while_one_request_tries_the_others_do_without(monkeypatch):
     monkeypatch.setattr(store, "_down_until", 1.0)
 
