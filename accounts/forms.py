@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
+from accounts.handover import form_action
 from portal import phones
 from portal.captcha import CaptchaField
 from portal.models import Brand
@@ -60,9 +61,22 @@ class BrandForm(forms.Form):
             self.fields["captcha"] = CaptchaField(brand=brand, action=self.action)
 
     @property
+    def leads_to(self) -> list[str]:
+        """Hosts, besides ours, to which the answer to the form may lead."""
+        return []
+
+    @property
     def has_captcha(self) -> bool:
         """Whether the page must load Google's script."""
         return "captcha" in self.fields
+
+    @property
+    def as_offered(self) -> str:
+        """Which fields it has, where it shows nothing that anybody has typed; else empty.
+
+        Such forms of one brand in one language look alike.
+        """
+        return "" if self.is_bound or self.initial else " ".join([type(self).__name__, *self.fields])
 
     def kept(self) -> dict[str, str]:
         """What was typed, for filling the form again: neither the password nor the captcha's token."""
@@ -191,6 +205,11 @@ class OpenForm(BrandForm):
         super().__init__(*args, brand=brand, **kwargs)
         if not brand.method("login_via_url").wants("password"):
             del self.fields["password"]
+
+    @property
+    def leads_to(self) -> list[str]:
+        """The carrier's own portal; no other page may lead there."""
+        return form_action(self.brand)
 
 
 class NewEmailForm(BrandForm):

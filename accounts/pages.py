@@ -32,8 +32,8 @@ def form_page(
     values = {"form": form, "failed": failed, **context}
     if form.has_captcha:
         values["captcha_script"] = captcha.script_url(request.brand)
-    response = render(request, template, values, status=status)
-    return captcha.allow(response) if form.has_captcha else response
+    show = captcha.allow(render, form.leads_to) if form.has_captcha else render
+    return show(request, template, values, status=status)
 
 
 def form_again(

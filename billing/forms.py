@@ -61,10 +61,9 @@ class PeriodForm(forms.Form):
             field.widget.attrs["max"] = today.isoformat()
 
     @property
-    def asked(self) -> tuple[date, Period] | None:
-        """What the form shows, and today; None where that is an error, or a period that was made up."""
-        offered = self.is_valid() and self.period in presets(self.today).values()
-        return (self.today, self.period) if offered else None
+    def offered(self) -> bool:
+        """Whether it shows one of the periods that the page offers: no error, and none that was made up."""
+        return self.is_valid() and self.period in presets(self.today).values()
 
     def _within(self, name: str) -> date:
         value: date = self.cleaned_data[name]

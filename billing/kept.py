@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,7 +13,6 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.periods import Period, today
-from portal.composed import Composed
 from portal.models import Brand
 from portal.voipline import Statement
 
@@ -32,24 +30,12 @@ _GRACE = 2  # Seconds for which a claim outlasts the longest call.
 
 def rows_of(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
     """A row for each period, in order, in one query; one that is not stored yet has no key."""
-    first = [period.from_date for period in periods]
-    last = [period.to_date for period in periods]
-    numbers = (customer.pk, customer.account_number) if customer else ("",)
-    rows = _of_periods(customer is not None, len(periods)).rows(brand.pk, *numbers, *first, *last)
+    rows = _own(brand, customer).filter(
+        from_date__in=[period.from_date for period in periods],
+        to_date__in=[period.to_date for period in periods],
+    )
     found = {Period(row.from_date, row.to_date): row for row in rows}
     return [found.get(period) or _new(brand, customer, period) for period in periods]
-
-
-@cache
-def _of_periods(customers: bool, number: int) -> Composed[KeptStatement]:
-    """For brand, customer if it is a customer's, account number, and the first and last days of so many."""
-    days = [date.min + timedelta(days=day) for day in range(number)]
-
-    def make() -> QuerySet[KeptStatement]:
-        own = KeptStatement.objects.filter(brand=0).filter(customer=0 if customers else None)
-        return own.filter(account_number="").filter(from_date__in=days).filter(to_date__in=days)
-
-    return Composed(make)
 
 
 def _own(brand: Brand, customer: User | None) -> QuerySet[KeptStatement]:

@@ -33,14 +33,12 @@ from billing.pages import (
 )
 from portal import ratelimit
 from portal.http import BrandRequest, wanted_page
-from portal.strangers import same_for_strangers
 
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
 
 @login_not_required
 @require_safe
-@same_for_strangers
 def home(request: BrandRequest) -> HttpResponseBase:
     """/: what the portal offers, or the balance of whoever is signed in."""
     if not request.user.is_authenticated:

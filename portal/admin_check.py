@@ -14,12 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import breaker
-from portal.bulkhead import give_back_connections
 from portal.journal_days import journal_days
 from portal.models import Brand
 from portal.proof import brand_check_carrier, is_proven
 from portal.readiness import missing, readiness, to_do, with_readiness
-from portal.resolving import without_dns
 
 # Each check waits for the carrier, up to 15 seconds a call.
 CHECKED_AT_ONCE = 5
@@ -42,9 +40,7 @@ def readiness_words(count: int) -> str:
 def readiness_context(brand: Brand) -> dict[str, Any]:
     """What the brand's page shows of its stored state, whatever was typed into the form."""
     stored = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-    hosts = [host.host for host in stored.hosts.all()]
-    give_back_connections()  # The look-up waits for another machine.
-    items = readiness(stored, without_dns(hosts))
+    items = readiness(stored)
     return {
         "readiness": items,
         "readiness_words": readiness_words(missing(items)),

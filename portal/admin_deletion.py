@@ -31,5 +31,7 @@ class DeletionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (each for each in every if each.auto_created and (each.one_to_many or each.one_to_one))
 
     def _stays(self, relation: Any, request: HttpRequest) -> bool:
-        known = self.admin_site._registry.get(relation.related_model)
-        return relation.on_delete is PROTECT or bool(known and not known.has_delete_permission(request))
+        model, site = relation.related_model, self.admin_site
+        if relation.on_delete is PROTECT:
+            return True
+        return site.is_registered(model) and not site.get_model_admin(model).has_delete_permission(request)

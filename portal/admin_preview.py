@@ -3,6 +3,7 @@
 from typing import Any
 
 from csp.constants import SELF
+from csp.decorators import csp_update
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -61,9 +62,8 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
                 initial={"to": getattr(request.user, "email", "")}, auto_id="test_mail_%s"
             ),
         }
-        response: Any = super().render_change_form(request, context, *args, **kwargs)
-        response._csp_update = {**getattr(response, "_csp_update", {}), "frame-src": [SELF]}
-        return response
+        show = csp_update({"frame-src": [SELF]})(super().render_change_form)
+        return show(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Brand, form: Any, change: bool) -> None:
         """A new sender is one that no test mail has tried."""

@@ -128,7 +128,8 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         model = db_field.remote_field.model
         if model is Brand:
             return brands_of(request.user)
-        related = self.admin_site._registry.get(model)
+        site = self.admin_site
+        related = site.get_model_admin(model) if site.is_registered(model) else None
         if isinstance(related, ScopedAdmin):
             return related.get_queryset(request)
         return super().get_field_queryset(db, db_field, request)

@@ -1,62 +1,44 @@
 """Which brand a host belongs to: asked for with each request, so a process knows it for a moment.
 
-The question costs a small page as much as all the rest of it. What is saved for a brand shows within
-BRAND_SECONDS, on every node; with 0 nothing is kept. While the database does not answer, the brand is served
-as it was last known, for LAST_KNOWN seconds: pages that need nothing else of the database go on.
+What is saved for a brand shows within BRAND_SECONDS, on every node; with 0 nothing is kept. While the
+database does not answer, the brand is served as it was last known: pages that need nothing else of the
+database go on.
 """
 
-import copy
-import time
-from dataclasses import dataclass
-
 from django.conf import settings
+from django.core.cache import caches
 from django.db import Error
 
-from portal.composed import Composed
 from portal.models import Brand
 
-LAST_KNOWN = 60.0  # Seconds.
-_ASKING = 10.0  # Seconds for which one request asks, and the others take what is known.
-_PAUSE = 1.0  # Seconds between two questions while the database fails.
-
-_BY_HOST = Composed(lambda: Brand.objects.defer("logo").filter(hosts__host="").order_by())
-
-
-@dataclass
-class _Known:
-    """A brand, when the database said so, and until when nobody asks again; monotonic seconds."""
-
-    brand: Brand
-    said_at: float
-    until: float
-
-
-_known: dict[str, _Known] = {}
+LAST_KNOWN = 60  # Seconds for which a brand is served while the database fails.
+_ASKING = 10  # Seconds for which one request asks, and the others take what is known.
+_PAUSE = 1  # Seconds between two questions while the database fails.
 
 
 def brand_of(host: str) -> Brand | None:
-    """The brand, as a copy. A host that nobody has is asked for each time, since there is no end of them.
+    """The brand, as an object of one's own. A host that nobody has is asked for each time: they are endless.
 
     Raises django.db.Error where the database fails and the brand is not known of the last minute.
     """
-    now = time.monotonic()
-    known = _known.get(host)
-    if known and now < known.until:
-        return copy.copy(known.brand)
-    if known and now - known.said_at < LAST_KNOWN:
-        known.until = now + _ASKING
+    local = caches["local"]
+    current, last_known = f"brand:{host}", f"last-known-brand:{host}"
+    brand: Brand | None = local.get(current)
+    if brand:
+        return brand
+    known: Brand | None = local.get(last_known)
+    if known:
+        local.set(current, known, _ASKING)
     try:
-        brand = _BY_HOST.row(host)
+        brand = Brand.objects.defer("logo").filter(hosts__host=host).first()
     except Error:
-        if known is None or time.monotonic() - known.said_at >= LAST_KNOWN:
+        if known is None:
             raise
-        known.until = time.monotonic() + _PAUSE
-        return copy.copy(known.brand)
-    if brand is None:
-        _known.pop(host, None)
-        return None
-    if settings.BRAND_SECONDS:
-        _ = brand.fingerprint  # Made once, for all copies.
-        now = time.monotonic()
-        _known[host] = _Known(brand, now, now + settings.BRAND_SECONDS)
-    return copy.copy(brand)
+        local.set(current, known, _PAUSE)
+        return known
+    if brand and settings.BRAND_SECONDS:
+        local.set(current, brand, settings.BRAND_SECONDS)
+        local.set(last_known, brand, LAST_KNOWN)
+    else:
+        local.delete_many([current, last_known])
+    return brand

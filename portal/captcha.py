@@ -7,14 +7,16 @@ verified here (the carrier does it); only forms of our own call `verify`, once.
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
 from csp.constants import NONCE, SELF, STRICT_DYNAMIC
+from csp.decorators import csp_replace, csp_update
 from django import forms
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from django_recaptcha.fields import ReCaptchaField
 from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
@@ -26,6 +28,8 @@ from portal.net import normal_host
 from portal.voipline import Timeouts, transport
 
 logger = logging.getLogger(__name__)
+
+View = Callable[..., HttpResponseBase]
 
 _LONGEST_TOKEN = 8192
 _LOWEST_SCORE = 0.5
@@ -74,16 +78,19 @@ def script_url(brand: Brand) -> str:
     return f"{settings.RECAPTCHA_URL}/api.js?" + urlencode({"render": render, "hl": language.for_google()})
 
 
-def allow(response: HttpResponse) -> HttpResponse:
-    """Widen the content security policy of a page that shows a captcha, by no more than Google needs."""
+def allow(view: View, leads_to: list[str]) -> View:
+    """Widen the content security policy of a view that shows a captcha, by no more than Google needs.
+
+    `leads_to`: the hosts, besides ours, to which the answer to its form may lead.
+    """
     google = "{0.scheme}://{0.netloc}".format(urlsplit(settings.RECAPTCHA_URL))
-    response._csp_replace = {"script-src": [NONCE, STRICT_DYNAMIC]}  # type: ignore[attr-defined]
-    response._csp_update = {  # type: ignore[attr-defined]
+    sources = {
         "frame-src": [google, *([_CHALLENGES] if google == _GOOGLE else []), "https://www.gstatic.com"],
         "connect-src": [google, "https://www.gstatic.com"],
         "img-src": [SELF, "https://www.gstatic.com"],
+        "form-action": leads_to,
     }
-    return response
+    return csp_update(sources)(csp_replace({"script-src": [NONCE, STRICT_DYNAMIC]})(view))
 
 
 def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:

@@ -6,7 +6,6 @@ behind a proxy that still acknowledges, says nothing at all: then the wait for i
 need longer, have neither of these limits and no pool.
 """
 
-import select
 import sqlite3
 from typing import Any
 
@@ -14,7 +13,6 @@ import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connections
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
 
 STATEMENT_SECONDS = 5
 # A thread may take up another silent connection just before the first is given up: twice this is the longest.
@@ -27,9 +25,7 @@ _TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval"
 class Connection(psycopg.Connection[TupleRow]):
     """A pooled connection that waits for each answer for ANSWER_SECONDS at most.
 
-    The pool asks a connection before each request, by an empty query, whether it works (psycopg_pool,
-    `ConnectionPool.check_connection`). Here that costs a round trip only where the socket has something to
-    read, as it has when the server has ended the connection.
+    No parameter of libpq bounds that: `statement_timeout` is the server's, and TCP's are about packets.
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -37,24 +33,11 @@ class Connection(psycopg.Connection[TupleRow]):
         try:
             return super().wait(gen, interval, timeout or ANSWER_SECONDS)
         except psycopg.OperationalError:
-            if timeout is None and self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                replace_connections()
+            silent = self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+            if timeout is None and (silent or self.broken):
+                replace_connections()  # Those beside it will be no better.
                 self.close()  # Whoever goes on with it finds it gone, and not in the middle of an answer.
             raise
-
-    def execute(self, query: Any, *values: Any, **options: Any) -> psycopg.Cursor[TupleRow]:
-        """psycopg's, but for an empty query."""
-        if query == "":
-            if not self._has_something_to_read():
-                return self.cursor()
-            if isinstance(self._pool, ConnectionPool):  # Only of one that has just been taken out.
-                self._pool.check()
-        return super().execute(query, *values, **options)
-
-    def _has_something_to_read(self) -> bool:
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
 
 
 def is_outage(error: BaseException | None) -> bool:

@@ -1,6 +1,5 @@
-"""How `make serve` runs gunicorn: threads, because a request may wait for the carrier; one CPU per worker."""
+"""How `make serve` runs gunicorn: threads, because a request may wait for the carrier."""
 
-import gc
 import os
 import shutil
 import sys
@@ -54,21 +53,9 @@ def pre_request(worker: Any, req: Any) -> None:
         req.force_close()
 
 
-def post_fork(server: Any, worker: Any) -> None:
-    """Keep each worker on one CPU: threads that fight for one interpreter lock across CPUs lose time."""
-    if settings.WEB_CONCURRENCY > 1 and hasattr(os, "sched_setaffinity"):
-        cpus = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cpus[(worker.age - 1) % len(cpus)]})
-
-
 def post_worker_init(worker: Any) -> None:
-    """Let a thread that draws a file give way to pages each 0.2 ms, where Python's default is 5 ms.
-
-    What is there now stays: no garbage collection need look at it again and again.
-    """
+    """Let a thread that computes give way to pages each 0.2 ms, where Python's default is 5 ms."""
     sys.setswitchinterval(0.0002)
-    gc.collect()
-    gc.freeze()
 
 
 def child_exit(server: Any, worker: Any) -> None:

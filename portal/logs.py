@@ -1,11 +1,11 @@
 """Log lines: `event key=value …` for people, or one JSON object a line for machines."""
 
-import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest
+from pythonjsonlogger import json as jsonlogger
 
 from portal import database, reference
 
@@ -122,21 +122,26 @@ class TextFormatter(logging.Formatter):
         return "\n".join([line, *_traceback(self, record)])
 
 
-_json = json.JSONEncoder(default=str, ensure_ascii=False).encode
+class JsonFormatter(jsonlogger.JsonFormatter):
+    """One JSON object a line: time, level, logger, event, the record's extra fields, and a traceback."""
 
+    _NAMES = {
+        "asctime": "time",
+        "levelname": "level",
+        "name": "logger",
+        "message": "event",
+        "exc_info": "traceback",
+    }
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, event, and the record's extra fields."""
+    def __init__(self) -> None:
+        super().__init__(
+            ["asctime", "levelname", "name", "message"],
+            rename_fields=self._NAMES,
+            reserved_attrs=sorted(_STANDARD),
+            json_default=str,
+            json_ensure_ascii=False,
+        )
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line; a traceback stands in the field `traceback`."""
-        fields = {
-            "time": _time(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "event": record.getMessage(),
-            **_extras(record),
-        }
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return _json(fields)
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """In UTC, to the millisecond."""
+        return _time(record)

@@ -128,6 +128,7 @@ def brand(get_response: Next) -> Next:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        request.preview = None  # type: ignore[attr-defined]  # See portal.preview_pages.
         host = normal_host(request.META.get("HTTP_HOST", ""))
         try:
             found = brand_of(host) if host and host not in settings.ADMIN_HOSTS else None

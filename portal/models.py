@@ -1,14 +1,15 @@
 """Brands: the look of a reseller's portal, the hosts it answers on, and its connection to the carrier."""
 
 import zoneinfo
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.utils.functional import cached_property
+from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal import validators
@@ -35,6 +36,14 @@ class HttpsURLField(models.URLField):  # type: ignore[type-arg]
     def formfield(self, **kwargs: Any) -> Any:
         """The form's field."""
         return super().formfield(**{"assume_scheme": "https", **kwargs})
+
+
+class BrandQuerySet(models.QuerySet["Brand"]):
+    """Brands; what is written to many at once counts as a change of each too."""
+
+    def update(self, **values: Any) -> int:
+        """Django's, which sets nothing by itself."""
+        return super().update(**{"changed_at": timezone.now(), **values})
 
 
 class Brand(models.Model):
@@ -66,6 +75,8 @@ class Brand(models.Model):
     terms_url = HttpsURLField(_("terms of service"), blank=True)
     privacy_url = HttpsURLField(_("privacy policy"), blank=True)
     signup_open = models.BooleanField(_("sign-up open"), default=True)
+    # With the key it tells whether a fragment of a page was made for this very row.
+    changed_at = models.DateTimeField(auto_now=True, db_default=Now())
     mail_tested_at = models.DateTimeField(_("last test mail sent"), null=True, blank=True, editable=False)
 
     carrier_url = models.CharField(_("API address"), max_length=300, validators=[validators.carrier_url])
@@ -83,6 +94,8 @@ class Brand(models.Model):
     recaptcha_secret_key = SecretField(_("secret key"))
     recaptcha_kind = models.CharField(_("kind"), max_length=12, choices=CAPTCHA_KINDS, default="v2-checkbox")
 
+    objects = BrandQuerySet.as_manager()
+
     class Meta:
         ordering = ("name",)
         verbose_name = _("brand")
@@ -90,15 +103,6 @@ class Brand(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @cached_property
-    def fingerprint(self) -> tuple[object, ...]:
-        """What the row holds, for telling whether something made for it is still good.
-
-        Without what was not read: of the logo `logo_hash` tells.
-        """
-        held = (self.__dict__.get(column.attname) for column in self._meta.concrete_fields)
-        return tuple(value if isinstance(value, Hashable) else repr(value) for value in held)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

@@ -117,6 +117,7 @@ def preview_brand(draft: BrandPreview) -> Brand:
     """The brand as it would be, without host, key or carrier; never to be saved."""
     return Brand(
         pk=draft.brand_id or 0,  # So that relations can be asked: 0 is nobody's.
+        changed_at=draft.made_at,
         **{name: draft.look[name] for name in LOOK if name in draft.look},
         logo=bytes(draft.logo),
         logo_type=draft.logo_type,

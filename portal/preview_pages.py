@@ -10,8 +10,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.template.loader import render_to_string
-from django.templatetags.static import static
 from django.urls import (
     Resolver404,
     get_script_prefix,
@@ -31,18 +29,16 @@ AUTO = "auto"
 SCHEMES = (AUTO, "light", "dark")
 _URLS = "portal.urls"
 _SHEET = "portal.css"
-_OUTSIDE = re.compile(r'<a (href="https?://[^"]*")>')
 _QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
-_BOTH = re.compile(r"(color-scheme(?::\s*|\"\s+content=\"))light dark")
 
 
-def in_scheme(text: str, scheme: str) -> str:
-    """A sheet or page that looks as it would for whoever prefers this scheme; `auto` changes nothing."""
+def in_scheme(css: str, scheme: str) -> str:
+    """A sheet that looks as it would for whoever prefers this scheme; `auto` changes nothing."""
     if scheme == AUTO:
-        return text
+        return css
     always, never = "(min-width: 0)", "(max-width: -1px)"
-    text = _QUERY.sub(lambda query: always if query[1] == scheme else never, text)
-    return _BOTH.sub(rf"\g<1>{scheme}", text)
+    css = _QUERY.sub(lambda query: always if query[1] == scheme else never, css)
+    return css.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
 def offered() -> list[tuple[str, str]]:
@@ -122,7 +118,7 @@ class Visit:
                     response = render(request, sample.template_for(brand), sample.context(brand, self.mood))
                 else:
                     response = views.not_found(request, Http404())
-            return HttpResponse(self._dressed(response.content.decode()))
+            return HttpResponse(response.content)  # 200 for the sample of a 404 too.
 
     def _request(self, rest: str, host: str) -> HttpRequest:
         """A request of nobody's browser, as our middleware would leave it; the real one stays untouched."""
@@ -132,18 +128,13 @@ class Visit:
         request.META = {"HTTP_HOST": host}
         user = samples.person(brand=self.brand, mood=self.mood) or AnonymousUser()
         vars(request).update(brand=self.brand, user=user, session={}, csp_nonce="", reference="")
+        vars(request)["preview"] = {
+            "start": self.prefix,
+            "sheet": self.prefix + _SHEET,
+            "color_scheme": "" if self.scheme == AUTO else self.scheme,
+            "pages": [(self.at(path), label) for path, label in offered()],
+        }
         return request
-
-    def _dressed(self, page: str) -> str:
-        """Lead sheet and start page into the preview, others into a new tab, and say what this is."""
-        page = page.replace(static(f"css/{_SHEET}"), self.prefix + _SHEET)
-        page = _OUTSIDE.sub(r'<a \1 target="_blank" rel="noopener noreferrer">', page)
-        page = in_scheme(page.replace('href="/"', f'href="{self.prefix}"'), self.scheme)
-        return page.replace("</body>", f"{self._banner()}</body>")
-
-    def _banner(self) -> str:
-        pages = [(self.at(path), label) for path, label in offered()]
-        return render_to_string("portal/preview_banner.html", {"pages": pages, "visit": self})
 
 
 def _name(rest: str) -> str:

@@ -1,4 +1,4 @@
-"""Django's sessions in the database: read by a composed query, and kept with an answer of 503 too."""
+"""Django's sessions in the database, kept with an answer of 503 too."""
 
 import logging
 import re
@@ -13,20 +13,8 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-
-from portal.composed import Composed
 
 logger = logging.getLogger(__name__)
-
-_ALIVE = Composed(
-    lambda: (
-        db.SessionStore.get_model_class()
-        .objects.filter(session_key="")
-        .filter(expire_date__gt=timezone.now())
-    )
-)
-
 
 _KEY = re.compile(r"[a-z0-9]{32}\Z")  # What Django makes.
 
@@ -37,14 +25,6 @@ class SessionStore(db.SessionStore):
     def __init__(self, session_key: str | None = None) -> None:
         """Take a cookie that Django cannot have made for no session; the database never sees it."""
         super().__init__(session_key if _KEY.match(session_key or "") else None)
-
-    def load(self) -> dict[str, Any]:
-        """What the session holds; where it has ended or never was, nothing, and it has no key any more."""
-        row = _ALIVE.row(self.session_key, timezone.now())
-        if row is None:
-            self._session_key = None
-            return {}
-        return dict(self.decode(row.session_data))
 
 
 class SessionMiddleware(middleware.SessionMiddleware):

@@ -75,7 +75,7 @@ MIDDLEWARE = [
     "portal.watching.requests",
     "portal.body_size.body_size",
     "portal.middleware.scheme",
-    "portal.content_policy.CSPMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.brand",
@@ -139,7 +139,13 @@ _REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": _REDIS_CACHE, "LOCATION": REDIS_URL, "OPTIONS": REDIS_OPTIONS}
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Of this process alone: brands by host, and fragments of pages (portal.templatetags.fragments).
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "local",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
 }
 
 vars().update(env.parsed("EMAIL_URL", "consolemail://", env.mail))

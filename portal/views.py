@@ -82,7 +82,7 @@ def language_choose(request: HttpRequest, code: str) -> HttpResponse:
 
 def _page(request: HttpRequest, title: str, text: str, again: str = "") -> str:
     """An error page that asks neither session nor database, because they may be what failed."""
-    for name, missing in (("brand", None), ("reference", "")):
+    for name, missing in (("brand", None), ("reference", ""), ("preview", None)):
         setattr(request, name, getattr(request, name, missing))
     context = {"request": request, "messages": (), "title": title, "text": text, "again": again}
     try:

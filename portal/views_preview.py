@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from csp.constants import SELF
+from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -29,13 +30,13 @@ SANDBOX = ["allow-forms", "allow-scripts", "allow-popups", "allow-popups-to-esca
 def _shut_in(view: View) -> View:
     """A preview's headers; a link that opens nothing any more is a 404 that says so."""
 
+    @csp_replace({"frame-ancestors": [SELF], "sandbox": SANDBOX})
     @wraps(view)
     def shut_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             response = view(request, *args, **kwargs)
         except PreviewGone:
             response = render(request, "portal/preview_gone.html", status=404)
-        response._csp_replace = {"frame-ancestors": [SELF], "sandbox": SANDBOX}  # type: ignore[attr-defined]
         for name, value in HEADERS.items():
             response[name] = value
         return response

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.cache import caches
 from django.core.management.commands import flush
 from django.core.management.sql import sql_flush
 from django.test import Client
@@ -170,10 +171,11 @@ def _pages_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_limits() -> None:
+def _nothing_known() -> None:
     store.forget()
     ratelimit.forget()
     breaker.forget()
+    caches["local"].clear()
 
 
 @pytest.fixture

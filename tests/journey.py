@@ -40,7 +40,7 @@ def send(client: Client, path: str, data: dict[str, str], **headers: str) -> Htt
 
 def words(response: HttpResponse) -> str:
     """What a page says, without its marks."""
-    text = re.sub(r'<span class="whole">([^<]*)</span>', r"\1", response.content.decode())
+    text = response.content.decode()
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
 

@@ -3,22 +3,20 @@
 import time
 
 import pytest
+from django.core.cache import caches
 
-from portal import brand_hosts
 from portal.brand_hosts import brand_of
 from portal.models import Brand, BrandHost
 from tests.conftest import AURORA, BOREALIS
 
 pytestmark = pytest.mark.django_db
+KEPT = ("brand", "last-known-brand")
 
 
 @pytest.fixture(autouse=True)
 def known(settings):
     """For a minute, so that nothing is forgotten before a test says so."""
     settings.BRAND_SECONDS = 60
-    brand_hosts._known.clear()
-    yield
-    brand_hosts._known.clear()
 
 
 def test_whoever_comes_next_costs_no_query(aurora, browse, django_assert_num_queries):
@@ -54,6 +52,7 @@ def test_each_host_has_its_own_brand_and_each_request_its_own_copy(aurora, borea
 def test_hosts_that_nobody_has_are_neither_kept_nor_kept_out(aurora):
     for number in range(50):
         assert brand_of(f"{number}.example") is None
-    assert brand_hosts._known == {}
+    keys = [f"{kept}:{number}.example" for number in range(50) for kept in KEPT]
+    assert caches["local"].get_many(keys) == {}
     BrandHost.objects.create(brand=aurora, host="7.example")
     assert brand_of("7.example") == aurora

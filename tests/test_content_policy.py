@@ -1,57 +1,61 @@
 """What a browser may do on our pages: the policy on content, and no feature that no page uses."""
 
-import pytest
-from csp.constants import NONCE, SELF
-from csp.exceptions import CSPNonceError
-from csp.middleware import CSPMiddleware as Original
-from django.http import HttpResponse
-from django.test import RequestFactory
+import re
 
-from portal.content_policy import CSPMiddleware
+import pytest
+
 from tests.conftest import ADMIN, AURORA
 
-CHANGES = (
-    {},
-    {"_csp_update": {"frame-src": ["https://www.google.com"]}},
-    {"_csp_update": {"frame-src": ["https://www.google.com"], "form-action": [SELF, "https://a.example"]}},
-    {"_csp_replace": {"script-src": [NONCE]}},
-    {"_csp_config": {"default-src": [SELF]}},
-)
+pytestmark = pytest.mark.django_db
+STRICT = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+STATIC = "https://www.gstatic.com"
 
 
-def policy_of(middleware_class, changes, nonce):
-    request = RequestFactory().get("/")
-    middleware = middleware_class(lambda _request: HttpResponse())
-    middleware.process_request(request)
-    used = str(request.csp_nonce) if nonce else ""
-    response = HttpResponse()
-    vars(response).update(changes)
-    header = middleware.process_response(request, response)["Content-Security-Policy"]
-    return {each.replace(used, "NONCE") if used else each for each in header.split("; ")}
+def policy_of(answer) -> dict[str, str]:
+    """Directive → sources."""
+    directives = (each.partition(" ") for each in answer["Content-Security-Policy"].split("; "))
+    return {name: sources for name, _blank, sources in directives}
 
 
-@pytest.mark.parametrize("nonce", [False, True])
-@pytest.mark.parametrize("changes", CHANGES)
-def test_it_is_the_one_that_the_library_composes(changes, nonce):
-    expected = policy_of(Original, changes, nonce)
-    for _ in range(2):  # Composed, and kept.
-        assert policy_of(CSPMiddleware, changes, nonce) == expected
+@pytest.mark.parametrize("path", ["/", "/sign-in/code/", "/nowhere/", "/brand.css"])
+def test_a_page_without_captcha_lets_in_nothing_but_our_own_files(aurora, browse, path):
+    assert policy_of(browse(AURORA).get(path)) == STRICT
 
 
-def test_an_answer_with_a_policy_of_its_own_keeps_it():
-    response = HttpResponse(headers={"Content-Security-Policy": "sandbox"})
-    answered = CSPMiddleware(lambda _: response).process_response(RequestFactory().get("/"), response)
-    assert answered["Content-Security-Policy"] == "sandbox"
+def test_a_page_with_a_captcha_lets_google_in_and_scripts_by_its_nonce_alone(aurora, browse, settings):
+    settings.RECAPTCHA_URL = "https://www.google.com/recaptcha"
+    answer = browse(AURORA).get("/sign-up/")
+    (nonce,) = set(re.findall(r'nonce="([^"]+)"', answer.content.decode()))
+    assert policy_of(answer) == STRICT | {
+        "script-src": f"'nonce-{nonce}' 'strict-dynamic'",
+        "frame-src": f"https://www.google.com https://recaptcha.google.com {STATIC}",
+        "connect-src": f"'self' https://www.google.com {STATIC}",
+        "img-src": f"'self' {STATIC}",
+    }
 
 
-@pytest.mark.parametrize("middleware_class", [Original, CSPMiddleware])
-def test_a_nonce_that_comes_too_late_for_the_policy_is_an_error(middleware_class):
-    request = RequestFactory().get("/")
-    middleware = middleware_class(lambda _request: HttpResponse())
-    middleware.process_request(request)
-    middleware.process_response(request, HttpResponse())
-    with pytest.raises(CSPNonceError):
-        str(request.csp_nonce)
+def test_no_page_but_the_way_to_the_carrier_lets_a_form_lead_to_its_hosts(aurora, alice, browse):
+    aurora.login_hosts = ["login.example"]
+    aurora.save()
+    client = browse(AURORA, alice)
+    assert "https://login.example" in policy_of(client.get("/account/open/"))["form-action"].split()
+    for path in ("/", "/statement/", "/account/", "/password-reset/"):
+        assert policy_of(client.get(path))["form-action"] == "'self'"
+
+
+def test_an_answer_for_programs_keeps_a_policy_of_its_own(aurora, browse):
+    assert policy_of(browse(AURORA).get("/healthz"))["default-src"] == "'none'"
 
 
 @pytest.mark.parametrize(

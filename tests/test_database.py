@@ -45,20 +45,6 @@ def test_connections_that_the_server_has_ended_cost_nobody_a_page(aurora, browse
         assert client.get("/sign-in/").status_code == 200
 
 
-def test_a_connection_that_works_is_not_asked_whether_it_does(aurora, browse, monkeypatch):
-    asked, real = [], psycopg.Connection.execute
-    monkeypatch.setattr(
-        psycopg.Connection,
-        "execute",
-        lambda self, query, *rest, **options: asked.append(query) or real(self, query, *rest, **options),
-    )
-    client = browse(AURORA)
-    for _ in range(3):
-        connection.close()
-        assert client.get("/sign-in/").status_code == 200
-    assert "" not in asked
-
-
 def answer_to(query):
     with connection.cursor() as cursor:
         cursor.execute(query)

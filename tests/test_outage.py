@@ -3,12 +3,14 @@
 import itertools
 import sqlite3
 import threading
-import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psycopg.errors
 import pytest
 from django.contrib.auth.hashers import check_password, make_password
+from django.core.cache import caches
+from django.core.cache.backends import base, locmem
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 
 from portal import brand_hosts, bulkhead, database, ratelimit
@@ -134,27 +136,25 @@ def test_pages_that_need_no_row_still_come_and_the_brand_is_the_last_known_for_a
     aurora, browse, settings, monkeypatch
 ):
     settings.BRAND_SECONDS = 1
-    now = time.monotonic()
-    monkeypatch.setattr(brand_hosts.time, "monotonic", lambda: now)
-    brand_hosts._known.clear()
+    clock = SimpleNamespace(time=lambda: 1000.0)
+    for module in (locmem, base):
+        monkeypatch.setattr(module, "time", clock)
     client = browse(AURORA)
     client.raise_request_exception = False
     assert client.get("/sign-up/").status_code == 200
     with failing_from(1, FAULTS[0]) as asked:
         for later, status, questions in ((59, 200, 1), (59.5, 200, 1), (61, 503, 2)):
-            monkeypatch.setattr(brand_hosts.time, "monotonic", lambda later=later: now + later)
+            clock.time = lambda later=later: 1000.0 + later
             answer = client.get("/sign-up/")
             assert (answer.status_code, len(asked)) == (status, questions)
-    brand_hosts._known.clear()
 
 
 def test_while_one_request_waits_for_the_database_the_others_take_the_last_known_brand(
     threads, aurora, settings
 ):
     settings.BRAND_SECONDS = 1
-    brand_hosts._known.clear()
     assert brand_hosts.brand_of(AURORA) == aurora
-    brand_hosts._known[AURORA].until = 0.0
+    caches["local"].delete(f"brand:{AURORA}")
     asking, answered = threading.Event(), threading.Event()
 
     def hang(execute, *statement):
@@ -173,7 +173,6 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
     assert brand_hosts.brand_of(AURORA) == aurora  # Without waiting, or this would never end.
     answered.set()
     thread.join(30)
-    brand_hosts._known.clear()
 
 
 # --- Slots ----------------------------------------------------------------------------------------

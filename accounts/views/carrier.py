@@ -11,19 +11,16 @@ from django.views.decorators.http import require_safe
 
 from accounts import services
 from accounts.forms import OpenForm, PasswordResetForm
-from accounts.handover import form_action
 from accounts.models import User
 from accounts.pages import form_again, form_limited, form_page, page
 from accounts.views.devices import device_of
 from accounts.views.sessions import known_email, session_note
 from portal import ratelimit
 from portal.http import BrandRequest
-from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
-@same_for_strangers
 @sensitive_post_parameters()
 def password_reset(request: BrandRequest) -> HttpResponse:
     """/password-reset/: of the carrier's password; here nobody has one.
@@ -74,13 +71,6 @@ def account_open(request: BrandRequest) -> HttpResponse:
     user = cast(User, request.user)
     if not user.account_number and request.brand.method("login_via_url").wants("account_number"):
         return render(request, "accounts/no_account_number.html", status=HTTPStatus.CONFLICT)
-    response = _account_open(request, user)
-    if hasattr(response, "_csp_update"):
-        response._csp_update["form-action"] = form_action(request.brand)
-    return response
-
-
-def _account_open(request: BrandRequest, user: User) -> HttpResponse:
     template = "accounts/account_open.html"
     form = OpenForm(request.POST if request.method == "POST" else None, brand=request.brand)
     if request.method != "POST" or not form.is_valid():

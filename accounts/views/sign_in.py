@@ -30,12 +30,10 @@ from accounts.views.sessions import (
 )
 from portal import ratelimit
 from portal.http import BrandRequest, page_here
-from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
-@same_for_strangers
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
     """/sign-in/; `?next=` (then a field) names the page that was wanted, `?why=` one of WHY."""

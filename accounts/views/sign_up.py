@@ -21,12 +21,10 @@ from accounts.views.sessions import code_asked, session_note, wanted_keep
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
-from portal.strangers import same_for_strangers
 
 
 @login_not_required
 @page
-@same_for_strangers
 @sensitive_post_parameters()
 def sign_up(request: BrandRequest) -> HttpResponse:
     """/sign-up/; `?next=` names the page that was wanted."""
@@ -78,7 +76,6 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
 
 @login_not_required
 @page
-@same_for_strangers
 @sensitive_post_parameters()
 def confirm(request: BrandRequest) -> HttpResponse:
     """/sign-up/confirm/"""

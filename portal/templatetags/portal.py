@@ -1,6 +1,5 @@
 """Template filters: money and dates as the page's language writes them."""
 
-import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -10,8 +9,6 @@ from babel.numbers import format_compact_decimal, format_currency, format_decima
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi, to_locale
 
 from portal import language
@@ -22,13 +19,6 @@ register = template.Library()
 
 # From right to left, an amount stays in one piece from left to right (UAX 9: LRI, PDI; LRM and RLM).
 _ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
-# Words with a hyphen, numbers in groups, amounts below zero: not within a tag, no part of an address, and not
-# so long that a phone has no room for it.
-_WHOLE = re.compile(
-    r"(?<![\w@.+-])"
-    r"(?:(?:\w{1,12}-){1,2}\w{1,12}|\+?\d{1,4}(?: \d{1,4}){1,4}|-[^\w\s<&]{1,3}\d[\d.,]{0,19}\d)"
-    r"(?![\w@-]|\.\w)(?![^<]*>)"
-)
 
 
 @register.filter
@@ -101,13 +91,6 @@ def moment(value: datetime) -> str:
 def joined(text: str) -> str:
     """Text that stays in one line, however it is quoted: its blanks do not break."""
     return text.replace(" ", "\u00a0")
-
-
-@register.filter
-def whole(text: str) -> SafeString:
-    """Text whose words with a hyphen, like e-mail, numbers in groups and amounts stay each in one line."""
-    escaped = conditional_escape(text)  # Only spans are added to that.
-    return mark_safe(_WHOLE.sub(r'<span class="whole">\g<0></span>', escaped))  # noqa: S308  # nosec B308 B703
 
 
 @register.simple_tag

@@ -1,14 +1,16 @@
 """`manage.py check_carrier SLUG [--account N]`."""
 
+import socket
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portal.management.brands import brand_named
 from portal.models import Brand
+from portal.net import is_loopback
 from portal.proof import brand_check_carrier
 from portal.readiness import readiness, with_readiness
-from portal.resolving import without_dns
 
 _STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
 
@@ -36,5 +38,18 @@ class Command(BaseCommand):
     def _tell_readiness(self, brand: Brand) -> None:
         self.stdout.write("\nReady to go live:")
         brand = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-        for item in readiness(brand, without_dns([host.host for host in brand.hosts.all()])):
+        for item in readiness(brand, _without_dns(host.host for host in brand.hosts.all())):
             self.stdout.write(f"  {_STATES[item.state]}: {' '.join(filter(None, (item.text, item.todo)))}")
+
+
+def _without_dns(hosts: Iterable[str]) -> list[str]:
+    """Those of which the resolver says that there is no such name; one that fails to answer says nothing."""
+    missing = []
+    for host in hosts:
+        try:
+            if not is_loopback(host):
+                socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            if not (isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN):
+                missing.append(host)
+    return missing
