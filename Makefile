@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
-.PHONY: help install dev lock demo test check audit serve bench soak screens lighthouse messages format clean
+.PHONY: help install dev lock demo test newest check audit serve bench soak screens lighthouse messages format clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,21 +22,31 @@ $(VENV)/.installed: requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # One version of each package, for every Python and system, by the hashes of its files on PyPI.
-lock: dev ## Write requirements.lock after a change of requirements.txt (ARGS="--upgrade" takes newer versions below it).
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-		--output-file requirements.lock requirements.txt $(ARGS)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+lock: dev ## Write both locks after a change of requirements*.txt (ARGS="--upgrade" takes newer versions below them).
+	$(LOCK) --output-file requirements.lock requirements.txt $(ARGS)
+	$(LOCK) --output-file requirements-dev.lock --constraint requirements.lock requirements-dev.txt $(ARGS)
 
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
 # Two at a time for each CPU: many tests wait for a browser, a server or a time-out.
+WORKERS = $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))
 test: dev ## Run the tests (ARGS="…" goes to pytest).
-	$(BIN)/python -m pytest -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# In an environment of its own, where no lock holds.
+newest: ## Run the tests, without browser, on PyPI's newest Django (PYTHON=python3.14: on that Python).
+	test -x .newest/bin/python || $(PYTHON) -m venv .newest
+	.newest/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	.newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade django
+	.newest/bin/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/browser -W default::DeprecationWarning \
+		-W default::PendingDeprecationWarning $(ARGS)
 
 check: dev ## Lint, types, migrations, deploy check, security lint.
 	$(BIN)/ruff check .
@@ -82,4 +92,4 @@ format: dev ## Put the code into its shape.
 	$(BIN)/ruff format .
 
 clean: ## Remove what make made.
-	rm -rf $(VENV) .demo .screens staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .newest .demo .screens staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis

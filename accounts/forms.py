@@ -6,7 +6,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
+from django.utils.functional import lazy
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
@@ -113,7 +115,7 @@ class SignUpForm(BrandForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["accept_terms"].label = _terms_label(self.brand)
+        self.fields["accept_terms"].label = lazy(_terms_label, str)(self.brand)
 
     def clean_phone(self) -> str:
         """A number that can be dialled; the example is one of the brand's country."""
@@ -125,7 +127,7 @@ class SignUpForm(BrandForm):
         raise ValidationError(words, params={"example": phones.example_of(self.brand)})
 
 
-def _terms_label(brand: Brand) -> Any:
+def _terms_label(brand: Brand) -> SafeString:
     link = '<a href="{}" target="_blank" rel="noopener">{}</a>'
     terms, privacy = (
         format_html(link, url, text) if url else text

@@ -138,6 +138,62 @@ def test_requirements_are_pinned(file):
     ] == []
 
 
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_a_lock_holds_what_is_asked_for_and_a_hash_of_each_file(name):
+    asked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", (ROOT / f"{name}.txt").read_text(), re.M))
+    lock = (ROOT / f"{name}.lock").read_text()
+    blocks = re.split(r"\n(?=[a-z0-9])", lock)
+    locked = {re.match(r"([a-z0-9-]+)(?:\[[a-z]+\])?==([^\s;]+)", block) for block in blocks if "==" in block}
+    assert asked <= {(found[1], found[2]) for found in locked if found}
+    assert all("--hash=sha256:" in block for block in blocks if "==" in block)
+
+
+# What Django and other libraries may change without a word
+
+# Public by their documentation or by habit, although they begin like private ones.
+PUBLIC = {"_meta", "_base_manager", "_replace", "_store"}
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """Each name with one underscore that is read or written on something, or named in a text."""
+    for node in ast.walk(tree(path)):
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", "")
+        if isinstance(name, str) and re.fullmatch(r"_[a-z](\w*[a-z0-9])?", name):
+            yield name
+
+
+def own_names(path: Path) -> Iterator[str]:
+    """Each name that a file defines: functions, classes, variables and what objects of its classes hold."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield from [node.attr] if getattr(node.value, "id", "") in ("self", "cls") else []
+
+
+def test_nothing_uses_the_private_parts_of_a_library():
+    own = {name for path in MODULES for name in own_names(path)}
+    foreign = [(str(path), name) for path in MODULES for name in private_names(path) if name not in own]
+    assert {each for each in foreign if each[1] not in PUBLIC} == set()
+
+
+def test_private_parts_are_found(tmp_path):
+    (tmp_path / "one.py").write_text(
+        "class A:\n    def _own(self): self._mine = x._theirs = getattr(x, '_said')\n"
+    )
+    path = tmp_path / "one.py"
+    assert set(private_names(path)) - set(own_names(path)) == {"_theirs", "_said"}
+
+
+def test_no_query_is_composed_and_no_page_is_searched_by_hand():
+    for path in MODULES:
+        text = (ROOT / path).read_text()
+        assert "get_compiler" not in text, path
+        assert not re.search(r"re\.\w+\([^)]*\.content|\.sub\([^)]*\.content", text), path
+
+
 # Templates
 
 

@@ -8,7 +8,6 @@ person, no token and no nonce.
 
 from django import template
 from django.http import HttpRequest
-from django.urls import get_script_prefix
 from django.utils.translation import get_language
 
 register = template.Library()
@@ -16,10 +15,10 @@ register = template.Library()
 
 @register.filter
 def page_key(request: HttpRequest) -> str:
-    """The brand's row as it was last changed, the language, and where addresses begin, as in a preview."""
-    brand = request.brand  # type: ignore[attr-defined]
+    """The brand's row as it was last changed, the language, and where the addresses of a preview begin."""
+    brand, preview = request.brand, request.preview  # type: ignore[attr-defined]
     row = f"{brand.pk} {brand.changed_at}" if brand else ""
-    return f"{row} {get_language()} {get_script_prefix()}"
+    return f"{row} {get_language()} {preview['start'] if preview else ''}"
 
 
 @register.filter

@@ -1,8 +1,8 @@
-"""`make bench`: what pages, calls, a million customers and servers cost here, as ratios within one run.
+"""`make bench`: what pages, calls and a million customers cost here, as ratios within one run.
 
-    python -m tests.bench [pages calls million memory servers]
+    python -m tests.bench [pages calls million memory]
 
-All parts, about nine minutes, write docs/benchmarks.md. Ends with 1 where a bar is missed.
+All parts, about five minutes, write docs/benchmarks.md. Ends with 1 where a bar is missed.
 """
 
 # ruff: noqa: E402 - what the tests share wants Django, and Django its settings.
@@ -17,11 +17,11 @@ import django
 
 django.setup()
 
-from tests.bench import calls, memory, million, pages, servers
+from tests.bench import calls, memory, million, pages
 from tests.bench.report import Report
 from tests.bench.world import world
 
-PARTS = {"pages": pages, "calls": calls, "servers": servers, "memory": memory, "million": million}
+PARTS = {"pages": pages, "calls": calls, "memory": memory, "million": million}
 
 
 def main(wanted: list[str]) -> int:

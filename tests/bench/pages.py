@@ -19,7 +19,7 @@ figure."""
 
 SIGNED_IN, SIGNED_OUT = "reference: small page, signed in", "reference: small page, signed out"
 PAGES = {  # Name → address, who asks, the reference, the least ratio.
-    "statement, signed in, kept figures": ("/statement/", "customer", SIGNED_IN, 0.6),
+    "statement, signed in, kept figures": ("/statement/", "customer", SIGNED_IN, 0.5),
     "balance, signed in, kept figures": ("/", "customer", SIGNED_IN, None),
     "history, signed in, kept figures": ("/history/", "customer", SIGNED_IN, None),
     "sign-up form": ("/sign-up/", "", SIGNED_OUT, 0.6),
