@@ -1,6 +1,7 @@
 """The demo's own environment: it must not touch an installation's database, keys or mail server."""
 
 import argparse
+import logging
 import os
 import secrets
 import signal
@@ -41,6 +42,14 @@ def prepare_environment(arguments: list[str]) -> None:
             "WEB_THREADS": "16",
         }
     )
+
+
+class WithoutStaticFiles(logging.Filter):
+    """Leaves out the lines of requests for static files, a brand's sheet and its logo."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is the line of a page."""
+        return vars(record).get("route") not in ("static", "brand_css", "brand_logo")
 
 
 def end_with_parent() -> None:

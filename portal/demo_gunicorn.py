@@ -5,6 +5,10 @@ from typing import Any
 from portal import demo
 from portal.gunicorn import *  # noqa: F403 - gunicorn reads its settings from this module's names.
 
+# A line for each page, and none for what belongs to it.
+logconfig_dict["filters"]["pages"] = {"()": "portal.demo.WithoutStaticFiles"}  # noqa: F405
+logconfig_dict["loggers"]["portal.watching"] = {"filters": ["pages"]}  # noqa: F405
+
 
 def when_ready(server: Any) -> None:
     """Begin to watch the demo, in the master alone: workers end with their master."""

@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from pythonjsonlogger import json as jsonlogger
 
@@ -71,8 +72,13 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def route_of(request: HttpRequest) -> str:
-    """The name of the address that was asked for, without what stood in it; `none` if it has none."""
+    """The name of the address that was asked for, without what stood in it.
+
+    `static` for a static file, and `none` where it has no name.
+    """
     match = request.resolver_match
+    if match is None and request.path_info.startswith(settings.STATIC_URL):
+        return "static"
     return (match.view_name if match else "") or "none"
 
 

@@ -1,14 +1,17 @@
 """`manage.py demo` as a newcomer starts it, and however it ends: nothing of it stays."""
 
 import os
+import pty
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -54,7 +57,7 @@ class Demo:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             lines.append(line)
-            if "Site key" in line:
+            if line.startswith(" ") and "staff of Aurora" in line:
                 break
         return "".join(lines)
 
@@ -71,7 +74,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     """Starts a demo on ports of its own; `command` gets its options."""
     started: list[Demo] = []
 
-    def make(command: Callable[[list[str]], list[str]]) -> Demo:
+    def make(command: Callable[[list[str]], list[str]], stdin: int = subprocess.DEVNULL) -> Demo:
         ports = _free_ports(3)
         named = zip(("--port", "--carrier-port", "--smtp-port"), ports, strict=True)
         options = [part for name, port in named for part in (name, str(port))]
@@ -80,6 +83,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
             command([*options, "--home", str(tmp_path)]),
             cwd=ROOT,
             env={**kept, "TMPDIR": str(tmp_path)},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -125,6 +129,44 @@ def test_the_demo_tells_its_addresses_and_serves_them(start):
         timeout=PATIENCE,
     )
     assert third.json()["code"] == 200
+    assert Decimal(third.json()["data"]["closing_balance"]) == 1250
+    # What one needs stands at the end.
+    assert told.splitlines()[-1].strip().startswith("sam@example.com")
+    assert told.index("cirrus-site-key") < told.index("http://aurora.localhost")
+
+
+def test_its_brands_are_ready_to_go_live_and_a_page_writes_one_line(start, tmp_path):
+    demo = start(alone)
+    demo.told()
+    (database,) = tmp_path.glob("demo.sqlite3")
+    with sqlite3.connect(database) as file:
+        proven = file.execute(
+            "SELECT slug, carrier_proven_for <> '', mail_tested_at FROM portal_brand"
+        ).fetchall()
+    assert [(slug, works) for slug, works, tested in proven if tested] == [("aurora", 1), ("borealis", 1)]
+    ask = {"headers": {"Host": f"aurora.localhost:{demo.ports[0]}"}, "timeout": PATIENCE}
+    for path in ("/static/css/portal.css", "/brand.css", "/static/none.js", "/sign-in/"):
+        requests.get(f"http://127.0.0.1:{demo.ports[0]}{path}", **ask)
+    demo.process.send_signal(signal.SIGINT)
+    said, _ = demo.process.communicate(timeout=PATIENCE)
+    lines = [line for line in said.splitlines() if "portal.watching" in line]
+    assert ["route=accounts:sign_in" in line for line in lines] == [True]
+
+
+def test_enter_shows_the_addresses_again(start, tmp_path):
+    ours, theirs = pty.openpty()
+
+    def on_a_terminal(options):
+        return ["setsid", "--ctty", "--wait", *alone(options)]
+
+    demo = start(on_a_terminal, stdin=theirs)
+    os.close(theirs)
+    first = demo.told()
+    os.write(ours, b"\n")
+    again = demo.told()
+    os.close(ours)
+    assert again.strip() in first
+    assert f"http://aurora.localhost:{demo.ports[0]}/" in again
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from portal.simulator import check
-from portal.simulator.state import Customer, Entry, Kind, Partner, World
+from portal.simulator.state import Account, Customer, Entry, Kind, Partner, World
 
 MONTHS_BACK = 18
 BUILT_IN = (
@@ -121,6 +121,7 @@ PARTNER: dict[str, check.Kinds] = {
     "codes_in_body": bool,
     "moves_backwards": bool,
     "welcome_credit": str,
+    "balance": str,
 }
 CUSTOMER: dict[str, check.Kinds] = {
     **dict.fromkeys(("partner", "account_number", "email", "first_name", "last_name", "company_name"), str),
@@ -157,14 +158,18 @@ def plant_partner(world: World, value: object, where: str) -> None:
     check.texts(given.get("login_wants", []), f"{where}.login_wants", ("email", "password"))
     if "welcome_credit" in given:
         given["welcome_credit"] = check.amount(given["welcome_credit"], f"{where}.welcome_credit")
-    if known := world.partners.get(given["key"]):
-        change(known, given)
+    balance = given.pop("balance", None)
+    partner = world.partners.get(given["key"])
+    if partner:
+        change(partner, given)
     else:
         check.members(
             given, where, {**PARTNER, "welcome_credit": Decimal}, ("name", "site_key", "secret_key")
         )
+        partner = Partner(**given)
         # A new mapping, because requests read the old one without the lock.
-        world.partners = {**world.partners, given["key"]: Partner(**given)}
+        world.partners = {**world.partners, given["key"]: partner}
+    fill_ledger(partner, balance, None, where)
 
 
 def plant_customer(world: World, value: object, where: str) -> None:
@@ -191,13 +196,13 @@ def change(thing: Partner | Customer, given: dict[str, Any]) -> None:
         setattr(thing, name, given[name])
 
 
-def fill_ledger(customer: Customer, balance: str | None, entries: list[Any] | None, where: str) -> None:
+def fill_ledger(account: Account, balance: str | None, entries: list[Any] | None, where: str) -> None:
     if entries is not None:
-        customer.ledger = [read_entry(entry, f"{where}.entries[{n}]") for n, entry in enumerate(entries)]
+        account.ledger = [read_entry(entry, f"{where}.entries[{n}]") for n, entry in enumerate(entries)]
     if balance is not None:
         # The balance is what it comes to in the end, so what is missing was paid long ago.
-        missing = check.amount(balance, f"{where}.balance") - customer.balance()
-        customer.ledger.insert(0, Entry(date(2000, 1, 1), "payment", missing))
+        missing = check.amount(balance, f"{where}.balance") - account.balance()
+        account.ledger.insert(0, Entry(date(2000, 1, 1), "payment", missing))
 
 
 def read_entry(value: object, where: str) -> Entry:

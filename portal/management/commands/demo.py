@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import logging
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -23,6 +25,8 @@ from accounts.authenticator import key_new
 from accounts.models import TotpDevice, User
 from portal import demo
 from portal.models import Brand
+from portal.proof import brand_check_carrier
+from portal.testmail import mail_test
 
 BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
 OPERATOR, STAFF = "operator@example.com", ("sam@example.com", "aurora")
@@ -55,6 +59,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, start, tell the addresses, wait."""
         parent = os.getppid()
+        logging.disable(logging.INFO)  # Of this process: what it tells shall stand last.
         # Ours, whatever the shell left: it ignores SIGINT for a command behind `&`, and nohup ignores SIGHUP.
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, signal.default_int_handler)
@@ -67,32 +72,47 @@ class Command(BaseCommand):
             with _portal():
                 self._tell(carrier, options["port"], passwords)
                 while os.getppid() == parent:
-                    time.sleep(0.5)
+                    if _enter_pressed(within=0.5):
+                        self._tell(carrier, options["port"], passwords)
         with contextlib.suppress(OSError):  # The terminal may be gone.
             self.stdout.write("\nThe demo has ended.")
 
     def _tell(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
-        self.stdout.write("\nThe demo is ready. Ctrl-C ends it; its next start begins anew.\n\n")
-        for brand in Brand.objects.order_by("name"):
-            self.stdout.write(f"  {brand.name:<16} http://{brand.main_host}:{port}/\n")
-        self.stdout.write(f"  {'Inbox':<16} http://{carrier}/inbox/\n")
-        self.stdout.write(f"  {'Admin':<16} http://admin.localhost:{port}/admin/\n")
+        rows = [
+            ("To connect a third brand in the admin, as the README says step by step:", ""),
+            ("Host", f"{THIRD}.localhost"),
+            ("API address", f"http://{carrier}/api/integration/v2/"),
+            ("API key", f"{THIRD}-api-key"),
+            ("Login hosts", carrier),
+            ("Site key", f"{THIRD}-site-key"),
+            ("Its pages then", f"http://{THIRD}.localhost:{port}/"),
+            ("", ""),
+            ("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or", ""),
+            ("charlie@example.com (Borealis Phone). Every mail lands in the inbox.", ""),
+            ("", ""),
+            ("The demo is ready. Enter shows this again; Ctrl-C ends it. Each start begins anew.", ""),
+            *((brand.name, f"http://{brand.main_host}:{port}/") for brand in Brand.objects.order_by("name")),
+            ("Inbox", f"http://{carrier}/inbox/"),
+            ("Authenticator", f"http://{carrier}/authenticator/   the code that the admin asks for"),
+            ("Admin", f"http://admin.localhost:{port}/admin/"),
+        ]
         for email, password in passwords.items():
             who = "operator" if email == OPERATOR else f"staff of {STAFF[1].capitalize()}"
-            self.stdout.write(f"  {'':<16} {email}  {password}   {who}\n")
-        self.stdout.write(
-            f"  {'Authenticator':<16} http://{carrier}/authenticator/   the code that the admin asks for\n\n"
-        )
-        self.stdout.write("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or\n")
-        self.stdout.write("charlie@example.com (Borealis Phone). Every mail lands in the inbox.\n\n")
-        self.stdout.write("To connect a third brand in the admin, as the README says step by step;\n")
-        self.stdout.write(f"its pages will be at http://{THIRD}.localhost:{port}/:\n")
-        self.stdout.write(f"  {'Host':<16} {THIRD}.localhost\n")
-        self.stdout.write(f"  {'API address':<16} http://{carrier}/api/integration/v2/\n")
-        self.stdout.write(f"  {'API key':<16} {THIRD}-api-key\n")
-        self.stdout.write(f"  {'Login hosts':<16} {carrier}\n")
-        self.stdout.write(f"  {'Site key':<16} {THIRD}-site-key\n")
+            rows.append(("", f"{email}  {password}   {who}"))
+        for name, text in rows:
+            self.stdout.write(f"  {name:<16} {text}" if text else name)
         self.stdout.flush()
+
+
+def _enter_pressed(within: float) -> bool:
+    """Whether a line was typed within so many seconds; where nobody can type one, just wait."""
+    try:
+        if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():  # In the background it is the shell's to read.
+            return bool(select.select([0], [], [], within)[0] and os.read(0, 1024))
+    except OSError:  # The terminal may be gone.
+        pass
+    time.sleep(within)
+    return False
 
 
 def _must_be_free(name: str, port: int) -> None:
@@ -175,6 +195,9 @@ def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
         file.write_text(rows)
         call_command("import_customers", slug, str(file), stdout=io.StringIO())
     _tell_carrier_where_links_lead(carrier, port)
+    for brand in Brand.objects.all():  # So that nothing is left to do before they go live.
+        brand_check_carrier(brand=brand)
+        mail_test(brand=brand, to=OPERATOR)
     return _admins(carrier)
 
 
@@ -204,6 +227,7 @@ def _tell_carrier_where_links_lead(carrier: str, port: int) -> None:
         "name": THIRD.capitalize(),
         "site_key": f"{THIRD}-site-key",
         "secret_key": f"{THIRD}-secret-key",
+        "balance": "1250",
         "confirm_url": _link(THIRD, port),
     }
     seed = {"partners": [*partners, third]}
