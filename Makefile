@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 …")'
 # For checks alone: settings as in production, with keys that open nothing.
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
@@ -17,14 +18,19 @@ install: $(VENV)/.installed ## Create .venv with what the portal needs at run ti
 dev: $(VENV)/.installed-dev ## The same, with what tests and checks need.
 
 $(VENV)/.installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c $(NEW_ENOUGH)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+# By uv, in a tenth of the time; pip installs uv itself, by its hashes too.
+$(VENV)/.installed-dev: requirements-dev.lock
+	@$(PYTHON) -c $(NEW_ENOUGH)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sed -n '/^uv==/,/# via/p' requirements-dev.lock > $(VENV)/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@touch $(VENV)/.installed $@
 
 # One version of each package, for every Python and system, by the hashes of its files on PyPI.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
@@ -35,8 +41,8 @@ lock: dev ## Write both locks after a change of requirements*.txt (ARGS="--upgra
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-# Two at a time for each CPU: many tests wait for a browser, a server or a time-out.
-WORKERS = $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))
+# Several at a time for each CPU: many tests wait for a browser, a server or a time-out.
+WORKERS = $$(( 3 * $$(getconf _NPROCESSORS_ONLN) ))
 test: dev ## Run the tests (ARGS="…" goes to pytest).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

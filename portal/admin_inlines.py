@@ -45,13 +45,22 @@ class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
         return field
 
 
-class BrandHostInline(admin.StackedInline):  # type: ignore[type-arg]
+class BoundedInline(admin.options.InlineModelAdmin):  # type: ignore[type-arg]
+    """Lines of which a form takes `max_num`; of a made-up count Django would make a thousand more."""
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """The formset, which is invalid with more."""
+        return super().get_formset(request, obj, absolute_max=self.max_num, validate_max=True, **kwargs)
+
+
+class BrandHostInline(BoundedInline, admin.StackedInline):  # type: ignore[type-arg]
     """The hosts; a brand without one cannot be reached."""
 
     model = BrandHost
     form = HostForm
     extra = 0
     min_num = 1
+    max_num = 100
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Staff read them too; the brand's page itself says of which brands."""
@@ -62,7 +71,7 @@ class BrandHostInline(admin.StackedInline):  # type: ignore[type-arg]
         return super().get_formset(request, obj, validate_min=True, **kwargs)
 
 
-class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
+class MethodOverrideInline(BoundedInline, admin.StackedInline):  # type: ignore[type-arg]
     """What the partner portal names differently, with our defaults beside it."""
 
     model = MethodOverride
@@ -82,9 +91,10 @@ class MethodOverrideInline(admin.StackedInline):  # type: ignore[type-arg]
         return in_words(method)
 
 
-class ResponseCodeInline(LabelledInline):
+class ResponseCodeInline(BoundedInline, LabelledInline):
     """What the partner portal's codes mean."""
 
     model = ResponseCode
     help = RESPONSE_CODES
     extra = 0
+    max_num = 500

@@ -21,6 +21,8 @@ from billing.models import MoveEvent
 from tests.conftest import ROOT, app_of
 from tests.moves import ask, staff_of
 
+pytestmark = pytest.mark.database
+
 DOC = (ROOT / "docs" / "backup.md").read_text()
 AT_ONCE, AT_NIGHT, AS_POSTGRES = (
     r"\( umask 077; D=.+",

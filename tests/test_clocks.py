@@ -13,6 +13,8 @@ from accounts.submissions import once
 from accounts.views.sessions import signed_in_recently
 from portal import staff_session
 
+pytestmark = pytest.mark.database
+
 AHEAD = 3600
 
 

@@ -16,7 +16,7 @@ from portal.models import Brand
 from tests.conftest import AURORA, Simulator
 from tests.journey import carrier_code, code_for, send, sign_in, sign_up_form, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 ALICE, DORA, HELP = "alice@example.com", "dora@example.com", "mailto:help@aurora.example"
 
 

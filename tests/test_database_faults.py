@@ -21,9 +21,11 @@ from tests.own_postgres import OwnPostgres
 from tests.proxy import Proxy
 from tests.served import Served, served
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="these are faults of PostgreSQL"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="these are faults of PostgreSQL"
+    ),
+]
 BACK_WITHIN = 15  # Seconds after the fault has ended.
 SIGNED_IN, STRANGER = "/account/", "/sign-in/"
 # A brand, and a customer who is signed in; prints the key of the session.

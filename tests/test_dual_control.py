@@ -23,7 +23,7 @@ from tests.conftest import ADMIN, Simulator, app_of
 from tests.journey import at_once, words
 from tests.moves import ask, booked, handed_over, new_customer, operator_of, rules, staff_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 State = Move.State
 Browse = Callable[..., Client]
 PASSWORD = "correct horse battery"

@@ -17,7 +17,7 @@ from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_in, value_of, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 ALICE, NEW, BOB = "alice@example.com", "alice@new.example", "bob@example.com"
 
 

@@ -24,7 +24,7 @@ from tests.patience import PATIENT, SLACK
 from tests.test_figures import TROUBLES, pass_time
 from tests.test_statement import figures, page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
 PAGES = ["/", f"/statement/{JANUARY}", "/statement/"]
 NEXT = {"from_date": "2020-01-01", "to_date": "2020-01-31", "next": f"/statement/{JANUARY}"}

@@ -21,6 +21,8 @@ from accounts.models import User
 from portal.models import Brand
 from portal.voipline.words import Words
 
+pytestmark = pytest.mark.database
+
 HEADER = "email,account_number,first_name,phone\n"
 
 

@@ -16,6 +16,8 @@ from portal.journal import CarrierCall
 from portal.journal_days import Tally, journal_days
 from portal.models import Brand
 
+pytestmark = pytest.mark.database
+
 Browse = Callable[..., Client]
 LIST = "/admin/portal/carriercall/"
 SYDNEY = ZoneInfo("Australia/Sydney")

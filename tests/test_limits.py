@@ -13,7 +13,7 @@ from portal.models import Attempt
 from tests.conftest import AURORA, BOREALIS, ROOT
 from tests.journey import DETAILS, at_once, carrier_code, send, sign_in, sign_up_form, value_of, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 ALICE = "alice@example.com"
 
 

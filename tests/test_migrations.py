@@ -16,6 +16,8 @@ from django.db.models import NOT_PROVIDED
 from tests.conftest import ADMIN
 from tests.threads import database_for_threads
 
+pytestmark = pytest.mark.database
+
 APPS = ("portal", "accounts", "billing")
 # Those of the first version. Later ones never enter this list.
 FIRST = {

@@ -38,8 +38,11 @@ from tests.moves import FAULTS as FAULTS_OF_MOVES
 from tests.moves import ask, new_customer, staff_of
 from tests.patience import eventually
 
+pytestmark = pytest.mark.database
+
 State = Move.State
 EXAMPLES = int(os.environ.get("MOVE_EXAMPLES", "60"))
+SHARDS = 8  # Each is a test, so that all workers take a part; and each has random examples of its own.
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("", {}),
     *FAULTS_OF_MOVES,
@@ -218,11 +221,12 @@ def machine(
 
 
 @pytest.mark.django_db
-def test_in_any_order_no_move_is_made_twice_and_none_is_lost(machine: type[Moves]) -> None:
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_in_any_order_no_move_is_made_twice_and_none_is_lost(machine: type[Moves], shard: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=-(-EXAMPLES // SHARDS),
             stateful_step_count=6,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -28,7 +28,7 @@ from tests.journey import at_once
 from tests.moves import ask, booked, new_customer, puts, rules, staff_of
 from tests.patience import PATIENCE, eventually, timeouts_for
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 State = Move.State
 
 

@@ -18,7 +18,7 @@ from portal.models import Attempt, Brand
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form, words
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 MOST_STATEMENTS = 60
 FAULTS = [OperationalError("gone"), InterfaceError("closed")]

@@ -12,7 +12,7 @@ from portal.models import Brand
 from portal.rotation import secrets_reencrypt
 from tests.conftest import ROOT, app_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 OLD, NEW = "a passphrase for tests alone", "a new passphrase for tests"
 
 

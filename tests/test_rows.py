@@ -22,7 +22,7 @@ from tests.scope_world import World
 from tests.test_attack import ADDRESSES, admin_addresses, rows_now
 from tests.test_staff_scope import world as world  # A fixture.
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 DORA = "dora@example.com"
 QUERY = {"email": DORA, "code": "x", "next": "/account/", "why": "again", "from_date": "2026-01-01", "v": "1"}
 LINK = "/sign-up/confirm/"

@@ -17,7 +17,7 @@ from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_in, sign_up_form, words
 from tests.test_staff_sign_in import PASSWORD, type_password
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 DORA = "dora@example.com"
 # A mail server gets each of them as dora@example.com.
 SAME = {

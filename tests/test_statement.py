@@ -17,7 +17,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
-from django.utils.safestring import mark_safe
 
 from accounts.models import User
 from billing import periods
@@ -25,7 +24,7 @@ from billing.models import KeptStatement
 from billing.periods import Period
 from billing.services import neutral
 from portal import breaker
-from portal.templatetags.portal import moment, money, whole
+from portal.templatetags.portal import moment, money
 from tests.conftest import AURORA, BOREALIS
 from tests.example import EXAMPLE
 from tests.patience import HASTY, PATIENCE, SLACK, eventually, timeouts_for
@@ -180,14 +179,6 @@ def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amo
 def test_a_point_in_time_is_written_as_the_language_writes_it(language, shown):
     with translation.override(language), timezone.override(UTC):
         assert moment(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
-
-
-def test_a_word_with_a_hyphen_stays_in_one_line():
-    assert whole("Your e-mail <address>") == 'Your <span class="whole">e-mail</span> &lt;address&gt;'
-    for text in ("e-mail", "eight-digit", "2026-01-31", "+61 2 5550 0100", "-$1,234.50"):
-        assert whole(f"Like {text}.") == f'Like <span class="whole">{text}</span>.'
-    link = mark_safe('<a href="mailto:e-mail@our-firm.example">mary-ann@our-firm.example</a>')
-    assert whole(link) == link
 
 
 def test_each_brand_shows_its_own_currency(simulator, charlie, browse):

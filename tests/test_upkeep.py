@@ -13,7 +13,7 @@ from accounts.models import SignIn, SignInCode, Submission, User
 from portal.journal import CarrierCall
 from portal.models import Attempt, Brand, BrandPreview
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 Made = Callable[[Brand, User, datetime], Model]
 
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -24,10 +26,13 @@ from tests.conftest import APP_KEY, ROOT, Simulator, app_code, start_simulator, 
 READY_WITHIN = 120  # Seconds, on a busy machine.
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 # The operator has set up an authenticator app with the key that the tests know.
-ENROL = f"""
+FILL = f"""
+from django.core.management import call_command
 from accounts.models import TotpDevice, User
 from portal.crypto import seal
-TotpDevice.objects.create(user=User.objects.get(email="{OPERATOR}"), name="app", key=seal("{APP_KEY}"))
+operator = User.objects.create_superuser("olga", "{OPERATOR}", "{PASSWORD}")
+TotpDevice.objects.create(user=operator, name="app", key=seal("{APP_KEY}"))
+call_command("apply_config", {{brands!r}})
 """
 
 
@@ -170,19 +175,20 @@ def running(
         options = ("--dialect", str(tmp / "dialect.json"))
     process, carrier = start_simulator(*options)
     try:
-        with _database(tmp) as database:
+        with _database(tmp, shared) as database:
             port = _free_port()
             stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {}, database)
             environment = stack.environment = _environment(stack, database)
             _collect_static(environment, shared)
-            _manage(environment, "migrate", "--verbosity", "0")
-            _manage(environment, "create_operator", OPERATOR, "--password-from-stdin", typed=PASSWORD)
             (tmp / "brands.toml").write_text("\n".join(_toml(brand, stack) for brand in brands))
-            _manage(environment, "apply_config", str(tmp / "brands.toml"))
-            stack.run(ENROL)
-            for slug, text in (customers or {}).items():
-                (tmp / f"{slug}.csv").write_text(text)
-                _manage(environment, "import_customers", slug, str(tmp / f"{slug}.csv"))
+            files = {slug: tmp / f"{slug}.csv" for slug in customers or {}}
+            for slug, file in files.items():
+                file.write_text((customers or {})[slug])
+            # In one process, since each costs a second of a CPU.
+            imports = [
+                f"call_command('import_customers', {slug!r}, {str(file)!r})" for slug, file in files.items()
+            ]
+            stack.run("\n".join([FILL.format(brands=str(tmp / "brands.toml")), *imports]))
             with _portal(stack, environment):
                 stack.fresh()
                 yield stack
@@ -248,15 +254,20 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _database(tmp: Path) -> Iterator[str]:
-    """A new SQLite file, or a new database on the PostgreSQL server that this run of the tests uses."""
+def _database(tmp: Path, shared: Path) -> Iterator[str]:
+    """A new SQLite file, or a new database on the PostgreSQL server that this run of the tests uses.
+
+    Its tables are there: they are a copy of those that the first stack of a run has made.
+    """
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
+        shutil.copy(_migrated(shared), tmp / "portal.sqlite3")
         yield f"sqlite:///{tmp / 'portal.sqlite3'}"
         return
     name = f"browser_{secrets.token_hex(6)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    with psycopg.connect(server, autocommit=True) as connection, _one_at_a_time(shared):
+        model = _migrated_on(server, connection)
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{model}"')
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
@@ -270,10 +281,46 @@ def _manage(environment: Mapping[str, str], *arguments: str, typed: str = "", fo
     assert done.returncode == 0, f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}"
 
 
+@contextlib.contextmanager
+def _one_at_a_time(shared: Path) -> Iterator[None]:
+    with (shared / "stacks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate(database: str) -> None:
+    keys = {"SECRET_KEY": "x" * 50, "ENCRYPTION_KEY": "x" * 50, "DATABASE_URL": database, "SCHEME": "http"}
+    _manage(
+        {**os.environ, **keys, "DJANGO_SETTINGS_MODULE": "portal.settings"}, "migrate", "--verbosity", "0"
+    )
+
+
+def _migrated(shared: Path) -> Path:
+    """A SQLite file with all tables, and nothing in them."""
+    file = shared / "migrated.sqlite3"
+    with _one_at_a_time(shared):
+        if not file.exists():
+            _migrate(f"sqlite:///{shared / 'migrating.sqlite3'}")
+            (shared / "migrating.sqlite3").rename(file)
+    return file
+
+
+def _migrated_on(server: str, connection: psycopg.Connection[Any]) -> str:
+    """The name of a database with all tables. It stays for the next run, as long as no migration changes."""
+    migrations = sorted(ROOT.glob("*/migrations/*.py"))
+    told = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:16]
+    name, unfinished = f"migrated_{told}", f"migrating_{told}"
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        connection.execute(f'DROP DATABASE IF EXISTS "{unfinished}"')
+        connection.execute(f'CREATE DATABASE "{unfinished}"')
+        _migrate(urlsplit(server)._replace(path=f"/{unfinished}").geturl())
+        connection.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+    return name
+
+
 def _collect_static(environment: Mapping[str, str], shared: Path) -> None:
     """Once for all workers of a run, because they serve the same directory."""
-    with (shared / "collectstatic.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _one_at_a_time(shared):
         done = shared / "collectstatic.done"
         if not done.exists():
             _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
