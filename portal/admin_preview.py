@@ -62,8 +62,11 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
                 initial={"to": getattr(request.user, "email", "")}, auto_id="test_mail_%s"
             ),
         }
-        show = csp_update({"frame-src": [SELF]})(super().render_change_form)
-        return show(request, context, *args, **kwargs)
+        return self._with_frames(request, context, *args, **kwargs)
+
+    @method_decorator(csp_update({"frame-src": [SELF]}))
+    def _with_frames(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().render_change_form(*args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Brand, form: Any, change: bool) -> None:
         """A new sender is one that no test mail has tried."""

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import requests
@@ -16,7 +16,7 @@ from csp.constants import NONCE, SELF, STRICT_DYNAMIC
 from csp.decorators import csp_replace, csp_update
 from django import forms
 from django.conf import settings
-from django.http import HttpResponseBase
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_recaptcha.fields import ReCaptchaField
 from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
@@ -29,7 +29,7 @@ from portal.voipline import Timeouts, transport
 
 logger = logging.getLogger(__name__)
 
-View = Callable[..., HttpResponseBase]
+View = Callable[..., HttpResponse]
 
 _LONGEST_TOKEN = 8192
 _LOWEST_SCORE = 0.5
@@ -90,7 +90,8 @@ def allow(view: View, leads_to: list[str]) -> View:
         "img-src": [SELF, "https://www.gstatic.com"],
         "form-action": leads_to,
     }
-    return csp_update(sources)(csp_replace({"script-src": [NONCE, STRICT_DYNAMIC]})(view))
+    scripts = csp_replace({"script-src": [NONCE, STRICT_DYNAMIC]})
+    return cast(View, csp_update(sources)(scripts(view)))
 
 
 def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:

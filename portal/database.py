@@ -7,8 +7,10 @@ need longer, have neither of these limits and no pool.
 """
 
 import sqlite3
+import warnings
 from typing import Any
 
+import environ
 import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connections
 from psycopg.errors import ReadOnlySqlTransaction
@@ -38,6 +40,17 @@ class Connection(psycopg.Connection[TupleRow]):
                 replace_connections()  # Those beside it will be no better.
                 self.close()  # Whoever goes on with it finds it gone, and not in the middle of an answer.
             raise
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """Django's settings for SQLite or PostgreSQL. Raises KeyError or ValueError for anything else."""
+    with warnings.catch_warnings(action="ignore"):  # They would print the URL, and a password is in it.
+        config: dict[str, Any] = environ.Env.db_url_config(url)
+    if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        raise ValueError("neither SQLite nor PostgreSQL")
+    if not config.get("NAME"):
+        raise ValueError("no database is named")
+    return config
 
 
 def is_outage(error: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import database, env, logs
+from portal import database, env, logs, smtp
 from portal.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
 from portal.net import host_of_bind, is_loopback
 from portal.voipline import Reach, Timeouts
@@ -117,7 +117,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database, cache, mail -----------------------------------------------------------------------
 
-DATABASES = {"default": env.parsed("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}", env.database)}
+DATABASES = {"default": env.parsed("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}", database.from_url)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -133,7 +133,11 @@ else:
 BRAND_SECONDS = 1  # For so long a process knows a brand without asking the database.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.redis_url("REDIS_URL")
+REDIS_URL = env.secret(
+    "REDIS_URL",
+    form=r"rediss?://([^@/\s]*@)?[A-Za-z0-9.\[\]:-]+(/\d+)?",
+    rule="cannot be read; write it like redis://host:6379/0.",
+)
 REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}  # Seconds; see portal.store.
 _REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
 CACHES: dict[str, dict[str, Any]] = {
@@ -148,7 +152,7 @@ CACHES: dict[str, dict[str, Any]] = {
     },
 }
 
-vars().update(env.parsed("EMAIL_URL", "consolemail://", env.mail))
+vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp.from_url))
 EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form, uploads apart; the longest has a captcha token.
@@ -203,13 +207,23 @@ if not SECURE:
     # A demonstration on this machine has no https, and a start ends at a warning.
     SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W010", "security.W016"]
 
-RECAPTCHA_URL = env.url("RECAPTCHA_URL", "https://www.google.com/recaptcha")
+RECAPTCHA_URL = env.text(
+    "RECAPTCHA_URL",
+    "https://www.google.com/recaptcha",
+    form=r"(https://[A-Za-z0-9.-]+|http://(localhost|127(\.\d{1,3}){3}|\[::1\]))(:\d{1,5})?(/[\w.~/-]*)?",
+    rule="https://host/path, no query (http:// on this machine only).",
+).rstrip("/")
 
 # --- The carrier ---------------------------------------------------------------------------------
 
 # Seconds for connecting, for each read, and for the whole call from before the name is resolved.
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
-CARRIER_REACH = Reach(loopback=DEBUG or not SECURE, private_hosts=env.hosts("CARRIER_PRIVATE_HOSTS"))
+_PRIVATE_HOSTS = env.words(
+    "CARRIER_PRIVATE_HOSTS",
+    form=r"[\w-]{1,63}(\.[\w-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
+    rule="a host name or an IP address. Write hosts alone, comma-separated: no https://, no port, no range.",
+)
+CARRIER_REACH = Reach(loopback=DEBUG or not SECURE, private_hosts=frozenset(_PRIVATE_HOSTS))
 
 # --- Static files --------------------------------------------------------------------------------
 
@@ -248,5 +262,13 @@ TIME_ZONE = "UTC"
 
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
 LOGGING = logs.configuration(LOG_FORMAT)
-METRICS_TOKEN = env.token("METRICS_TOKEN")
-SENTRY_DSN = env.sentry_dsn("SENTRY_DSN")
+METRICS_TOKEN = env.secret(
+    "METRICS_TOKEN",
+    form=r"[!-~]{16,}",
+    rule="must have 16 characters or more, and no blanks. Make one with: openssl rand -hex 24",
+)
+SENTRY_DSN = env.secret(
+    "SENTRY_DSN",
+    form=r"https?://[0-9A-Za-z]+@[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*/[0-9]+",
+    rule="cannot be read; write it as Sentry shows it: https://KEY@HOST/PROJECT.",
+)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
+import environ
 from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
 from django.core.mail.backends.base import BaseEmailBackend
@@ -25,6 +26,16 @@ MAX_IN_FLIGHT = 32  # Conversations of this process, those included that nobody 
 _MOST_SAID = 64 * 1024  # Bytes of replies that are read; a usual conversation has two thousand.
 
 _places = threading.BoundedSemaphore(MAX_IN_FLIGHT)
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """Django's settings for sending mail. Raises KeyError or ValueError for what names no mail server."""
+    config: dict[str, Any] = environ.Env.email_url_config(url)
+    if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
+        if not config["EMAIL_HOST"]:
+            raise ValueError("no mail server is named")
+        config["EMAIL_BACKEND"] = "portal.smtp.EmailBackend"
+    return config
 
 
 class Unacknowledged(smtplib.SMTPServerDisconnected):

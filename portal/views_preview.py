@@ -6,7 +6,7 @@ Nobody is signed in, nothing is stored, no carrier is asked, and no cookie is se
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from csp.constants import SELF
 from csp.decorators import csp_replace
@@ -41,7 +41,7 @@ def _shut_in(view: View) -> View:
             response[name] = value
         return response
 
-    return shut_in
+    return cast(View, shut_in)
 
 
 @login_not_required
