@@ -1,7 +1,6 @@
 """Form fields of the admin: secrets that are only ever written, lists and pairs as lines of text."""
 
 import re
-import zoneinfo
 from typing import Any
 
 from django import forms
@@ -9,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from portal import validators
 from portal.crypto import Sealed, SecretUnreadable, seal
 
 WIDE = "vURLField"  # Django's class for a long line.
@@ -41,7 +41,7 @@ class ZoneInput(forms.TextInput):
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         """The zones too, in a list that needs no JavaScript."""
         context = super().get_context(name, value, {**(attrs or {}), "list": f"{name}-offered"})
-        zones = sorted(zoneinfo.available_timezones())
+        zones = sorted(validators.timezones())
         context["widget"]["zones"] = [zone for zone in zones if zone.startswith(_PLACES)]
         return context
 

@@ -5,6 +5,7 @@ callables, so that a test says what it makes.
 """
 
 import base64
+import os
 import subprocess
 import sys
 import threading
@@ -162,6 +163,13 @@ def _emptying_tables_takes_the_triggers_off() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", unguarded)
         yield
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(autouse=True)

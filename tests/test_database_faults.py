@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import requests
@@ -108,8 +109,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder, base = tmp_path_factory.mktemp("faults"), tmp_path_factory.getbasetemp()
+def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("faults")
     server = OwnPostgres()
     proxy = Proxy(server.port)
     environment = {
@@ -123,7 +124,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     around = {**os.environ, "SCHEME": "", "REDIS_URL": "", "EMAIL_URL": "", **environment}
     try:
         _manage(around, "migrate", "--verbosity", "0")
-        _collect_static(around, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+        _collect_static(around, shared)
         _manage(around, "shell", "-v", "0", "-c", PEOPLE.replace('"KEY"', f'"{folder}/key"'))
         with served(folder, **environment) as site:
             yield World(server, proxy, Visitors(site, (folder / "key").read_text()))

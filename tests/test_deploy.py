@@ -197,7 +197,7 @@ def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, 
     subprocess.run(["bash", "-e"], input=shell, text=True, check=True)
     name, _, value = (tmp_path / "portal.env").read_text().strip().partition("=")
     monkeypatch.setenv(name, value)
-    url = env.redis_url(name)
+    url = env.secret(name)
     own_redis = OwnRedis(tmp_path / "redis.conf")
     try:
         with redis.Redis.from_url(url.replace(":6379/", f":{own_redis.port}/")) as node:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ ROW = re.compile(rb'<th scope="row"')
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Stack]:
     tmp = tmp_path_factory.mktemp("history")
-    with running(tmp, tmp, brands=[AURORA], customers={"aurora": CUSTOMERS["aurora"]}) as stack:
+    with running(tmp, shared, brands=[AURORA], customers={"aurora": CUSTOMERS["aurora"]}) as stack:
         yield stack
 
 

@@ -52,9 +52,9 @@ class Site(Front):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Site]:
     """Carrier, Redis, portal and nginx, with Alice as Aurora's customer and Olga as the operator."""
-    tmp, base = tmp_path_factory.mktemp("production"), tmp_path_factory.getbasetemp()
+    tmp = tmp_path_factory.mktemp("production")
     port = _free_port()
     with contextlib.ExitStack() as stack:
         # First of all, because it skips.
@@ -64,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         process, carrier = start_simulator()
         stack.callback(stop_simulator, process)
         portal = Stack(carrier, port, tmp / "portal.log", (AURORA_PHONE,))
-        portal.database = stack.enter_context(_database(tmp))
+        portal.database = stack.enter_context(_database(tmp, shared))
         environment = {
             **_environment(portal, portal.database),
             "SCHEME": "https",
@@ -74,8 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "WEB_THREADS": "2",
             "REDIS_URL": kept.url,
         }
-        _collect_static(environment, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
-        _manage(environment, "migrate", "--verbosity", "0")
+        _collect_static(environment, shared)
         (tmp / "brands.toml").write_text(_toml(AURORA_PHONE, portal).replace("aurora.localhost", AURORA))
         _manage(environment, "apply_config", str(tmp / "brands.toml"))
         (tmp / "customers.csv").write_text("email,account_number\nalice@example.com,70001\n")

@@ -1,7 +1,6 @@
 """Two nodes behind nginx, which keep nothing: any request may go to either, and either may die."""
 
 import itertools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +30,11 @@ MAY_WAIT = 2 * 4
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Nodes]:
     """Two nodes, twenty customers of Aurora, four people who work for it."""
     if lacking := nodes.missing():
         pytest.skip(lacking)
-    tmp, base = tmp_path_factory.mktemp("nodes"), tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    tmp = tmp_path_factory.mktemp("nodes")
     with nodes.running(tmp, shared, [*CUSTOMERS, *STAFF]) as running, leading(running.front):
         yield running
 

@@ -69,22 +69,21 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Site]:
     """Aurora and Borealis; nobody asks their carrier anything, so there is none."""
-    tmp, base = tmp_path_factory.mktemp("smuggling"), tmp_path_factory.getbasetemp()
+    tmp = tmp_path_factory.mktemp("smuggling")
     port, log = _free_port(), tmp / "access.log"
     brands = (AURORA_PHONE, BOREALIS_PHONE)
     portal = Stack(Simulator("http://127.0.0.1:9", "127.0.0.1:9"), port, tmp / "portal.log", brands)
     with contextlib.ExitStack() as stack:
         front = stack.enter_context(nginx(tmp / "nginx", port))
         environment = {
-            **_environment(portal, stack.enter_context(_database(tmp))),
+            **_environment(portal, stack.enter_context(_database(tmp, shared))),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
             "GUNICORN_CMD_ARGS": shlex.join([*LISTENING, "--access-logfile", str(log)]),
         }
-        _collect_static(environment, base)
-        _manage(environment, "migrate", "--verbosity", "0")
+        _collect_static(environment, shared)
         tables = "\n".join(_toml(brand, portal) for brand in brands)
         (tmp / "brands.toml").write_text(tables.replace('.localhost"', '.test"'))
         _manage(environment, "apply_config", str(tmp / "brands.toml"))

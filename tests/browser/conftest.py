@@ -32,13 +32,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
 
 
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that all workers of this run see."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
 # Of the package, not of the session: while Playwright runs, its event loop forbids the ORM to other tests.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
