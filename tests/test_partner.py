@@ -224,6 +224,16 @@ def test_a_missing_month_is_told(simulator: Simulator, desk: Client, aurora: Bra
     assert "in the 2 complete months below" in text
 
 
+def test_each_brand_reads_its_own_partner_account_also_where_anothers_is_kept_already(
+    simulator: Simulator, aurora: Brand, borealis: Brand
+) -> None:
+    read = [
+        partner_read(brand=brand).figures.statement.closing_balance for brand in (aurora, borealis, aurora)
+    ]
+    assert read[0] == read[2] != read[1]
+    assert len(KeptStatement.objects.filter(brand=borealis, customer=None)) > 0
+
+
 def test_refreshing_asks_once_more_and_not_without_end(
     simulator: Simulator, desk: Client, aurora: Brand
 ) -> None:
