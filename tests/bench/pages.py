@@ -27,7 +27,7 @@ PAGES = {  # Name → address, who asks, the reference, the least ratio.
     "welcome page": ("/", "", SIGNED_OUT, None),
 }
 # What of gunicorn's settings says how fast it is.
-_NAMES = ["workers", "threads", "worker_class", "timeout", "graceful_timeout", "keepalive"]
+_NAMES = ["workers", "threads", "worker_class", "timeout", "graceful_timeout", "keepalive", "SWITCH_SECONDS"]
 _TELL = (
     f"import json; from portal import gunicorn; print(json.dumps({{n: vars(gunicorn)[n] for n in {_NAMES}}}))"
 )

@@ -2,6 +2,13 @@
 
 import json
 import os
+import sys
+from typing import Any
 
 # Read from portal/gunicorn.py by tests.bench.pages.
-globals().update(json.loads(os.environ["SAME"]))
+_same = json.loads(os.environ["SAME"])
+globals().update(_same)
+
+
+def post_worker_init(worker: Any) -> None:
+    sys.setswitchinterval(_same["SWITCH_SECONDS"])
