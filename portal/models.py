@@ -1,7 +1,7 @@
 """Brands: the look of a reseller's portal, the hosts it answers on, and its connection to the carrier."""
 
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -103,6 +103,11 @@ class Brand(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Django's, which sets `changed_at` too, but not where only some columns are written."""
+        fields = None if update_fields is None else {*update_fields, "changed_at"}
+        super().save(*args, update_fields=fields, **options)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

@@ -97,7 +97,7 @@ def test_what_is_saved_for_a_brand_shows_at_once(aurora, browse):
     aurora.refresh_from_db()
     aurora.name = "Aurora Voice"
     aurora.save(update_fields=["name"])
-    assert "Aurora Voice" in client.get("/sign-up/").content.decode()
+    assert "<span>Aurora Voice</span>" in client.get("/sign-up/").content.decode()
 
 
 @pytest.mark.parametrize(
