@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 
-from tests.browser.stack import _free_port
 from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
 HOSTS = (AURORA, BOREALIS, ADMIN)
@@ -112,7 +112,7 @@ def nginx(
         (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
     folder.mkdir()
     certify(folder)
-    front = Front(folder, _free_port(), _free_port())
+    front = Front(folder, free_port(), free_port())
     tls = {"/etc/nginx/snippets/portal-tls.conf": f"{folder}/tls.conf"}
     logs = {"/var/log/nginx": str(folder)}
     files = {

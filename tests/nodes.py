@@ -28,7 +28,6 @@ from tests.browser.stack import (
     _collect_static,
     _database,
     _environment,
-    _free_port,
     _manage,
     _toml,
     _wait,
@@ -36,6 +35,7 @@ from tests.browser.stack import (
 from tests.conftest import ADMIN, APP_KEY, ROOT, Simulator, start_simulator, stop_simulator
 from tests.front import Front, nginx
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.processes import children, tell
 
 NEEDED = "PostgreSQL and Redis are needed for several nodes: set DATABASE_URL and REDIS_URL."
@@ -223,7 +223,7 @@ def running(
 ) -> Iterator[Nodes]:
     """One node or two on a database of their own; `settings` are more of their environment."""
     with contextlib.ExitStack() as stack:
-        ports = [_free_port() for _ in range(number)]
+        ports = [free_port() for _ in range(number)]
         front = stack.enter_context(nginx(tmp / "nginx", *ports))
         started = _carriers(stack, brands, a_carrier_each)
         carriers = {slug: carrier for slug, (_process, carrier) in started.items()}

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.browser.stack import _free_port
+from tests.ports import free_port
 from tests.processes import children, tell
 
 HOW_TO_GET_IT = "PostgreSQL's initdb is missing: `apt-get install postgresql`."
@@ -48,7 +48,7 @@ class OwnPostgres:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
         self.folder, self.port, self._as = (
             tempfile.mkdtemp(prefix="own-postgres-"),
-            _free_port(),
+            free_port(),
             nobody_special(),
         )
         if self._as:

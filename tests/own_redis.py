@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.browser.stack import _free_port
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 HOW_TO_GET_IT = "redis-server is missing: `apt-get install redis-server`."
 
@@ -22,7 +22,7 @@ class OwnRedis:
     """A Redis of the test's own, to be stopped, held up and started again."""
 
     def __init__(self, *config: Path) -> None:
-        self.program, self.port, self.config = shutil.which("redis-server"), _free_port(), config
+        self.program, self.port, self.config = shutil.which("redis-server"), free_port(), config
         if not self.program:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
         self.url = f"redis://127.0.0.1:{self.port}/0"

@@ -19,29 +19,10 @@ import requests
 
 from tests.conftest import ROOT
 from tests.patience import PATIENCE
+from tests.ports import free_port, is_free
 
 # As a shell leaves them for what runs behind `&`, and nohup.
 DEAF = ("sh", "-c", 'trap "" INT TERM HUP; exec "$@"', "sh")
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Demo:
     def leaves_nothing(self) -> None:
         """Wait until all of its ports are free."""
         until = time.monotonic() + PATIENCE
-        while taken := [port for port in self.ports if not _is_free(port)]:
+        while taken := [port for port in self.ports if not is_free(port)]:
             assert time.monotonic() < until, f"still taken: {taken} of {self.ports}"
             time.sleep(0.1)
 
@@ -75,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     started: list[Demo] = []
 
     def make(command: Callable[[list[str]], list[str]], stdin: int = subprocess.DEVNULL) -> Demo:
-        ports = _free_ports(3)
+        ports = [free_port() for _ in range(3)]
         named = zip(("--port", "--carrier-port", "--smtp-port"), ports, strict=True)
         options = [part for name, port in named for part in (name, str(port))]
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -175,7 +156,7 @@ def test_a_signal_ends_it_in_order_even_where_the_shell_had_it_ignored(start, tm
     demo.told()
     demo.process.send_signal(ended_by)
     assert demo.process.wait(timeout=PATIENCE) == 0
-    assert all(_is_free(port) for port in demo.ports)  # It has waited for its children.
+    assert all(is_free(port) for port in demo.ports)  # It has waited for its children.
     assert list(tmp_path.glob("portal-node-metrics-*")) == []
 
 
@@ -198,7 +179,7 @@ def test_it_ends_with_the_make_that_started_it(start):
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:
-    (free,) = _free_ports(1)
+    free = free_port()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

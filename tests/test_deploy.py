@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from tests.conftest import ROOT
 from tests.front import nginx
 from tests.own_redis import OwnRedis
 from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.test_settings import PRODUCTION
 
 DEPLOY = ROOT / "deploy"
@@ -119,9 +119,7 @@ def test_the_containers_are_bounded_named_exactly_and_looked_after():
 def test_redis_in_a_container_wants_the_password_and_its_health_check_has_it():
     needed("redis-server", "redis-cli")
     service, password = COMPOSE["services"]["redis"], "a-password-for-the-tests"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [part.replace("$$", "$") for part in service["command"]]
     command[-1] = command[-1].replace("appendonly no", f"appendonly no\nport {port}")
     around = {**os.environ, "REDIS_PASSWORD": password}

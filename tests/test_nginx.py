@@ -26,7 +26,6 @@ from tests.browser.stack import (
     _collect_static,
     _database,
     _environment,
-    _free_port,
     _manage,
     _portal,
     _toml,
@@ -35,6 +34,7 @@ from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator, code_of, st
 from tests.front import Front, Visitor, code_from, leading, nginx, raw
 from tests.own_redis import OwnRedis
 from tests.patience import PATIENCE, eventually
+from tests.ports import free_port
 
 YEAR = 365 * 24 * 3600
 
@@ -55,7 +55,7 @@ class Site(Front):
 def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Site]:
     """Carrier, Redis, portal and nginx, with Alice as Aurora's customer and Olga as the operator."""
     tmp = tmp_path_factory.mktemp("production")
-    port = _free_port()
+    port = free_port()
     with contextlib.ExitStack() as stack:
         # First of all, because it skips.
         front = stack.enter_context(nginx(tmp / "nginx", port))
@@ -279,7 +279,7 @@ def test_the_portals_own_log_shows_neither_code_nor_session_nor_query(site, visi
 
 
 def test_the_log_shows_no_query_while_the_portal_is_down(tmp_path, lead_here):
-    with nginx(tmp_path / "nginx", _free_port()) as front:
+    with nginx(tmp_path / "nginx", free_port()) as front:
         lead_here(front)
         alice = Visitor(front, "127.0.1.8", AURORA)
         with alice.session:

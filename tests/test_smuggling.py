@@ -29,7 +29,6 @@ from tests.browser.stack import (
     _collect_static,
     _database,
     _environment,
-    _free_port,
     _manage,
     _portal,
     _toml,
@@ -37,6 +36,7 @@ from tests.browser.stack import (
 from tests.conftest import ADMIN, AURORA, BOREALIS, Simulator
 from tests.front import Front, nginx, raw
 from tests.patience import eventually
+from tests.ports import free_port
 
 FIRST, SILENCE = 20, 0.3  # Seconds to wait for an answer, and for one more.
 SOURCE = "127.0.5.1"  # The attacker's address.
@@ -72,7 +72,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Site]:
     """Aurora and Borealis; nobody asks their carrier anything, so there is none."""
     tmp = tmp_path_factory.mktemp("smuggling")
-    port, log = _free_port(), tmp / "access.log"
+    port, log = free_port(), tmp / "access.log"
     brands = (AURORA_PHONE, BOREALIS_PHONE)
     portal = Stack(Simulator("http://127.0.0.1:9", "127.0.0.1:9"), port, tmp / "portal.log", brands)
     with contextlib.ExitStack() as stack:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.bench.client import get
 from tests.bench.report import Line, Report
 from tests.bench.world import GUNICORN, World, environment, server
-from tests.browser.stack import _free_port
+from tests.ports import free_port
 
 FIRST, ALL, CLIENTS = 10_000, 50_000, 4
 PATHS = ("/healthz", "/", "/sign-in/", "/statement/", "/brand.css", "/sign-up/", "/nowhere/", "/history/")
@@ -21,7 +21,7 @@ def pss(pid: int) -> float:
 
 def measure(world: World, report: Report) -> None:
     """From start to the first page; then 50,000 requests."""
-    env = environment(world, BIND=f"127.0.0.1:{_free_port()}")
+    env = environment(world, BIND=f"127.0.0.1:{free_port()}")
     with server(env, [*GUNICORN, "portal.wsgi"], "/sign-in/") as portal:
         cookie = f"session={world.cookies['customer']}"
         load(portal.port, cookie, FIRST)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from tests.bench.client import CLIENTS, Page, rates, ratio
 from tests.bench.report import Line, Report
 from tests.bench.world import GUNICORN, Server, World, environment, python, server
-from tests.browser.stack import _free_port
+from tests.ports import free_port
 
 ROUNDS, SECONDS = 15, 1.0
 HOW = f"""Pages a second of two workers, asked for by {CLIENTS} clients, each of which asks again at once, on
@@ -36,7 +36,7 @@ _TELL = (
 def measure(world: World, report: Report) -> None:
     """Start both, and compare."""
     with ExitStack() as stack:
-        env = environment(world, BIND=f"127.0.0.1:{_free_port()}")
+        env = environment(world, BIND=f"127.0.0.1:{free_port()}")
         portal = stack.enter_context(server(env, [*GUNICORN, "portal.wsgi"], "/healthz")).port
         plain = stack.enter_context(_reference(world)).port
         wanted = {
@@ -51,7 +51,7 @@ def measure(world: World, report: Report) -> None:
 
 
 def _reference(world: World) -> AbstractContextManager[Server]:
-    env = environment(world, BIND=f"127.0.0.1:{_free_port()}")
+    env = environment(world, BIND=f"127.0.0.1:{free_port()}")
     env["SAME"] = python(env, "-c", _TELL)
     env |= {"DATABASE_URL": world.reference, "DJANGO_SETTINGS_MODULE": ""}
     command = ["-m", "gunicorn", "-c", "tests/bench/same.py", "--bind", env["BIND"], "--no-control-socket"]

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.conftest import APP_KEY, ROOT, Simulator, app_code, start_simulator, stop_simulator
+from tests.ports import free_port
 
 READY_WITHIN = 120  # Seconds, on a busy machine.
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
@@ -176,7 +176,7 @@ def running(
     process, carrier = start_simulator(*options)
     try:
         with _database(tmp, shared) as database:
-            port = _free_port()
+            port = free_port()
             stack = Stack(carrier, port, tmp / "portal.log", brands, dialect or {}, database)
             environment = stack.environment = _environment(stack, database)
             _collect_static(environment, shared)
@@ -245,12 +245,6 @@ def _environment(stack: Stack, database: str) -> dict[str, str]:
         "WEB_THREADS": "16",
         "LOG_FORMAT": "text",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from tests.browser.stack import _free_port
 from tests.nodes import Node, Nodes
+from tests.ports import free_port
 from tests.processes import tell
 from tests.soak.ground import Ground
 from tests.soak.visitors import own
@@ -102,7 +102,7 @@ def _refused(scene: Scene) -> None:
 def _moved(scene: Scene) -> None:
     """It is started at another port, and the proxy leads there."""
     scene.ground.postgres.stop()
-    scene.ground.postgres.start(_free_port())
+    scene.ground.postgres.start(free_port())
     scene.ground.database.lead_to(scene.ground.postgres.port)
 
 
