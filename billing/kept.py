@@ -148,7 +148,7 @@ def stand_in(row: KeptStatement, day: date) -> KeptStatement | None:
     if row.to_date < day:
         return None
     earlier = _own(row.brand, row.customer).filter(from_date=row.from_date, to_date__lt=row.to_date)
-    return earlier.exclude(figures=None).order_by("-to_date").first()
+    return earlier.filter(figures__isnull=False).order_by("-to_date").first()
 
 
 def newest_known(brand: Brand, customer: User | None) -> KeptStatement | None:
@@ -157,7 +157,7 @@ def newest_known(brand: Brand, customer: User | None) -> KeptStatement | None:
     That is when it was asked for, or the end of a period that was over by then.
     """
     recent = Q(running=True) | Q(to_date__gte=today(brand) - _STILL_A_BALANCE)
-    rows = _own(brand, customer).filter(recent).exclude(figures=None)
+    rows = _own(brand, customer).filter(recent).filter(figures__isnull=False)
     row = rows.order_by("-to_date", "-as_of").first()
     if row and row.as_of and not row.running:
         end = datetime.combine(row.to_date + timedelta(days=1), time(), brand.zone)

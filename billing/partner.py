@@ -108,7 +108,7 @@ def newest_balance() -> Subquery:
 
 def _newest() -> QuerySet[KeptStatement]:
     rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
-    return rows.exclude(figures=None).order_by("-as_of")
+    return rows.filter(figures__isnull=False).order_by("-as_of")
 
 
 def partner_readiness(brand: Brand) -> Iterator[Item]:
