@@ -43,8 +43,8 @@ class Connection(psycopg.Connection[TupleRow]):
 
 
 def from_url(url: str) -> dict[str, Any]:
-    """Django's settings for SQLite or PostgreSQL. Raises KeyError or ValueError for anything else."""
-    with warnings.catch_warnings(action="ignore"):  # They would print the URL, and a password is in it.
+    """Django's settings for SQLite or PostgreSQL; else KeyError, ValueError or UserWarning."""
+    with warnings.catch_warnings(action="error"):  # A warning would print the URL, and a password is in it.
         config: dict[str, Any] = environ.Env.db_url_config(url)
     if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
         raise ValueError("neither SQLite nor PostgreSQL")

@@ -63,5 +63,5 @@ def parsed(name: str, default: str, parse: Callable[[str], dict[str, Any]]) -> d
     """A URL with a password in it, as `parse` reads it. Its errors may quote parts of the URL."""
     try:
         return parse(secret(name) or default)
-    except (KeyError, ValueError, ImproperlyConfigured):
+    except (KeyError, ValueError, UserWarning, ImproperlyConfigured):
         raise ImproperlyConfigured(f"{name} cannot be read; see .env.example for its form.") from None

@@ -33,7 +33,7 @@ _QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 
 
 def in_scheme(css: str, scheme: str) -> str:
-    """A sheet that looks as it would for whoever prefers this scheme; `auto` changes nothing."""
+    """The sheet as somebody with this colour scheme sees it; `auto` changes nothing."""
     if scheme == AUTO:
         return css
     always, never = "(min-width: 0)", "(max-width: -1px)"

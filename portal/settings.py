@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import database, env, logs, smtp
 from portal.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
-from portal.net import host_of_bind, is_loopback
+from portal.net import host_of_bind, is_address, is_loopback
 from portal.voipline import Reach, Timeouts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -210,7 +210,8 @@ if not SECURE:
 RECAPTCHA_URL = env.text(
     "RECAPTCHA_URL",
     "https://www.google.com/recaptcha",
-    form=r"(https://[A-Za-z0-9.-]+|http://(localhost|127(\.\d{1,3}){3}|\[::1\]))(:\d{1,5})?(/[\w.~/-]*)?",
+    form=r"(https://[A-Za-z0-9.-]+|http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\]))"
+    r"(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}))?(/[A-Za-z0-9._~/-]*)?",
     rule="https://host/path, no query (http:// on this machine only).",
 ).rstrip("/")
 
@@ -220,9 +221,12 @@ RECAPTCHA_URL = env.text(
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
 _PRIVATE_HOSTS = env.words(
     "CARRIER_PRIVATE_HOSTS",
-    form=r"[\w-]{1,63}(\.[\w-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
+    form=r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
     rule="a host name or an IP address. Write hosts alone, comma-separated: no https://, no port, no range.",
 )
+for _host in _PRIVATE_HOSTS:
+    if ":" in _host and not is_address(_host):
+        raise ImproperlyConfigured(f"CARRIER_PRIVATE_HOSTS has {_host!r}, which is no IP address.")
 CARRIER_REACH = Reach(loopback=DEBUG or not SECURE, private_hosts=frozenset(_PRIVATE_HOSTS))
 
 # --- Static files --------------------------------------------------------------------------------

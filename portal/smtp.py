@@ -11,6 +11,7 @@ import smtplib
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
@@ -30,7 +31,8 @@ _places = threading.BoundedSemaphore(MAX_IN_FLIGHT)
 
 def from_url(url: str) -> dict[str, Any]:
     """Django's settings for sending mail. Raises KeyError or ValueError for what names no mail server."""
-    config: dict[str, Any] = environ.Env.email_url_config(url)
+    with warnings.catch_warnings(action="error"):  # A warning would print the URL, and a password is in it.
+        config: dict[str, Any] = environ.Env.email_url_config(url)
     if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
         if not config["EMAIL_HOST"]:
             raise ValueError("no mail server is named")

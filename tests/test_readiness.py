@@ -167,10 +167,12 @@ def test_the_command_hints_at_hosts_without_dns_and_asks_for_none_of_this_machin
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
         if host == "unwell.example":
             raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        if host == "failed.example":
+            raise socket.gaierror(socket.EAI_FAIL, "it failed")
         return []
 
     aurora.hosts.all().delete()
-    hosts = ("there.example", "gone.example", "unwell.example", "cirrus.localhost")
+    hosts = ("there.example", "gone.example", "unwell.example", "failed.example", "cirrus.localhost")
     for number, host in enumerate(hosts):
         aurora.hosts.create(host=host, position=number)
     monkeypatch.setattr(socket, "getaddrinfo", resolve)

@@ -91,7 +91,15 @@ def test_scheme_http_takes_the_cookies_https_marks_away(read):
         ),
         *(
             ("RECAPTCHA_URL", value)
-            for value in ("https://a b", "https://u:p@h", "https://h?q", "https://h;x", "https://[::1")
+            for value in (
+                "https://a b",
+                "https://u:p@h",
+                "https://h?q",
+                "https://h;x",
+                "https://[::1",
+                "https://h:99999",
+                "https://h/\u00e4",
+            )
         ),
         *(
             ("DATABASE_URL", value)
@@ -106,6 +114,8 @@ def test_scheme_http_takes_the_cookies_https_marks_away(read):
                 "*.example",
                 "a b",
                 "a.example/x",
+                "\u00e4.example",
+                "1:2:3",
             )
         ),
         *(("REDIS_URL", value) for value in ("nonsense", "http://x", "redis://", "redis://h/x")),

@@ -49,7 +49,9 @@ def _without_dns(hosts: Iterable[str]) -> list[str]:
         try:
             if not is_loopback(host):
                 socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            if not (isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN):
+        except socket.gaierror as error:
+            if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
                 missing.append(host)
+        except UnicodeError:
+            missing.append(host)
     return missing
