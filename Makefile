@@ -41,8 +41,8 @@ lock: dev ## Write both locks after a change of requirements*.txt (ARGS="--upgra
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-# Several at a time for each CPU: many tests wait for a browser, a server or a time-out.
-WORKERS = $$(( 3 * $$(getconf _NPROCESSORS_ONLN) ))
+# Two at a time for each CPU: many tests wait for a browser, a server or a time-out.
+WORKERS = $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))
 test: dev ## Run the tests (ARGS="…" goes to pytest).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

@@ -93,6 +93,11 @@ class Simulator:
         told = self.post("token", site_key=site_key, hostname=hostname, action=action)
         return str(told["token"])
 
+    def customer(self, account_number: str) -> dict[str, Any]:
+        """What the carrier knows of the customer with this number, whom one partner alone has."""
+        (customer,) = self.listed("customers", account_number=account_number)
+        return customer
+
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
         """The mailbox: the carrier's mails, and those that came by SMTP."""
         return self.listed("mails", **({"to": to} if to else {}))

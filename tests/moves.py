@@ -74,8 +74,8 @@ def puts(simulator: Simulator) -> list[str]:
 
 def booked(simulator: Simulator, customer: User) -> list[Decimal]:
     """The amounts that the carrier has moved to a customer, first to last."""
-    book = next(c for c in simulator.listed("customers") if c["account_number"] == customer.account_number)
-    payments = [line.split() for line in book["ledger"] if " payment " in line and "2000-01-01" not in line]
+    ledger = simulator.customer(customer.account_number)["ledger"]
+    payments = [line.split() for line in ledger if " payment " in line and "2000-01-01" not in line]
     return [Decimal(amount) for _day, _kind, amount in payments]
 
 

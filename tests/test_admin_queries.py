@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 from urllib.parse import urlencode
 
@@ -72,8 +72,9 @@ def filters_of(path: str) -> set[str]:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_no_query_of_a_list_breaks_it(path: str, people: list[Client], caplog: Any) -> None:
+    turn = cycle(people)  # With FUZZ_EXAMPLES both ask everything.
     for name, value in product(sorted({*filters_of(path), *LOOKUPS}), VALUES):
-        for client in people:
+        for client in people if ALL else [next(turn)]:
             answer = client.get(f"/{path}?{urlencode({name: value})}", follow=True)
             assert answer.status_code in (200, 400, 403), (name, value, caplog.text[-300:])
 

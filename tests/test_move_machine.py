@@ -35,7 +35,7 @@ from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
 from tests.moves import FAULTS as FAULTS_OF_MOVES
-from tests.moves import ask, new_customer, staff_of
+from tests.moves import ask, booked, new_customer, staff_of
 from tests.patience import eventually
 
 pytestmark = pytest.mark.database
@@ -127,31 +127,33 @@ class Moves(RuleBasedStateMachine):
     @rule()
     def somebody_looks_into_the_books(self) -> None:
         """Resolves what is unknown, truthfully."""
-        booked = [asked for asked, _booked in self._asked_and_booked()]
-        for move in [move for move in self._own() if move.outcome == State.UNKNOWN]:
-            happened = move.amount in booked
+        ours = list(self._own().select_related("brand", "customer"))
+        unknown = [move for move in ours if move.outcome == State.UNKNOWN]
+        both = self._asked_and_booked({move.amount for move in ours}) if unknown else []
+        for move in unknown:
+            happened = move.amount in [asked for asked, _amount in both]
             moves.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
 
     @invariant()
     def the_books_agree_or_ours_say_unknown(self) -> None:
         """None is made twice and none is lost."""
-        both, sent = self._asked_and_booked(), self._sent()
-        booked = [asked for asked, _booked in both]
-        assert len(booked) == len(set(booked)), "moved twice"
-        assert len(sent) == len(set(sent)), "sent twice"
         ours = {move.amount: move for move in self._own()}
-        assert set(booked) <= set(ours), "lost"
+        both, sent = self._asked_and_booked(set(ours)), self._sent()
+        found = [asked for asked, _amount in both]
+        assert len(found) == len(set(found)), "moved twice"
+        assert len(sent) == len(set(sent)), "sent twice"
+        assert set(found) <= set(ours), "lost"
         for asked, amount in both:
             assert asked == amount or ours[asked].state != State.DONE, "booked otherwise, and nobody is told"
         for amount, move in ours.items():
             if move.state in (State.DONE, State.FOUND_DONE):
-                assert amount in booked
+                assert amount in found
             elif move.state not in Move.OPEN:
-                assert amount not in booked, move.state
+                assert amount not in found, move.state
         assert sum(move.state in Move.OPEN for move in ours.values()) <= 1
 
     def _own(self) -> Any:
-        return Move.objects.filter(customer=self.customer).select_related("brand", "customer")
+        return Move.objects.filter(customer=self.customer)
 
     def _ask(self, operation: uuid.UUID) -> None:
         customer = User.objects.get(pk=self.customer.pk)
@@ -165,23 +167,18 @@ class Moves(RuleBasedStateMachine):
             for _ in range(times):
                 with suppress(MoveRefused, Killed):
                     work()
-        self.simulator.post("faults/clear")
+        if name:
+            self.simulator.post("faults/clear")
 
     def _killer(self, when: str) -> Any:
         return _killed(self.patch, when)
 
-    def _asked_and_booked(self) -> list[tuple[Decimal, Decimal]]:
+    def _asked_and_booked(self, ours: set[Decimal]) -> list[tuple[Decimal, Decimal]]:
         """What the books hold, with what was asked for: no amount is another's hundredth or hundredfold."""
-        ours = {move.amount for move in self._own()}
-        factors = [
-            next(f for f in (*ASKED_FOR, 0) if booked * f in ours or not f) for booked in self._booked()
+        return [
+            (amount * next(f for f in (*ASKED_FOR, 0) if amount * f in ours or not f), amount)
+            for amount in booked(self.simulator, self.customer)
         ]
-        return [(booked * f, booked) for booked, f in zip(self._booked(), factors, strict=True)]
-
-    def _booked(self) -> list[Decimal]:
-        number = self.customer.account_number
-        book = next(c for c in self.simulator.listed("customers") if c["account_number"] == number)
-        return [Decimal(line.split()[2]) for line in book["ledger"] if not line.startswith("2000-01-01")]
 
     def _sent(self) -> list[str]:
         return [call["fields"]["description"] for call in self.simulator.calls("move_funds")]

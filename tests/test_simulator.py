@@ -487,6 +487,12 @@ def test_a_broken_connection_may_or_may_not_have_done_the_work(carrier: Simulato
     assert len(carrier.seen("customers")[0]["ledger"]) - before == call["worked"]
 
 
+def test_the_list_of_customers_can_be_narrowed_to_a_number(carrier: Simulator) -> None:
+    assert [each["email"] for each in carrier.seen("customers", account_number="70002")] == ["bob@example.com"]
+    assert carrier.seen("customers", account_number="1") == []
+    assert len(carrier.seen("customers")) == 4
+
+
 def test_an_amount_can_be_booked_otherwise_than_asked(carrier: Simulator) -> None:
     carrier.control("fault", {"method": "move_funds", "fault": "factor", "factor": "0.01"})
     fields = {"account_number": "70001", "amount": "250", "description": "Top-up"}

@@ -213,8 +213,8 @@ def assert_unknown(desk: Client, *answers: Any) -> None:
     for answer in answers:
         assert answer.status_code in (302, 303, 400, 403, 404, 405)
         assert_nothing(answer)
-        if answer.status_code in (302, 303):
-            assert_nothing(landed(desk, answer.headers["Location"]))
+    for place in {answer.headers["Location"] for answer in answers if answer.status_code in (302, 303)}:
+        assert_nothing(landed(desk, place))  # There stands what the messages of both say.
     assert same_but_for(answers[0]) == same_but_for(answers[1])
 
 

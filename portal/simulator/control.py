@@ -101,8 +101,12 @@ def mail_told(mail: Mail) -> Told:
 
 
 def customers(world: World, query: dict[str, str]) -> list[Told]:
-    narrowed(query)
-    return [customer_told(customer) for customer in world.customers]
+    only = narrowed(query, "account_number")
+    return [
+        customer_told(customer)
+        for customer in world.customers
+        if only is None or customer.account_number == only
+    ]
 
 
 def customer_told(customer: Customer) -> Told:
