@@ -488,7 +488,9 @@ def test_a_broken_connection_may_or_may_not_have_done_the_work(carrier: Simulato
 
 
 def test_the_list_of_customers_can_be_narrowed_to_a_number(carrier: Simulator) -> None:
-    assert [each["email"] for each in carrier.seen("customers", account_number="70002")] == ["bob@example.com"]
+    assert [each["email"] for each in carrier.seen("customers", account_number="70002")] == [
+        "bob@example.com"
+    ]
     assert carrier.seen("customers", account_number="1") == []
     assert len(carrier.seen("customers")) == 4
 
