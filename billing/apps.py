@@ -13,8 +13,8 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         """Register the start check, what Prometheus asks for, and what a brand's readiness asks for."""
         from billing import checks as checks
-        from billing.needs import moves_as_metric
-        from billing.partner import newest_balance, partner_readiness
+        from billing.admin.action_items import moves_as_metric
+        from billing.statements.partner_balance import newest_balance, partner_readiness
         from portal import metrics, readiness
 
         words = "Moves of funds that wait for a person."

@@ -9,7 +9,7 @@ urlpatterns = [
     path("brand/logo", views.logo, name="brand_logo"),
     path("language/<code>/", views.language_choose, name="language"),
     path("", include("accounts.urls")),
-    path("", include("billing.urls")),
+    path("", include("billing.urls.customer")),
 ]
 
 handler400 = "portal.views.bad_request"

@@ -5,20 +5,20 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 import accounts.samples
-import billing.samples
+import billing.preview_samples
 from portal import samples, views
 from portal.admin_site import site
 
 samples.register(
     people=accounts.samples.person,
-    pages=(billing.samples.WELCOME, *accounts.samples.PAGES, *billing.samples.PAGES),
+    pages=(billing.preview_samples.WELCOME, *accounts.samples.PAGES, *billing.preview_samples.PAGES),
 )
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
     path("language/<code>/", views.language_choose, name="language"),
     path("admin/", include("accounts.urls_admin")),
-    path("admin/billing/", include("billing.urls_admin")),
+    path("admin/billing/", include("billing.urls.staff")),
     path("admin/", site.urls),
     path("preview/", include("portal.urls_preview")),
 ]

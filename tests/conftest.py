@@ -26,7 +26,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from accounts.models import TotpDevice, User
-from billing import figures, periods, triggers
+from billing import triggers
+from billing.statements import periods
+from billing.statements import service as statements
 from portal import breaker, ratelimit, staff_session, store
 from portal.crypto import seal
 from portal.models import Brand
@@ -180,7 +182,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _pages_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page whose figures come late on a busy machine is not sent in two parts, but where that is tested."""
-    monkeypatch.setattr(figures, "SOON", PATIENCE)
+    monkeypatch.setattr(statements, "SOON", PATIENCE)
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import StaffEvent, User
 from billing.models import Move, MovePolicy
-from billing.moves import move_request
-from billing.policy import policy_of
+from billing.transfers.policy import policy_of
+from billing.transfers.service import move_request
 from portal.models import Brand
 from tests.conftest import Simulator
 

@@ -548,7 +548,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("billing.views.periods.today", fail)
+    monkeypatch.setattr("billing.views.balance.periods.today", fail)
 
 
 def test_a_missing_page_is_in_the_brand(aurora, browse):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.models import KeptStatement
-from billing.periods import Period
+from billing.statements.periods import Period
 from portal import breaker, upstream
 from portal.breaker import How
 from portal.diagnosis import diagnose

@@ -13,10 +13,10 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import chart
-from billing.chart import CHARGES, Chart
-from billing.figures import Figures
-from billing.periods import Period, complete_months
+from billing.statements import chart
+from billing.statements.chart import CHARGES, Chart
+from billing.statements.periods import Period, complete_months
+from billing.statements.service import Figures
 from portal import colour
 from portal.models import Brand
 from portal.templatetags.portal import brief

@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import StaffEvent, User
-from billing import moves
-from billing.limits import limits_confirm, limits_set, limits_waiting, limits_withdraw
 from billing.models import LimitsChange, Move, MovePolicy
-from billing.moves import MoveRefused
-from billing.policy import policy_of
+from billing.transfers import service as transfers
+from billing.transfers.limits import limits_confirm, limits_set, limits_waiting, limits_withdraw
+from billing.transfers.policy import policy_of
+from billing.transfers.service import MoveRefused
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_of
 from tests.journey import at_once, words
@@ -92,7 +92,7 @@ def unknown(simulator: Simulator, customer: User, by: User, amount: str, second:
     simulator.fault("move_funds", "status_after", status=503, times=1)
     move = ask(customer, by, amount)
     if second:
-        moves.move_approve(brand=customer.brand, move=move, by=second)
+        transfers.move_approve(brand=customer.brand, move=move, by=second)
     move.refresh_from_db()
     assert move.outcome == State.UNKNOWN
     return move
@@ -231,7 +231,7 @@ def test_a_large_amount_in_small_moves_waits_for_a_second_person(
 def test_what_a_second_person_has_approved_does_not_make_all_after_it_wait(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
-    moves.move_approve(brand=aurora, move=ask(carl, sam, "400"), by=tess)
+    transfers.move_approve(brand=aurora, move=ask(carl, sam, "400"), by=tess)
     assert ask(carl, sam, "150").outcome == State.DONE
     assert ask(carl, sam, "51").outcome == State.WAITING
 
@@ -252,7 +252,7 @@ def test_who_finds_their_own_move_not_done_does_not_begin_again_from_nothing(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, alone: bool, outcome: str
 ) -> None:
     move = unknown(simulator, carl, sam, "150")
-    moves.move_resolve(brand=aurora, move=move, by=sam if alone else tess, happened=False, note="Looked.")
+    transfers.move_resolve(brand=aurora, move=move, by=sam if alone else tess, happened=False, note="Looked.")
     assert ask(carl, sam, "150").outcome == outcome
 
 
@@ -288,12 +288,12 @@ def test_a_person_who_may_be_the_first_one_in_disguise_approves_nothing(
     first, second = (sam, operator) if asker else (operator, sam)
     move = ask(carl, first, "400")
     with pytest.raises(MoveRefused, match=r"\(UTC\)"):
-        moves.move_approve(brand=aurora, move=move, by=second)
+        transfers.move_approve(brand=aurora, move=move, by=second)
     assert booked(simulator, carl) == []
     a_day_passes()
     second.refresh_from_db()
     move = Move.objects.get()
-    assert moves.move_approve(brand=aurora, move=move, by=second).outcome == State.DONE
+    assert transfers.move_approve(brand=aurora, move=move, by=second).outcome == State.DONE
 
 
 def test_what_people_do_with_their_own_way_in_disturbs_nothing(
@@ -304,7 +304,7 @@ def test_what_people_do_with_their_own_way_in_disturbs_nothing(
     handed_over(tess, "reset", operator, hours=24.1)
     move = ask(carl, sam, "400")
     handed_over(sam, "reset", operator)  # After having asked.
-    assert moves.move_approve(brand=aurora, move=move, by=tess).outcome == State.DONE
+    assert transfers.move_approve(brand=aurora, move=move, by=tess).outcome == State.DONE
 
 
 def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_with_it(
@@ -350,8 +350,8 @@ def test_above_the_threshold_the_asker_does_not_say_what_became_of_it(
         ask(carl, sam, amount)
     move = unknown(simulator, carl, sam, amounts[-1], second=tess)
     with pytest.raises(MoveRefused, match="somebody else has to say"):
-        moves.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
-    found = moves.move_resolve(brand=aurora, move=move, by=tess, happened=True, note="Seen.")
+        transfers.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
+    found = transfers.move_resolve(brand=aurora, move=move, by=tess, happened=True, note="Seen.")
     assert found.outcome == State.FOUND_DONE
 
 
@@ -370,10 +370,10 @@ def test_with_nobody_else_the_asker_says_it_after_a_day(
         User.objects.filter(pk=tess.pk).update(is_active=False)
     told = {"brand": aurora, "by": sam, "happened": False, "note": "Not seen."}
     with pytest.raises(MoveRefused, match="24 hours after it was sent"):
-        moves.move_resolve(move=move, **told)
+        transfers.move_resolve(move=move, **told)
     move.dispatched_at = timezone.now() - timedelta(hours=24.1)
     move.save()
-    assert moves.move_resolve(move=move, **told).outcome == State.FOUND_NOT_DONE
+    assert transfers.move_resolve(move=move, **told).outcome == State.FOUND_NOT_DONE
 
 
 def test_a_taken_over_colleague_does_not_say_it_either(
@@ -382,7 +382,7 @@ def test_a_taken_over_colleague_does_not_say_it_either(
     move = unknown(simulator, carl, operator, "400", second=tess)
     handed_over(sam, "reset", operator)
     with pytest.raises(MoveRefused, match="do not count as a second person"):
-        moves.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
+        transfers.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
 
 
 # --- The pages ---

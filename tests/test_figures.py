@@ -12,10 +12,10 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from billing import kept
-from billing.figures import Bounds, balance_read, figures_read, figures_stream
 from billing.models import KeptStatement
-from billing.periods import Period, complete_months, this_month, today
+from billing.statements import cache as statement_cache
+from billing.statements.periods import Period, complete_months, this_month, today
+from billing.statements.service import Bounds, balance_read, figures_read, figures_stream
 from portal import breaker, ratelimit, reference
 from portal.journal import CarrierCall
 from portal.voipline import Timeouts
@@ -169,19 +169,19 @@ def test_two_readers_of_a_year_share_its_calls(threads, simulator, alice):
 
 
 def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(simulator, alice):
-    rows = [kept.rows_of(alice.brand, alice, [JANUARY])[0]]
+    rows = [statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]]
     read(alice)
-    rows += kept.rows_of(alice.brand, alice, [JANUARY])
+    rows += statement_cache.rows_of(alice.brand, alice, [JANUARY])
     read(alice, refresh=True)
     soon = timezone.now() + timedelta(seconds=5)
-    assert [kept.claim(row, soon) for row in rows] == [False, False]
-    assert kept.claim(kept.rows_of(alice.brand, alice, [JANUARY])[0], soon)
+    assert [statement_cache.claim(row, soon) for row in rows] == [False, False]
+    assert statement_cache.claim(statement_cache.rows_of(alice.brand, alice, [JANUARY])[0], soon)
 
 
 def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=2, read=2, total=2)
-    row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
-    assert kept.claim(row, timezone.now() + kept.longest_claim())
+    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     assert (read(alice).trouble, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
     KeptStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
     assert read(alice).statement
@@ -296,9 +296,11 @@ def test_a_claim_until_an_hour_from_now_is_none(simulator, alice, refresh):
 
 
 def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice):
-    row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
-    assert kept.claim(row, timezone.now() + kept.longest_claim())
-    assert not kept.claim(kept.rows_of(alice.brand, alice, [JANUARY])[0], timezone.now())
+    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
+    assert not statement_cache.claim(
+        statement_cache.rows_of(alice.brand, alice, [JANUARY])[0], timezone.now()
+    )
 
 
 def test_two_refreshes_of_figures_from_an_hour_ahead_both_get_what_is_new(threads, simulator, alice):
@@ -327,7 +329,7 @@ def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allow
 
 
 def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice, bob, monkeypatch):
-    monkeypatch.setattr(kept, "_ODD_MOST", 5)
+    monkeypatch.setattr(statement_cache, "_ODD_MOST", 5)
     kept_anyway = [*MONTHS[:3], running(alice.brand)]
     for period in (*kept_anyway, *MADE_UP[:3]):
         read(bob, period)
@@ -341,10 +343,10 @@ def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice
 
 
 def test_whoever_waits_for_a_row_that_is_removed_is_told_so(simulator, alice, monkeypatch):
-    row = kept.rows_of(alice.brand, alice, [JANUARY])[0]
-    assert kept.claim(row, timezone.now() + kept.longest_claim())
+    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     with monkeypatch.context() as patch:
-        patch.setattr("billing.asking.time.sleep", lambda _: KeptStatement.objects.all().delete())
+        patch.setattr("billing.statements.fetcher.time.sleep", lambda _: KeptStatement.objects.all().delete())
         found = read(alice)
     assert (found.statement, found.trouble) == (None, "down")
 
@@ -435,7 +437,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
     simulator.post("seed", customers=[seeded])
     came = read(alice).statement
     assert str(came.payments) == str(came.closing_balance) == str(Decimal(amount))
-    assert kept.statement_of(KeptStatement.objects.get()) == came
+    assert statement_cache.statement_of(KeptStatement.objects.get()) == came
     assert read(alice).statement == came
     assert came.sums_hold
     assert len(simulator.calls()) == 1
@@ -538,18 +540,20 @@ def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_d
         return set(KeptStatement.objects.values_list("from_date", flat=True))
 
     pass_time(days=6)
-    assert (kept.kept_prune(), len(left())) == (0, 3)
+    assert (statement_cache.kept_prune(), len(left())) == (0, 3)
     pass_time(days=2)
-    assert (kept.kept_prune(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
+    assert (statement_cache.kept_prune(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
     pass_time(days=33)
-    assert (kept.kept_prune(), left()) == (1, {JANUARY.from_date})
+    assert (statement_cache.kept_prune(), left()) == (1, {JANUARY.from_date})
 
 
 def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
     read(alice)
-    kept.claim(kept.rows_of(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401))
-    assert (kept.kept_prune(), KeptStatement.objects.get().from_date) == (1, JANUARY.from_date)
+    statement_cache.claim(
+        statement_cache.rows_of(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)
+    )
+    assert (statement_cache.kept_prune(), KeptStatement.objects.get().from_date) == (1, JANUARY.from_date)
     pass_time(days=399)
-    assert kept.kept_prune() == 0
+    assert statement_cache.kept_prune() == 0
     pass_time(days=2)
-    assert (kept.kept_prune(), KeptStatement.objects.count()) == (1, 0)
+    assert (statement_cache.kept_prune(), KeptStatement.objects.count()) == (1, 0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from billing import figures
+from billing.statements import service as statements
 from portal.models import Brand
 from tests.conftest import AURORA, Simulator
 from tests.patience import HASTY, PATIENT
@@ -20,7 +20,7 @@ PAGES = ["/", JANUARY]
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits with the frame."""
-    monkeypatch.setattr(figures, "SOON", 0.05)
+    monkeypatch.setattr(statements, "SOON", 0.05)
 
 
 def text(part: bytes | str) -> str:
@@ -115,7 +115,7 @@ def test_a_fault_of_ours_still_gives_the_page_its_end(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr("billing.pages.figures_context", fail)
+    monkeypatch.setattr("billing.views.context.figures_context", fail)
     page = b"".join(response.streaming_content).decode()
     assert "We cannot show your figures at the moment." in text(page)
     assert page.rstrip().endswith("</html>")

@@ -12,11 +12,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone, translation
 
-from billing import figures as bounds
-from billing import views as billing_views
-from billing import views_files
 from billing.models import KeptStatement
-from billing.periods import complete_months, this_month, today
+from billing.statements import service as bounds
+from billing.statements.periods import complete_months, this_month, today
+from billing.views import balance as billing_views
+from billing.views import downloads
 from portal.templatetags.portal import moment
 from tests.conftest import AURORA
 from tests.journey import words
@@ -247,7 +247,7 @@ def test_a_carrier_that_hangs_holds_no_page_that_has_something_to_show(
     settings.CARRIER_TIMEOUTS = PATIENT
     short = {name: replace(getattr(bounds, name), known=0.3) for name in ("PAGE", "BALANCE")}
     monkeypatch.setattr(bounds, "BALANCE", short["BALANCE"])
-    for views in (billing_views, views_files):
+    for views in (billing_views, downloads):
         monkeypatch.setattr(views, "PAGE", short["PAGE"])
     simulator.fault("customer_balance", "hang")
     began = time.monotonic()

@@ -11,8 +11,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone, translation
 
-from billing import periods, views_history
 from billing.models import KeptStatement
+from billing.statements import periods
+from billing.views import history
 from tests.conftest import AURORA
 from tests.patience import PATIENCE, PATIENT, SLACK
 
@@ -191,7 +192,7 @@ def test_a_carrier_that_hangs_does_not_hold_the_page_for_ever(
     simulator, alice, browse, monkeypatch, settings
 ):
     settings.CARRIER_TIMEOUTS = PATIENT
-    monkeypatch.setattr(views_history, "_LONGEST", 0.5)
+    monkeypatch.setattr(history, "_LONGEST", 0.5)
     simulator.fault("customer_balance", "hang")
     began = time.monotonic()
     page = whole(browse(AURORA, alice).get("/history/"))

@@ -27,10 +27,11 @@ from hypothesis.stateful import (
 )
 
 from accounts.models import User
-from billing import dispatch, moves
 from billing.models import Move, MovePolicy
-from billing.moves import MoveRefused
-from billing.policy import moves_resume, policy_of
+from billing.transfers import dispatch
+from billing.transfers import service as transfers
+from billing.transfers.policy import moves_resume, policy_of
+from billing.transfers.service import MoveRefused
 from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
@@ -108,7 +109,7 @@ class Moves(RuleBasedStateMachine):
         for move in self._own().filter(state=State.WAITING):
 
             def work(move: Move = move) -> None:
-                moves.move_approve(brand=self.brand, move=Move.objects.get(pk=move.pk), by=self.tess)
+                transfers.move_approve(brand=self.brand, move=Move.objects.get(pk=move.pk), by=self.tess)
 
             self._with_faults(fault, kill, work, times)
 
@@ -132,7 +133,7 @@ class Moves(RuleBasedStateMachine):
         both = self._asked_and_booked({move.amount for move in ours}) if unknown else []
         for move in unknown:
             happened = move.amount in [asked for asked, _amount in both]
-            moves.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
+            transfers.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
 
     @invariant()
     def the_books_agree_or_ours_say_unknown(self) -> None:

@@ -20,8 +20,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import TotpDevice, User
-from billing import policy
 from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
+from billing.transfers import policy
 from portal import staff_session
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
@@ -279,7 +279,7 @@ def test_after_ten_minutes_one_has_to_look_again(
     simulator: Simulator, carl: User, sams: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = preview(sams, carl)
-    monkeypatch.setattr("billing.seen.GOOD_FOR", timedelta(0))
+    monkeypatch.setattr("billing.transfers.confirmation.GOOD_FOR", timedelta(0))
     assert_nothing_came_of(confirm(sams, carl, seen), simulator)
 
 

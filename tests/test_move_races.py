@@ -11,12 +11,12 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import moves
-from billing.figures import figures_read
 from billing.models import KeptStatement, Move, MoveEvent
-from billing.moves import MoveRefused
-from billing.periods import this_month, today
-from billing.policy import policy_of
+from billing.statements.periods import this_month, today
+from billing.statements.service import figures_read
+from billing.transfers import service as transfers
+from billing.transfers.policy import policy_of
+from billing.transfers.service import MoveRefused
 from portal.models import Brand
 from tests.conftest import Simulator
 from tests.journey import at_once
@@ -64,13 +64,13 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 ) -> None:
     amount = (partner_balance(simulator) * Decimal("0.7")).quantize(Decimal(1))
     rules(aurora, per_move=amount, per_day=3 * amount, second_person_above=amount)
-    customers, both_have_read, record = [carl, new_customer(simulator, aurora)], Barrier(2), moves._record
+    customers, both_have_read, record = [carl, new_customer(simulator, aurora)], Barrier(2), transfers._record
 
     def together(*told: Any) -> None:
         both_have_read.wait(PATIENCE)
         record(*told)
 
-    monkeypatch.setattr(moves, "_record", together)
+    monkeypatch.setattr(transfers, "_record", together)
 
     def job(nth: int) -> str:
         try:
@@ -85,14 +85,14 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 def test_a_balance_that_was_read_before_another_move_was_made_is_not_gone_by(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = moves._record
+    record = transfers._record
 
     def after_another(*told: Any) -> None:
-        monkeypatch.setattr(moves, "_record", record)
+        monkeypatch.setattr(transfers, "_record", record)
         ask(carl, sam, "3")
         record(*told)
 
-    monkeypatch.setattr(moves, "_record", after_another)
+    monkeypatch.setattr(transfers, "_record", after_another)
     with pytest.raises(MoveRefused, match="Nothing was sent"):
         ask(carl, sam, "5")
     assert booked(simulator, carl) == [3]
@@ -107,7 +107,7 @@ def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
     simulator.fault("move_funds", "drop_before", times=1)
     assert ask(carl, sam, str(amount)).outcome == State.UNKNOWN
     other = new_customer(simulator, aurora)
-    seen = moves.move_preview(brand=aurora, customer=other, amount=amount, by=sam)
+    seen = transfers.move_preview(brand=aurora, customer=other, amount=amount, by=sam)
     assert (seen.empties_partner, seen.under_way, seen.partner_at_worst < 0) == (True, amount, True)
     with pytest.raises(MoveRefused, match="confirmation of its own"):
         ask(other, sam, str(amount))
@@ -124,7 +124,7 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
             month = this_month(today(aurora))
             return figures_read(brand=aurora, customer=carl, period=month, refresh=True)
         assert eventually(simulator.calls)  # The other's question is under way.
-        return timezone.now(), moves.move_balances(brand=aurora, customer=carl, by=sam)
+        return timezone.now(), transfers.move_balances(brand=aurora, customer=carl, by=sam)
 
     shared, (began, balances) = at_once(2, job)
     assert shared.as_of < began < KeptStatement.objects.get(customer=carl).as_of
@@ -135,14 +135,14 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
 def test_rules_that_change_while_balances_are_read_hold_for_the_move(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview = moves.move_preview
+    preview = transfers.move_preview
 
-    def then_lowered(**told: Any) -> moves.Preview:
+    def then_lowered(**told: Any) -> transfers.Preview:
         seen = preview(**told)
         rules(carl.brand, second_person_above=4)
         return seen
 
-    monkeypatch.setattr(moves, "move_preview", then_lowered)
+    monkeypatch.setattr(transfers, "move_preview", then_lowered)
     assert ask(carl, sam, "5").outcome == State.WAITING
     assert puts(simulator) == []
 
@@ -152,7 +152,7 @@ def test_a_move_counts_for_a_day_from_its_approval(
 ) -> None:
     rules(aurora, per_move=10, per_day=10, second_person_above=5)
     waiting = asked_ago(ask(carl, sam, "10"), hours=23.9)
-    assert moves.move_approve(brand=aurora, move=waiting, by=tess).outcome == State.DONE
+    assert transfers.move_approve(brand=aurora, move=waiting, by=tess).outcome == State.DONE
     asked_ago(waiting, hours=24.1)
     with pytest.raises(MoveRefused, match=r"\b0.00 of that is left"):
         ask(carl, sam, "5")
@@ -164,7 +164,7 @@ def test_nobody_approves_after_a_day_even_where_nothing_has_expired_the_move(
     rules(aurora, second_person_above=4)
     waiting = asked_ago(ask(carl, sam, "5"), hours=24.1)
     with pytest.raises(MoveRefused, match="does not wait"):
-        moves.move_approve(brand=aurora, move=waiting, by=tess)
+        transfers.move_approve(brand=aurora, move=waiting, by=tess)
     assert puts(simulator) == []
 
 

@@ -15,11 +15,13 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing import dispatch, ledger, moves, policy, triggers, upkeep
+from billing import triggers
 from billing.checks import the_audit_trail_is_guarded
 from billing.management.commands import tick
 from billing.models import Move, MoveEvent
-from billing.moves import MoveRefused
+from billing.transfers import alerts, audit, dispatch, policy
+from billing.transfers import service as transfers
+from billing.transfers.service import MoveRefused
 from portal.journal import CarrierCall
 from portal.models import Brand
 from portal.voipline import Carrier, Reach, Secret, call
@@ -158,15 +160,15 @@ def test_a_fault_after_the_work_is_unknown_and_asked_once(
 def test_what_provably_never_left_is_not_sent(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview = moves.move_preview
+    preview = transfers.move_preview
 
-    def then_it_goes_away(**values: Any) -> moves.Preview:
+    def then_it_goes_away(**values: Any) -> transfers.Preview:
         seen = preview(**values)
         Brand.objects.update(carrier_url="http://127.0.0.1:9/api/")
         values["brand"].carrier_url = "http://127.0.0.1:9/api/"
         return seen
 
-    monkeypatch.setattr(moves, "move_preview", then_it_goes_away)
+    monkeypatch.setattr(transfers, "move_preview", then_it_goes_away)
     move = ask(carl, sam)
     assert (move.outcome, puts(simulator)) == (State.NOT_SENT, [])
 
@@ -212,7 +214,7 @@ def test_what_the_partner_balance_does_meanwhile_decides_nothing(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, carrier = (
-        moves.dispatch,
+        transfers.dispatch,
         Carrier(simulator.api, Secret("aurora-api-key"), reach=Reach(loopback=True)),
     )
     beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
@@ -221,7 +223,7 @@ def test_what_the_partner_balance_does_meanwhile_decides_nothing(
         call(carrier, "move_funds", **beside)
         return send(move)
 
-    monkeypatch.setattr(moves, "dispatch", others_move)
+    monkeypatch.setattr(transfers, "dispatch", others_move)
     move = ask(carl, sam, "25")
     move.refresh_from_db()
     assert (move.outcome, move.partner_change) == (State.DONE, -325)
@@ -274,14 +276,14 @@ def test_what_follows_a_done_move_cannot_undo_it(
 def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = ledger.move_event
+    event = audit.move_event
 
     def broken(*_: object, **__: object) -> None:
         raise DatabaseError("gone away")
 
-    monkeypatch.setattr(ledger, "move_event", broken)
+    monkeypatch.setattr(audit, "move_event", broken)
     move = ask(carl, sam)
-    monkeypatch.setattr(ledger, "move_event", event)
+    monkeypatch.setattr(audit, "move_event", event)
     assert move.outcome == State.DISPATCHED
     minutes_pass(move)
     assert move.outcome == State.UNKNOWN
@@ -309,7 +311,7 @@ def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_a
         move.dispatched_at = timezone.now() + timedelta(seconds=ahead)
         move.save()
         assert move.outcome == outcome
-        assert list(upkeep.unknown_moves()) == ([move] if outcome == State.UNKNOWN else [])
+        assert list(alerts.unknown_moves()) == ([move] if outcome == State.UNKNOWN else [])
 
 
 # --- Once ---
@@ -392,14 +394,16 @@ def test_a_person_resolves_an_unknown_move_with_both_balances(
     simulator: Simulator, carl: User, sam: User, happened: bool, state: str
 ) -> None:
     move = unknown(simulator, carl, sam)
-    resolved = moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
+    resolved = transfers.move_resolve(
+        brand=carl.brand, move=move, by=sam, happened=happened, note="I looked."
+    )
     resolved.refresh_from_db()
     assert (resolved.state, resolved.resolved_by) == (state, sam)
     assert (resolved.customer_before, resolved.customer_after) == (Decimal(10), Decimal(15))
     assert resolved.partner_before - resolved.partner_after == 5
     assert ask(carl, sam).outcome == State.DONE
     with pytest.raises(MoveRefused):
-        moves.move_resolve(brand=carl.brand, move=resolved, by=sam, happened=True, note="Again.")
+        transfers.move_resolve(brand=carl.brand, move=resolved, by=sam, happened=True, note="Again.")
 
 
 def test_a_move_on_its_way_cannot_be_resolved_but_one_never_heard_of_again_can(
@@ -409,9 +413,9 @@ def test_a_move_on_its_way_cannot_be_resolved_but_one_never_heard_of_again_can(
     Move.objects.update(state=State.DISPATCHED)
     move.refresh_from_db()
     with pytest.raises(MoveRefused):
-        moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="Too soon.")
+        transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="Too soon.")
     minutes_pass(move)
-    assert moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="I looked.")
+    assert transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="I looked.")
 
 
 def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_written_down(
@@ -419,7 +423,7 @@ def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_
 ) -> None:
     move = unknown(simulator, carl, sam)
     late = Move.objects.get(pk=move.pk)
-    moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=False, note="I looked.")
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=False, note="I looked.")
     assert dispatch._ended(late, State.DONE, "").state == State.FOUND_NOT_DONE
     assert "an answer came after that: done" in MoveEvent.objects.last().note
 
@@ -430,7 +434,7 @@ def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
 ) -> None:
     move = unknown(simulator, carl, sam)
     late = Move.objects.get(pk=move.pk)
-    moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
     dispatch._ended(late, State.DONE, "")
     assert policy.policy_of(carl.brand).stopped_why == (dispatch.LATE if stops else "")
 
@@ -475,14 +479,14 @@ def test_of_two_ticks_at_once_one_tells(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unknown(simulator, carl, sam)
-    alert, both_have_looked = upkeep._alert, Barrier(2)
+    alert, both_have_looked = alerts._alert, Barrier(2)
 
     def together(move: Move) -> bool:
         both_have_looked.wait(PATIENCE)
         return alert(move)
 
-    monkeypatch.setattr(upkeep, "_alert", together)
-    assert sorted(at_once(2, lambda _nth: upkeep.moves_alert())) == [0, 1]
+    monkeypatch.setattr(alerts, "_alert", together)
+    assert sorted(at_once(2, lambda _nth: alerts.moves_alert())) == [0, 1]
     assert len(mail.outbox) == 1
 
 
@@ -497,12 +501,12 @@ def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
 
     unknown(simulator, carl, sam)
     with monkeypatch.context() as patch:
-        patch.setattr(upkeep, "notice_send", dies)
+        patch.setattr(alerts, "notice_send", dies)
         with pytest.raises(Killed):
-            upkeep.moves_alert()
-    assert upkeep.moves_alert() == 0
+            alerts.moves_alert()
+    assert alerts.moves_alert() == 0
     Move.objects.update(alerted_at=Move.objects.get().alerted_at - timedelta(minutes=5))
-    assert upkeep.moves_alert() == 1
+    assert alerts.moves_alert() == 1
     assert len(mail.outbox) == 1
 
 
@@ -581,12 +585,12 @@ def test_above_the_amount_a_second_person_approves_and_never_the_first(
     move = ask(carl, sam)
     assert (move.outcome, puts(simulator)) == (State.WAITING, [])
     with pytest.raises(MoveRefused, match="Somebody else"):
-        moves.move_approve(brand=carl.brand, move=move, by=sam)
+        transfers.move_approve(brand=carl.brand, move=move, by=sam)
     second = staff_of(carl.brand, "tess@example.com")
-    approved = moves.move_approve(brand=carl.brand, move=move, by=second)
+    approved = transfers.move_approve(brand=carl.brand, move=move, by=second)
     assert (approved.outcome, approved.approved_by) == (State.DONE, second)
     with pytest.raises(MoveRefused):
-        moves.move_approve(brand=carl.brand, move=Move.objects.get(), by=second)
+        transfers.move_approve(brand=carl.brand, move=Move.objects.get(), by=second)
     assert booked(simulator, carl) == [Decimal(5)]
 
 
@@ -599,7 +603,7 @@ def test_two_who_approve_at_once_make_one_move(
 
     def work(number: int) -> bool:
         try:
-            moves.move_approve(brand=aurora, move=Move.objects.get(pk=move.pk), by=people[number])
+            transfers.move_approve(brand=aurora, move=Move.objects.get(pk=move.pk), by=people[number])
         except MoveRefused:
             return False
         return True
@@ -614,8 +618,8 @@ def test_staff_of_another_brand_approves_and_moves_nothing(
     rules(carl.brand, second_person_above=4)
     move, stranger = ask(carl, sam), staff_of(borealis, "bea@example.com")
     for forbidden in (
-        lambda: moves.move_approve(brand=carl.brand, move=move, by=stranger),
-        lambda: moves.move_decline(brand=carl.brand, move=move, by=stranger, note=""),
+        lambda: transfers.move_approve(brand=carl.brand, move=move, by=stranger),
+        lambda: transfers.move_decline(brand=carl.brand, move=move, by=stranger, note=""),
         lambda: ask(carl, stranger),
     ):
         with pytest.raises(MoveRefused):
@@ -628,12 +632,12 @@ def test_a_declined_or_forgotten_move_is_never_sent(simulator: Simulator, carl: 
     rules(carl.brand, second_person_above=4)
     declined, forgotten = ask(carl, sam), ask(carl, sam)
     second = staff_of(carl.brand, "tess@example.com")
-    moves.move_decline(brand=carl.brand, move=declined, by=second, note="Not this one.")
+    transfers.move_decline(brand=carl.brand, move=declined, by=second, note="Not this one.")
     Move.objects.filter(pk=forgotten.pk).update(asked_at=timezone.now() - timedelta(hours=25))
     call_command("tick")
     for move in Move.objects.all():
         with pytest.raises(MoveRefused):
-            moves.move_approve(brand=carl.brand, move=move, by=second)
+            transfers.move_approve(brand=carl.brand, move=move, by=second)
     assert {move.state for move in Move.objects.all()} == {State.DECLINED, State.EXPIRED}
     assert puts(simulator) == []
 
@@ -730,7 +734,7 @@ def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
         carl.account_number = ""
         carl.save()
     with pytest.raises(MoveRefused):
-        moves.move_request(
+        transfers.move_request(
             brand=carl.brand,
             customer=customer,
             amount=Decimal(5),
@@ -748,7 +752,7 @@ def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     move = unknown(simulator, carl, sam)
-    moves.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="The books say so.")
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="The books say so.")
     trail = [(event.state, event.by, event.customer_balance, event.note) for event in move.events.all()]
     assert trail[0] == (State.DISPATCHED, sam, Decimal(10), "")
     assert trail[1][:2] == (State.UNKNOWN, None)

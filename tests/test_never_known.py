@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from billing import kept
 from billing.models import KeptStatement
-from billing.partner import partners_known
+from billing.statements import cache as statement_cache
+from billing.statements.partner_balance import partners_known
 from portal.models import Brand
 from tests.example import EXAMPLE
 
@@ -29,8 +29,11 @@ def test_the_newest_known_figures_stand_in_although_newer_ones_were_asked_for_in
     customer = alice if whose == "a customer" else None
     known = row(aurora, customer, SECOND)
     vain = row(aurora, customer, THIRD, known=False)
-    assert kept.newest_known(aurora, customer) == known
-    assert kept.stand_in(KeptStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST) == known
+    assert statement_cache.newest_known(aurora, customer) == known
+    assert (
+        statement_cache.stand_in(KeptStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST)
+        == known
+    )
 
 
 def vars_of(kept_row):
@@ -42,4 +45,4 @@ def test_the_list_of_partner_accounts_tells_the_newest_known_balance(aurora):
     known = row(aurora, None, SECOND)
     row(aurora, None, THIRD, known=False)
     (account,) = partners_known(brands=Brand.objects.all())
-    assert account.figures.statement == kept.statement_of(known)
+    assert account.figures.statement == statement_cache.statement_of(known)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from billing.models import KeptStatement
-from billing.partner import Spending, outlook, partner_read, past_months, spending_of
-from billing.periods import Period
+from billing.statements.partner_balance import Spending, outlook, partner_read, past_months, spending_of
+from billing.statements.periods import Period
 from portal import upstream
 from portal.journal import CarrierCall
 from portal.models import Brand

@@ -59,7 +59,7 @@ def layer(name: str) -> str:
 
 
 def knows_every_app(path: Path) -> bool:
-    named = path.name in ("settings.py", "wsgi.py", "gunicorn.py") or path.name.startswith("urls")
+    named = path.name in ("settings.py", "wsgi.py", "gunicorn.py") or path.parts[1].startswith("urls")
     return named or path.parts[1:3] == ("management", "commands")
 
 

@@ -117,7 +117,7 @@ def test_an_error_page_shows_its_reference(aurora, operator, browse, host, path,
 def test_a_page_that_broke_shows_the_reference_that_its_line_in_the_log_has(
     alice, browse, monkeypatch, lines
 ):
-    monkeypatch.setattr("billing.views.periods.today", lambda *_: 1 / 0)
+    monkeypatch.setattr("billing.views.balance.periods.today", lambda *_: 1 / 0)
     client = browse(AURORA, alice)
     client.raise_request_exception = False
     answer = client.get("/")

@@ -13,8 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from billing.models import KeptStatement
-from billing.periods import complete_months, today
-from billing.runway import runway
+from billing.statements.forecast import runway
+from billing.statements.periods import complete_months, today
 from portal.models import Brand
 from portal.voipline import Statement
 from tests.conftest import AURORA

@@ -19,10 +19,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from accounts.models import User
-from billing import periods
 from billing.models import KeptStatement
-from billing.periods import Period
-from billing.services import neutral
+from billing.statements import periods
+from billing.statements.labels import neutral
+from billing.statements.periods import Period
 from portal import breaker
 from portal.templatetags.portal import moment, money
 from tests.conftest import AURORA, BOREALIS

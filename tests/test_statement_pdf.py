@@ -18,10 +18,10 @@ from PIL import Image
 from pypdf import PdfReader
 
 from accounts.models import User
-from billing.figures import Figures
-from billing.periods import Period
-from billing.samples import FIGURES
-from billing.statement_pdf import statement_pdf
+from billing.preview_samples import FIGURES
+from billing.statements.pdf import statement_pdf
+from billing.statements.periods import Period
+from billing.statements.service import Figures
 from portal.bulkhead import Slots
 from portal.logo import read_logo
 from portal.models import Brand

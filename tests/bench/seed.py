@@ -19,7 +19,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from accounts.models import TotpDevice, User
 from billing.models import KeptStatement
-from billing.periods import complete_months, this_month, today
+from billing.statements.periods import complete_months, this_month, today
 from portal import staff_session
 from portal.crypto import seal
 from portal.models import Brand

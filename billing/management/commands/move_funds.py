@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User, with_email
 from billing.models import Move
-from billing.move_forms import MoveForm
-from billing.moves import MoveRefused, Preview, move_preview, move_request
+from billing.transfers.forms import MoveForm
+from billing.transfers.service import MoveRefused, Preview, move_preview, move_request
 from portal.management.brands import brand_named
 from portal.models import Brand
 

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.upkeep import accounts_prune
-from billing.kept import kept_prune
-from billing.upkeep import moves_alert, moves_expire
+from billing.statements.cache import kept_prune
+from billing.transfers.alerts import moves_alert, moves_expire
 from portal.journal import journal_prune
 from portal.upkeep import portal_prune
 

@@ -1,0 +1,102 @@
+"""A customer's page in the admin: who, what the carrier says, moves, sign-ins, and what staff changed."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import POSTPAID, User
+from accounts.signins import sign_in_list
+from billing.admin.refresh import refresh_allowed
+from billing.models import Move
+from billing.statements import labels, periods
+from billing.statements.service import PAGE, Figures, figures_read
+from billing.transfers.alerts import is_unknown
+from billing.transfers.labels import amount_words, direction_words, outcome_words
+from billing.transfers.views.base import own_customer
+from portal.admin_site import site
+from portal.voipline import Statement
+
+LAST = 10  # Rows of moves, sign-ins and changes.
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customer(request: HttpRequest, pk: int) -> HttpResponse:
+    """/admin/billing/customer/PK/, for whoever works for its brand; a POST asks the carrier anew."""
+    found = own_customer(request, pk)
+    if request.method != "POST":
+        return _page(request, found, _figures(found))
+    if not refresh_allowed(request, f"customer {found.pk}"):
+        return redirect("billing_admin:customer", pk)
+    figures = _figures(found, refresh=True)
+    trouble = figures and figures.trouble
+    return _page(request, found, figures) if trouble else redirect("billing_admin:customer", pk)
+
+
+def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
+    """This month's, kept ones where they are fresh; None where there is no account to ask for."""
+    brand = customer.brand
+    if brand is None or not customer.account_number:
+        return None
+    month = periods.this_month(periods.today(brand))
+    return figures_read(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
+
+
+def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:
+    statement = figures.statement if figures else None
+    sign_ins, moves = sign_in_list(user=customer), _moves(customer)
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": customer.get_full_name() or customer.email,
+        "subtitle": str(customer.brand),
+        "customer": customer,
+        "brand": customer.brand,
+        "figures": figures,
+        "statement": statement,
+        "rows": labels.statement_amounts(statement) if statement else [],
+        "left": _left(customer, statement),
+        "moves": moves,
+        "unknown": _unknown(customer),
+        "sign_ins": sign_ins[:LAST],
+        "changes": _changes(customer),
+    }
+    return TemplateResponse(request, "admin/billing/customer.html", context)
+
+
+def _left(customer: User, statement: Statement | None) -> Decimal | None:
+    """How far a postpaid balance is above its limit, where both are known."""
+    if statement is None or customer.account_type != POSTPAID or customer.credit_limit is None:
+        return None
+    limit: Decimal = customer.credit_limit
+    return statement.closing_balance - limit
+
+
+def _unknown(customer: User) -> Move | None:
+    """The move that stands in the way of any other until a person has said what became of it."""
+    return Move.objects.filter(is_unknown(), customer=customer).first()
+
+
+def _moves(customer: User) -> list[dict[str, Any]]:
+    rows = Move.objects.filter(customer=customer).select_related("brand", "asked_by").defer("brand__logo")
+    return [
+        {
+            "move": move,
+            "amount": amount_words(move),
+            "direction": direction_words(move.amount, move.brand, move.account_number),
+            "outcome": outcome_words(move),
+            "unknown": move.outcome == Move.State.UNKNOWN,
+        }
+        for move in rows[:LAST]
+    ]
+
+
+def _changes(customer: User) -> list[LogEntry]:
+    """What staff did to this customer, the newest first."""
+    kind = ContentType.objects.get_for_model(User)
+    entries = LogEntry.objects.filter(content_type=kind, object_id=str(customer.pk)).select_related("user")
+    return list(entries.order_by("-action_time", "-pk")[:LAST])

@@ -1,0 +1,113 @@
+"""Moves of funds in the admin: a list to look through, in which each leads to a page of its own."""
+
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from billing.models import Move
+from billing.transfers.alerts import is_unknown
+from billing.transfers.labels import amount_words, direction_words, outcome_words
+from portal.admin_scope import BrandFilter, ScopedAdmin, is_operator
+from portal.admin_site import site
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    """The state as it is to be read: what was sent a while ago without an end is unknown."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """All states."""
+        return list(Move.State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Move]) -> QuerySet[Move]:
+        """A state that there is not has no moves."""
+        value = self.value()
+        if not value:
+            return queryset
+        if value not in Move.State.values:
+            return queryset.none()
+        unknown = is_unknown()
+        if value == Move.State.UNKNOWN:
+            return queryset.filter(unknown)
+        return queryset.filter(state=value).exclude(unknown)
+
+
+@admin.register(Move, site=site)
+class MoveAdmin(ScopedAdmin):
+    """Everybody looks, nobody changes: moves are made, decided and resolved on pages of their own."""
+
+    list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by")
+    list_filter = (BrandFilter, OutcomeFilter, "asked_at")
+    search_fields = ("account_number", "description", "customer__email")
+    search_help_text = _("Account number, description, the customer’s e-mail address, or an operation.")
+    actions = None
+    change_list_template = "admin/billing/move/change_list.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With all that a line tells, but without the brands' pictures."""
+        rows = super().get_queryset(request)
+        return rows.select_related("brand", "customer", "asked_by").defer("brand__logo")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """An operation is found by all of its digits, with hyphens or without."""
+        try:
+            return queryset.filter(operation=uuid.UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list; for operators with the way to the rules."""
+        return super().changelist_view(
+            request, {"operates": is_operator(request.user), **(extra_context or {})}
+        )
+
+    def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
+        """To the move's own page."""
+        return self._lead_to(request, object_id)
+
+    def history_view(self, request: HttpRequest, object_id: str, *_: Any) -> HttpResponse:
+        """The move's own page tells all that happened."""
+        return self._lead_to(request, object_id)
+
+    def _lead_to(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        found = self.get_object(request, object_id)
+        if found is None:
+            raise Http404
+        return redirect("billing_admin:move", found.pk)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A move begins on its customer's page."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened stays as it was."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened stays as it was."""
+        return False
+
+    @admin.display(description=_("Move"), ordering="amount")
+    def what(self, move: Move) -> str:
+        """Amount and direction."""
+        return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
+
+    @admin.display(description=_("Outcome"), ordering="state")
+    def outcome_now(self, move: Move) -> str:
+        """As it is to be read; the unknown ones stand out."""
+        words = outcome_words(move)
+        if move.outcome != Move.State.UNKNOWN:
+            return words
+        return format_html('<strong class="move-mark">{}</strong>', words)

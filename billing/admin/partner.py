@@ -1,0 +1,59 @@
+"""Partner balances in the admin: for staff those of their own brands, for operators all."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.admin.refresh import refresh_allowed
+from billing.statements import labels
+from billing.statements.partner_balance import Account, partner_read, partners_known
+from portal.admin_scope import brands_of
+from portal.admin_site import site
+from portal.journal_days import journal_days
+
+
+@require_safe
+def partners(request: HttpRequest) -> HttpResponse:
+    """/admin/billing/partner/: what is known of each; whoever has one brand is led to it."""
+    brands = brands_of(request.user)
+    if len(only := list(brands.values_list("pk", flat=True)[:2])) == 1:
+        return redirect("billing_admin:partner", only[0])
+    context = {
+        **site.each_context(request),
+        "title": gettext("Partner balance"),
+        "accounts": partners_known(brands=brands),
+    }
+    return TemplateResponse(request, "admin/billing/partners.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def partner(request: HttpRequest, pk: int) -> HttpResponse:
+    """/admin/billing/partner/PK/: one brand's account; a POST asks the carrier anew."""
+    brand = get_object_or_404(brands_of(request.user), pk=pk)
+    if request.method != "POST":
+        return _page(request, partner_read(brand=brand))
+    if not refresh_allowed(request, f"partner {brand.pk}"):
+        return redirect("billing_admin:partner", pk)
+    account = partner_read(brand=brand, refresh=True)
+    return _page(request, account) if account.figures.trouble else redirect("billing_admin:partner", pk)
+
+
+def _page(request: HttpRequest, account: Account) -> HttpResponse:
+    """The account with its age; where nothing at all is known, with status 503."""
+    brand, statement = account.brand, account.figures.statement
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": gettext("Partner balance"),
+        "subtitle": str(brand),
+        "brand": brand,
+        "account": account,
+        "rows": labels.statement_amounts(statement) if statement else [],
+        "calls": journal_days(brand=brand),
+    }
+    status = HTTPStatus.OK if statement else HTTPStatus.SERVICE_UNAVAILABLE
+    return TemplateResponse(request, "admin/billing/partner.html", context, status=status)

@@ -1,0 +1,82 @@
+"""What moves of funds a brand allows."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from portal.models import Brand
+
+
+class MovePolicy(models.Model):
+    """What moves of funds a brand allows; set by operators. Amounts in the brand's currency."""
+
+    LIMITS = ("per_move", "per_day", "second_person_above")  # Each allows more the higher it is.
+
+    brand = models.OneToOneField(Brand, models.CASCADE, related_name="move_policy", verbose_name=_("brand"))
+    per_move = models.DecimalField(
+        _("at most per move"), max_digits=12, decimal_places=2, default=Decimal(500)
+    )
+    per_day = models.DecimalField(
+        _("at most in 24 hours"), max_digits=12, decimal_places=2, default=Decimal(2000)
+    )
+    second_person_above = models.DecimalField(
+        _("a second person approves above"), max_digits=12, decimal_places=2, default=Decimal(200)
+    )
+    stopped_at = models.DateTimeField(_("moves stopped since"), null=True, editable=False)
+    stopped_why = models.CharField(max_length=200, blank=True, editable=False)
+    # The small move back whose direction an operator has seen to be right; without it none is made.
+    back_move = models.ForeignKey("billing.Move", models.PROTECT, null=True, editable=False, related_name="+")
+    back_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    back_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("rules for moving funds")
+        verbose_name_plural = _("rules for moving funds")
+
+    def __str__(self) -> str:
+        return str(self.brand)
+
+
+class LimitsChange(models.Model):
+    """Higher limits that an operator has asked for; a limit that stays as it is is None.
+
+    Without `effective_at` another operator has to confirm them. With it they take effect by themselves then.
+    Which of the two it is was settled when it was asked for, by how many operators there were.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        IN_FORCE = "in_force"
+        WITHDRAWN = "withdrawn"
+
+    policy = models.ForeignKey(MovePolicy, models.CASCADE, related_name="changes")
+    per_move = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    second_person_above = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    effective_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("policy",), condition=Q(state="waiting"), name="one_limits_change_waits"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in self.limits.items())
+
+    @property
+    def limits(self) -> dict[str, Decimal]:
+        """The limits that are to be higher, by their names."""
+        values = {name: getattr(self, name) for name in MovePolicy.LIMITS}
+        return {name: value for name, value in values.items() if value is not None}

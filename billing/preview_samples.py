@@ -1,0 +1,81 @@
+"""Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
+
+from dataclasses import astuple, replace
+from decimal import Decimal
+from typing import Any, cast
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts import samples as people
+from accounts.models import User
+from billing.statements import periods
+from billing.statements.forms import PeriodForm
+from billing.statements.service import MONTHS, Figures
+from billing.views import context
+from billing.views.history import month_row, picture_of
+from portal.models import Brand
+from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
+from portal.voipline import Statement
+
+FIGURES = Statement(
+    opening_balance=Decimal("245.71293"),
+    payments=Decimal(57),
+    adjustments=Decimal(5),
+    call_charges=Decimal("48.125"),
+    other_charges=Decimal("7.5"),
+    total_charges=Decimal("60.625"),
+    closing_balance=Decimal("242.08793"),
+)
+
+
+def _home(brand: Brand, mood: str) -> dict[str, Any]:
+    day = periods.today(brand)
+    period = periods.this_month(day)
+    if mood == UNAVAILABLE:
+        return {"period": period, "unavailable": "down"}
+    found = _figures(period)
+    months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
+    alex = cast(User, people.person(brand, CUSTOMER))
+    told = {"period": period, "runway": context.runway_of(brand, alex, found, months)}
+    return {**told, **context.shown(brand, found)}
+
+
+def _figures(period: periods.Period) -> Figures:
+    return Figures(period, FIGURES, period, timezone.now())
+
+
+def _statement(brand: Brand, mood: str) -> dict[str, Any]:
+    today = periods.today(brand)
+    form = PeriodForm(vars(periods.this_month(today)), today=today)
+    return context.form_context(form) | _home(brand, mood)
+
+
+def _history(brand: Brand, _mood: str) -> dict[str, Any]:
+    """Twelve months, each with the example's figures in another size; the sums go on holding."""
+    day = periods.today(brand)
+    sizes = (Decimal(40 + (17 * number) % 61) / 60 for number in range(12))
+    months = [
+        replace(_figures(period), statement=Statement(*(size * each for each in astuple(FIGURES))))
+        for period, size in zip(
+            [periods.this_month(day), *periods.complete_months(day, 11)], sizes, strict=True
+        )
+    ]
+    rows = [month_row(month, brand, running=month is months[0]) for month in months]
+    return {"rows": rows, "picture": picture_of(months, brand)}
+
+
+def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:
+    return {}
+
+
+_HOME = "billing:home"
+
+WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
+PAGES = (
+    Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
+    Sample(_("Statement"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
+    Sample(_("History"), CUSTOMER, "billing:history", "billing/history.html", _history),
+    Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
+    Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),
+)

@@ -1,0 +1,1 @@
+"""Balance statements: fetched from the carrier, cached, shown."""

@@ -1,0 +1,160 @@
+"""A statement as a PDF file in the brand's look, in the language of the page.
+
+Typst sets it by `statement.typ`, in fonts that come with Python packages; the system's are not asked.
+"""
+
+import json
+import unicodedata
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import typst
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing.statements.labels import rounding_shows, rounding_words, statement_amounts
+from billing.statements.service import Figures
+from portal import colour, typed
+from portal.bulkhead import DRAWING
+from portal.models import Brand
+from portal.templatetags.portal import day, moment, money
+
+_TEMPLATE = Path(__file__).with_name("statement.typ")
+_FONTS = ("manimgx_fonts", "manimgx_fonts_cjk", "fontpkg_almarai")
+_LOOKS = {"total_charges": "strong", "closing_balance": "tinted"}
+_REGIONS = {"hans": "CN"}  # Typst tells Chinese scripts apart by regions.
+
+
+def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
+    """The file of figures that there are. Amounts are rounded to the cent, as on the page.
+
+    If no font has a letter of the customer's name, the e-mail address stands in its place.
+    Raises `portal.bulkhead.Busy` where too many are being drawn.
+    """
+    if brand.logo_hash:
+        bytes(brand.logo)  # Deferred: read now, because drawing holds no connection.
+    with DRAWING.slot():
+        return _drawn(brand, customer, found)
+
+
+def _drawn(brand: Brand, customer: User, found: Figures) -> bytes:
+    data = _data(brand, found)
+    names = f"{customer.first_name} {customer.last_name}", customer.company_name
+    for name, company in (names, (customer.email, names[1]), (customer.email, "")):
+        try:
+            return _compiled(
+                {**data, "facts": _facts(brand, customer, found, name, company)}, accessible=True
+            )
+        except typst.TypstError:  # In an accessible file a letter that no font has is an error.
+            continue
+    # The brand's own texts have such letters; each shows a box.
+    return _compiled({**data, "facts": _facts(brand, customer, found, *names)}, accessible=False)
+
+
+def _compiled(data: dict[str, Any], *, accessible: bool) -> bytes:
+    """By PDF/UA-1 where it is to be accessible. Threads share the fonts, but no compiler."""
+    return typst.compile(
+        _TEMPLATE,
+        root=_TEMPLATE.parent,
+        format="pdf",
+        font_paths=_fonts(),
+        sys_inputs={"data": json.dumps(data)},
+        pdf_standards=["ua-1"] if accessible else [],
+    )
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    paths = [str(files(package)) for package in _FONTS]
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
+
+
+def _data(brand: Brand, found: Figures) -> dict[str, Any]:
+    """What stands in the file but facts, as texts in the current language."""
+    assert found.statement
+    assert found.shown
+    accent, title = brand.accent.lower(), _("Statement")
+    period = _("%(first)s to %(last)s, both included") % {
+        "first": day(found.shown.from_date),
+        "last": day(found.shown.to_date),
+    }
+    lang, _dash, rest = (get_language() or brand.language).lower().partition("-")
+    region = _REGIONS.get(rest, rest)
+    return {
+        "lang": lang,
+        "region": region if len(region) == 2 else None,
+        "name": _plain(f"{title}, {period} · {brand.name}"),
+        "brand": _plain(brand.name),
+        "logo": list(bytes(brand.logo)) if brand.logo_hash else [],
+        "accent": accent,
+        "on_accent": colour.text_on(accent),
+        "readable": colour.readable_on(accent, "#ffffff"),
+        "tint": colour.mix("#ffffff", accent, 0.1),
+        "title": title,
+        "period": _plain(period),
+        "notices": [_plain(notice) for notice in _notices(brand, found)],
+        "rows": [
+            (_LOOKS.get(name, ""), label, _plain(money(amount, brand)))
+            for name, label, amount in statement_amounts(found.statement)
+        ],
+        "foot": _foot(brand),
+        "number": _("Page %(page)s of %(pages)s") % {"page": "{page}", "pages": "{pages}"},
+    }
+
+
+def _plain(text: str) -> str:
+    """In one line and without marks of direction, which would be obeyed beyond the text's end.
+
+    Typst takes neither NUL nor surrogates; nobody sees the other controls.
+    """
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    return typed.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
+
+
+def _facts(brand: Brand, customer: User, found: Figures, named: str, company: str) -> list[tuple[str, str]]:
+    assert found.as_of
+    facts = [
+        (_("Customer"), named),
+        (_("Company"), company),
+        (_("Account number"), customer.account_number),
+        (_("Currency"), brand.currency),
+        (_("As of"), moment(found.as_of)),
+    ]
+    return [(name, plain) for name, value in facts if (plain := _plain(value))]
+
+
+def _notices(brand: Brand, found: Figures) -> list[str]:
+    assert found.statement
+    assert found.as_of
+    notices = []
+    if found.trouble:
+        notices.append(
+            _("These are the last figures we have, as of %(moment)s. What has happened since is not in them.")
+            % {"moment": moment(found.as_of)}
+        )
+    if not found.statement.sums_hold:
+        notices.append(
+            _(
+                "These figures do not add up. We show them as we received them and have made a note of it;"
+                " please ask our support if you need certainty."
+            )
+        )
+    if rounding_shows(found.statement, brand):
+        notices.append(rounding_words())
+    if not found.statement.moved:
+        notices.append(_("No movement in this period."))
+    return notices
+
+
+def _foot(brand: Brand) -> list[tuple[str, list[str]]]:
+    """Whom to ask, and the terms: words, and addresses that follow them."""
+    questions = _("Questions? %(name)s is glad to help:") % {"name": brand.name}
+    foot = [
+        (questions, [brand.support_email, brand.support_phone]),
+        (f"{_('Terms of service')}:", [brand.terms_url]),
+    ]
+    told = [(_plain(words), [plain for each in values if (plain := _plain(each))]) for words, values in foot]
+    return [(words, values) for words, values in told if values]

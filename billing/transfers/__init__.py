@@ -1,0 +1,1 @@
+"""Moves of funds between a partner account and its customers."""

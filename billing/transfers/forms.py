@@ -1,0 +1,173 @@
+"""The forms of moving funds: what to move, what became of a move, and what a brand allows."""
+
+import re
+import unicodedata
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from billing.models import MovePolicy
+from billing.transfers.confirmation import Wanted
+from billing.transfers.labels import direction_words
+from billing.transfers.policy import TRIAL
+from portal.admin_scope import is_operator
+from portal.templatetags.portal import money
+
+LONGEST_NOTE = 500
+_FILL_IN = {"required": _("Please fill this in.")}
+
+
+class PlainAmountField(forms.DecimalField):
+    """An amount as it is written by hand: digits, a point, at most two decimals, and nothing else."""
+
+    def __init__(self, **options: Any) -> None:
+        # A text field: browsers let people write 1e3 into a field for numbers.
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(**{"max_digits": 12, "decimal_places": 2, "widget": widget, **options})
+        self.error_messages |= _FILL_IN
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
+        """Stricter than Django's, which takes exponents, signs and digits of any script."""
+        if value in self.empty_values or isinstance(value, Decimal):
+            return value or None
+        if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,2})?", str(value).strip()):
+            raise ValidationError(_("Write the amount like 25 or 25.50, without a currency."), code="invalid")
+        return Decimal(str(value).strip())
+
+
+def one_line(text: str) -> None:
+    """Refuse what would break the line, or show it in another order than it is sent."""
+    if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in _TURNING for sign in text):
+        raise ValidationError(_("Write one line, without signs that cannot be seen."), code="invalid")
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class MoveForm(forms.Form):
+    """How much, which way, and why. `operation` makes the move one, however often the form is sent."""
+
+    operation = forms.UUIDField(widget=forms.HiddenInput)
+    direction = forms.ChoiceField(label=_("Direction"), widget=forms.RadioSelect, error_messages=_FILL_IN)
+    amount = PlainAmountField()
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=140,
+        validators=[one_line],
+        error_messages=_FILL_IN,
+        help_text=_("It is sent to the carrier, and the customer may get to read it."),
+    )
+
+    def __init__(self, *args: Any, customer: User, policy: MovePolicy, by: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.policy = policy
+        field: Any = self.fields["direction"]
+        field.choices = _directions(policy, customer.account_number, by)
+        field.initial = field.choices[0][0]
+        self.fields["amount"].label = gettext("Amount in %(currency)s") % {"currency": policy.brand.currency}
+
+    def clean_amount(self) -> Decimal:
+        """More than nothing; the direction is chosen, not written as a sign."""
+        amount: Decimal = self.cleaned_data["amount"]
+        if not amount:
+            raise ValidationError(_("Write an amount above zero."))
+        return amount
+
+    def clean(self) -> None:
+        """Before moving back is known to work, a small amount may be tried."""
+        back = self.cleaned_data.get("direction") == "back"
+        if back and not self.policy.back_at and self.cleaned_data.get("amount", 0) > TRIAL:
+            words = gettext("Until moving back is known to work, try at most %(most)s.")
+            self.add_error("amount", words % {"most": money(TRIAL, self.policy.brand)})
+
+    @property
+    def wanted(self) -> Wanted:
+        """What a valid form asks for."""
+        told = self.cleaned_data
+        amount = -told["amount"] if told["direction"] == "back" else told["amount"]
+        return Wanted(told["operation"], amount, told["description"])
+
+
+def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, str]]:
+    """Back only where it is known to work, or to operators as a trial."""
+    there, back = (direction_words(Decimal(sign), policy.brand, number) for sign in (1, -1))
+    if policy.back_at:
+        return [("to_customer", there), ("back", back)]
+    if not is_operator(by):
+        return [("to_customer", there)]
+    words = gettext("%(direction)s, as a trial of at most %(most)s")
+    return [("to_customer", there), ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)})]
+
+
+def operation_of(text: str) -> uuid.UUID | None:
+    """The operation that a form carries, if it is one."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+class NoteForm(forms.Form):
+    """Why somebody decided as they did; it stays with the record for ever."""
+
+    note = forms.CharField(
+        label=_("Note for the record"),
+        max_length=LONGEST_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages=_FILL_IN,
+    )
+
+
+class StopForm(forms.Form):
+    """Why an operator stops all moves; whoever wants to move funds reads it."""
+
+    why = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        validators=[one_line],
+        error_messages=_FILL_IN,
+        help_text=_("A whole sentence: whoever wants to move funds reads it."),
+    )
+
+
+class ResolveForm(NoteForm):
+    """What became of a move whose outcome was unknown; nothing is chosen beforehand."""
+
+    happened = forms.ChoiceField(
+        label=_("What you found"),
+        choices=[
+            ("yes", pgettext_lazy("a move of funds", "It happened: the money moved.")),
+            ("no", pgettext_lazy("a move of funds", "It did not happen: the money did not move.")),
+        ],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Please choose one of them.")},
+    )
+    field_order = ("happened", "note")
+
+
+class LimitsForm(forms.Form):
+    """How much a brand's staff may move; amounts in the brand's currency."""
+
+    per_move = PlainAmountField(label=_("At most per move"))
+    per_day = PlainAmountField(
+        label=_("At most within 24 hours"), help_text=_("All moves of the brand together, either way.")
+    )
+    second_person_above = PlainAmountField(
+        label=_("A second person approves above"),
+        help_text=_(
+            "What is moved for a customer within 24 hours without a second person counts together. 0 lets a "
+            "second person approve every move."
+        ),
+    )
+
+    def clean(self) -> None:
+        """What may be moved at once must fit into a day."""
+        once, day = self.cleaned_data.get("per_move"), self.cleaned_data.get("per_day")
+        if once is not None and day is not None and once > day:
+            self.add_error("per_move", _("This is more than may be moved within 24 hours."))

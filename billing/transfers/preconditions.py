@@ -1,0 +1,83 @@
+"""What stands against a move besides the brand's rules: whose it is, and what else is under way.
+
+Each raises MoveRefused.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing.models import Move
+from billing.transfers.policy import MoveRefused
+from portal.admin_scope import brands_of
+from portal.models import Brand
+
+
+def must_belong(brand: Brand, customer: User, by: User) -> None:
+    """The customer to the brand, and the brand to the person."""
+    if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
+        raise MoveRefused(_("There is no such customer."))
+
+
+def must_have_number(customer: User) -> None:
+    """Without one there is no account."""
+    if not customer.account_number:
+        raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
+
+
+def unknown_account_words(number: str) -> str:
+    """That the carrier does not know the account."""
+    return _(
+        "The carrier knows no account with the number %(number)s, so nothing was sent. Check the number on "
+        "the customer’s page, and compare it with the carrier’s partner portal."
+    ) % {"number": number}
+
+
+def open_words() -> str:
+    """That another move stands in the way."""
+    return _(
+        "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
+    )
+
+
+def must_not_wait_for_another(customer: User, but: Move | None = None) -> None:
+    """Of this customer, or of this account, whoever had it at the time."""
+    if _others(customer, but).filter(state__in=Move.OPEN).exists():
+        raise MoveRefused(open_words())
+
+
+def must_be_the_latest(customer: User, read_at: datetime, but: Move | None = None) -> None:
+    """No other move was done since the balance was read: its change would be taken for this one's."""
+    if _others(customer, but).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
+        raise MoveRefused(
+            _(
+                "Another move of this customer was made while the balances were being read. Nothing was "
+                "sent. Look at the new balances and try again."
+            )
+        )
+
+
+def _others(customer: User, but: Move | None) -> QuerySet[Move]:
+    account = Q(brand=customer.brand_id, account_number=customer.account_number)
+    rows = Move.objects.filter(Q(customer=customer) | account)
+    return rows.exclude(pk=but.pk) if but else rows
+
+
+def must_confirm(empties_partner: bool, confirmed: bool) -> None:
+    """What cuts off all customers takes more than a click."""
+    if empties_partner and not confirmed:
+        raise MoveRefused(
+            _(
+                "This would take the partner balance to zero or below, and cut off all customers of the "
+                "brand. It needs a confirmation of its own."
+            ),
+            needs="empties_partner",
+        )
+
+
+def empties(amount: Decimal, partner: Decimal) -> bool:
+    """Whether a move takes the partner account, with so much in it, to zero or below."""
+    return amount > 0 and partner - amount <= 0

@@ -1,0 +1,93 @@
+"""A second person is another human being, not an account that the first one has just made or taken over."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import StaffEvent, User
+from billing.models import Move
+from billing.transfers.policy import MoveRefused, needs_second_person, policy_of
+from portal.models import Brand
+from portal.templatetags.portal import moment
+
+APART = timedelta(hours=24)
+
+
+def people_of(brand: Brand) -> QuerySet[User]:
+    """Who moves funds of a brand: its active staff, and the operators."""
+    here = User.objects.filter(brand=None, is_active=True, is_staff=True)
+    return here.filter(Q(is_superuser=True) | Q(brands=brand)).distinct()
+
+
+def _handed_over() -> QuerySet[StaffEvent]:
+    """Events by which an account came into other hands; nobody knows who types a command (`by` is None)."""
+    by_another = Q(by=None) | ~Q(by=F("user"))
+    return StaffEvent.objects.filter(by_another, kind__in=StaffEvent.HANDED_OVER)
+
+
+def counts_from(person: User, before: datetime | None = None) -> datetime:
+    """From when somebody counts as a person of their own: 24 hours after the account was made or handed over.
+
+    `before` looks at what had happened until then.
+    """
+    events = _handed_over().filter(user=person)
+    if before is not None:
+        events = events.filter(at__lte=before)
+    last: datetime | None = events.aggregate(last=Max("at"))["last"]
+    return max(person.date_joined, last or person.date_joined) + APART
+
+
+def must_be_two(*, by: User, asked_by: User, asked_at: datetime) -> None:
+    """Both the one who asked and the one who decides count as persons of their own. Raises MoveRefused."""
+    now = timezone.now()
+    if (own := counts_from(by)) > now:
+        words = _(
+            "Your account is new, or somebody else set its password or reset its authenticator app in the "
+            "last 24 hours. So you do not count as a second person until %(when)s (UTC). Nothing was "
+            "changed. Somebody else can decide."
+        )
+        raise MoveRefused(words % {"when": moment(own)})
+    if (theirs := counts_from(asked_by, asked_at)) > now:
+        words = _(
+            "%(who)s asked for this with a new account, or just after somebody else had set its password or "
+            "reset its authenticator app. So nobody can approve or confirm it before %(when)s (UTC). Nothing "
+            "was changed."
+        )
+        raise MoveRefused(words % {"who": asked_by, "when": moment(theirs)})
+
+
+def somebody_else(brand: Brand, than: User) -> bool:
+    """Whether another person of the brand could decide now: with an app, and counting as one of their own."""
+    lately = timezone.now() - APART
+    handed_over = _handed_over().filter(user=OuterRef("pk"), at__gt=lately)
+    others = people_of(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
+    return others.filter(~Exists(handed_over), date_joined__lte=lately).exists()
+
+
+def must_not_resolve_alone(move: Move, by: User) -> None:
+    """What needs a second person is not resolved by the one who asked for it. Raises MoveRefused.
+
+    Where there is nobody else they may, 24 hours after it was sent.
+    """
+    alone = needs_second_person(policy_of(move.brand), move.customer, move.amount, move)
+    if not alone and move.approved_by_id is None:
+        return
+    if by.pk != move.asked_by_id:
+        must_be_two(by=by, asked_by=move.asked_by, asked_at=move.asked_at)
+        return
+    if somebody_else(move.brand, by):
+        raise MoveRefused(
+            _(
+                "You asked for this move, and it is above what one person may move alone. So somebody else "
+                "has to say what became of it."
+            )
+        )
+    from_then = (move.dispatched_at or move.asked_at) + APART
+    if timezone.now() < from_then:
+        words = _(
+            "You asked for this move, and it is above what one person may move alone. Nobody else can say "
+            "what became of it, so you can do so from %(when)s (UTC) on, 24 hours after it was sent."
+        )
+        raise MoveRefused(words % {"when": moment(from_then)})

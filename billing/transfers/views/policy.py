@@ -1,0 +1,212 @@
+"""What a brand's staff may move, for operators: limits, the stop, and moving back."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.models import LimitsChange, Move, MovePolicy
+from billing.transfers.forms import LimitsForm, NoteForm, StopForm
+from billing.transfers.labels import limits_words
+from billing.transfers.limits import (
+    limits_confirm,
+    limits_set,
+    limits_waiting,
+    limits_withdraw,
+    policy_history,
+)
+from billing.transfers.policy import (
+    TRIAL,
+    MoveRefused,
+    back_moves_allow,
+    back_moves_forbid,
+    moves_resume,
+    moves_stop_by_hand,
+    policy_of,
+)
+from billing.transfers.reauthentication import reauthentication, typed_before
+from billing.transfers.views.base import lead, page, person
+from portal.admin_scope import brands_of, is_operator
+from portal.models import Brand
+from portal.templatetags.portal import moment
+
+# There may be two notes on the page.
+_BACK_ID = "id_back_%s"
+_FIELDS = (*MovePolicy.LIMITS, "do", "note", "why")
+
+
+@require_safe
+def policies(request: HttpRequest) -> HttpResponse:
+    """All brands, and what each allows."""
+    _for_operators(request)
+    rows = [policy_of(brand) for brand in brands_of(request.user)]
+    return page(request, "policies", _("Rules for moving funds"), rows=rows)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def policy(request: HttpRequest, pk: int) -> HttpResponse:
+    """One brand's rules. What is sent names in `do` what is to be done."""
+    _for_operators(request)
+    brand = get_object_or_404(brands_of(request.user), pk=pk)
+    if request.method != "POST":
+        return _page(request, brand, typed_before(request))
+    if led := reauthentication(request, request.path, _FIELDS):
+        return led
+    deed = _DEEDS.get(request.POST.get("do", ""))
+    if deed is None:
+        raise Http404
+    return deed(request, brand)
+
+
+def _for_operators(request: HttpRequest) -> None:
+    if not is_operator(request.user):
+        raise Http404
+
+
+def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = LimitsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, limits=form)
+    try:
+        lower, waiting = limits_set(brand=brand, by=person(request), **form.cleaned_data)
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words, limits=form)
+    if lower:
+        messages.success(request, _("The lower limits apply now."))
+    if waiting:
+        messages.warning(request, _waits(waiting))
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _waits(change: LimitsChange) -> str:
+    if not change.effective_at:
+        return _("The higher limits are waiting. Another operator has to confirm them on this page.")
+    words = _(
+        "The higher limits apply from %(when)s (UTC). We have emailed the people who work for this brand."
+    )
+    return words % {"when": moment(change.effective_at)}
+
+
+def _confirm(request: HttpRequest, brand: Brand) -> HttpResponse:
+    return _decide(request, brand, limits_confirm, _("The higher limits apply now."))
+
+
+def _withdraw(request: HttpRequest, brand: Brand) -> HttpResponse:
+    return _decide(request, brand, limits_withdraw, _("The higher limits are withdrawn."))
+
+
+def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], words: str) -> HttpResponse:
+    """About the change that was shown, which may not be the one that waits by now."""
+    change, shown = limits_waiting(policy_of(brand)), request.POST.get("change", "")
+    try:
+        if change is None or shown != str(change.pk):
+            raise MoveRefused(_("Somebody has just decided about these limits, or they apply already."))
+        service(change=change, by=person(request))
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words)
+    messages.success(request, words)
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, resume=form)
+    note = form.cleaned_data["note"]
+    return _done(request, brand, _("Moves go on."), moves_resume, note=note)
+
+
+def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = StopForm(request.POST)
+    if not form.is_valid():
+        return _page(request, brand, {}, stop=form)
+    why = form.cleaned_data["why"]
+    return _done(request, brand, _("All moves of this brand are stopped."), moves_stop_by_hand, why=why)
+
+
+def _forbid_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+    form = NoteForm(request.POST, auto_id=_BACK_ID)
+    if not form.is_valid():
+        return _page(request, brand, {}, forbid=form)
+    note = form.cleaned_data["note"]
+    return _done(request, brand, _("Moving funds back is off."), back_moves_forbid, note=note)
+
+
+def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+    chosen = request.POST.get("move", "")
+    found = _trials(brand).filter(pk=int(chosen)).first() if chosen.isascii() and chosen.isdigit() else None
+    if found is None:
+        return _page(
+            request, brand, {}, refused=_("Please choose the move whose direction you have checked.")
+        )
+    return _done(request, brand, _("From now on staff may move funds back."), back_moves_allow, move=found)
+
+
+_DEEDS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
+    "limits": _set_limits,
+    "confirm": _confirm,
+    "withdraw": _withdraw,
+    "stop": _stop,
+    "resume": _resume,
+    "back": _allow_back,
+    "forbid": _forbid_back,
+}
+
+
+def _done(
+    request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **told: Any
+) -> HttpResponse:
+    try:
+        service(brand=brand, by=person(request), **told)
+    except MoveRefused as refused:
+        return _page(request, brand, {}, refused=refused.words)
+    messages.success(request, words)
+    return lead("billing_admin:policy", brand.pk)
+
+
+def _trials(brand: Brand) -> Any:
+    """Small moves back that are done: what can show that moving back works."""
+    done = Move.objects.filter(brand=brand, state=Move.State.DONE)
+    rows = done.filter(amount__lt=0, amount__gte=-TRIAL)
+    return rows.select_related("brand", "asked_by").defer("brand__logo")
+
+
+def _page(
+    request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
+) -> HttpResponse:
+    rules: MovePolicy = policy_of(brand)
+    waiting = limits_waiting(rules)
+    return page(
+        request,
+        "policy",
+        _("Rules for moving funds: %(brand)s") % {"brand": brand.name},
+        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        brand=brand,
+        policy=rules,
+        refused=refused,
+        **{**_forms(rules, typed), **forms},
+        waiting=waiting,
+        mine=bool(waiting and waiting.asked_by_id == person(request).pk),
+        wanted=limits_words(waiting, rules) if waiting else [],
+        trials=_trials(brand)[:20],
+        history=policy_history(rules)[:50],
+        most=TRIAL,
+    )
+
+
+def _forms(rules: MovePolicy, typed: dict[str, str]) -> dict[str, Any]:
+    """As they stand before anything is sent; what was typed stands in the form that it was typed into."""
+    do, note = typed.get("do"), {"note": typed.get("note", "")}
+    return {
+        "limits": LimitsForm(
+            initial={name: typed.get(name, getattr(rules, name)) for name in MovePolicy.LIMITS}
+        ),
+        "stop": StopForm(initial={"why": typed.get("why", "")}),
+        "resume": NoteForm(initial=note if do == "resume" else {}),
+        "forbid": NoteForm(initial=note if do == "forbid" else {}, auto_id=_BACK_ID),
+    }

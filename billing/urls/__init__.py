@@ -1,0 +1,1 @@
+"""Addresses of billing: of a brand's customers, and of the admin."""

@@ -1,0 +1,16 @@
+"""Addresses of the balance and the statement."""
+
+from django.urls import path
+
+from billing.views import balance, downloads, history
+
+app_name = "billing"
+
+urlpatterns = [
+    path("", balance.home, name="home"),
+    path("statement/", balance.statement, name="statement"),
+    path("statement/refresh/", balance.statement_refresh, name="statement_refresh"),
+    path("statement.csv", downloads.statement_csv, name="statement_csv"),
+    path("statement.pdf", downloads.statement_pdf, name="statement_pdf"),
+    path("history/", history.history, name="history"),
+]

@@ -1,0 +1,23 @@
+"""Addresses of the billing pages on the admin's hosts, below /admin/billing/."""
+
+from django.urls import URLPattern, path
+
+from billing.admin import customer, partner
+from billing.transfers.views import detail, policy, start
+from portal.admin_site import admin_page
+
+app_name = "billing_admin"
+
+urlpatterns: list[URLPattern] = [
+    path("customer/<int:pk>/", admin_page(customer.customer), name="customer"),
+    path("partner/", admin_page(partner.partners), name="partners"),
+    path("partner/<int:pk>/", admin_page(partner.partner), name="partner"),
+    path("move/start/<int:pk>/", admin_page(start.move_start), name="move_start"),
+    path("move/confirm/<int:pk>/", admin_page(start.move_confirm), name="move_confirm"),
+    path("move/<int:pk>/", admin_page(detail.move), name="move"),
+    path("move/<int:pk>/approve/", admin_page(detail.approve), name="move_approve"),
+    path("move/<int:pk>/decline/", admin_page(detail.decline), name="move_decline"),
+    path("move/<int:pk>/resolve/", admin_page(detail.resolve), name="move_resolve"),
+    path("policy/", admin_page(policy.policies), name="policies"),
+    path("policy/<int:pk>/", admin_page(policy.policy), name="policy"),
+]

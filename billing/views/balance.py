@@ -1,0 +1,112 @@
+"""Balance and statement, page by page: read the period, look for its figures, answer."""
+
+from dataclasses import replace
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import User
+from billing.statements import periods
+from billing.statements.forms import PeriodForm
+from billing.statements.service import (
+    BALANCE,
+    BALANCE_SOON,
+    PAGE,
+    PAGE_SOON,
+    Bounds,
+    Figures,
+    balance_read,
+    figures_read,
+)
+from billing.views.context import (
+    figures_context,
+    form_context,
+    page_in_parts,
+    period_form,
+    runway_of,
+    without_figures,
+)
+from portal import ratelimit
+from portal.http import BrandRequest, wanted_page
+
+_HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
+
+
+@login_not_required
+@require_safe
+def home(request: BrandRequest) -> HttpResponseBase:
+    """/: what the portal offers, or the balance of whoever is signed in."""
+    if not request.user.is_authenticated:
+        return render(request, "billing/welcome.html")
+    user, brand = request.user, request.brand
+    context: dict[str, object] = {"period": periods.this_month(periods.today(brand))}
+    if not user.account_number:
+        return render(request, _HOME, context)
+
+    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+        current, months = balance_read(brand=brand, customer=user, bounds=bounds)
+        late = any(each.late for each in (current, *months))
+        more = {"runway": runway_of(brand, user, current, months)} if current.statement else {}
+        return replace(current, late=late), {**context, **more}
+
+    found, values = read(BALANCE_SOON)
+    if found.late:
+        return page_in_parts(request, _HOME, context, "billing/home_figures.html", lambda: read(BALANCE))
+    return _page(request, _HOME, found, **values)
+
+
+@require_safe
+def statement(request: BrandRequest) -> HttpResponseBase:
+    """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
+    user, form = cast(User, request.user), period_form(request)
+    context = form_context(form)
+    if not form.is_valid():
+        return render(request, _STATEMENT, context)
+    context["period"] = form.period
+    if not user.account_number:
+        return render(request, _STATEMENT, context)
+
+    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+        return figures_read(brand=brand, customer=user, period=form.period, bounds=bounds), context
+
+    brand = request.brand
+    found, values = read(PAGE_SOON)
+    if found.late:
+        body = "billing/statement_figures.html"
+        return page_in_parts(request, _STATEMENT, values, body, lambda: read(PAGE))
+    return _page(request, _STATEMENT, found, **values)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def statement_refresh(request: BrandRequest) -> HttpResponse:
+    """/statement/refresh/: ask for a period's figures anew, then back to the page that shows them.
+
+    Whoever had to sign in first comes here by GET, and is led to figures that are new by that.
+    """
+    user = cast(User, request.user)
+    form = PeriodForm(request.POST, today=periods.today(request.brand))
+    back = wanted_page(request, request.POST) or "/"
+    if not (user.account_number and form.is_valid()):
+        return redirect(back)
+    try:
+        ratelimit.hit(action="refresh", account=f"customer {user.pk}")
+    except ratelimit.Limited:
+        messages.warning(
+            request,
+            _("You have asked for new figures several times just now. Please wait a minute; then ask again."),
+        )
+    else:
+        figures_read(brand=request.brand, customer=user, period=form.period, refresh=True)
+    return redirect(back)
+
+
+def _page(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
+    """The page with its figures; without, an honest one with status 503. There is never a false zero."""
+    if found.statement is None:
+        return without_figures(request, template, found, **context)
+    return render(request, template, {**context, **figures_context(request, found)})

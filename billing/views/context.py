@@ -1,0 +1,135 @@
+"""What the templates of balance and statement want, and the answer of a page that has no figures."""
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing.statements import labels, periods
+from billing.statements.forecast import Runway, runway
+from billing.statements.forms import PeriodForm
+from billing.statements.periods import Period
+from billing.statements.service import Figures, Movement, movement_read
+from portal import arriving, pause
+from portal.http import BrandRequest
+from portal.models import Brand
+
+logger = logging.getLogger(__name__)
+
+Reading = Callable[[], tuple[Figures, dict[str, object]]]
+
+
+def period_form(request: BrandRequest) -> PeriodForm:
+    """The period of the address; without one, this month."""
+    day = periods.today(request.brand)
+    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
+    return PeriodForm(asked, today=day)
+
+
+def form_context(form: PeriodForm) -> dict[str, object]:
+    """What the statement's template wants beside figures: the form, and the periods of one click."""
+    return {"form": form, "presets": _presets(form.today)}
+
+
+def _presets(day: date) -> list[tuple[str, Period]]:
+    names = {
+        "this_month": _("This month"),
+        "last_month": _("Last month"),
+        "last_3_months": _("Last 3 months"),
+        "this_year": _("This year"),
+    }
+    return [(names[name], period) for name, period in periods.presets(day).items()]
+
+
+def shown(brand: Brand, found: Figures, movement: Movement | None = None) -> dict[str, Any]:
+    """What the templates want of figures that there are; `movement` where nothing moved in them."""
+    assert found.statement
+    rounding = labels.rounding_shows(found.statement, brand)
+    return {
+        "statement": found.statement,
+        "shown": found.shown,
+        "as_of": found.as_of,
+        "trouble": found.trouble,
+        "figures": labels.statement_amounts(found.statement),
+        "rounding": labels.rounding_words() if rounding else "",
+        "movement": movement,
+    }
+
+
+def runway_of(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Runway:
+    """When the customer's calls stop, by the figures of `balance_read`.
+
+    Figures of a month that was not over when it was asked for do not tell its pace.
+    """
+    assert current.statement
+    day = periods.today(brand)
+    return runway(
+        balance=current.statement.closing_balance,
+        account_type=customer.account_type,
+        credit_limit=customer.credit_limit,
+        months=[(each.period, None if each.running else each.statement) for each in months],
+        on=_day_of(brand, current.as_of) if current.as_of else day,
+        today=day,
+    )
+
+
+def _day_of(brand: Brand, moment: datetime) -> date:
+    return moment.astimezone(brand.zone).date()
+
+
+def figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
+    """What the templates want of figures, whether there are any or not."""
+    if found.statement is None:
+        return {"unavailable": found.trouble, "again": pause.try_again(found.retry_after)}
+    customer = cast(User, request.user)
+    still = not found.statement.moved
+    movement = movement_read(brand=request.brand, customer=customer) if still else None
+    return shown(request.brand, found, movement)
+
+
+def page_in_parts(
+    request: BrandRequest, template: str, values: dict[str, object], body: str, read: Reading
+) -> HttpResponseBase:
+    """The frame at once, then the figures, which `read` waits for, by the template `body`.
+
+    The status is 200, whatever comes: it has been sent by then. Who asks for the headers alone gets them.
+    """
+    mark = arriving.new_mark()
+    page = render(request, template, {**values, "arriving": mark})
+    if request.method == "HEAD":
+        return page
+    # Made now, because later even this might fail.
+    broken = render_to_string(body, {**values, "unavailable": "down"}, request)
+    head, tail = page.content.decode().split(mark)
+    chunks = _parts(request, head, tail, body, read, broken)
+    return StreamingHttpResponse(arriving.in_request(chunks), headers={"X-Accel-Buffering": "no"})
+
+
+def _parts(
+    request: BrandRequest, head: str, tail: str, body: str, read: Reading, broken: str
+) -> arriving.Chunks:
+    yield head
+    try:
+        found, values = read()
+        rest: str = render_to_string(body, {**values, **figures_context(request, found)}, request)
+    except Exception:
+        logger.exception("figures broke off", extra={"brand": request.brand.slug})
+        rest = broken
+    yield rest + tail
+
+
+def without_figures(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
+    """The page that says why there are none, with status 503, or 409 where waiting would not help."""
+    gone = found.trouble == "gone"
+    status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
+    response = render(request, template, {**context, **figures_context(request, found)}, status=status)
+    if not gone:
+        response["Retry-After"] = pause.retry_after(found.retry_after or 60)
+    return response

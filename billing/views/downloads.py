@@ -1,0 +1,83 @@
+"""/statement.csv and /statement.pdf: a statement to take away, or the page that says why there is none."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import cast
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from billing.statements import labels
+from billing.statements.pdf import statement_pdf as pdf_of
+from billing.statements.periods import Period
+from billing.statements.service import PAGE, Figures, figures_read
+from billing.views.context import form_context, period_form, without_figures
+from portal import ratelimit
+from portal.http import BrandRequest
+from portal.models import Brand
+
+_STATEMENT = "billing/statement.html"
+
+
+@require_safe
+def statement_csv(request: BrandRequest) -> HttpResponse:
+    """/statement.csv with the query of /statement/."""
+    return _file(request, "csv", "text/csv; charset=utf-8", _csv)
+
+
+@require_safe
+def statement_pdf(request: BrandRequest) -> HttpResponse:
+    """/statement.pdf with the query of /statement/. Drawing one takes a moment, so there is a limit."""
+    return _file(request, "pdf", "application/pdf", _pdf, limit="pdf")
+
+
+def _csv(request: BrandRequest, found: Figures) -> bytes:
+    assert found.statement
+    assert found.shown
+    assert found.as_of
+    text = labels.statement_csv(
+        brand=request.brand,
+        account_number=cast(User, request.user).account_number,
+        period=found.shown,
+        statement=found.statement,
+        as_of=found.as_of,
+    )
+    return ("\ufeff" + text).encode()
+
+
+def _pdf(request: BrandRequest, found: Figures) -> bytes:
+    return pdf_of(brand=request.brand, customer=cast(User, request.user), found=found)
+
+
+def _file(
+    request: BrandRequest,
+    ending: str,
+    kind: str,
+    content: Callable[[BrandRequest, Figures], bytes],
+    limit: str = "",
+) -> HttpResponse:
+    """The file; where none can be given, the page of the statement with the reason."""
+    user, form = cast(User, request.user), period_form(request)
+    context = form_context(form)
+    if not form.is_valid():
+        return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)
+    context["period"] = form.period
+    if not user.account_number:
+        return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
+    found = _figures(request.brand, user, form.period, limit)
+    if not (found.statement and found.shown and found.as_of):
+        return without_figures(request, _STATEMENT, found, **context)
+    name = f"statement-{found.shown.from_date}-{found.shown.to_date}.{ending}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content(request, found), content_type=kind, headers=headers)
+
+
+def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
+    try:
+        if limit:
+            ratelimit.hit(action=limit, account=f"customer {user.pk}")
+    except ratelimit.Limited as limited:
+        return Figures(period, trouble="busy", retry_after=limited.retry_after)
+    return figures_read(brand=brand, customer=user, period=period, bounds=PAGE)
