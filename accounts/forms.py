@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
-from accounts.handover import form_action
+from accounts.services.login_url import form_action
 from portal import phones
 from portal.captcha import CaptchaField
 from portal.models import Brand

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import samples as people
+from accounts import preview_samples as people
 from accounts.models import User
 from billing.statements import periods
 from billing.statements.forms import PeriodForm

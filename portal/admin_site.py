@@ -74,7 +74,7 @@ class StaffSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Django's own sign-in page, which asks for a password alone, is nowhere.
 
-        Its address belongs to `accounts.views.staff`, which stands before it in the table of addresses.
+        Its address belongs to `accounts.staff.views.sign_in`, which stands before it in the URL table.
         """
         raise Http404
 

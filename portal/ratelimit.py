@@ -2,7 +2,8 @@
 
 What guards a mailbox or a code is counted in the database, so that it holds on any number of workers. The
 rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`). Browsers that have signed in with
-an address before are counted apart from strangers (`accounts.devices`), who so cannot lock them out.
+an address before are counted apart from strangers (`accounts.sign_in.device_cookies`), who cannot lock them
+out.
 """
 
 import logging
@@ -114,8 +115,8 @@ class Unchecked(Limited):
 def count(*, brand: Brand | None, action: str, email: str, network: str, device: str = "") -> Attempt:
     """Count one attempt for an address; the brand is None in the admin. Raises Limited.
 
-    With `device` (see `accounts.devices`) it counts among those of that browser, and of the other known
-    browsers of the mailbox, but not among strangers'. A refused attempt is not counted.
+    With `device` (see `accounts.sign_in.device_cookies`) it counts among those of that browser, and of the
+    other known browsers of the mailbox, but not among strangers'. A refused attempt is not counted.
 
     The row is written first and counted after, outside any transaction: of many at the same moment each
     sees those before it, so no more than the limit get through.

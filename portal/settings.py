@@ -181,7 +181,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
-DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.devices.
+DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.sign_in.device_cookies.
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 # In the session a message stays with its brand; in a cookie it would be readable by the browser.
 MESSAGE_STORAGE = "portal.sessions.Messages"

@@ -8,7 +8,7 @@ urlpatterns = [
     path("brand.css", views.stylesheet, name="brand_css"),
     path("brand/logo", views.logo, name="brand_logo"),
     path("language/<code>/", views.language_choose, name="language"),
-    path("", include("accounts.urls")),
+    path("", include("accounts.urls.customer")),
     path("", include("billing.urls.customer")),
 ]
 

@@ -4,20 +4,20 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-import accounts.samples
+import accounts.preview_samples
 import billing.preview_samples
 from portal import samples, views
 from portal.admin_site import site
 
 samples.register(
-    people=accounts.samples.person,
-    pages=(billing.preview_samples.WELCOME, *accounts.samples.PAGES, *billing.preview_samples.PAGES),
+    people=accounts.preview_samples.person,
+    pages=(billing.preview_samples.WELCOME, *accounts.preview_samples.PAGES, *billing.preview_samples.PAGES),
 )
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
     path("language/<code>/", views.language_choose, name="language"),
-    path("admin/", include("accounts.urls_admin")),
+    path("admin/", include("accounts.urls.staff")),
     path("admin/billing/", include("billing.urls.staff")),
     path("admin/", site.urls),
     path("preview/", include("portal.urls_preview")),

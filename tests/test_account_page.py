@@ -8,8 +8,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts.browsers import browser_of
 from accounts.models import SignIn, User
+from accounts.sign_in.user_agents import browser_of
 from tests.conftest import AURORA
 from tests.journey import send, sign_in, words
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
 
-from accounts.admin_forms import PersonForm
+from accounts.admin.forms import PersonForm
 from accounts.models import SignInCode, User
 from portal.crypto import seal
 from portal.journal import CarrierCall

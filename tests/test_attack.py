@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.codes import code_store
+from accounts.sign_in.codes import code_store
 from billing.models import Move, MovePolicy
 from portal import ratelimit
 from portal.models import Attempt

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Submission
-from accounts.outcomes import DONE
-from accounts.staff import half_open, half_open_read
-from accounts.submissions import once
-from accounts.views.sessions import signed_in_recently
+from accounts.services.idempotency import once
+from accounts.services.outcomes import DONE
+from accounts.staff.two_step import half_open, half_open_read
+from accounts.views.session import signed_in_recently
 from portal import staff_session
 
 pytestmark = pytest.mark.database

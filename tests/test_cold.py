@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.imports import customers_import
+from accounts.customer_import.importer import customers_import
 from accounts.models import SignInCode, User
 from portal.models import Brand
 from tests.conftest import AURORA, Simulator

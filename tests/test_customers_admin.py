@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.exports import customers_export
-from accounts.import_file import MAX_BYTES
-from accounts.imports import Counts, customers_import
+from accounts.cleanup import accounts_prune
+from accounts.customer_import.csv_file import MAX_BYTES
+from accounts.customer_import.export import customers_export
+from accounts.customer_import.importer import Counts, customers_import
+from accounts.customer_import.pending import MOST
 from accounts.models import CustomerImport, SignIn, SignInCode, User
-from accounts.upkeep import accounts_prune
-from accounts.waiting_imports import MOST
 from portal.admin_lists import BoundedPaginator
 from portal.models import Brand
 from tests.conftest import ADMIN, AURORA
@@ -271,7 +271,7 @@ def test_a_confirmed_file_is_read_before_anything_is_locked(
     def note() -> None:
         depths.append(len(connection.savepoint_ids))
 
-    monkeypatch.setattr("accounts.import_file.give_back_connections", note)
+    monkeypatch.setattr("accounts.customer_import.csv_file.give_back_connections", note)
     confirm(desk, url)
     assert depths == [0, 0]  # For the report, and for the confirmation: both outside any transaction.
     assert "dora@example.com" in stored()
@@ -424,7 +424,7 @@ def test_customers_without_a_number_are_one_click_away_with_their_count(
 def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
     desk: Client, browse: Browse, alice: User, bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "accounts.access")
+    caplog.set_level("INFO", "accounts.services.deactivation")
     customer, other, mailbox = browse(AURORA), browse(AURORA), browse(AURORA)
     sign_in(customer, alice.email)
     sign_in(other, bob.email)

@@ -8,8 +8,8 @@ from django.core import mail, signing
 from django.db.models import F
 from django.test import Client
 
-from accounts.devices import device_add
 from accounts.models import User
+from accounts.sign_in.device_cookies import device_add
 from portal import ratelimit
 from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA, BOREALIS, app_code, app_of

@@ -11,8 +11,8 @@ from django.core.mail.backends import locmem
 from django.test import Client
 from django.utils import timezone
 
-from accounts.codes import code_store
 from accounts.models import SignIn, SignInCode, User
+from accounts.sign_in.codes import code_store
 from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_in, value_of, words

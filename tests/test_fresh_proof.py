@@ -14,8 +14,8 @@ from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.customer_import.pending import import_keep, import_report
 from accounts.models import CustomerImport, TotpDevice, User
-from accounts.waiting_imports import import_keep, import_report
 from billing.models import MovePolicy
 from portal import staff_session
 from portal.models import Brand

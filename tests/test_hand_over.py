@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts import handover
-from accounts.handover import form_action, hand_over_url
 from accounts.models import Submission
+from accounts.services import login_url
+from accounts.services.login_url import form_action, hand_over_url
 from portal.models import Brand
 from portal.voipline import Reach
 from tests.conftest import AURORA
@@ -324,7 +324,7 @@ def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, ca
 
 
 def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplog, monkeypatch):
-    monkeypatch.setattr(handover, "_LONGEST", 30)
+    monkeypatch.setattr(login_url, "_LONGEST", 30)
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 503
     assert "Nothing in your account was changed" in words(response)

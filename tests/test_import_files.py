@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.import_file import COLUMNS, Note, Row, rows_read
-from accounts.imports import BAD, CREATE, ImportRefused, RowReport, customers_import
+from accounts.customer_import.csv_file import COLUMNS, Note, Row, rows_read
+from accounts.customer_import.importer import BAD, CREATE, ImportRefused, RowReport, customers_import
 from accounts.models import User
 from portal.models import Brand
 

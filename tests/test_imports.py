@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.import_file import COLUMNS, MAX_BYTES, MAX_ROWS, rows_read
-from accounts.imports import Counts, ImportRefused, customers_import
+from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, MAX_ROWS, rows_read
+from accounts.customer_import.importer import Counts, ImportRefused, customers_import
 from accounts.models import User
 from portal.models import Brand
 from portal.voipline.words import Words
@@ -50,7 +50,7 @@ def test_a_new_customer_has_no_password_and_has_not_signed_in(aurora: Brand) -> 
 def test_an_import_is_logged_with_its_counts_and_nothing_personal(
     aurora: Brand, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", "accounts.imports"):
+    with caplog.at_level("INFO", "accounts.customer_import.importer"):
         put(aurora, HEADER + "dora@example.com,70003,Dora,\n")
     told = vars(caplog.records[-1])
     assert (told["brand"], told["rows_created"], told["rows_bad"]) == ("aurora", 1, 0)

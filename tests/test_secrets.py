@@ -133,7 +133,7 @@ class Walk:
         self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
         self.send("/sign-up/confirm/", email=DORA, code="canary-carrier-code")
         self.send("/sign-in/", email=DORA)
-        monkeypatch.setattr("accounts.codes.customer_verified", broken)
+        monkeypatch.setattr("accounts.sign_in.codes.customer_verified", broken)
         self.send("/sign-in/code/", captcha=False, code=self.code())
         monkeypatch.setattr("portal.captcha._is_good", broken)
         self.send("/sign-in/", email=DORA)
@@ -163,12 +163,12 @@ class Walk:
     def fail_at_the_admins_door(self, monkeypatch: Any) -> None:
         """Each step of its sign-in, with a bug in it."""
         with monkeypatch.context() as patch:
-            patch.setattr("accounts.authenticator._recovery_hash", broken)
+            patch.setattr("accounts.staff.totp._recovery_hash", broken)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.recovery[-1])
-            patch.setattr("accounts.authenticator.TOTP.verify", broken)
+            patch.setattr("accounts.staff.totp.TOTP.verify", broken)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.apps[0])
             inside, self.client = self.client, Watched(self.witness, ADMIN)
-            patch.setattr("accounts.staff.half_open", broken)
+            patch.setattr("accounts.staff.two_step.half_open", broken)
             self.enter_password()
             self.client = inside
 
@@ -326,7 +326,7 @@ def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse
     client.raise_request_exception = False
     send(client, "/sign-in/", {"email": alice.email})
     code = code_for(alice.email)
-    monkeypatch.setattr("accounts.codes.customer_verified", broken)
+    monkeypatch.setattr("accounts.sign_in.codes.customer_verified", broken)
     assert send(client, "/sign-in/code/", {"code": code}).status_code == 500
     assert len(reports) == 2
     for text in reports:

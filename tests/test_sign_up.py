@@ -294,7 +294,7 @@ def test_ten_at_once_make_one_call_and_all_see_the_success(threads, aurora, simu
 def test_while_the_first_hangs_the_second_is_told_to_wait(
     threads, aurora, simulator, browse, settings, monkeypatch
 ):
-    monkeypatch.setattr("accounts.submissions._PATIENCE", 0.2)
+    monkeypatch.setattr("accounts.services.idempotency._PATIENCE", 0.2)
     settings.CARRIER_TIMEOUTS = PATIENT
     simulator.fault("register_customer", "hang")
     client, form = browse(AURORA), sign_up_form(simulator.token())

@@ -8,9 +8,9 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 
-from accounts.devices import device_find
-from accounts.imports import Counts, customers_import
+from accounts.customer_import.importer import Counts, customers_import
 from accounts.models import User
+from accounts.sign_in.device_cookies import device_find
 from portal.models import Brand
 from portal.net import email_key, email_spellings, mailbox_key, normal_email
 from tests.conftest import ADMIN, AURORA

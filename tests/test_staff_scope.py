@@ -427,7 +427,7 @@ def test_nobody_is_added_to_another_brand_nor_told_who_is_there(world: World, de
 def test_a_forged_form_that_lands_in_another_brand_is_rolled_back(
     world: World, desk: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.admin.brands_of", lambda user: Brand.objects.all())
+    monkeypatch.setattr("accounts.admin.users.brands_of", lambda user: Brand.objects.all())
     before = foreign_rows()
     data = person(brand=world.borealis.pk, email="new@example.com")
     assert desk.post("/admin/accounts/user/add/", data).status_code == 403

@@ -18,10 +18,10 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts import authenticator
-from accounts.authenticator import CodeUsed, CodeWrong
 from accounts.checks import authenticators_are_usable
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
+from accounts.staff import totp
+from accounts.staff.totp import CodeUsed, CodeWrong
 from portal import ratelimit, staff_session
 from portal.admin_scope import brands_of
 from portal.crypto import seal
@@ -231,19 +231,19 @@ def test_a_code_is_good_for_one_step_before_and_after(
     steps: int, right: bool, sam: User, monkeypatch: Any
 ) -> None:
     if right:
-        assert authenticator.code_redeem(user=sam, code=app_code(steps)).user == sam
+        assert totp.code_redeem(user=sam, code=app_code(steps)).user == sam
     else:
         with pytest.raises(CodeWrong):
-            authenticator.code_redeem(user=sam, code=app_code(steps))
+            totp.code_redeem(user=sam, code=app_code(steps))
 
 
 def test_a_code_is_good_once_and_no_older_one_after_it(browse: Browse, sam: User) -> None:
-    authenticator.code_redeem(user=sam, code=app_code(0))
+    totp.code_redeem(user=sam, code=app_code(0))
     with pytest.raises(CodeUsed) as caught:
-        authenticator.code_redeem(user=sam, code=app_code(0))
+        totp.code_redeem(user=sam, code=app_code(0))
     assert 0 < caught.value.seconds <= 30
     with pytest.raises(CodeUsed):
-        authenticator.code_redeem(user=sam, code=app_code(-1))
+        totp.code_redeem(user=sam, code=app_code(-1))
     client = browse(ADMIN)
     type_password(client)
     for _ in range(6):  # To be told to wait is no wrong try.
@@ -254,18 +254,18 @@ def test_a_code_is_good_once_and_no_older_one_after_it(browse: Browse, sam: User
 
 
 def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monkeypatch: Any) -> None:
-    code, reading, all_have_read = app_code(), authenticator._totp, Barrier(5)
+    code, reading, all_have_read = app_code(), totp._totp, Barrier(5)
 
     def read(key: Any) -> Any:
         """Nobody writes before all have read that the step is unused."""
         all_have_read.wait(PATIENCE)
         return reading(key)
 
-    monkeypatch.setattr(authenticator, "_totp", read)
+    monkeypatch.setattr(totp, "_totp", read)
 
     def redeem(_nth: int) -> bool:
         try:
-            return bool(authenticator.code_redeem(user=sam, code=code))
+            return bool(totp.code_redeem(user=sam, code=code))
         except CodeUsed:
             return False
 
@@ -273,11 +273,11 @@ def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monke
 
 
 def test_of_many_at_once_one_gets_in_with_a_recovery_code(threads: None, sam: User) -> None:
-    code = authenticator.code_plain(authenticator.recovery_codes_make(user=sam)[0])
+    code = totp.code_plain(totp.recovery_codes_make(user=sam)[0])
 
     def redeem(_nth: int) -> bool:
         try:
-            return bool(authenticator.code_redeem(user=sam, code=code))
+            return bool(totp.code_redeem(user=sam, code=code))
         except CodeWrong:
             return False
 
@@ -299,7 +299,7 @@ def test_digits_of_another_script_are_digits(browse: Browse, sam: User) -> None:
 
 
 def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse: Browse, sam: User) -> None:
-    codes = authenticator.recovery_codes_make(user=sam)
+    codes = totp.recovery_codes_make(user=sam)
     TotpDevice.objects.filter(user=sam).update(key=type(seal("x"))("gAAAAA-of-another-key"))
     client = browse(ADMIN)
     type_password(client)
@@ -388,7 +388,7 @@ def test_each_unfinished_sign_in_has_a_key_of_its_own_and_the_first_to_finish_wi
 
 
 def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, sam: User) -> None:
-    codes = authenticator.recovery_codes_make(user=sam)
+    codes = totp.recovery_codes_make(user=sam)
     client = browse(ADMIN)
     type_password(client)
     assert "20 letters" in words(type_code(client, "ABCDE"))
@@ -404,12 +404,12 @@ def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, s
 
 
 def test_new_recovery_codes_and_another_app_take_the_place_of_the_former(browse: Browse, sam: User) -> None:
-    former = authenticator.recovery_codes_make(user=sam)
+    former = totp.recovery_codes_make(user=sam)
     client, elsewhere = browse(ADMIN, sam), browse(ADMIN, sam)
     page = client.post("/admin/security/recovery-codes/")
     assert len(re.findall(r"<li>[0-9A-Z-]{23}</li>", page.content.decode())) == 10
     with pytest.raises(CodeWrong):
-        authenticator.code_redeem(user=sam, code=authenticator.code_plain(former[0]))
+        totp.code_redeem(user=sam, code=totp.code_plain(former[0]))
     key = _scanned(client.get("/admin/security/app/"))["key"]
     assert is_in(elsewhere)
     done = client.post("/admin/security/app/", {"code": code_of(key)})
@@ -677,7 +677,7 @@ def recently(client: Client) -> bool:
 def test_another_operator_resets_a_lost_phone(
     browse: Browse, sam: User, operator: User, mailoutbox: list[Any]
 ) -> None:
-    authenticator.recovery_codes_make(user=sam)
+    totp.recovery_codes_make(user=sam)
     lost, client = browse(ADMIN, sam), browse(ADMIN, operator)
     page = f"/admin/accounts/user/{sam.pk}/change/"
     reset = f"/admin/accounts/user/{sam.pk}/reset-authenticator/"

@@ -8,7 +8,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.admin_forms import CustomerForm
+from accounts.admin.forms import CustomerForm
 from accounts.models import User
 from portal import phones, typed
 from portal.models import Brand

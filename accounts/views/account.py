@@ -8,11 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from accounts import signins
 from accounts.models import User
-from accounts.pages import page
-from accounts.views.devices import device_keep
-from accounts.views.sessions import this_sign_in
+from accounts.sign_in import history as sign_in_history
+from accounts.views.device_cookie import device_keep
+from accounts.views.forms import page
+from accounts.views.session import this_sign_in
 from portal.http import BrandRequest
 
 _LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
@@ -23,11 +23,11 @@ def account(request: BrandRequest) -> HttpResponse:
     """/account/; its one form signs out everywhere else."""
     user, here = cast(User, request.user), this_sign_in(request)
     if request.method == "POST":
-        signins.sign_ins_end(user=user, but=here)
+        sign_in_history.sign_ins_end(user=user, but=here)
         update_session_auth_hash(request, user)
         messages.success(request, _("You are signed out everywhere else."))
         return device_keep(request, redirect("accounts:account"), user)
-    found = signins.sign_in_list(user=user)
+    found = sign_in_history.sign_in_list(user=user)
     live = [row for row in found if row.live]
     context = {"here": here, "live": live, "last": found[:_LAST]}
     return render(request, "accounts/account.html", context)

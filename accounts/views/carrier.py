@@ -9,12 +9,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from accounts import services
 from accounts.forms import OpenForm, PasswordResetForm
 from accounts.models import User
-from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.devices import device_of
-from accounts.views.sessions import known_email, session_note
+from accounts.services import carrier_actions
+from accounts.views.device_cookie import device_of
+from accounts.views.forms import form_again, form_limited, form_page, page
+from accounts.views.session import known_email, session_note
 from portal import ratelimit
 from portal.http import BrandRequest
 
@@ -39,7 +39,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     email = known or form.cleaned_data["email"]
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
-        outcome = services.password_reset(
+        outcome = carrier_actions.password_reset(
             brand=request.brand,
             email=email,
             token=form.cleaned_data["captcha"],
@@ -77,7 +77,7 @@ def account_open(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form)
     try:
         ratelimit.hit(action="captcha_post", network=f"customer {user.pk}")
-        outcome, url = services.account_open(
+        outcome, url = carrier_actions.account_open(
             brand=request.brand,
             user=user,
             password=form.cleaned_data.get("password", ""),

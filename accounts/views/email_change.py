@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts import codes, email_change
 from accounts.forms import EmailCodeForm, NewEmailForm
 from accounts.models import User
-from accounts.outcomes import MAIL_SLOW, mail_down
-from accounts.pages import code_over, form_again, form_limited, form_page, page
-from accounts.views.devices import counted_as, device_keep, device_of
-from accounts.views.sessions import (
+from accounts.services import email_change
+from accounts.services.outcomes import MAIL_SLOW, mail_down
+from accounts.sign_in import codes
+from accounts.views.device_cookie import counted_as, device_keep, device_of
+from accounts.views.forms import code_over, form_again, form_limited, form_page, page
+from accounts.views.session import (
     browser_secret,
     session_end,
     session_note,

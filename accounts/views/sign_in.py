@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts import codes, services
-from accounts.devices import Visitor
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
-from accounts.outcomes import MAIL_SLOW, Outcome
-from accounts.pages import code_over, form_again, form_limited, form_page, page
-from accounts.views.devices import counted_as, device_keep, device_of, visitor_of
-from accounts.views.sessions import (
+from accounts.services import carrier_actions
+from accounts.services.outcomes import MAIL_SLOW, Outcome
+from accounts.sign_in import codes
+from accounts.sign_in.device_cookies import Visitor
+from accounts.views.device_cookie import counted_as, device_keep, device_of, visitor_of
+from accounts.views.forms import code_over, form_again, form_limited, form_page, page
+from accounts.views.session import (
     browser_secret,
     code_asked,
     known_email,
@@ -95,7 +96,7 @@ def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> O
     if form.has_captcha:
         ratelimit.hit(action="captcha_post", network=network)
     ratelimit.hit(action="sign_in_post", network=network)
-    return services.sign_in_request(
+    return carrier_actions.sign_in_request(
         brand=request.brand,
         email=form.cleaned_data["email"],
         visitor=visitor,

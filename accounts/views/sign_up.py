@@ -9,15 +9,15 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import services
-from accounts.confirm_link import link_read
-from accounts.customers import SignUpDetails
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
-from accounts.outcomes import MAIL_SLOW, Outcome, mail_down
-from accounts.pages import form_again, form_limited, form_page, page
-from accounts.views.devices import visitor_of
-from accounts.views.sessions import code_asked, session_note, wanted_keep
+from accounts.services import carrier_actions
+from accounts.services.confirm_link import link_read
+from accounts.services.customers import SignUpDetails
+from accounts.services.outcomes import MAIL_SLOW, Outcome, mail_down
+from accounts.views.device_cookie import visitor_of
+from accounts.views.forms import form_again, form_limited, form_page, page
+from accounts.views.session import code_asked, session_note, wanted_keep
 from accounts.views.sign_in import already_signed_in
 from portal import ratelimit
 from portal.http import BrandRequest
@@ -57,7 +57,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         email=data["email"],
         phone=data["phone"],
     )
-    outcome = services.customer_sign_up(
+    outcome = carrier_actions.customer_sign_up(
         brand=request.brand,
         details=details,
         password=data["password"],
@@ -117,7 +117,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     visitor = visitor_of(request, email)
     try:
         ratelimit.hit(action="captcha_post", network=request.client_network)
-        outcome = services.email_confirm(
+        outcome = carrier_actions.email_confirm(
             brand=request.brand,
             email=email,
             code=form.cleaned_data["code"],

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import POSTPAID, User
-from accounts.signins import sign_in_list
+from accounts.sign_in.history import sign_in_list
 from billing.admin.refresh import refresh_allowed
 from billing.models import Move
 from billing.statements import labels, periods

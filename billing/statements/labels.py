@@ -10,7 +10,7 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from accounts.outcomes import account_gone
+from accounts.services.outcomes import account_gone
 from billing.statements.periods import Period
 from portal.amounts import rounded
 from portal.cells import neutral

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.imports import COLUMNS, REQUIRED, ImportRefused, Report, customers_import
+from accounts.customer_import.importer import COLUMNS, REQUIRED, ImportRefused, Report, customers_import
 from portal.management.brands import brand_named
 
 

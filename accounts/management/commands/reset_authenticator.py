@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts import authenticator, staff
 from accounts.management.people import staff_named
+from accounts.staff import totp, two_step
 
 
 class Command(BaseCommand):
@@ -20,9 +20,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Reset, and tell the person by mail; that the mail cannot be sent changes nothing."""
         person = staff_named(options["email"].strip())
-        authenticator.authenticator_reset(user=person, by=None)
+        totp.authenticator_reset(user=person, by=None)
         self.stdout.write(
             f"{person.email} is signed out everywhere, and sets up a new app at the next sign-in."
         )
-        if not staff.reset_tell(user=person, by=None):
+        if not two_step.reset_tell(user=person, by=None):
             self.stderr.write("The mail about it could not be sent: please tell the person yourself.")

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.upkeep import accounts_prune
+from accounts.cleanup import accounts_prune
 from billing.statements.cache import kept_prune
 from billing.transfers.alerts import moves_alert, moves_expire
 from portal.journal import journal_prune

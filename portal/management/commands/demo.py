@@ -21,8 +21,8 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.utils import timezone
 
-from accounts.authenticator import key_new
 from accounts.models import TotpDevice, User
+from accounts.staff.totp import key_new
 from portal import demo
 from portal.models import Brand
 from portal.proof import brand_check_carrier

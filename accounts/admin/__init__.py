@@ -1,0 +1,3 @@
+"""The admin of people; importing it registers its pages."""
+
+from accounts.admin import users as users

@@ -1,0 +1,86 @@
+"""Somebody’s way in to the admin, on their page: what it is, what happened, and a new start."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import StaffEvent, User
+from accounts.staff import totp, two_step
+from accounts.staff.views.base import person_of, staff_page
+from accounts.views.forms import page
+from portal.admin_scope import is_operator
+from portal.fresh_proof import needs_recent_authentication
+from portal.templatetags.portal import moment
+
+_NEWEST = 20
+
+
+class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Pages behind a recent proof: a new start of somebody’s app, and a new password."""
+
+    device_fieldset = (_("Sign-in"), {"fields": ("authenticator_in_words", "staff_history")})
+    device_fields = ("authenticator_in_words", "staff_history")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Before Django's own of the same pattern."""
+        reset = self.admin_site.admin_view(page(needs_recent_authentication(self.reset_view)))
+        password = needs_recent_authentication(self.user_change_password)  # type: ignore[attr-defined]
+        return [
+            path("<int:pk>/reset-authenticator/", reset, name="accounts_user_reset_authenticator"),
+            path("<id>/password/", self.admin_site.admin_view(password), name="auth_user_password_change"),
+            *super().get_urls(),
+        ]
+
+    def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what will happen; then forget the app. For operators alone, and not for oneself."""
+        person = self.get_object(request, str(pk))
+        if not isinstance(person, User) or person.brand_id:
+            raise Http404
+        if not is_operator(request.user):
+            raise PermissionDenied
+        if person.pk == request.user.pk:
+            messages.info(request, gettext("Your own app you do not reset: set up another one in its place."))
+            return redirect("staff_security")
+        if request.method == "POST":
+            self._reset(request, person)
+            return redirect("admin:accounts_user_change", person.pk)
+        context = {"person": person, "opts": self.opts}
+        return staff_page(request, "reset", gettext("Reset the authenticator app"), context)
+
+    def _reset(self, request: HttpRequest, person: User) -> None:
+        by = person_of(request)
+        totp.authenticator_reset(user=person, by=by)
+        self.log_change(request, person, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
+        words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")
+        self.message_user(request, words, messages.SUCCESS)
+        if not two_step.reset_tell(user=person, by=by):
+            words = gettext("We could not mail the person: please tell them yourself.")
+            self.message_user(request, words, messages.WARNING)
+
+    @admin.display(description=_("Authenticator app"))
+    def authenticator_in_words(self, person: User) -> str | SafeString:
+        """Whether there is one, since when, and how many recovery codes are left."""
+        device = totp.device_of(user=person)
+        if device is None:
+            return gettext("None yet; the next sign-in begins with setting one up.")
+        words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
+            "when": moment(device.created_at) if device.created_at else "?",
+            "left": totp.recovery_codes_left(user=person),
+        }
+        url = reverse("admin:accounts_user_reset_authenticator", args=(person.pk,))
+        return format_html('{} <a href="{}">{}</a>', words, url, gettext("Reset it, if it is lost"))
+
+    @admin.display(description=_("What happened last"))
+    def staff_history(self, person: User) -> Any:
+        """The newest events of this person's way in."""
+        events = StaffEvent.objects.filter(user=person).select_related("by")[:_NEWEST]
+        return render_to_string("admin/staff/events.html", {"events": events})

@@ -1,0 +1,232 @@
+"""People in the admin: customers of all brands, and the operators themselves."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin.actions import CustomerToolsMixin
+from accounts.admin.authenticator import DevicesMixin
+from accounts.admin.customer_import import ImportMixin
+from accounts.admin.filters import BrandFilter, KindFilter, NumberFilter
+from accounts.admin.forms import BrandsField, CustomerForm, NewCustomerForm, StaffForm
+from accounts.admin.search import PeopleSearchMixin
+from accounts.models import User
+from accounts.services.change_log import form_told
+from accounts.services.deactivation import sessions_end
+from accounts.services.email_change import email_changed_by_staff, email_changed_tell
+from accounts.staff.totp import event_record
+from accounts.staff.two_step import password_set_tell
+from accounts.staff.views.base import person_of
+from portal.admin_deletion import DeletionMixin
+from portal.admin_lists import BoundedListMixin
+from portal.admin_proof import ProofMixin
+from portal.admin_scope import ScopedAdmin, brands_of, is_operator
+from portal.admin_site import site
+from portal.models import Brand
+
+_NAMES = ("first_name", "last_name", "company_name", "phone")
+_HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
+# Whose account somebody reads, and who signs in to it.
+_DELICATE = {"brand", "email", "account_number", "carrier_email"}
+_CARRIER = ("account_number", "account_type", "credit_limit", "carrier_email")
+
+
+@admin.register(User, site=site)
+class PersonAdmin(
+    DevicesMixin,
+    ImportMixin,
+    CustomerToolsMixin,
+    PeopleSearchMixin,
+    BoundedListMixin,
+    ProofMixin,
+    DeletionMixin,
+    ScopedAdmin,
+    UserAdmin,  # type: ignore[type-arg]
+):
+    """Customers have no password and no permissions here; staff have no account number.
+
+    Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
+    """
+
+    staff_may = ("view", "add", "change")
+    list_display = ("page", "email", "is_active", "name", "brand", "account_number", "verified_at")
+    list_display_links = ("email",)
+    list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
+    ordering = ("email", "pk")
+    filter_horizontal = ()
+    add_form = NewCustomerForm
+    add_form_template = "admin/accounts/user/change_form.html"
+    add_fieldsets = (
+        (
+            _("Customer"),
+            {
+                "description": _(
+                    "Whoever works in the admin is added by the command create_staff or create_operator."
+                ),
+                "fields": ("brand", "email", *_NAMES, *_CARRIER),
+            },
+        ),
+    )
+    customer_fieldsets = (
+        (_("Customer"), {"fields": ("brand", "email", *_NAMES, "is_active")}),
+        (
+            _("At the carrier"),
+            {"fields": (*_CARRIER, "refused_account_number", "clear_refused_number")},
+        ),
+        _HISTORY,
+    )
+    staff_fieldsets = (
+        (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
+        (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
+        DevicesMixin.device_fieldset,
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """With the brands, but without their pictures."""
+        return super().get_queryset(request).select_related("brand").defer("brand__logo")
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Staff see one kind of people only."""
+        filters = super().get_list_filter(request)
+        if is_operator(request.user):
+            return filters
+        return [each for each in filters if each is not KindFilter]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever works for one brand adds to that one."""
+        own = list(brands_of(request.user).values_list("pk", flat=True)[:2])
+        first = {"brand": own[0]} if len(own) == 1 else {}
+        return {**first, **super().get_changeform_initial_data(request)}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """For staff, a list of customers by name too."""
+        named = {} if is_operator(request.user) else {"title": gettext("Customers")}
+        return super().changelist_view(request, {**named, **(extra_context or {})})
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """One form for customers, another for those who work here."""
+        if obj:
+            kwargs.setdefault("form", CustomerForm if obj.brand_id else StaffForm)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The refused number is shown only where there is one."""
+        if not obj:
+            return self.add_fieldsets
+        if not obj.brand_id:
+            return self.staff_fieldsets
+        if obj.refused_account_number:
+            return self.customer_fieldsets
+        person, _carrier, history = self.customer_fieldsets
+        return (person, (_("At the carrier"), {"fields": _CARRIER}), history)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A customer stays with the brand; nobody locks themselves out."""
+        shown = (
+            *self.device_fields,
+            "password_in_words",
+            "confirmed_at",
+            "verified_at",
+            "last_login",
+            "date_joined",
+        )
+        if obj and obj.brand_id:
+            return (*shown, "brand", "refused_account_number")
+        return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Brands are chosen by name among one's own, without a second page beside this one."""
+        if db_field.related_model is not Brand:
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        own = brands_of(request.user)
+        if db_field.many_to_many:
+            field, widget = BrandsField, forms.CheckboxSelectMultiple
+            return db_field.formfield(queryset=own, form_class=field, widget=widget, **kwargs)
+        return db_field.formfield(queryset=own, widget=forms.Select, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever worked here is made inactive instead: with them the history of what they did would go."""
+        return bool(super().has_delete_permission(request, obj) and (obj is None or obj.brand_id))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Say so where somebody else took the address or number while this form was being saved."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            words = gettext("Not saved: somebody else has just taken this address or account number.")
+            self.message_user(request, words, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def is_delicate(self, obj: User, form: Any, change: bool) -> bool:
+        """Rights in the admin, a new customer, and whose account a customer reads; not a name or a phone."""
+        return not change or not obj.brand_id or bool(_DELICATE & {*form.changed_data})
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save; and where the address is a new one, it has everything to prove again."""
+        if form.cleaned_data.get("clear_refused_number"):
+            obj.refused_account_number = ""
+        super().save_model(request, obj, form, change)
+        if change and obj.brand_id and not obj.is_active and "is_active" in form.changed_data:
+            sessions_end(customers=[obj])
+        if change and obj.brand_id and "email" in form.changed_data:
+            email_changed_by_staff(user=obj, old=form.initial["email"])
+            transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
+
+    def _tell(self, request: HttpRequest, customer: User, old: str) -> None:
+        """Mail both addresses, once the change is safe: no slow mail server holds the database."""
+        if not email_changed_tell(user=customer, old=old):
+            words = gettext(
+                "The address is changed, but we could not mail everybody who should know: please tell the "
+                "customer yourself, at the old address (%(old)s) and the new one (%(new)s)."
+            )
+            self.message_user(request, words % {"old": old, "new": customer.email}, messages.WARNING)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """With old and new e-mail address and what the carrier goes by, for the history."""
+        return form_told(form, super().construct_change_message(request, form, formsets, add), add=add)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Set a password: for staff alone, a customer has none."""
+        person = self.get_object(request, id)
+        if person is None or person.brand_id:
+            raise Http404
+        before = person.password
+        response = super().user_change_password(request, id, form_url)
+        person.refresh_from_db(fields=["password"])
+        if person.password != before:
+            event_record(user=person, kind="password_set", by=person_of(request))
+            if person.pk != request.user.pk and not password_set_tell(user=person):
+                words = gettext("We could not mail the person: please tell them yourself.")
+                self.message_user(request, words, messages.WARNING)
+        if isinstance(response, TemplateResponse):
+            title = gettext("Set a password: %s") % person
+            response.context_data = {**(response.context_data or {}), "title": title}
+        return response
+
+    @admin.display(description=_("Name"), ordering="last_name")
+    def name(self, person: User) -> str:
+        """First and last name."""
+        return person.get_full_name()
+
+    @admin.display(description=_("Password"))
+    def password_in_words(self, person: User) -> SafeString:
+        """Whether there is one, and where to set it."""
+        state = (
+            gettext("A password is set.") if person.has_usable_password() else gettext("No password is set.")
+        )
+        url = reverse("admin:auth_user_password_change", args=(person.pk,))
+        return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))

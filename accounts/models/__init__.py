@@ -1,0 +1,22 @@
+"""The tables of people."""
+
+from accounts.models.customer_import import CustomerImport
+from accounts.models.sign_in import SignIn, SignInCode
+from accounts.models.staff import RecoveryCode, StaffEvent, TotpDevice
+from accounts.models.submission import Submission
+from accounts.models.user import ACCOUNT_TYPES, POSTPAID, PREPAID, User, with_email
+
+__all__ = [
+    "ACCOUNT_TYPES",
+    "POSTPAID",
+    "PREPAID",
+    "CustomerImport",
+    "RecoveryCode",
+    "SignIn",
+    "SignInCode",
+    "StaffEvent",
+    "Submission",
+    "TotpDevice",
+    "User",
+    "with_email",
+]

@@ -1,0 +1,67 @@
+"""The second step of staff's sign-in as rows."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin, TimestampMixin
+
+from portal.crypto import SecretField
+
+
+class TotpDevice(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]
+    """An authenticator app of somebody who works in the admin (RFC 6238), its key encrypted.
+
+    Confirmed once the person has typed a code of it. `last_t` is the newest time step that was used: no code
+    is good twice.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="authenticator")
+    key = SecretField(_("key"))
+    last_t = models.BigIntegerField(default=-1)
+
+    class Meta:
+        verbose_name = _("authenticator app")
+        verbose_name_plural = _("authenticator apps")
+
+
+class RecoveryCode(models.Model):
+    """One code that serves once in place of the authenticator app; only its hash is kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes")
+    code_hash = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "code_hash"), name="recovery_code_once"),)
+
+    def __str__(self) -> str:
+        return "recovery code"
+
+
+class StaffEvent(models.Model):
+    """What happened to the way in of somebody who works in the admin. `by` is None for the command line."""
+
+    KINDS = (
+        ("signed_in", _("signed in")),
+        ("enrolled", _("authenticator app set up")),
+        ("recovery_used", _("recovery code used")),
+        ("recovery_made", _("new recovery codes made")),
+        ("reset", _("authenticator app reset")),
+        ("password_set", _("password set")),
+    )
+    # What gives an account into other hands, where somebody else than its owner did it.
+    HANDED_OVER = ("reset", "password_set")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="staff_events", verbose_name=_("person")
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(_("event"), max_length=20, choices=KINDS)
+    at = models.DateTimeField(_("time"))
+
+    class Meta:
+        ordering = ("-at", "-pk")
+        indexes = (models.Index(fields=("user", "at"), name="staff_event_by_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"

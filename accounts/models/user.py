@@ -1,0 +1,114 @@
+"""People: the brands' customers, and those who work in the admin."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from portal.amounts import AmountField
+from portal.models import Brand
+from portal.net import email_spellings
+
+models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
+
+
+# How the carrier bills an account; empty where nobody has told us.
+PREPAID, POSTPAID = "prepaid", "postpaid"
+ACCOUNT_TYPES = [(PREPAID, _("prepaid")), (POSTPAID, _("postpaid"))]
+
+
+def with_email(email: str) -> models.Q:
+    """Whoever has this address, in whatever case and spelling of its domain: of those that a row may hold."""
+    return models.Q(email__lower__in=email_spellings(email))
+
+
+def _opaque() -> str:
+    return uuid.uuid4().hex
+
+
+class User(AbstractUser):
+    """A customer (brand set, signs in by a mailed code) or a person of the admin (brand empty, password)."""
+
+    username = models.CharField(max_length=32, unique=True, default=_opaque, editable=False)
+    email = models.EmailField(_("e-mail address"))
+    brand = models.ForeignKey(
+        Brand, models.PROTECT, null=True, blank=True, related_name="customers", verbose_name=_("brand")
+    )
+    brands = models.ManyToManyField(
+        Brand, blank=True, related_name="staff", verbose_name=_("brands of this staff")
+    )
+    company_name = models.CharField(_("company"), max_length=150, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    carrier_email = models.EmailField(
+        _("e-mail address at the carrier"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Empty means: the same as here. The carrier mails its passwords to it."),
+    )
+    account_number = models.CharField(_("account number"), max_length=64, blank=True)
+    offered_account_number = models.CharField(
+        _("account number awaiting the first sign-in"), max_length=64, blank=True, editable=False
+    )
+    refused_account_number = models.CharField(
+        _("account number the carrier gave that was not taken over"), max_length=64, blank=True
+    )
+    account_type = models.CharField(
+        _("account type"), max_length=8, blank=True, default="", db_default="", choices=ACCOUNT_TYPES
+    )
+    credit_limit = AmountField(
+        _("credit limit"), help_text=_("How far the balance may go, such as -55 for 55 below zero.")
+    )
+    confirmed_at = models.DateTimeField(_("confirmed at the carrier"), null=True, blank=True, editable=False)
+    verified_at = models.DateTimeField(_("first sign-in by code"), null=True, blank=True, editable=False)
+
+    language = models.CharField(
+        _("language of the last sign-in"), max_length=10, blank=True, default="", editable=False
+    )
+
+    account_number_is_new = False  # True for the request in which a sign-in brought the number.
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        # For the admin's list of a million people, and for whom a number belongs to.
+        indexes = (
+            models.Index(fields=("email", "id"), name="people_by_email"),
+            models.Index(fields=("account_number",), name="people_by_number"),
+            models.Index(
+                fields=("refused_account_number",),
+                condition=~models.Q(refused_account_number=""),
+                name="people_by_refused_number",
+            ),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(brand=None) | models.Q(is_staff=False, is_superuser=False),
+                name="a_customer_is_never_staff",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(brand=None) | models.Q(password__startswith="!"),  # noqa: S106
+                name="a_customer_has_no_password",
+            ),
+            models.UniqueConstraint(
+                Lower("email"), "brand", name="email_once_per_brand", condition=models.Q(brand__isnull=False)
+            ),
+            models.UniqueConstraint(
+                Lower("email"), name="email_once_among_staff", condition=models.Q(brand__isnull=True)
+            ),
+            models.UniqueConstraint(
+                fields=("brand", "account_number"),
+                condition=~models.Q(account_number=""),
+                name="account_number_once_per_brand",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def address_at_carrier(self) -> str:
+        """The address that the carrier knows: the one from before, where it has been changed here."""
+        return self.carrier_email or self.email

@@ -1,0 +1,1 @@
+"""What customers do, step by step: each takes the brand and plain values, and says what came of it."""

@@ -1,0 +1,1 @@
+"""What a sign-in by code is made of."""

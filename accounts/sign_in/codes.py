@@ -1,0 +1,145 @@
+"""Signing in by a mailed code. Our own code, sent to the stored address, is the only proof of a customer."""
+
+import hmac
+import logging
+import secrets
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from accounts.models import SignInCode, User
+from accounts.services.customers import customer_find, customer_verified
+from accounts.sign_in.device_cookies import Visitor
+from portal import mail, ratelimit
+from portal.crypto import keyed_hash
+from portal.models import Attempt, Brand
+
+logger = logging.getLogger(__name__)
+
+
+class CodeRefused(Exception):
+    """The code does not do; `tries_left` is 0 when the code itself is of no more use.
+
+    `older`: it is one that the same browser asked for before the newest.
+    """
+
+    def __init__(self, tries_left: int, *, older: bool = False) -> None:
+        super().__init__(f"{tries_left} tries left")
+        self.tries_left = tries_left
+        self.older = older
+
+
+def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
+    """Mail a code to the customer with this address; to any other address, a mail that says why not.
+
+    Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
+    Only in the visitor's browser the code signs in. All cases take the same path. Raises Limited and
+    MailNotSent; with either, nothing is counted or left behind.
+    """
+    attempt = _attempt(brand, email, visitor)
+    person = customer_find(brand=brand, email=email)
+    user = person if person and person.is_active else None
+    row, code = code_store(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
+    try:
+        sure = mail.send(
+            brand=brand,
+            to=person.email if person else email,
+            template=f"accounts/mail/{_mail_for(person)}",
+            language=get_language() or "",
+            code=code,
+            user=person,
+        )
+    except mail.MailNotSent:
+        row.delete()
+        attempt.delete()
+        raise
+    return row, sure
+
+
+def _mail_for(person: User | None) -> str:
+    if person is None:
+        return "no_account"
+    return "sign_in_code" if person.is_active else "account_off"
+
+
+def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
+    """Count one for the address, then one mail to anybody; neither, where there is no room for both.
+
+    A browser that has signed in with the address before is no part of what strangers share.
+    """
+    network, device = visitor.network, visitor.device
+    action = "sign_in_code"
+    attempt = ratelimit.count(brand=brand, action=action, email=email, network=network, device=device)
+    try:
+        if not device:
+            ratelimit.hit(action="sign_in_mail", brand=brand)
+    except ratelimit.Limited:
+        attempt.delete()
+        raise
+    return attempt
+
+
+def code_store(
+    *,
+    brand: Brand,
+    user: User | None,
+    browser: str,
+    new_email: str = "",
+    attempt: Attempt | None = None,
+) -> tuple[SignInCode, str]:
+    """A new code and its row, which holds only a keyed hash of it; `attempt` is what it was counted as."""
+    now = timezone.now()
+    code = f"{secrets.randbelow(10**SignInCode.DIGITS):0{SignInCode.DIGITS}d}"
+    SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT).delete()
+    row = SignInCode.objects.create(
+        brand=brand,
+        user=user,
+        new_email=new_email,
+        code_hash=_code_hash(brand, browser, new_email, code),
+        browser_hash=keyed_hash("browser", browser),
+        created_at=now,
+        expires_at=now + SignInCode.LIFETIME,
+        attempt=attempt,
+    )
+    return row, code
+
+
+def _code_hash(brand: Brand, browser: str, new_email: str, code: str) -> str:
+    if new_email:
+        return keyed_hash("email-code", brand.pk, browser, new_email, code)
+    return keyed_hash("sign-in-code", brand.pk, browser, code)
+
+
+def sign_in_code_redeem(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
+    """The customer whose code this is. Raises CodeRefused."""
+    row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
+    assert row.user  # code_redeem refuses a row without one.
+    if row.attempt_id:
+        Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
+    return customer_verified(user=row.user)
+
+
+def code_redeem(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
+    """The row whose code this is, now used; with `user`, one for a new address of theirs. Raises CodeRefused.
+
+    Each try is counted before the code is compared, by an update that only one request can win.
+    """
+    own = SignInCode.objects.filter(brand=brand, browser_hash=keyed_hash("browser", browser))
+    own = own.filter(user=user).exclude(new_email="") if user else own.filter(new_email="")
+    mine = own.filter(pk=code_id)
+    usable = mine.filter(used_at=None, expires_at__gt=timezone.now(), tries__lt=SignInCode.TRIES)
+    if not usable.update(tries=F("tries") + 1):
+        raise CodeRefused(0)
+    row = mine.select_related("user").get()
+    if not _right(brand, browser, row, code) or row.user is None or not row.user.is_active:
+        logger.warning("code refused", extra={"brand": brand.slug, "tries": row.tries})
+        older = any(_right(brand, browser, other, code) for other in own.exclude(pk=row.pk))
+        raise CodeRefused(SignInCode.TRIES - row.tries, older=older)
+    if not mine.filter(used_at=None).update(used_at=timezone.now()):
+        raise CodeRefused(0)
+    return row
+
+
+def _right(brand: Brand, browser: str, row: SignInCode, code: str) -> bool:
+    return hmac.compare_digest(row.code_hash, _code_hash(brand, browser, row.new_email, code))

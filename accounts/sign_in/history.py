@@ -1,0 +1,39 @@
+"""A customer's sign-ins: when, from which browser, and ending those that are somewhere else."""
+
+from django.utils import timezone
+
+from accounts.models import SignIn, User
+from accounts.sign_in.user_agents import browser_of
+
+
+def sign_in_record(*, user: User, user_agent: str, language: str) -> SignIn:
+    """Write down a sign-in of this moment, and the page's language, for later mails. Old rows go."""
+    browser, system = browser_of(user_agent)
+    row = SignIn.objects.create(user=user, at=timezone.now(), browser=browser, system=system)
+    User.objects.filter(pk=user.pk).update(language=language)
+    own = SignIn.objects.filter(user=user)
+    own.filter(at__lt=row.at - SignIn.KEPT).delete()
+    surplus = list(own.order_by("-at", "-pk").values_list("pk", flat=True)[SignIn.MOST :])
+    own.filter(pk__in=surplus).delete()
+    return row
+
+
+def sign_in_list(*, user: User) -> list[SignIn]:
+    """The customer's sign-ins of the last 90 days, at most 50, the newest first."""
+    since = timezone.now() - SignIn.KEPT
+    return list(SignIn.objects.filter(user=user, at__gt=since).order_by("-at", "-pk")[: SignIn.MOST])
+
+
+def sign_in_end(*, user: User, sign_in: int) -> None:
+    """Note that the customer signed out."""
+    SignIn.objects.filter(user=user, pk=sign_in, ended_at=None).update(ended_at=timezone.now())
+
+
+def sign_ins_end(*, user: User, but: int = 0) -> None:
+    """End the customer's sessions, all or all but one; the caller binds that one to the user again.
+
+    A session is bound to the text in `password`, which is no password: with another text it is worth nothing.
+    """
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    SignIn.objects.filter(user=user, ended_at=None).exclude(pk=but).update(ended_at=timezone.now())

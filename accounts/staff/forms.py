@@ -1,0 +1,88 @@
+"""The forms of the admin's sign-in. What is wrong stands in the same words, whatever it was."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.staff.totp import DIGITS, RECOVERY_LETTERS, code_plain
+
+_LONGEST_PASSWORD = 4096  # Beyond it Django hashes none.
+
+
+class PasswordForm(forms.Form):
+    """The first step."""
+
+    username = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=_LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class Untold(forms.TextInput):
+    """A field that does not repeat what was typed: no page shows a code."""
+
+    def format_value(self, value: Any) -> None:
+        """Nothing."""
+
+
+class CodeForm(forms.Form):
+    """The second step: six digits of the app or, where it is lost, a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code from your authenticator app"),
+        max_length=60,
+        widget=Untold(
+            attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}
+        ),
+    )
+
+    def __init__(self, *args: Any, recovery: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if recovery:
+            field = self.fields["code"]
+            field.label = _("Recovery code")
+            field.widget.attrs |= {"inputmode": "text", "autocomplete": "off", "autocapitalize": "characters"}
+
+    def clean_code(self) -> str:
+        """Either kind, plain; anything else is wrong without counting as a try."""
+        code = code_plain(self.cleaned_data["code"])
+        if len(code) not in (DIGITS, RECOVERY_LETTERS):
+            raise forms.ValidationError(
+                _("A code of your authenticator app has 6 digits. A recovery code has 20 letters and digits.")
+            )
+        return code
+
+
+class EnrolForm(CodeForm):
+    """The code that shows that the app has the key."""
+
+    def clean_code(self) -> str:
+        """Six digits."""
+        code = code_plain(self.cleaned_data["code"])
+        if len(code) != DIGITS or not code.isdecimal():
+            raise forms.ValidationError(_("The code has 6 digits, as your authenticator app shows them."))
+        return code
+
+
+class ProofForm(CodeForm):
+    """Password and code once more, for a delicate step."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=_LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autofocus": True, "autocomplete": "current-password"}),
+    )
+    field_order = ("password", "code")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs.pop("autofocus")

@@ -1,0 +1,122 @@
+"""What the pages of the admin's sign-in have in common."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPMethod, HTTPStatus
+from typing import Any, cast
+
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django_otp import login as otp_login
+
+from accounts.models import TotpDevice, User
+from accounts.staff import totp, two_step
+from accounts.views.device_cookie import counted_as, device_of
+from portal import ratelimit, staff_session
+from portal.admin_site import site
+from portal.crypto import SecretUnreadable
+
+View = Callable[..., HttpResponse]
+
+
+def staff_page(
+    request: HttpRequest, name: str, title: str, context: dict[str, Any], status: int = HTTPStatus.OK
+) -> TemplateResponse:
+    """A page of ours in the admin's look."""
+    values = {**site.each_context(request), "title": title, "subtitle": None} | context
+    return TemplateResponse(request, f"admin/staff/{name}.html", values, status=status)
+
+
+def limited(view: View) -> View:
+    """So many forms, whatever is typed into them, as `counted` says; a view may raise Limited too."""
+
+    @wraps(view)
+    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            if request.method == HTTPMethod.POST:
+                ratelimit.hit(action="admin_sign_in", network=counted(request, _claimed(request)))
+            return view(request, *args, **kwargs)
+        except ratelimit.Limited as error:
+            return _too_many(request, error)
+
+    return gate
+
+
+def counted(request: HttpRequest, email: str) -> str:
+    """As what a limit per client network counts a form of this person: a browser of theirs by itself."""
+    return counted_as(request, device_of(request, email))
+
+
+def _claimed(request: HttpRequest) -> str:
+    """The address of whoever sends a form: as typed, else of the first step or the sign-in."""
+    person = request.user if isinstance(request.user, User) else first_step(request)
+    return request.POST.get("username", "").strip() or (person.email if person else "")
+
+
+def first_step(request: HttpRequest) -> User | None:
+    """Who has typed the password in this session, and no code yet."""
+    return two_step.half_open_read(request.session.get("staff_step", {}))
+
+
+def _too_many(request: HttpRequest, error: ratelimit.Limited) -> HttpResponse:
+    """429: when to try again, and where. 503 where we cannot tell how many tries there were."""
+    context: dict[str, Any] = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
+    if isinstance(error, ratelimit.Unchecked):
+        name, title, status = "unchecked", _("Sign-in is closed for a moment"), HTTPStatus.SERVICE_UNAVAILABLE
+    else:
+        name, title, status = "too_many", _("Too many tries"), HTTPStatus.TOO_MANY_REQUESTS
+    response = staff_page(request, name, title, context, status)
+    response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def network_of(request: HttpRequest) -> str:
+    """The client network, as limits count it."""
+    return request.client_network  # type: ignore[attr-defined, no-any-return]
+
+
+def wanted_of(request: HttpRequest) -> str:
+    """The page of `next`, if it is one of this admin; else the admin's first page."""
+    return staff_session.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
+
+
+def person_of(request: HttpRequest) -> User:
+    """Whoever is signed in."""
+    return cast(User, request.user)
+
+
+def session_begin(request: HttpRequest, user: User, device: TotpDevice) -> None:
+    """Sign in, after both steps: a new session key, and nothing of the time before."""
+    request.session.flush()
+    login(request, user)
+    otp_login(request, device)
+    staff_session.begin(request.session)
+    request.session.set_expiry(staff_session.LONGEST)
+    User.objects.filter(pk=user.pk).update(language=get_language() or "")
+    totp.event_record(user=user, kind="signed_in", by=user)
+
+
+def code_refusal(error: Exception) -> str:
+    """Why a code did not do, and what to do now."""
+    if isinstance(error, SecretUnreadable):
+        return _(
+            "Your authenticator app cannot be checked at the moment: the installation lacks the key that "
+            "protects it. Use a recovery code, or tell whoever runs the installation to look at "
+            "ENCRYPTION_KEY."
+        )
+    if isinstance(error, totp.RecoveryCodeWrong):
+        return _("This recovery code is not right, or it has served already. Each is good once.")
+    if isinstance(error, totp.CodeUsed):
+        text = ngettext(
+            "This code has served already, and each is good once. Wait %(count)d second for the next one.",
+            "This code has served already, and each is good once. Wait %(count)d seconds for the next one.",
+            error.seconds,
+        )
+        return text % {"count": error.seconds}
+    return _(
+        "This code is not right. Type the one that your app shows now; if it is refused too, check that the "
+        "clock of your phone is right."
+    )

@@ -1,0 +1,93 @@
+"""“Your sign-in”: what somebody who works in the admin can see and change of their own way in."""
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+from django_otp import login as otp_login
+
+from accounts.models import StaffEvent
+from accounts.staff import totp
+from accounts.staff.forms import EnrolForm
+from accounts.staff.totp import AlreadySetUp, CodeWrong
+from accounts.staff.views.base import (
+    code_refusal,
+    limited,
+    person_of,
+    staff_page,
+)
+from accounts.staff.views.enrolment import key_waiting, setup_page
+from accounts.views.forms import page
+from portal.admin_site import site
+from portal.crypto import Unprinted
+from portal.fresh_proof import needs_recent_authentication
+
+_LAST = 10
+
+
+@require_safe
+def security(request: HttpRequest) -> HttpResponse:
+    """/admin/security/"""
+    user = person_of(request)
+    context = {
+        "device": totp.device_of(user=user),
+        "left": totp.recovery_codes_left(user=user),
+        "events": StaffEvent.objects.filter(user=user).select_related("by")[:_LAST],
+    }
+    return staff_page(request, "security", _("Your sign-in"), context)
+
+
+@require_POST
+@needs_recent_authentication
+def recovery_codes(request: HttpRequest) -> HttpResponse:
+    """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
+    codes = totp.recovery_codes_make(user=person_of(request))
+    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": Unprinted(codes)})
+
+
+@page
+@sensitive_post_parameters()
+@needs_recent_authentication
+def replace_app(request: HttpRequest) -> HttpResponse:
+    """/admin/security/app/: another app in the place of the one of today, whose sessions end."""
+    user, key = person_of(request), key_waiting(request)
+    form = EnrolForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            device, codes = totp.authenticator_replace(user=user, key=key, code=form.cleaned_data["code"])
+        except AlreadySetUp:
+            return redirect("staff_security")
+        except CodeWrong as error:
+            form.add_error("code", code_refusal(error))
+        else:
+            del request.session["staff_key"]
+            request.session.cycle_key()
+            otp_login(request, device)
+            context = {"codes": Unprinted(codes), "replaced": True}
+            return staff_page(request, "codes", _("Keep your recovery codes"), context)
+    return setup_page(request, "replace", user, key, form)
+
+
+@limited
+@sensitive_post_parameters()
+@needs_recent_authentication
+def password_change(request: HttpRequest) -> HttpResponse:
+    """/admin/password_change/: Django's page for one's own password; all other sessions end by it."""
+    response = site.password_change(request)
+    if isinstance(response, HttpResponseRedirect) and request.method == "POST":
+        user = person_of(request)
+        people = get_user_model().objects.filter(pk=user.pk)
+        LogEntry.objects.log_actions(user.pk, people, CHANGE, [{"changed": {"fields": [_("Password")]}}])
+        messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
+        return redirect("staff_security")
+    return response
+
+
+@require_safe
+def still_here(request: HttpRequest) -> HttpResponse:
+    """/admin/still-here/: asked by a page in which somebody is typing, so that a long form is not lost."""
+    return HttpResponse(status=204)

@@ -1,0 +1,1 @@
+"""Addresses of accounts: of a brand's customers, and of staff."""

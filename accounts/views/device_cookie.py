@@ -1,0 +1,46 @@
+"""The cookie by which limits know a browser that has signed in before; see `sign_in.device_cookies`."""
+
+from typing import TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import User
+from accounts.sign_in.device_cookies import LIFETIME, Visitor, device_add, device_find
+from accounts.views.session import browser_secret
+from portal.http import BrandRequest
+
+Response = TypeVar("Response", bound=HttpResponse)
+
+
+def device_of(request: HttpRequest, email: str) -> str:
+    """What limits count this browser as when it asks for this address; empty for a stranger's."""
+    brand = request.brand  # type: ignore[attr-defined]
+    return device_find(brand=brand, email=email, cookie=_cookie(request))
+
+
+def visitor_of(request: BrandRequest, email: str) -> Visitor:
+    """Who sends this form for this address. Nothing is kept of it before the form is taken."""
+    return Visitor(request.client_network, browser_secret(request), device_of(request, email))
+
+
+def counted_as(request: HttpRequest, device: str) -> str:
+    """Whose requests a limit per network counts: the device's, where there is one, else the network's."""
+    return f"device {device}" if device else str(request.client_network)  # type: ignore[attr-defined]
+
+
+def device_keep(request: HttpRequest, response: Response, user: User) -> Response:
+    """The answer, with which this browser is remembered as one that has just proved the user's address."""
+    response.set_cookie(
+        settings.DEVICE_COOKIE_NAME,
+        device_add(user=user, cookie=_cookie(request)),
+        max_age=LIFETIME,
+        secure=settings.SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _cookie(request: HttpRequest) -> str:
+    return request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
