@@ -10,9 +10,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if sys.argv[1:2] == ["demo"]:
         # The demo brings its own environment, so it must be in place before the settings are read.
-        from portal import demo
+        from portal.management import demo_environment
 
-        demo.prepare_environment(sys.argv[2:])
+        demo_environment.prepare_environment(sys.argv[2:])
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from accounts.models import TotpDevice
 from portal.checks import encryption_keys
-from portal.crypto import SecretUnreadable
+from portal.security.crypto import SecretUnreadable
 
 
 @checks.register(checks.Tags.database)

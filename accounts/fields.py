@@ -1,4 +1,4 @@
-"""Form fields for what people type and paste about themselves, in the form that `portal.typed` gives it."""
+"""Form fields for what people type and paste about themselves, as `portal.core.text_input` reads it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SignInCode
-from portal import typed, validators
+from portal.core import text_input, validators
 
 
 class _TypedField(forms.CharField):
@@ -27,14 +27,14 @@ class _TypedField(forms.CharField):
 class NameField(_TypedField):
     """A name of a person or a company, on one line."""
 
-    normal = staticmethod(typed.name)
+    normal = staticmethod(text_input.name)
     default_validators = [validators.name]
 
 
 class PhoneField(_TypedField):
     """A telephone number, as address books copy it too."""
 
-    normal = staticmethod(typed.phone)
+    normal = staticmethod(text_input.phone)
     default_validators = [validators.one_line]
 
 
@@ -43,19 +43,19 @@ class TypedEmailField(forms.EmailField):
 
     def to_python(self, value: Any) -> Any:
         """Django's, without that."""
-        return super().to_python(typed.trimmed(str(value or "")))
+        return super().to_python(text_input.trimmed(str(value or "")))
 
 
 class AccountNumberField(_TypedField):
     """The carrier's number of an account."""
 
-    normal = staticmethod(typed.account_number)
+    normal = staticmethod(text_input.account_number)
 
 
 class ConfirmationCodeField(_TypedField):
     """The code in the carrier's mail."""
 
-    normal = staticmethod(typed.code)
+    normal = staticmethod(text_input.code)
 
 
 class SignInCodeField(_TypedField):
@@ -71,4 +71,4 @@ class SignInCodeField(_TypedField):
     @staticmethod
     def normal(text: str) -> str:
         """The one run of so many digits."""
-        return typed.digits(text, SignInCode.DIGITS)
+        return text_input.digits(text, SignInCode.DIGITS)

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
 from accounts.services.login_url import form_action
-from portal import phones
+from portal.brands import phone_examples
 from portal.captcha import CaptchaField
+from portal.core.email_addresses import normal_email
 from portal.models import Brand
-from portal.net import normal_email
 
 
 def _name(label: Any, autocomplete: str, *, required: bool = True) -> NameField:
@@ -124,7 +124,7 @@ class SignUpForm(BrandForm):
         if re.fullmatch(r"\+?[0-9 ().\-/]+", phone) and 6 <= digits <= 15:
             return phone
         words = _("Write the number with its area code, like %(example)s.")
-        raise ValidationError(words, params={"example": phones.example_of(self.brand)})
+        raise ValidationError(words, params={"example": phone_examples.example_of(self.brand)})
 
 
 def _terms_label(brand: Brand) -> SafeString:

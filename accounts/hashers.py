@@ -2,13 +2,13 @@
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-from portal.bulkhead import HASHING
+from portal.resilience.bulkhead import HASHING
 
 
 class SlottedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
     """Django's own, a few at a time: each keeps a CPU busy for a third of a second.
 
-    Raises `portal.bulkhead.Busy` where too many are ahead. Hashes are the same as Django's.
+    Raises `portal.resilience.bulkhead.Busy` where too many are ahead. Hashes are the same as Django's.
     """
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:

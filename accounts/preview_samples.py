@@ -19,7 +19,7 @@ from accounts.forms import (
 )
 from accounts.models import PREPAID, SignIn, User
 from portal.models import Brand
-from portal.samples import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
+from portal.preview.sample_pages import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
 
 EMAIL = "alex@example.com"
 

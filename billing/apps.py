@@ -15,8 +15,9 @@ class BillingConfig(AppConfig):
         from billing import checks as checks
         from billing.admin.action_items import moves_as_metric
         from billing.statements.partner_balance import newest_balance, partner_readiness
-        from portal import metrics, readiness
+        from portal.brands import launch_checklist
+        from portal.monitoring import metrics
 
         words = "Moves of funds that wait for a person."
         metrics.gauge_from("portal_moves", words, ("brand", "state"), moves_as_metric)
-        readiness.add_check(partner_readiness, partner_balance=newest_balance())
+        launch_checklist.add_check(partner_readiness, partner_balance=newest_balance())

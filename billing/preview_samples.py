@@ -15,7 +15,7 @@ from billing.statements.service import MONTHS, Figures
 from billing.views import context
 from billing.views.history import month_row, picture_of
 from portal.models import Brand
-from portal.samples import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
+from portal.preview.sample_pages import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
 from portal.voipline import Statement
 
 FIGURES = Statement(

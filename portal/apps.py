@@ -13,10 +13,13 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the checks, so that they are registered."""
-        from portal import checks, metrics, store  # noqa: F401
+        from portal.monitoring import metrics
+        from portal.resilience import redis_guard
 
-        metrics.gauge_from("portal_store_answers", "1 while Redis answers this node.", (), store.as_metric)
+        metrics.gauge_from(
+            "portal_store_answers", "1 while Redis answers this node.", (), redis_guard.as_metric
+        )
         if settings.SENTRY_DSN:
-            from portal import sentry  # Only now: it costs a tenth of a second.
+            from portal.monitoring import sentry  # Only now: it costs a tenth of a second.
 
             sentry.start(settings.SENTRY_DSN)

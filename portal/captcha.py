@@ -21,10 +21,11 @@ from django.utils.translation import gettext_lazy as _
 from django_recaptcha.fields import ReCaptchaField
 from django_recaptcha.widgets import ReCaptchaBase, ReCaptchaV2Checkbox, ReCaptchaV2Invisible, ReCaptchaV3
 
-from portal import bulkhead, language
-from portal.crypto import SecretUnreadable
+from portal.core.hosts import normal_host
+from portal.i18n import language
 from portal.models import Brand
-from portal.net import normal_host
+from portal.resilience import bulkhead
+from portal.security.crypto import SecretUnreadable
 from portal.voipline import Timeouts, transport
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DatabaseError
 
-from portal import validators
-from portal.crypto import SecretUnreadable, fernet
+from portal.core import validators
+from portal.core.hosts import normal_host
 from portal.models import Brand
-from portal.net import normal_host
+from portal.security.crypto import SecretUnreadable, fernet
 
 _HIGHEST_PORT = 65535
 

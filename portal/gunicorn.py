@@ -5,13 +5,13 @@ import shutil
 import sys
 from typing import Any
 
-from portal import metrics_folder
+from portal.monitoring import metrics_folder
 
 # Before anything imports the metrics: where the workers keep them (prometheus_client, multiprocess mode).
 # A folder of this node's own, whatever the environment says: on_exit removes it.
 _METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder.new()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.database.
+os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.resilience.database.
 
 from django.conf import settings
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]

@@ -7,9 +7,12 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import database, env, logs, smtp
-from portal.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
-from portal.net import host_of_bind, is_address, is_loopback
+from portal.core import env
+from portal.core.hosts import host_of_bind, is_address, is_loopback
+from portal.mail import smtp_backend
+from portal.monitoring import logging
+from portal.resilience import database
+from portal.security.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
 from portal.voipline import Reach, Timeouts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -69,32 +72,32 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "portal.middleware.reference",
-    "portal.middleware.health",
-    "portal.watching.metrics_page",
-    "portal.watching.requests",
-    "portal.body_size.body_size",
-    "portal.middleware.scheme",
+    "portal.middleware.request_id.reference",
+    "portal.middleware.health.health",
+    "portal.monitoring.middleware.metrics_page",
+    "portal.monitoring.middleware.requests",
+    "portal.middleware.body_size.body_size",
+    "portal.middleware.scheme.scheme",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "portal.middleware.brand",
-    "portal.sessions.SessionMiddleware",
-    "portal.middleware.realm",
+    "portal.middleware.brand.brand",
+    "portal.middleware.sessions.SessionMiddleware",
+    "portal.middleware.realm.realm",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "portal.staff_session.staff_session",
+    "portal.middleware.staff_session.staff_session",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "portal.middleware.method_page",
-    "portal.outage.OutageMiddleware",
+    "portal.middleware.method_page.method_page",
+    "portal.middleware.database_outage.OutageMiddleware",
 ]
 
-ROOT_URLCONF = "portal.urls"
-ADMIN_URLCONF = "portal.urls_admin"
+ROOT_URLCONF = "portal.urls.brand"
+ADMIN_URLCONF = "portal.urls.admin"
 WSGI_APPLICATION = "portal.wsgi.application"
 APPEND_SLASH = True
 
@@ -138,7 +141,10 @@ REDIS_URL = env.secret(
     form=r"rediss?://([^@/\s]*@)?[A-Za-z0-9.\[\]:-]+(/\d+)?",
     rule="cannot be read; write it like redis://host:6379/0.",
 )
-REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}  # Seconds; see portal.store.
+REDIS_OPTIONS = {
+    "socket_timeout": 1,
+    "socket_connect_timeout": 1,
+}  # Seconds; see portal.resilience.redis_guard.
 _REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": _REDIS_CACHE, "LOCATION": REDIS_URL, "OPTIONS": REDIS_OPTIONS}
@@ -152,7 +158,7 @@ CACHES: dict[str, dict[str, Any]] = {
     },
 }
 
-vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp.from_url))
+vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp_backend.from_url))
 EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form, uploads apart; the longest has a captcha token.
@@ -174,7 +180,7 @@ LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 
 _PREFIX = "__Host-" if SECURE else ""
-SESSION_ENGINE = "portal.sessions"
+SESSION_ENGINE = "portal.middleware.sessions"
 SESSION_COOKIE_NAME = f"{_PREFIX}session"
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -182,9 +188,9 @@ CSRF_COOKIE_NAME = f"{_PREFIX}csrf"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
 DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.sign_in.device_cookies.
-CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
+CSRF_FAILURE_VIEW = "portal.web.error_views.csrf_failure"
 # In the session a message stays with its brand; in a cookie it would be readable by the browser.
-MESSAGE_STORAGE = "portal.sessions.Messages"
+MESSAGE_STORAGE = "portal.middleware.sessions.Messages"
 
 # --- Browser security ----------------------------------------------------------------------------
 
@@ -193,8 +199,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if not DEBUG:
-    DEFAULT_EXCEPTION_REPORTER = "portal.reports.DiscreetReporter"
-    DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.reports.DiscreetReports"
+    DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.DiscreetReporter"
+    DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.monitoring.error_reports.DiscreetReports"
 SILENCED_SYSTEM_CHECKS = [
     # The reseller owns the parent domain, so binding its other hosts to https, or asking browser
     # vendors to do so for good, is the reseller's decision.
@@ -265,7 +271,7 @@ TIME_ZONE = "UTC"
 # --- Logs -----------------------------------------------------------------------------
 
 LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "text")
-LOGGING = logs.configuration(LOG_FORMAT)
+LOGGING = logging.configuration(LOG_FORMAT)
 METRICS_TOKEN = env.secret(
     "METRICS_TOKEN",
     form=r"[!-~]{16,}",

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from portal.voipline import UpstreamError
-from portal.voipline.exchange import Reply
-from portal.voipline.verdict import judge
+from portal.voipline.http_exchange import Reply
+from portal.voipline.response import judge
 
 
 def answer_of(method, body, *, status=200, sent=None, codes=None, retry_after=""):

@@ -29,9 +29,10 @@ from accounts.models import TotpDevice, User
 from billing import triggers
 from billing.statements import periods
 from billing.statements import service as statements
-from portal import breaker, ratelimit, staff_session, store
-from portal.crypto import seal
+from portal.middleware import staff_session
 from portal.models import Brand
+from portal.resilience import circuit_breaker, rate_limits, redis_guard
+from portal.security.crypto import seal
 from portal.voipline import Timeouts
 from tests.patience import PATIENCE
 from tests.threads import database_for_threads
@@ -187,9 +188,9 @@ def _pages_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
-    store.forget()
-    ratelimit.forget()
-    breaker.forget()
+    redis_guard.forget()
+    rate_limits.forget()
+    circuit_breaker.forget()
     caches["local"].clear()
 
 

@@ -46,7 +46,7 @@ PEOPLE = """
 import json
 from accounts.models import TotpDevice, User
 from billing.models import MovePolicy
-from portal.crypto import seal
+from portal.security.crypto import seal
 from portal.models import Brand
 brands = {brand.slug: brand for brand in Brand.objects.all()}
 for slug, email, number in json.loads(CUSTOMERS):
@@ -228,9 +228,11 @@ def running(
         started = _carriers(stack, brands, a_carrier_each)
         carriers = {slug: carrier for slug, (_process, carrier) in started.items()}
         portal = Stack(carriers[brands[0].slug], ports[0], tmp / "node", brands)
-        portal.database = settings.get("DATABASE_URL") or stack.enter_context(_database(tmp, shared))
+        portal.resilience.database = settings.get("DATABASE_URL") or stack.enter_context(
+            _database(tmp, shared)
+        )
         environment = {
-            **_environment(portal, portal.database),
+            **_environment(portal, portal.resilience.database),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
             **settings,

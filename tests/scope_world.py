@@ -13,9 +13,8 @@ from django.utils import timezone
 
 from accounts.models import CustomerImport, RecoveryCode, SignIn, SignInCode, StaffEvent, Submission, User
 from billing.models import KeptStatement, LimitsChange, Move, MoveEvent, MovePolicy
-from portal.crypto import seal
-from portal.journal import CarrierCall
-from portal.models import Brand, BrandPreview
+from portal.models import Brand, BrandPreview, CarrierCall
+from portal.security.crypto import seal
 
 MARK = "zebra"  # Stands in each text of Borealis, and in none of Aurora.
 MISSING = 770_999

@@ -4,8 +4,8 @@ import pytest
 from django.core import mail
 
 from accounts.models import User
-from portal import validators
-from portal.net import network
+from portal.core import validators
+from portal.web.client_ip import network
 from tests.conftest import ADMIN, AURORA
 from tests.journey import carrier_code, code_for, send, sign_up_form, words
 

@@ -16,9 +16,8 @@ from PIL import Image
 
 from accounts.admin.forms import PersonForm
 from accounts.models import SignInCode, User
-from portal.crypto import seal
-from portal.journal import CarrierCall
-from portal.models import Brand
+from portal.models import Brand, CarrierCall
+from portal.security.crypto import seal
 from portal.voipline import METHODS
 from tests.addresses import routes
 from tests.conftest import ADMIN, AURORA, Simulator
@@ -92,7 +91,7 @@ def errors(response: Any) -> dict[str, list[str]]:
 
 def admin_paths() -> list[str]:
     """Every address of the admin, with 1 wherever a number stands."""
-    wanted = [route for route in routes("portal.urls_admin") if "login" not in route and "(?P" not in route]
+    wanted = [route for route in routes("portal.urls.admin") if "login" not in route and "(?P" not in route]
     found = ["/" + re.sub("<[^>]+>", "1", route) for route in wanted]
     return [path for path in found if path.startswith("/admin/")]
 

@@ -11,9 +11,10 @@ from django.apps import apps
 from django.test import Client
 
 from accounts.models import User
-from portal import breaker, upstream
-from portal.admin_site import site
-from portal.breaker import How
+from portal.admin.site import site
+from portal.carrier import calls as carrier_calls
+from portal.resilience import circuit_breaker
+from portal.resilience.circuit_breaker import How
 from tests.conftest import ADMIN
 from tests.hostile import ALL
 from tests.scope_world import World
@@ -175,9 +176,9 @@ def test_a_made_up_number_of_rows_makes_no_more_than_a_form_may_have(
 def test_no_made_up_field_of_a_form_breaks_it(
     nth: int, world: World, people: list[Client], caplog: Any
 ) -> None:
-    for _ in range(breaker.FAILURES):  # So that no form asks the carrier.
-        guard = breaker.of(world.aurora)
-        guard.end(guard.begin(upstream.PARTNER), How.UNREACHED)
+    for _ in range(circuit_breaker.FAILURES):  # So that no form asks the carrier.
+        guard = circuit_breaker.of(world.aurora)
+        guard.end(guard.begin(carrier_calls.PARTNER), How.UNREACHED)
     for client in people[: 2 if ALL else 1]:
         path, data, fields = sent(world, client)[nth]
         for turn, field in enumerate(fields):

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from accounts.sign_in.codes import code_store
 from billing.models import Move, MovePolicy
-from portal import ratelimit
 from portal.models import Attempt
-from portal.preview import preview_save
+from portal.preview.drafts import preview_save
+from portal.resilience import rate_limits
 from tests.addresses import routes, views
 from tests.conftest import ADMIN, AURORA
 from tests.hostile import ALL, BODIES, MARKUP, VALUES, fields_of, forms_in, hostile_forms, text_of
@@ -36,7 +36,7 @@ from tests.test_staff_scope import world as world  # A fixture.
 
 pytestmark = pytest.mark.django_db
 # Every address of a brand's host without a key in it.
-ADDRESSES = ["/" + route.replace("<code>", "es") for route in routes("portal.urls")]
+ADDRESSES = ["/" + route.replace("<code>", "es") for route in routes("portal.urls.brand")]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def visitors(aurora: Any, alice: Any, browse: Any) -> list[Client]:
 
 
 def unlimited() -> None:
-    ratelimit.forget()
+    rate_limits.forget()
     Attempt.objects.all().delete()
 
 
@@ -429,7 +429,7 @@ def test_no_address_of_the_admin_takes_a_form_without_its_protection(
 def test_only_previews_take_a_form_without_its_protection() -> None:
     found = {
         route
-        for table in ("portal.urls", "portal.urls_admin")
+        for table in ("portal.urls.brand", "portal.urls.admin")
         for route, view in views(table)
         if getattr(view, "csrf_exempt", False)
     }

@@ -7,7 +7,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 from django.test import RequestFactory
 
-from portal.body_size import LARGEST, body_size
+from portal.middleware.body_size import LARGEST, body_size
 from tests.served import served
 
 

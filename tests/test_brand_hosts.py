@@ -5,7 +5,7 @@ import time
 import pytest
 from django.core.cache import caches
 
-from portal.brand_hosts import brand_of
+from portal.brands.lookup import brand_of
 from portal.models import Brand, BrandHost
 from tests.conftest import AURORA, BOREALIS
 

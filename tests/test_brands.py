@@ -20,9 +20,12 @@ from django.test import Client, RequestFactory
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal import colour, middleware, views
+from portal.brands import views
+from portal.core import colours
+from portal.core.hosts import normal_host
+from portal.middleware import health
 from portal.models import Brand
-from portal.net import normal_host
+from portal.web import error_views
 from tests.addresses import routes
 from tests.browser.stack import _collect_static
 from tests.conftest import ADMIN, AURORA, BOREALIS
@@ -50,7 +53,7 @@ COLOURS = st.integers(0, 0xFFFFFF).map(lambda value: f"#{value:06x}")
 
 
 # Every address on a brand's host.
-PATHS = ["/" + route for route in routes("portal.urls")]
+PATHS = ["/" + route for route in routes("portal.urls.brand")]
 
 
 def brands_of(host: str, client: Client | None = None, path: str = "/sign-in/") -> Any:
@@ -316,42 +319,42 @@ def variables(accent: str) -> tuple[dict[str, str], dict[str, str]]:
 @example("#000000")
 @example("#ffffff")
 def test_every_accent_reads_as_text_and_under_text_on_every_surface(accent):
-    assert colour.contrast(colour.text_on(accent), accent) >= colour.AA
+    assert colours.contrast(colours.text_on(accent), accent) >= colours.AA
     for found, grounds in zip(variables(accent), surfaces("page", "card"), strict=True):
-        assert colour.contrast(found["on-accent"], found["accent"]) >= colour.AA
+        assert colours.contrast(found["on-accent"], found["accent"]) >= colours.AA
         for ground in grounds:
-            assert colour.contrast(found["accent-text"], ground) >= colour.AA
+            assert colours.contrast(found["accent-text"], ground) >= colours.AA
 
 
 @given(COLOURS)
 def test_the_focus_outline_is_seen_on_every_surface(accent):
     grounds = surfaces("page", "card", "warn-back", "bad-back", "good-back")
     for found, scheme in zip(variables(accent), grounds, strict=True):
-        assert all(colour.contrast(found["accent-text"], ground) >= 3 for ground in scheme)
+        assert all(colours.contrast(found["accent-text"], ground) >= 3 for ground in scheme)
 
 
 @given(COLOURS, COLOURS)
 def test_readable_text_is_found_on_any_background(accent, background):
-    assert colour.contrast(colour.readable_on(accent, background), background) >= colour.AA
+    assert colours.contrast(colours.readable_on(accent, background), background) >= colours.AA
 
 
 def test_a_readable_accent_is_left_as_it_is():
-    assert colour.readable_on("#0b6e4f", "#ffffff") == "#0b6e4f"
-    assert colour.contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert colour.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+    assert colours.readable_on("#0b6e4f", "#ffffff") == "#0b6e4f"
+    assert colours.contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert colours.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
 
 
 @pytest.mark.parametrize("pair", [("text", "page"), ("text", "card"), ("quiet", "page"), ("quiet", "card")])
 def test_our_own_colours_read_too(pair):
     texts, grounds = surfaces(pair[0]), surfaces(pair[1])
     for (text,), (ground,) in zip(texts, grounds, strict=True):
-        assert colour.contrast(text, ground) >= colour.AA
+        assert colours.contrast(text, ground) >= colours.AA
 
 
 @pytest.mark.parametrize("kind", ["warn", "bad", "good"])
 def test_notices_read_in_both_schemes(kind):
     for text, ground in surfaces(kind, f"{kind}-back"):
-        assert colour.contrast(text, ground) >= colour.AA
+        assert colours.contrast(text, ground) >= colours.AA
 
 
 def test_the_style_sheet_is_the_brands_and_is_asked_for_by_its_etag(aurora, borealis, browse):
@@ -408,14 +411,14 @@ def test_health_answers_on_any_host_without_redirect_or_brand(
 
 
 def test_readyz_waits_for_migrations(db, monkeypatch):
-    monkeypatch.setattr(middleware, "_migrated_until", 0.0)
+    monkeypatch.setattr(health, "_migrated_until", 0.0)
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
     response = Client().get("/readyz")
     assert (response.status_code, response.content) == (503, b"migrations are pending\n")
 
 
 def test_readyz_holds_while_the_database_is_ahead_of_this_version(db, monkeypatch):
-    monkeypatch.setattr(middleware, "_migrated_until", 0.0)
+    monkeypatch.setattr(health, "_migrated_until", 0.0)
     MigrationRecorder.Migration.objects.create(app="accounts", name="0099_of_a_newer_version")
     assert Client().get("/readyz").status_code == 200
 
@@ -622,15 +625,15 @@ def test_the_page_without_a_database_leads_to_no_other_host(aurora, browse, monk
     def gone(host: str) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("portal.middleware.brand_of", gone)
+    monkeypatch.setattr("portal.middleware.brand.brand_of", gone)
     page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
     assert "Open the page again" in page
     assert 'href="//' not in page
 
 
 def test_even_a_broken_template_leaves_a_500_page(aurora, monkeypatch, caplog):
-    monkeypatch.setattr(views, "render_to_string", lambda *_: 1 / 0)
-    response = views.server_error(RequestFactory().get("/"))
+    monkeypatch.setattr(error_views, "render_to_string", lambda *_: 1 / 0)
+    response = error_views.server_error(RequestFactory().get("/"))
     assert response.status_code == 500
     assert b"Something went wrong on our side" in response.content
     assert "error page failed" in caplog.text

@@ -12,12 +12,12 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements.periods import Period
-from portal import breaker, upstream
-from portal.breaker import How
-from portal.diagnosis import diagnose
-from portal.journal import CarrierCall
-from portal.models import Brand
-from portal.upstream import About
+from portal.carrier import calls as carrier_calls
+from portal.carrier.calls import About
+from portal.carrier.connection_check import diagnose
+from portal.models import Brand, CarrierCall
+from portal.resilience import circuit_breaker
+from portal.resilience.circuit_breaker import How
 from portal.voipline import (
     METHODS,
     BreakerOpen,
@@ -44,7 +44,7 @@ QUERY = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
 def ask(brand: Brand) -> Any:
     """Ask for the partner's balance: the answer, or the error."""
     try:
-        return upstream.call(
+        return carrier_calls.call(
             brand=brand, method="partner_balance", from_date=JANUARY.from_date, to_date=JANUARY.to_date
         )
     except UpstreamError as error:
@@ -54,7 +54,7 @@ def ask(brand: Brand) -> Any:
 def ask_for(customer: User) -> Any:
     """Ask for a customer's figures: the answer, or the error."""
     try:
-        return upstream.call(
+        return carrier_calls.call(
             About(customer.pk),
             brand=customer.brand,
             method="customer_balance",
@@ -71,12 +71,12 @@ def form(brand: Brand, method: str, token: str = "junk") -> Any:
     names = METHODS[method].parameters
     values = {**dict.fromkeys(names, "x"), "google_captcha": token}
     try:
-        return upstream.call(brand=brand, method=method, **values)
+        return carrier_calls.call(brand=brand, method=method, **values)
     except UpstreamError as error:
         return error
 
 
-def fail(brand: Brand, simulator: Any, times: int = breaker.FAILURES) -> None:
+def fail(brand: Brand, simulator: Any, times: int = circuit_breaker.FAILURES) -> None:
     """Let so many calls for the partner account of this brand fail, and the carrier be well again."""
     simulator.fault("partner_balance", "status", status=500)
     assert {type(ask(brand)) for _ in range(times)} == {ServerError}
@@ -85,20 +85,20 @@ def fail(brand: Brand, simulator: Any, times: int = breaker.FAILURES) -> None:
 
 def shut(brand: Brand) -> None:
     """Open the breaker for all, as calls do that do not reach the carrier."""
-    guard = breaker.of(brand)
-    with suppress(breaker.Open):
+    guard = circuit_breaker.of(brand)
+    with suppress(circuit_breaker.Open):
         while True:
-            guard.end(guard.begin(upstream.PARTNER), How.UNREACHED)
+            guard.end(guard.begin(carrier_calls.PARTNER), How.UNREACHED)
 
 
 @pytest.fixture
 def pass_break(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Lets half a minute pass for breakers."""
     clock = Clock()
-    monkeypatch.setattr(breaker, "monotonic", clock)
+    monkeypatch.setattr(circuit_breaker, "monotonic", clock)
 
     def go_on() -> None:
-        clock.now += breaker.SECONDS
+        clock.now += circuit_breaker.SECONDS
 
     return go_on
 
@@ -127,7 +127,7 @@ def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simu
     assert 0 < spared.retry_after <= 30
     assert len(simulator.calls()) == before
     assert not isinstance(ask(borealis), UpstreamError)
-    assert [breaker.of(brand).is_open for brand in (aurora, borealis)] == [True, False]
+    assert [circuit_breaker.of(brand).is_open for brand in (aurora, borealis)] == [True, False]
 
 
 def test_a_call_that_was_spared_is_not_in_the_journal_of_calls(aurora, simulator):
@@ -149,14 +149,14 @@ def test_a_call_that_was_spared_is_not_in_the_journal_of_calls(aurora, simulator
 )
 def test_an_answer_that_refuses_is_an_answer(aurora, simulator, fault):
     simulator.fault("partner_balance", **fault)
-    found = {type(ask(aurora)) for _ in range(breaker.FAILURES + 2)}
+    found = {type(ask(aurora)) for _ in range(circuit_breaker.FAILURES + 2)}
     assert BreakerOpen not in found
-    assert not breaker.of(aurora).is_open
+    assert not circuit_breaker.of(aurora).is_open
 
 
 def test_a_connection_that_cannot_be_used_as_configured_says_nothing_of_the_carrier(aurora, simulator):
     aurora.overrides.create(method="customer_balance", parameters={"account_number": ""})
-    for _ in range(breaker.FAILURES + 1):
+    for _ in range(circuit_breaker.FAILURES + 1):
         assert not isinstance(ask(aurora), BreakerOpen)
 
 
@@ -169,7 +169,7 @@ def test_after_half_a_minute_one_call_tries_and_its_success_ends_the_break(
     found = at_once(6, lambda nth: ask(aurora))
     assert sum(isinstance(each, BreakerOpen) for each in found) == 5
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not breaker.of(aurora).is_open
+    assert not circuit_breaker.of(aurora).is_open
 
 
 def test_a_try_that_fails_begins_another_half_minute(aurora, simulator, pass_break):
@@ -179,14 +179,14 @@ def test_a_try_that_fails_begins_another_half_minute(aurora, simulator, pass_bre
     assert isinstance(ask(aurora), ServerError)
     again = ask(aurora)
     assert isinstance(again, BreakerOpen)
-    assert again.retry_after == breaker.SECONDS
+    assert again.retry_after == circuit_breaker.SECONDS
 
 
 def test_a_try_that_finds_no_place_leaves_it_to_the_next(aurora, simulator, pass_break, monkeypatch):
     fail(aurora, simulator)
     pass_break()
     with monkeypatch.context() as patch:
-        patch.setattr(upstream, "voipline_call", crowded)
+        patch.setattr(carrier_calls, "voipline_call", crowded)
         assert isinstance(ask(aurora), Crowded)
     assert not isinstance(ask(aurora), UpstreamError)
 
@@ -247,7 +247,7 @@ def test_the_brands_page_says_that_its_carrier_is_down(aurora, simulator, admin_
 def test_a_hanging_carrier_counts_as_failing(aurora, simulator, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=1, read=0.3, total=1)
     simulator.fault("partner_balance", "hang")
-    assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {NoAnswer}
+    assert {type(ask(aurora)) for _ in range(circuit_breaker.FAILURES)} == {NoAnswer}
     assert isinstance(ask(aurora), BreakerOpen)
 
 
@@ -258,16 +258,16 @@ def test_nobody_closes_figures_for_others_by_forms(aurora, alice, simulator, set
     if fault == "hang":
         settings.CARRIER_TIMEOUTS = Timeouts(connect=3, read=0.1, total=3)
     simulator.fault(method, fault, **({"status": 500} if fault == "status" else {}))
-    found = {type(form(aurora, method)) for _ in range(breaker.FAILURES + 1)}
+    found = {type(form(aurora, method)) for _ in range(circuit_breaker.FAILURES + 1)}
     assert found == {ServerError if fault == "status" else NoAnswer}
     settings.CARRIER_TIMEOUTS = usual
     assert not isinstance(ask_for(alice), UpstreamError)
-    assert not breaker.of(aurora).is_open
+    assert not circuit_breaker.of(aurora).is_open
 
 
 @pytest.mark.parametrize("method", FORMS)
 def test_a_form_that_is_answered_hides_no_failing_figures(aurora, simulator, method):
-    fail(aurora, simulator, breaker.FAILURES - 1)
+    fail(aurora, simulator, circuit_breaker.FAILURES - 1)
     assert isinstance(form(aurora, method), Rejected)
     fail(aurora, simulator, 1)
     assert isinstance(ask(aurora), BreakerOpen)
@@ -281,15 +281,15 @@ def test_after_half_a_minute_forms_go_on_and_neither_end_the_break_nor_take_its_
     pass_break()
     for _ in range(2):
         assert isinstance(form(aurora, "reset_password"), Rejected)
-    assert breaker.of(aurora).is_open
+    assert circuit_breaker.of(aurora).is_open
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not breaker.of(aurora).is_open
+    assert not circuit_breaker.of(aurora).is_open
 
 
 def test_a_carrier_that_no_form_reaches_is_left_alone_by_all(aurora, alice, simulator):
     Brand.objects.filter(pk=aurora.pk).update(carrier_url="http://127.0.0.1:9/")
     aurora.refresh_from_db()
-    found = {type(form(aurora, "reset_password")) for _ in range(breaker.FAILURES)}
+    found = {type(form(aurora, "reset_password")) for _ in range(circuit_breaker.FAILURES)}
     assert found == {Unreachable}
     assert isinstance(ask_for(alice), BreakerOpen)
 
@@ -300,8 +300,8 @@ def crowded(*_: Any, **__: Any) -> None:
 
 def test_calls_that_found_no_place_to_wait_say_nothing_of_the_carrier(aurora, simulator, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(upstream, "voipline_call", crowded)
-        assert {type(ask(aurora)) for _ in range(breaker.FAILURES)} == {Crowded}
+        patch.setattr(carrier_calls, "voipline_call", crowded)
+        assert {type(ask(aurora)) for _ in range(circuit_breaker.FAILURES)} == {Crowded}
     assert not isinstance(ask(aurora), UpstreamError)
 
 
@@ -310,7 +310,7 @@ def test_calls_that_found_no_place_to_wait_say_nothing_of_the_carrier(aurora, si
 
 def test_one_customers_failures_close_the_figures_of_that_customer_alone(aurora, alice, bob, simulator):
     simulator.fault("customer_balance", "status", status=500)
-    assert {type(ask_for(alice)) for _ in range(breaker.FAILURES)} == {ServerError}
+    assert {type(ask_for(alice)) for _ in range(circuit_breaker.FAILURES)} == {ServerError}
     assert isinstance(ask_for(alice), BreakerOpen)
     simulator.post("faults/clear")
     assert isinstance(form(aurora, "reset_password"), Rejected)
@@ -338,7 +338,7 @@ def test_five_customers_failures_in_turn_close_it_for_all_until_one_is_answered(
     simulator.post("faults/clear")
     before = len(simulator.calls())
     for spared in (last.get(QUERY), send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))):
-        assert (spared.status_code, spared["Retry-After"]) == (503, str(breaker.SECONDS))
+        assert (spared.status_code, spared["Retry-After"]) == (503, str(circuit_breaker.SECONDS))
     assert isinstance(ask(aurora), BreakerOpen)
     assert len(simulator.calls()) == before
     pass_break()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import breaker
-from portal.breaker import FAILURES, RETRY_AFTER, SECONDS, Breaker, How, Open
+from portal.resilience import circuit_breaker
+from portal.resilience.circuit_breaker import FAILURES, RETRY_AFTER, SECONDS, Breaker, How, Open
 
 LOST = (How.UNREACHED, How.FAILED)
 FORM = None
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(breaker, "monotonic", clock)
+    monkeypatch.setattr(circuit_breaker, "monotonic", clock)
     return clock
 
 
@@ -68,7 +68,7 @@ calls = st.lists(st.tuples(st.sampled_from([FORM, *"abcdefg"]), st.sampled_from(
 @given(calls)
 def test_who_is_spared_follows_from_the_calls_since_the_last_answer(calls: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(breaker, "monotonic", Clock())  # It stands still: no break ends.
+        patch.setattr(circuit_breaker, "monotonic", Clock())  # It stands still: no break ends.
         guard, since = Breaker("aurora"), list[Any]()
         for account, how in calls:
             if make(guard, account, how):
@@ -155,7 +155,7 @@ def test_a_try_that_never_ends_gives_its_turn_back_in_time(guard: Breaker, clock
     shut(guard, *"abcde")
     clock.now += SECONDS
     guard.begin("a")
-    clock.now += breaker._TRYING - 0.1
+    clock.now += circuit_breaker._TRYING - 0.1
     assert spared(guard, "b") == RETRY_AFTER
     clock.now += 0.1
     assert make(guard, "b", How.ANSWERED)
@@ -232,7 +232,7 @@ def test_whoever_ends_the_break_lets_one_call_through(guard: Breaker, clock: Clo
 
 def test_a_break_that_nobody_has_looked_at_since_is_no_news_for_ever(guard: Breaker, clock: Clock) -> None:
     shut(guard, *"abcde")
-    clock.now += SECONDS + breaker._NEWS - 1
+    clock.now += SECONDS + circuit_breaker._NEWS - 1
     assert guard.is_open
     clock.now += 1
     assert not guard.is_open
@@ -254,7 +254,7 @@ steps = st.lists(
 def test_however_calls_overlap_at_most_one_tries_at_a_time(steps: list[Any], is_shut: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
-        patch.setattr(breaker, "monotonic", clock)
+        patch.setattr(circuit_breaker, "monotonic", clock)
         guard, under_way, tried = Breaker("aurora"), list[Any](), -1000.0
         for account in "abcde" if is_shut else "":
             make(guard, account, How.FAILED)
@@ -281,5 +281,5 @@ def begun(
     if not turn.tries:
         return tried
     assert account is not FORM
-    assert clock() - tried >= breaker._TRYING
+    assert clock() - tried >= circuit_breaker._TRYING
     return clock()

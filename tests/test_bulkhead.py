@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import SignInCode, Submission
-from portal import breaker, bulkhead, mail
-from portal.bulkhead import Bulkhead, Full
+from portal.mail import send as mail
 from portal.models import Attempt, Brand
+from portal.resilience import bulkhead, circuit_breaker
+from portal.resilience.bulkhead import Bulkhead, Full
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import at_once, send, sign_up_form, words
 from tests.patience import PATIENCE
@@ -78,7 +79,7 @@ def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_
     assert {status for _, status, _, _ in found} == {503}
     assert {retry_after for _, _, retry_after, _ in quick} == {bulkhead.RETRY_AFTER}
     assert "We cannot show your figures at the moment" in quick[0][3]
-    breaker.forget()
+    circuit_breaker.forget()
     simulator.post("faults/clear")
     assert browse(BOREALIS, charlie).get("/statement/").status_code == 200
     assert bulkhead.CARRIERS.taken() == 0

@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal import upstream
-from portal.journal import CarrierCall, journal_prune, journal_write
-from portal.upstream import About
+from portal.carrier import calls as carrier_calls
+from portal.carrier.call_log import journal_prune, journal_write
+from portal.carrier.calls import About
+from portal.models import CarrierCall
 from portal.voipline import NoAnswer, UpstreamError
 from tests.conftest import AURORA
 from tests.journey import PASSWORD, sign_up_form
@@ -56,9 +57,11 @@ def test_a_call_that_fails_is_one_row_too_however_often_it_was_tried(
 def test_what_was_never_sent_is_written_down_as_such(alice):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     with pytest.raises(UpstreamError):
-        upstream.call(brand=alice.brand, method="partner_balance")
+        carrier_calls.call(brand=alice.brand, method="partner_balance")
     with pytest.raises(UpstreamError):
-        upstream.call(About(alice.pk, "an-operation"), brand=alice.brand, method="reset_password", email="x")
+        carrier_calls.call(
+            About(alice.pk, "an-operation"), brand=alice.brand, method="reset_password", email="x"
+        )
     rows = CarrierCall.objects.order_by("pk").values_list("customer_id", "operation", "outcome", "status")
     assert list(rows) == [(None, "", "Unreachable", None), (alice.pk, "an-operation", "Unreachable", None)]
 
@@ -67,7 +70,7 @@ def test_the_journal_holds_no_parameter_and_no_secret(simulator, aurora, browse)
     token = simulator.token()
     client = browse(AURORA)
     assert client.post("/sign-up/", sign_up_form(token)).status_code == 302
-    upstream.call(
+    carrier_calls.call(
         brand=aurora,
         method="move_funds",
         account_number="70001",
@@ -78,7 +81,7 @@ def test_the_journal_holds_no_parameter_and_no_secret(simulator, aurora, browse)
     rows = str(list(CarrierCall.objects.values()))
     for secret in (token, PASSWORD, "dora@example.com", "Deer", "70001", "13.37", "canary", "aurora-api-key"):
         assert secret not in rows
-        assert secret not in repr([upstream.Call(aurora, "move_funds", {"x": secret}, lambda: None)])
+        assert secret not in repr([carrier_calls.Call(aurora, "move_funds", {"x": secret}, lambda: None)])
     assert token not in database()
 
 
@@ -101,7 +104,7 @@ def test_an_answer_is_given_or_raised_after_it_was_written_down(simulator, auror
     simulator.fault("move_funds", "drop_after")
     moved = {"account_number": "70001", "amount": Decimal(1), "description": "x"}
     with pytest.raises(NoAnswer) as caught:
-        upstream.call(About(operation="op"), brand=aurora, method="move_funds", **moved)
+        carrier_calls.call(About(operation="op"), brand=aurora, method="move_funds", **moved)
     assert caught.value.may_have_happened
     assert len(simulator.calls("move_funds")) == CarrierCall.objects.filter(operation="op").count() == 1
 

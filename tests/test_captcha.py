@@ -11,11 +11,12 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
-from portal import bulkhead, captcha
+from portal import captcha
 from portal.captcha import CaptchaUnavailable, _is_good
-from portal.crypto import Sealed, seal
-from portal.logs import TextFormatter
 from portal.models import Attempt, Brand
+from portal.monitoring.logging import TextFormatter
+from portal.resilience import bulkhead
+from portal.security.crypto import Sealed, seal
 from portal.voipline import Timeouts, transport
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import DETAILS, at_once, code_for, send, sign_up_form, value_of, words

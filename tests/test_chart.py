@@ -17,10 +17,10 @@ from billing.statements import chart
 from billing.statements.chart import CHARGES, Chart
 from billing.statements.periods import Period, complete_months
 from billing.statements.service import Figures
-from portal import colour
+from portal.brands.views import brand_css
+from portal.core import colours
 from portal.models import Brand
 from portal.templatetags.portal import brief
-from portal.views import brand_css
 from portal.voipline import Statement
 
 NEAR = Decimal("0.002")  # Of 100: places are written with three decimals.
@@ -154,7 +154,7 @@ def test_the_chart_reads_with_any_accent(accent: str) -> None:
     for css, card in ((light, "#ffffff"), (dark, "#151a21")):
         ink = re.search(r"--accent-text:(#[0-9a-f]{6})", css)
         assert ink
-        assert colour.contrast(ink[1], card) >= 3
+        assert colours.contrast(ink[1], card) >= 3
 
 
 @pytest.mark.parametrize("zero", [Decimal(0), Decimal("0.00000")])

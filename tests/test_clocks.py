@@ -11,7 +11,7 @@ from accounts.services.idempotency import once
 from accounts.services.outcomes import DONE
 from accounts.staff.two_step import half_open, half_open_read
 from accounts.views.session import signed_in_recently
-from portal import staff_session
+from portal.middleware import staff_session
 
 pytestmark = pytest.mark.database
 

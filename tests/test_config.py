@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from portal import config
+from portal.brands import config_file
 from portal.models import Brand, BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS
 
@@ -43,17 +43,17 @@ results = { closing_balance = "sums.closing" }
 """
 pytestmark = pytest.mark.django_db
 
-Apply = Callable[[str], config.Applied]
+Apply = Callable[[str], config_file.Applied]
 
 
 @pytest.fixture
 def apply(tmp_path: Path) -> Apply:
     """Applies a text as if it were the file brands.toml."""
 
-    def apply_text(text: str) -> config.Applied:
+    def apply_text(text: str) -> config_file.Applied:
         path = tmp_path / "brands.toml"
         path.write_text(text, encoding="utf-8")
-        return config.apply(path)
+        return config_file.apply(path)
 
     return apply_text
 
@@ -61,7 +61,7 @@ def apply(tmp_path: Path) -> Apply:
 def refused(apply: Apply, text: str) -> list[str]:
     """The problems of a file that must not be applied, without the file's name; nothing may have changed."""
     before = rows()
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(config_file.ConfigError) as caught:
         apply(text)
     assert rows() == before
     assert all(problem.startswith("brands.toml: ") for problem in caught.value.problems)
@@ -81,7 +81,7 @@ def changed(text: str, line: str, new: str) -> str:
 
 def test_a_file_makes_the_brand_it_describes(apply: Apply) -> None:
     applied = apply(AURORA + METHOD)
-    assert applied == config.Applied([("aurora", "created")], [])
+    assert applied == config_file.Applied([("aurora", "created")], [])
     brand = Brand.objects.get(slug="aurora")
     assert brand.reveal("carrier_key") == "an-api-key"
     assert brand.main_host == "aurora.test"
@@ -245,7 +245,7 @@ def test_a_reference_is_kept_and_an_unset_variable_is_a_warning(
     monkeypatch.setenv("PORTAL_SECRET_A", "from outside")
     assert "The API key is empty or holds" in refused(apply, text)[0]
     monkeypatch.setenv("PORTAL_SECRET_A", "from-outside")
-    assert apply(text) == config.Applied([("aurora", "unchanged")], [])
+    assert apply(text) == config_file.Applied([("aurora", "unchanged")], [])
     assert Brand.objects.get().reveal("carrier_key") == "from-outside"
 
 
@@ -298,6 +298,6 @@ def test_no_nonsense_ends_in_anything_but_a_list_of_problems(
 ) -> None:
     path = tmp_path / "brands.toml"
     path.write_text("")
-    monkeypatch.setattr("portal.config.document.tomllib.loads", lambda _text: {"brand": [table]})
-    with pytest.raises(config.ConfigError):
-        config.apply(path)
+    monkeypatch.setattr("portal.brands.config_file.parser.tomllib.loads", lambda _text: {"brand": [table]})
+    with pytest.raises(config_file.ConfigError):
+        config_file.apply(path)

@@ -193,7 +193,7 @@ def test_a_browser_that_typed_the_address_confirms_twice_at_once_and_signs_in_wi
 
 
 def test_mail_that_cannot_go_out_is_told_and_the_confirmation_stands(signed_up, simulator, settings):
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     response = send(signed_up, "/sign-up/confirm/", form(simulator))
     assert response.status_code == 503

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from portal.crypto import Sealed, SecretUnreadable, keyed_hash, seal
 from portal.models import Brand
+from portal.security.crypto import Sealed, SecretUnreadable, keyed_hash, seal
 
 SECRET = "canary-api-key"
 OLD, NEW = "the passphrase of last year", Fernet.generate_key().decode()

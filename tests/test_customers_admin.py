@@ -25,7 +25,7 @@ from accounts.customer_import.export import customers_export
 from accounts.customer_import.importer import Counts, customers_import
 from accounts.customer_import.pending import MOST
 from accounts.models import CustomerImport, SignIn, SignInCode, User
-from portal.admin_lists import BoundedPaginator
+from portal.admin.pagination import BoundedPaginator
 from portal.models import Brand
 from tests.conftest import ADMIN, AURORA
 from tests.journey import at_once, code_for, send, sign_in, twin, value_of, words
@@ -237,7 +237,7 @@ def test_reasons_are_templates_that_a_catalogue_translates(
 ) -> None:
     url = waiting(desk, aurora, BAD)
     spanish = {"not an e-mail address": "no es una dirección"}
-    monkeypatch.setattr("portal.words.gettext", lambda text: spanish.get(text, text))
+    monkeypatch.setattr("portal.i18n.translation.gettext", lambda text: spanish.get(text, text))
     assert "email : no es una dirección" in words(desk.get(url))
 
 

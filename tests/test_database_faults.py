@@ -33,7 +33,7 @@ SIGNED_IN, STRANGER = "/account/", "/sign-in/"
 PEOPLE = f"""
 from django.test import Client
 from accounts.models import User
-from portal.crypto import seal
+from portal.security.crypto import seal
 from portal.models import Brand
 brand = Brand.objects.create(
     slug="aurora", name="Aurora Phone", currency="AUD", timezone="Australia/Sydney", language="en-au",

@@ -130,7 +130,7 @@ def test_its_brands_are_ready_to_go_live_and_a_page_writes_one_line(start, tmp_p
         requests.get(f"http://127.0.0.1:{demo.ports[0]}{path}", **ask)
     demo.process.send_signal(signal.SIGINT)
     said, _ = demo.process.communicate(timeout=PATIENCE)
-    lines = [line for line in said.splitlines() if "portal.watching" in line]
+    lines = [line for line in said.splitlines() if "portal.monitoring.middleware" in line]
     assert ["route=accounts:sign_in" in line for line in lines] == [True]
 
 

@@ -10,8 +10,8 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.sign_in.device_cookies import device_add
-from portal import ratelimit
 from portal.models import Attempt
+from portal.resilience import rate_limits
 from tests.conftest import ADMIN, AURORA, BOREALIS, app_code, app_of
 from tests.journey import code_for, send, sign_in
 from tests.test_staff_sign_in import PASSWORD, type_code, type_password, wrong_code
@@ -234,8 +234,8 @@ def test_a_password_reset_is_counted_by_the_browser_too(aurora, alice, simulator
 def test_guesses_from_everywhere_do_not_lock_staff_out_of_a_browser_they_used(
     aurora, operator, browse, monkeypatch
 ):
-    few = (ratelimit.Limit(5, 900, per_network=True), ratelimit.Limit(6, 3600))
-    monkeypatch.setitem(ratelimit.COUNTED, "staff_password", few)
+    few = (rate_limits.Limit(5, 900, per_network=True), rate_limits.Limit(6, 3600))
+    monkeypatch.setitem(rate_limits.COUNTED, "staff_password", few)
     app_of(operator)
     hers = browse(ADMIN)
     assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
@@ -278,7 +278,7 @@ def test_wrong_codes_from_the_same_network_do_not_either(aurora, operator, brows
         client = browse(ADMIN)
         type_password(client, other.email)
         assert [type_code(client, wrong_code()).status_code for _ in range(5)] == [200] * 5
-    ratelimit.forget()  # Of the two limits per network, the one of codes is left.
+    rate_limits.forget()  # Of the two limits per network, the one of codes is left.
     stranger = browse(ADMIN)
     type_password(stranger, operator.email)
     assert type_code(stranger, app_code()).status_code == 429
@@ -293,7 +293,7 @@ def test_a_stranger_who_has_the_password_does_not_lock_staff_out_of_the_second_s
     for _ in range(6):  # Thirty a day.
         tried = [type_code(stranger, wrong_code()).status_code for _ in range(5)]
         Attempt.objects.update(at=F("at") - timedelta(minutes=16))
-        ratelimit.forget()
+        rate_limits.forget()
     assert tried == [200] * 5
     assert type_code(stranger, app_code()).status_code == 429
     assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
@@ -315,7 +315,7 @@ def test_guesses_in_a_browser_of_staff_have_the_same_limits(operator, browse):
 def test_a_browser_of_staff_has_the_same_limits(operator, browse):
     app_of(operator)
     hers = known_to_staff(browse, operator.email)
-    ratelimit.forget()
+    rate_limits.forget()
     answers = [type_password(hers, operator.email).status_code for _ in range(21)]
     assert answers == [302] * 20 + [429]
     assert type_password(browse(ADMIN), operator.email).status_code == 302

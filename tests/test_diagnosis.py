@@ -9,10 +9,10 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
-from portal import validators
-from portal.crypto import Sealed, seal
-from portal.diagnosis import diagnose
+from portal.carrier.connection_check import diagnose
+from portal.core import validators
 from portal.models import Brand
+from portal.security.crypto import Sealed, seal
 from portal.voipline import Reach
 from tests.conftest import Simulator
 

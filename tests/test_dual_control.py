@@ -180,7 +180,7 @@ def test_an_operator_who_leaves_does_not_let_a_change_take_effect_that_waits_for
 
 
 def test_without_a_mail_server_no_limit_rises_by_itself(aurora: Brand, operator: User, settings: Any) -> None:
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     with pytest.raises(MoveRefused, match="can't email anybody"):
         limits_set(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))

@@ -224,7 +224,7 @@ def test_a_target_gets_three_mails_and_a_customer_asks_five_times(client, bob, b
 
 
 def test_mail_that_cannot_go_out_is_told_and_leaves_nothing(client, simulator, settings, alice):
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     before = Attempt.objects.count()
     page = ask(client)

@@ -16,9 +16,10 @@ from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
 from billing.statements.periods import Period, complete_months, this_month, today
 from billing.statements.service import Bounds, balance_read, figures_read, figures_stream
-from portal import breaker, ratelimit, reference
-from portal.journal import CarrierCall
+from portal.models import CarrierCall
+from portal.resilience import circuit_breaker, rate_limits
 from portal.voipline import Timeouts
+from portal.web import request_id
 from tests.journey import at_once
 from tests.patience import PATIENCE, PATIENT, eventually
 
@@ -245,7 +246,7 @@ def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulat
 def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulator, alice, bob):
     read(alice)
     for _ in range(59):
-        ratelimit.hit(action="statement", account=f"customer {alice.pk}")
+        rate_limits.hit(action="statement", account=f"customer {alice.pk}")
     pass_time(days=2)
     found = read(alice)
     assert (bool(found.statement), found.trouble, found.retry_after) == (True, "busy", 60)
@@ -321,7 +322,7 @@ MADE_UP = [Period(date(2001, 1, 1), date(2001, 1, 2) + timedelta(days=day)) for 
 def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allows_calls(
     simulator, alice, monkeypatch
 ):
-    monkeypatch.setitem(ratelimit.KEPT, "statement", {"account": "10/hour"})
+    monkeypatch.setitem(rate_limits.KEPT, "statement", {"account": "10/hour"})
     found = [read(alice, period) for period in MADE_UP]
     assert [each.trouble for each in found] == [*[""] * 10, *["busy"] * 50]
     assert {each.retry_after for each in found[10:]} == {3600}
@@ -448,7 +449,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
 
 def test_a_reader_of_a_year_makes_at_most_four_calls_at_a_time(failing_slowly, alice, monkeypatch):
     calls = failing_slowly(0.5)
-    monkeypatch.setattr(breaker, "FAILURES", 12)
+    monkeypatch.setattr(circuit_breaker, "FAILURES", 12)
     found = list(figures_stream(brand=alice.brand, customer=alice, periods=MONTHS))
     assert (len(found), len(calls), max(calls)) == (12, 12, 4)
 
@@ -476,9 +477,9 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "bounds": Bounds(within=1)}
-    token = reference.current.set("K7QF-2MPX")
+    token = request_id.current.set("K7QF-2MPX")
     reader = figures_stream(**stream)
-    reference.current.reset(token)  # As when a page is streamed: the request is over before it is read.
+    request_id.current.reset(token)  # As when a page is streamed: the request is over before it is read.
     found = list(reader)
     assert eventually(lambda: [call["status"] for call in simulator.calls()[-4:]] == [None] * 4)
     assert [each.trouble for each in found] == ["", *["down"] * 5]

@@ -5,8 +5,8 @@ import re
 import pytest
 from django.core.cache import caches
 
-from portal.crypto import seal
 from portal.models import Brand
+from portal.security.crypto import seal
 from tests.conftest import AURORA, BOREALIS, ROOT
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.customer_import.pending import import_keep, import_report
 from accounts.models import CustomerImport, TotpDevice, User
 from billing.models import MovePolicy
-from portal import staff_session
+from portal.middleware import staff_session
 from portal.models import Brand
 from tests.conftest import ADMIN, app_code
 from tests.journey import value_of, words

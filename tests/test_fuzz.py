@@ -19,7 +19,7 @@ from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.admin_site import site
+from portal.admin.site import site
 from tests.conftest import ADMIN, AURORA
 from tests.hostile import ALL, forms_in, text_of
 from tests.hostile_requests import COOKIES, FILES, HEADERS, MANAGEMENT, PATHS, QUERY_VALUES

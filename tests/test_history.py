@@ -151,8 +151,8 @@ def test_each_month_is_written_in_the_pages_language_which_stays_nowhere(simulat
 
 
 def test_the_log_lines_of_what_comes_late_name_the_request(simulator, alice, browse, caplog):
-    caplog.set_level(logging.INFO, "portal.upstream")
-    from portal.logs import ReferenceFilter
+    caplog.set_level(logging.INFO, "portal.carrier.calls")
+    from portal.monitoring.logging import ReferenceFilter
 
     caplog.handler.addFilter(ReferenceFilter())
     response = browse(AURORA, alice).get("/history/")

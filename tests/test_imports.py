@@ -19,7 +19,7 @@ from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, MAX_ROWS, rows
 from accounts.customer_import.importer import Counts, ImportRefused, customers_import
 from accounts.models import User
 from portal.models import Brand
-from portal.voipline.words import Words
+from portal.voipline.messages import Words
 
 pytestmark = pytest.mark.database
 

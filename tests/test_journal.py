@@ -11,10 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from portal.admin_lists import BoundedPaginator
-from portal.journal import CarrierCall
-from portal.journal_days import Tally, journal_days
-from portal.models import Brand
+from portal.admin.pagination import BoundedPaginator
+from portal.carrier.call_stats import Tally, journal_days
+from portal.models import Brand, CarrierCall
 
 pytestmark = pytest.mark.database
 

@@ -5,7 +5,7 @@ from django.conf import settings as django_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import language
+from portal.i18n import language
 from tests.conftest import AURORA
 
 CODES = [code for code, _name in django_settings.LANGUAGES]

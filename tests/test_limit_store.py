@@ -10,7 +10,9 @@ from django.core.cache import caches
 
 from accounts.models import User
 from billing.models import Move
-from portal import metrics, ratelimit, store, upstream
+from portal.carrier import calls as carrier_calls
+from portal.monitoring import metrics
+from portal.resilience import rate_limits, redis_guard
 from portal.settings import REDIS_OPTIONS
 from tests import moves
 from tests.conftest import ADMIN, AURORA
@@ -32,34 +34,34 @@ def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRed
     """The portal's Redis, for this test alone; after a failure it is asked again after `pass_pause`."""
     own = OwnRedis()
     settings.REDIS_URL, settings.REDIS_OPTIONS = own.url, LONG
-    monkeypatch.setattr(store, "_PAUSE", 10 * PATIENCE)
+    monkeypatch.setattr(redis_guard, "_PAUSE", 10 * PATIENCE)
     yield own
-    ratelimit._limiter(own.url).storage.storage.close()  # type: ignore[attr-defined]
+    rate_limits._limiter(own.url).storage.storage.close()  # type: ignore[attr-defined]
     own.stop()
 
 
 def pass_pause() -> None:
     """As if Redis had been left alone for long enough."""
-    store._down_until = time.monotonic() - 1
+    redis_guard._down_until = time.monotonic() - 1
 
 
 def wait_for_redis(settings: Any, options: dict[str, int]) -> None:
     """From now on the limits wait for Redis so long."""
-    ratelimit._limiter(settings.REDIS_URL).storage.storage.close()  # type: ignore[attr-defined]
-    ratelimit._limiter.cache_clear()
+    rate_limits._limiter(settings.REDIS_URL).storage.storage.close()  # type: ignore[attr-defined]
+    rate_limits._limiter.cache_clear()
     settings.REDIS_OPTIONS = options
 
 
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[redis.RedisError]:
     """Collects each failed question to Redis."""
-    seen, noted = list[redis.RedisError](), store._failed
+    seen, noted = list[redis.RedisError](), redis_guard._failed
 
     def note(error: redis.RedisError) -> None:
         seen.append(error)
         noted(error)
 
-    monkeypatch.setattr(store, "_failed", note)
+    monkeypatch.setattr(redis_guard, "_failed", note)
     return seen
 
 
@@ -147,26 +149,26 @@ def test_redis_that_hangs_holds_one_request_for_a_second_and_the_next_not_at_all
 
 
 def test_the_first_failure_is_told_however_short_ago_the_machine_was_started(monkeypatch, caplog):
-    monkeypatch.setattr(store.time, "monotonic", lambda: 0.5)
+    monkeypatch.setattr(redis_guard.time, "monotonic", lambda: 0.5)
 
     def question() -> None:
         raise redis.ConnectionError
 
-    with pytest.raises(store.Unreachable):
-        store.ask(question)
+    with pytest.raises(redis_guard.Unreachable):
+        redis_guard.ask(question)
     assert [record.msg for record in caplog.records] == ["store unreachable"]
 
 
 def test_while_one_request_tries_the_others_do_without(monkeypatch):
-    monkeypatch.setattr(store, "_down_until", 1.0)
+    monkeypatch.setattr(redis_guard, "_down_until", 1.0)
 
     def question() -> str:
-        with pytest.raises(store.Unreachable):
-            store.ask(lambda: "another")
+        with pytest.raises(redis_guard.Unreachable):
+            redis_guard.ask(lambda: "another")
         return "answer"
 
-    assert store.ask(question) == "answer"
-    assert store.ask(lambda: "another") == "another"
+    assert redis_guard.ask(question) == "answer"
+    assert redis_guard.ask(lambda: "another") == "another"
 
 
 def test_no_address_stands_in_redis(own_redis, aurora, alice, simulator, browse):
@@ -220,7 +222,7 @@ def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, rea
 def test_an_answered_move_is_done_although_redis_took_nothing(
     own_redis, aurora, alice, operator, simulator, caplog, monkeypatch
 ):
-    monkeypatch.setattr(store, "_PAUSE", 0.3)
+    monkeypatch.setattr(redis_guard, "_PAUSE", 0.3)
     own_redis.refuse("full")
     simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
     move = moves.ask(alice, operator)
@@ -231,13 +233,13 @@ def test_an_answered_move_is_done_although_redis_took_nothing(
 def test_a_sign_up_that_was_answered_is_kept_although_redis_took_nothing(
     own_redis, aurora, simulator, browse, monkeypatch
 ):
-    asked = upstream.voipline_call
+    asked = carrier_calls.voipline_call
 
     def refused_meanwhile(*args: Any, **values: Any) -> Any:
         answer = asked(*args, **values)
         own_redis.refuse("full")
         return answer
 
-    monkeypatch.setattr(upstream, "voipline_call", refused_meanwhile)
+    monkeypatch.setattr(carrier_calls, "voipline_call", refused_meanwhile)
     assert send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     assert User.objects.filter(brand=aurora, email="dora@example.com").exists()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from portal.logo import BOX, MAX_BYTES, read_logo
+from portal.brands.logo import BOX, MAX_BYTES, read_logo
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (60, 20), mode: str = "RGB", **options: Any) -> bytes:

@@ -12,12 +12,12 @@ import pytest
 import requests
 from django.test import Client
 
-from portal.logs import JsonFormatter, TextFormatter
+from portal.monitoring.logging import JsonFormatter, TextFormatter
 from tests.conftest import AURORA
 from tests.patience import PATIENCE
 from tests.served import served
 
-FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.upstream carrier call brand=aurora status=200"
+FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.carrier.calls carrier call brand=aurora status=200"
 ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
 
 
@@ -113,7 +113,7 @@ def test_an_answer_to_head_has_the_length_of_the_page_and_no_line_of_warning(tmp
             portal.raw(b"HEAD %s HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n" % path)
             for path in (b"/", b"/healthz")
         ]
-        log = portal.said("portal.watching request", 2)
+        log = portal.said("portal.monitoring.middleware request", 2)
     for answer, length in zip(answers, (len(page), len("ok\n")), strict=True):
         head, _, nothing = answer.partition(b"\r\n\r\n")
         assert f"Content-Length: {length}".encode() in head
@@ -127,7 +127,7 @@ def test_gunicorn_makes_no_access_line_even_where_one_would_be_shown(tmp_path):
     with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
         assert portal.get("/?code=CANARY").status_code == 503
         portal.get("/?code=CANARY")
-        log = portal.said("portal.watching request", 2)
+        log = portal.said("portal.monitoring.middleware request", 2)
     assert "gunicorn.access" not in log
     assert "CANARY" not in log
 
@@ -155,7 +155,7 @@ def test_django_writes_no_line_about_a_request_that_it_refuses_beside_ours(auror
     client = browse(AURORA)
     asked = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
     assert [answer.status_code for answer in asked] == [404, 405, 404]
-    assert all(" INFO portal.watching request " in line for line in lines(caplog))
+    assert all(" INFO portal.monitoring.middleware request " in line for line in lines(caplog))
     assert len(caplog.records) == len(asked)
     assert "CANARY" not in caplog.text
 
@@ -165,7 +165,7 @@ def test_the_path_of_a_request_that_fails_is_not_written(aurora, browse, caplog,
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("portal.views.wanted_page", broken)
+    monkeypatch.setattr("portal.brands.views.wanted_page", broken)
     client = browse(AURORA)
     client.raise_request_exception = False
     assert client.get("/language/es/?CANARY").status_code == 500

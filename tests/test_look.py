@@ -10,9 +10,9 @@ from django.test import Client
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from portal import colour
+from portal.brands.views import brand_css
+from portal.core import colours
 from portal.models import Brand
-from portal.views import brand_css
 from portal.voipline import Statement
 from tests.conftest import AURORA, ROOT
 from tests.journey import carrier_code, code_for, sign_up_form, words
@@ -41,13 +41,13 @@ def unreadable(accent: str) -> list[tuple[str, str, str, float]]:
     found = []
     for scheme, part in zip(SCHEMES, brand_css(Brand(accent=accent)).split("@media"), strict=True):
         own = scheme | dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", part))
-        between = [colour.mix(own["accent-soft"], own["card"], share) for share in (0.25, 0.5, 0.75)]
+        between = [colours.mix(own["accent-soft"], own["card"], share) for share in (0.25, 0.5, 0.75)]
         grounds = [own["page"], own["card"], own["accent-soft"], *between]
         pairs = itertools.product(("text", "quiet", "accent-text", "warn"), grounds)
         meetings = [(name, own[name], ground) for name, ground in pairs]
         meetings.append(("on-accent", own["on-accent"], own["accent"]))
-        told = ((*meeting, colour.contrast(*meeting[1:])) for meeting in meetings)
-        found += [meeting for meeting in told if meeting[-1] < colour.AA]
+        told = ((*meeting, colours.contrast(*meeting[1:])) for meeting in meetings)
+        found += [meeting for meeting in told if meeting[-1] < colours.AA]
     return found
 
 
@@ -68,9 +68,9 @@ def test_no_short_written_accent_does_either():
 
 def test_pages_without_a_brand_read_too():
     for scheme in SCHEMES:
-        assert colour.contrast(scheme["on-accent"], scheme["accent"]) >= colour.AA
+        assert colours.contrast(scheme["on-accent"], scheme["accent"]) >= colours.AA
         for ground in ("page", "card", "accent-soft"):
-            assert colour.contrast(scheme["accent-text"], scheme[ground]) >= colour.AA
+            assert colours.contrast(scheme["accent-text"], scheme[ground]) >= colours.AA
 
 
 def test_pointing_at_something_changes_no_colour():

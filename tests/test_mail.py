@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from portal import colour
-from portal.logo import read_logo
-from portal.mail import colours, send
+from portal.brands.logo import read_logo
+from portal.core.colours import AA, contrast
+from portal.mail.send import colours, send
 from portal.models import Brand
 from tests.browser import chromium
 from tests.browser.chromium import check_page
@@ -260,10 +260,10 @@ def test_an_address_with_signs_of_its_own_is_written_to_as_it_is(mailed):
 @given(number=st.integers(0, 0xFFFFFF))
 def test_every_text_reads_on_every_accent_in_both_schemes(number):
     for scheme in colours(f"#{number:06X}"):
-        assert colour.contrast(scheme["on_accent"], scheme["accent"]) >= colour.AA
+        assert contrast(scheme["on_accent"], scheme["accent"]) >= AA
         for text in ("text", "quiet", "link"):
             for back in ("page", "card"):
-                assert colour.contrast(scheme[text], scheme[back]) >= colour.AA, (text, back)
+                assert contrast(scheme[text], scheme[back]) >= AA, (text, back)
 
 
 def test_the_colours_are_those_of_the_pages():

@@ -8,9 +8,9 @@ from django.test import Client
 
 from accounts.models import User
 from billing.models import Move
-from portal.crypto import seal
-from portal.diagnosis import diagnose
+from portal.carrier.connection_check import diagnose
 from portal.models import Brand
+from portal.security.crypto import seal
 from tests.conftest import AURORA, Simulator
 from tests.journey import DETAILS, carrier_code, code_for, send, sign_up_form, words
 from tests.moves import ask, booked, new_customer, staff_of

@@ -11,7 +11,8 @@ from django.db import Error
 from django.utils import timezone
 
 from billing.models import Move
-from portal import breaker, bulkhead, metrics, ratelimit
+from portal.monitoring import metrics
+from portal.resilience import bulkhead, circuit_breaker, rate_limits
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form
 from tests.served import TOKEN, served
@@ -79,9 +80,9 @@ def test_carrier_calls_are_counted_by_brand_method_and_outcome(aurora, browse, s
 def test_a_limit_that_is_hit_is_counted(read, aurora):
     before = read('portal_limits_hit_total{action="refresh"}')
     for _ in range(6):
-        ratelimit.hit(action="refresh", account="somebody")
-    with pytest.raises(ratelimit.Limited):
-        ratelimit.hit(action="refresh", account="somebody")
+        rate_limits.hit(action="refresh", account="somebody")
+    with pytest.raises(rate_limits.Limited):
+        rate_limits.hit(action="refresh", account="somebody")
     assert read('portal_limits_hit_total{action="refresh"}') == before + 1
 
 
@@ -123,25 +124,27 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
 def test_a_breaker_is_told_as_open_until_the_carrier_answers_again(aurora, simulator, read):
     shut(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
-    breaker.of(aurora).let_one_through()
+    circuit_breaker.of(aurora).let_one_through()
     ask(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 0
 
 
 @pytest.mark.parametrize("said", [(1, 0), (0, 1), (1, 0, 1)])
 def test_of_breakers_the_last_word_of_all_workers_holds(tmp_path, said):
-    one = "import sys, portal.metrics as m; m.BREAKER_OPEN.labels('aurora').set(int(sys.argv[1]))"
+    one = "import sys, portal.monitoring.metrics as m; m.BREAKER_OPEN.labels('aurora').set(int(sys.argv[1]))"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for word in said:
         subprocess.run([sys.executable, "-c", one, str(word)], env=environment, check=True)
     told = subprocess.check_output(
-        [sys.executable, "-c", "import portal.metrics as m; print(m.text())"], env=environment, text=True
+        [sys.executable, "-c", "import portal.monitoring.metrics as m; print(m.text())"],
+        env=environment,
+        text=True,
     )
     assert f'portal_breaker_open{{brand="aurora"}} {said[-1]:.1f}' in told.splitlines()
 
 
 def test_a_mail_that_the_server_does_not_take_is_counted(aurora, alice, browse, read, settings):
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     line = 'portal_mails_failed_total{brand="aurora"}'
     before = read(line)
@@ -178,7 +181,7 @@ def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
         told = portal.log.read_text().splitlines()
         lines = [json.loads(line) for line in told if line.startswith("{")]
         assert "gunicorn" not in "".join(line for line in told if not line.startswith("{"))
-        assert {"gunicorn.error", "portal.watching"} <= {line["logger"] for line in lines}
+        assert {"gunicorn.error", "portal.monitoring.middleware"} <= {line["logger"] for line in lines}
         told = next(line for line in lines if line["event"] == "request")
         assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
         assert told["request_id"]

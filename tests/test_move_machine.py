@@ -214,7 +214,9 @@ def machine(
     Moves.sam, Moves.tess, Moves.olga = staff_of(aurora), staff_of(aurora, "tess@example.com"), operator
     policy_of(aurora)
     MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=400)
-    monkeypatch.setattr("portal.ratelimit.hit", lambda **_: None)  # Nobody presses that many buttons.
+    monkeypatch.setattr(
+        "portal.resilience.rate_limits.hit", lambda **_: None
+    )  # Nobody presses that many buttons.
     return Moves
 
 
@@ -271,7 +273,7 @@ def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
 
 PREPARE = """
 from accounts.models import User
-from portal.crypto import seal
+from portal.security.crypto import seal
 from portal.models import Brand
 brand = Brand.objects.create(
     slug="aurora", name="Aurora", currency="AUD", timezone="Australia/Sydney", support_email="a@example.com",

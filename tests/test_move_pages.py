@@ -22,7 +22,7 @@ from django.utils import timezone
 from accounts.models import TotpDevice, User
 from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
 from billing.transfers import policy
-from portal import staff_session
+from portal.middleware import staff_session
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
 from tests.journey import at_once, twin, value_of, words

@@ -22,8 +22,7 @@ from billing.models import Move, MoveEvent
 from billing.transfers import alerts, audit, dispatch, policy
 from billing.transfers import service as transfers
 from billing.transfers.service import MoveRefused
-from portal.journal import CarrierCall
-from portal.models import Brand
+from portal.models import Brand, CarrierCall
 from portal.voipline import Carrier, Reach, Secret, call
 from tests.conftest import Simulator
 from tests.journey import at_once
@@ -462,7 +461,7 @@ def test_a_mail_server_that_is_down_does_not_silence_the_alert(
     simulator: Simulator, carl: User, sam: User, settings: Any
 ) -> None:
     unknown(simulator, carl, sam)
-    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.smtp.EmailBackend"
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     call_command("tick")
     settings.EMAIL_BACKEND = backend

@@ -13,8 +13,9 @@ from django.core.cache import caches
 from django.core.cache.backends import base, locmem
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 
-from portal import brand_hosts, bulkhead, database, ratelimit
+from portal.brands import lookup
 from portal.models import Attempt, Brand
+from portal.resilience import bulkhead, database, rate_limits
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form, words
 
@@ -90,7 +91,7 @@ def test_a_form_that_fails_half_way_says_that_it_may_have_worked(simulator, auro
     numbers = itertools.count()
 
     def sign_up():
-        ratelimit.forget()
+        rate_limits.forget()
         form = sign_up_form(simulator.token(), email=f"dora{next(numbers)}@example.com")
         return send(client, "/sign-up/", form)
 
@@ -153,7 +154,7 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
     threads, aurora, settings
 ):
     settings.BRAND_SECONDS = 1
-    assert brand_hosts.brand_of(AURORA) == aurora
+    assert lookup.brand_of(AURORA) == aurora
     caches["local"].delete(f"brand:{AURORA}")
     asking, answered = threading.Event(), threading.Event()
 
@@ -164,13 +165,13 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
 
     def first():
         with connection.execute_wrapper(hang):
-            brand_hosts.brand_of(AURORA)
+            lookup.brand_of(AURORA)
         connection.close()
 
     thread = threading.Thread(target=first)
     thread.start()
     assert asking.wait(30)
-    assert brand_hosts.brand_of(AURORA) == aurora  # Without waiting, or this would never end.
+    assert lookup.brand_of(AURORA) == aurora  # Without waiting, or this would never end.
     answered.set()
     thread.join(30)
 

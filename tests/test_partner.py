@@ -18,10 +18,9 @@ from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements.partner_balance import Spending, outlook, partner_read, past_months, spending_of
 from billing.statements.periods import Period
-from portal import upstream
-from portal.journal import CarrierCall
-from portal.models import Brand
-from portal.readiness import to_do, with_readiness
+from portal.brands.launch_checklist import to_do, with_readiness
+from portal.carrier import calls as carrier_calls
+from portal.models import Brand, CarrierCall
 from portal.voipline import Statement
 from tests.conftest import ADMIN, Simulator
 from tests.journey import words as text_of
@@ -45,7 +44,7 @@ def desk(browse: Browse, sam: User) -> Client:
 
 
 def page(client: Client, brand: Brand) -> Any:
-    return client.get(reverse("billing_admin:partner", args=(brand.pk,), urlconf="portal.urls_admin"))
+    return client.get(reverse("billing_admin:partner", args=(brand.pk,), urlconf="portal.urls.admin"))
 
 
 def look(client: Client, brand: Brand) -> str:
@@ -55,7 +54,7 @@ def look(client: Client, brand: Brand) -> str:
 def leave(brand: Brand, left: Decimal) -> None:
     """Move so much to customer 70001 that the partner account is left with this."""
     balance = partner_read(brand=brand, refresh=True).figures.statement.closing_balance
-    upstream.call(
+    carrier_calls.call(
         brand=brand, method="move_funds", account_number="70001", amount=balance - left, description="x"
     )
     KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
@@ -175,7 +174,9 @@ def test_without_a_pace_no_day_is_promised(
     customer = {"partner": "cirrus-api-key", "account_number": "1", "email": "a@example.com"}
     simulator.post("seed", partners=[partner], customers=[customer])
     assert "are cut off." in look(desk, cirrus)
-    upstream.call(brand=cirrus, method="move_funds", account_number="1", amount=Decimal(-9), description="x")
+    carrier_calls.call(
+        brand=cirrus, method="move_funds", account_number="1", amount=Decimal(-9), description="x"
+    )
     KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
     text = look(desk, cirrus)
     assert "How long it lasts is not known." in text

@@ -9,10 +9,10 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.test import Client
 
+from portal.carrier.url_import import override_take, propose
 from portal.models import Brand, MethodOverride
-from portal.pasting import override_take, propose
 from portal.voipline import METHODS, guess_method, match_names, plain_values
-from portal.voipline.matching import with_placeholder
+from portal.voipline.name_matching import with_placeholder
 
 BASE = "http://127.0.0.1:9/api/integration/v2/"
 NUMBER, TOKEN, KEY = "7000199", "03AFcWeA5canary", "aurora-api-key"

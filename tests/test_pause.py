@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal import pause
+from portal.web import retry
 from tests.conftest import AURORA
 from tests.journey import send, sign_up_form, words
 
@@ -22,12 +22,12 @@ from tests.journey import send, sign_up_form, words
     ],
 )
 def test_the_words_fit_the_number(seconds, text):
-    assert pause.try_again(seconds) == text
+    assert retry.try_again(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (7, "7"), (3600, "3600"), (999_999_999, "3600")])
 def test_the_header_is_an_hour_at_most(seconds, header):
-    assert pause.retry_after(seconds) == header
+    assert retry.retry_after(seconds) == header
 
 
 @pytest.mark.django_db
@@ -41,5 +41,5 @@ def test_a_carrier_that_asks_for_a_day_sends_nobody_away_for_longer_than_an_hour
     figures = browse(AURORA, alice).get("/statement/")
     for page in (form, figures):
         assert (page.status_code, page["Retry-After"]) == (503, "3600")
-        assert pause.try_again(wait) in words(page)
+        assert retry.try_again(wait) in words(page)
         assert "in a minute" not in words(page)

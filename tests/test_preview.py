@@ -14,8 +14,8 @@ from django.urls import get_script_prefix, get_urlconf
 from django.utils import timezone
 
 from accounts.models import User
-from portal import preview, preview_pages
 from portal.models import Brand, BrandPreview
+from portal.preview import drafts, rendering
 from tests.conftest import ADMIN, Simulator
 from tests.journey import words
 from tests.test_admin import CANARY, brand_data
@@ -57,9 +57,9 @@ def seen(client: Client, token: str, path: str = "visitor/", scheme: str = "auto
 
 
 def paths() -> list[str]:
-    import portal.urls_admin  # noqa: F401 - registers the samples.
+    import portal.urls.admin  # noqa: F401 - registers the samples.
 
-    return [path for path, _label in preview_pages.offered()]
+    return [path for path, _label in rendering.offered()]
 
 
 # --- What is shown ---
@@ -271,7 +271,7 @@ def test_a_preview_tells_nothing_but_the_look(
     changes = {"carrier_key": CANARY, "recaptcha_secret_key": CANARY}
     token = token_of(admin_client, aurora, **changes)
     row = BrandPreview.objects.get()
-    assert set(row.look) == set(preview.LOOK)
+    assert set(row.look) == set(drafts.LOOK)
     texts = [json.dumps(row.look), *(seen(viewer, token, path) for path in paths())]
     for text in texts:
         for secret in (CANARY, aurora.carrier_url, "aurora-site-key", alice.email, "Borealis", "127.0.0.1"):
@@ -321,7 +321,7 @@ def test_a_link_works_for_seven_days(
     admin_client: Client, viewer: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = token_of(admin_client, aurora)
-    monkeypatch.setattr(preview, "LIFETIME", timedelta(seconds=-1))
+    monkeypatch.setattr(drafts, "LIFETIME", timedelta(seconds=-1))
     response = see(viewer, token)
     assert response.status_code == 404
     assert "works for seven days" in words(response)
@@ -347,7 +347,7 @@ def test_making_one_wants_a_post(admin_client: Client, aurora: Brand) -> None:
 def test_a_preview_leaves_addresses_as_they_were(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     seen(viewer, token_of(admin_client, aurora))
     assert get_script_prefix() == "/"
-    assert get_urlconf() != "portal.urls"
+    assert get_urlconf() != "portal.urls.brand"
     assert admin_client.get("/admin/", secure=True).status_code == 200
 
 

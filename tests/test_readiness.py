@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from portal.crypto import Sealed, seal
+from portal.brands.launch_checklist import readiness, to_do
+from portal.carrier.connection_proof import brand_check_carrier, is_proven
+from portal.core.validators import GOOGLE_TEST_KEY
 from portal.models import Brand
-from portal.proof import brand_check_carrier, is_proven
-from portal.readiness import readiness, to_do
-from portal.validators import GOOGLE_TEST_KEY
+from portal.security.crypto import Sealed, seal
 from tests.conftest import Simulator
 
 

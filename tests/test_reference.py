@@ -8,9 +8,11 @@ import pytest
 from django.db import Error
 from django.test import Client
 
-from portal import ratelimit, reference, upstream
-from portal.logs import JsonFormatter, ReferenceFilter, TextFormatter
+from portal.carrier import calls as carrier_calls
+from portal.monitoring.logging import JsonFormatter, ReferenceFilter, TextFormatter
+from portal.resilience import rate_limits
 from portal.voipline import UpstreamError
+from portal.web import request_id
 from tests.conftest import ADMIN, AURORA
 from tests.journey import words
 
@@ -35,7 +37,7 @@ def lines():
 
 
 def test_a_reference_is_short_reads_one_way_and_spells_no_words():
-    found = {reference.new() for _ in range(500)}
+    found = {request_id.new() for _ in range(500)}
     assert len(found) == 500
     assert all(FORM.match(each) for each in found)
     assert not set("".join(found)) & set("01ILOSZB8AEU")
@@ -70,7 +72,7 @@ def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
     def gone(_: str) -> None:
         raise Error
 
-    monkeypatch.setattr("portal.middleware.brand_of", gone)
+    monkeypatch.setattr("portal.middleware.brand.brand_of", gone)
     given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
     # Ours, and Django's when the answer is ready.
     assert [line["logger"] for line in lines] == ["portal.middleware", "django.request"] * 2
@@ -81,21 +83,21 @@ def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
 
 def test_the_text_line_has_it_as_a_field():
     record = logging.makeLogRecord({"name": "portal", "msg": "said"})
-    token = reference.current.set("K7QF-2MPX")
+    token = request_id.current.set("K7QF-2MPX")
     ReferenceFilter().filter(record)
-    reference.current.reset(token)
+    request_id.current.reset(token)
     assert TextFormatter().format(record).endswith(" said request_id=K7QF-2MPX")
 
 
 def test_the_thread_that_speaks_to_the_carrier_has_the_callers_reference(aurora, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "portal.voipline.exchange.run", lambda *_: seen.append(reference.current.get()) or 1 / 0
+        "portal.voipline.http_exchange.run", lambda *_: seen.append(request_id.current.get()) or 1 / 0
     )
-    token = reference.current.set("K7QF-2MPX")
+    token = request_id.current.set("K7QF-2MPX")
     with pytest.raises(UpstreamError):
-        upstream.call(brand=aurora, method="partner_balance", from_date=None, to_date=None)
-    reference.current.reset(token)
+        carrier_calls.call(brand=aurora, method="partner_balance", from_date=None, to_date=None)
+    request_id.current.reset(token)
     assert set(seen) == {"K7QF-2MPX"}
 
 
@@ -137,8 +139,8 @@ def test_a_form_we_cannot_serve_shows_it_and_a_mistake_of_the_visitor_does_not(a
 
 
 def test_too_many_attempts_show_it_too(aurora, operator, browse, monkeypatch):
-    monkeypatch.setitem(ratelimit.KEPT, "sign_in_post", {"network": "1/hour"})
-    monkeypatch.setitem(ratelimit.KEPT, "admin_sign_in", {"network": "1/hour"})
+    monkeypatch.setitem(rate_limits.KEPT, "sign_in_post", {"network": "1/hour"})
+    monkeypatch.setitem(rate_limits.KEPT, "admin_sign_in", {"network": "1/hour"})
     for host, path in ((AURORA, "/sign-in/"), (ADMIN, "/admin/login/")):
         for _ in range(2):
             answer = browse(host).post(path, {"email": "nobody@example.com"})

@@ -7,9 +7,9 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
-from portal.crypto import Sealed, is_newest, seal
 from portal.models import Brand
-from portal.rotation import secrets_reencrypt
+from portal.security.crypto import Sealed, is_newest, seal
+from portal.security.key_rotation import secrets_reencrypt
 from tests.conftest import ROOT, app_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -46,7 +46,7 @@ def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):
         Brand.objects.update(carrier_key=seal("another key"))
         return is_newest(sealed)
 
-    monkeypatch.setattr("portal.rotation.is_newest", entered_meanwhile)
+    monkeypatch.setattr("portal.security.key_rotation.is_newest", entered_meanwhile)
     assert secrets_reencrypt().renewed == 0
     assert stored(aurora).reveal() == "another key"
 

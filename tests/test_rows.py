@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Submission, User
-from portal import ratelimit
+from portal.middleware.sessions import Messages
 from portal.models import Brand
-from portal.sessions import Messages
+from portal.resilience import rate_limits
 from tests.conftest import ADMIN, AURORA, Simulator
 from tests.journey import send, sign_in, sign_up_form, value_of
 from tests.scope_world import World
@@ -74,19 +74,19 @@ def forms_sent(browse: Any, simulator: Simulator) -> dict[str, set[str]]:
 
 def use_up_what_is_kept(brand: Brand, monkeypatch: pytest.MonkeyPatch, whose: str = "127.0.0.1") -> None:
     """Leave this network or customer nothing of any limit that Redis or the memory keeps."""
-    for action, scopes in ratelimit.KEPT.items():
-        monkeypatch.setitem(ratelimit.KEPT, action, dict.fromkeys(scopes, "1/hour"))
+    for action, scopes in rate_limits.KEPT.items():
+        monkeypatch.setitem(rate_limits.KEPT, action, dict.fromkeys(scopes, "1/hour"))
         for _ in range(2):
-            with suppress(ratelimit.Limited):
-                ratelimit.hit(action=action, network=whose, account=whose, brand=brand)
+            with suppress(rate_limits.Limited):
+                rate_limits.hit(action=action, network=whose, account=whose, brand=brand)
 
 
 def use_up_what_is_counted(brand: Brand | None, email: str) -> None:
     """Leave an address nothing of any limit that the database counts."""
-    for action in ratelimit.COUNTED:
-        with suppress(ratelimit.Limited):
+    for action in rate_limits.COUNTED:
+        with suppress(rate_limits.Limited):
             for _ in range(1000):
-                ratelimit.count(brand=brand, action=action, email=email, network="127.0.0.1")
+                rate_limits.count(brand=brand, action=action, email=email, network="127.0.0.1")
 
 
 def test_a_stranger_who_looks_at_pages_makes_rows_at_one_address_alone(
@@ -106,7 +106,7 @@ def test_a_strangers_forms_make_rows_at_few_addresses_and_none_beyond_a_limit(
     before = rows_now()
     assert forms_sent(browse, simulator) == {}
     assert rows_now() == before
-    ratelimit.forget()
+    rate_limits.forget()
     use_up_what_is_kept(aurora, monkeypatch)
     assert forms_sent(browse, simulator) == {}
     assert written(browse(AURORA), "get", LINK, QUERY) == {}
@@ -139,7 +139,7 @@ def test_a_stranger_makes_no_row_in_the_admin_but_those_of_wrong_passwords_and_t
     assert sent() == {ATTEMPT}
     use_up_what_is_counted(None, "sam@example.com")
     assert sent() == set()
-    ratelimit.forget()
+    rate_limits.forget()
     use_up_what_is_kept(world.aurora, monkeypatch)
     assert sent() == set()
 
@@ -169,7 +169,7 @@ def test_a_customer_who_repeats_every_form_makes_no_more_rows_beyond_a_limit(
 def test_links_without_end_make_a_few_sessions_and_each_fills_the_form(
     aurora: Brand, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ratelimit.KEPT, "confirm_link", {"network": "20/hour"})
+    monkeypatch.setitem(rate_limits.KEPT, "confirm_link", {"network": "20/hour"})
     pages = [browse(AURORA).get(LINK, {"email": DORA, "code": "ABC"}) for _ in range(100)]
     assert [page.status_code for page in pages] == [302] * 20 + [200] * 80
     assert Session.objects.count() == 20
@@ -201,13 +201,13 @@ def test_sent_forms_are_as_many_as_the_limit_lets_through_in_ten_minutes(
     aurora: Brand, simulator: Simulator, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 20 a minute, 200 rows for each network that sends junk."""
-    monkeypatch.setitem(ratelimit.KEPT, "captcha_post", {"network": "5/hour"})
+    monkeypatch.setitem(rate_limits.KEPT, "captcha_post", {"network": "5/hour"})
     for hour in range(3):
         for nth in range(8):
             send(browse(AURORA), "/sign-up/", sign_up_form(f"junk-token-{hour}-{nth}-of-many"))
         assert Submission.objects.count() == 5
         Submission.objects.update(created_at=timezone.now() - Submission.LIFETIME)
-        ratelimit.forget()
+        rate_limits.forget()
 
 
 def test_messages_that_nobody_reads_make_no_session_grow(aurora: Brand, alice: User, browse: Any) -> None:

@@ -16,9 +16,9 @@ from django.views.debug import ExceptionReporter
 
 from accounts.models import User
 from billing.models import KeptStatement
-from portal.crypto import seal
-from portal.logs import JsonFormatter
 from portal.models import Brand
+from portal.monitoring.logging import JsonFormatter
+from portal.security.crypto import seal
 from tests.conftest import ADMIN, AURORA, code_of
 from tests.journey import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
 from tests.test_admin import brand_data
@@ -123,7 +123,7 @@ class Walk:
 
     def fail(self, monkeypatch: Any) -> None:
         """Each flow once more, with a bug in it."""
-        monkeypatch.setattr("portal.upstream.voipline_call", broken)
+        monkeypatch.setattr("portal.carrier.calls.voipline_call", broken)
         self.send("/account/open/", password=PASSWORD)
         self.send("/password-reset/", email=DORA)
         KeptStatement.objects.all().delete()  # So that the page asks.
@@ -296,7 +296,7 @@ def reports() -> Any:
 
 
 def break_carrier(monkeypatch: Any) -> None:
-    monkeypatch.setattr("portal.upstream.voipline_call", broken)
+    monkeypatch.setattr("portal.carrier.calls.voipline_call", broken)
 
 
 def test_an_error_report_tells_neither_what_was_typed_nor_who_it_was(
@@ -364,7 +364,7 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
 def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
     aurora, witness, monkeypatch
 ):
-    monkeypatch.setattr("portal.middleware.brand_of", broken)
+    monkeypatch.setattr("portal.middleware.brand.brand_of", broken)
     client = Watched(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import sentry_sdk
 
-from portal import sentry
+from portal.monitoring import sentry
 from tests.conftest import AURORA
 from tests.patience import SLACK
 
@@ -75,7 +75,7 @@ def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse
 
 def test_an_error_in_the_log_is_told_with_its_brand_and_request_and_nothing_else(received):
     extra = {"brand": "aurora", "email": "canary@example.com", "why": "canary words", "outcome": "NoAnswer"}
-    logging.getLogger("portal.upstream").error("carrier call %s", "canary-argument", extra=extra)
+    logging.getLogger("portal.carrier.calls").error("carrier call %s", "canary-argument", extra=extra)
     sentry_sdk.flush(5)
     (told,) = received
     event = json.loads(told.splitlines()[2])
@@ -86,7 +86,7 @@ def test_an_error_in_the_log_is_told_with_its_brand_and_request_and_nothing_else
 
 
 def test_a_warning_is_not_told(received):
-    logging.getLogger("portal.upstream").warning("limit reached")
+    logging.getLogger("portal.carrier.calls").warning("limit reached")
     sentry_sdk.flush(5)
     assert received == []
 
@@ -95,5 +95,5 @@ def test_a_sentry_that_does_not_answer_holds_nobody_up(received):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sentry.start(f"http://key@127.0.0.1:{silent.getsockname()[1]}/1")
         began = time.monotonic()
-        logging.getLogger("portal.upstream").error("carrier call")
+        logging.getLogger("portal.carrier.calls").error("carrier call")
         assert time.monotonic() - began < SLACK

@@ -282,6 +282,7 @@ def test_nothing_but_settings_and_references_reads_the_environment():
         "settings.py",
         "env.py",
         "crypto.py",
+        "demo_environment.py",
         "demo.py",
         "wsgi.py",
         "gunicorn.py",

@@ -295,7 +295,7 @@ def test_a_mail_server_that_says_nothing_holds_nobody_longer_than_the_timeout(
     aurora, alice, browse, settings, silent_server, email
 ):
     assert settings.EMAIL_TIMEOUT <= 10
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", silent_server, 0.5
     began = perf_counter()
     response = send(browse(AURORA), "/sign-in/", {"email": email})
@@ -309,7 +309,7 @@ def test_a_mail_server_that_says_nothing_holds_nobody_longer_than_the_timeout(
 def test_when_no_mail_goes_out_both_get_the_same_page_and_nothing_is_counted(
     aurora, alice, browse, settings, email
 ):
-    settings.EMAIL_BACKEND = "portal.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     response = send(browse(AURORA), "/sign-in/", {"email": email})
     assert response.status_code == 503
@@ -407,7 +407,7 @@ def test_looking_at_pages_begins_no_session(aurora, browse):
         "/sign-up/?next=/account/",
     ):
         assert client.get(path, follow=True).status_code == 200
-    for path in routes("portal.urls"):
+    for path in routes("portal.urls.brand"):
         client.get("/" + re.sub(r"<[^>]*>", "es", path))
     assert not Session.objects.exists()
     assert "__Host-session" not in client.cookies

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from accounts.models import SignInCode
-from portal import bulkhead, mail, smtp, testmail
-from portal.mail import MailNotSent
+from portal.mail import send as mail
+from portal.mail import smtp_backend, test_mail
+from portal.mail.send import MailNotSent
 from portal.models import Attempt, Brand
+from portal.resilience import bulkhead
 from tests.conftest import AURORA
 from tests.journey import at_once, send, words
 from tests.patience import PATIENCE, SLACK
@@ -87,7 +89,7 @@ def server(settings) -> Iterator[Server]:
     """The portal's mail server, with which the portal has little patience."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         made = Server(listening.getsockname()[1])
-        settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.smtp.EmailBackend", "127.0.0.1"
+        settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "127.0.0.1"
         settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = made.port, 2
         threading.Thread(target=_serve, args=(listening, made), daemon=True).start()
         yield made
@@ -136,7 +138,7 @@ def test_a_code_whose_mail_was_handed_over_but_not_confirmed_still_signs_in(serv
 
 
 def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch):
-    monkeypatch.setattr(smtp, "TOTAL", 0.5)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.pause = 20, 3  # A word each three seconds: 24 for the mail.
     began = time.monotonic()
     with pytest.raises(MailNotSent):
@@ -147,8 +149,8 @@ def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch)
 def test_a_test_mail_that_was_not_confirmed_says_so(server, aurora):
     server.stuck = "end"
     with pytest.raises(MailNotSent) as caught:
-        testmail.mail_test(brand=aurora, to="a@example.com")
-    assert "did not confirm it in time" in testmail.in_words(caught.value)
+        test_mail.mail_test(brand=aurora, to="a@example.com")
+    assert "did not confirm it in time" in test_mail.in_words(caught.value)
     aurora.refresh_from_db()
     assert aurora.mail_tested_at is None
 
@@ -192,8 +194,8 @@ def test_a_name_with_many_silent_addresses_is_given_up_in_time(
     silent, aurora, settings, monkeypatch, over_tls
 ):
     many_addresses(monkeypatch, *[silent] * 5)
-    monkeypatch.setattr(smtp, "TOTAL", 1)
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.smtp.EmailBackend", "mail.example"
+    monkeypatch.setattr(smtp_backend, "TOTAL", 1)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "mail.example"
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = SLACK, over_tls
     began = time.monotonic()
     with pytest.raises(MailNotSent):
@@ -211,8 +213,8 @@ def test_the_next_address_of_a_name_takes_the_mail_where_one_is_silent(
 
 
 def test_a_server_that_never_finishes_its_tls_is_given_up_in_time(silent, aurora, settings, monkeypatch):
-    monkeypatch.setattr(smtp, "TOTAL", 1)
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.smtp.EmailBackend", "mail.example"
+    monkeypatch.setattr(smtp_backend, "TOTAL", 1)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "mail.example"
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = SLACK, True
     with socket.create_server(("127.0.0.1", 0)) as mute:
         many_addresses(monkeypatch, silent, mute.getsockname()[1])
@@ -251,7 +253,7 @@ def line_by_line(line: socket.socket, over: threading.Event) -> None:
 
 @pytest.mark.parametrize("rude", [byte_by_byte, line_by_line])
 def test_a_greeting_that_drips_is_given_up_in_time(server, aurora, settings, monkeypatch, rude):
-    monkeypatch.setattr(smtp, "TOTAL", 0.5)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.rude = 5, rude
     assert given_up(aurora) < SLACK
 
@@ -262,7 +264,7 @@ def test_a_greeting_without_end_does_not_fill_the_memory(server, aurora, setting
         for _ in range(300_000_000 // len(greeting)):
             line.sendall(greeting)
 
-    monkeypatch.setattr(smtp, "TOTAL", 60)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 60)
     settings.EMAIL_TIMEOUT, server.rude = 60, flood
     tracemalloc.start()
     given_up(aurora)
@@ -273,8 +275,8 @@ def test_a_greeting_without_end_does_not_fill_the_memory(server, aurora, setting
 
 def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypatch):
     over, began = threading.Event(), time.monotonic()
-    monkeypatch.setattr(smtp, "TOTAL", 0.5)
-    monkeypatch.setattr(smtp, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
+    monkeypatch.setattr(smtp_backend, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
     for _ in range(2):  # The second finds no place: the first one's thread still hangs.
         with pytest.raises(MailNotSent):
@@ -290,7 +292,7 @@ def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypat
 def test_forty_mails_hold_nothing_once_the_time_of_a_server_that_drips_is_up(
     server, aurora, settings, monkeypatch
 ):
-    monkeypatch.setattr(smtp, "TOTAL", 0.5)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.rude = 5, byte_by_byte
     message = mail._message(aurora, "a@example.com", "portal/mail/test", "", {})
     monkeypatch.setattr(mail, "_message", lambda *_: message)  # The threads of this test have no database.
@@ -321,7 +323,7 @@ def test_a_server_that_drips_its_thanks_for_a_mail_may_have_it(server, aurora, s
             byte_by_byte(line, server.over)
         say(line, word, words)
 
-    monkeypatch.setattr(smtp, "TOTAL", 1)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 1)
     settings.EMAIL_TIMEOUT, server.rude = 5, thank
     began = time.monotonic()
     assert sent(aurora) is False
@@ -331,7 +333,7 @@ def test_a_server_that_drips_its_thanks_for_a_mail_may_have_it(server, aurora, s
 
 
 def test_no_mail_leaves_after_the_deadline_though_nobody_has_given_up_yet(server, aurora, monkeypatch):
-    go_on = smtp._Client.getreply
+    go_on = smtp_backend._Client.getreply
 
     def stopped_meanwhile(client: Any) -> tuple[int, bytes]:
         code, said = go_on(client)
@@ -339,7 +341,7 @@ def test_no_mail_leaves_after_the_deadline_though_nobody_has_given_up_yet(server
             client._conversation._deadline = time.monotonic() - 60  # As after SIGSTOP and SIGCONT.
         return code, said
 
-    monkeypatch.setattr(smtp._Client, "getreply", stopped_meanwhile)
+    monkeypatch.setattr(smtp_backend._Client, "getreply", stopped_meanwhile)
     with pytest.raises(MailNotSent):
         sent(aurora)
     assert threads_end()
@@ -373,7 +375,7 @@ def test_mail_goes_over_tls_where_the_certificate_is_good_and_nowhere_else(
 def test_a_server_that_falls_silent_in_its_handshake_is_given_up_in_time(
     secured, aurora, settings, monkeypatch
 ):
-    monkeypatch.setattr(smtp, "TOTAL", 0.5)
+    monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     secured.tls = MuteTLS(secured.over)
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = 20, True
     assert given_up(aurora) < SLACK

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from portal.net import client_address
+from portal.web.client_ip import client_address
 from tests.browser.stack import (
     AURORA as AURORA_PHONE,
 )

@@ -16,7 +16,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-from portal.net import client_address
+from portal.web.client_ip import client_address
 from tests.conftest import ADMIN, AURORA, BOREALIS
 from tests.front import Front
 from tests.patience import PATIENCE

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from accounts.customer_import.importer import Counts, customers_import
 from accounts.models import User
 from accounts.sign_in.device_cookies import device_find
+from portal.core.email_addresses import email_key, email_spellings, mailbox_key, normal_email
 from portal.models import Brand
-from portal.net import email_key, email_spellings, mailbox_key, normal_email
 from tests.conftest import ADMIN, AURORA
 from tests.journey import code_for, send, sign_in, sign_up_form, words
 from tests.test_staff_sign_in import PASSWORD, type_password

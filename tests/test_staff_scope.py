@@ -14,7 +14,7 @@ from django.contrib.auth import SESSION_KEY
 from django.test import Client
 
 from accounts.models import User
-from portal.admin_site import site
+from portal.admin.site import site
 from portal.models import Brand
 from tests.addresses import routes
 from tests.conftest import ADMIN
@@ -58,7 +58,7 @@ OPERATORS = (
 
 
 # Every address of the admin's hosts, as it is written in the tables of addresses.
-ROUTES = sorted({re.sub(r"(?<=app_label>)[a-z|]+", "APPS", route) for route in routes("portal.urls_admin")})
+ROUTES = sorted({re.sub(r"(?<=app_label>)[a-z|]+", "APPS", route) for route in routes("portal.urls.admin")})
 ROWS = [route for route in ROUTES if "<" in route and route not in OTHER]
 PLAIN = [route for route in ROUTES if "<" not in route] + [path for paths in OTHER.values() for path in paths]
 LISTS = [

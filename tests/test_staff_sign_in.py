@@ -22,11 +22,12 @@ from accounts.checks import authenticators_are_usable
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
 from accounts.staff import totp
 from accounts.staff.totp import CodeUsed, CodeWrong
-from portal import ratelimit, staff_session
-from portal.admin_scope import brands_of
-from portal.crypto import seal
-from portal.fresh_proof import needs_recent_authentication, recently_authenticated
+from portal.admin.reauthentication import needs_recent_authentication, recently_authenticated
+from portal.brands.access import brands_of
+from portal.middleware import staff_session
 from portal.models import Attempt, Brand
+from portal.resilience import rate_limits
+from portal.security.crypto import seal
 from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
 from tests.journey import at_once, words
 from tests.patience import PATIENCE
@@ -475,7 +476,7 @@ def test_wrong_codes_are_limited_per_network_whoever_it_is(browse: Browse, sam: 
             client = browse(ADMIN)
             type_password(client, email)
             type_code(client, wrong_code())
-            ratelimit.forget()
+            rate_limits.forget()
     third = User.objects.create_superuser("third", "third@example.com", PASSWORD)
     app_of(third)
     client = browse(ADMIN)

@@ -23,7 +23,7 @@ from billing.models import KeptStatement
 from billing.statements import periods
 from billing.statements.labels import neutral
 from billing.statements.periods import Period
-from portal import breaker
+from portal.resilience import circuit_breaker
 from portal.templatetags.portal import moment, money
 from tests.conftest import AURORA, BOREALIS
 from tests.example import EXAMPLE
@@ -427,7 +427,7 @@ def test_whatever_the_carrier_does_the_page_is_honest(simulator, alice, browse, 
     # Four of these at once would keep the stand-in busy until long after.
     pages = PAGES[1:] if fault["fault"] in ("huge", "gzip_bomb") else PAGES
     for address in pages:
-        breaker.forget()
+        circuit_breaker.forget()
         before, calls = len(simulator.calls()), 4 if address == "/" else 1
         began = time.monotonic()
         response = browser.get(address)

@@ -22,9 +22,9 @@ from billing.preview_samples import FIGURES
 from billing.statements.pdf import statement_pdf
 from billing.statements.periods import Period
 from billing.statements.service import Figures
-from portal.bulkhead import Slots
-from portal.logo import read_logo
+from portal.brands.logo import read_logo
 from portal.models import Brand
+from portal.resilience.bulkhead import Slots
 from tests.conftest import AURORA
 from tests.steps import pdf_text
 

@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from portal.admin_inlines import LabelledInline
-from portal.admin_sections import SECTIONS
-from portal.crypto import seal
+from portal.admin.brand.fieldsets import SECTIONS
+from portal.admin.brand.inlines import LabelledInline
+from portal.carrier.connection_proof import is_proven
 from portal.models import Brand
-from portal.proof import is_proven
+from portal.security.crypto import seal
 from tests.conftest import Simulator
 from tests.test_admin import brand_data, change_url
 

@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from portal import config, testmail
-from portal.mail import MailNotSent
+from portal.brands import config_file
+from portal.mail import test_mail
+from portal.mail.send import MailNotSent
 from portal.models import Brand
 from tests.conftest import ADMIN
 from tests.journey import words
@@ -105,7 +106,7 @@ def test_a_mail_server_that_is_not_there_is_said_in_words(
 def test_each_refusal_says_what_to_check(cause: Exception, advice: str) -> None:
     error = MailNotSent(type(cause).__name__)
     error.__cause__ = cause
-    said = testmail.in_words(error)
+    said = test_mail.in_words(error)
     assert type(cause).__name__ in said
     assert advice in said
     assert "canary" not in said
@@ -122,11 +123,11 @@ def test_a_new_sender_counts_as_untested(admin_client: Client, aurora: Brand) ->
 def test_a_new_sender_from_the_file_counts_as_untested_too(db: None, tmp_path: Path) -> None:
     file = tmp_path / "brands.toml"
     file.write_text(AURORA)
-    config.apply(file)
+    config_file.apply(file)
     Brand.objects.update(mail_tested_at=timezone.now())
     file.write_text(AURORA.replace('"Aurora Phone"', '"Aurora"'))
-    config.apply(file)
+    config_file.apply(file)
     assert Brand.objects.get().mail_tested_at is not None
     file.write_text(AURORA.replace("no-reply@", "other@"))
-    config.apply(file)
+    config_file.apply(file)
     assert Brand.objects.get().mail_tested_at is None

@@ -14,10 +14,10 @@ from babel.messages.pofile import read_po
 from django.conf import settings as django_settings
 from django.utils.translation import override, to_locale, trans_real
 
-from portal.admin_paste_forms import PasteForm
-from portal.language import OFFERED
+from portal.admin.brand.url_import_forms import PasteForm
+from portal.i18n.language import OFFERED
+from portal.i18n.translation import spoken
 from portal.voipline import METHODS, MappingError, customise
-from portal.words import spoken
 from tests.conftest import AURORA
 
 ROOT = Path(django_settings.BASE_DIR)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from accounts.admin.forms import CustomerForm
 from accounts.models import User
-from portal import phones, typed
+from portal.brands import phone_examples
+from portal.core import text_input
 from portal.models import Brand
 from tests.conftest import AURORA, Simulator
 from tests.journey import DETAILS, carrier_code, code_for, send, sign_up_form, value_of, words
@@ -32,9 +33,9 @@ def test_a_name_loses_the_named_marks_and_nothing_else(name, data):
     marked = name
     for place in sorted(places, reverse=True):
         marked = marked[:place] + data.draw(st.sampled_from(LOST)) + marked[place:]
-    assert typed.name(marked) == name
-    assert typed.name(f" {marked}\u3000") == name
-    assert typed.name(name.replace(" ", data.draw(st.sampled_from(WIDE)))) == name
+    assert text_input.name(marked) == name
+    assert text_input.name(f" {marked}\u3000") == name
+    assert text_input.name(name.replace(" ", data.draw(st.sampled_from(WIDE)))) == name
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_name_loses_the_named_marks_and_nothing_else(name, data):
     ],
 )
 def test_a_telephone_number_is_sent_as_one_types_it(copied, sent):
-    assert typed.phone(copied) == sent
+    assert text_input.phone(copied) == sent
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_telephone_number_is_sent_as_one_types_it(copied, sent):
     ],
 )
 def test_a_sign_in_code_is_the_only_run_of_eight_digits(text):
-    assert typed.digits(text, 8) == "12345678"
+    assert text_input.digits(text, 8) == "12345678"
 
 
 @pytest.mark.parametrize(
@@ -91,32 +92,32 @@ def test_a_sign_in_code_is_the_only_run_of_eight_digits(text):
     ["1234567", "123456789", "12345678 and 87654321", "1234 5678 9", "", "abc", "²²²²²²²²", "1234.5678"],
 )
 def test_what_is_not_just_one_run_is_no_code(text):
-    found = typed.digits(text, 8)
+    found = text_input.digits(text, 8)
     assert not (len(found) == 8 and found.isdecimal())
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_as_some_code_without_a_fault(text):
     for found in (
-        typed.digits(text, 8),
-        typed.code(text),
-        typed.phone(text),
-        typed.trimmed(text),
-        typed.name(text),
+        text_input.digits(text, 8),
+        text_input.code(text),
+        text_input.phone(text),
+        text_input.trimmed(text),
+        text_input.name(text),
     ):
         assert isinstance(found, str)
-    assert not any(unicodedata.category(letter) in ("Zs", "Cf") for letter in typed.code(text))
+    assert not any(unicodedata.category(letter) in ("Zs", "Cf") for letter in text_input.code(text))
 
 
 def test_a_confirmation_code_keeps_its_case():
-    assert typed.code(" aB-c\u2011D 1\u200b2٣ ") == "aBcD123"
+    assert text_input.code(" aB-c\u2011D 1\u200b2٣ ") == "aBcD123"
 
 
 @pytest.mark.parametrize("around", ["\u200b", "\u00a0", "\ufeff", " \u202c", "\u2060\n"])
 def test_an_address_loses_what_stands_around_it_unseen(around):
-    assert typed.trimmed(f"{around}ann@example.org{around}") == "ann@example.org"
-    assert typed.trimmed("an\u200bn@example.org") == "an\u200bn@example.org"
-    assert typed.trimmed(around) == ""
+    assert text_input.trimmed(f"{around}ann@example.org{around}") == "ann@example.org"
+    assert text_input.trimmed("an\u200bn@example.org") == "an\u200bn@example.org"
+    assert text_input.trimmed(around) == ""
 
 
 # --- On the pages ---
@@ -216,7 +217,7 @@ def test_the_example_of_a_telephone_number_fits_the_country(
     Brand.objects.update(currency=currency)
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12"))
     aurora.refresh_from_db()
-    assert f"like {phones.example_of(aurora)}." in words(response)
+    assert f"like {phone_examples.example_of(aurora)}." in words(response)
 
 
 def test_the_admin_keeps_what_was_meant_too(aurora: Brand, alice: User) -> None:

@@ -10,8 +10,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import SignIn, SignInCode, Submission, User
-from portal.journal import CarrierCall
-from portal.models import Attempt, Brand, BrandPreview
+from portal.models import Attempt, Brand, BrandPreview, CarrierCall
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 Made = Callable[[Brand, User, datetime], Model]

@@ -39,7 +39,7 @@ from portal.voipline import (
     call,
     conversation,
     customise,
-    exchange,
+    http_exchange,
     transport,
 )
 from portal.voipline.methods import STATEMENT_NAMES
@@ -594,7 +594,7 @@ def tls(server, certificate) -> Carrier:
 @pytest.fixture
 def trusted(monkeypatch, certificate) -> None:
     context = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(exchange, "tls_context", lambda: context)
+    monkeypatch.setattr(http_exchange, "tls_context", lambda: context)
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_before_a_byte_is_sent(server, tls):
@@ -619,13 +619,13 @@ def test_a_trusted_certificate_is_accepted_by_one_context(server, tls, trusted, 
     for _ in range(2):
         assert call(tls, "move_funds", **MOVE)["customer_credit_limit"] == -55
     assert parts_of(server.received[1])[1]["token"] == KEY
-    assert exchange.tls_context().verify_mode is ssl.CERT_REQUIRED
-    assert exchange.tls_context().check_hostname
+    assert http_exchange.tls_context().verify_mode is ssl.CERT_REQUIRED
+    assert http_exchange.tls_context().check_hostname
 
 
 def test_the_shared_context_verifies():
-    context = exchange.tls_context()
-    assert context is exchange.tls_context()
+    context = http_exchange.tls_context()
+    assert context is http_exchange.tls_context()
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.get_ca_certs()

@@ -22,9 +22,9 @@ from portal.voipline import (
     customise,
     wire,
 )
-from portal.voipline.exchange import Reply
+from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
-from portal.voipline.verdict import judge
+from portal.voipline.response import judge
 from tests.answers import answer_of, error_of
 
 ARTICLE = b"""{

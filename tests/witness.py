@@ -14,8 +14,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils.log import AdminEmailHandler
 
-from portal import ratelimit
-from portal.logs import JsonFormatter, TextFormatter
+from portal.monitoring.logging import JsonFormatter, TextFormatter
+from portal.resilience import rate_limits
 
 SESSION = "__Host-session"
 PLACES = ("log", "error mails", "database", "cache", "cookies", "pages")
@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
 def cached() -> str:
     """The cache and the kept limits."""
     if not settings.REDIS_URL:
-        return str(vars(caches["default"])) + str(vars(ratelimit._limiter(settings.REDIS_URL).storage))
+        return str(vars(caches["default"])) + str(vars(rate_limits._limiter(settings.REDIS_URL).storage))
     with redis.Redis.from_url(settings.REDIS_URL) as store:
         reads = {b"string": store.get, b"set": store.smembers, b"hash": store.hgetall}
         reads |= {

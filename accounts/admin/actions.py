@@ -20,8 +20,8 @@ from accounts.admin.filters import NumberFilter
 from accounts.customer_import.export import customers_export
 from accounts.models import User
 from accounts.services.deactivation import customers_disable, customers_enable
-from portal.admin_scope import brands_of
-from portal.fresh_proof import recently_authenticated, to_proof
+from portal.admin.reauthentication import recently_authenticated, to_proof
+from portal.brands.access import brands_of
 
 SHOWN = 100  # Addresses on the page that asks whether to disable them.
 

@@ -17,8 +17,8 @@ from accounts.models import StaffEvent, User
 from accounts.staff import totp, two_step
 from accounts.staff.views.base import person_of, staff_page
 from accounts.views.forms import page
-from portal.admin_scope import is_operator
-from portal.fresh_proof import needs_recent_authentication
+from portal.admin.reauthentication import needs_recent_authentication
+from portal.brands.access import is_operator
 from portal.templatetags.portal import moment
 
 _NEWEST = 20

@@ -24,10 +24,10 @@ from accounts.customer_import.pending import (
     import_report,
 )
 from accounts.models import CustomerImport, User
-from portal.admin_scope import brands_of
-from portal.fresh_proof import recently_authenticated, to_proof
+from portal.admin.reauthentication import recently_authenticated, to_proof
+from portal.brands.access import brands_of
+from portal.i18n.translation import spoken
 from portal.models import Brand
-from portal.words import spoken
 
 
 class FileForm(forms.Form):

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from portal.admin_scope import BrandFilter as BrandFilter
+from portal.admin.scoping import BrandFilter as BrandFilter
 
 
 class _ChoiceFilter(SimpleListFilter):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.fields import AccountNumberField, NameField, PhoneField, TypedEmailField
 from accounts.models import User, with_email
 from accounts.validators import at_most_zero
-from portal.net import normal_email
+from portal.core.email_addresses import normal_email
 from portal.voipline import is_account_number
 
 

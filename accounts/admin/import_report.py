@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.customer_import.importer import BAD, CREATE, UNCHANGED, UPDATE, Change, Report, RowReport
 from accounts.services.change_log import label_of
-from portal.words import spoken
+from portal.i18n.translation import spoken
 
 SHOWN = 500
 ORDER = (BAD, CREATE, UPDATE, UNCHANGED)

@@ -28,11 +28,12 @@ from accounts.services.email_change import email_changed_by_staff, email_changed
 from accounts.staff.totp import event_record
 from accounts.staff.two_step import password_set_tell
 from accounts.staff.views.base import person_of
-from portal.admin_deletion import DeletionMixin
-from portal.admin_lists import BoundedListMixin
-from portal.admin_proof import ProofMixin
-from portal.admin_scope import ScopedAdmin, brands_of, is_operator
-from portal.admin_site import site
+from portal.admin.deletion import DeletionMixin
+from portal.admin.pagination import BoundedListMixin
+from portal.admin.reauthentication_mixin import ProofMixin
+from portal.admin.scoping import ScopedAdmin
+from portal.admin.site import site
+from portal.brands.access import brands_of, is_operator
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")

@@ -12,12 +12,12 @@ from accounts.customer_import.decoding import MAX_BYTES as MAX_BYTES
 from accounts.customer_import.decoding import NoRecords, Record, records_read
 from accounts.models import ACCOUNT_TYPES, User
 from accounts.validators import amount_of
-from portal import typed
-from portal.bulkhead import give_back_connections
-from portal.cells import plain
-from portal.net import normal_email
+from portal.core import text_input
+from portal.core.csv_escape import plain
+from portal.core.email_addresses import normal_email
+from portal.resilience.bulkhead import give_back_connections
 from portal.voipline import is_account_number, our_name
-from portal.voipline.words import Words
+from portal.voipline.messages import Words
 
 REQUIRED = ("email", "account_number")
 DETAILS = ("first_name", "last_name", "company_name", "phone", "account_type", "credit_limit")
@@ -142,9 +142,9 @@ def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
 def _header(records: list[Record]) -> list[str]:
     """Our name of each column; of one that is left out, a name that no row takes."""
     (line, cells), *rows = records
-    while cells and not typed.trimmed(cells[-1]) and not _is_filled(rows, len(cells) - 1):
+    while cells and not text_input.trimmed(cells[-1]) and not _is_filled(rows, len(cells) - 1):
         cells = cells[:-1]  # A comma too many in the first line.
-    exact = [name for cell in cells if (name := typed.trimmed(cell).lower()) in _KNOWN]
+    exact = [name for cell in cells if (name := text_input.trimmed(cell).lower()) in _KNOWN]
     names = [_name_of(cell, nth, exact) for nth, cell in enumerate(cells)]
     problems = [
         words for nth, cell in enumerate(cells) if not names[nth] and (words := _nameless(cell, nth, rows))
@@ -167,7 +167,7 @@ def _word(text: str) -> str:
 
 def _name_of(cell: str, nth: int, exact: list[str]) -> str:
     """Our name for a column, `_SKIP…` for one we do not need, or empty. `exact`: our names in the header."""
-    name = typed.trimmed(cell).lower()
+    name = text_input.trimmed(cell).lower()
     if name in exact:
         return name
     if (word := _word(name)) in _LEFT_OUT:
@@ -179,13 +179,13 @@ def _name_of(cell: str, nth: int, exact: list[str]) -> str:
 
 def _nameless(cell: str, nth: int, rows: list[Record]) -> Words | None:
     """What is wrong with a column that has no name of ours; None where there is nothing in it."""
-    if name := typed.trimmed(cell):
+    if name := text_input.trimmed(cell):
         return Words("unknown column “{name}”; known are {known}", name=name, known=", ".join(COLUMNS))
     return Words("the column {number} has no name", number=str(nth + 1)) if _is_filled(rows, nth) else None
 
 
 def _is_filled(rows: list[Record], nth: int) -> bool:
-    return any(len(cells) > nth and typed.trimmed(cells[nth]) for _, cells in rows)
+    return any(len(cells) > nth and text_input.trimmed(cells[nth]) for _, cells in rows)
 
 
 def _count(records: list[Record]) -> None:
@@ -199,7 +199,7 @@ def _row(line: int, cells: Mapping[str, str]) -> tuple[Row, list[Note]]:
     for name, cell in cells.items():
         if name in UNREAD or name.startswith(_SKIP):
             continue
-        taken[name] = found = _READ.get(name, str)(_unwrapped(typed.trimmed(cell)))
+        taken[name] = found = _READ.get(name, str)(_unwrapped(text_input.trimmed(cell)))
         if found.lower() in _NOTHING:
             words = Words("“{text}” is kept as a name", text=found)
             if name not in _NAMES:
@@ -219,7 +219,7 @@ def _unwrapped(cell: str) -> str:
 
 
 def _number_of(cell: str) -> str:
-    return typed.account_number(cell.removeprefix("'"))
+    return text_input.account_number(cell.removeprefix("'"))
 
 
 def _email(cell: str) -> str:
@@ -232,7 +232,7 @@ def _joined(cell: str) -> str:
 
 
 def _on_one_line(cell: str) -> str:
-    return typed.name(_joined(cell))
+    return text_input.name(_joined(cell))
 
 
 _READ: dict[str, Callable[[str], str]] = {
@@ -241,9 +241,9 @@ _READ: dict[str, Callable[[str], str]] = {
     "first_name": _on_one_line,
     "last_name": _on_one_line,
     "company_name": _on_one_line,
-    "phone": lambda cell: typed.phone(_joined(cell.removeprefix("'"))),
+    "phone": lambda cell: text_input.phone(_joined(cell.removeprefix("'"))),
     "account_type": str.lower,
-    "credit_limit": typed.account_number,
+    "credit_limit": text_input.account_number,
 }
 
 

@@ -4,7 +4,7 @@ import csv
 import re
 from io import StringIO
 
-from portal.voipline.words import Words
+from portal.voipline.messages import Words
 
 MAX_BYTES = 2 * 1024 * 1024
 _EXCEL = Words("This is an Excel file. Save it as CSV UTF-8")

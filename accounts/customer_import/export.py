@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from accounts.customer_import.csv_file import BRAND, COLUMNS, UNREAD
 from accounts.models import SignIn, User
 from accounts.services.change_log import entries_log
-from portal.cells import neutral
+from portal.core.csv_escape import neutral
 from portal.models import Brand
 
 _BATCH = 1000

@@ -16,10 +16,10 @@ from accounts.customer_import.csv_file import ImportRefused as ImportRefused
 from accounts.models import User
 from accounts.services.change_log import text_of
 from accounts.validators import amount_of
+from portal.core.email_addresses import email_key, email_spellings
 from portal.models import Brand
-from portal.net import email_key, email_spellings
 from portal.voipline import is_account_number
-from portal.voipline.words import Words
+from portal.voipline.messages import Words
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 
-from portal.crypto import SecretField
+from portal.security.crypto import SecretField
 
 
 class TotpDevice(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]

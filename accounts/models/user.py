@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from portal.amounts import AmountField
+from portal.core.email_addresses import email_spellings
+from portal.core.money import AmountField
 from portal.models import Brand
-from portal.net import email_spellings
 
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
 

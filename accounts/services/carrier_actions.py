@@ -24,9 +24,11 @@ from accounts.services.outcomes import (
 )
 from accounts.sign_in.codes import sign_in_code_request
 from accounts.sign_in.device_cookies import Visitor
-from portal import captcha, ratelimit, upstream
-from portal.mail import MailNotSent
+from portal import captcha
+from portal.carrier import calls as carrier_calls
+from portal.mail.send import MailNotSent
 from portal.models import Attempt, Brand
+from portal.resilience import rate_limits
 from portal.voipline import Answer, BadAnswer, Rejected, UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ def customer_sign_up(
     def register() -> Outcome:
         values = {name: str(value) or None for name, value in details.items()}
         try:
-            answer = upstream.call(
+            answer = carrier_calls.call(
                 brand=brand, method="register_customer", **values, password=password, google_captcha=token
             )
         except UpstreamError as error:
@@ -71,10 +73,10 @@ def _counted(
 
 def _attempt(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
     """Count one for the address, then one for the carrier; neither, where there is no room for both."""
-    attempt = ratelimit.count(brand=brand, action=action, email=email, network=network, device=device)
+    attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
     try:
-        ratelimit.hit(action="carrier_form", brand=brand)
-    except ratelimit.Limited:
+        rate_limits.hit(action="carrier_form", brand=brand)
+    except rate_limits.Limited:
         attempt.delete()
         raise
     return attempt
@@ -96,7 +98,7 @@ def email_confirm(
     def work() -> Outcome:
         attempt = _attempt("confirm_email", brand, email, visitor.network, visitor.device)
         try:
-            answer = upstream.call(
+            answer = carrier_calls.call(
                 brand=brand, method="confirm_email", email=email, code=code, google_captcha=token
             )
         except UpstreamError as error:
@@ -119,7 +121,7 @@ def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:
 def _code_after_confirmation(brand: Brand, email: str, visitor: Visitor) -> Outcome:
     try:
         row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
-    except ratelimit.Limited:
+    except rate_limits.Limited:
         return Outcome("done", meaning="code_limited")
     except MailNotSent:
         return Outcome("done", meaning="mail_down")
@@ -159,7 +161,7 @@ def password_reset(*, brand: Brand, email: str, token: str, network: str, device
 
     def reset() -> Outcome:
         try:
-            upstream.call(brand=brand, method="reset_password", email=email, google_captcha=token)
+            carrier_calls.call(brand=brand, method="reset_password", email=email, google_captcha=token)
         except UpstreamError as error:
             return DONE if _customer_unknown(error) else outcome_of(error, "reset")
         return DONE
@@ -193,7 +195,7 @@ def account_open(*, brand: Brand, user: User, password: str, token: str) -> tupl
     urls: list[str] = []
 
     def work() -> Outcome:
-        ratelimit.hit(action="account_open", account=f"customer {user.pk}", brand=brand)
+        rate_limits.hit(action="account_open", account=f"customer {user.pk}", brand=brand)
         try:
             urls.append(_login_url(brand, user, password, token))
         except UpstreamError as error:
@@ -209,8 +211,8 @@ def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
     email = user.address_at_carrier
     offered = {"account_number": user.account_number, "email": email, "password": password}
     values = {name: value for name, value in offered.items() if value and method.wants(name)}
-    about = upstream.About(user.pk)
-    answer = upstream.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
+    about = carrier_calls.About(user.pk)
+    answer = carrier_calls.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
     try:
         return hand_over_url(brand, str(answer["url"]))
     except ValueError as error:

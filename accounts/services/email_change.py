@@ -10,9 +10,10 @@ from accounts.models import SignInCode, User, with_email
 from accounts.services.customers import account_number_set_aside
 from accounts.sign_in.codes import code_redeem, code_store
 from accounts.sign_in.history import sign_ins_end
-from portal import mail, ratelimit
+from portal.core.email_addresses import email_key
+from portal.mail import send as mail
 from portal.models import Brand
-from portal.net import email_key
+from portal.resilience import rate_limits
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,12 @@ def email_change_request(
 
     The caller cannot tell the two apart. Raises Limited and MailNotSent; with either, nothing is left behind.
     """
-    by = ratelimit.count(brand=brand, action="email_change_by", email=f"customer {user.pk}", network=network)
+    by = rate_limits.count(
+        brand=brand, action="email_change_by", email=f"customer {user.pk}", network=network
+    )
     try:
-        attempt = ratelimit.count(brand=brand, action="email_change", email=email, network=network)
-    except ratelimit.Limited:
+        attempt = rate_limits.count(brand=brand, action="email_change", email=email, network=network)
+    except rate_limits.Limited:
         by.delete()
         raise
     row, code = code_store(brand=brand, user=user, browser=browser, new_email=email)

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from accounts.models import Submission
 from accounts.services.outcomes import Outcome, from_json, pending, refused, unknown
-from portal import bulkhead
-from portal.crypto import keyed_hash
 from portal.models import Brand
-from portal.ratelimit import Limited
+from portal.resilience import bulkhead
+from portal.resilience.rate_limits import Limited
+from portal.security.crypto import keyed_hash
 
 # A double click's second request stays this long for the first one's answer, in seconds.
 _PATIENCE = 4.0

@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
 
-from portal import typed
+from portal.core import text_input
 from portal.models import Brand
 
 # The shipped nginx passes on 16k of headers (proxy_buffer_size), this one among them.
@@ -23,7 +23,7 @@ def hand_over_url(brand: Brand, url: str) -> str:
     A relative one continues the carrier's own address; blanks and letters beyond ASCII are written as %XX.
     Raises ValueError without quoting the URL, because it signs in whoever holds it.
     """
-    text = typed.trimmed(url)
+    text = text_input.trimmed(url)
     if not text:
         raise ValueError("the login URL is empty")
     if _FORBIDDEN.search(text):

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from portal import pause
 from portal.voipline import BreakerOpen, Crowded, RateLimited, Rejected, UpstreamError
+from portal.web import retry
 
 State = Literal["done", "refused", "unknown", "unavailable", "pending"]
 
@@ -180,7 +180,7 @@ def outcome_of(error: UpstreamError, kind: str) -> Outcome:
     if isinstance(error, Rejected):
         return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
     if isinstance(error, RateLimited | Crowded):
-        text = f"{BUSY} {pause.try_again(error.retry_after)}"
+        text = f"{BUSY} {retry.try_again(error.retry_after)}"
         return unavailable(text, retry_after=error.retry_after or 60)
     if isinstance(error, BreakerOpen):
         return unavailable(UNAVAILABLE, retry_after=error.retry_after)

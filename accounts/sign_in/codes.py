@@ -11,9 +11,10 @@ from django.utils.translation import get_language
 from accounts.models import SignInCode, User
 from accounts.services.customers import customer_find, customer_verified
 from accounts.sign_in.device_cookies import Visitor
-from portal import mail, ratelimit
-from portal.crypto import keyed_hash
+from portal.mail import send as mail
 from portal.models import Attempt, Brand
+from portal.resilience import rate_limits
+from portal.security.crypto import keyed_hash
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +71,11 @@ def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
     """
     network, device = visitor.network, visitor.device
     action = "sign_in_code"
-    attempt = ratelimit.count(brand=brand, action=action, email=email, network=network, device=device)
+    attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
     try:
         if not device:
-            ratelimit.hit(action="sign_in_mail", brand=brand)
-    except ratelimit.Limited:
+            rate_limits.hit(action="sign_in_mail", brand=brand)
+    except rate_limits.Limited:
         attempt.delete()
         raise
     return attempt

@@ -14,9 +14,9 @@ from django.core import signing
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User, with_email
-from portal.crypto import keyed_hash
+from portal.core.email_addresses import email_key
 from portal.models import Brand
-from portal.net import email_key
+from portal.security.crypto import keyed_hash
 
 LIFETIME = 365 * 24 * 3600  # Seconds.
 _MOST = 5  # Addresses in one browser; the one that signed in longest ago goes first.

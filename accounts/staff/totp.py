@@ -13,8 +13,8 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
-from portal import crypto
-from portal.crypto import Sealed, keyed_hash
+from portal.security import crypto
+from portal.security.crypto import Sealed, keyed_hash
 
 STEP, DIGITS, DRIFT = 30, 6, 1
 KEY_BYTES = 20

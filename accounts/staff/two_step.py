@@ -11,10 +11,11 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import TotpDevice, User
 from accounts.staff.totp import CodeUsed, CodeWrong, code_redeem, event_record
-from portal import mail, ratelimit
-from portal.admin_scope import works_here
-from portal.bulkhead import HASHING
+from portal.brands.access import works_here
+from portal.mail import send as mail
 from portal.models import Attempt, Brand
+from portal.resilience import rate_limits
+from portal.resilience.bulkhead import HASHING
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
     the slot of the hash, so that a burst of tries keeps neither the database nor the interpreter from others.
     """
     with HASHING.slot():
-        attempt = ratelimit.count(
+        attempt = rate_limits.count(
             brand=None, action="staff_password", email=email, network=network, device=device
         )
         user = authenticate(username=email, password=password)
@@ -60,10 +61,10 @@ def code_check(*, user: User, code: str, network: str, device: str = "") -> Totp
 
 def _tries(user: User, network: str, device: str) -> list[Attempt]:
     person, source = f"person {user.pk}", device or network
-    own = ratelimit.count(brand=None, action="staff_code", email=person, network=network, device=device)
+    own = rate_limits.count(brand=None, action="staff_code", email=person, network=network, device=device)
     try:
-        return [own, ratelimit.count(brand=None, action="staff_code_from", email=source, network=source)]
-    except ratelimit.Limited:
+        return [own, rate_limits.count(brand=None, action="staff_code_from", email=source, network=source)]
+    except rate_limits.Limited:
         own.delete()
         raise
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.staff.views import security, sign_in
-from portal.admin_site import admin_page
+from portal.admin.site import admin_page
 
 urlpatterns = [
     path("login/", sign_in.sign_in, name="staff_sign_in"),

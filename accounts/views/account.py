@@ -13,7 +13,7 @@ from accounts.sign_in import history as sign_in_history
 from accounts.views.device_cookie import device_keep
 from accounts.views.forms import page
 from accounts.views.session import this_sign_in
-from portal.http import BrandRequest
+from portal.web.http import BrandRequest
 
 _LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
 

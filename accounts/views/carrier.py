@@ -15,8 +15,8 @@ from accounts.services import carrier_actions
 from accounts.views.device_cookie import device_of
 from accounts.views.forms import form_again, form_limited, form_page, page
 from accounts.views.session import known_email, session_note
-from portal import ratelimit
-from portal.http import BrandRequest
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest
 
 
 @login_not_required
@@ -38,7 +38,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form, **context)
     email = known or form.cleaned_data["email"]
     try:
-        ratelimit.hit(action="captcha_post", network=request.client_network)
+        rate_limits.hit(action="captcha_post", network=request.client_network)
         outcome = carrier_actions.password_reset(
             brand=request.brand,
             email=email,
@@ -46,7 +46,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
             network=request.client_network,
             device=device_of(request, email),
         )
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     if not outcome.done:
         return form_again(request, template, form, outcome, **context)
@@ -76,14 +76,14 @@ def account_open(request: BrandRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return form_page(request, template, form)
     try:
-        ratelimit.hit(action="captcha_post", network=f"customer {user.pk}")
+        rate_limits.hit(action="captcha_post", network=f"customer {user.pk}")
         outcome, url = carrier_actions.account_open(
             brand=request.brand,
             user=user,
             password=form.cleaned_data.get("password", ""),
             token=form.cleaned_data["captcha"],
         )
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
     if not url:
         return form_again(request, template, form, outcome)

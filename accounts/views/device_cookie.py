@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.models import User
 from accounts.sign_in.device_cookies import LIFETIME, Visitor, device_add, device_find
 from accounts.views.session import browser_secret
-from portal.http import BrandRequest
+from portal.web.http import BrandRequest
 
 Response = TypeVar("Response", bound=HttpResponse)
 

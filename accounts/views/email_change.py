@@ -28,9 +28,9 @@ from accounts.views.session import (
     this_sign_in,
 )
 from accounts.views.sign_in import refusal
-from portal import ratelimit
-from portal.http import BrandRequest
-from portal.mail import MailNotSent
+from portal.mail.send import MailNotSent
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest
 
 
 @page
@@ -47,7 +47,7 @@ def email(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form)
     try:
         _ask(request, form.cleaned_data["email"])
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
     except MailNotSent:
         return form_again(request, template, form, mail_down())
@@ -98,7 +98,7 @@ def email_code(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form, **context)
     try:
         return _changed(request, asked, form.cleaned_data["code"])
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
@@ -110,7 +110,7 @@ def email_code(request: BrandRequest) -> HttpResponse:
 
 def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
     user = cast(User, request.user)
-    ratelimit.hit(action="code_post", network=counted_as(request, device_of(request, user.email)))
+    rate_limits.hit(action="code_post", network=counted_as(request, device_of(request, user.email)))
     try:
         email_change.email_change_confirm(
             brand=request.brand,

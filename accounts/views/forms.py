@@ -9,8 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import BrandForm
 from accounts.services.outcomes import UNCHECKED, Outcome, unavailable
-from portal import captcha, pause, ratelimit
-from portal.http import BrandRequest
+from portal import captcha
+from portal.resilience import rate_limits
+from portal.web import retry
+from portal.web.http import BrandRequest
 
 # Decorates each view that shows a form and takes it.
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -45,15 +47,15 @@ def form_again(
             form.add_error(name if name in form.fields else None, text)
     response = form_page(request, template, form, _STATUS[outcome.state], outcome=outcome, **context)
     if outcome.retry_after:
-        response["Retry-After"] = pause.retry_after(outcome.retry_after)
+        response["Retry-After"] = retry.retry_after(outcome.retry_after)
     return response
 
 
 def form_limited(
-    request: BrandRequest, template: str, form: BrandForm, limited: ratelimit.Limited, **context: object
+    request: BrandRequest, template: str, form: BrandForm, limited: rate_limits.Limited, **context: object
 ) -> HttpResponse:
     """429: the form with what the visitor typed, and when to try again; 503 where nothing can be counted."""
-    if isinstance(limited, ratelimit.Unchecked):
+    if isinstance(limited, rate_limits.Unchecked):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
         return form_again(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.

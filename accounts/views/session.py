@@ -23,8 +23,8 @@ from django.utils.translation import get_language
 
 from accounts.models import User
 from accounts.sign_in import history as sign_in_history
-from portal.crypto import keyed_hash
-from portal.http import BrandRequest, wanted_page
+from portal.security.crypto import keyed_hash
+from portal.web.http import BrandRequest, wanted_page
 
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
 _RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.

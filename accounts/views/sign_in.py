@@ -29,8 +29,8 @@ from accounts.views.session import (
     wanted_keep,
     wanted_of,
 )
-from portal import ratelimit
-from portal.http import BrandRequest, page_here
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest, page_here
 
 
 @login_not_required
@@ -80,7 +80,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     visitor = visitor_of(request, form.cleaned_data["email"])
     try:
         outcome = _code_mailed(request, form, visitor)
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
         return form_again(request, template, form, outcome, wanted=wanted)
@@ -94,8 +94,8 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
 def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
     network = counted_as(request, visitor.device)
     if form.has_captcha:
-        ratelimit.hit(action="captcha_post", network=network)
-    ratelimit.hit(action="sign_in_post", network=network)
+        rate_limits.hit(action="captcha_post", network=network)
+    rate_limits.hit(action="sign_in_post", network=network)
     return carrier_actions.sign_in_request(
         brand=request.brand,
         email=form.cleaned_data["email"],
@@ -124,7 +124,7 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
         return form_page(request, template, form, **context)
     try:
         user = _redeemed(request, asked, form.cleaned_data["code"])
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
@@ -141,7 +141,7 @@ def _used_up(request: BrandRequest, email: str) -> HttpResponse:
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
-    ratelimit.hit(action="code_post", network=counted_as(request, device_of(request, asked["email"])))
+    rate_limits.hit(action="code_post", network=counted_as(request, device_of(request, asked["email"])))
     return codes.sign_in_code_redeem(
         brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
     )

@@ -19,8 +19,8 @@ from accounts.views.device_cookie import visitor_of
 from accounts.views.forms import form_again, form_limited, form_page, page
 from accounts.views.session import code_asked, session_note, wanted_keep
 from accounts.views.sign_in import already_signed_in
-from portal import ratelimit
-from portal.http import BrandRequest
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest
 
 
 @login_not_required
@@ -41,9 +41,9 @@ def sign_up(request: BrandRequest) -> HttpResponse:
     if not form.is_valid():
         return form_page(request, template, form)
     try:
-        ratelimit.hit(action="captcha_post", network=request.client_network)
+        rate_limits.hit(action="captcha_post", network=request.client_network)
         outcome = _register(request, form)
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
     return redirect("accounts:confirm") if outcome.done else form_again(request, template, form, outcome)
 
@@ -94,8 +94,8 @@ def _query_taken(request: BrandRequest, given: dict[str, str]) -> HttpResponse:
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
     filled = {**request.session.get("confirm", {}), **given}
     try:
-        ratelimit.hit(action="confirm_link", network=request.client_network, brand=request.brand)
-    except ratelimit.Limited:
+        rate_limits.hit(action="confirm_link", network=request.client_network, brand=request.brand)
+    except rate_limits.Limited:
         return _confirm_page(request, ConfirmForm(brand=request.brand, initial=filled))
     session_note(request, confirm=filled)
     return redirect("accounts:confirm")
@@ -116,7 +116,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     email = form.cleaned_data["email"]
     visitor = visitor_of(request, email)
     try:
-        ratelimit.hit(action="captcha_post", network=request.client_network)
+        rate_limits.hit(action="captcha_post", network=request.client_network)
         outcome = carrier_actions.email_confirm(
             brand=request.brand,
             email=email,
@@ -125,7 +125,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             visitor=visitor,
             by=request.user if isinstance(request.user, User) else None,
         )
-    except ratelimit.Limited as limited:
+    except rate_limits.Limited as limited:
         return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
     if outcome.meaning == "already_confirmed":
         return _confirmed_before(request, email)

@@ -7,8 +7,8 @@ from django.db.models import Count, Q, QuerySet
 from billing.models import LimitsChange, Move, MovePolicy
 from billing.statements.partner_balance import partners_known
 from billing.transfers.alerts import is_unknown
-from portal import breaker
 from portal.models import Brand
+from portal.resilience import circuit_breaker
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def needs_read(*, brands: QuerySet[Brand], operates: bool) -> Needs:
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],
-        down=[brand for brand in listed if breaker.of(brand).is_open],
+        down=[brand for brand in listed if circuit_breaker.of(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
     )
 

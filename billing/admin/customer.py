@@ -19,7 +19,7 @@ from billing.statements.service import PAGE, Figures, figures_read
 from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import amount_words, direction_words, outcome_words
 from billing.transfers.views.base import own_customer
-from portal.admin_site import site
+from portal.admin.site import site
 from portal.voipline import Statement
 
 LAST = 10  # Rows of moves, sign-ins and changes.

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import Move
 from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import amount_words, direction_words, outcome_words
-from portal.admin_scope import BrandFilter, ScopedAdmin, is_operator
-from portal.admin_site import site
+from portal.admin.scoping import BrandFilter, ScopedAdmin
+from portal.admin.site import site
+from portal.brands.access import is_operator
 
 
 class OutcomeFilter(admin.SimpleListFilter):

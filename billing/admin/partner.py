@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing.admin.refresh import refresh_allowed
 from billing.statements import labels
 from billing.statements.partner_balance import Account, partner_read, partners_known
-from portal.admin_scope import brands_of
-from portal.admin_site import site
-from portal.journal_days import journal_days
+from portal.admin.site import site
+from portal.brands.access import brands_of
+from portal.carrier.call_stats import journal_days
 
 
 @require_safe

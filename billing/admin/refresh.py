@@ -4,14 +4,14 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import ngettext
 
-from portal import ratelimit
+from portal.resilience import rate_limits
 
 
 def refresh_allowed(request: HttpRequest, whose: str) -> bool:
     """Count one refresh of somebody's figures; False, and the reader is told, where there were too many."""
     try:
-        ratelimit.hit(action="refresh", account=whose)
-    except ratelimit.Limited as limited:
+        rate_limits.hit(action="refresh", account=whose)
+    except rate_limits.Limited as limited:
         words = ngettext(
             "The figures were refreshed often just now. Please wait %(seconds)d second.",
             "The figures were refreshed often just now. Please wait %(seconds)d seconds.",

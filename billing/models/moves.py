@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
-from portal.amounts import AmountField
+from portal.core.money import AmountField
 from portal.models import Brand
 
 

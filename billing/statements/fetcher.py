@@ -22,9 +22,10 @@ from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
 from billing.statements.labels import statement_trouble
 from billing.statements.periods import Period, today
-from portal import bulkhead, ratelimit, upstream
+from portal.carrier import calls as carrier_calls
+from portal.carrier.calls import About, Call, Sent, Value
 from portal.models import Brand
-from portal.upstream import About, Call, Sent, Value
+from portal.resilience import bulkhead, rate_limits
 from portal.voipline import Carrier, NotTried, RateLimited, Statement, UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Asking:
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:
-        return upstream.connection(self.brand)
+        return carrier_calls.connection(self.brand)
 
     def begin(self, refresh: bool) -> None:
         """Claim what is to be asked for, and start its calls; with `refresh` the first row in any case."""
@@ -96,8 +97,8 @@ class Asking:
             return
         try:
             whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
-            ratelimit.hit(action="statement", account=whose, brand=self.brand)
-        except ratelimit.Limited as limited:
+            rate_limits.hit(action="statement", account=whose, brand=self.brand)
+        except rate_limits.Limited as limited:
             self.told[place] = Ending("busy", limited.retry_after)
             return
         waves = min(place // AT_ONCE + 1, statement_cache.WAVES)

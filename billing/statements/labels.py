@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.services.outcomes import account_gone
 from billing.statements.periods import Period
-from portal.amounts import rounded
-from portal.cells import neutral
+from portal.core.csv_escape import neutral
+from portal.core.money import rounded
 from portal.models import Brand
 from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 

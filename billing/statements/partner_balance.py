@@ -17,8 +17,8 @@ from billing.statements import cache as statement_cache
 from billing.statements.forecast import cents
 from billing.statements.periods import Period, complete_months, this_month, today
 from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, figures_stream
+from portal.brands.launch_checklist import Item
 from portal.models import Brand
-from portal.readiness import Item
 from portal.voipline import Statement
 
 LOW_DAYS = 7

@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.statements.labels import rounding_shows, rounding_words, statement_amounts
 from billing.statements.service import Figures
-from portal import colour, typed
-from portal.bulkhead import DRAWING
+from portal.core import colours, text_input
 from portal.models import Brand
+from portal.resilience.bulkhead import DRAWING
 from portal.templatetags.portal import day, moment, money
 
 _TEMPLATE = Path(__file__).with_name("statement.typ")
@@ -32,7 +32,7 @@ def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
     """The file of figures that there are. Amounts are rounded to the cent, as on the page.
 
     If no font has a letter of the customer's name, the e-mail address stands in its place.
-    Raises `portal.bulkhead.Busy` where too many are being drawn.
+    Raises `portal.resilience.bulkhead.Busy` where too many are being drawn.
     """
     if brand.logo_hash:
         bytes(brand.logo)  # Deferred: read now, because drawing holds no connection.
@@ -90,9 +90,9 @@ def _data(brand: Brand, found: Figures) -> dict[str, Any]:
         "brand": _plain(brand.name),
         "logo": list(bytes(brand.logo)) if brand.logo_hash else [],
         "accent": accent,
-        "on_accent": colour.text_on(accent),
-        "readable": colour.readable_on(accent, "#ffffff"),
-        "tint": colour.mix("#ffffff", accent, 0.1),
+        "on_accent": colours.text_on(accent),
+        "readable": colours.readable_on(accent, "#ffffff"),
+        "tint": colours.mix("#ffffff", accent, 0.1),
         "title": title,
         "period": _plain(period),
         "notices": [_plain(notice) for notice in _notices(brand, found)],
@@ -111,7 +111,7 @@ def _plain(text: str) -> str:
     Typst takes neither NUL nor surrogates; nobody sees the other controls.
     """
     line = unicodedata.normalize("NFC", " ".join(text.split()))
-    return typed.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
+    return text_input.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
 
 
 def _facts(brand: Brand, customer: User, found: Figures, named: str, company: str) -> list[tuple[str, str]]:

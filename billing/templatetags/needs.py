@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from billing.admin.action_items import needs_read
-from portal.admin_scope import Person, brands_of, is_operator
+from portal.brands.access import Person, brands_of, is_operator
 
 register = template.Library()
 

@@ -14,8 +14,8 @@ from billing.statements import periods
 from billing.statements.service import figures_read
 from billing.transfers.audit import move_end, move_event
 from billing.transfers.policy import moves_stop
-from portal import upstream
-from portal.upstream import About
+from portal.carrier import calls as carrier_calls
+from portal.carrier.calls import About
 from portal.voipline import Answer, Unreachable, UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def dispatch(move: Move) -> Move:
     if move.dispatched_at is None or abs(timezone.now() - move.dispatched_at) > _LATEST:
         return _ended(move, State.NOT_SENT, "held up before it was sent")
     try:
-        answer = upstream.call(
+        answer = carrier_calls.call(
             About(move.customer_id, str(move.operation)),
             brand=move.brand,
             method="move_funds",

@@ -16,7 +16,7 @@ from billing.models import MovePolicy
 from billing.transfers.confirmation import Wanted
 from billing.transfers.labels import direction_words
 from billing.transfers.policy import TRIAL
-from portal.admin_scope import is_operator
+from portal.brands.access import is_operator
 from portal.templatetags.portal import money
 
 LONGEST_NOTE = 500

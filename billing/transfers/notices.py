@@ -7,8 +7,8 @@ from accounts.models import User
 from billing.models import LimitsChange
 from billing.transfers.labels import limits_words
 from billing.transfers.second_person import people_of
-from portal import mail
-from portal.admin_scope import is_operator
+from portal.brands.access import is_operator
+from portal.mail import send as mail
 from portal.models import Brand
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.models import LimitsChange, Move, MovePolicy
-from portal.admin_scope import is_operator
+from portal.brands.access import is_operator
 from portal.models import Brand
 from portal.templatetags.portal import money
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.models import Move
 from billing.transfers.policy import MoveRefused
-from portal.admin_scope import brands_of
+from portal.brands.access import brands_of
 from portal.models import Brand
 
 

@@ -1,10 +1,10 @@
-"""Pages of moving funds that want a recent proof of who opens them; see `portal.fresh_proof`."""
+"""Pages of moving funds that want a recent proof of who opens them; see `portal.admin.reauthentication`."""
 
 from collections.abc import Collection
 
 from django.http import HttpRequest, HttpResponse
 
-from portal import fresh_proof
+from portal.admin.reauthentication import keep_and_prove, recently_authenticated, to_proof, typed_before
 
 
 def reauthentication(request: HttpRequest, back: str, names: Collection[str] = ()) -> HttpResponse | None:
@@ -12,14 +12,14 @@ def reauthentication(request: HttpRequest, back: str, names: Collection[str] = (
 
     `names` are the fields of a form that was sent, to be kept until then.
     """
-    if fresh_proof.recently_authenticated(request):
+    if recently_authenticated(request):
         return None
     if request.method == "POST":
-        return fresh_proof.keep_and_prove(request, back, only=names)
-    return fresh_proof.to_proof(request, back)
+        return keep_and_prove(request, back, only=names)
+    return to_proof(request, back)
 
 
-def typed_before(request: HttpRequest) -> dict[str, str]:
+def restore_form_data(request: HttpRequest) -> dict[str, str]:
     """What was typed on this page before one had to prove who one is; given once."""
-    typed = fresh_proof.typed_before(request)
+    typed = typed_before(request)
     return {name: str(value) for name, value in typed.fields.items()} if typed else {}

@@ -4,7 +4,7 @@ from django.urls import URLPattern, path
 
 from billing.admin import customer, partner
 from billing.transfers.views import detail, policy, start
-from portal.admin_site import admin_page
+from portal.admin.site import admin_page
 
 app_name = "billing_admin"
 

@@ -31,8 +31,8 @@ from billing.views.context import (
     runway_of,
     without_figures,
 )
-from portal import ratelimit
-from portal.http import BrandRequest, wanted_page
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest, wanted_page
 
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
@@ -94,8 +94,8 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     if not (user.account_number and form.is_valid()):
         return redirect(back)
     try:
-        ratelimit.hit(action="refresh", account=f"customer {user.pk}")
-    except ratelimit.Limited:
+        rate_limits.hit(action="refresh", account=f"customer {user.pk}")
+    except rate_limits.Limited:
         messages.warning(
             request,
             _("You have asked for new figures several times just now. Please wait a minute; then ask again."),

@@ -17,9 +17,9 @@ from billing.statements.forecast import Runway, runway
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
 from billing.statements.service import Figures, Movement, movement_read
-from portal import arriving, pause
-from portal.http import BrandRequest
 from portal.models import Brand
+from portal.web import retry, streaming
+from portal.web.http import BrandRequest
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _day_of(brand: Brand, moment: datetime) -> date:
 def figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
     """What the templates want of figures, whether there are any or not."""
     if found.statement is None:
-        return {"unavailable": found.trouble, "again": pause.try_again(found.retry_after)}
+        return {"unavailable": found.trouble, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
     still = not found.statement.moved
     movement = movement_read(brand=request.brand, customer=customer) if still else None
@@ -101,7 +101,7 @@ def page_in_parts(
 
     The status is 200, whatever comes: it has been sent by then. Who asks for the headers alone gets them.
     """
-    mark = arriving.new_mark()
+    mark = streaming.new_mark()
     page = render(request, template, {**values, "arriving": mark})
     if request.method == "HEAD":
         return page
@@ -109,12 +109,12 @@ def page_in_parts(
     broken = render_to_string(body, {**values, "unavailable": "down"}, request)
     head, tail = page.content.decode().split(mark)
     chunks = _parts(request, head, tail, body, read, broken)
-    return StreamingHttpResponse(arriving.in_request(chunks), headers={"X-Accel-Buffering": "no"})
+    return StreamingHttpResponse(streaming.in_request(chunks), headers={"X-Accel-Buffering": "no"})
 
 
 def _parts(
     request: BrandRequest, head: str, tail: str, body: str, read: Reading, broken: str
-) -> arriving.Chunks:
+) -> streaming.Chunks:
     yield head
     try:
         found, values = read()
@@ -131,5 +131,5 @@ def without_figures(request: BrandRequest, template: str, found: Figures, **cont
     status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
     response = render(request, template, {**context, **figures_context(request, found)}, status=status)
     if not gone:
-        response["Retry-After"] = pause.retry_after(found.retry_after or 60)
+        response["Retry-After"] = retry.retry_after(found.retry_after or 60)
     return response

@@ -14,9 +14,9 @@ from billing.statements.pdf import statement_pdf as pdf_of
 from billing.statements.periods import Period
 from billing.statements.service import PAGE, Figures, figures_read
 from billing.views.context import form_context, period_form, without_figures
-from portal import ratelimit
-from portal.http import BrandRequest
 from portal.models import Brand
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest
 
 _STATEMENT = "billing/statement.html"
 
@@ -77,7 +77,7 @@ def _file(
 def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
     try:
         if limit:
-            ratelimit.hit(action=limit, account=f"customer {user.pk}")
-    except ratelimit.Limited as limited:
+            rate_limits.hit(action=limit, account=f"customer {user.pk}")
+    except rate_limits.Limited as limited:
         return Figures(period, trouble="busy", retry_after=limited.retry_after)
     return figures_read(brand=brand, customer=user, period=period, bounds=PAGE)

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from billing.statements import chart, periods
 from billing.statements.service import Bounds, Figures, figures_stream
-from portal import arriving
-from portal.http import BrandRequest
 from portal.models import Brand
+from portal.web import streaming
+from portal.web.http import BrandRequest
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
     Whoever asks for the headers alone gets them, and the carrier is not asked.
     """
     user, brand = cast(User, request.user), request.brand
-    mark = arriving.new_mark()
+    mark = streaming.new_mark()
     page = render(request, _HISTORY, {"rows": [mark], "picture": mark})
     if not user.account_number or request.method == "HEAD":
         return page
@@ -45,12 +45,12 @@ def history(request: BrandRequest) -> HttpResponseBase:
     broken = render_to_string("billing/history_broken.html", {"request": request})
     pieces = page.content.decode().split(mark)
     chunks = _page(pieces, months, brand, broken)
-    return StreamingHttpResponse(arriving.in_request(chunks), headers={"X-Accel-Buffering": "no"})
+    return StreamingHttpResponse(streaming.in_request(chunks), headers={"X-Accel-Buffering": "no"})
 
 
 def _page(
     pieces: list[str], months: Generator[Figures, None, None], brand: Brand, broken: str
-) -> arriving.Chunks:
+) -> streaming.Chunks:
     """The pieces of the page with what comes between them; whatever happens, the page gets its end."""
     head, between, tail = pieces
     yield head

@@ -2,9 +2,10 @@
 
 import django.core.validators
 import django.db.models.deletion
-import portal.crypto
-import portal.models
-import portal.validators
+import portal.security.crypto
+import portal.models.brand
+import portal.models.carrier_names
+import portal.core.validators
 from django.db import migrations, models
 
 
@@ -21,25 +22,25 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slug', models.SlugField(help_text='Short name for commands and logs.', unique=True, verbose_name='slug')),
-                ('name', models.CharField(max_length=80, validators=[portal.validators.one_line], verbose_name='name')),
+                ('name', models.CharField(max_length=80, validators=[portal.core.validators.one_line], verbose_name='name')),
                 ('currency', models.CharField(choices=[('AUD', 'AUD'), ('NZD', 'NZD'), ('USD', 'USD'), ('GBP', 'GBP')], max_length=3, verbose_name='currency')),
-                ('timezone', models.CharField(max_length=64, validators=[portal.validators.timezone], verbose_name='time zone')),
+                ('timezone', models.CharField(max_length=64, validators=[portal.core.validators.timezone], verbose_name='time zone')),
                 ('language', models.CharField(choices=[('en', 'English'), ('en-au', 'English (Australia)'), ('en-gb', 'English (United Kingdom)'), ('en-nz', 'English (New Zealand)'), ('en-us', 'English (United States)')], default='en', max_length=10, verbose_name='language')),
-                ('accent', models.CharField(default='#1d4ed8', max_length=7, validators=[portal.validators.hex_colour], verbose_name='accent colour')),
+                ('accent', models.CharField(default='#1d4ed8', max_length=7, validators=[portal.core.validators.hex_colour], verbose_name='accent colour')),
                 ('logo', models.BinaryField(blank=True, default=b'', verbose_name='logo')),
                 ('logo_type', models.CharField(blank=True, editable=False, max_length=20)),
                 ('logo_hash', models.CharField(blank=True, editable=False, max_length=16)),
                 ('support_email', models.EmailField(max_length=254, verbose_name='support e-mail')),
-                ('support_phone', models.CharField(blank=True, max_length=40, validators=[portal.validators.one_line], verbose_name='support phone')),
-                ('from_email', models.CharField(max_length=200, validators=[portal.validators.sender], verbose_name='sender of mails')),
-                ('terms_url', portal.models.HttpsURLField(blank=True, verbose_name='terms of service')),
-                ('privacy_url', portal.models.HttpsURLField(blank=True, verbose_name='privacy policy')),
+                ('support_phone', models.CharField(blank=True, max_length=40, validators=[portal.core.validators.one_line], verbose_name='support phone')),
+                ('from_email', models.CharField(max_length=200, validators=[portal.core.validators.sender], verbose_name='sender of mails')),
+                ('terms_url', portal.models.brand.HttpsURLField(blank=True, verbose_name='terms of service')),
+                ('privacy_url', portal.models.brand.HttpsURLField(blank=True, verbose_name='privacy policy')),
                 ('signup_open', models.BooleanField(default=True, verbose_name='sign-up open')),
-                ('carrier_url', models.CharField(max_length=300, validators=[portal.validators.carrier_url], verbose_name='API address')),
-                ('carrier_key', portal.crypto.SecretField(blank=True, default=portal.crypto.Sealed, verbose_name='API key')),
-                ('login_hosts', models.JSONField(blank=True, default=list, validators=[portal.validators.login_hosts], verbose_name='login hosts')),
-                ('recaptcha_site_key', models.CharField(blank=True, max_length=200, validators=[portal.validators.site_key], verbose_name='site key')),
-                ('recaptcha_secret_key', portal.crypto.SecretField(blank=True, default=portal.crypto.Sealed, verbose_name='secret key')),
+                ('carrier_url', models.CharField(max_length=300, validators=[portal.core.validators.carrier_url], verbose_name='API address')),
+                ('carrier_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.Sealed, verbose_name='API key')),
+                ('login_hosts', models.JSONField(blank=True, default=list, validators=[portal.core.validators.login_hosts], verbose_name='login hosts')),
+                ('recaptcha_site_key', models.CharField(blank=True, max_length=200, validators=[portal.core.validators.site_key], verbose_name='site key')),
+                ('recaptcha_secret_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.Sealed, verbose_name='secret key')),
                 ('recaptcha_kind', models.CharField(choices=[('v2-checkbox', 'v2 checkbox'), ('v2-invisible', 'v2 invisible'), ('v3', 'v3')], default='v2-checkbox', max_length=12, verbose_name='kind')),
             ],
             options={
@@ -65,7 +66,7 @@ class Migration(migrations.Migration):
             name='BrandHost',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(max_length=253, unique=True, validators=[portal.validators.brand_host], verbose_name='host')),
+                ('host', models.CharField(max_length=253, unique=True, validators=[portal.core.validators.brand_host], verbose_name='host')),
                 ('position', models.PositiveSmallIntegerField(default=0, help_text='The lowest is used in links.', verbose_name='position')),
                 ('brand', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hosts', to='portal.brand')),
             ],
@@ -83,9 +84,9 @@ class Migration(migrations.Migration):
                 ('path', models.CharField(blank=True, max_length=300, verbose_name='path')),
                 ('body', models.CharField(blank=True, choices=[('multipart', 'multipart'), ('form', 'form')], max_length=9, verbose_name='body')),
                 ('date_format', models.CharField(blank=True, max_length=30, verbose_name='date format')),
-                ('parameters', models.JSONField(blank=True, default=dict, validators=[portal.models._text_map], verbose_name='parameters')),
-                ('constants', models.JSONField(blank=True, default=dict, validators=[portal.models._text_map], verbose_name='constants')),
-                ('results', models.JSONField(blank=True, default=dict, validators=[portal.models._text_map], verbose_name='results')),
+                ('parameters', models.JSONField(blank=True, default=dict, validators=[portal.models.carrier_names._text_map], verbose_name='parameters')),
+                ('constants', models.JSONField(blank=True, default=dict, validators=[portal.models.carrier_names._text_map], verbose_name='constants')),
+                ('results', models.JSONField(blank=True, default=dict, validators=[portal.models.carrier_names._text_map], verbose_name='results')),
                 ('brand', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='overrides', to='portal.brand')),
             ],
             options={

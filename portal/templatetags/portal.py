@@ -11,8 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import get_language, get_language_bidi, to_locale
 
-from portal import language
-from portal.amounts import rounded
+from portal.core.money import rounded
+from portal.i18n import language
 from portal.models import Brand
 
 register = template.Library()
@@ -95,7 +95,7 @@ def joined(text: str) -> str:
 
 @register.simple_tag
 def language_choices() -> list[dict[str, str | bool]]:
-    """What the language switcher offers; see `portal.language.choices`."""
+    """What the language switcher offers; see `portal.i18n.language.choices`."""
     return language.choices()
 
 

@@ -16,7 +16,8 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.mapping import MappingError, customise
-from portal.voipline.matching import (
+from portal.voipline.methods import METHODS, Method, is_account_number
+from portal.voipline.name_matching import (
     Match,
     guess_method,
     match_names,
@@ -24,11 +25,10 @@ from portal.voipline.matching import (
     relative_path,
     with_placeholder,
 )
-from portal.voipline.methods import METHODS, Method, is_account_number
-from portal.voipline.pasted import PastedUrl, plain_values, split_url
 from portal.voipline.reach import Reach
 from portal.voipline.results import Answer, Statement
 from portal.voipline.secret import Secret
+from portal.voipline.url_parsing import PastedUrl, plain_values, split_url
 
 __all__ = [
     "MEANINGS",

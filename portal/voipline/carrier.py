@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portal.voipline.mapping import MappingError, Problem
+from portal.voipline.messages import Words
 from portal.voipline.methods import METHODS, Method
 from portal.voipline.reach import Reach
 from portal.voipline.secret import Secret
 from portal.voipline.urls import address, url_problem
-from portal.voipline.words import Words
 
 MEANINGS = (
     "captcha_failed",

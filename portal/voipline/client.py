@@ -12,11 +12,11 @@ import requests
 from portal.voipline import transport, wire
 from portal.voipline.carrier import Carrier
 from portal.voipline.errors import Crowded, NoAnswer, NotTried, ServerError, Unreachable, UpstreamError
-from portal.voipline.exchange import Reply
+from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import PLACEHOLDER, Method, is_account_number
+from portal.voipline.response import judge
 from portal.voipline.results import Answer
 from portal.voipline.urls import address, origin
-from portal.voipline.verdict import judge
 
 log = logging.getLogger("portal.voipline")
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from portal.voipline.messages import Words
 from portal.voipline.methods import PLACEHOLDER, Method
 from portal.voipline.urls import path_problem
-from portal.voipline.words import Words
 
 Problem = tuple[str, str]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from requests import PreparedRequest
 
-from portal.voipline import exchange
+from portal.voipline import http_exchange
 from portal.voipline.carrier import Timeouts
 from portal.voipline.conversation import Conversation, Crowded, GivenUp, hold
-from portal.voipline.exchange import Reply
+from portal.voipline.http_exchange import Reply
 from portal.voipline.reach import Reach
 from portal.voipline.urls import Origin, origin
 
@@ -65,9 +65,9 @@ def fly(
 
     def talk(conversation: Conversation[Reply | Fault]) -> Reply | Fault:
         try:
-            return exchange.run(conversation, request, timeouts, reach)
+            return http_exchange.run(conversation, request, timeouts, reach)
         except BaseException as error:  # its text may hold the URL, so it goes no further than this
-            return Fault(conversation.sent, exchange.reason(error))
+            return Fault(conversation.sent, http_exchange.reason(error))
 
     try:
         return hold(talk, _gate(request, key), deadline)

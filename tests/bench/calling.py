@@ -17,7 +17,7 @@ django.setup()
 
 import requests
 
-from portal import upstream
+from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.voipline import Carrier, Reach, Secret, call
 
@@ -43,7 +43,7 @@ def main(api: str) -> None:
     ways: dict[str, Callable[[], object]] = {
         "plain": lambda: requests.get(api + QUERY, headers={"token": KEY}, timeout=5).json(),
         "client": lambda: call(carrier, "customer_balance", **month),
-        "whole": lambda: upstream.call(brand=brand, method="customer_balance", **month),
+        "whole": lambda: carrier_calls.call(brand=brand, method="customer_balance", **month),
     }
     print(json.dumps(medians(ways)))
 

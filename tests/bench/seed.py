@@ -20,9 +20,9 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from accounts.models import TotpDevice, User
 from billing.models import KeptStatement
 from billing.statements.periods import complete_months, this_month, today
-from portal import staff_session
-from portal.crypto import seal
+from portal.middleware import staff_session
 from portal.models import Brand
+from portal.security.crypto import seal
 from tests.example import EXAMPLE
 
 MILLION = """

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from accounts.models import User, with_email
-from portal.net import normal_email
+from portal.core.email_addresses import normal_email
 
 
 class Command(BaseCommand):

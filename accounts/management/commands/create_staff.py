@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from accounts.management.commands import create_operator
 from accounts.models import User
-from portal.management.brands import brand_named
+from portal.management.arguments import brand_named
 
 
 class Command(create_operator.Command):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.customer_import.importer import COLUMNS, REQUIRED, ImportRefused, Report, customers_import
-from portal.management.brands import brand_named
+from portal.management.arguments import brand_named
 
 
 class Command(BaseCommand):

@@ -15,9 +15,10 @@ from django_otp import login as otp_login
 from accounts.models import TotpDevice, User
 from accounts.staff import totp, two_step
 from accounts.views.device_cookie import counted_as, device_of
-from portal import ratelimit, staff_session
-from portal.admin_site import site
-from portal.crypto import SecretUnreadable
+from portal.admin.site import site
+from portal.middleware import staff_session
+from portal.resilience import rate_limits
+from portal.security.crypto import SecretUnreadable
 
 View = Callable[..., HttpResponse]
 
@@ -37,9 +38,9 @@ def limited(view: View) -> View:
     def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             if request.method == HTTPMethod.POST:
-                ratelimit.hit(action="admin_sign_in", network=counted(request, _claimed(request)))
+                rate_limits.hit(action="admin_sign_in", network=counted(request, _claimed(request)))
             return view(request, *args, **kwargs)
-        except ratelimit.Limited as error:
+        except rate_limits.Limited as error:
             return _too_many(request, error)
 
     return gate
@@ -61,10 +62,10 @@ def first_step(request: HttpRequest) -> User | None:
     return two_step.half_open_read(request.session.get("staff_step", {}))
 
 
-def _too_many(request: HttpRequest, error: ratelimit.Limited) -> HttpResponse:
+def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
     """429: when to try again, and where. 503 where we cannot tell how many tries there were."""
     context: dict[str, Any] = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
-    if isinstance(error, ratelimit.Unchecked):
+    if isinstance(error, rate_limits.Unchecked):
         name, title, status = "unchecked", _("Sign-in is closed for a moment"), HTTPStatus.SERVICE_UNAVAILABLE
     else:
         name, title, status = "too_many", _("Too many tries"), HTTPStatus.TOO_MANY_REQUESTS

@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.views.base import staff_page
-from portal.crypto import Sealed, SecretUnreadable, Unprinted
+from portal.security.crypto import Sealed, SecretUnreadable, Unprinted
 
 _GROUP = 4
 _QUIET = 4  # Modules of white around the code, as the standard wants.

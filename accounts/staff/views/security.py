@@ -22,9 +22,9 @@ from accounts.staff.views.base import (
 )
 from accounts.staff.views.enrolment import key_waiting, setup_page
 from accounts.views.forms import page
-from portal.admin_site import site
-from portal.crypto import Unprinted
-from portal.fresh_proof import needs_recent_authentication
+from portal.admin.reauthentication import needs_recent_authentication
+from portal.admin.site import site
+from portal.security.crypto import Unprinted
 
 _LAST = 10
 

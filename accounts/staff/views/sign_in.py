@@ -36,8 +36,8 @@ from accounts.staff.views.base import (
 from accounts.staff.views.enrolment import key_waiting, setup_page
 from accounts.views.device_cookie import device_keep, device_of
 from accounts.views.forms import page
-from portal import staff_session
-from portal.crypto import SecretUnreadable, Unprinted
+from portal.middleware import staff_session
+from portal.security.crypto import SecretUnreadable, Unprinted
 
 _REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
 _NOT_TAKEN = gettext_lazy(

@@ -12,7 +12,7 @@ from accounts.models import User, with_email
 from billing.models import Move
 from billing.transfers.forms import MoveForm
 from billing.transfers.service import MoveRefused, Preview, move_preview, move_request
-from portal.management.brands import brand_named
+from portal.management.arguments import brand_named
 from portal.models import Brand
 
 _AMOUNT = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")

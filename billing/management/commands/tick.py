@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.cleanup import accounts_prune
 from billing.statements.cache import kept_prune
 from billing.transfers.alerts import moves_alert, moves_expire
-from portal.journal import journal_prune
-from portal.upkeep import portal_prune
+from portal.carrier.call_log import journal_prune
+from portal.cleanup import portal_prune
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from billing.models import Move
-from portal.admin_scope import brands_of, is_operator
-from portal.admin_site import site
+from portal.admin.site import site
+from portal.brands.access import brands_of, is_operator
 from portal.models import Brand
 
 

@@ -15,7 +15,7 @@ from billing.transfers.confirmation import seen_read, seen_sign
 from billing.transfers.evidence import LISTED, Side, others_since, sides
 from billing.transfers.forms import NoteForm, ResolveForm
 from billing.transfers.labels import direction_words, outcome_words
-from billing.transfers.reauthentication import reauthentication, typed_before
+from billing.transfers.reauthentication import reauthentication, restore_form_data
 from billing.transfers.second_person import must_not_resolve_alone
 from billing.transfers.service import (
     MoveRefused,
@@ -139,7 +139,7 @@ def _resolution(request: HttpRequest, found: Move, form: Any, refused: str) -> H
 
 
 def _posted(form: type[NoteForm], request: HttpRequest) -> NoteForm:
-    return form(request.POST) if request.method == "POST" else form(initial=typed_before(request))
+    return form(request.POST) if request.method == "POST" else form(initial=restore_form_data(request))
 
 
 def _refusal(service: Callable[..., object], **told: Any) -> str:

@@ -29,9 +29,9 @@ from billing.transfers.policy import (
     moves_stop_by_hand,
     policy_of,
 )
-from billing.transfers.reauthentication import reauthentication, typed_before
+from billing.transfers.reauthentication import reauthentication, restore_form_data
 from billing.transfers.views.base import lead, page, person
-from portal.admin_scope import brands_of, is_operator
+from portal.brands.access import brands_of, is_operator
 from portal.models import Brand
 from portal.templatetags.portal import moment
 
@@ -54,7 +54,7 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
     _for_operators(request)
     brand = get_object_or_404(brands_of(request.user), pk=pk)
     if request.method != "POST":
-        return _page(request, brand, typed_before(request))
+        return _page(request, brand, restore_form_data(request))
     if led := reauthentication(request, request.path, _FIELDS):
         return led
     deed = _DEEDS.get(request.POST.get("do", ""))

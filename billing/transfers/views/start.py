@@ -21,7 +21,7 @@ from billing.transfers.confirmation import Wanted, seen_read, seen_sign
 from billing.transfers.forms import MoveForm, operation_of
 from billing.transfers.labels import direction_words
 from billing.transfers.policy import moved_today, policy_of
-from billing.transfers.reauthentication import reauthentication, typed_before
+from billing.transfers.reauthentication import reauthentication, restore_form_data
 from billing.transfers.service import MoveRefused, move_preview, move_request
 from billing.transfers.views.base import brand_of, lead, outdated, own_customer, page, person, title_for
 
@@ -40,7 +40,7 @@ def move_start(request: HttpRequest, pk: int) -> HttpResponse:
         return led
     if request.method != "POST" or "change" in request.POST:
         return _start(
-            request, customer, _form(request, customer, again=request.POST or typed_before(request))
+            request, customer, _form(request, customer, again=request.POST or restore_form_data(request))
         )
     form = _form(request, customer)
     if not form.is_valid():

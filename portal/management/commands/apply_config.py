@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal import config
+from portal.brands import config_file
 
 
 class Command(BaseCommand):
@@ -20,8 +20,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Apply, and say what became of each brand."""
         try:
-            applied = config.apply(options["file"])
-        except config.ConfigError as error:
+            applied = config_file.apply(options["file"])
+        except config_file.ConfigError as error:
             raise CommandError(f"nothing was changed.\n{error}") from error
         for warning in applied.warnings:
             self.stderr.write(self.style.WARNING(f"warning: {warning}"))

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal.management.brands import brand_named
+from portal.brands.launch_checklist import readiness, with_readiness
+from portal.carrier.connection_proof import brand_check_carrier
+from portal.core.hosts import is_loopback
+from portal.management.arguments import brand_named
 from portal.models import Brand
-from portal.net import is_loopback
-from portal.proof import brand_check_carrier
-from portal.readiness import readiness, with_readiness
 
 _STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
 

@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from accounts.models import TotpDevice, User
 from accounts.staff.totp import key_new
-from portal import demo
+from portal.carrier.connection_proof import brand_check_carrier
+from portal.mail.test_mail import mail_test
+from portal.management import demo_environment
 from portal.models import Brand
-from portal.proof import brand_check_carrier
-from portal.testmail import mail_test
 
 BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
 OPERATOR, STAFF = "operator@example.com", ("sam@example.com", "aurora")
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Ports and folder."""
-        demo.add_arguments(parser)
+        demo_environment.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, start, tell the addresses, wait."""
@@ -159,7 +159,7 @@ def _simulator(carrier: str, smtp_port: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _portal() -> Iterator[None]:
     with _process(
-        "-m", "gunicorn", "-c", "portal/demo_gunicorn.py", "portal.wsgi", "--log-level", "warning"
+        "-m", "gunicorn", "-c", "portal/management/demo_gunicorn.py", "portal.wsgi", "--log-level", "warning"
     ) as process:
         _wait_for(f"http://{settings.BIND}/healthz", process)
         yield

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.rotation import secrets_reencrypt
+from portal.security.key_rotation import secrets_reencrypt
 
 
 class Command(BaseCommand):

@@ -1,0 +1,138 @@
+"""Form fields of the admin: secrets that are only ever written, lists and pairs as lines of text."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from portal.core import validators
+from portal.security.crypto import Sealed, SecretUnreadable, seal
+
+WIDE = "vURLField"  # Django's class for a long line.
+_REFERENCE = _(
+    "Instead of the key you may write env:PORTAL_SECRET_NAME, the name of a variable of the server."
+)
+# Not offered, though allowed: old names such as GB, and Etc/GMT+5, whose sign is not what one expects.
+_PLACES = tuple(
+    f"{place}/"
+    for place in (
+        "Africa",
+        "America",
+        "Antarctica",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Europe",
+        "Indian",
+        "Pacific",
+    )
+)
+_SPACED_PAIR = re.compile(r"(.+?)\s+=\s+(.*)")
+
+
+class ZoneInput(forms.TextInput):
+    """A time zone; the browser offers those of the places in the world that hold what was typed."""
+
+    template_name = "portal/zone_input.html"
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """The zones too, in a list that needs no JavaScript."""
+        context = super().get_context(name, value, {**(attrs or {}), "list": f"{name}-offered"})
+        zones = sorted(validators.timezones())
+        context["widget"]["zones"] = [zone for zone in zones if zone.startswith(_PLACES)]
+        return context
+
+
+class SecretInput(forms.CharField):
+    """A secret is typed, never shown; left empty, what is `stored` stays. `about` says what it is."""
+
+    def __init__(self, *, about: Any, **options: Any) -> None:
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "class": WIDE})
+        super().__init__(widget=widget, **options)
+        self.stored, self.about = Sealed(), about
+
+    def know(self, stored: Sealed, *, required: bool) -> None:
+        """Tell the field what is stored; its help text says of it only whether there is something."""
+        self.stored = stored
+        self.required = required and not stored
+        state = _("A key is stored; leave this empty to keep it.") if stored else _("No key is stored.")
+        self.help_text = format_lazy("{} {} {}", self.about, state, _REFERENCE)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Something was typed."""
+        return bool(data and data.strip())
+
+    def clean(self, value: Any) -> Sealed:
+        """The typed text, sealed, or what was stored before."""
+        text = super().clean(value)
+        if not text:
+            return self.stored
+        try:
+            sealed = seal(text)
+            sealed.reveal()
+        except (ValueError, SecretUnreadable) as error:
+            words = str(error)
+            raise ValidationError(words[:1].upper() + words[1:].rstrip(".") + ".") from error
+        return sealed
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """A list becomes lines; what was typed stays as it is."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Lines become a list, in lower case and without empty ones."""
+        return [line.strip().lower() for line in (value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """The lists differ, not only the line ends."""
+        return bool(self.to_python(data) != (initial or []))
+
+
+class PairsField(forms.CharField):
+    """Pairs of texts, `ours = theirs`, one a line; an empty right side drops the name."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """A mapping becomes lines; what was typed stays as it is."""
+        if not isinstance(value, dict):
+            return value
+        return "\n".join(f"{ours} = {theirs}".rstrip() for ours, theirs in value.items())
+
+    def to_python(self, value: Any) -> Any:
+        """Lines become a mapping. Raises ValidationError, naming the line."""
+        pairs: dict[str, str] = {}
+        for number, line in enumerate((value or "").splitlines(), 1):
+            if line.strip():
+                ours, theirs = self._pair(line.strip(), number)
+                if ours in pairs:
+                    raise ValidationError(
+                        _("Line %(number)d: %(name)s stands here twice."),
+                        params={"number": number, "name": ours},
+                    )
+                pairs[ours] = theirs
+        return pairs
+
+    def _pair(self, line: str, number: int) -> tuple[str, str]:
+        if spaced := _SPACED_PAIR.fullmatch(line):
+            return spaced[1], spaced[2]
+        ours, sign, theirs = line.partition("=")
+        if not sign or not ours.strip():
+            raise ValidationError(_("Line %(number)d: write name = value."), params={"number": number})
+        return ours.strip(), theirs.strip()
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """The mappings differ, not only the spacing."""
+        try:
+            return bool(self.to_python(data) != (initial or {}))
+        except ValidationError:
+            return True

@@ -1,0 +1,143 @@
+"""The two forms of “Paste a URL”: the URL, and what to take of it."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from portal.admin.brand.fields import WIDE
+from portal.carrier.url_import import Proposal, propose
+from portal.i18n.translation import spoken
+from portal.models import Brand
+from portal.voipline import METHODS, Match, Method
+
+CONSTANT = "="  # No name of ours.
+MOST_NAMES = 60
+_METHODS = [(key, key) for key in METHODS]
+
+
+class PasteForm(forms.Form):
+    """A URL as the partner portal shows it. It is never shown again: it may hold a key."""
+
+    text = forms.CharField(
+        label=_("Request URL"),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField", "spellcheck": "false"}),
+        help_text=_("Example: https://au.voipcloud.online/api/integration/v2/get-customer-balance?account=…"),
+    )
+    method = forms.ChoiceField(
+        label=_("Method"),
+        required=False,
+        choices=[("", _("Guess it from the path")), *_METHODS],
+        help_text=_("What the portal uses this URL for."),
+    )
+
+    def __init__(self, brand: Brand, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.brand = brand
+        self.proposal = Proposal("", "", (), {})
+
+    def clean(self) -> dict[str, Any]:
+        """Read the URL; what is wrong with it is said at its field."""
+        cleaned = super().clean() or self.cleaned_data
+        if "text" in cleaned and "method" in cleaned:
+            try:
+                self.proposal = propose(brand=self.brand, text=cleaned["text"], method=cleaned["method"])
+            except ValueError as error:
+                self.add_error("text", spoken(error))
+            else:
+                self._expect_method()
+        return cleaned
+
+    def _expect_method(self) -> None:
+        if not self.proposal.method:
+            words = _("The path does not tell which method this is. Choose it, and paste the URL again.")
+            self.add_error("method", words)
+        elif len(self.proposal.matches) > MOST_NAMES:
+            self.add_error("text", _("This address has more names than any method of the carrier."))
+
+
+class TakeForm(forms.Form):
+    """Method and path, and which of our parameters are not sent any more."""
+
+    method = forms.ChoiceField(choices=_METHODS, widget=forms.HiddenInput)
+    path = forms.CharField(
+        label=_("Path"),
+        max_length=300,
+        widget=forms.TextInput(attrs={"class": WIDE}),
+        help_text=_("It continues the API address. {account_number} stands for the customer's number."),
+    )
+    dropped = forms.MultipleChoiceField(
+        label=_("Not in this URL"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("These are sent now. Tick what the carrier is not to get any more."),
+    )
+
+    def __init__(self, applies: Method, matches: list[Match], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        seen = {match.ours for match in matches}
+        missing = [name for name in applies.parameters if name not in seen]
+        field = self.fields["dropped"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(name, name) for name in missing]
+        if not missing:
+            del self.fields["dropped"]
+
+
+class NameForm(forms.Form):
+    """One name of the URL, and what it is for us."""
+
+    name = forms.CharField(max_length=200, strip=False, widget=forms.HiddenInput)
+    ours = forms.ChoiceField(label=_("Our name for it"), required=False)
+    value = forms.CharField(label=_("Constant's value"), required=False, max_length=200)
+
+    def __init__(self, *args: Any, method: Method, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.constants = method.constants
+        field = self.fields["ours"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            ("", _("leave it out")),
+            *((name, name) for name in sorted(method.available)),
+            (CONSTANT, _("always send this value")),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """A constant needs a value, unless it has one already."""
+        cleaned = super().clean() or self.cleaned_data
+        name = cleaned.get("name", "")
+        if cleaned.get("ours") == CONSTANT and not cleaned.get("value"):
+            cleaned["value"] = self.constants.get(name, "")
+            if name not in self.constants:
+                self.add_error("value", _("Type the value that is always sent."))
+        return cleaned
+
+
+class NameFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
+    """All names of the URL."""
+
+    def clean(self) -> None:
+        """Each of ours is sent under one name."""
+        given = [form.cleaned_data.get("ours") for form in self.forms if form.is_valid()]
+        ours = [name for name in given if name and name != CONSTANT]
+        if twice := sorted({name for name in ours if ours.count(name) > 1}):
+            raise ValidationError(_("%(name)s is chosen twice."), params={"name": twice[0]})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Ours → theirs."""
+        rows = [form.cleaned_data for form in self.forms]
+        return {row["ours"]: row["name"] for row in rows if row["ours"] not in ("", CONSTANT)}
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """Name → value."""
+        rows = [form.cleaned_data for form in self.forms]
+        return {row["name"]: row["value"] for row in rows if row["ours"] == CONSTANT}
+
+
+NamesFormSet = forms.formset_factory(
+    NameForm, formset=NameFormSet, extra=0, max_num=MOST_NAMES, absolute_max=MOST_NAMES, validate_max=True
+)

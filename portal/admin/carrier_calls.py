@@ -1,0 +1,138 @@
+"""The journal of calls to the carrier in the admin: to read and to search, never to change."""
+
+from datetime import UTC
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import DateFieldListFilter, SimpleListFilter
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.admin.pagination import BoundedListMixin
+from portal.admin.scoping import BrandFilter, ScopedAdmin
+from portal.admin.site import site
+from portal.models import CarrierCall
+from portal.voipline import METHODS
+
+# What the carrier's client calls its outcomes, for people.
+OUTCOMES = {
+    "ok": _("answered"),
+    "Rejected": _("data refused"),
+    "NotAuthorised": _("key or address refused"),
+    "RateLimited": _("too many calls"),
+    "Unreachable": _("not sent"),
+    "NoAnswer": _("sent, no answer"),
+    "ServerError": _("fault at the carrier"),
+    "BadAnswer": _("answer not understood"),
+}
+
+# The columns of a line.
+_READ = (
+    *("brand", "customer", "at", "method", "outcome", "status", "milliseconds", "operation", "reference"),
+    *("brand__name", "customer__email"),
+)
+
+
+class _KnownFilter(SimpleListFilter):
+    """One of a few known values of a column; the table is not read to find out which there are."""
+
+    known: dict[str, Any] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """All that there can be."""
+        return list(self.known.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows with the chosen one; none for a value that there is not."""
+        value = self.value()
+        if value and value not in self.known:
+            return queryset.none()
+        return queryset.filter(**{str(self.parameter_name): value}) if value else queryset
+
+
+class MethodFilter(_KnownFilter):
+    """Calls of one method."""
+
+    title = _("method")
+    parameter_name = "method"
+    known = {key: key for key in METHODS}
+
+
+class OutcomeFilter(_KnownFilter):
+    """Calls that ended in one way."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+    known = OUTCOMES
+
+
+@admin.register(CarrierCall, site=site)
+class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
+    """Nobody adds, changes or deletes here; rows go after 30 days by themselves."""
+
+    operators_may = ("view",)
+    list_lookups = ("customer",)
+    actions = None
+    list_display = (
+        *("at_second", "brand", "customer_link", "method", "outcome_in_words", "status", "milliseconds"),
+        *("operation", "reference"),
+    )
+    list_display_links = None
+    sortable_by = ("at_second",)
+    list_filter = (BrandFilter, MethodFilter, OutcomeFilter, ("at", DateFieldListFilter))
+    search_fields = ("operation", "reference", "customer__email", "customer__account_number")
+    search_help_text = _(
+        "An operation, a reference or an account number written whole, or a part of a customer's e-mail "
+        "address. The list goes back no further than 10,000 calls: narrow it to see older ones."
+    )
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 100
+    fields = readonly_fields = list_display
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CarrierCall]:
+        """With what a line names, in one query."""
+        rows = super().get_queryset(request).select_related("brand", "customer")
+        return rows.only(*_READ)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[CarrierCall], search_term: str
+    ) -> tuple[QuerySet[CarrierCall], bool]:
+        """Customers are looked for among customers, which are few, and not in each line of the journal."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        people = get_user_model().objects.filter(
+            Q(email__icontains=term) | Q(account_number=term), brand__isnull=False
+        )
+        found = Q(operation=term.lower()) | Q(reference=term.upper())
+        return queryset.filter(found | Q(customer__in=people.values("pk"))), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """There is nothing to select here."""
+        return super().changelist_view(
+            request, {"title": gettext("Calls to the carrier"), **(extra_context or {})}
+        )
+
+    @admin.display(description=_("Time (UTC)"), ordering="at")
+    def at_second(self, call: CarrierCall) -> str:
+        """To the second, as in the log."""
+        return f"{call.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description=_("Customer"), empty_value="–")
+    def customer_link(self, call: CarrierCall) -> SafeString | None:
+        """Whom it was about, with their page."""
+        if call.customer is None:
+            return None
+        url = reverse("billing_admin:customer", args=(call.customer.pk,))
+        return format_html('<a href="{}">{}</a>', url, call.customer)
+
+    @admin.display(description=_("Outcome"))
+    def outcome_in_words(self, call: CarrierCall) -> str:
+        """How it ended, for people."""
+        return str(OUTCOMES.get(call.outcome, call.outcome))

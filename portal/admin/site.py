@@ -1,0 +1,89 @@
+"""The admin: on its own hosts, for operators and for the brands' staff."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLResolver, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.brands.access import brands_of, is_operator, works_here
+from portal.middleware.staff_session import is_verified
+
+View = Callable[..., HttpResponse]
+
+
+def _lead_to(login_url: Any, patterns: list[Any]) -> None:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            _lead_to(login_url, pattern.url_patterns)
+        elif getattr(pattern.callback, "login_required", True):
+            pattern.callback.login_url = login_url
+
+
+# “View on site” looks up any row of any table; nothing here has a page on a site.
+_LEFT_OUT = ("view_on_site",)
+
+
+class StaffSite(AdminSite):
+    """Django's admin, closed to everybody but those who work here; `admin_scope` says who sees what."""
+
+    site_header = _("Customer portal")
+    site_title = _("Customer portal")
+    index_title = _("Brands and users")
+    site_url = None
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Only those who work here pass, and only where both steps of the sign-in were taken."""
+        return works_here(request.user) and is_verified(request.user)
+
+    def get_urls(self) -> list[Any]:
+        """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""
+        patterns = [each for each in super().get_urls() if getattr(each, "name", "") not in _LEFT_OUT]
+        _lead_to(reverse_lazy("admin:login", current_app=self.name), patterns)
+        return patterns
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """No page takes a NUL in its address: PostgreSQL stores none, so it cannot look for one either."""
+
+        @wraps(view)
+        def readable(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if any("\0" in value for _name, values in request.GET.lists() for value in values):
+                raise BadRequest("a NUL in the query")
+            response: HttpResponse = view(request, *args, **kwargs)
+            return response
+
+        return super().admin_view(readable, cacheable)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The first page; for staff it is about their brands."""
+        operator = is_operator(request.user)
+        context: dict[str, Any] = {"works_for": operator or brands_of(request.user).exists()}
+        if not operator:
+            context["title"] = gettext("Your brands and their customers")
+        return super().index(request, {**context, **(extra_context or {})})
+
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own sign-in page, which asks for a password alone, is nowhere.
+
+        Its address belongs to `accounts.staff.views.sign_in`, which stands before it in the URL table.
+        """
+        raise Http404
+
+
+site = StaffSite(name="admin")
+
+
+def admin_page(view: View) -> View:
+    """A view of our own inside the admin: for whoever may enter; a stranger is led to the sign-in."""
+    page: Any = site.admin_view(view)
+    page.login_url = reverse_lazy("admin:login")
+    return cast(View, page)

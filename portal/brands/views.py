@@ -1,0 +1,75 @@
+"""A brand's style sheet and logo, and the choice of a language."""
+
+import hashlib
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from portal.core import colours
+from portal.i18n import language
+from portal.models import Brand
+from portal.web.http import BrandRequest, wanted_page
+
+# The tinted surface behind the balance: so much of the accent over the card.
+_LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
+
+
+def brand_css(brand: Brand) -> str:
+    """The brand's colours as CSS variables; text on the accent, and accent as text, always read (WCAG AA)."""
+    accent = brand.accent.lower()
+    dark_accent = colours.readable_on(accent, colours.DARK_SURFACE)
+    light_soft = colours.mix(_LIGHT_CARD, accent, _LIGHT_TINT)
+    dark_soft = colours.mix(colours.DARK_SURFACE, dark_accent, _DARK_TINT)
+    light = _variables(accent, light_soft, colours.readable_on(accent, colours.LIGHT_SURFACE, light_soft))
+    dark = _variables(
+        dark_accent, dark_soft, colours.readable_on(dark_accent, colours.DARK_SURFACE, dark_soft)
+    )
+    return f"{light}\n@media (prefers-color-scheme:dark){{{dark}}}\n"
+
+
+def _variables(accent: str, soft: str, text: str) -> str:
+    on_accent = colours.text_on(accent)
+    return f":root{{--accent:{accent};--on-accent:{on_accent};--accent-text:{text};--accent-soft:{soft}}}"
+
+
+@login_not_required
+@require_safe
+def stylesheet(request: BrandRequest) -> HttpResponse:
+    """/brand.css: small, so it is asked for again each time and answered by its ETag."""
+    css = brand_css(request.brand)
+    # Of the text itself, so that a release that computes it differently is seen at once.
+    etag = f'"{hashlib.sha256(css.encode()).hexdigest()[:16]}"'
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=300"}
+    response = HttpResponse(css, content_type="text/css; charset=utf-8", headers=headers)
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@login_not_required
+@require_safe
+def logo(request: BrandRequest) -> HttpResponse:
+    """/brand/logo?v=HASH: never changes under its address, so a browser may keep it for a year."""
+    brand = request.brand
+    if not brand.logo_hash:
+        raise Http404
+    fresh = request.GET.get("v") == brand.logo_hash
+    return HttpResponse(
+        bytes(brand.logo),
+        content_type=brand.logo_type,
+        headers={"Cache-Control": "public, max-age=31536000, immutable" if fresh else "no-cache"},
+    )
+
+
+@login_not_required
+@require_safe
+def language_choose(request: HttpRequest, code: str) -> HttpResponse:
+    """/language/es/?next=/sign-in/: keeps the choice and goes back to the page.
+
+    A link is enough, although it sets a cookie: nobody is harmed by a page in another language.
+    """
+    if code not in language.OFFERED:
+        raise Http404
+    response = HttpResponseRedirect(wanted_page(request) or "/")
+    language.remember(response, code)
+    return response

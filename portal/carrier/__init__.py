@@ -1,0 +1,1 @@
+"""Calls to a brand's carrier: made, logged, checked."""

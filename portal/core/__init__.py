@@ -1,0 +1,1 @@
+"""Plain helpers that know no request and no table."""

@@ -1,0 +1,1 @@
+"""The language of a page, and texts that wait for one."""

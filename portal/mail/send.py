@@ -1,0 +1,134 @@
+"""Mails of a brand: from its sender, in its language and look, with links to its first host."""
+
+import logging
+import smtplib
+from email.utils import make_msgid, parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.encoding import punycode
+
+from portal.core.colours import DARK_SURFACE, LIGHT_SURFACE, readable_on, text_on
+from portal.mail import smtp_backend
+from portal.models import Brand
+from portal.monitoring import metrics
+from portal.resilience import bulkhead
+
+logger = logging.getLogger(__name__)
+
+# As in portal.css.
+_LIGHT = {
+    "page": LIGHT_SURFACE,
+    "card": "#ffffff",
+    "text": "#1b2430",
+    "quiet": "#556070",
+    "line": "#d5dae1",
+}
+_DARK = {
+    "page": "#0f141a",
+    "card": DARK_SURFACE,
+    "text": "#e8ecf1",
+    "quiet": "#a8b2bf",
+    "line": "#2d3642",
+}
+# The mail's tags carry the light colours; only a style sheet can ask for the scheme, and only so does it win.
+_DARK_STYLE = (
+    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
+    "@media (prefers-color-scheme:dark){"
+    ".page{background-color:%(page)s!important;color:%(text)s!important}"
+    ".card{background-color:%(card)s!important;border-color:%(line)s!important;color:%(text)s!important}"
+    ".quiet{color:%(quiet)s!important}"
+    ".link{color:%(link)s!important}"
+    ".bar{background-color:%(accent)s!important;color:%(on_accent)s!important}"
+    ".button{background-color:%(accent)s!important;border-color:%(link)s!important;"
+    "color:%(on_accent)s!important}"
+    ".code{background-color:%(page)s!important;border-color:%(line)s!important;color:%(text)s!important}}"
+)
+# Unseen characters behind the line that inboxes show as a preview. Without them they would go on with the
+# mail's first words, and so put the code on a locked screen.
+_PREVIEW_END = "\u034f\u00a0" * 120
+
+
+class MailNotSent(Exception):
+    """The mail server did not take the mail, or the address cannot be written; nothing was delivered."""
+
+
+def link(brand: Brand, path: str) -> str:
+    """An absolute address on the brand's first host, never on the host a request named."""
+    return _absolute(brand.main_host, path)
+
+
+def admin_link(path: str) -> str:
+    """An absolute address on the admin's first host."""
+    return _absolute(settings.ADMIN_HOSTS[0], path)
+
+
+def _absolute(host: str, path: str) -> str:
+    # Plain http is for demonstrations on this machine only, and those listen on BIND's port.
+    port = "" if settings.SECURE else ":" + settings.BIND.rpartition(":")[2]
+    return f"{settings.SCHEME}://{host}{port}{path}"
+
+
+def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The colours of a mail, light and dark: text on the accent, and the accent as text, always read (AA)."""
+    accent = accent.lower()
+    readable = readable_on(accent, DARK_SURFACE)
+    return (
+        _LIGHT
+        | {"accent": accent, "on_accent": text_on(accent)}
+        | {"link": readable_on(accent, LIGHT_SURFACE)},
+        _DARK | {"accent": readable, "on_accent": text_on(readable), "link": readable},
+    )
+
+
+def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> bool:
+    """Send `templates/<template>_subject.txt` with `<template>.txt` and `.html`. Raises MailNotSent.
+
+    False: the mail server has the mail but did not say so in time, so it may arrive late, or never.
+
+    `language` is the reader's, where it is known; else it is the brand's. The two bodies extend
+    `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
+    Waits at most ten seconds for each word of the mail server (EMAIL_TIMEOUT), and 15 in all (`smtp.TOTAL`).
+    """
+    try:
+        message = _message(brand, to, template, language or brand.language, context)
+        with bulkhead.MAIL.place(brand):
+            message.send()
+    except smtp_backend.Unacknowledged:
+        logger.error("mail not acknowledged", extra={"brand": brand.slug})
+        return False
+    # Full: too many are waiting for the server. UnicodeError: a domain that IDNA cannot write.
+    except (bulkhead.Full, OSError, smtplib.SMTPException, UnicodeError) as error:
+        logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
+        metrics.MAILS_FAILED.labels(brand.slug).inc()
+        raise MailNotSent(type(error).__name__) from error
+    return True
+
+
+def _message(
+    brand: Brand, to: str, template: str, language: str, context: dict[str, object]
+) -> EmailMultiAlternatives:
+    with translation.override(language):
+        values = {"brand": brand, "home": link(brand, "/"), **context}
+        subject = render_to_string(f"{template}_subject.txt", values).strip()
+        body = render_to_string(f"{template}.txt", values)
+        html = render_to_string(f"{template}.html", {**values, "subject": subject, **_look(brand)})
+    message = EmailMultiAlternatives(
+        subject, body, brand.from_email, [to], reply_to=[brand.support_email], headers=_headers(brand)
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+def _look(brand: Brand) -> dict[str, object]:
+    light, dark = colours(brand.accent)
+    return {"colour": light, "dark_style": _DARK_STYLE % dark, "preview_end": _PREVIEW_END}
+
+
+def _headers(brand: Brand) -> dict[str, str]:
+    # Django would take this machine's name, which is none of the receiver's business. RFC 3834: no absence
+    # note shall answer.
+    domain = punycode(parseaddr(brand.from_email)[1].rpartition("@")[2])
+    return {"Message-ID": make_msgid(domain=domain), "Auto-Submitted": "auto-generated"}

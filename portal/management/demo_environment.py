@@ -1,0 +1,66 @@
+"""The demo's own environment: it must not touch an installation's database, keys or mail server."""
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import threading
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2] / ".demo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Ports and folder, for the command and for `prepare_environment`, which runs before Django is there."""
+    parser.add_argument("--port", type=int, default=8000, help="Port of the portal (default 8000).")
+    parser.add_argument("--carrier-port", type=int, default=8090, help="Port of the stand-in carrier (8090).")
+    parser.add_argument("--smtp-port", type=int, default=8025, help="Port of its mail server (8025).")
+    parser.add_argument("--home", type=Path, default=HOME, help="Folder for its files (.demo).")
+
+
+def prepare_environment(arguments: list[str]) -> None:
+    """Point every setting at the demo; whatever the real environment or .env says is set aside."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    given, _others = parser.parse_known_args(arguments)
+    given.home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        {
+            "DEBUG": "False",
+            "SCHEME": "http",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "ENCRYPTION_KEY": secrets.token_urlsafe(32),
+            "ADMIN_HOSTS": "admin.localhost",
+            "DATABASE_URL": f"sqlite:///{given.home.resolve() / 'demo.sqlite3'}",
+            "REDIS_URL": "",
+            "EMAIL_URL": f"smtp://127.0.0.1:{given.smtp_port}",
+            "TRUSTED_PROXIES": "0",
+            "RECAPTCHA_URL": f"http://127.0.0.1:{given.carrier_port}/recaptcha",
+            "BIND": f"127.0.0.1:{given.port}",
+            "WEB_CONCURRENCY": "1",
+            "WEB_THREADS": "16",
+        }
+    )
+
+
+class WithoutStaticFiles(logging.Filter):
+    """Leaves out the lines of requests for static files, a brand's sheet and its logo."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is the line of a page."""
+        return vars(record).get("route") not in ("static", "brand_css", "brand_logo")
+
+
+def end_with_parent() -> None:
+    """Ask this process to end as soon as its standard input closes.
+
+    The demo holds the other end of that pipe, and the system closes it however the demo ends.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()

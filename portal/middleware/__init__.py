@@ -1,0 +1,7 @@
+"""What happens to a request before a view sees it: a module for each entry of settings.MIDDLEWARE."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+Next = Callable[[HttpRequest], HttpResponse]

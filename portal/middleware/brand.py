@@ -1,0 +1,87 @@
+"""Find the brand of a request by its host, and the language of the page."""
+
+import functools
+import logging
+
+from django.conf import settings
+from django.db import Error
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+
+from portal.brands.lookup import brand_of
+from portal.core.hosts import normal_host
+from portal.i18n import language
+from portal.middleware import Next
+from portal.models import Brand
+from portal.web import error_views
+from portal.web import request_id as references
+
+logger = logging.getLogger(__name__)
+
+
+def brand(get_response: Next) -> Next:
+    """Find the brand by hostname: `request.brand` and its time zone; None on the admin's hosts.
+
+    Here the language of the page is chosen too, by what the visitor wants and the brand speaks.
+
+    A visitor of one of these hosts who came by http, as a trusted proxy says, is sent to https.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.preview = None  # type: ignore[attr-defined]  # See portal.preview.rendering.
+        host = normal_host(request.META.get("HTTP_HOST", ""))
+        try:
+            found = brand_of(host) if host and host not in settings.ADMIN_HOSTS else None
+        except Error:
+            logger.exception("brand not looked up")
+            page = functools.partial(error_views.unavailable, begun=False)
+            response = _in_language(settings.LANGUAGE_CODE, request, page)
+        else:
+            response = _on_host(host, found, request, get_response)
+        patch_vary_headers(response, ["Host"])
+        return response
+
+    return middleware
+
+
+def _on_host(host: str, found: Brand | None, request: HttpRequest, get_response: Next) -> HttpResponse:
+    if (found or host in settings.ADMIN_HOSTS) and _came_by_http(request):
+        return HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
+    if found:
+        return _in_brand(found, request, get_response)
+    if host in settings.ADMIN_HOSTS:
+        return _in_admin(request, get_response)
+    return _unknown_host()
+
+
+def _unknown_host() -> HttpResponse:
+    page = render_to_string("unknown_host.html", {"reference": references.current.get()})
+    return HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
+
+
+def _came_by_http(request: HttpRequest) -> bool:
+    forwarded = request.META.get("HTTP_X_FORWARDED_PROTO", "").strip().lower()
+    return bool(settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http")
+
+
+def _in_brand(found: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
+    request.brand = found  # type: ignore[attr-defined]
+    with timezone.override(found.zone):
+        return _in_language(found.language, request, get_response)
+
+
+def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
+    request.brand = None  # type: ignore[attr-defined]
+    request.urlconf = settings.ADMIN_URLCONF
+    return _in_language(settings.LANGUAGE_CODE, request, get_response)
+
+
+def _in_language(default: str, request: HttpRequest, get_response: Next) -> HttpResponse:
+    chosen = language.of_request(request, default)
+    with translation.override(chosen):
+        response = get_response(request)
+        response = response.render() if hasattr(response, "render") else response
+    language.declare(response, chosen)
+    return response

@@ -1,0 +1,19 @@
+"""The tables of brands and of what belongs to no customer."""
+
+from portal.models.attempt import Attempt
+from portal.models.brand import Brand, BrandHost, HttpsURLField
+from portal.models.carrier_call import CarrierCall
+from portal.models.carrier_names import MEANING_LABELS, MethodOverride, ResponseCode
+from portal.models.preview import BrandPreview
+
+__all__ = [
+    "MEANING_LABELS",
+    "Attempt",
+    "Brand",
+    "BrandHost",
+    "BrandPreview",
+    "CarrierCall",
+    "HttpsURLField",
+    "MethodOverride",
+    "ResponseCode",
+]

@@ -1,0 +1,1 @@
+"""Previews of a brand's look, before it is saved."""

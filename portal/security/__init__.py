@@ -1,0 +1,1 @@
+"""Secrets at rest, and what browsers let our pages do."""

@@ -1,0 +1,174 @@
+"""Secrets in the database: encrypted with `ENCRYPTION_KEY`, or a reference to an environment variable."""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import os
+import re
+from functools import lru_cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.utils.translation import gettext as _
+
+_REFERENCE = re.compile(r"env:(PORTAL_SECRET_[A-Z0-9_]+)\Z")
+_SHORTEST_PASSPHRASE = 16
+
+
+class SecretUnreadable(Exception):
+    """A stored secret cannot be read; the text names the environment variable that must be mended."""
+
+
+def _fernet(key: str) -> Fernet:
+    try:
+        return Fernet(key)
+    except ValueError:
+        pass
+    if len(key) < _SHORTEST_PASSPHRASE:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEY: an entry is neither a Fernet key nor a passphrase of at least "
+            f"{_SHORTEST_PASSPHRASE} characters."
+        )
+    derived = hashlib.scrypt(key.encode(), salt=b"portal.crypto", n=2**14, r=8, p=1, dklen=32)
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+@lru_cache(maxsize=4)
+def _multi_fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([_fernet(key.strip()) for key in keys])
+
+
+def fernet() -> MultiFernet:
+    """The keys of `ENCRYPTION_KEY`: the first encrypts, each may decrypt."""
+    return _multi_fernet(tuple(settings.ENCRYPTION_KEYS))
+
+
+def is_newest(sealed: "Sealed") -> bool:
+    """Whether the first key of `ENCRYPTION_KEY` opens it."""
+    try:
+        _multi_fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(sealed.stored.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+def renewed(sealed: "Sealed") -> "Sealed":
+    """The same secret under the first key of `ENCRYPTION_KEY`. Raises InvalidToken where no key opens it."""
+    return Sealed(fernet().rotate(sealed.stored.encode()).decode())
+
+
+def keyed_hash(purpose: str, *parts: object) -> str:
+    """A hash nobody can compute without `SECRET_KEY`: 64 hexadecimal digits.
+
+    For what must be found again but not read in a dump of the database: codes, tokens, addresses.
+    """
+    message = "\x1f".join([purpose, *map(str, parts)]).encode()
+    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+class Sealed:
+    """A secret as it is stored. It prints as dots; `reveal()` gives the text."""
+
+    def __init__(self, stored: str = "") -> None:
+        self.stored = stored
+
+    def __bool__(self) -> bool:
+        return bool(self.stored)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and other.stored == self.stored
+
+    def __hash__(self) -> int:
+        return hash(self.stored)
+
+    def __repr__(self) -> str:
+        return "•••" if self.stored else "(none)"
+
+    __str__ = __repr__
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it names a variable of the environment, and so is not encrypted."""
+        return bool(_REFERENCE.match(self.stored))
+
+    def reveal(self) -> str:
+        """The secret itself. Raises SecretUnreadable, naming the variable to look at."""
+        if not self.stored:
+            return ""
+        if reference := _REFERENCE.match(self.stored):
+            return _from_environment(reference.group(1))
+        try:
+            return fernet().decrypt(self.stored.encode()).decode()
+        except InvalidToken as error:
+            raise SecretUnreadable(
+                _("ENCRYPTION_KEY holds no key that decrypts it; put the former key back behind the new one")
+            ) from error
+
+
+class Unprinted(tuple[str, ...]):
+    """Secrets on their way to the one page that shows them. They print as dots: logs may print a context."""
+
+    def __repr__(self) -> str:
+        return "•••"
+
+    __str__ = __repr__
+
+
+def _from_environment(name: str) -> str:
+    if value := os.environ.get(name, "").strip():
+        return value
+    raise SecretUnreadable(_("the environment variable %(name)s is not set") % {"name": name})
+
+
+def seal(text: str) -> Sealed:
+    """Encrypt a secret for storing; `env:PORTAL_SECRET_…` stays a reference.
+
+    Raises ValueError for a reference to any other variable: a form must not read SECRET_KEY out.
+    """
+    text = text.strip()
+    if text.startswith("env:"):
+        if not _REFERENCE.match(text):
+            raise ValueError(_("a reference must look like env:PORTAL_SECRET_NAME (capitals, digits, _)"))
+        return Sealed(text)
+    return Sealed(fernet().encrypt(text.encode()).decode() if text else "")
+
+
+class SecretField(models.TextField):  # type: ignore[type-arg]
+    """A text column that holds a `Sealed`; a plain string is refused, so none is stored by mistake."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"blank": True, "default": Sealed, **kwargs})
+
+    def from_db_value(self, value: str | None, *_: object) -> Sealed:
+        """What a row's attribute holds after reading."""
+        return Sealed(value or "")
+
+    def to_python(self, value: Any) -> Sealed:
+        """Used by validation and fixtures: a stored text becomes a Sealed."""
+        return value if isinstance(value, Sealed) else Sealed(value or "")
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """A row that was read before `reencrypt` and is saved after it must not bring the old key back."""
+        sealed = super().pre_save(model_instance, add)
+        if isinstance(sealed, Sealed) and not sealed.is_reference and not is_newest(sealed):
+            with contextlib.suppress(InvalidToken):  # Empty, or closed to us: as it is.
+                sealed = renewed(sealed)
+                setattr(model_instance, self.attname, sealed)
+        return sealed
+
+    def get_prep_value(self, value: Any) -> str:
+        """What goes into the column. Raises TypeError for anything but a Sealed."""
+        if not isinstance(value, Sealed):
+            raise TypeError(
+                f"{self.name} takes portal.security.crypto.seal(text), not {type(value).__name__}"
+            )
+        return value.stored
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """What dumpdata writes: the ciphertext."""
+        stored: str = self.value_from_object(obj).stored
+        return stored
