@@ -11,7 +11,7 @@ from portal.monitoring import metrics_folder
 # A folder of this node's own, whatever the environment says: on_exit removes it.
 _METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder.new()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.resilience.database.
+os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.core.database.
 
 from django.conf import settings
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]

@@ -7,11 +7,10 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.core import env
+from portal.core import database, env
 from portal.core.hosts import host_of_bind, is_address, is_loopback
 from portal.mail import smtp_backend
 from portal.monitoring import logging
-from portal.resilience import database
 from portal.security.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
 from portal.voipline import Reach, Timeouts
 

@@ -29,7 +29,7 @@ from accounts.models import TotpDevice, User
 from billing import triggers
 from billing.statements import periods
 from billing.statements import service as statements
-from portal.middleware import staff_session
+from portal.admin import sessions
 from portal.models import Brand
 from portal.resilience import circuit_breaker, rate_limits, redis_guard
 from portal.security.crypto import seal
@@ -326,7 +326,7 @@ def browse() -> Callable[..., Client]:
             session["realm"] = f"brand-{user.brand_id}" if user.brand_id else "admin"
             if user.is_staff:
                 session[DEVICE_ID_SESSION_KEY] = app_of(user).persistent_id
-                staff_session.begin(session)
+                sessions.begin(session)
             session.save()
         return client
 

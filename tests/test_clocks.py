@@ -11,7 +11,7 @@ from accounts.services.idempotency import once
 from accounts.services.outcomes import DONE
 from accounts.staff.two_step import half_open, half_open_read
 from accounts.views.session import signed_in_recently
-from portal.middleware import staff_session
+from portal.admin import sessions
 
 pytestmark = pytest.mark.database
 
@@ -20,10 +20,10 @@ AHEAD = 3600
 
 def test_a_proof_from_an_hour_ahead_is_not_fresh():
     session: dict[str, float] = {}
-    staff_session.begin(session)
-    assert staff_session.proved_recently(session)
-    session[staff_session.PROVED] += AHEAD
-    assert not staff_session.proved_recently(session)
+    sessions.begin(session)
+    assert sessions.proved_recently(session)
+    session[sessions.PROVED] += AHEAD
+    assert not sessions.proved_recently(session)
 
 
 @pytest.mark.parametrize(("ahead", "recent"), [(0, True), (AHEAD, False)])

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from portal.resilience import database
+from portal.core import database
 from tests.conftest import AURORA, ROOT
 
 pytestmark = [

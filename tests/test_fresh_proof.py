@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.customer_import.pending import import_keep, import_report
 from accounts.models import CustomerImport, TotpDevice, User
 from billing.models import MovePolicy
-from portal.middleware import staff_session
+from portal.admin import sessions
 from portal.models import Brand
 from tests.conftest import ADMIN, app_code
 from tests.journey import value_of, words
@@ -39,7 +39,7 @@ STALE = 67 * 60  # Seconds since the proof.
 def age(client: Client, seconds: int) -> None:
     """So many seconds have passed since this person last proved who they are."""
     session = client.session
-    session[staff_session.PROVED] = staff_session._now() - seconds
+    session[sessions.PROVED] = sessions.now() - seconds
     session.save()
 
 
@@ -325,7 +325,7 @@ def test_a_referer_that_no_browser_sends_leads_to_the_first_page(
     sent = client.post("/admin/security/recovery-codes/", headers={"referer": referer})
     assert sent["Location"] == "/admin/reauthenticate/?next=%2Fadmin%2F&why=sent"
     session = client.session
-    session[staff_session.SEEN] -= staff_session.IDLE + 1
+    session[sessions.SEEN] -= sessions.IDLE + 1
     session.save()
     sent = client.post("/admin/security/recovery-codes/", headers={"referer": referer})
     assert sent["Location"] == "/admin/login/?next=/admin/&why=idle-sent"

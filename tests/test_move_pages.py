@@ -22,7 +22,7 @@ from django.utils import timezone
 from accounts.models import TotpDevice, User
 from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
 from billing.transfers import policy
-from portal.middleware import staff_session
+from portal.admin import sessions
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
 from tests.journey import at_once, twin, value_of, words
@@ -818,7 +818,7 @@ def test_the_list_reads_an_old_dispatched_move_as_unknown_and_changes_nothing(
 def grow_stale(client: Client) -> None:
     """Six minutes pass since this person last proved who they are."""
     session = client.session
-    session[staff_session.PROVED] -= 360
+    session[sessions.PROVED] -= 360
     session.save()
 
 
@@ -874,7 +874,7 @@ def test_each_delicate_step_wants_a_recent_proof_and_looking_does_not(
     for url in (move_url(waiting), move_url(unknown), policy_url, "/admin/billing/move/"):
         assert client.get(url).status_code == 200
     session = client.session
-    staff_session.prove(session)
+    sessions.prove(session)
     session.save()
     assert "Looked into it" in client.get(move_url(unknown, "resolve/")).content.decode()
     assert len(puts(simulator)) == 1
@@ -888,7 +888,7 @@ def test_a_move_of_somebody_who_is_signed_out_meanwhile_is_answered_by_its_page(
 
     seen = preview(sams, carl)
     session = sams.session
-    session[staff_session.SEEN] -= 120  # So that this request writes the session.
+    session[sessions.SEEN] -= 120  # So that this request writes the session.
     session.save()
     post_save.connect(sign_out, sender=Move)
     try:

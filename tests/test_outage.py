@@ -14,8 +14,9 @@ from django.core.cache.backends import base, locmem
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 
 from portal.brands import lookup
+from portal.core import database
 from portal.models import Attempt, Brand
-from portal.resilience import bulkhead, database, rate_limits
+from portal.resilience import bulkhead, rate_limits
 from tests.conftest import ADMIN, AURORA
 from tests.journey import send, sign_up_form, words
 

@@ -76,6 +76,33 @@ def test_imports_run_one_way(own):
     assert wrong == []
 
 
+# The packages of each app, the lowest first: none imports one that follows it. Those with no bar between them
+# know each other. What is not named (settings, apps, checks, URL tables, commands) knows all of its app.
+PACKAGES = {
+    "portal": "voipline | simulator | i18n | core | security | models | web | monitoring | resilience"
+    " | carrier | mail | captcha | brands | preview | admin | middleware",
+    "accounts": "validators | models | fields | services sign_in | forms | customer_import | views"
+    " | staff | admin",
+    "billing": "triggers | models | statements | transfers | views | admin",
+}
+
+
+@pytest.mark.parametrize("app", PACKAGES)
+def test_packages_of_an_app_import_one_way(app):
+    level = {
+        f"{app}.{name}": nth for nth, names in enumerate(PACKAGES[app].split("|")) for name in names.split()
+    }
+    package = {path: ".".join(path.with_suffix("").parts[:2]) for path in MODULES if path.parts[0] == app}
+    assert set(level) <= set(package.values())
+    upward = [
+        f"{path} imports {name}"
+        for path, own in package.items()
+        for name in imports(path)
+        if level.get(".".join(name.split(".")[:2]), -1) > level.get(own, len(level))
+    ]
+    assert upward == []
+
+
 @pytest.mark.parametrize("own", ["portal.voipline", "portal.simulator"])
 def test_the_carriers_client_and_its_stand_in_name_no_django(own):
     folder = own.replace(".", "/")

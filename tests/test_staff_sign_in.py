@@ -22,9 +22,9 @@ from accounts.checks import authenticators_are_usable
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
 from accounts.staff import totp
 from accounts.staff.totp import CodeUsed, CodeWrong
+from portal.admin import sessions
 from portal.admin.reauthentication import needs_recent_authentication, recently_authenticated
 from portal.brands.access import brands_of
-from portal.middleware import staff_session
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
 from portal.security.crypto import seal
@@ -74,7 +74,7 @@ def is_in(client: Client) -> bool:
 def wait(client: Client, seconds: int, *names: str) -> None:
     """Let time pass for what a session noted."""
     session = client.session
-    for name in names or (staff_session.SINCE, staff_session.SEEN, staff_session.PROVED):
+    for name in names or (sessions.SINCE, sessions.SEEN, sessions.PROVED):
         session[name] -= seconds
     session.save()
 
@@ -500,11 +500,11 @@ def test_a_forged_address_does_not_begin_a_new_count(browse: Browse, sam: User) 
 def test_a_session_ends_after_15_idle_minutes_and_says_why(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     sign_in(client)
-    wait(client, 14 * 60, staff_session.SEEN)
+    wait(client, 14 * 60, sessions.SEEN)
     assert is_in(client)  # Which begins the 15 minutes anew.
-    wait(client, 14 * 60, staff_session.SEEN)
+    wait(client, 14 * 60, sessions.SEEN)
     assert client.get("/admin/still-here/").status_code == 204
-    wait(client, 15 * 60 + 1, staff_session.SEEN)
+    wait(client, 15 * 60 + 1, sessions.SEEN)
     over = client.get("/admin/security/")
     assert over["Location"] == "/admin/login/?next=/admin/security/&why=idle"
     assert not Session.objects.exists()
@@ -532,15 +532,15 @@ def test_a_session_ends_after_8_hours_however_much_it_is_used(browse: Browse, sa
     client = browse(ADMIN)
     sign_in(client)
     assert client.session.get_expiry_age() <= 8 * 3600
-    wait(client, 8 * 3600 - 60, staff_session.SINCE)
+    wait(client, 8 * 3600 - 60, sessions.SINCE)
     assert is_in(client)
-    wait(client, 61, staff_session.SINCE)
+    wait(client, 61, sessions.SINCE)
     assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/&why=long"
     assert "8 hours at most" in words(client.get("/admin/login/?why=long"))
 
 
 def test_a_session_that_never_noted_its_beginning_is_over(browse: Browse, sam: User) -> None:
-    for name in (staff_session.SINCE, staff_session.SEEN):
+    for name in (sessions.SINCE, sessions.SEEN):
         client = browse(ADMIN, sam)
         session = client.session
         del session[name]
@@ -553,18 +553,18 @@ def test_being_seen_is_written_once_a_minute_at_most(
 ) -> None:
     client = browse(ADMIN)
     sign_in(client)
-    before = client.session[staff_session.SEEN]
+    before = client.session[sessions.SEEN]
     client.get("/admin/still-here/")
-    assert client.session[staff_session.SEEN] == before
-    wait(client, 61, staff_session.SEEN)
+    assert client.session[sessions.SEEN] == before
+    wait(client, 61, sessions.SEEN)
     client.get("/admin/still-here/")
-    assert client.session[staff_session.SEEN] >= before
+    assert client.session[sessions.SEEN] >= before
 
 
 def test_a_customers_session_keeps_its_two_weeks(browse: Browse, alice: User) -> None:
     client = browse(AURORA, alice)
     assert client.get("/account/").status_code == 200
-    assert staff_session.SEEN not in client.session
+    assert sessions.SEEN not in client.session
 
 
 @pytest.mark.parametrize(
@@ -588,7 +588,7 @@ def test_whoever_may_no_longer_is_out_at_once(change: dict[str, Any], browse: Br
 def test_a_new_password_ends_the_other_sessions_and_needs_a_fresh_proof(browse: Browse, sam: User) -> None:
     client, elsewhere = browse(ADMIN, sam), browse(ADMIN, sam)
     form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
-    wait(client, 301, staff_session.PROVED)
+    wait(client, 301, sessions.PROVED)
     refused = client.post(
         "/admin/password_change/", form, headers={"referer": f"https://{ADMIN}/admin/password_change/"}
     )
@@ -624,7 +624,7 @@ def ask(browse: Browse, sam: User, settings: Any) -> Callable[..., Any]:
         request = getattr(RequestFactory(headers={"host": ADMIN}), method)(
             "/admin/step/?x=1", headers=headers
         )
-        request.session = {staff_session.PROVED: staff_session._now() - seconds}
+        request.session = {sessions.PROVED: sessions.now() - seconds}
         assert recently_authenticated(request) is (seconds <= 300)
         return step(request)
 
@@ -644,7 +644,7 @@ def test_a_delicate_step_wants_a_proof_of_the_last_five_minutes(ask: Callable[..
 @pytest.mark.parametrize("path", ["/admin/security/recovery-codes/", "/admin/security/app/"])
 def test_what_changes_ones_way_in_wants_a_fresh_proof(path: str, browse: Browse, sam: User) -> None:
     client = browse(ADMIN, sam)
-    wait(client, 301, staff_session.PROVED)
+    wait(client, 301, sessions.PROVED)
     assert client.post(path)["Location"].startswith("/admin/reauthenticate/?next=")
     assert not RecoveryCode.objects.exists()
 
@@ -655,7 +655,7 @@ def test_the_proof_is_password_and_code_of_whoever_is_signed_in(
     operator.set_password(NEW_PASSWORD)
     operator.save()
     client = browse(ADMIN, sam)
-    wait(client, 301, staff_session.PROVED)
+    wait(client, 301, sessions.PROVED)
     here = "/admin/reauthenticate/?next=/admin/security/app/"
     assert "Nothing has been done yet" in words(client.get(f"{here}&why=sent"))
     assert "not yours" in words(client.post(here, {"password": "wrong", "code": app_code()}))
@@ -664,12 +664,12 @@ def test_the_proof_is_password_and_code_of_whoever_is_signed_in(
     assert not recently(client)
     assert client.post(here, {"password": PASSWORD, "code": app_code()})["Location"] == "/admin/security/app/"
     assert recently(client)
-    wait(client, 301, staff_session.PROVED)
+    wait(client, 301, sessions.PROVED)
     assert "Wait" in words(client.post(here, {"password": PASSWORD, "code": app_code()}))
 
 
 def recently(client: Client) -> bool:
-    return staff_session.proved_recently(client.session)
+    return sessions.proved_recently(client.session)
 
 
 # --- A lost phone ---
@@ -708,10 +708,10 @@ def test_a_reset_wants_an_operator_a_fresh_proof_and_somebody_else(
     assert client.post(address % alice.pk).status_code == 404
     reset = f"/admin/accounts/user/{sam.pk}/reset-authenticator/"
     for path in (reset, f"/admin/accounts/user/{sam.pk}/password/"):
-        wait(client, 301, staff_session.PROVED)
+        wait(client, 301, sessions.PROVED)
         assert client.post(path)["Location"].startswith("/admin/reauthenticate/")
         session = client.session
-        staff_session.prove(session)
+        sessions.prove(session)
         session.save()
     other = User.objects.create(email="other@example.com", is_staff=True)
     assert browse(ADMIN, sam).post(reset.replace(str(sam.pk), str(other.pk))).status_code in (403, 404)
@@ -767,13 +767,13 @@ def test_rights_in_the_admin_are_changed_only_by_whoever_has_proved_lately_who_t
     client = browse(ADMIN, operator)
     page = f"/admin/accounts/user/{sam.pk}/change/"
     form = {"email": sam.email, "is_active": "on", "is_superuser": "on"}
-    wait(client, 301, staff_session.PROVED)
+    wait(client, 301, sessions.PROVED)
     response = client.post(page, form)
     assert response.status_code == 303
     assert response["Location"].startswith("/admin/reauthenticate/")
     sam.refresh_from_db()
     assert not sam.is_superuser
-    wait(client, -301, staff_session.PROVED)
+    wait(client, -301, sessions.PROVED)
     client.post(page, form)
     sam.refresh_from_db()
     assert sam.is_superuser

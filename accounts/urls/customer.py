@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import account, carrier, email_change, sign_in, sign_up
+from accounts.views import account, carrier_login, email_change, password_reset, sign_in, sign_up
 
 app_name = "accounts"
 
@@ -12,11 +12,11 @@ urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
     path("sign-in/code/", sign_in.sign_in_code, name="sign_in_code"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
-    path("password-reset/", carrier.password_reset, name="password_reset"),
-    path("password-reset/sent/", carrier.password_reset_sent, name="password_reset_sent"),
+    path("password-reset/", password_reset.password_reset, name="password_reset"),
+    path("password-reset/sent/", password_reset.password_reset_sent, name="password_reset_sent"),
     path("sign-in/again/", email_change.sign_in_again, name="sign_in_again"),
     path("account/", account.account, name="account"),
     path("account/email/", email_change.email, name="email"),
     path("account/email/code/", email_change.email_code, name="email_code"),
-    path("account/open/", carrier.account_open, name="account_open"),
+    path("account/open/", carrier_login.account_open, name="account_open"),
 ]

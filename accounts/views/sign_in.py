@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
-from accounts.services import carrier_actions
 from accounts.services.outcomes import MAIL_SLOW, Outcome
+from accounts.services.sign_in import sign_in_request
 from accounts.sign_in import codes
 from accounts.sign_in.device_cookies import Visitor
 from accounts.views.device_cookie import counted_as, device_keep, device_of, visitor_of
@@ -96,7 +96,7 @@ def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> O
     if form.has_captcha:
         rate_limits.hit(action="captcha_post", network=network)
     rate_limits.hit(action="sign_in_post", network=network)
-    return carrier_actions.sign_in_request(
+    return sign_in_request(
         brand=request.brand,
         email=form.cleaned_data["email"],
         visitor=visitor,

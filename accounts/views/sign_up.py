@@ -11,10 +11,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
-from accounts.services import carrier_actions
+from accounts.services.confirm_email import email_confirm
 from accounts.services.confirm_link import link_read
 from accounts.services.customers import SignUpDetails
 from accounts.services.outcomes import MAIL_SLOW, Outcome, mail_down
+from accounts.services.sign_up import customer_sign_up
 from accounts.views.device_cookie import visitor_of
 from accounts.views.forms import form_again, form_limited, form_page, page
 from accounts.views.session import code_asked, session_note, wanted_keep
@@ -57,7 +58,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         email=data["email"],
         phone=data["phone"],
     )
-    outcome = carrier_actions.customer_sign_up(
+    outcome = customer_sign_up(
         brand=request.brand,
         details=details,
         password=data["password"],
@@ -117,7 +118,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     visitor = visitor_of(request, email)
     try:
         rate_limits.hit(action="captcha_post", network=request.client_network)
-        outcome = carrier_actions.email_confirm(
+        outcome = email_confirm(
             brand=request.brand,
             email=email,
             code=form.cleaned_data["code"],

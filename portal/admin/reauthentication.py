@@ -12,7 +12,7 @@ from http import HTTPMethod, HTTPStatus
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from portal.middleware.staff_session import page_before, proved_recently
+from portal.admin.sessions import page_before, proved_recently
 
 View = Callable[..., HttpResponse]
 

@@ -14,8 +14,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.admin.sessions import is_verified
 from portal.brands.access import brands_of, is_operator, works_here
-from portal.middleware.staff_session import is_verified
 
 View = Callable[..., HttpResponse]
 

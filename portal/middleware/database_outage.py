@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from portal.resilience import database
+from portal.core import database
 from portal.resilience.bulkhead import Busy
 from portal.web import error_views
 

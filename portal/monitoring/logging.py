@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from pythonjsonlogger import json as jsonlogger
 
-from portal.resilience import database
+from portal.core import database
 from portal.web import request_id
 
 _LOGGERS: dict[str, dict[str, Any]] = {

@@ -18,8 +18,9 @@ from django.db import connections
 
 from portal.models import Brand
 from portal.monitoring import metrics
+from portal.web.retry import BUSY
 
-RETRY_AFTER = 5  # Seconds; a call lasts 15 at the most, and most that wait have begun a while ago.
+RETRY_AFTER = BUSY
 
 
 class Full(Exception):

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from portal.resilience.bulkhead import RETRY_AFTER
+from portal.web.retry import BUSY
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def busy(request: HttpRequest) -> HttpResponse:
     )
     again = escape_leading_slashes(request.get_full_path())
     response = _error(request, 503, _("We are very busy"), text, again=again)
-    response["Retry-After"] = str(RETRY_AFTER)
+    response["Retry-After"] = str(BUSY)
     return response
 
 

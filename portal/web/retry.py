@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 MINUTE = 60  # Seconds, as all here.
+BUSY = 5  # A call lasts 15 at the most, and most that wait have begun a while ago.
 _LONGEST = 3600  # A carrier may name any number; a page is worth another look within the hour.
 _DAY = 24 * 3600
 

@@ -20,7 +20,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from accounts.models import TotpDevice, User
 from billing.models import KeptStatement
 from billing.statements.periods import complete_months, this_month, today
-from portal.middleware import staff_session
+from portal.admin import sessions
 from portal.models import Brand
 from portal.security.crypto import seal
 from tests.example import EXAMPLE
@@ -69,7 +69,7 @@ def seed(carrier: str) -> None:
     olga = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
     device = TotpDevice.objects.create(user=olga, key=seal("A" * 32), confirmed=True, name="app")
     operator = session_of(olga, "admin", **{DEVICE_ID_SESSION_KEY: device.persistent_id})
-    staff_session.begin(operator)
+    sessions.begin(operator)
     crowd = [session_of(each, f"brand-{brand.pk}") for each in customers(brand, 80)]
     for session in (customer, operator, *crowd):
         session.save()

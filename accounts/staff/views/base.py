@@ -15,8 +15,8 @@ from django_otp import login as otp_login
 from accounts.models import TotpDevice, User
 from accounts.staff import totp, two_step
 from accounts.views.device_cookie import counted_as, device_of
+from portal.admin import sessions
 from portal.admin.site import site
-from portal.middleware import staff_session
 from portal.resilience import rate_limits
 from portal.security.crypto import SecretUnreadable
 
@@ -81,7 +81,7 @@ def network_of(request: HttpRequest) -> str:
 
 def wanted_of(request: HttpRequest) -> str:
     """The page of `next`, if it is one of this admin; else the admin's first page."""
-    return staff_session.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
+    return sessions.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
 
 
 def person_of(request: HttpRequest) -> User:
@@ -94,8 +94,8 @@ def session_begin(request: HttpRequest, user: User, device: TotpDevice) -> None:
     request.session.flush()
     login(request, user)
     otp_login(request, device)
-    staff_session.begin(request.session)
-    request.session.set_expiry(staff_session.LONGEST)
+    sessions.begin(request.session)
+    request.session.set_expiry(sessions.LONGEST)
     User.objects.filter(pk=user.pk).update(language=get_language() or "")
     totp.event_record(user=user, kind="signed_in", by=user)
 

@@ -36,7 +36,7 @@ from accounts.staff.views.base import (
 from accounts.staff.views.enrolment import key_waiting, setup_page
 from accounts.views.device_cookie import device_keep, device_of
 from accounts.views.forms import page
-from portal.middleware import staff_session
+from portal.admin import sessions
 from portal.security.crypto import SecretUnreadable, Unprinted
 
 _REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
@@ -96,7 +96,7 @@ def _half_opened(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
 
 
 def _begin_again(request: HttpRequest) -> HttpResponse:
-    query = {"next": staff_session.page_inside(request, request.session.get("staff_next", ""))}
+    query = {"next": sessions.page_inside(request, request.session.get("staff_next", ""))}
     if "staff_step" in request.session:
         query["why"] = "again"
     return HttpResponseRedirect(reverse("admin:login", query=query))
@@ -129,7 +129,7 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
     device = two_step.code_check(
         user=user, code=code, network=network_of(request), device=device_of(request, user.email)
     )
-    wanted = staff_session.page_inside(request, request.session.get("staff_next", ""))
+    wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
     session_begin(request, user, device)
     if len(code) == totp.RECOVERY_LETTERS:
         text = _(
@@ -155,7 +155,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
     form = EnrolForm(request.POST if request.method == "POST" else None)
     key = key_waiting(request)
     if form.is_valid():
-        wanted = staff_session.page_inside(request, request.session.get("staff_next", ""))
+        wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
         try:
             device, codes = totp.authenticator_set_up(user=user, key=key, code=form.cleaned_data["code"])
         except AlreadySetUp:
@@ -201,5 +201,5 @@ def _proved(request: HttpRequest, data: dict[str, str]) -> bool:
         return False
     two_step.code_check(user=user, code=data["code"], network=network, device=device)
     request.session.cycle_key()
-    staff_session.prove(request.session)
+    sessions.prove(request.session)
     return True

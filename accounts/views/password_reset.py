@@ -1,7 +1,6 @@
-"""What the carrier does for a known customer: mail a way to a new password, open its own portal."""
+"""Reset the carrier's password: ask for it, and the page that says a mail is on its way."""
 
-from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
@@ -9,9 +8,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from accounts.forms import OpenForm, PasswordResetForm
+from accounts.forms import PasswordResetForm
 from accounts.models import User
-from accounts.services import carrier_actions
+from accounts.services import password_reset as service
 from accounts.views.device_cookie import device_of
 from accounts.views.forms import form_again, form_limited, form_page, page
 from accounts.views.session import known_email, session_note
@@ -39,7 +38,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     email = known or form.cleaned_data["email"]
     try:
         rate_limits.hit(action="captcha_post", network=request.client_network)
-        outcome = carrier_actions.password_reset(
+        outcome = service.password_reset(
             brand=request.brand,
             email=email,
             token=form.cleaned_data["captcha"],
@@ -62,30 +61,3 @@ def password_reset_sent(request: BrandRequest) -> HttpResponse:
     if not asked:
         return redirect("accounts:password_reset")
     return render(request, "accounts/password_reset_sent.html", {"email": asked["email"]})
-
-
-@page
-@sensitive_post_parameters()
-def account_open(request: BrandRequest) -> HttpResponse:
-    """/account/open/: one button, then the carrier's portal. This page alone may lead to the login hosts."""
-    user = cast(User, request.user)
-    if not user.account_number and request.brand.method("login_via_url").wants("account_number"):
-        return render(request, "accounts/no_account_number.html", status=HTTPStatus.CONFLICT)
-    template = "accounts/account_open.html"
-    form = OpenForm(request.POST if request.method == "POST" else None, brand=request.brand)
-    if request.method != "POST" or not form.is_valid():
-        return form_page(request, template, form)
-    try:
-        rate_limits.hit(action="captcha_post", network=f"customer {user.pk}")
-        outcome, url = carrier_actions.account_open(
-            brand=request.brand,
-            user=user,
-            password=form.cleaned_data.get("password", ""),
-            token=form.cleaned_data["captcha"],
-        )
-    except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited)
-    if not url:
-        return form_again(request, template, form, outcome)
-    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)

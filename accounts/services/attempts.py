@@ -1,0 +1,31 @@
+"""Count what makes the carrier mail an address; take the count back where nothing was mailed."""
+
+from collections.abc import Callable
+
+from accounts.services.outcomes import (
+    Outcome,
+)
+from portal.models import Attempt, Brand
+from portal.resilience import rate_limits
+
+
+def counted(
+    ask: Callable[[], Outcome], *, action: str, brand: Brand, email: str, network: str, device: str = ""
+) -> Outcome:
+    """Ask the carrier, which mails this address: what surely mailed nobody is not counted. Raises Limited."""
+    attempt = attempt_count(action, brand, email, network, device)
+    outcome = ask()
+    if outcome.state not in ("done", "unknown"):
+        attempt.delete()
+    return outcome
+
+
+def attempt_count(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
+    """Count one for the address, then one for the carrier; neither, where there is no room for both."""
+    attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
+    try:
+        rate_limits.hit(action="carrier_form", brand=brand)
+    except rate_limits.Limited:
+        attempt.delete()
+        raise
+    return attempt

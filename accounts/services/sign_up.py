@@ -1,0 +1,39 @@
+"""Sign up: register at the carrier, and keep the customer here."""
+
+from accounts.services.attempts import counted
+from accounts.services.customers import SignUpDetails, customer_keep
+from accounts.services.idempotency import once
+from accounts.services.outcomes import (
+    DONE,
+    Outcome,
+    outcome_of,
+)
+from portal.carrier import calls as carrier_calls
+from portal.models import Brand
+from portal.voipline import UpstreamError
+
+
+def customer_sign_up(
+    *, brand: Brand, details: SignUpDetails, password: str, token: str, network: str
+) -> Outcome:
+    """Register at the carrier, and keep the customer here when that succeeded or may have. Raises Limited."""
+
+    def register() -> Outcome:
+        values = {name: str(value) or None for name, value in details.items()}
+        try:
+            answer = carrier_calls.call(
+                brand=brand, method="register_customer", **values, password=password, google_captcha=token
+            )
+        except UpstreamError as error:
+            if error.may_have_happened:
+                customer_keep(brand=brand, details=details, account_number=None)
+            return outcome_of(error, "sign_up")
+        customer_keep(brand=brand, details=details, account_number=str(answer.get("account_number", "")))
+        return DONE
+
+    def work() -> Outcome:
+        email = details["email"]
+        return counted(register, action="sign_up", brand=brand, email=email, network=network)
+
+    typed = [str(value) for value in details.values()]
+    return once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)

@@ -1,0 +1,42 @@
+"""Go to my account: the page with one button that leads to the carrier's portal."""
+
+from http import HTTPStatus
+from typing import cast
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts.forms import OpenForm
+from accounts.models import User
+from accounts.services import carrier_login
+from accounts.views.forms import form_again, form_limited, form_page, page
+from portal.resilience import rate_limits
+from portal.web.http import BrandRequest
+
+
+@page
+@sensitive_post_parameters()
+def account_open(request: BrandRequest) -> HttpResponse:
+    """/account/open/: one button, then the carrier's portal. This page alone may lead to the login hosts."""
+    user = cast(User, request.user)
+    if not user.account_number and request.brand.method("login_via_url").wants("account_number"):
+        return render(request, "accounts/no_account_number.html", status=HTTPStatus.CONFLICT)
+    template = "accounts/account_open.html"
+    form = OpenForm(request.POST if request.method == "POST" else None, brand=request.brand)
+    if request.method != "POST" or not form.is_valid():
+        return form_page(request, template, form)
+    try:
+        rate_limits.hit(action="captcha_post", network=f"customer {user.pk}")
+        outcome, url = carrier_login.account_open(
+            brand=request.brand,
+            user=user,
+            password=form.cleaned_data.get("password", ""),
+            token=form.cleaned_data["captcha"],
+        )
+    except rate_limits.Limited as limited:
+        return form_limited(request, template, form, limited)
+    if not url:
+        return form_again(request, template, form, outcome)
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)
