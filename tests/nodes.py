@@ -228,9 +228,9 @@ def running(
         started = _carriers(stack, brands, a_carrier_each)
         carriers = {slug: carrier for slug, (_process, carrier) in started.items()}
         portal = Stack(carriers[brands[0].slug], ports[0], tmp / "node", brands)
-        portal.core.database = settings.get("DATABASE_URL") or stack.enter_context(_database(tmp, shared))
+        portal.database = settings.get("DATABASE_URL") or stack.enter_context(_database(tmp, shared))
         environment = {
-            **_environment(portal, portal.core.database),
+            **_environment(portal, portal.database),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
             **settings,

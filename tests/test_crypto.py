@@ -119,7 +119,10 @@ def test_no_way_of_writing_it_down_shows_the_secret(caplog):
 def test_the_field_takes_nothing_but_a_sealed_value(aurora):
     for value in (SECRET, None, b"x"):
         aurora.carrier_key = value
-        with pytest.raises(TypeError, match=r"carrier_key takes portal\.crypto\.seal"), transaction.atomic():
+        with (
+            pytest.raises(TypeError, match=r"carrier_key takes portal\.security\.crypto\.seal"),
+            transaction.atomic(),
+        ):
             aurora.save()
     with pytest.raises(TypeError):
         Brand.objects.filter(carrier_key=SECRET).exists()

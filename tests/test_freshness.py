@@ -17,7 +17,7 @@ from billing.statements import service as bounds
 from billing.statements.periods import complete_months, this_month, today
 from billing.views import balance as billing_views
 from billing.views import downloads
-from portal.templatetags.portal import moment
+from portal.core.formats import date_time
 from tests.conftest import AURORA
 from tests.journey import words
 from tests.patience import PATIENT, SLACK
@@ -43,7 +43,7 @@ def rows(response: Any) -> dict[str, str]:
 def said_there(brand: Any, at: datetime) -> str:
     """The moment as the brand's pages write it, up to the hour."""
     with timezone.override(brand.zone), translation.override(brand.language):
-        return moment(at)[:-2]
+        return date_time(at)[:-2]
 
 
 # Older figures

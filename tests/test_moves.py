@@ -254,7 +254,7 @@ def test_an_unforeseen_failure_of_ours_is_unknown(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("whatever")
 
-    monkeypatch.setattr(dispatch.upstream, "call", broken)
+    monkeypatch.setattr(dispatch.carrier_calls, "call", broken)
     move = ask(carl, sam)
     move.refresh_from_db()
     assert move.outcome == State.UNKNOWN

@@ -64,9 +64,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Sit
         process, carrier = start_simulator()
         stack.callback(stop_simulator, process)
         portal = Stack(carrier, port, tmp / "portal.log", (AURORA_PHONE,))
-        portal.core.database = stack.enter_context(_database(tmp, shared))
+        portal.database = stack.enter_context(_database(tmp, shared))
         environment = {
-            **_environment(portal, portal.core.database),
+            **_environment(portal, portal.database),
             "SCHEME": "https",
             "ADMIN_HOSTS": ADMIN,
             # Several workers, so that a limit that each kept for itself would not hold.

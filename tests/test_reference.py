@@ -75,7 +75,7 @@ def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
     monkeypatch.setattr("portal.middleware.brand.brand_of", gone)
     given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
     # Ours, and Django's when the answer is ready.
-    assert [line["logger"] for line in lines] == ["portal.middleware", "django.request"] * 2
+    assert [line["logger"] for line in lines] == ["portal.middleware.brand", "django.request"] * 2
     assert [line["request_id"] for line in lines] == [given[0], given[0], given[1], given[1]]
     logging.getLogger("portal").warning("later")
     assert "request_id" not in lines[-1]

@@ -23,8 +23,8 @@ from billing.models import KeptStatement
 from billing.statements import periods
 from billing.statements.labels import neutral
 from billing.statements.periods import Period
+from portal.core.formats import date_time, money
 from portal.resilience import circuit_breaker
-from portal.templatetags.portal import moment, money
 from tests.conftest import AURORA, BOREALIS
 from tests.example import EXAMPLE
 from tests.patience import HASTY, PATIENCE, SLACK, eventually, timeouts_for
@@ -178,7 +178,7 @@ def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amo
 )
 def test_a_point_in_time_is_written_as_the_language_writes_it(language, shown):
     with translation.override(language), timezone.override(UTC):
-        assert moment(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
+        assert date_time(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
 
 
 def test_each_brand_shows_its_own_currency(simulator, charlie, browse):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.core.formats import money
 from portal.models import Brand
-from portal.templatetags.portal import money
 from portal.voipline import (
     METHODS,
     BadAnswer,

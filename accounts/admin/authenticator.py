@@ -19,7 +19,7 @@ from accounts.staff.views.base import person_of, staff_page
 from accounts.views.forms import page
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.brands.access import is_operator
-from portal.templatetags.portal import moment
+from portal.core.formats import date_time
 
 _NEWEST = 20
 
@@ -73,7 +73,7 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if device is None:
             return gettext("None yet; the next sign-in begins with setting one up.")
         words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
-            "when": moment(device.created_at) if device.created_at else "?",
+            "when": date_time(device.created_at) if device.created_at else "?",
             "left": totp.recovery_codes_left(user=person),
         }
         url = reverse("admin:accounts_user_reset_authenticator", args=(person.pk,))

@@ -18,9 +18,9 @@ from accounts.models import User
 from billing.statements.labels import rounding_shows, rounding_words, statement_amounts
 from billing.statements.service import Figures
 from portal.core import colours, text_input
+from portal.core.formats import date_time, day, money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
-from portal.templatetags.portal import day, moment, money
 
 _TEMPLATE = Path(__file__).with_name("statement.typ")
 _FONTS = ("manimgx_fonts", "manimgx_fonts_cjk", "fontpkg_almarai")
@@ -121,7 +121,7 @@ def _facts(brand: Brand, customer: User, found: Figures, named: str, company: st
         (_("Company"), company),
         (_("Account number"), customer.account_number),
         (_("Currency"), brand.currency),
-        (_("As of"), moment(found.as_of)),
+        (_("As of"), date_time(found.as_of)),
     ]
     return [(name, plain) for name, value in facts if (plain := _plain(value))]
 
@@ -133,7 +133,7 @@ def _notices(brand: Brand, found: Figures) -> list[str]:
     if found.trouble:
         notices.append(
             _("These are the last figures we have, as of %(moment)s. What has happened since is not in them.")
-            % {"moment": moment(found.as_of)}
+            % {"moment": date_time(found.as_of)}
         )
     if not found.statement.sums_hold:
         notices.append(

@@ -17,7 +17,7 @@ from billing.transfers.confirmation import Wanted
 from billing.transfers.labels import direction_words
 from billing.transfers.policy import TRIAL
 from portal.brands.access import is_operator
-from portal.templatetags.portal import money
+from portal.core.formats import money
 
 LONGEST_NOTE = 500
 _FILL_IN = {"required": _("Please fill this in.")}

@@ -5,8 +5,8 @@ from decimal import Decimal
 from django.utils.translation import gettext
 
 from billing.models import LimitsChange, Move, MovePolicy
+from portal.core.formats import money
 from portal.models import Brand
-from portal.templatetags.portal import money
 
 
 def direction_words(amount: Decimal, brand: Brand, account_number: str) -> str:

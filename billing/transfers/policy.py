@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.models import LimitsChange, Move, MovePolicy
 from portal.brands.access import is_operator
+from portal.core.formats import money
 from portal.models import Brand
-from portal.templatetags.portal import money
 
 logger = logging.getLogger(__name__)
 

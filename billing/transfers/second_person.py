@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from accounts.models import StaffEvent, User
 from billing.models import Move
 from billing.transfers.policy import MoveRefused, needs_second_person, policy_of
+from portal.core.formats import date_time
 from portal.models import Brand
-from portal.templatetags.portal import moment
 
 APART = timedelta(hours=24)
 
@@ -48,14 +48,14 @@ def must_be_two(*, by: User, asked_by: User, asked_at: datetime) -> None:
             "last 24 hours. So you do not count as a second person until %(when)s (UTC). Nothing was "
             "changed. Somebody else can decide."
         )
-        raise MoveRefused(words % {"when": moment(own)})
+        raise MoveRefused(words % {"when": date_time(own)})
     if (theirs := counts_from(asked_by, asked_at)) > now:
         words = _(
             "%(who)s asked for this with a new account, or just after somebody else had set its password or "
             "reset its authenticator app. So nobody can approve or confirm it before %(when)s (UTC). Nothing "
             "was changed."
         )
-        raise MoveRefused(words % {"who": asked_by, "when": moment(theirs)})
+        raise MoveRefused(words % {"who": asked_by, "when": date_time(theirs)})
 
 
 def somebody_else(brand: Brand, than: User) -> bool:
@@ -90,4 +90,4 @@ def must_not_resolve_alone(move: Move, by: User) -> None:
             "You asked for this move, and it is above what one person may move alone. Nobody else can say "
             "what became of it, so you can do so from %(when)s (UTC) on, 24 hours after it was sent."
         )
-        raise MoveRefused(words % {"when": moment(from_then)})
+        raise MoveRefused(words % {"when": date_time(from_then)})

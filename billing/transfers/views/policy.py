@@ -32,8 +32,8 @@ from billing.transfers.policy import (
 from billing.transfers.reauthentication import reauthentication, restore_form_data
 from billing.transfers.views.base import lead, page, person
 from portal.brands.access import brands_of, is_operator
+from portal.core.formats import date_time
 from portal.models import Brand
-from portal.templatetags.portal import moment
 
 # There may be two notes on the page.
 _BACK_ID = "id_back_%s"
@@ -89,7 +89,7 @@ def _waits(change: LimitsChange) -> str:
     words = _(
         "The higher limits apply from %(when)s (UTC). We have emailed the people who work for this brand."
     )
-    return words % {"when": moment(change.effective_at)}
+    return words % {"when": date_time(change.effective_at)}
 
 
 def _confirm(request: HttpRequest, brand: Brand) -> HttpResponse:

@@ -1,0 +1,23 @@
+"""Template filters for money, dates and times, see `portal.core.formats`; and the choice of languages."""
+
+from django import template
+
+from portal.core import formats
+from portal.i18n import language
+
+register = template.Library()
+
+register.filter(formats.money)
+register.filter(formats.compact_number)
+register.filter(formats.day)
+register.filter(formats.month)
+register.filter(formats.short_month)
+register.filter(formats.year)
+register.filter(formats.date_time)
+register.filter(formats.nowrap)
+
+
+@register.simple_tag
+def language_choices() -> list[dict[str, str | bool]]:
+    """What the language switcher offers; see `portal.i18n.language.choices`."""
+    return language.choices()
