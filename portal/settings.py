@@ -199,7 +199,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if not DEBUG:
     DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.DiscreetReporter"
-    DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.monitoring.error_reports.DiscreetReports"
+    DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.monitoring.error_reports.ScrubbedReportFilter"
 SILENCED_SYSTEM_CHECKS = [
     # The reseller owns the parent domain, so binding its other hosts to https, or asking browser
     # vendors to do so for good, is the reseller's decision.

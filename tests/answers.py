@@ -6,12 +6,12 @@ import pytest
 
 from portal.voipline import UpstreamError
 from portal.voipline.http_exchange import Reply
-from portal.voipline.response import judge
+from portal.voipline.response import parse_response
 
 
 def answer_of(method, body, *, status=200, sent=None, codes=None, retry_after=""):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(method, codes or {}, Reply(status, raw, retry_after), sent or {})
+    return parse_response(method, codes or {}, Reply(status, raw, retry_after), sent or {})
 
 
 def error_of(method, body, **more):

@@ -32,7 +32,7 @@ from billing.statements import service as statements
 from portal.admin import sessions
 from portal.models import Brand
 from portal.resilience import circuit_breaker, rate_limits, redis_guard
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from portal.voipline import Timeouts
 from tests.patience import PATIENCE
 from tests.threads import database_for_threads
@@ -223,7 +223,7 @@ def make_brand(request: pytest.FixtureRequest, db: None, settings: Any) -> Calla
             "terms_url": f"https://{slug}.example/terms",
             "privacy_url": f"https://{slug}.example/privacy",
             "carrier_url": simulator.api if simulator else "http://127.0.0.1:9/api/integration/v2/",
-            "carrier_key": seal(f"{slug}-api-key"),
+            "carrier_key": encrypt(f"{slug}-api-key"),
             "login_hosts": [simulator.host] if simulator else ["au.voipcloud.online"],
             "recaptcha_site_key": f"{slug}-site-key",
         }
@@ -297,7 +297,7 @@ APP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 def app_of(user: User) -> TotpDevice:
     """The authenticator app of somebody who works in the admin; set up where there is none yet."""
-    fields = {"key": seal(APP_KEY), "confirmed": True, "name": "app"}
+    fields = {"key": encrypt(APP_KEY), "confirmed": True, "name": "app"}
     return TotpDevice.objects.get_or_create(user=user, defaults=fields)[0]
 
 

@@ -46,7 +46,7 @@ PEOPLE = """
 import json
 from accounts.models import TotpDevice, User
 from billing.models import MovePolicy
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from portal.models import Brand
 brands = {brand.slug: brand for brand in Brand.objects.all()}
 for slug, email, number in json.loads(CUSTOMERS):
@@ -57,7 +57,7 @@ for slug, email in json.loads(STAFF):
     person.set_password(PASSWORD)
     person.save()
     person.brands.add(brands[slug])
-    TotpDevice.objects.create(user=person, name="app", key=seal(APP_KEY))
+    TotpDevice.objects.create(user=person, name="app", key=encrypt(APP_KEY))
 for brand in brands.values():
     MovePolicy.objects.create(brand=brand, per_move=10**6, per_day=10**9, second_person_above=10**6)
 """

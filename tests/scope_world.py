@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import CustomerImport, RecoveryCode, SignIn, SignInCode, StaffEvent, Submission, User
 from billing.models import KeptStatement, LimitsChange, Move, MoveEvent, MovePolicy
 from portal.models import Brand, BrandPreview, CarrierCall
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 
 MARK = "zebra"  # Stands in each text of Borealis, and in none of Aurora.
 MISSING = 770_999
@@ -67,7 +67,7 @@ def _brand(like: Brand, stan: User) -> Brand:
     like.carrier_url = f"https://{MARK}-carrier.example/api/"
     like.login_hosts = [f"{MARK}-login.example"]
     like.recaptcha_site_key = f"{MARK}-site-key"
-    like.carrier_key = seal(f"{MARK}-key")
+    like.carrier_key = encrypt(f"{MARK}-key")
     like.logo, like.logo_type, like.logo_hash = f"{MARK} logo".encode(), "image/png", MARK
     like.save(force_insert=True)
     like.hosts.create(host=f"{MARK}.test")

@@ -60,10 +60,10 @@ def test_who_signed_up_in_this_browser_is_not_warned_of_their_own_account(aurora
 
 
 def test_a_number_that_no_carrier_takes_is_not_kept(aurora, make_customer):
-    from accounts.services.customers import account_number_offer
+    from accounts.services.customers import apply_account_number
 
     dora = make_customer(aurora, DORA)
-    account_number_offer(user=dora, account_number="70 001/../x", proven=True)
+    apply_account_number(user=dora, account_number="70 001/../x", proven=True)
     dora.refresh_from_db()
     assert (dora.account_number, dora.refused_account_number) == ("", "?")
 

@@ -112,10 +112,10 @@ def test_a_carrier_that_is_not_there_is_unavailable(journey, aurora, simulator, 
 
 @pytest.mark.parametrize("method", sorted(FORMS))
 def test_a_key_that_cannot_be_read_is_unavailable(journey, aurora, simulator, method):
-    from portal.security.crypto import Sealed
+    from portal.security.crypto import EncryptedSecret
 
     submit = post(method, journey, simulator)
-    aurora.carrier_key = Sealed("gibberish")
+    aurora.carrier_key = EncryptedSecret("gibberish")
     aurora.save()
     calls = len(simulator.calls())
     assert submit().status_code == 503

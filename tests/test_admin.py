@@ -17,7 +17,7 @@ from PIL import Image
 from accounts.admin.forms import PersonForm
 from accounts.models import SignInCode, User
 from portal.models import Brand, CarrierCall
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from portal.voipline import METHODS
 from tests.addresses import routes
 from tests.conftest import ADMIN, AURORA, Simulator
@@ -147,7 +147,7 @@ def test_a_session_of_one_side_is_nothing_on_the_other(alice: User, operator: Us
 
 
 def test_the_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client, aurora: Brand) -> None:
-    aurora.carrier_key, aurora.recaptcha_secret_key = seal(CANARY), seal(CANARY_SECRET)
+    aurora.carrier_key, aurora.recaptcha_secret_key = encrypt(CANARY), encrypt(CANARY_SECRET)
     aurora.save()
     page = admin_client.get(change_url(aurora), secure=True).content.decode()
     for secret in (CANARY, CANARY_SECRET, aurora.carrier_key.stored, "•••"):
@@ -230,7 +230,7 @@ def test_another_path_on_the_same_host_needs_no_key(admin_client: Client, aurora
 
 
 def test_the_captcha_secret_can_be_forgotten(admin_client: Client, aurora: Brand) -> None:
-    aurora.recaptcha_secret_key = seal(CANARY_SECRET)
+    aurora.recaptcha_secret_key = encrypt(CANARY_SECRET)
     aurora.save()
     both = brand_data(aurora, forget_secret_key="on", recaptcha_secret_key="new")
     assert "forget_secret_key" in errors(admin_client.post(change_url(aurora), both, secure=True))
@@ -368,7 +368,7 @@ def test_the_check_reports_what_the_carrier_said(
     words = check(admin_client, aurora)
     assert "success Aurora Phone: the carrier answered with your own balance." in words
     assert "error" not in words
-    Brand.objects.filter(pk=borealis.pk).update(carrier_key=seal(CANARY))
+    Brand.objects.filter(pk=borealis.pk).update(carrier_key=encrypt(CANARY))
     words = check(admin_client, aurora, borealis)
     assert "success Aurora Phone" in words
     assert "error Borealis Phone: your own balance could not be read." in words

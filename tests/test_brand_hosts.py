@@ -5,7 +5,7 @@ import time
 import pytest
 from django.core.cache import caches
 
-from portal.brands.lookup import brand_of
+from portal.brands.lookup import get_brand_for_host
 from portal.models import Brand, BrandHost
 from tests.conftest import AURORA, BOREALIS
 
@@ -27,32 +27,32 @@ def test_whoever_comes_next_costs_no_query(aurora, browse, django_assert_num_que
 
 def test_what_is_saved_shows_when_the_moment_is_over(aurora, borealis, settings):
     settings.BRAND_SECONDS = 0.2
-    assert brand_of(AURORA) == aurora
+    assert get_brand_for_host(AURORA) == aurora
     Brand.objects.filter(pk=aurora.pk).update(name="Aurora Mobile")
     time.sleep(0.2)
-    assert brand_of(AURORA).name == "Aurora Mobile"
+    assert get_brand_for_host(AURORA).name == "Aurora Mobile"
     BrandHost.objects.filter(host=AURORA).update(brand=borealis)
     time.sleep(0.2)
-    assert brand_of(AURORA) == borealis
+    assert get_brand_for_host(AURORA) == borealis
     BrandHost.objects.filter(host=AURORA).delete()
     time.sleep(0.2)
-    assert brand_of(AURORA) is None
+    assert get_brand_for_host(AURORA) is None
 
 
 def test_each_host_has_its_own_brand_and_each_request_its_own_copy(aurora, borealis):
     for _ in range(2):
-        assert (brand_of(AURORA), brand_of(BOREALIS)) == (aurora, borealis)
-    first = brand_of(AURORA)
+        assert (get_brand_for_host(AURORA), get_brand_for_host(BOREALIS)) == (aurora, borealis)
+    first = get_brand_for_host(AURORA)
     first.name, first.carrier_url = "Changed", "https://elsewhere.example/"
     first._state.adding = True
-    again = brand_of(AURORA)
+    again = get_brand_for_host(AURORA)
     assert (again.name, again.carrier_url, again._state.adding) == (aurora.name, aurora.carrier_url, False)
 
 
 def test_hosts_that_nobody_has_are_neither_kept_nor_kept_out(aurora):
     for number in range(50):
-        assert brand_of(f"{number}.example") is None
+        assert get_brand_for_host(f"{number}.example") is None
     keys = [f"{kept}:{number}.example" for number in range(50) for kept in KEPT]
     assert caches["local"].get_many(keys) == {}
     BrandHost.objects.create(brand=aurora, host="7.example")
-    assert brand_of("7.example") == aurora
+    assert get_brand_for_host("7.example") == aurora

@@ -625,7 +625,7 @@ def test_the_page_without_a_database_leads_to_no_other_host(aurora, browse, monk
     def gone(host: str) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("portal.middleware.brand.brand_of", gone)
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", gone)
     page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
     assert "Open the page again" in page
     assert 'href="//' not in page

@@ -13,7 +13,7 @@ from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements.periods import Period
 from portal.carrier import calls as carrier_calls
-from portal.carrier.calls import About
+from portal.carrier.calls import CallContext
 from portal.carrier.connection_check import diagnose
 from portal.models import Brand, CarrierCall
 from portal.resilience import circuit_breaker
@@ -55,7 +55,7 @@ def ask_for(customer: User) -> Any:
     """Ask for a customer's figures: the answer, or the error."""
     try:
         return carrier_calls.call(
-            About(customer.pk),
+            CallContext(customer.pk),
             brand=customer.brand,
             method="customer_balance",
             account_number=customer.account_number,

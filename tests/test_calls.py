@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.carrier import calls as carrier_calls
 from portal.carrier.call_log import journal_prune, journal_write
-from portal.carrier.calls import About
+from portal.carrier.calls import CallContext
 from portal.models import CarrierCall
 from portal.voipline import NoAnswer, UpstreamError
 from tests.conftest import AURORA
@@ -60,7 +60,7 @@ def test_what_was_never_sent_is_written_down_as_such(alice):
         carrier_calls.call(brand=alice.brand, method="partner_balance")
     with pytest.raises(UpstreamError):
         carrier_calls.call(
-            About(alice.pk, "an-operation"), brand=alice.brand, method="reset_password", email="x"
+            CallContext(alice.pk, "an-operation"), brand=alice.brand, method="reset_password", email="x"
         )
     rows = CarrierCall.objects.order_by("pk").values_list("customer_id", "operation", "outcome", "status")
     assert list(rows) == [(None, "", "Unreachable", None), (alice.pk, "an-operation", "Unreachable", None)]
@@ -104,7 +104,7 @@ def test_an_answer_is_given_or_raised_after_it_was_written_down(simulator, auror
     simulator.fault("move_funds", "drop_after")
     moved = {"account_number": "70001", "amount": Decimal(1), "description": "x"}
     with pytest.raises(NoAnswer) as caught:
-        carrier_calls.call(About(operation="op"), brand=aurora, method="move_funds", **moved)
+        carrier_calls.call(CallContext(operation="op"), brand=aurora, method="move_funds", **moved)
     assert caught.value.may_have_happened
     assert len(simulator.calls("move_funds")) == CarrierCall.objects.filter(operation="op").count() == 1
 

@@ -16,7 +16,7 @@ from portal.captcha import CaptchaUnavailable, _is_good
 from portal.models import Attempt, Brand
 from portal.monitoring.logging import TextFormatter
 from portal.resilience import bulkhead
-from portal.security.crypto import Sealed, seal
+from portal.security.crypto import EncryptedSecret, encrypt
 from portal.voipline import Timeouts, transport
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import DETAILS, at_once, code_for, send, sign_up_form, value_of, words
@@ -31,7 +31,7 @@ TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 @pytest.fixture
 def guarded(aurora, alice) -> Brand:
     """Aurora, whose sign-in form carries a captcha of its own."""
-    aurora.recaptcha_secret_key = seal("aurora-secret-key")
+    aurora.recaptcha_secret_key = encrypt("aurora-secret-key")
     aurora.save()
     return aurora
 
@@ -126,7 +126,7 @@ def test_a_fault_of_ours_is_not_the_visitors(guarded, google, browse, caplog, co
 
 
 def test_a_wrong_secret_key_is_our_fault(guarded, simulator, browse):
-    Brand.objects.filter(pk=guarded.pk).update(recaptcha_secret_key=seal("another"))
+    Brand.objects.filter(pk=guarded.pk).update(recaptcha_secret_key=encrypt("another"))
     assert ask(browse(AURORA), simulator).status_code == 503
 
 
@@ -226,7 +226,7 @@ def test_an_answer_that_is_not_as_documented_says_nothing_about_the_visitor(guar
 def test_a_brand_whose_checks_hang_takes_no_place_of_another_brand(guarded, borealis, google, monkeypatch):
     monkeypatch.setattr(captcha, "_TIMEOUTS", PATIENT)
     monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 1)
-    borealis.recaptcha_secret_key = seal("borealis-secret-key")
+    borealis.recaptcha_secret_key = encrypt("borealis-secret-key")
 
     def answer(conn: socket.socket) -> None:
         if b"aurora" in google.received[-1]:
@@ -244,7 +244,7 @@ def test_a_brand_whose_checks_hang_takes_no_place_of_another_brand(guarded, bore
 
 
 def test_a_secret_key_that_cannot_be_read_is_an_honest_page(guarded, simulator, browse):
-    Brand.objects.update(recaptcha_secret_key=Sealed("gibberish"))
+    Brand.objects.update(recaptcha_secret_key=EncryptedSecret("gibberish"))
     assert ask(browse(AURORA), simulator).status_code == 503
     assert simulator.listed("siteverify") == []
 

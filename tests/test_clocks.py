@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Submission
-from accounts.services.idempotency import once
+from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import DONE
-from accounts.staff.two_step import half_open, half_open_read
+from accounts.staff.two_step import half_open_read, pending_login
 from accounts.views.session import signed_in_recently
 from portal.admin import sessions
 
@@ -34,7 +34,7 @@ def test_a_sign_in_from_an_hour_ahead_is_not_recent(ahead, recent):
 
 @pytest.mark.django_db
 def test_a_first_step_from_an_hour_ahead_is_over(operator):
-    kept = half_open(operator)
+    kept = pending_login(operator)
     assert half_open_read(kept) == operator
     assert half_open_read({**kept, "at": kept["at"] + AHEAD}) is None
 
@@ -42,8 +42,8 @@ def test_a_first_step_from_an_hour_ahead_is_over(operator):
 @pytest.mark.django_db
 def test_a_form_whose_process_died_with_its_clock_an_hour_ahead_is_not_waited_for(aurora):
     form = {"brand": aurora, "kind": "reset", "token": "t", "typed": []}
-    once(**form, work=lambda: DONE)
+    submit_once(**form, work=lambda: DONE)
     stored = Submission.objects.get()
     kept = {"form": stored.outcome["form"]}  # As while its call is under way.
     Submission.objects.update(outcome=kept, created_at=timezone.now() + timedelta(seconds=AHEAD))
-    assert once(**form, work=lambda: DONE).state == "unknown"
+    assert submit_once(**form, work=lambda: DONE).state == "unknown"

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from portal.models import Brand
-from portal.security.crypto import Sealed, SecretUnreadable, keyed_hash, seal
+from portal.security.crypto import EncryptedSecret, SecretUnreadable, encrypt, keyed_hash
 
 SECRET = "canary-api-key"
 OLD, NEW = "the passphrase of last year", Fernet.generate_key().decode()
@@ -24,21 +24,21 @@ def test_a_secret_comes_back_as_it_was(settings):
     for keys in ([OLD], [NEW], [NEW, OLD], [f" {NEW} "]):
         settings.ENCRYPTION_KEYS = keys
         for text in (SECRET, "Zoë ☃", "x" * 5000):
-            assert seal(f" {text}\n").reveal() == text
-    assert not seal("")
-    assert seal("").reveal() == Sealed().reveal() == ""
+            assert encrypt(f" {text}\n").reveal() == text
+    assert not encrypt("")
+    assert encrypt("").reveal() == EncryptedSecret().reveal() == ""
 
 
 def test_the_same_secret_is_never_stored_the_same_way_twice():
-    assert seal(SECRET).stored != seal(SECRET).stored
+    assert encrypt(SECRET).stored != encrypt(SECRET).stored
 
 
 def test_a_new_key_comes_first_and_the_old_one_still_decrypts(settings):
     settings.ENCRYPTION_KEYS = [OLD]
-    before = seal(SECRET)
+    before = encrypt(SECRET)
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     assert before.reveal() == SECRET
-    after = seal(SECRET)
+    after = encrypt(SECRET)
     settings.ENCRYPTION_KEYS = [NEW]
     assert after.reveal() == SECRET
     with pytest.raises(SecretUnreadable, match="ENCRYPTION_KEY"):
@@ -48,17 +48,17 @@ def test_a_new_key_comes_first_and_the_old_one_still_decrypts(settings):
 @pytest.mark.parametrize("stored", ["plain text", "gAAAAA", "☃", "env:SECRET_KEY", "env:PORTAL_SECRET_x"])
 def test_what_is_no_ciphertext_is_unreadable_and_not_taken_as_it_stands(stored):
     with pytest.raises(SecretUnreadable, match="ENCRYPTION_KEY"):
-        Sealed(stored).reveal()
+        EncryptedSecret(stored).reveal()
 
 
 def test_a_changed_ciphertext_is_unreadable():
-    stored = seal(SECRET).stored
+    stored = encrypt(SECRET).stored
     with pytest.raises(SecretUnreadable):
-        Sealed(stored[:-6] + ("A" if stored[-6] != "A" else "B") + stored[-5:]).reveal()
+        EncryptedSecret(stored[:-6] + ("A" if stored[-6] != "A" else "B") + stored[-5:]).reveal()
 
 
 def test_a_reference_is_read_from_the_environment_each_time(monkeypatch):
-    sealed = seal("env:PORTAL_SECRET_AURORA_KEY")
+    sealed = encrypt("env:PORTAL_SECRET_AURORA_KEY")
     assert sealed.stored == "env:PORTAL_SECRET_AURORA_KEY"
     with pytest.raises(SecretUnreadable, match="PORTAL_SECRET_AURORA_KEY"):
         sealed.reveal()
@@ -79,14 +79,14 @@ def test_a_reference_is_read_from_the_environment_each_time(monkeypatch):
 )
 def test_a_reference_to_any_other_variable_is_refused(text):
     with pytest.raises(ValueError, match="PORTAL_SECRET_"):
-        seal(text)
+        encrypt(text)
 
 
 @pytest.mark.parametrize("key", ["short", "fifteen letters", "ключ"])
 def test_a_weak_entry_is_refused_by_name_and_not_repeated(settings, key):
     settings.ENCRYPTION_KEYS = [NEW, key]
     with pytest.raises(ImproperlyConfigured, match="ENCRYPTION_KEY") as caught:
-        seal(SECRET)
+        encrypt(SECRET)
     assert key not in str(caught.value)
 
 
@@ -94,7 +94,7 @@ def test_a_weak_entry_is_refused_by_name_and_not_repeated(settings, key):
 
 
 def test_no_way_of_writing_it_down_shows_the_secret(caplog):
-    sealed = seal(SECRET)
+    sealed = encrypt(SECRET)
     shown = [
         str(sealed),
         repr(sealed),
@@ -120,7 +120,7 @@ def test_the_field_takes_nothing_but_a_sealed_value(aurora):
     for value in (SECRET, None, b"x"):
         aurora.carrier_key = value
         with (
-            pytest.raises(TypeError, match=r"carrier_key takes portal\.security\.crypto\.seal"),
+            pytest.raises(TypeError, match=r"carrier_key takes portal\.security\.crypto\.encrypt"),
             transaction.atomic(),
         ):
             aurora.save()
@@ -130,7 +130,7 @@ def test_the_field_takes_nothing_but_a_sealed_value(aurora):
 
 
 def test_a_dump_of_the_database_carries_no_key(aurora):
-    aurora.carrier_key = seal(SECRET)
+    aurora.carrier_key = encrypt(SECRET)
     aurora.save()
     out = io.StringIO()
     call_command("dumpdata", "portal", stdout=out)
@@ -155,9 +155,9 @@ def test_the_start_check_tries_each_secret_and_names_brand_and_variable(
     aurora, borealis, settings, monkeypatch
 ):
     call_command("check", databases=["default"])
-    aurora.recaptcha_secret_key = seal("google-secret")
+    aurora.recaptcha_secret_key = encrypt("google-secret")
     aurora.save()
-    borealis.carrier_key = seal("env:PORTAL_SECRET_BOREALIS_KEY")
+    borealis.carrier_key = encrypt("env:PORTAL_SECRET_BOREALIS_KEY")
     borealis.save()
     settings.ENCRYPTION_KEYS = [NEW]
     with pytest.raises(CommandError) as caught:

@@ -271,7 +271,7 @@ def test_a_confirmed_file_is_read_before_anything_is_locked(
     def note() -> None:
         depths.append(len(connection.savepoint_ids))
 
-    monkeypatch.setattr("accounts.customer_import.csv_file.give_back_connections", note)
+    monkeypatch.setattr("accounts.customer_import.csv_file.release_db_connections", note)
     confirm(desk, url)
     assert depths == [0, 0]  # For the report, and for the confirmation: both outside any transaction.
     assert "dora@example.com" in stored()

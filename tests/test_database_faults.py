@@ -33,12 +33,12 @@ SIGNED_IN, STRANGER = "/account/", "/sign-in/"
 PEOPLE = f"""
 from django.test import Client
 from accounts.models import User
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from portal.models import Brand
 brand = Brand.objects.create(
     slug="aurora", name="Aurora Phone", currency="AUD", timezone="Australia/Sydney", language="en-au",
     from_email="Aurora Phone <no-reply@aurora.example>", support_email="help@aurora.example",
-    carrier_url="http://127.0.0.1:9/", carrier_key=seal("key"), recaptcha_site_key="key",
+    carrier_url="http://127.0.0.1:9/", carrier_key=encrypt("key"), recaptcha_site_key="key",
 )
 brand.hosts.create(host="{AURORA}")
 alice = User.objects.create(brand=brand, email="alice@example.com", account_number="70001", password="!")

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from portal.carrier.connection_check import diagnose
 from portal.core import validators
 from portal.models import Brand
-from portal.security.crypto import Sealed, seal
+from portal.security.crypto import EncryptedSecret, encrypt
 from portal.voipline import Reach
 from tests.conftest import Simulator
 
@@ -94,9 +94,9 @@ def test_what_cannot_be_an_account_number_is_not_asked_for(simulator: Simulator,
     ("fields", "words"),
     [
         ({}, "127.0.0.1:9 cannot be reached: the connection was refused. Nothing listens there"),
-        ({"carrier_key": Sealed("not a Fernet token")}, "cannot be read. Brand aurora: carrier_key"),
-        ({"carrier_key": seal("env:PORTAL_SECRET_NONE")}, "PORTAL_SECRET_NONE is not set"),
-        ({"carrier_key": Sealed()}, "The API key is empty"),
+        ({"carrier_key": EncryptedSecret("not a Fernet token")}, "cannot be read. Brand aurora: carrier_key"),
+        ({"carrier_key": encrypt("env:PORTAL_SECRET_NONE")}, "PORTAL_SECRET_NONE is not set"),
+        ({"carrier_key": EncryptedSecret()}, "The API key is empty"),
     ],
 )
 def test_a_connection_that_cannot_work_says_why(make_brand: Any, fields: dict[str, Any], words: str) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
 from billing.statements.periods import Period, complete_months, this_month, today
-from billing.statements.service import Bounds, balance_read, figures_read, figures_stream
+from billing.statements.service import Bounds, get_balance, get_statement, stream_statements
 from portal.models import CarrierCall
 from portal.resilience import circuit_breaker, rate_limits
 from portal.voipline import Timeouts
@@ -35,7 +35,7 @@ def pass_time(**span: int) -> None:
 
 
 def read(customer: Any, period: Period = JANUARY, **options: Any) -> Any:
-    return figures_read(brand=customer.brand, customer=customer, period=period, **options)
+    return get_statement(brand=customer.brand, customer=customer, period=period, **options)
 
 
 def running(brand: Any) -> Period:
@@ -112,9 +112,9 @@ def test_figures_that_were_asked_for_while_their_period_ran_are_not_settled_by_i
 
 def test_a_refresh_asks_in_any_case_and_of_several_for_the_first_alone(simulator, alice):
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:3]}
-    list(figures_stream(**stream))
+    list(stream_statements(**stream))
     pass_time(seconds=10)
-    list(figures_stream(**stream, refresh=True))
+    list(stream_statements(**stream, refresh=True))
     months = [call["query"]["from_date"] for call in simulator.calls()]
     assert sorted(months[:3]) == ["2019-10-01", "2019-11-01", "2019-12-01"]
     assert months[3:] == ["2019-12-01"]
@@ -163,25 +163,25 @@ def test_two_refreshes_at_once_make_one_call_and_both_get_what_is_new(threads, s
 def test_two_readers_of_a_year_share_its_calls(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=0.1)
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS}
-    found = at_once(2, lambda nth: list(figures_stream(**stream)))
+    found = at_once(2, lambda nth: list(stream_statements(**stream)))
     assert found[0] == found[1]
     assert [each.period for each in found[0]] == MONTHS
     assert len(simulator.calls()) == 12
 
 
 def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(simulator, alice):
-    rows = [statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]]
+    rows = [statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]]
     read(alice)
-    rows += statement_cache.rows_of(alice.brand, alice, [JANUARY])
+    rows += statement_cache.get_rows(alice.brand, alice, [JANUARY])
     read(alice, refresh=True)
     soon = timezone.now() + timedelta(seconds=5)
     assert [statement_cache.claim(row, soon) for row in rows] == [False, False]
-    assert statement_cache.claim(statement_cache.rows_of(alice.brand, alice, [JANUARY])[0], soon)
+    assert statement_cache.claim(statement_cache.get_rows(alice.brand, alice, [JANUARY])[0], soon)
 
 
 def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=2, read=2, total=2)
-    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     assert (read(alice).trouble, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
     KeptStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
@@ -259,7 +259,7 @@ def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulat
 def test_a_connection_that_is_not_usable_is_a_failure_like_any(simulator, alice):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     periods = [JANUARY, MONTHS[1]]
-    found = list(figures_stream(brand=alice.brand, customer=alice, periods=periods))
+    found = list(stream_statements(brand=alice.brand, customer=alice, periods=periods))
     assert [(each.statement, each.trouble) for each in found] == [(None, "down")] * 2
 
 
@@ -297,10 +297,10 @@ def test_a_claim_until_an_hour_from_now_is_none(simulator, alice, refresh):
 
 
 def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice):
-    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     assert not statement_cache.claim(
-        statement_cache.rows_of(alice.brand, alice, [JANUARY])[0], timezone.now()
+        statement_cache.get_rows(alice.brand, alice, [JANUARY])[0], timezone.now()
     )
 
 
@@ -344,7 +344,7 @@ def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice
 
 
 def test_whoever_waits_for_a_row_that_is_removed_is_told_so(simulator, alice, monkeypatch):
-    row = statement_cache.rows_of(alice.brand, alice, [JANUARY])[0]
+    row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     with monkeypatch.context() as patch:
         patch.setattr("billing.statements.fetcher.time.sleep", lambda _: KeptStatement.objects.all().delete())
@@ -374,7 +374,7 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     before = read(alice, january)
     at("2026-02-01T00:00:00+00:00")
     simulator.fault("customer_balance", "status")
-    current, months = balance_read(brand=alice.brand, customer=alice)
+    current, months = get_balance(brand=alice.brand, customer=alice)
     assert (current.statement, current.as_of, current.trouble) == (before.statement, before.as_of, "down")
     assert (current.shown, current.period) == (january, Period(date(2026, 2, 1), date(2026, 2, 1)))
     assert [bool(each.statement) for each in months] == [True, False, False]
@@ -384,12 +384,12 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     pass_time(minutes=2)
     read(alice, january)
     simulator.fault("customer_balance", "status")
-    current, months = balance_read(brand=alice.brand, customer=alice)
+    current, months = get_balance(brand=alice.brand, customer=alice)
     assert current.as_of == datetime(2026, 1, 31, 13, tzinfo=UTC)  # Midnight in Sydney.
     assert (current.shown, months[0].running) == (january, False)
     # A balance of long ago is none.
     at("2026-06-01T00:00:00+00:00")
-    assert balance_read(brand=alice.brand, customer=alice)[0].statement is None
+    assert get_balance(brand=alice.brand, customer=alice)[0].statement is None
 
 
 # Whose they are
@@ -405,7 +405,7 @@ def test_another_account_number_never_shows_the_formers_figures(simulator, alice
     alice.save()
     simulator.fault("customer_balance", "status")
     assert read(alice).statement is None
-    assert balance_read(brand=alice.brand, customer=alice)[0].statement is None
+    assert get_balance(brand=alice.brand, customer=alice)[0].statement is None
     alice.account_number = "70001"
     assert read(alice).statement == first.statement
     assert len({call["query"]["account_number"] for call in simulator.calls()}) == 3
@@ -416,7 +416,7 @@ def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, 
     period = running(aurora)
     asked = [(aurora, alice), (aurora, bob), (borealis, charlie), (aurora, None), (borealis, None)]
     for _ in range(2):
-        found = [figures_read(brand=brand, customer=who, period=period) for brand, who in asked]
+        found = [get_statement(brand=brand, customer=who, period=period) for brand, who in asked]
         assert len({each.statement for each in found}) == 5
     assert len(simulator.calls("customer_balance")) == 3
     assert len(simulator.calls("partner_balance")) == 2
@@ -428,7 +428,7 @@ def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, 
     assert list(rows) == expected
     simulator.fault("partner_balance", "status")
     pass_time(minutes=5)
-    assert figures_read(brand=aurora, customer=None, period=period).trouble == "down"
+    assert get_statement(brand=aurora, customer=None, period=period).trouble == "down"
 
 
 @pytest.mark.parametrize("amount", ["987654321098.12345", "-987654321098.12345", "0.00001", "-0.00001"])
@@ -440,7 +440,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
     assert str(came.payments) == str(came.closing_balance) == str(Decimal(amount))
     assert statement_cache.statement_of(KeptStatement.objects.get()) == came
     assert read(alice).statement == came
-    assert came.sums_hold
+    assert came.is_consistent
     assert len(simulator.calls()) == 1
 
 
@@ -450,7 +450,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
 def test_a_reader_of_a_year_makes_at_most_four_calls_at_a_time(failing_slowly, alice, monkeypatch):
     calls = failing_slowly(0.5)
     monkeypatch.setattr(circuit_breaker, "FAILURES", 12)
-    found = list(figures_stream(brand=alice.brand, customer=alice, periods=MONTHS))
+    found = list(stream_statements(brand=alice.brand, customer=alice, periods=MONTHS))
     assert (len(found), len(calls), max(calls)) == (12, 12, 4)
 
 
@@ -459,7 +459,7 @@ def test_each_figure_is_given_as_soon_as_it_is_there(simulator, alice, settings)
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
     bounds = Bounds(within=PATIENCE)
-    stream = figures_stream(brand=alice.brand, customer=alice, periods=MONTHS[:2], bounds=bounds)
+    stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS[:2], bounds=bounds)
     assert next(stream).statement
     assert eventually(lambda: [call["status"] for call in simulator.calls()] == [200, None])
     simulator.post("faults/clear")
@@ -478,7 +478,7 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "bounds": Bounds(within=1)}
     token = request_id.current.set("K7QF-2MPX")
-    reader = figures_stream(**stream)
+    reader = stream_statements(**stream)
     request_id.current.reset(token)  # As when a page is streamed: the request is over before it is read.
     found = list(reader)
     assert eventually(lambda: [call["status"] for call in simulator.calls()[-4:]] == [None] * 4)
@@ -495,13 +495,13 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     assert late.count() == 4
     before = len(simulator.calls())
     stream["bounds"] = Bounds(within=PATIENCE)
-    assert [each.trouble for each in figures_stream(**stream)] == [""] * 6
+    assert [each.trouble for each in stream_statements(**stream)] == [""] * 6
     assert len(simulator.calls()) == before + 1
 
 
 def test_whoever_goes_away_leaves_no_claim_behind_and_what_comes_is_kept(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=1)
-    stream = figures_stream(brand=alice.brand, customer=alice, periods=MONTHS)
+    stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS)
     next(stream)
     stream.close()
     assert KeptStatement.objects.exclude(claimed_until=None).count() <= 4
@@ -513,7 +513,7 @@ def test_whoever_goes_away_leaves_no_claim_behind_and_what_comes_is_kept(threads
 
 def test_what_had_come_when_the_reader_went_is_kept_at_once(simulator, alice):
     read(alice, MONTHS[0])
-    stream = figures_stream(brand=alice.brand, customer=alice, periods=MONTHS[:4])
+    stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS[:4])
     next(stream)
     assert eventually(lambda: [call["status"] for call in simulator.calls()] == [200] * 4)
     time.sleep(1)  # Then the threads here have read them.
@@ -526,7 +526,7 @@ def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, 
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "hang")
     periods = MONTHS[:3]
-    list(figures_stream(brand=alice.brand, customer=alice, periods=periods, bounds=Bounds(within=0.1)))
+    list(stream_statements(brand=alice.brand, customer=alice, periods=periods, bounds=Bounds(within=0.1)))
     assert KeptStatement.objects.exclude(claimed_until=None).count() == 2
     assert eventually(lambda: KeptStatement.objects.filter(claimed_until=None, trouble="down").count() == 2)
 
@@ -551,7 +551,7 @@ def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_d
 def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
     read(alice)
     statement_cache.claim(
-        statement_cache.rows_of(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)
+        statement_cache.get_rows(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)
     )
     assert (statement_cache.kept_prune(), KeptStatement.objects.get().from_date) == (1, JANUARY.from_date)
     pass_time(days=399)

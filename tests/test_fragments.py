@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import caches
 
 from portal.models import Brand
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.conftest import AURORA, BOREALIS, ROOT
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +132,7 @@ def test_queries_unknown_addresses_and_made_up_periods_leave_nothing_behind(simu
 
 def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
     client = browse(AURORA)
-    for secret in (seal(""), seal("a-secret-key-of-google"), seal("")):
+    for secret in (encrypt(""), encrypt("a-secret-key-of-google"), encrypt("")):
         Brand.objects.update(recaptcha_secret_key=secret)
         assert ("g-recaptcha" in client.get("/sign-in/").content.decode()) is bool(secret)
 

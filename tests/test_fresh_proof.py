@@ -29,7 +29,7 @@ from tests.test_staff_scope import OTHER, ROUTES, bodies, own_path
 from tests.test_staff_scope import world as world  # A fixture.
 
 Browse = Callable[..., Client]
-Sent = tuple[str, dict[str, Any]]
+CallResult = tuple[str, dict[str, Any]]
 PASSWORD = "correct horse battery"
 KEY, SECRET = "canary-key-5f3a9", "canary-secret-77b1c"
 BRANDS, PEOPLE = "/admin/portal/brand/", "/admin/accounts/user/"
@@ -64,28 +64,28 @@ def change(thing: Any) -> str:
     return f"/admin/{thing._meta.app_label}/{thing._meta.model_name}/{thing.pk}/change/"
 
 
-def brand_form(**changes: str) -> Callable[..., Sent]:
+def brand_form(**changes: str) -> Callable[..., CallResult]:
     return lambda aurora, **_: (change(aurora), brand_data(aurora, **changes))
 
 
-def customer_form(**changes: str) -> Callable[..., Sent]:
+def customer_form(**changes: str) -> Callable[..., CallResult]:
     return lambda alice, **_: (change(alice), customer_data(alice, **changes))
 
 
-def action(path: str, name: str, who: str = "alice", **more: str) -> Callable[..., Sent]:
+def action(path: str, name: str, who: str = "alice", **more: str) -> Callable[..., CallResult]:
     return lambda **known: (path, {"action": name, "index": "0", "_selected_action": [known[who].pk], **more})
 
 
-def new_brand(aurora: Brand, **_: Any) -> Sent:
+def new_brand(aurora: Brand, **_: Any) -> CallResult:
     rest = {"slug": "cirrus", "hosts-0-host": "cirrus.test", "hosts-INITIAL_FORMS": "0", "hosts-0-id": ""}
     return f"{BRANDS}add/", brand_data(aurora, **rest, carrier_key=KEY, **{"hosts-0-brand": ""})
 
 
-def pasted_names(aurora: Brand, client: Client, **_: Any) -> Sent:
+def pasted_names(aurora: Brand, client: Client, **_: Any) -> CallResult:
     return f"{BRANDS}{aurora.pk}/paste/", shown_form(look(client, aurora, PASTED, "customer_balance"))
 
 
-def confirmed_import(aurora: Brand, operator: User, **_: Any) -> Sent:
+def confirmed_import(aurora: Brand, operator: User, **_: Any) -> CallResult:
     data = b"email,account_number\ndora@example.com,70003\n"
     kept = import_keep(brand=aurora, by=operator, name="c.csv", data=data)
     report = import_report(waiting=kept).fingerprint
@@ -96,7 +96,7 @@ LIMITS = {"do": "limits", "per_move": "1", "per_day": "1", "second_person_above"
 RIGHTS = {"email": "sam@example.com", "is_active": "on", "is_superuser": "on"}
 NEW_PASSWORD = {"password1": "staple battery horse", "password2": "staple battery horse"}
 NEW_HOST = {"carrier_url": "https://collector.example/", "carrier_key": KEY}
-STEPS: dict[str, Callable[..., Sent]] = {
+STEPS: dict[str, Callable[..., CallResult]] = {
     "carrier": brand_form(**NEW_HOST),
     "captcha": brand_form(recaptcha_site_key="other", recaptcha_secret_key=SECRET),
     "login hosts": brand_form(login_hosts="evil.example"),

@@ -165,7 +165,7 @@ def test_the_path_of_a_request_that_fails_is_not_written(aurora, browse, caplog,
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("portal.brands.views.wanted_page", broken)
+    monkeypatch.setattr("portal.brands.views.get_next_url", broken)
     client = browse(AURORA)
     client.raise_request_exception = False
     assert client.get("/language/es/?CANARY").status_code == 500

@@ -10,7 +10,7 @@ from accounts.models import User
 from billing.models import Move
 from portal.carrier.connection_check import diagnose
 from portal.models import Brand
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.conftest import AURORA, Simulator
 from tests.journey import DETAILS, carrier_code, code_for, send, sign_up_form, words
 from tests.moves import ask, booked, new_customer, staff_of
@@ -79,7 +79,7 @@ def test_a_move_is_done_once(manners: str, simulator: Simulator, aurora: Brand) 
 
 
 def test_a_wrong_key_is_told_from_all_else(manners: str, simulator: Simulator, make_brand: Any) -> None:
-    brand = make_brand("nokey", "nokey.test", carrier_key=seal("wrong-key"))
+    brand = make_brand("nokey", "nokey.test", carrier_key=encrypt("wrong-key"))
     assert "API key is wrong" in diagnose(brand)[0].text
 
 

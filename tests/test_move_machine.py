@@ -273,11 +273,11 @@ def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
 
 PREPARE = """
 from accounts.models import User
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from portal.models import Brand
 brand = Brand.objects.create(
     slug="aurora", name="Aurora", currency="AUD", timezone="Australia/Sydney", support_email="a@example.com",
-    from_email="a@example.com", carrier_url="CARRIER", carrier_key=seal("aurora-api-key"),
+    from_email="a@example.com", carrier_url="CARRIER", carrier_key=encrypt("aurora-api-key"),
 )
 User.objects.create(brand=brand, email="alice@example.com", account_number="70001", password="!")
 User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")

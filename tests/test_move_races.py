@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import KeptStatement, Move, MoveEvent
 from billing.statements.periods import this_month, today
-from billing.statements.service import figures_read
+from billing.statements.service import get_statement
 from billing.transfers import service as transfers
 from billing.transfers.policy import policy_of
 from billing.transfers.service import MoveRefused
@@ -122,7 +122,7 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
     def job(nth: int) -> Any:
         if not nth:
             month = this_month(today(aurora))
-            return figures_read(brand=aurora, customer=carl, period=month, refresh=True)
+            return get_statement(brand=aurora, customer=carl, period=month, refresh=True)
         assert eventually(simulator.calls)  # The other's question is under way.
         return timezone.now(), transfers.move_balances(brand=aurora, customer=carl, by=sam)
 

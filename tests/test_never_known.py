@@ -29,9 +29,9 @@ def test_the_newest_known_figures_stand_in_although_newer_ones_were_asked_for_in
     customer = alice if whose == "a customer" else None
     known = row(aurora, customer, SECOND)
     vain = row(aurora, customer, THIRD, known=False)
-    assert statement_cache.newest_known(aurora, customer) == known
+    assert statement_cache.latest_balance_row(aurora, customer) == known
     assert (
-        statement_cache.stand_in(KeptStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST)
+        statement_cache.fallback_row(KeptStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST)
         == known
     )
 

@@ -155,7 +155,7 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
     threads, aurora, settings
 ):
     settings.BRAND_SECONDS = 1
-    assert lookup.brand_of(AURORA) == aurora
+    assert lookup.get_brand_for_host(AURORA) == aurora
     caches["local"].delete(f"brand:{AURORA}")
     asking, answered = threading.Event(), threading.Event()
 
@@ -166,13 +166,13 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
 
     def first():
         with connection.execute_wrapper(hang):
-            lookup.brand_of(AURORA)
+            lookup.get_brand_for_host(AURORA)
         connection.close()
 
     thread = threading.Thread(target=first)
     thread.start()
     assert asking.wait(30)
-    assert lookup.brand_of(AURORA) == aurora  # Without waiting, or this would never end.
+    assert lookup.get_brand_for_host(AURORA) == aurora  # Without waiting, or this would never end.
     answered.set()
     thread.join(30)
 

@@ -9,7 +9,7 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from portal.carrier.url_import import override_take, propose
+from portal.carrier.url_import import propose, save_override
 from portal.models import Brand, MethodOverride
 from portal.voipline import METHODS, guess_method, match_names, plain_values
 from portal.voipline.name_matching import with_placeholder
@@ -270,16 +270,16 @@ def test_a_parameter_that_is_not_in_the_url_can_be_dropped(admin_client: Client,
 def test_an_account_number_in_the_path_is_not_sent_twice(aurora: Brand) -> None:
     aurora.overrides.create(method="customer_balance", parameters={"account_number": "acct"})
     path = "customers/{account_number}"
-    override = override_take(brand=aurora, method="customer_balance", path=path, names={})
+    override = save_override(brand=aurora, method="customer_balance", path=path, names={})
     assert "account_number" not in override.customised().parameters
     names = {"account_number": "account_number"}
-    override = override_take(brand=aurora, method="customer_balance", path=path, names=names)
+    override = save_override(brand=aurora, method="customer_balance", path=path, names=names)
     assert override.customised().parameters["account_number"] == "account_number"
 
 
 def test_a_refused_mapping_leaves_the_old_one(aurora: Brand) -> None:
     with pytest.raises(ValidationError):
-        override_take(
+        save_override(
             brand=aurora, method="customer_balance", path="x", names={}, dropped=("account_number",)
         )
     assert not MethodOverride.objects.exists()

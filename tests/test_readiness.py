@@ -14,7 +14,7 @@ from portal.brands.launch_checklist import readiness, to_do
 from portal.carrier.connection_proof import brand_check_carrier, is_proven
 from portal.core.validators import GOOGLE_TEST_KEY
 from portal.models import Brand
-from portal.security.crypto import Sealed, seal
+from portal.security.crypto import EncryptedSecret, encrypt
 from tests.conftest import Simulator
 
 
@@ -43,8 +43,8 @@ def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
         ({"terms_url": ""}, "terms", "missing"),
         ({"privacy_url": ""}, "terms", "missing"),
         ({"privacy_url": "", "signup_open": False}, "terms", "hint"),
-        ({"carrier_key": Sealed()}, "carrier", "missing"),
-        ({"carrier_key": Sealed("not a Fernet token")}, "carrier", "missing"),
+        ({"carrier_key": EncryptedSecret()}, "carrier", "missing"),
+        ({"carrier_key": EncryptedSecret("not a Fernet token")}, "carrier", "missing"),
         ({}, "carrier", "missing"),
         ({}, "mail", "missing"),
         ({}, "codes", "hint"),
@@ -113,9 +113,9 @@ def test_another_address_or_key_has_to_be_proven_again(simulator: Simulator, aur
     url, key = aurora.carrier_url, aurora.carrier_key
     aurora.carrier_url = url + "v3/"
     assert not is_proven(aurora)
-    aurora.carrier_url, aurora.carrier_key = url, seal("another-key")
+    aurora.carrier_url, aurora.carrier_key = url, encrypt("another-key")
     assert not is_proven(aurora)
-    aurora.carrier_key = seal("aurora-api-key")
+    aurora.carrier_key = encrypt("aurora-api-key")
     assert aurora.carrier_key != key
     assert is_proven(aurora)
 

@@ -72,7 +72,7 @@ def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
     def gone(_: str) -> None:
         raise Error
 
-    monkeypatch.setattr("portal.middleware.brand.brand_of", gone)
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", gone)
     given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
     # Ours, and Django's when the answer is ready.
     assert [line["logger"] for line in lines] == ["portal.middleware.brand", "django.request"] * 2

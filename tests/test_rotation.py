@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from portal.models import Brand
-from portal.security.crypto import Sealed, is_newest, seal
+from portal.security.crypto import EncryptedSecret, encrypt, uses_primary_key
 from portal.security.key_rotation import secrets_reencrypt
 from tests.conftest import ROOT, app_of
 
@@ -16,15 +16,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 OLD, NEW = "a passphrase for tests alone", "a new passphrase for tests"
 
 
-def stored(brand: Brand) -> Sealed:
+def stored(brand: Brand) -> EncryptedSecret:
     return Brand.objects.get(pk=brand.pk).carrier_key
 
 
 def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, borealis, operator, settings):
     device = app_of(operator)
     key = device.key.reveal()
-    Brand.objects.filter(pk=borealis.pk).update(carrier_key=Sealed("env:PORTAL_SECRET_BOREALIS"))
-    Brand.objects.filter(pk=aurora.pk).update(recaptcha_secret_key=seal("a secret"))
+    Brand.objects.filter(pk=borealis.pk).update(carrier_key=EncryptedSecret("env:PORTAL_SECRET_BOREALIS"))
+    Brand.objects.filter(pk=aurora.pk).update(recaptcha_secret_key=encrypt("a secret"))
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     out = io.StringIO()
     call_command("reencrypt", stdout=out)
@@ -42,22 +42,22 @@ def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, bo
 def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
 
-    def entered_meanwhile(sealed: Sealed) -> bool:
-        Brand.objects.update(carrier_key=seal("another key"))
-        return is_newest(sealed)
+    def entered_meanwhile(sealed: EncryptedSecret) -> bool:
+        Brand.objects.update(carrier_key=encrypt("another key"))
+        return uses_primary_key(sealed)
 
-    monkeypatch.setattr("portal.security.key_rotation.is_newest", entered_meanwhile)
+    monkeypatch.setattr("portal.security.key_rotation.uses_primary_key", entered_meanwhile)
     assert secrets_reencrypt().renewed == 0
     assert stored(aurora).reveal() == "another key"
 
 
 def test_what_no_key_opens_is_named_and_the_rest_is_done(aurora, borealis, settings):
     settings.ENCRYPTION_KEYS = ["a key that is lost for ever"]
-    Brand.objects.filter(pk=borealis.pk).update(carrier_key=seal("lost"))
+    Brand.objects.filter(pk=borealis.pk).update(carrier_key=encrypt("lost"))
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     with pytest.raises(CommandError, match=rf"portal.Brand {borealis.pk}, carrier_key"):
         call_command("reencrypt", stdout=io.StringIO())
-    assert is_newest(stored(aurora))
+    assert uses_primary_key(stored(aurora))
 
 
 def test_a_row_that_was_read_before_and_is_saved_after_does_not_bring_the_old_key_back(aurora, settings):
@@ -90,7 +90,7 @@ def test_in_no_step_of_the_page_is_there_a_node_that_cannot_read(aurora, setting
         # Node by node: some have restarted, some have not, and any of them may write.
         for writes, reads in itertools.product((now, then), repeat=2):
             settings.ENCRYPTION_KEYS = writes
-            Brand.objects.filter(pk=aurora.pk).update(recaptcha_secret_key=seal("a secret"))
+            Brand.objects.filter(pk=aurora.pk).update(recaptcha_secret_key=encrypt("a secret"))
             settings.ENCRYPTION_KEYS = reads
             brand = Brand.objects.get(pk=aurora.pk)
             assert (brand.recaptcha_secret_key.reveal(), brand.carrier_key.reveal()) == (

@@ -18,7 +18,7 @@ from accounts.models import User
 from billing.models import KeptStatement
 from portal.models import Brand
 from portal.monitoring.logging import JsonFormatter
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.conftest import ADMIN, AURORA, code_of
 from tests.journey import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
 from tests.test_admin import brand_data
@@ -51,7 +51,7 @@ def canaries(aurora, simulator) -> None:
             }
         ],
     )
-    aurora.carrier_key, aurora.recaptcha_secret_key = seal(KEY), seal(SECRET)
+    aurora.carrier_key, aurora.recaptcha_secret_key = encrypt(KEY), encrypt(SECRET)
     aurora.recaptcha_site_key = "canary-site-key"
     aurora.save()
     aurora.overrides.create(method="login_via_url", parameters={"password": "password"})
@@ -168,7 +168,7 @@ class Walk:
             patch.setattr("accounts.staff.totp.TOTP.verify", broken)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.apps[0])
             inside, self.client = self.client, Watched(self.witness, ADMIN)
-            patch.setattr("accounts.staff.two_step.half_open", broken)
+            patch.setattr("accounts.staff.two_step.pending_login", broken)
             self.enter_password()
             self.client = inside
 
@@ -364,7 +364,7 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
 def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
     aurora, witness, monkeypatch
 ):
-    monkeypatch.setattr("portal.middleware.brand.brand_of", broken)
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", broken)
     client = Watched(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}

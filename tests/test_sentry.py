@@ -50,7 +50,7 @@ def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse
         local = CANARY + "a-local-variable"
         raise RuntimeError(CANARY + local)
 
-    monkeypatch.setattr("billing.views.balance.figures_read", broken)
+    monkeypatch.setattr("billing.views.balance.get_statement", broken)
     client = browse(AURORA, alice, HTTP_X_CANARY=CANARY + "a-header", REMOTE_ADDR=".".join(["127.0.0", "77"]))
     client.cookies["other"] = CANARY + "a-cookie"
     client.raise_request_exception = False

@@ -27,7 +27,7 @@ from portal.admin.reauthentication import needs_recent_authentication, recently_
 from portal.brands.access import brands_of
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.conftest import ADMIN, AURORA, app_code, app_of, code_of
 from tests.journey import at_once, words
 from tests.patience import PATIENCE
@@ -301,7 +301,7 @@ def test_digits_of_another_script_are_digits(browse: Browse, sam: User) -> None:
 
 def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse: Browse, sam: User) -> None:
     codes = totp.recovery_codes_make(user=sam)
-    TotpDevice.objects.filter(user=sam).update(key=type(seal("x"))("gAAAAA-of-another-key"))
+    TotpDevice.objects.filter(user=sam).update(key=type(encrypt("x"))("gAAAAA-of-another-key"))
     client = browse(ADMIN)
     type_password(client)
     assert "ENCRYPTION_KEY" in words(type_code(client, app_code()))
@@ -310,7 +310,7 @@ def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse
 
 def test_the_start_check_names_whose_key_cannot_be_decrypted_and_the_way_out(sam: User) -> None:
     assert authenticators_are_usable(databases=["default"]) == []
-    TotpDevice.objects.filter(user=sam).update(key=type(seal("x"))("gAAAAA-of-another-key"))
+    TotpDevice.objects.filter(user=sam).update(key=type(encrypt("x"))("gAAAAA-of-another-key"))
     (found,) = authenticators_are_usable(databases=["default"])
     assert "sam@example.com" in found.msg
     assert "ENCRYPTION_KEY" in found.msg

@@ -12,7 +12,7 @@ from portal.admin.brand.fieldsets import SECTIONS
 from portal.admin.brand.inlines import LabelledInline
 from portal.carrier.connection_proof import is_proven
 from portal.models import Brand
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.conftest import Simulator
 from tests.test_admin import brand_data, change_url
 
@@ -164,7 +164,7 @@ def test_the_check_is_a_post_and_tells_a_failure(
 ) -> None:
     assert admin_client.get(f"/admin/portal/brand/{aurora.pk}/check/", secure=True).status_code == 405
     assert admin_client.post("/admin/portal/brand/999/check/", secure=True).status_code == 404
-    Brand.objects.update(carrier_key=seal("wrong-key"))
+    Brand.objects.update(carrier_key=encrypt("wrong-key"))
     page = press_check(admin_client, aurora).content.decode()
     assert "Either the API key is wrong, or this server&#x27;s public IP address is not listed" in page
     assert "wrong-key" not in page

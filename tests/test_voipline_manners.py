@@ -20,7 +20,7 @@ from portal.voipline import (
 )
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
-from portal.voipline.response import judge
+from portal.voipline.response import parse_response
 from tests.answers import answer_of, error_of
 
 BALANCE, MOVE, REGISTER, CONFIRM, LOGIN, RESET = (
@@ -411,7 +411,7 @@ def test_a_page_in_front_of_the_api_is_told_apart(status):
 def test_nothing_is_a_success_that_says_no(method, status, body):
     says_no = status >= 400 or (body.get("success") in (False, 0) and body.get("success") is not None)
     try:
-        judge(method, {}, Reply(status, json.dumps(body).encode()), {})
+        parse_response(method, {}, Reply(status, json.dumps(body).encode()), {})
     except UpstreamError:
         return
     assert not says_no

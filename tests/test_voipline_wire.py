@@ -24,7 +24,7 @@ from portal.voipline import (
 )
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
-from portal.voipline.response import judge
+from portal.voipline.response import parse_response
 from tests.answers import answer_of, error_of
 
 ARTICLE = b"""{
@@ -55,14 +55,14 @@ def test_the_articles_example_comes_out_to_the_last_digit():
         "60.625",
         "242.08793",
     ]
-    assert statement.sums_hold
+    assert statement.is_consistent
 
 
 @pytest.mark.parametrize("name", STATEMENT_NAMES)
 def test_sums_hold_exactly_or_not_at_all(name):
     data = json.loads(ARTICLE, parse_float=str, parse_int=str)["data"]
     data[name] = str(Decimal(data[name]) + Decimal("0.00001"))
-    assert not Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data})).sums_hold
+    assert not Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data})).is_consistent
 
 
 AMOUNTS = st.decimals(
@@ -388,7 +388,7 @@ def test_any_bytes_give_an_answer_or_one_of_our_errors(key, status, raw, codes, 
     sent = {"account_number": "7", "email": "a@b"}
     words, names = "", set()
     try:
-        names = set(judge(METHODS[key], codes, Reply(status, raw, retry_after), sent))
+        names = set(parse_response(METHODS[key], codes, Reply(status, raw, retry_after), sent))
     except UpstreamError as error:
         words = error.message + error.user_message
     assert names <= set(METHODS[key].results)

@@ -62,7 +62,7 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.log_change(request, person, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
         words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")
         self.message_user(request, words, messages.SUCCESS)
-        if not two_step.reset_tell(user=person, by=by):
+        if not two_step.send_reset_notice(user=person, by=by):
             words = gettext("We could not mail the person: please tell them yourself.")
             self.message_user(request, words, messages.WARNING)
 

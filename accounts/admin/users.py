@@ -22,7 +22,7 @@ from accounts.admin.filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin.forms import BrandsField, CustomerForm, NewCustomerForm, StaffForm
 from accounts.admin.search import PeopleSearchMixin
 from accounts.models import User
-from accounts.services.change_log import form_told
+from accounts.services.change_log import describe_form_changes
 from accounts.services.deactivation import sessions_end
 from accounts.services.email_change import email_changed_by_staff, email_changed_tell
 from accounts.staff.totp import event_record
@@ -198,7 +198,9 @@ class PersonAdmin(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         """With old and new e-mail address and what the carrier goes by, for the history."""
-        return form_told(form, super().construct_change_message(request, form, formsets, add), add=add)
+        return describe_form_changes(
+            form, super().construct_change_message(request, form, formsets, add), add=add
+        )
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Set a password: for staff alone, a customer has none."""

@@ -15,7 +15,7 @@ from accounts.validators import amount_of
 from portal.core import text_input
 from portal.core.csv_escape import plain
 from portal.core.email_addresses import normal_email
-from portal.resilience.bulkhead import give_back_connections
+from portal.resilience.bulkhead import release_db_connections
 from portal.voipline import is_account_number, our_name
 from portal.voipline.messages import Words
 
@@ -116,7 +116,7 @@ def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
     `brand` is the chosen one's slug. Reading takes a second or two and no connection to the database. Among
     what is wrong are notes, which do not make a row bad.
     """
-    give_back_connections()
+    release_db_connections()
     try:
         records = records_read(data)
     except NoRecords as error:

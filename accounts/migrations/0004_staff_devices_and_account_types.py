@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('throttling_failure_count', models.PositiveIntegerField(default=0, help_text='Number of successive failed attempts.')),
                 ('created_at', models.DateTimeField(auto_now_add=True, help_text='The date and time when this device was initially created in the system.', null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, help_text='The most recent date and time this device was used.', null=True)),
-                ('key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.Sealed, verbose_name='key')),
+                ('key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.EncryptedSecret, verbose_name='key')),
                 ('last_t', models.BigIntegerField(default=-1)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='authenticator', to=settings.AUTH_USER_MODEL)),
             ],

@@ -3,7 +3,7 @@
 import logging
 
 from accounts.models import User
-from accounts.services.idempotency import once
+from accounts.services.idempotency import submit_once
 from accounts.services.login_url import hand_over_url
 from accounts.services.outcomes import (
     DONE,
@@ -33,7 +33,7 @@ def account_open(*, brand: Brand, user: User, password: str, token: str) -> tupl
             return outcome_of(error, "open")
         return DONE
 
-    outcome = once(brand=brand, kind="open", token=token, typed=[str(user.pk)], work=work)
+    outcome = submit_once(brand=brand, kind="open", token=token, typed=[str(user.pk)], work=work)
     return outcome, urls[0] if urls else ""
 
 
@@ -42,7 +42,7 @@ def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
     email = user.address_at_carrier
     offered = {"account_number": user.account_number, "email": email, "password": password}
     values = {name: value for name, value in offered.items() if value and method.wants(name)}
-    about = carrier_calls.About(user.pk)
+    about = carrier_calls.CallContext(user.pk)
     answer = carrier_calls.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
     try:
         return hand_over_url(brand, str(answer["url"]))

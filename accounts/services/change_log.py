@@ -39,7 +39,7 @@ def text_of(value: object) -> str:
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def form_told(form: Any, parts: list[dict[str, Any]], *, add: bool) -> list[dict[str, Any]]:
+def describe_form_changes(form: Any, parts: list[dict[str, Any]], *, add: bool) -> list[dict[str, Any]]:
     """Django's account of a saved form, with the values of what is told."""
     if add:
         values = {name: form.cleaned_data.get(name) for name in TOLD if name != "email"}

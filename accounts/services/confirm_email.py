@@ -3,7 +3,7 @@
 from accounts.models import User
 from accounts.services.attempts import attempt_count
 from accounts.services.customers import customer_confirmed
-from accounts.services.idempotency import once
+from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import (
     DONE,
     Outcome,
@@ -41,7 +41,7 @@ def email_confirm(
         )
         return DONE if by else _code_after_confirmation(brand, email, visitor)
 
-    return once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
+    return submit_once(brand=brand, kind="confirm", token=token, typed=[email, code], work=work)
 
 
 def _not_confirmed(error: UpstreamError, attempt: Attempt) -> Outcome:

@@ -29,7 +29,7 @@ def customer_find(*, brand: Brand, email: str) -> User | None:
     return User.objects.filter(with_email(email), brand=brand).order_by("-is_active", "pk").first()
 
 
-def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
+def save_sign_up(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
     """Write down who signed up; `account_number` is None where nobody knows whether the sign-up worked.
 
     A row that never signed in and that staff did not fill takes the newer data; any other stays as it is.
@@ -42,7 +42,7 @@ def customer_keep(*, brand: Brand, details: SignUpDetails, account_number: str |
         free = User.objects.filter(pk=user.pk, verified_at=None, account_number="", is_active=True)
         free.update(**details, **forgotten)
         user.refresh_from_db()
-    account_number_offer(user=user, account_number=account_number or "")
+    apply_account_number(user=user, account_number=account_number or "")
 
 
 def _create(brand: Brand, details: SignUpDetails) -> User:
@@ -64,7 +64,7 @@ def customer_confirmed(*, brand: Brand, email: str, account_number: str, by: Use
     user = customer_find(brand=brand, email=email)
     if user and user.is_active:
         User.objects.filter(pk=user.pk, confirmed_at=None).update(confirmed_at=timezone.now())
-        account_number_offer(user=user, account_number=account_number, proven=user == by)
+        apply_account_number(user=user, account_number=account_number, proven=user == by)
 
 
 def customer_verified(*, user: User) -> User:
@@ -75,12 +75,12 @@ def customer_verified(*, user: User) -> User:
     if user.offered_account_number:
         offered, user.offered_account_number = user.offered_account_number, ""
         user.save(update_fields=["offered_account_number"])
-        account_number_offer(user=user, account_number=offered, proven=True)
+        apply_account_number(user=user, account_number=offered, proven=True)
         user.account_number_is_new = user.account_number == offered
     return user
 
 
-def account_number_offer(*, user: User, account_number: str, proven: bool = False) -> None:
+def apply_account_number(*, user: User, account_number: str, proven: bool = False) -> None:
     """A carrier's answer names an account number. It may fill an empty one, and never overwrites one.
 
     Anybody may sign up with any address, so the number waits until the next sign-in by our code (`proven`),
@@ -99,7 +99,7 @@ def account_number_offer(*, user: User, account_number: str, proven: bool = Fals
         _refuse(user, account_number, "held by another customer")
 
 
-def account_number_set_aside(*, user: User) -> None:
+def discard_pending_account_number(*, user: User) -> None:
     """The address is another now: a number that waits for the former one is for staff to look at."""
     waiting = User.objects.filter(pk=user.pk).exclude(offered_account_number="")
     if waiting.update(refused_account_number=F("offered_account_number"), offered_account_number=""):

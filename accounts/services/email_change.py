@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import SignInCode, User, with_email
-from accounts.services.customers import account_number_set_aside
+from accounts.services.customers import discard_pending_account_number
 from accounts.sign_in.codes import code_redeem, code_store
 from accounts.sign_in.history import sign_ins_end
 from portal.core.email_addresses import email_key
@@ -89,7 +89,7 @@ def _address_keep(user: User, old: str, but: int = 0) -> None:
     known = user.carrier_email or old
     user.carrier_email = "" if email_key(known) == email_key(user.email) else known
     user.save(update_fields=["email", "verified_at", "confirmed_at", "carrier_email"])
-    account_number_set_aside(user=user)
+    discard_pending_account_number(user=user)
     sign_ins_forget(user=user, but=but)
 
 

@@ -24,7 +24,7 @@ _PATIENCE = 4.0
 _PAUSE = 0.1
 
 
-def once(
+def submit_once(
     *, brand: Brand, kind: str, token: str, typed: Sequence[str], work: Callable[[], Outcome]
 ) -> Outcome:
     """Do the work if the token is new; else give the first one's outcome, or `pending`.
@@ -38,7 +38,7 @@ def once(
     submission = _begin(brand, kind, token_hash, form_hash)
     if submission is None:
         earlier = _earlier(brand, kind, token_hash, form_hash)
-        return earlier or once(brand=brand, kind=kind, token=token, typed=typed, work=work)
+        return earlier or submit_once(brand=brand, kind=kind, token=token, typed=typed, work=work)
     own = Submission.objects.filter(pk=submission.pk)
     outcome = unknown(kind)
     try:
@@ -83,7 +83,7 @@ def _waited_for(kind: str, token_hash: str, form_hash: str, until: float) -> Out
             return unknown(kind)
         if time.monotonic() >= until:
             return pending()
-        bulkhead.give_back_connections()
+        bulkhead.release_db_connections()
         time.sleep(_PAUSE)
     return None
 

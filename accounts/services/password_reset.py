@@ -4,7 +4,7 @@ import logging
 from http import HTTPStatus
 
 from accounts.services.attempts import counted
-from accounts.services.idempotency import once
+from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import (
     DONE,
     Outcome,
@@ -33,7 +33,7 @@ def password_reset(*, brand: Brand, email: str, token: str, network: str, device
     def work() -> Outcome:
         return counted(reset, action="reset", brand=brand, email=email, network=network, device=device)
 
-    return once(brand=brand, kind="reset", token=token, typed=[email], work=work)
+    return submit_once(brand=brand, kind="reset", token=token, typed=[email], work=work)
 
 
 def _customer_unknown(error: UpstreamError) -> bool:

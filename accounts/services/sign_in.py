@@ -1,6 +1,6 @@
 """Ask for a sign-in code."""
 
-from accounts.services.idempotency import once
+from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import (
     CAPTCHA_DOWN,
     Outcome,
@@ -30,7 +30,9 @@ def sign_in_request(
             return mail_down()
         return code_mailed(row.pk, sure)
 
-    return once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()
+    return (
+        submit_once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()
+    )
 
 
 def _captcha_problem(brand: Brand, token: str, address: str) -> Outcome | None:

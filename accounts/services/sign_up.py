@@ -1,8 +1,8 @@
 """Sign up: register at the carrier, and keep the customer here."""
 
 from accounts.services.attempts import counted
-from accounts.services.customers import SignUpDetails, customer_keep
-from accounts.services.idempotency import once
+from accounts.services.customers import SignUpDetails, save_sign_up
+from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import (
     DONE,
     Outcome,
@@ -26,9 +26,9 @@ def customer_sign_up(
             )
         except UpstreamError as error:
             if error.may_have_happened:
-                customer_keep(brand=brand, details=details, account_number=None)
+                save_sign_up(brand=brand, details=details, account_number=None)
             return outcome_of(error, "sign_up")
-        customer_keep(brand=brand, details=details, account_number=str(answer.get("account_number", "")))
+        save_sign_up(brand=brand, details=details, account_number=str(answer.get("account_number", "")))
         return DONE
 
     def work() -> Outcome:
@@ -36,4 +36,4 @@ def customer_sign_up(
         return counted(register, action="sign_up", brand=brand, email=email, network=network)
 
     typed = [str(value) for value in details.values()]
-    return once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)
+    return submit_once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)

@@ -26,7 +26,7 @@ class PasswordForm(forms.Form):
     )
 
 
-class Untold(forms.TextInput):
+class NoEchoInput(forms.TextInput):
     """A field that does not repeat what was typed: no page shows a code."""
 
     def format_value(self, value: Any) -> None:
@@ -39,7 +39,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         label=_("Code from your authenticator app"),
         max_length=60,
-        widget=Untold(
+        widget=NoEchoInput(
             attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}
         ),
     )
@@ -72,7 +72,7 @@ class EnrolForm(CodeForm):
         return code
 
 
-class ProofForm(CodeForm):
+class ReauthenticationForm(CodeForm):
     """Password and code once more, for a delicate step."""
 
     password = forms.CharField(

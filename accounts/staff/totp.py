@@ -14,7 +14,7 @@ from django_otp.oath import TOTP
 
 from accounts.models import RecoveryCode, StaffEvent, TotpDevice, User
 from portal.security import crypto
-from portal.security.crypto import Sealed, keyed_hash
+from portal.security.crypto import EncryptedSecret, keyed_hash
 
 STEP, DIGITS, DRIFT = 30, 6, 1
 KEY_BYTES = 20
@@ -44,9 +44,9 @@ class AlreadySetUp(Exception):
     """Meanwhile the person has set up an app in another browser."""
 
 
-def key_new() -> Sealed:
+def key_new() -> EncryptedSecret:
     """A new key, encrypted; inside it is base32, as apps take it."""
-    return crypto.seal(base64.b32encode(secrets.token_bytes(KEY_BYTES)).decode())
+    return crypto.encrypt(base64.b32encode(secrets.token_bytes(KEY_BYTES)).decode())
 
 
 def device_of(*, user: User) -> TotpDevice | None:
@@ -55,7 +55,7 @@ def device_of(*, user: User) -> TotpDevice | None:
     return device
 
 
-def authenticator_set_up(*, user: User, key: Sealed, code: str) -> tuple[TotpDevice, list[str]]:
+def authenticator_set_up(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
     """Keep the key of a first app, once a code of it was typed; also the recovery codes, to be shown once.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
@@ -68,7 +68,7 @@ def authenticator_set_up(*, user: User, key: Sealed, code: str) -> tuple[TotpDev
         raise AlreadySetUp from error
 
 
-def authenticator_replace(*, user: User, key: Sealed, code: str) -> tuple[TotpDevice, list[str]]:
+def authenticator_replace(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
     """The same for a new app in the place of the former, whose sessions end.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
@@ -78,7 +78,7 @@ def authenticator_replace(*, user: User, key: Sealed, code: str) -> tuple[TotpDe
         return authenticator_set_up(user=user, key=key, code=code)
 
 
-def _device_new(user: User, key: Sealed, step: int) -> TotpDevice:
+def _device_new(user: User, key: EncryptedSecret, step: int) -> TotpDevice:
     event_record(user=user, kind="enrolled", by=user)
     device: TotpDevice = TotpDevice.objects.create(
         user=user, name="authenticator app", key=key, last_t=step, confirmed=True
@@ -86,14 +86,14 @@ def _device_new(user: User, key: Sealed, step: int) -> TotpDevice:
     return device
 
 
-def _step_of(key: Sealed, code: str) -> int:
+def _step_of(key: EncryptedSecret, code: str) -> int:
     totp = _totp(key)
     if not _is_app_code(code) or not totp.verify(int(code), tolerance=DRIFT):
         raise CodeWrong
     return int(totp.t())
 
 
-def _totp(key: Sealed) -> TOTP:
+def _totp(key: EncryptedSecret) -> TOTP:
     totp = TOTP(base64.b32decode(key.reveal()), step=STEP, digits=DIGITS)
     totp.time = timezone.now().timestamp()
     return totp

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import TotpDevice, User
 from accounts.staff.totp import CodeUsed, CodeWrong, code_redeem, event_record
-from portal.brands.access import works_here
+from portal.brands.access import is_active_staff
 from portal.mail import send as mail
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
@@ -33,7 +33,7 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
             brand=None, action="staff_password", email=email, network=network, device=device
         )
         user = authenticate(username=email, password=password)
-        if not isinstance(user, User) or not works_here(user):
+        if not isinstance(user, User) or not is_active_staff(user):
             logger.warning("admin sign-in refused", extra={"step": "password"})
             return None
         attempt.delete()
@@ -74,7 +74,7 @@ def _take_back(tries: list[Attempt]) -> None:
         attempt.delete()
 
 
-def half_open(user: User) -> dict[str, Any]:
+def pending_login(user: User) -> dict[str, Any]:
     """What a session keeps of the first step: who, when, and a mark of the password. It signs nobody in."""
     return {"user": user.pk, "at": timezone.now().timestamp(), "mark": _mark(user)}
 
@@ -84,7 +84,11 @@ def half_open_read(kept: dict[str, Any]) -> User | None:
     if abs(timezone.now().timestamp() - kept.get("at", 0)) > HALF_OPEN:
         return None
     user = User.objects.filter(brand=None, pk=int(kept.get("user", 0))).first()
-    if user is None or not works_here(user) or not constant_time_compare(str(kept.get("mark")), _mark(user)):
+    if (
+        user is None
+        or not is_active_staff(user)
+        or not constant_time_compare(str(kept.get("mark")), _mark(user))
+    ):
         return None
     return user
 
@@ -107,7 +111,7 @@ def password_set_tell(*, user: User) -> bool:
     return _tell("accounts/mail/password_set", user, None)
 
 
-def reset_tell(*, user: User, by: User | None) -> bool:
+def send_reset_notice(*, user: User, by: User | None) -> bool:
     """Mail the person that their app was reset. Whether it was sent; the reset stands all the same."""
     return _tell("accounts/mail/authenticator_reset", user, by)
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.sign_in import history as sign_in_history
-from accounts.views.device_cookie import device_keep
+from accounts.views.device_cookie import set_device_cookie
 from accounts.views.forms import page
-from accounts.views.session import this_sign_in
+from accounts.views.session import current_sign_in_id
 from portal.web.http import BrandRequest
 
 _LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
@@ -21,12 +21,12 @@ _LAST = 10  # Sign-ins that the page lists; those that are still good are listed
 @page
 def account(request: BrandRequest) -> HttpResponse:
     """/account/; its one form signs out everywhere else."""
-    user, here = cast(User, request.user), this_sign_in(request)
+    user, here = cast(User, request.user), current_sign_in_id(request)
     if request.method == "POST":
         sign_in_history.sign_ins_end(user=user, but=here)
         update_session_auth_hash(request, user)
         messages.success(request, _("You are signed out everywhere else."))
-        return device_keep(request, redirect("accounts:account"), user)
+        return set_device_cookie(request, redirect("accounts:account"), user)
     found = sign_in_history.sign_in_list(user=user)
     live = [row for row in found if row.live]
     context = {"here": here, "live": live, "last": found[:_LAST]}

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.forms import OpenForm
 from accounts.models import User
 from accounts.services import carrier_login
-from accounts.views.forms import form_again, form_limited, form_page, page
+from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
@@ -37,6 +37,6 @@ def account_open(request: BrandRequest) -> HttpResponse:
     except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
     if not url:
-        return form_again(request, template, form, outcome)
+        return render_form_with_outcome(request, template, form, outcome)
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)

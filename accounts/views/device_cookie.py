@@ -24,12 +24,12 @@ def visitor_of(request: BrandRequest, email: str) -> Visitor:
     return Visitor(request.client_network, browser_secret(request), device_of(request, email))
 
 
-def counted_as(request: HttpRequest, device: str) -> str:
+def rate_limit_key(request: HttpRequest, device: str) -> str:
     """Whose requests a limit per network counts: the device's, where there is one, else the network's."""
     return f"device {device}" if device else str(request.client_network)  # type: ignore[attr-defined]
 
 
-def device_keep(request: HttpRequest, response: Response, user: User) -> Response:
+def set_device_cookie(request: HttpRequest, response: Response, user: User) -> Response:
     """The answer, with which this browser is remembered as one that has just proved the user's address."""
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,

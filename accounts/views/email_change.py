@@ -18,14 +18,14 @@ from accounts.models import User
 from accounts.services import email_change
 from accounts.services.outcomes import MAIL_SLOW, mail_down
 from accounts.sign_in import codes
-from accounts.views.device_cookie import counted_as, device_keep, device_of
-from accounts.views.forms import code_over, form_again, form_limited, form_page, page
+from accounts.views.device_cookie import device_of, rate_limit_key, set_device_cookie
+from accounts.views.forms import code_over, form_limited, form_page, page, render_form_with_outcome
 from accounts.views.session import (
     browser_secret,
+    current_sign_in_id,
     session_end,
     session_note,
     signed_in_recently,
-    this_sign_in,
 )
 from accounts.views.sign_in import refusal
 from portal.mail.send import MailNotSent
@@ -50,7 +50,7 @@ def email(request: BrandRequest) -> HttpResponse:
     except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
     except MailNotSent:
-        return form_again(request, template, form, mail_down())
+        return render_form_with_outcome(request, template, form, mail_down())
     return redirect("accounts:email_code")
 
 
@@ -110,7 +110,7 @@ def email_code(request: BrandRequest) -> HttpResponse:
 
 def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
     user = cast(User, request.user)
-    rate_limits.hit(action="code_post", network=counted_as(request, device_of(request, user.email)))
+    rate_limits.hit(action="code_post", network=rate_limit_key(request, device_of(request, user.email)))
     try:
         email_change.email_change_confirm(
             brand=request.brand,
@@ -118,7 +118,7 @@ def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpRes
             code_id=asked["code"],
             browser=browser_secret(request),
             code=code,
-            sign_in=this_sign_in(request),
+            sign_in=current_sign_in_id(request),
         )
     except email_change.EmailTaken:
         messages.error(request, _("Nothing was changed: another account has just taken this e-mail address."))
@@ -129,4 +129,4 @@ def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpRes
         "Your e-mail address is changed. From now on you sign in with it. Other browsers are signed out."
     )
     messages.success(request, text)
-    return device_keep(request, redirect("accounts:account"), user)
+    return set_device_cookie(request, redirect("accounts:account"), user)

@@ -38,7 +38,7 @@ def form_page(
     return show(request, template, values, status=status)
 
 
-def form_again(
+def render_form_with_outcome(
     request: BrandRequest, template: str, form: BrandForm, outcome: Outcome, **context: object
 ) -> HttpResponse:
     """The form with what was typed and what came of it: 503 and an honest text where we cannot serve."""
@@ -57,7 +57,7 @@ def form_limited(
     """429: the form with what the visitor typed, and when to try again; 503 where nothing can be counted."""
     if isinstance(limited, rate_limits.Unchecked):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
-        return form_again(request, template, form, outcome, **context)
+        return render_form_with_outcome(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
     text = ngettext(
         "Too many attempts. Please wait %(minutes)d minute, then try again.",

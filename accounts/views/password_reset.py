@@ -12,7 +12,7 @@ from accounts.forms import PasswordResetForm
 from accounts.models import User
 from accounts.services import password_reset as service
 from accounts.views.device_cookie import device_of
-from accounts.views.forms import form_again, form_limited, form_page, page
+from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
 from accounts.views.session import known_email, session_note
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
@@ -48,7 +48,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, **context)
     if not outcome.done:
-        return form_again(request, template, form, outcome, **context)
+        return render_form_with_outcome(request, template, form, outcome, **context)
     session_note(request, reset={"email": email})
     return redirect("accounts:password_reset_sent")
 

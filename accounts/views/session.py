@@ -24,7 +24,7 @@ from django.utils.translation import get_language
 from accounts.models import User
 from accounts.sign_in import history as sign_in_history
 from portal.security.crypto import keyed_hash
-from portal.web.http import BrandRequest, wanted_page
+from portal.web.http import BrandRequest, get_next_url
 
 _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
 _RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.
@@ -44,11 +44,11 @@ def session_begin(request: BrandRequest, user: User) -> None:
 def session_end(request: BrandRequest) -> None:
     """Sign out, on the server too."""
     if request.user.is_authenticated:
-        sign_in_history.sign_in_end(user=request.user, sign_in=this_sign_in(request))
+        sign_in_history.sign_in_end(user=request.user, sign_in=current_sign_in_id(request))
     logout(request)
 
 
-def this_sign_in(request: BrandRequest) -> int:
+def current_sign_in_id(request: BrandRequest) -> int:
     """The key of this session's `SignIn`; 0 where the session is older than those."""
     return int(request.session.get("sign_in_row", 0))
 
@@ -80,17 +80,19 @@ def browser_secret(request: BrandRequest) -> str:
     return keyed_hash("browser-of-form", request.brand.pk, cookie)
 
 
-def code_asked(request: BrandRequest, browser: str, email: str, code: int | None, **more: object) -> None:
+def remember_requested_code(
+    request: BrandRequest, browser: str, email: str, code: int | None, **more: object
+) -> None:
     """Note which code the next page is to ask for, and the secret of the browser that it was made for."""
     session_note(request, browser=browser, sign_in={"code": code, "email": email, **more})
 
 
 def wanted_of(request: BrandRequest) -> str:
     """The page that `next` in the form or in its address names; else empty."""
-    return wanted_page(request, request.POST) or wanted_page(request)
+    return get_next_url(request, request.POST) or get_next_url(request)
 
 
-def wanted_keep(request: BrandRequest) -> None:
+def remember_next_url(request: BrandRequest) -> None:
     """Note that page for after the sign-in. For a form that was taken: who only looks gets no session."""
     if wanted := wanted_of(request):
         session_note(request, next=wanted)

@@ -18,19 +18,19 @@ from accounts.services.outcomes import MAIL_SLOW, Outcome
 from accounts.services.sign_in import sign_in_request
 from accounts.sign_in import codes
 from accounts.sign_in.device_cookies import Visitor
-from accounts.views.device_cookie import counted_as, device_keep, device_of, visitor_of
-from accounts.views.forms import code_over, form_again, form_limited, form_page, page
+from accounts.views.device_cookie import device_of, rate_limit_key, set_device_cookie, visitor_of
+from accounts.views.forms import code_over, form_limited, form_page, page, render_form_with_outcome
 from accounts.views.session import (
     browser_secret,
-    code_asked,
     known_email,
+    remember_next_url,
+    remember_requested_code,
     session_begin,
     session_end,
-    wanted_keep,
     wanted_of,
 )
 from portal.resilience import rate_limits
-from portal.web.http import BrandRequest, page_here
+from portal.web.http import BrandRequest, safe_redirect_url
 
 
 @login_not_required
@@ -83,16 +83,16 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
-        return form_again(request, template, form, outcome, wanted=wanted)
-    wanted_keep(request)
-    code_asked(request, visitor.browser, form.cleaned_data["email"], outcome.sign_in_code)
+        return render_form_with_outcome(request, template, form, outcome, wanted=wanted)
+    remember_next_url(request)
+    remember_requested_code(request, visitor.browser, form.cleaned_data["email"], outcome.sign_in_code)
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
     return redirect("accounts:sign_in_code")
 
 
 def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
-    network = counted_as(request, visitor.device)
+    network = rate_limit_key(request, visitor.device)
     if form.has_captcha:
         rate_limits.hit(action="captcha_post", network=network)
     rate_limits.hit(action="sign_in_post", network=network)
@@ -141,7 +141,7 @@ def _used_up(request: BrandRequest, email: str) -> HttpResponse:
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
-    rate_limits.hit(action="code_post", network=counted_as(request, device_of(request, asked["email"])))
+    rate_limits.hit(action="code_post", network=rate_limit_key(request, device_of(request, asked["email"])))
     return codes.sign_in_code_redeem(
         brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
     )
@@ -163,7 +163,7 @@ def refusal(refused: codes.CodeRefused) -> str:
 
 def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """A new session key, and nothing of the time before but the way to the page that was wanted."""
-    wanted = page_here(request, request.session.get("next", "")) or reverse("billing:home")
+    wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("billing:home")
     own = request.session.get("registered", "").lower() == user.email.lower()
     session_begin(request, user)
     if user.account_number_is_new and not own:
@@ -178,7 +178,7 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
             "nothing. Please ask our support to look: %(email)s"
         )
         messages.warning(request, text % {"email": request.brand.support_email})
-    return device_keep(request, HttpResponseRedirect(wanted), user)
+    return set_device_cookie(request, HttpResponseRedirect(wanted), user)
 
 
 @login_not_required

@@ -17,8 +17,8 @@ from accounts.services.customers import SignUpDetails
 from accounts.services.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.services.sign_up import customer_sign_up
 from accounts.views.device_cookie import visitor_of
-from accounts.views.forms import form_again, form_limited, form_page, page
-from accounts.views.session import code_asked, session_note, wanted_keep
+from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
+from accounts.views.session import remember_next_url, remember_requested_code, session_note
 from accounts.views.sign_in import already_signed_in
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
@@ -46,7 +46,11 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         outcome = _register(request, form)
     except rate_limits.Limited as limited:
         return form_limited(request, template, form, limited)
-    return redirect("accounts:confirm") if outcome.done else form_again(request, template, form, outcome)
+    return (
+        redirect("accounts:confirm")
+        if outcome.done
+        else render_form_with_outcome(request, template, form, outcome)
+    )
 
 
 def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
@@ -65,7 +69,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         token=data["captcha"],
         network=request.client_network,
     )
-    wanted_keep(request)
+    remember_next_url(request)
     noted: dict[str, object] = {"sign_up": form.kept()}
     if outcome.state in ("done", "unknown"):
         noted["confirm"] = {"email": data["email"]}
@@ -131,7 +135,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     if outcome.meaning == "already_confirmed":
         return _confirmed_before(request, email)
     if not outcome.done:
-        return form_again(request, "accounts/confirm.html", form, outcome, **_context(request))
+        return render_form_with_outcome(request, "accounts/confirm.html", form, outcome, **_context(request))
     return _confirmed(request, visitor.browser, email, outcome)
 
 
@@ -142,7 +146,9 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     if request.user.is_authenticated:
         messages.success(request, _("Your e-mail address is confirmed."))
         return redirect("billing:home")
-    code_asked(request, browser, email, outcome.sign_in_code, confirmed=True, advise_reset=not own)
+    remember_requested_code(
+        request, browser, email, outcome.sign_in_code, confirmed=True, advise_reset=not own
+    )
     if outcome.meaning == "mail_slow":
         messages.warning(request, str(MAIL_SLOW))
     if outcome.sign_in_code:
@@ -171,4 +177,4 @@ def _confirmed_without_mail(request: BrandRequest, email: str) -> HttpResponse:
     messages.success(request, _("Your e-mail address is confirmed."))
     form = SignInForm(brand=request.brand, data={"email": email})
     form.errors.clear()
-    return form_again(request, "accounts/sign_in.html", form, mail_down())
+    return render_form_with_outcome(request, "accounts/sign_in.html", form, mail_down())

@@ -12,7 +12,7 @@ from portal.resilience import circuit_breaker
 
 
 @dataclass(frozen=True)
-class Needs:
+class ActionItems:
     """How many moves are unknown or wait; whose moves are stopped, partner account empty, or carrier down.
 
     `raised` are the brands for which an operator has asked for higher limits; for operators alone.
@@ -29,7 +29,7 @@ class Needs:
         return bool(self.unknown or self.waiting or self.stopped or self.cut or self.down or self.raised)
 
 
-def needs_read(*, brands: QuerySet[Brand], operates: bool) -> Needs:
+def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
     """By what is stored: the carrier is not asked, however many brands there are."""
     accounts = partners_known(brands=brands)
     listed = [account.brand for account in accounts]
@@ -41,7 +41,7 @@ def needs_read(*, brands: QuerySet[Brand], operates: bool) -> Needs:
     still = set(stopped.values_list("brand_id", flat=True))
     changes = LimitsChange.objects.filter(state=LimitsChange.State.WAITING, policy__brand__in=listed)
     raised = set(changes.values_list("policy__brand", flat=True)) if operates else set()
-    return Needs(
+    return ActionItems(
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
         cut=[account.brand for account in accounts if account.outlook.state == "cut"],

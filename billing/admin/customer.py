@@ -15,7 +15,7 @@ from accounts.sign_in.history import sign_in_list
 from billing.admin.refresh import refresh_allowed
 from billing.models import Move
 from billing.statements import labels, periods
-from billing.statements.service import PAGE, Figures, figures_read
+from billing.statements.service import PAGE, Figures, get_statement
 from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import amount_words, direction_words, outcome_words
 from billing.transfers.views.base import own_customer
@@ -44,7 +44,7 @@ def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
     if brand is None or not customer.account_number:
         return None
     month = periods.this_month(periods.today(brand))
-    return figures_read(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
+    return get_statement(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
 
 
 def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:

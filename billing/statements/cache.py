@@ -28,7 +28,7 @@ WAVES = 4  # A reader's calls are made four at a time; a year's and this month's
 _GRACE = 2  # Seconds for which a claim outlasts the longest call.
 
 
-def rows_of(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
+def get_rows(brand: Brand, customer: User | None, periods: Sequence[Period]) -> list[KeptStatement]:
     """A row for each period, in order, in one query; one that is not stored yet has no key."""
     rows = _own(brand, customer).filter(
         from_date__in=[period.from_date for period in periods],
@@ -97,7 +97,7 @@ def _create(row: KeptStatement, until: datetime) -> bool:
         with transaction.atomic():
             row.save()
     except IntegrityError:  # Another request was first.
-        stored = rows_of(row.brand, row.customer, [Period(row.from_date, row.to_date)])[0]
+        stored = get_rows(row.brand, row.customer, [Period(row.from_date, row.to_date)])[0]
         row.pk, row.claimed_until = stored.pk, stored.claimed_until
         return False
     if _is_odd(row):
@@ -140,7 +140,7 @@ def statement_of(row: KeptStatement) -> Statement | None:
     return Statement(**{name: Decimal(amount) for name, amount in row.figures.items()})
 
 
-def stand_in(row: KeptStatement, day: date) -> KeptStatement | None:
+def fallback_row(row: KeptStatement, day: date) -> KeptStatement | None:
     """The newest known figures of a period that began on the same day and ran until a day before.
 
     Only for a period that still runs: what is over cannot have another end.
@@ -151,7 +151,7 @@ def stand_in(row: KeptStatement, day: date) -> KeptStatement | None:
     return earlier.filter(figures__isnull=False).order_by("-to_date").first()
 
 
-def newest_known(brand: Brand, customer: User | None) -> KeptStatement | None:
+def latest_balance_row(brand: Brand, customer: User | None) -> KeptStatement | None:
     """The row whose closing balance is the newest balance that we know; its `as_of` is that balance's moment.
 
     That is when it was asked for, or the end of a period that was over by then.

@@ -23,10 +23,10 @@ from billing.statements import cache as statement_cache
 from billing.statements.labels import statement_trouble
 from billing.statements.periods import Period, today
 from portal.carrier import calls as carrier_calls
-from portal.carrier.calls import About, Call, Sent, Value
+from portal.carrier.calls import Call, CallContext, CallResult, Value
 from portal.models import Brand
 from portal.resilience import bulkhead, rate_limits
-from portal.voipline import Carrier, NotTried, RateLimited, Statement, UpstreamError
+from portal.voipline import CallSkipped, Carrier, RateLimited, Statement, UpstreamError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
 
 
 @dataclass(frozen=True)
-class Ending:
+class FetchResult:
     """How it went for one row: without trouble, or why there is nothing newer than what is kept.
 
     `late`: nobody knows yet; the time to wait was over before.
@@ -47,10 +47,10 @@ class Ending:
     late: bool = False
 
 
-_CROWDED = Ending("busy", bulkhead.RETRY_AFTER)
+_CROWDED = FetchResult("busy", bulkhead.RETRY_AFTER)
 
 
-class Asking:
+class StatementFetcher:
     """One reader's rows, and the calls that are under way for those it claimed.
 
     `context` is the one in which calls are made and written down, so that they keep the request's reference.
@@ -64,12 +64,12 @@ class Asking:
         context: contextvars.Context,
     ) -> None:
         self.brand, self.customer, self.context = brand, customer, context
-        self.day, self.rows = today(brand), statement_cache.rows_of(brand, customer, periods)
+        self.day, self.rows = today(brand), statement_cache.get_rows(brand, customer, periods)
         self.tried = [row.tried_at for row in self.rows]
         self.wanted: list[KeptStatement] = []
         self.forced: list[KeptStatement] = []
-        self.flights: dict[int, Future[Sent]] = {}  # By the row's place in `rows`, as `told`.
-        self.told: dict[int, Ending] = {}
+        self.flights: dict[int, Future[CallResult]] = {}  # By the row's place in `rows`, as `told`.
+        self.told: dict[int, FetchResult] = {}
         self.pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="figures")
 
     @cached_property
@@ -82,7 +82,7 @@ class Asking:
         room = bulkhead.CARRIERS.has_room(self.brand)  # Else nobody would wait for the calls.
         for place, row in enumerate(self.rows):
             if row not in self.forced and statement_cache.has_just_failed(row):
-                self.told[place] = Ending(row.trouble)
+                self.told[place] = FetchResult(row.trouble)
             elif row in self.forced or not statement_cache.is_fresh(row, self.day):
                 self.wanted.append(row)
                 if room:
@@ -99,7 +99,7 @@ class Asking:
             whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
             rate_limits.hit(action="statement", account=whose, brand=self.brand)
         except rate_limits.Limited as limited:
-            self.told[place] = Ending("busy", limited.retry_after)
+            self.told[place] = FetchResult("busy", limited.retry_after)
             return
         waves = min(place // AT_ONCE + 1, statement_cache.WAVES)
         if statement_cache.claim(row, timezone.now() + statement_cache.longest_claim(waves)):
@@ -110,9 +110,9 @@ class Asking:
         if self.customer is None:
             return Call(self.brand, "partner_balance", period, self._carrier)
         values = {"account_number": row.account_number, **period}
-        return Call(self.brand, "customer_balance", values, self._carrier, About(self.customer.pk))
+        return Call(self.brand, "customer_balance", values, self._carrier, CallContext(self.customer.pk))
 
-    def ending(self, place: int, until: float | None) -> Ending:
+    def ending(self, place: int, until: float | None) -> FetchResult:
         """How it went for the row at this place, waited for until then; else as long as a call may last."""
         row = self.rows[place]
         try:
@@ -121,22 +121,22 @@ class Asking:
         except bulkhead.Full:
             return _CROWDED
         except TimeoutError:
-            return Ending("down", late=True)
+            return FetchResult("down", late=True)
         if sent:
             del self.flights[place]
             return self._land(row, sent)
         if place in self.told:
             return self.told[place]
         if self._is_there(place):
-            return Ending()
-        return Ending(row.trouble or "down", late=not self._has_been_tried(place))
+            return FetchResult()
+        return FetchResult(row.trouble or "down", late=not self._has_been_tried(place))
 
     def _has_to_wait(self, place: int) -> bool:
         if flight := self.flights.get(place):
             return not flight.done()
         return self.rows[place] in self.wanted and place not in self.told
 
-    def _waited_for(self, place: int, until: float | None) -> Sent | None:
+    def _waited_for(self, place: int, until: float | None) -> CallResult | None:
         """The call for the row, made by us; None where another reader made it, or nobody did."""
         if self.rows[place] in self.wanted and not self._is_mine(place):
             self._wait_for_another(place, until)
@@ -166,24 +166,26 @@ class Asking:
                 row.refresh_from_db(fields=_TOLD)
             except KeptStatement.DoesNotExist:  # Removed: too many newer ones of this account.
                 return
-            bulkhead.give_back_connections()
+            bulkhead.release_db_connections()
             if self._is_there(place) or self._has_been_tried(place):
                 return
             self._ask(place)
             if self._is_mine(place):
                 return
 
-    def _land(self, row: KeptStatement, sent: Sent) -> Ending:
+    def _land(self, row: KeptStatement, sent: CallResult) -> FetchResult:
         try:
             statement = Statement.from_answer(self.context.copy().run(sent.answer))
         except UpstreamError as error:
             trouble = statement_trouble(error)
             statement_cache.fail(row, trouble)
-            return Ending(trouble, error.retry_after if isinstance(error, RateLimited | NotTried) else None)
-        if not statement.sums_hold:
+            return FetchResult(
+                trouble, error.retry_after if isinstance(error, RateLimited | CallSkipped) else None
+            )
+        if not statement.is_consistent:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
         statement_cache.store(row, statement, at=sent.asked, running=row.to_date >= self.day)
-        return Ending()
+        return FetchResult()
 
     def close(self) -> None:
         """Give back what nobody waits for any more; of a call that is under way, the answer is kept."""
@@ -195,7 +197,7 @@ class Asking:
                 flight.add_done_callback(partial(self._land_late, self.rows[place], here))
         self.pool.shutdown(wait=False)
 
-    def _land_late(self, row: KeptStatement, reader: int, flight: "Future[Sent]") -> None:
+    def _land_late(self, row: KeptStatement, reader: int, flight: "Future[CallResult]") -> None:
         """In the call's own thread, or in the reader's where the call has ended already."""
         try:
             self._land(row, flight.result())

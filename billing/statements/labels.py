@@ -52,7 +52,7 @@ def statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
 def rounding_shows(statement: Statement, brand: Brand) -> bool:
     """Whether amounts that add up no longer do as pages show them, rounded to the currency's minor unit."""
     shown = Statement(*(rounded(amount, brand.currency) for amount in astuple(statement)))
-    return statement.sums_hold and not shown.sums_hold
+    return statement.is_consistent and not shown.is_consistent
 
 
 def rounding_words() -> str:

@@ -16,7 +16,7 @@ from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
 from billing.statements.forecast import cents
 from billing.statements.periods import Period, complete_months, this_month, today
-from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, figures_stream
+from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, stream_statements
 from portal.brands.launch_checklist import Item
 from portal.models import Brand
 from portal.voipline import Statement
@@ -86,7 +86,7 @@ def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
     """The partner account now; see `billing.statements.service`. With `refresh` it is asked for anew."""
     now = this_month(today(brand))
     months = past_months(now.to_date)
-    figures, *past = figures_stream(
+    figures, *past = stream_statements(
         brand=brand, customer=None, periods=[now, *months], refresh=refresh, bounds=_BOUNDS
     )
     spending = spending_of([(each.period, each.statement) for each in past])

@@ -135,7 +135,7 @@ def _notices(brand: Brand, found: Figures) -> list[str]:
             _("These are the last figures we have, as of %(moment)s. What has happened since is not in them.")
             % {"moment": date_time(found.as_of)}
         )
-    if not found.statement.sums_hold:
+    if not found.statement.is_consistent:
         notices.append(
             _(
                 "These figures do not add up. We show them as we received them and have made a note of it;"

@@ -15,7 +15,7 @@ from functools import partial
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
-from billing.statements.fetcher import Asking, Ending
+from billing.statements.fetcher import FetchResult, StatementFetcher
 from billing.statements.periods import Period, complete_months, this_month, today
 from portal.models import Brand
 from portal.voipline import Statement
@@ -72,14 +72,14 @@ _YEAR = Bounds(in_all=WITHIN)
 
 
 @dataclass(frozen=True)
-class Movement:
+class LastActivity:
     """The last month known to have had some, or how many complete months are known to have had none."""
 
     month: Period | None = None
     quiet: int = 0
 
 
-def figures_read(
+def get_statement(
     *,
     brand: Brand,
     customer: User | None,
@@ -87,13 +87,13 @@ def figures_read(
     refresh: bool = False,
     bounds: Bounds = PATIENT,
 ) -> Figures:
-    """The figures of one period, of a customer or (None) of the partner account; see `figures_stream`."""
-    read = figures_stream(brand=brand, customer=customer, periods=[period], refresh=refresh, bounds=bounds)
+    """The figures of one period, of a customer or (None) of the partner account; see `stream_statements`."""
+    read = stream_statements(brand=brand, customer=customer, periods=[period], refresh=refresh, bounds=bounds)
     with closing(read) as stream:
         return next(stream)
 
 
-def figures_stream(
+def stream_statements(
     *,
     brand: Brand,
     customer: User | None,
@@ -108,10 +108,12 @@ def figures_stream(
     was last known; an answer that comes later is kept for the next time.
     """
     context = contextvars.copy_context()  # A page that streams is read when its request is over.
-    return _stream(partial(Asking, brand, customer, periods, context), refresh, bounds)
+    return _stream(partial(StatementFetcher, brand, customer, periods, context), refresh, bounds)
 
 
-def _stream(begin: Callable[[], Asking], refresh: bool, bounds: Bounds) -> Generator[Figures, None, None]:
+def _stream(
+    begin: Callable[[], StatementFetcher], refresh: bool, bounds: Bounds
+) -> Generator[Figures, None, None]:
     asking = begin()
     until = None if bounds.in_all is None else time.monotonic() + bounds.in_all
     try:
@@ -131,20 +133,20 @@ def _stream(begin: Callable[[], Asking], refresh: bool, bounds: Bounds) -> Gener
         asking.close()
 
 
-def _has_something(asking: Asking, bounds: Bounds) -> bool:
+def _has_something(asking: StatementFetcher, bounds: Bounds) -> bool:
     row = asking.rows[0]
-    if row.figures is not None or statement_cache.stand_in(row, asking.day):
+    if row.figures is not None or statement_cache.fallback_row(row, asking.day):
         return True
-    return bounds.newest and statement_cache.newest_known(asking.brand, asking.customer) is not None
+    return bounds.newest and statement_cache.latest_balance_row(asking.brand, asking.customer) is not None
 
 
-def _known(asking: Asking, row: KeptStatement, ending: Ending) -> Figures:
+def _known(asking: StatementFetcher, row: KeptStatement, ending: FetchResult) -> Figures:
     missing = ending.trouble and row.figures is None
-    found = (statement_cache.stand_in(row, asking.day) if missing else None) or row
+    found = (statement_cache.fallback_row(row, asking.day) if missing else None) or row
     return _figures(Period(row.from_date, row.to_date), found, ending)
 
 
-def _figures(asked: Period, found: KeptStatement, ending: Ending) -> Figures:
+def _figures(asked: Period, found: KeptStatement, ending: FetchResult) -> Figures:
     return Figures(
         period=asked,
         statement=statement_cache.statement_of(found),
@@ -157,7 +159,7 @@ def _figures(asked: Period, found: KeptStatement, ending: Ending) -> Figures:
     )
 
 
-def balance_read(
+def get_balance(
     *, brand: Brand, customer: User | None, bounds: Bounds = BALANCE
 ) -> tuple[Figures, list[Figures]]:
     """This month until today, whose closing balance is the balance; and the last three complete months.
@@ -167,35 +169,37 @@ def balance_read(
     """
     day = today(brand)
     periods = [this_month(day), *complete_months(day, MONTHS)]
-    current, *months = figures_stream(brand=brand, customer=customer, periods=periods, bounds=bounds)
+    current, *months = stream_statements(brand=brand, customer=customer, periods=periods, bounds=bounds)
     if current.statement is None or current.shown != current.period:
-        newest = statement_cache.newest_known(brand, customer)
-        ending = Ending(current.trouble, current.retry_after)
+        newest = statement_cache.latest_balance_row(brand, customer)
+        ending = FetchResult(current.trouble, current.retry_after)
         current = _figures(current.period, newest, ending) if newest else current
     return current, months
 
 
-def movement_read(*, brand: Brand, customer: User | None) -> Movement:
+def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:
     """When there was last some movement in this month or the last year.
 
     By what is kept; only where that does not tell are the older months asked for, and waited for a moment.
     """
     day = today(brand)
     periods = [this_month(day), *complete_months(day, 12)]
-    found = _movement(statement_cache.rows_of(brand, customer, periods))
+    found = _movement(statement_cache.get_rows(brand, customer, periods))
     if found.month or found.quiet < MONTHS or found.quiet == len(periods) - 1:
         return found
-    with closing(figures_stream(brand=brand, customer=customer, periods=periods[1:], bounds=_YEAR)) as stream:
+    with closing(
+        stream_statements(brand=brand, customer=customer, periods=periods[1:], bounds=_YEAR)
+    ) as stream:
         for _figures_of_a_month in stream:
             pass
-    return _movement(statement_cache.rows_of(brand, customer, periods))
+    return _movement(statement_cache.get_rows(brand, customer, periods))
 
 
-def _movement(rows: Sequence[KeptStatement]) -> Movement:
+def _movement(rows: Sequence[KeptStatement]) -> LastActivity:
     for row in rows:
         statement = statement_cache.statement_of(row)
         if statement and statement.moved:
-            return Movement(Period(row.from_date, row.to_date))
+            return LastActivity(Period(row.from_date, row.to_date))
     months = rows[1:]
     unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.running)
-    return Movement(quiet=next(unknown, len(months)))
+    return LastActivity(quiet=next(unknown, len(months)))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from billing.admin.action_items import needs_read
+from billing.admin.action_items import get_action_items
 from portal.brands.access import Person, brands_of, is_operator
 
 register = template.Library()
@@ -14,4 +14,4 @@ register = template.Library()
 def needs(user: Person) -> dict[str, Any]:
     """What needs this person, of their own brands; nothing where nothing does."""
     operates = is_operator(user)
-    return {"needs": needs_read(brands=brands_of(user), operates=operates), "operates": operates}
+    return {"needs": get_action_items(brands=brands_of(user), operates=operates), "operates": operates}

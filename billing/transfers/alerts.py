@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Move
-from billing.transfers.audit import move_end
+from billing.transfers.audit import finish_move
 from billing.transfers.labels import amount_words, direction_words
 from billing.transfers.notices import notice_send
 from billing.transfers.policy import policy_of
@@ -86,5 +86,6 @@ def moves_expire() -> int:
     late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - Move.APPROVED_WITHIN)
     words = "nobody approved it in time"
     return sum(
-        move_end(move, (State.WAITING,), State.EXPIRED, None, words) for move in late.select_related("brand")
+        finish_move(move, (State.WAITING,), State.EXPIRED, None, words)
+        for move in late.select_related("brand")
     )

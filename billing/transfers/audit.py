@@ -26,7 +26,7 @@ def move_event(move: Move, by: User | None, note: str = "") -> MoveEvent:
     )
 
 
-def move_end(
+def finish_move(
     move: Move, before: Collection[str], state: Move.State, by: User | None, note: str, *names: str
 ) -> bool:
     """Bring a move from one of these states to its end, with its event, by a transaction of its own.

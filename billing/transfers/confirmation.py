@@ -32,12 +32,12 @@ class Wanted:
         }
 
 
-def seen_sign(*, brand: Brand, by: User, **shown: Any) -> str:
+def sign_confirmation(*, brand: Brand, by: User, **shown: Any) -> str:
     """What was shown, as a text that this person alone can send back, for ten minutes."""
     return signing.dumps(shown, salt=_salt(brand, by), compress=True)
 
 
-def seen_read(*, brand: Brand, by: User, text: str) -> dict[str, Any] | None:
+def read_confirmation(*, brand: Brand, by: User, text: str) -> dict[str, Any] | None:
     """What was shown; None where the text is too old, somebody else's, another brand's, or not ours."""
     try:
         shown = signing.loads(text, salt=_salt(brand, by), max_age=GOOD_FOR)

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_noop
 from accounts.models import User
 from billing.models import Move
 from billing.statements import periods
-from billing.statements.service import figures_read
-from billing.transfers.audit import move_end, move_event
+from billing.statements.service import get_statement
+from billing.transfers.audit import finish_move, move_event
 from billing.transfers.policy import moves_stop
 from portal.carrier import calls as carrier_calls
-from portal.carrier.calls import About
+from portal.carrier.calls import CallContext
 from portal.voipline import Answer, Unreachable, UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def dispatch(move: Move) -> Move:
         return _ended(move, State.NOT_SENT, "held up before it was sent")
     try:
         answer = carrier_calls.call(
-            About(move.customer_id, str(move.operation)),
+            CallContext(move.customer_id, str(move.operation)),
             brand=move.brand,
             method="move_funds",
             account_number=move.account_number,
@@ -89,7 +89,7 @@ def _against(move: Move, balance: Decimal) -> str:
 def _ended(move: Move, state: State, why: str, status: int | None = None) -> Move:
     move.why, move.status = why[:200], status
     try:
-        if not move_end(move, (State.DISPATCHED,), state, None, why, "why", "status", "customer_after"):
+        if not finish_move(move, (State.DISPATCHED,), state, None, why, "why", "status", "customer_after"):
             return _too_late(move)
     except Error:
         logger.exception("end of a move not stored", extra={"operation": str(move.operation)})
@@ -118,8 +118,8 @@ def _learn(move: Move, limit: Decimal) -> None:
     """What a move's answer tells besides: the credit limit, and that kept figures are old now."""
     User.objects.filter(pk=move.customer_id).update(credit_limit=limit)
     month = periods.this_month(periods.today(move.brand))
-    figures_read(brand=move.brand, customer=move.customer, period=month, refresh=True)
-    partner = figures_read(brand=move.brand, customer=None, period=month, refresh=True)
+    get_statement(brand=move.brand, customer=move.customer, period=month, refresh=True)
+    partner = get_statement(brand=move.brand, customer=None, period=month, refresh=True)
     if partner.statement and not partner.trouble:
         move.partner_after = partner.statement.closing_balance
         with transaction.atomic(durable=True):

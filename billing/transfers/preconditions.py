@@ -16,13 +16,13 @@ from portal.brands.access import brands_of
 from portal.models import Brand
 
 
-def must_belong(brand: Brand, customer: User, by: User) -> None:
+def require_access(brand: Brand, customer: User, by: User) -> None:
     """The customer to the brand, and the brand to the person."""
     if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
         raise MoveRefused(_("There is no such customer."))
 
 
-def must_have_number(customer: User) -> None:
+def require_account_number(customer: User) -> None:
     """Without one there is no account."""
     if not customer.account_number:
         raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
@@ -43,7 +43,7 @@ def open_words() -> str:
     )
 
 
-def must_not_wait_for_another(customer: User, but: Move | None = None) -> None:
+def require_no_open_move(customer: User, but: Move | None = None) -> None:
     """Of this customer, or of this account, whoever had it at the time."""
     if _others(customer, but).filter(state__in=Move.OPEN).exists():
         raise MoveRefused(open_words())
@@ -66,7 +66,7 @@ def _others(customer: User, but: Move | None) -> QuerySet[Move]:
     return rows.exclude(pk=but.pk) if but else rows
 
 
-def must_confirm(empties_partner: bool, confirmed: bool) -> None:
+def require_confirmation(empties_partner: bool, confirmed: bool) -> None:
     """What cuts off all customers takes more than a click."""
     if empties_partner and not confirmed:
         raise MoveRefused(
@@ -78,6 +78,6 @@ def must_confirm(empties_partner: bool, confirmed: bool) -> None:
         )
 
 
-def empties(amount: Decimal, partner: Decimal) -> bool:
+def would_empty_partner_account(amount: Decimal, partner: Decimal) -> bool:
     """Whether a move takes the partner account, with so much in it, to zero or below."""
     return amount > 0 and partner - amount <= 0

@@ -18,20 +18,20 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.models import Move, MovePolicy
 from billing.statements import periods
-from billing.statements.service import figures_read
-from billing.transfers.audit import move_end, move_event
+from billing.statements.service import get_statement
+from billing.transfers.audit import finish_move, move_event
 from billing.transfers.dispatch import dispatch
 from billing.transfers.policy import MoveRefused as MoveRefused
 from billing.transfers.policy import leaving, must_be_allowed, needs_second_person, policy_of
 from billing.transfers.preconditions import (
-    empties,
     must_be_the_latest,
-    must_belong,
-    must_confirm,
-    must_have_number,
-    must_not_wait_for_another,
     open_words,
+    require_access,
+    require_account_number,
+    require_confirmation,
+    require_no_open_move,
     unknown_account_words,
+    would_empty_partner_account,
 )
 from billing.transfers.second_person import must_be_two, must_not_resolve_alone
 from portal.models import Brand
@@ -65,8 +65,8 @@ class Preview:
 
 def move_balances(*, brand: Brand, customer: User, by: User) -> tuple[Decimal, Decimal]:
     """The balances of customer and partner account, read now. Raises MoveRefused where one cannot be read."""
-    must_belong(brand, customer, by)
-    must_have_number(customer)
+    require_access(brand, customer, by)
+    require_account_number(customer)
     return _read_now(brand, customer), _read_now(brand, None)
 
 
@@ -74,7 +74,7 @@ def _read_now(brand: Brand, whose: User | None) -> Decimal:
     """Of a question asked from now on: one that somebody else asked before may miss the latest move."""
     began, month = timezone.now(), periods.this_month(periods.today(brand))
     for _try in range(3):  # The first ones may have waited for somebody else's answer.
-        found = figures_read(brand=brand, customer=whose, period=month, refresh=True)
+        found = get_statement(brand=brand, customer=whose, period=month, refresh=True)
         if whose and found.trouble == "gone":
             raise MoveRefused(unknown_account_words(whose.account_number))
         if not found.statement or found.trouble:
@@ -90,12 +90,12 @@ def move_preview(
     *, brand: Brand, customer: User, amount: Decimal, by: User, but: Move | None = None
 ) -> Preview:
     """What would happen now, by a move that is to be approved in `but`. Raises MoveRefused against it."""
-    must_belong(brand, customer, by)
+    require_access(brand, customer, by)
     policy = policy_of(brand)
     if but:
         must_be_two(by=by, asked_by=but.asked_by, asked_at=but.asked_at)
     must_be_allowed(policy, amount=amount, by=by, but=but)
-    must_not_wait_for_another(customer, but)
+    require_no_open_move(customer, but)
     read_at = timezone.now()
     customer_before, partner_before = move_balances(brand=brand, customer=customer, by=by)
     under_way = leaving(brand, read_at, but)
@@ -107,7 +107,7 @@ def move_preview(
         under_way=under_way,
         read_at=read_at,
         second_person=needs_second_person(policy, customer, amount, but),
-        empties_partner=empties(amount, partner_before - under_way),
+        empties_partner=would_empty_partner_account(amount, partner_before - under_way),
     )
 
 
@@ -139,7 +139,7 @@ def move_request(
 
 def _asked(move: Move, by: User, confirmed: bool) -> Move:
     seen = move_preview(brand=move.brand, customer=move.customer, amount=move.amount, by=by)
-    must_confirm(seen.empties_partner, confirmed)
+    require_confirmation(seen.empties_partner, confirmed)
     try:
         _record(move, seen, by, confirmed)
     except IntegrityError as error:  # Another request was first: with this operation, or for this customer.
@@ -154,7 +154,7 @@ def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirme
     if move.state != State.WAITING or timezone.now() - move.asked_at > Move.APPROVED_WITHIN:
         raise MoveRefused(_("This move does not wait for approval any more."))
     seen = move_preview(brand=brand, customer=move.customer, amount=move.amount, by=by, but=move)
-    must_confirm(seen.empties_partner, empties_partner_confirmed)
+    require_confirmation(seen.empties_partner, empties_partner_confirmed)
     if move.customer.account_number != move.account_number:
         raise MoveRefused(_("The customer's account number has changed since; decline this move."))
     try:
@@ -168,7 +168,7 @@ def move_approve(*, brand: Brand, move: Move, by: User, empties_partner_confirme
 
 def move_decline(*, brand: Brand, move: Move, by: User, note: str) -> Move:
     """Somebody decides against a waiting move; whoever asked for it may take it back too."""
-    must_belong(brand, move.customer, by)
+    require_access(brand, move.customer, by)
     return _end(move, (State.WAITING,), State.DECLINED, by, note)
 
 
@@ -231,14 +231,14 @@ def _checked_again(move: Move, seen: Preview, by: User, confirmed: bool) -> Move
     rows = MovePolicy.objects.select_related("brand").select_for_update(of=("self",))
     rules = rows.get(brand=move.brand)
     must_be_allowed(rules, amount=move.amount, by=by, but=move)
-    must_not_wait_for_another(move.customer, move)
+    require_no_open_move(move.customer, move)
     must_be_the_latest(move.customer, seen.read_at, move)
     left = seen.partner_before - leaving(move.brand, seen.read_at, move)
-    must_confirm(empties(move.amount, left), confirmed)
+    require_confirmation(would_empty_partner_account(move.amount, left), confirmed)
     return rules
 
 
 def _end(move: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
-    if not move_end(move, before, state, by, note, *names):
+    if not finish_move(move, before, state, by, note, *names):
         raise MoveRefused(_("Somebody else has just decided about this move."))
     return move

@@ -20,8 +20,8 @@ from billing.statements.service import (
     PAGE_SOON,
     Bounds,
     Figures,
-    balance_read,
-    figures_read,
+    get_balance,
+    get_statement,
 )
 from billing.views.context import (
     figures_context,
@@ -32,7 +32,7 @@ from billing.views.context import (
     without_figures,
 )
 from portal.resilience import rate_limits
-from portal.web.http import BrandRequest, wanted_page
+from portal.web.http import BrandRequest, get_next_url
 
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
@@ -49,7 +49,7 @@ def home(request: BrandRequest) -> HttpResponseBase:
         return render(request, _HOME, context)
 
     def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
-        current, months = balance_read(brand=brand, customer=user, bounds=bounds)
+        current, months = get_balance(brand=brand, customer=user, bounds=bounds)
         late = any(each.late for each in (current, *months))
         more = {"runway": runway_of(brand, user, current, months)} if current.statement else {}
         return replace(current, late=late), {**context, **more}
@@ -72,7 +72,7 @@ def statement(request: BrandRequest) -> HttpResponseBase:
         return render(request, _STATEMENT, context)
 
     def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
-        return figures_read(brand=brand, customer=user, period=form.period, bounds=bounds), context
+        return get_statement(brand=brand, customer=user, period=form.period, bounds=bounds), context
 
     brand = request.brand
     found, values = read(PAGE_SOON)
@@ -90,7 +90,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     """
     user = cast(User, request.user)
     form = PeriodForm(request.POST, today=periods.today(request.brand))
-    back = wanted_page(request, request.POST) or "/"
+    back = get_next_url(request, request.POST) or "/"
     if not (user.account_number and form.is_valid()):
         return redirect(back)
     try:
@@ -101,7 +101,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
             _("You have asked for new figures several times just now. Please wait a minute; then ask again."),
         )
     else:
-        figures_read(brand=request.brand, customer=user, period=form.period, refresh=True)
+        get_statement(brand=request.brand, customer=user, period=form.period, refresh=True)
     return redirect(back)
 
 

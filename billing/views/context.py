@@ -16,7 +16,7 @@ from billing.statements import labels, periods
 from billing.statements.forecast import Runway, runway
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
-from billing.statements.service import Figures, Movement, movement_read
+from billing.statements.service import Figures, LastActivity, get_last_activity
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
@@ -48,7 +48,7 @@ def _presets(day: date) -> list[tuple[str, Period]]:
     return [(names[name], period) for name, period in periods.presets(day).items()]
 
 
-def shown(brand: Brand, found: Figures, movement: Movement | None = None) -> dict[str, Any]:
+def shown(brand: Brand, found: Figures, movement: LastActivity | None = None) -> dict[str, Any]:
     """What the templates want of figures that there are; `movement` where nothing moved in them."""
     assert found.statement
     rounding = labels.rounding_shows(found.statement, brand)
@@ -64,7 +64,7 @@ def shown(brand: Brand, found: Figures, movement: Movement | None = None) -> dic
 
 
 def runway_of(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Runway:
-    """When the customer's calls stop, by the figures of `balance_read`.
+    """When the customer's calls stop, by the figures of `get_balance`.
 
     Figures of a month that was not over when it was asked for do not tell its pace.
     """
@@ -90,7 +90,7 @@ def figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
         return {"unavailable": found.trouble, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
     still = not found.statement.moved
-    movement = movement_read(brand=request.brand, customer=customer) if still else None
+    movement = get_last_activity(brand=request.brand, customer=customer) if still else None
     return shown(request.brand, found, movement)
 
 

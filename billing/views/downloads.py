@@ -12,7 +12,7 @@ from accounts.models import User
 from billing.statements import labels
 from billing.statements.pdf import statement_pdf as pdf_of
 from billing.statements.periods import Period
-from billing.statements.service import PAGE, Figures, figures_read
+from billing.statements.service import PAGE, Figures, get_statement
 from billing.views.context import form_context, period_form, without_figures
 from portal.models import Brand
 from portal.resilience import rate_limits
@@ -80,4 +80,4 @@ def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
             rate_limits.hit(action=limit, account=f"customer {user.pk}")
     except rate_limits.Limited as limited:
         return Figures(period, trouble="busy", retry_after=limited.retry_after)
-    return figures_read(brand=brand, customer=user, period=period, bounds=PAGE)
+    return get_statement(brand=brand, customer=user, period=period, bounds=PAGE)

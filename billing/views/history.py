@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.statements import chart, periods
-from billing.statements.service import Bounds, Figures, figures_stream
+from billing.statements.service import Bounds, Figures, stream_statements
 from portal.models import Brand
 from portal.web import streaming
 from portal.web.http import BrandRequest
@@ -35,7 +35,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
     if not user.account_number or request.method == "HEAD":
         return page
     day = periods.today(brand)
-    months = figures_stream(
+    months = stream_statements(
         brand=brand,
         customer=user,
         periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],

@@ -10,7 +10,7 @@ from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from portal.brands.access import brands_of, is_operator, works_here
+from portal.brands.access import brands_of, is_active_staff, is_operator
 from portal.models import Brand
 
 # What Django's filters put behind a field's name in the address of a list.
@@ -69,7 +69,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _may(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         if is_operator(request.user):
             return verb in self.operators_may
-        if not works_here(request.user) or verb not in self.staff_may:
+        if not is_active_staff(request.user) or verb not in self.staff_may:
             return False
         return obj is None or self._is_own(request, obj)
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.brands.access import Person
-from portal.web.http import page_here
+from portal.web.http import safe_redirect_url
 
 IDLE, LONGEST, FRESH = 15 * 60, 8 * 3600, 5 * 60  # Seconds.
 SINCE, SEEN, PROVED = "staff_since", "staff_seen", "staff_proved"
@@ -48,7 +48,7 @@ def page_inside(request: HttpRequest, wanted: str) -> str:
     """The address, where it is a page of this host's admin; else the admin's first page."""
     path = wanted.partition("?")[0]
     inside = path.startswith(START) and not path.startswith(WITHOUT_SIGN_IN) and ".." not in path
-    return (page_here(request, wanted) if inside else "") or START
+    return (safe_redirect_url(request, wanted) if inside else "") or START
 
 
 def page_before(request: HttpRequest) -> str:

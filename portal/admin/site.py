@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin.sessions import is_verified
-from portal.brands.access import brands_of, is_operator, works_here
+from portal.brands.access import brands_of, is_active_staff, is_operator
 
 View = Callable[..., HttpResponse]
 
@@ -42,7 +42,7 @@ class StaffSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Only those who work here pass, and only where both steps of the sign-in were taken."""
-        return works_here(request.user) and is_verified(request.user)
+        return is_active_staff(request.user) and is_verified(request.user)
 
     def get_urls(self) -> list[Any]:
         """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""

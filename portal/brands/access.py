@@ -9,14 +9,14 @@ from portal.models import Brand
 Person = AbstractBaseUser | AnonymousUser
 
 
-def works_here(user: Person) -> bool:
+def is_active_staff(user: Person) -> bool:
     """Active staff, operators among them."""
     return bool(user.is_active and getattr(user, "is_staff", False))
 
 
 def is_operator(user: Person) -> bool:
     """Operators are active superusers; the carrier's keys are theirs alone."""
-    return works_here(user) and bool(getattr(user, "is_superuser", False))
+    return is_active_staff(user) and bool(getattr(user, "is_superuser", False))
 
 
 def brands_of(user: Person) -> QuerySet[Brand]:
@@ -24,4 +24,4 @@ def brands_of(user: Person) -> QuerySet[Brand]:
     every = Brand.objects.defer("logo")
     if is_operator(user):
         return every
-    return every.filter(staff=user.pk) if works_here(user) else every.none()
+    return every.filter(staff=user.pk) if is_active_staff(user) else every.none()

@@ -16,7 +16,7 @@ _ASKING = 10  # Seconds for which one request asks, and the others take what is 
 _PAUSE = 1  # Seconds between two questions while the database fails.
 
 
-def brand_of(host: str) -> Brand | None:
+def get_brand_for_host(host: str) -> Brand | None:
     """The brand, as an object of one's own. A host that nobody has is asked for each time: they are endless.
 
     Raises django.db.Error where the database fails and the brand is not known of the last minute.

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from portal.core import colours
 from portal.i18n import language
 from portal.models import Brand
-from portal.web.http import BrandRequest, wanted_page
+from portal.web.http import BrandRequest, get_next_url
 
 # The tinted surface behind the balance: so much of the accent over the card.
 _LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
@@ -70,6 +70,6 @@ def language_choose(request: HttpRequest, code: str) -> HttpResponse:
     """
     if code not in language.OFFERED:
         raise Http404
-    response = HttpResponseRedirect(wanted_page(request) or "/")
+    response = HttpResponseRedirect(get_next_url(request) or "/")
     language.remember(response, code)
     return response

@@ -20,10 +20,10 @@ from portal.voipline import (
     METHODS,
     Answer,
     BreakerOpen,
+    CallSkipped,
     Carrier,
     Crowded,
     NoAnswer,
-    NotTried,
     Secret,
     ServerError,
     Unreachable,
@@ -38,14 +38,14 @@ Value = str | Decimal | date | None
 
 
 @dataclass(frozen=True)
-class About:
+class CallContext:
     """For journal and breaker: the key of the user whom a call concerns, and the operation of a move."""
 
     customer: int | None = None
     operation: str = ""
 
 
-NOBODY = About()
+NOBODY = CallContext()
 PARTNER = "partner"  # The account of calls that concern no customer, for the breaker.
 
 
@@ -57,9 +57,9 @@ class Call:
     method: str
     values: Mapping[str, Value] = field(repr=False)
     carrier: Callable[[], Carrier] = field(repr=False)
-    about: About = NOBODY
+    about: CallContext = NOBODY
 
-    def send(self) -> "Sent":
+    def send(self) -> "CallResult":
         """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
         asked, began = timezone.now(), time.monotonic()
         guard = circuit_breaker.of(self.brand)
@@ -69,7 +69,7 @@ class Call:
             return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=wait.seconds))
         outcome, how = self._made()
         guard.end(turn, how)
-        return Sent(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
+        return CallResult(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
 
     def _made(self) -> tuple[Answer | UpstreamError, How]:
         try:
@@ -86,14 +86,14 @@ class Call:
         is_form = "google_captcha" in METHODS[self.method].parameters
         return None if is_form else str(self.about.customer or PARTNER)
 
-    def spared(self, why: NotTried) -> "Sent":
+    def spared(self, why: CallSkipped) -> "CallResult":
         """What `send` would give, had it been made and ended like that."""
         now = timezone.now()
-        return Sent(self, why, 0, now, now)
+        return CallResult(self, why, 0, now, now)
 
 
 @dataclass(frozen=True)
-class Sent:
+class CallResult:
     """A call that has been made, how it ended, and when: `asked` at its beginning, `at` at its end."""
 
     call: Call
@@ -109,7 +109,7 @@ class Sent:
         _log(self.call, name, status, self.milliseconds, error.message if error else "")
         labels = self.call.brand.slug, self.call.method
         metrics.CALLS.labels(*labels, name).inc()
-        if not isinstance(error, NotTried):  # Else no call was made; log and metrics say so.
+        if not isinstance(error, CallSkipped):  # Else no call was made; log and metrics say so.
             metrics.CALL_SECONDS.labels(*labels).observe(self.milliseconds / 1000)
             self._journal(name, status)
         if isinstance(self.outcome, UpstreamError):
@@ -158,7 +158,7 @@ def connection(brand: Brand) -> Callable[[], Carrier]:
     return lambda: carrier
 
 
-def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value) -> Answer:
+def call(about: CallContext = NOBODY, /, *, brand: Brand, method: str, **values: Value) -> Answer:
     """Call one of the seven methods for a brand; it returns within 15 seconds, on a place of the bulkhead.
 
     Raises UpstreamError. What cannot be sent, because of the brand's configuration or because a value is
@@ -176,7 +176,7 @@ def call(about: About = NOBODY, /, *, brand: Brand, method: str, **values: Value
 
 def _how(error: UpstreamError) -> How:
     """What an error says of the carrier as a whole: a refusal, or a wrong shape, is an answer."""
-    if isinstance(error, NotTried):
+    if isinstance(error, CallSkipped):
         return How.NOT_MADE
     if isinstance(error, Unreachable):
         return How.UNREACHED

@@ -93,7 +93,7 @@ def _told(brand: Brand, error: UpstreamError) -> str:
 def _fine(brand: Brand, statement: Statement) -> str:
     balance = f"{statement.closing_balance:f} {brand.currency}"
     text = _("The closing balance of this month is %(balance)s.") % {"balance": balance}
-    if statement.sums_hold:
+    if statement.is_consistent:
         return text
     doubt = _("Its sums do not hold: are the names of the results assigned to the right figures?")
     return f"{text} {doubt}"

@@ -88,7 +88,7 @@ def _key(brand: Brand) -> str:
         return ""
 
 
-def override_take(
+def save_override(
     *,
     brand: Brand,
     method: str,

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
-from portal.brands.lookup import brand_of
+from portal.brands.lookup import get_brand_for_host
 from portal.core.hosts import normal_host
 from portal.i18n import language
 from portal.middleware import Next
@@ -33,7 +33,7 @@ def brand(get_response: Next) -> Next:
         request.preview = None  # type: ignore[attr-defined]  # See portal.preview.rendering.
         host = normal_host(request.META.get("HTTP_HOST", ""))
         try:
-            found = brand_of(host) if host and host not in settings.ADMIN_HOSTS else None
+            found = get_brand_for_host(host) if host and host not in settings.ADMIN_HOSTS else None
         except Error:
             logger.exception("brand not looked up")
             page = functools.partial(error_views.unavailable, begun=False)

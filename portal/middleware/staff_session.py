@@ -18,7 +18,7 @@ from portal.admin.sessions import (
     now,
     page_before,
 )
-from portal.brands.access import works_here
+from portal.brands.access import is_active_staff
 from portal.middleware import Next
 
 _NOTED_EACH = 60  # Seconds between two notes of when somebody was last seen: no write for each request.
@@ -47,7 +47,7 @@ def staff_session(get_response: Next) -> Next:
 def _over(request: HttpRequest) -> str:
     """Why this session is over, in a word of the sign-in page's address; empty while it is good."""
     session, moment = request.session, now()
-    if not works_here(request.user) or not is_verified(request.user):
+    if not is_active_staff(request.user) or not is_verified(request.user):
         return "changed"
     if moment - session.get(SINCE, 0) > LONGEST:
         return "long"

@@ -37,10 +37,10 @@ class Migration(migrations.Migration):
                 ('privacy_url', portal.models.brand.HttpsURLField(blank=True, verbose_name='privacy policy')),
                 ('signup_open', models.BooleanField(default=True, verbose_name='sign-up open')),
                 ('carrier_url', models.CharField(max_length=300, validators=[portal.core.validators.carrier_url], verbose_name='API address')),
-                ('carrier_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.Sealed, verbose_name='API key')),
+                ('carrier_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.EncryptedSecret, verbose_name='API key')),
                 ('login_hosts', models.JSONField(blank=True, default=list, validators=[portal.core.validators.login_hosts], verbose_name='login hosts')),
                 ('recaptcha_site_key', models.CharField(blank=True, max_length=200, validators=[portal.core.validators.site_key], verbose_name='site key')),
-                ('recaptcha_secret_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.Sealed, verbose_name='secret key')),
+                ('recaptcha_secret_key', portal.security.crypto.SecretField(blank=True, default=portal.security.crypto.EncryptedSecret, verbose_name='secret key')),
                 ('recaptcha_kind', models.CharField(choices=[('v2-checkbox', 'v2 checkbox'), ('v2-invisible', 'v2 invisible'), ('v3', 'v3')], default='v2-checkbox', max_length=12, verbose_name='kind')),
             ],
             options={

@@ -10,7 +10,7 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 _SAFE_META = {"REQUEST_METHOD", "PATH_INFO", "HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH", "SERVER_PROTOCOL"}
 
 
-class DiscreetReports(SafeExceptionReporterFilter):
+class ScrubbedReportFilter(SafeExceptionReporterFilter):
     """Error reports name the place of a fault, not the people: no typed text, cookie or local variable."""
 
     def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def start(dsn: str) -> None:
         default_integrations=False,
         auto_enabling_integrations=False,
         integrations=[LoggingIntegration(level=None), AtexitIntegration(callback=lambda *_: None)],
-        before_send=discreet,
+        before_send=scrub_event,
         data_collection={
             "user_info": False,
             "http_bodies": [],
@@ -36,7 +36,7 @@ def start(dsn: str) -> None:
     ignore_logger("portal.voipline")  # `portal.carrier.calls` says the same, with the brand.
 
 
-def discreet(event: Any, hint: Any) -> Any:
+def scrub_event(event: Any, hint: Any) -> Any:
     """The event without whatever could tell of a person or a secret."""
     for name in ("request", "user", "breadcrumbs", "server_name", "modules", "contexts"):
         event.pop(name, None)

@@ -40,7 +40,7 @@ class PreviewGone(Exception):
     """The link was not made here, is older than seven days, or its draft is no more."""
 
 
-def look_typed(form: ModelForm) -> tuple[dict[str, Any], list[dict[str, str]]]:  # type: ignore[type-arg]
+def look_from_form(form: ModelForm) -> tuple[dict[str, Any], list[dict[str, str]]]:  # type: ignore[type-arg]
     """(look, problems) of a brand's form, however the rest of it is filled.
 
     What is still empty gets a stand-in: a brand can be seen before it is complete. A problem is `field`,
@@ -69,7 +69,7 @@ def _stand_ins() -> dict[str, Any]:
     }
 
 
-def logo_typed(form: ModelForm, brand: Brand | None) -> Logo:  # type: ignore[type-arg]
+def logo_from_form(form: ModelForm, brand: Brand | None) -> Logo:  # type: ignore[type-arg]
     """The logo of a form without problems: the chosen file, written anew; none; or the stored one."""
     if upload := form.cleaned_data.get("logo_file"):
         upload.seek(0)

@@ -49,7 +49,7 @@ class Bulkhead:
             self._taken[brand.pk] += 1
         self._waiting.inc()
         try:
-            give_back_connections()
+            release_db_connections()
             yield
         finally:
             self._waiting.dec()
@@ -71,7 +71,7 @@ class Bulkhead:
             return self._taken.total()
 
 
-def give_back_connections() -> None:
+def release_db_connections() -> None:
     """To the pool, where there is one: whoever waits for a carrier must not keep others from the database."""
     for connection in connections.all(initialized_only=True):
         if getattr(connection, "pool", None) and not connection.in_atomic_block:
@@ -96,7 +96,7 @@ class Slots:
 
         A thread that holds one goes on in it: what leads to a hash can hold the slot of the hash.
         """
-        give_back_connections()
+        release_db_connections()
         if getattr(self._mine, "held", False):
             yield
             return

@@ -47,7 +47,7 @@ def fernet() -> MultiFernet:
     return _multi_fernet(tuple(settings.ENCRYPTION_KEYS))
 
 
-def is_newest(sealed: "Sealed") -> bool:
+def uses_primary_key(sealed: "EncryptedSecret") -> bool:
     """Whether the first key of `ENCRYPTION_KEY` opens it."""
     try:
         _multi_fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(sealed.stored.encode())
@@ -56,9 +56,9 @@ def is_newest(sealed: "Sealed") -> bool:
     return True
 
 
-def renewed(sealed: "Sealed") -> "Sealed":
+def renewed(sealed: "EncryptedSecret") -> "EncryptedSecret":
     """The same secret under the first key of `ENCRYPTION_KEY`. Raises InvalidToken where no key opens it."""
-    return Sealed(fernet().rotate(sealed.stored.encode()).decode())
+    return EncryptedSecret(fernet().rotate(sealed.stored.encode()).decode())
 
 
 def keyed_hash(purpose: str, *parts: object) -> str:
@@ -70,7 +70,7 @@ def keyed_hash(purpose: str, *parts: object) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
 
 
-class Sealed:
+class EncryptedSecret:
     """A secret as it is stored. It prints as dots; `reveal()` gives the text."""
 
     def __init__(self, stored: str = "") -> None:
@@ -80,7 +80,7 @@ class Sealed:
         return bool(self.stored)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sealed) and other.stored == self.stored
+        return isinstance(other, EncryptedSecret) and other.stored == self.stored
 
     def __hash__(self) -> int:
         return hash(self.stored)
@@ -109,7 +109,7 @@ class Sealed:
             ) from error
 
 
-class Unprinted(tuple[str, ...]):
+class RedactedTuple(tuple[str, ...]):
     """Secrets on their way to the one page that shows them. They print as dots: logs may print a context."""
 
     def __repr__(self) -> str:
@@ -124,7 +124,7 @@ def _from_environment(name: str) -> str:
     raise SecretUnreadable(_("the environment variable %(name)s is not set") % {"name": name})
 
 
-def seal(text: str) -> Sealed:
+def encrypt(text: str) -> EncryptedSecret:
     """Encrypt a secret for storing; `env:PORTAL_SECRET_…` stays a reference.
 
     Raises ValueError for a reference to any other variable: a form must not read SECRET_KEY out.
@@ -133,28 +133,28 @@ def seal(text: str) -> Sealed:
     if text.startswith("env:"):
         if not _REFERENCE.match(text):
             raise ValueError(_("a reference must look like env:PORTAL_SECRET_NAME (capitals, digits, _)"))
-        return Sealed(text)
-    return Sealed(fernet().encrypt(text.encode()).decode() if text else "")
+        return EncryptedSecret(text)
+    return EncryptedSecret(fernet().encrypt(text.encode()).decode() if text else "")
 
 
 class SecretField(models.TextField):  # type: ignore[type-arg]
-    """A text column that holds a `Sealed`; a plain string is refused, so none is stored by mistake."""
+    """A text column that holds an `EncryptedSecret`; a plain string is refused, never stored by mistake."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"blank": True, "default": Sealed, **kwargs})
+        super().__init__(*args, **{"blank": True, "default": EncryptedSecret, **kwargs})
 
-    def from_db_value(self, value: str | None, *_: object) -> Sealed:
+    def from_db_value(self, value: str | None, *_: object) -> EncryptedSecret:
         """What a row's attribute holds after reading."""
-        return Sealed(value or "")
+        return EncryptedSecret(value or "")
 
-    def to_python(self, value: Any) -> Sealed:
+    def to_python(self, value: Any) -> EncryptedSecret:
         """Used by validation and fixtures: a stored text becomes a Sealed."""
-        return value if isinstance(value, Sealed) else Sealed(value or "")
+        return value if isinstance(value, EncryptedSecret) else EncryptedSecret(value or "")
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """A row that was read before `reencrypt` and is saved after it must not bring the old key back."""
         sealed = super().pre_save(model_instance, add)
-        if isinstance(sealed, Sealed) and not sealed.is_reference and not is_newest(sealed):
+        if isinstance(sealed, EncryptedSecret) and not sealed.is_reference and not uses_primary_key(sealed):
             with contextlib.suppress(InvalidToken):  # Empty, or closed to us: as it is.
                 sealed = renewed(sealed)
                 setattr(model_instance, self.attname, sealed)
@@ -162,9 +162,9 @@ class SecretField(models.TextField):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: Any) -> str:
         """What goes into the column. Raises TypeError for anything but a Sealed."""
-        if not isinstance(value, Sealed):
+        if not isinstance(value, EncryptedSecret):
             raise TypeError(
-                f"{self.name} takes portal.security.crypto.seal(text), not {type(value).__name__}"
+                f"{self.name} takes portal.security.crypto.encrypt(text), not {type(value).__name__}"
             )
         return value.stored
 

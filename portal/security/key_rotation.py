@@ -7,7 +7,7 @@ from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.db import models
 
-from portal.security.crypto import Sealed, SecretField, is_newest, renewed
+from portal.security.crypto import EncryptedSecret, SecretField, renewed, uses_primary_key
 
 
 @dataclass
@@ -27,7 +27,7 @@ def secrets_reencrypt() -> Reencrypted:
     done = Reencrypted()
     for column in _columns():
         name = column.attname
-        rows = column.model._base_manager.exclude(**{name: Sealed()})
+        rows = column.model._base_manager.exclude(**{name: EncryptedSecret()})
         for pk, sealed in rows.values_list("pk", name).iterator():
             if sealed.is_reference:
                 continue
@@ -40,8 +40,10 @@ def _columns() -> Iterator["models.Field[object, object]"]:
         yield from (column for column in model._meta.local_fields if isinstance(column, SecretField))
 
 
-def _renew(column: "models.Field[object, object]", pk: int, sealed: Sealed, done: Reencrypted) -> None:
-    if is_newest(sealed):
+def _renew(
+    column: "models.Field[object, object]", pk: int, sealed: EncryptedSecret, done: Reencrypted
+) -> None:
+    if uses_primary_key(sealed):
         done.fresh += 1
         return
     try:

@@ -33,7 +33,7 @@ class Timeouts:
             raise ValueError("A timeout must be more than 0 seconds")
 
     @property
-    def breath(self) -> float:
+    def retry_unit(self) -> float:
         """The unit for pauses between tries, and the least time in which another try makes sense."""
         return self.total / 15
 

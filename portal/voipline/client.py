@@ -11,10 +11,10 @@ import requests
 
 from portal.voipline import transport, wire
 from portal.voipline.carrier import Carrier
-from portal.voipline.errors import Crowded, NoAnswer, NotTried, ServerError, Unreachable, UpstreamError
+from portal.voipline.errors import CallSkipped, Crowded, NoAnswer, ServerError, Unreachable, UpstreamError
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import PLACEHOLDER, Method, is_account_number
-from portal.voipline.response import judge
+from portal.voipline.response import parse_response
 from portal.voipline.results import Answer
 from portal.voipline.urls import address, origin
 
@@ -51,7 +51,7 @@ def call(carrier: Carrier, method_key: str, /, **values: wire.Value | None) -> A
             return _attempt(order, deadline)
         except UpstreamError as error:
             pause = _pause(carrier, GET_TRIES - tries_left)
-            in_time = time.monotonic() + pause + carrier.timeouts.breath <= deadline
+            in_time = time.monotonic() + pause + carrier.timeouts.retry_unit <= deadline
             if not (tries_left and in_time and _may_pass(error)):
                 raise
         time.sleep(pause)
@@ -67,13 +67,13 @@ def _method(carrier: Carrier, key: str) -> Method:
 def _may_pass(error: UpstreamError) -> bool:
     if isinstance(error, ServerError):
         return error.status in _PASSING
-    return isinstance(error, Unreachable | NoAnswer) and not isinstance(error, NotTried)
+    return isinstance(error, Unreachable | NoAnswer) and not isinstance(error, CallSkipped)
 
 
 def _pause(carrier: Carrier, nth: int) -> float:
     """0.1 to 0.2 s at first, then twice that, at the default timeouts; never the same for two callers."""
     jitter = random.uniform(0.1, 0.2)  # noqa: S311 (no secret: it only spreads the tries)
-    return float(jitter * 2 ** (nth - 1) * carrier.timeouts.breath)
+    return float(jitter * 2 ** (nth - 1) * carrier.timeouts.retry_unit)
 
 
 def _order(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | None]) -> _Order:
@@ -142,7 +142,7 @@ def _sent_once(order: _Order, deadline: float) -> Answer:
         order.request, carrier.timeouts, deadline, key=carrier.key.reveal(), reach=carrier.reach
     )
     if isinstance(outcome, Reply):
-        return judge(method, carrier.codes, outcome, order.sent)
+        return parse_response(method, carrier.codes, outcome, order.sent)
     if outcome.crowded:
         raise Crowded(method.key, outcome.reason, retry_after=_CROWDED)
     message = f"{method.key}: {outcome.reason}"

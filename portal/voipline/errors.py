@@ -54,7 +54,7 @@ class Unreachable(UpstreamError):
     """No byte of the request can have left: judged from the connection's state, not the exception's class."""
 
 
-class NotTried(Unreachable):
+class CallSkipped(Unreachable):
     """The call was spared. `retry_after`: seconds after which it is worth trying."""
 
     def __init__(self, method: str, message: str, *, retry_after: int) -> None:
@@ -62,11 +62,11 @@ class NotTried(Unreachable):
         self.retry_after = retry_after
 
 
-class Crowded(NotTried):
+class Crowded(CallSkipped):
     """Too many calls are waiting on the carrier already."""
 
 
-class BreakerOpen(NotTried):
+class BreakerOpen(CallSkipped):
     """The carrier has failed the last calls, so it is left alone for a while."""
 
 

@@ -30,7 +30,7 @@ _NOT_AUTHORISED = (
 )
 
 
-def judge(method: Method, codes: Mapping[str, str], reply: Reply, sent: Mapping[str, str]) -> Answer:
+def parse_response(method: Method, codes: Mapping[str, str], reply: Reply, sent: Mapping[str, str]) -> Answer:
     """The results of a success, else the error of the tree in `errors`.
 
     Success is HTTP 2xx, a `code` of 2xx where there is one, and no word against it. Under HTTP 2xx any other

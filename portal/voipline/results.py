@@ -29,7 +29,7 @@ class Statement:
         return cls(*(_decimal(answer[each.name]) for each in fields(cls)))
 
     @property
-    def sums_hold(self) -> bool:
+    def is_consistent(self) -> bool:
         """total = call + other + adjustments, and closing = opening + payments - total, to the last digit."""
         total = self.call_charges + self.other_charges + self.adjustments
         closing = self.opening_balance + self.payments - self.total_charges
@@ -73,7 +73,7 @@ def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str])
             if not _same(name, found, sent[name]):
                 raise wire.WireError(f"{name} is not the one that was asked for")
             answer[name] = sent[name]
-    if unmoved and not Statement.from_answer(answer).sums_hold:
+    if unmoved and not Statement.from_answer(answer).is_consistent:
         raise wire.WireError(
             "payments, adjustments or charges are empty, and the sums do not hold without them"
         )

@@ -21,12 +21,12 @@ class BrandRequest(HttpRequest):
 _LONGEST_NEXT = 500
 
 
-def wanted_page(request: HttpRequest, query: Mapping[str, str] | None = None) -> str:
+def get_next_url(request: HttpRequest, query: Mapping[str, str] | None = None) -> str:
     """The page that `next` in the address (or in a form) names, if it is one of this host; else empty."""
-    return page_here(request, (request.GET if query is None else query).get("next") or "")
+    return safe_redirect_url(request, (request.GET if query is None else query).get("next") or "")
 
 
-def page_here(request: HttpRequest, wanted: str) -> str:
+def safe_redirect_url(request: HttpRequest, wanted: str) -> str:
     """The address, if it is a page of this host, from its root; else empty."""
     ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""

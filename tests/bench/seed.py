@@ -22,7 +22,7 @@ from billing.models import KeptStatement
 from billing.statements.periods import complete_months, this_month, today
 from portal.admin import sessions
 from portal.models import Brand
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 from tests.example import EXAMPLE
 
 MILLION = """
@@ -57,7 +57,11 @@ def seed(carrier: str) -> None:
         "recaptcha_site_key": "aurora-site-key",
     }
     brand = Brand.objects.create(
-        slug="aurora", name="Aurora Phone", carrier_url=carrier, carrier_key=seal("aurora-api-key"), **fields
+        slug="aurora",
+        name="Aurora Phone",
+        carrier_url=carrier,
+        carrier_key=encrypt("aurora-api-key"),
+        **fields,
     )
     brand.hosts.create(host="aurora.localhost")
     alice = User(brand=brand, email="alice@example.com", account_number="70001", first_name="Alice")
@@ -67,7 +71,7 @@ def seed(carrier: str) -> None:
     keep(brand, alice)
     customer = session_of(alice, f"brand-{brand.pk}")
     olga = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
-    device = TotpDevice.objects.create(user=olga, key=seal("A" * 32), confirmed=True, name="app")
+    device = TotpDevice.objects.create(user=olga, key=encrypt("A" * 32), confirmed=True, name="app")
     operator = session_of(olga, "admin", **{DEVICE_ID_SESSION_KEY: device.persistent_id})
     sessions.begin(operator)
     crowd = [session_of(each, f"brand-{brand.pk}") for each in customers(brand, 80)]

@@ -29,9 +29,9 @@ OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
 FILL = f"""
 from django.core.management import call_command
 from accounts.models import TotpDevice, User
-from portal.security.crypto import seal
+from portal.security.crypto import encrypt
 operator = User.objects.create_superuser("olga", "{OPERATOR}", "{PASSWORD}")
-TotpDevice.objects.create(user=operator, name="app", key=seal("{APP_KEY}"))
+TotpDevice.objects.create(user=operator, name="app", key=encrypt("{APP_KEY}"))
 call_command("apply_config", {{brands!r}})
 """
 

@@ -24,5 +24,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{person.email} is signed out everywhere, and sets up a new app at the next sign-in."
         )
-        if not two_step.reset_tell(user=person, by=None):
+        if not two_step.send_reset_notice(user=person, by=None):
             self.stderr.write("The mail about it could not be sent: please tell the person yourself.")

@@ -14,7 +14,7 @@ from django_otp import login as otp_login
 
 from accounts.models import TotpDevice, User
 from accounts.staff import totp, two_step
-from accounts.views.device_cookie import counted_as, device_of
+from accounts.views.device_cookie import device_of, rate_limit_key
 from portal.admin import sessions
 from portal.admin.site import site
 from portal.resilience import rate_limits
@@ -48,7 +48,7 @@ def limited(view: View) -> View:
 
 def counted(request: HttpRequest, email: str) -> str:
     """As what a limit per client network counts a form of this person: a browser of theirs by itself."""
-    return counted_as(request, device_of(request, email))
+    return rate_limit_key(request, device_of(request, email))
 
 
 def _claimed(request: HttpRequest) -> str:

@@ -15,15 +15,15 @@ from accounts.models import User
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.views.base import staff_page
-from portal.security.crypto import Sealed, SecretUnreadable, Unprinted
+from portal.security.crypto import EncryptedSecret, RedactedTuple, SecretUnreadable
 
 _GROUP = 4
 _QUIET = 4  # Modules of white around the code, as the standard wants.
 
 
-def key_waiting(request: HttpRequest) -> Sealed:
+def key_waiting(request: HttpRequest) -> EncryptedSecret:
     """The key that this session is setting up, encrypted; a new one where there is none yet."""
-    kept = Sealed(request.session.get("staff_key", ""))
+    kept = EncryptedSecret(request.session.get("staff_key", ""))
     with suppress(SecretUnreadable):
         if kept.reveal():
             return kept
@@ -32,14 +32,16 @@ def key_waiting(request: HttpRequest) -> Sealed:
     return key
 
 
-def setup_page(request: HttpRequest, name: str, user: User, key: Sealed, form: EnrolForm) -> HttpResponse:
+def setup_page(
+    request: HttpRequest, name: str, user: User, key: EncryptedSecret, form: EnrolForm
+) -> HttpResponse:
     """The page with the key; it is shown until a code of the app has been typed, and never again."""
     text = key.reveal()
     context = {
         "form": form,
         "person": user,
-        "pictures": Unprinted([_picture(_address(request, user, text))]),
-        "groups": Unprinted(text[at : at + _GROUP] for at in range(0, len(text), _GROUP)),
+        "pictures": RedactedTuple([_picture(_address(request, user, text))]),
+        "groups": RedactedTuple(text[at : at + _GROUP] for at in range(0, len(text), _GROUP)),
     }
     return staff_page(request, name, _("Set up your authenticator app"), context)
 

@@ -24,7 +24,7 @@ from accounts.staff.views.enrolment import key_waiting, setup_page
 from accounts.views.forms import page
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.admin.site import site
-from portal.security.crypto import Unprinted
+from portal.security.crypto import RedactedTuple
 
 _LAST = 10
 
@@ -46,7 +46,7 @@ def security(request: HttpRequest) -> HttpResponse:
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
     codes = totp.recovery_codes_make(user=person_of(request))
-    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": Unprinted(codes)})
+    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)})
 
 
 @page
@@ -67,7 +67,7 @@ def replace_app(request: HttpRequest) -> HttpResponse:
             del request.session["staff_key"]
             request.session.cycle_key()
             otp_login(request, device)
-            context = {"codes": Unprinted(codes), "replaced": True}
+            context = {"codes": RedactedTuple(codes), "replaced": True}
             return staff_page(request, "codes", _("Keep your recovery codes"), context)
     return setup_page(request, "replace", user, key, form)
 

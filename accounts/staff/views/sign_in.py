@@ -2,7 +2,7 @@
 
 The password alone signs nobody in. Until the code a session holds, for ten minutes:
 
-`staff_step`   who took the first step, and when; see `accounts.staff.two_step.half_open`
+`staff_step`   who took the first step, and when; see `accounts.staff.two_step.pending_login`
 `staff_next`   the page that was wanted
 `staff_key`    while an app is being set up: its key, encrypted
 """
@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.models import User
 from accounts.staff import totp, two_step
-from accounts.staff.forms import CodeForm, EnrolForm, PasswordForm, ProofForm
+from accounts.staff.forms import CodeForm, EnrolForm, PasswordForm, ReauthenticationForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
 from accounts.staff.views.base import (
     code_refusal,
@@ -34,10 +34,10 @@ from accounts.staff.views.base import (
     wanted_of,
 )
 from accounts.staff.views.enrolment import key_waiting, setup_page
-from accounts.views.device_cookie import device_keep, device_of
+from accounts.views.device_cookie import device_of, set_device_cookie
 from accounts.views.forms import page
 from portal.admin import sessions
-from portal.security.crypto import SecretUnreadable, Unprinted
+from portal.security.crypto import RedactedTuple, SecretUnreadable
 
 _REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
 _NOT_TAKEN = gettext_lazy(
@@ -91,7 +91,7 @@ def _half_opened(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     """On to the second step, in a session with a new key that holds nothing of the time before."""
     request.session.flush()
     request.session.set_expiry(two_step.HALF_OPEN)
-    request.session.update({"staff_step": two_step.half_open(user), "staff_next": wanted})
+    request.session.update({"staff_step": two_step.pending_login(user), "staff_next": wanted})
     return redirect("staff_code" if totp.device_of(user=user) else "staff_enrol")
 
 
@@ -138,7 +138,7 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
         )
         messages.warning(request, text % {"count": totp.recovery_codes_left(user=user)})
         wanted = reverse("staff_security")
-    return device_keep(request, HttpResponseRedirect(wanted), user)
+    return set_device_cookie(request, HttpResponseRedirect(wanted), user)
 
 
 @login_not_required
@@ -164,12 +164,12 @@ def enrol(request: HttpRequest) -> HttpResponse:
             form.add_error("code", code_refusal(error))
         else:
             session_begin(request, user, device)
-            return device_keep(request, _codes_page(request, codes, wanted), user)
+            return set_device_cookie(request, _codes_page(request, codes, wanted), user)
     return setup_page(request, "enrol", user, key, form)
 
 
 def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResponse:
-    context = {"codes": Unprinted(codes), "wanted": wanted}
+    context = {"codes": RedactedTuple(codes), "wanted": wanted}
     return staff_page(request, "codes_first", _("Keep your recovery codes"), context)
 
 
@@ -179,7 +179,7 @@ def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResp
 def reauthenticate(request: HttpRequest) -> HttpResponse:
     """/admin/reauthenticate/: password and code once more, for a delicate step; then on to `?next=`."""
     wanted = wanted_of(request)
-    form = ProofForm(request.POST if request.method == "POST" else None)
+    form = ReauthenticationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             if _proved(request, form.cleaned_data):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.models import Move
-from billing.transfers.confirmation import seen_read, seen_sign
+from billing.transfers.confirmation import read_confirmation, sign_confirmation
 from billing.transfers.evidence import LISTED, Side, others_since, sides
 from billing.transfers.forms import NoteForm, ResolveForm
 from billing.transfers.labels import direction_words, outcome_words
@@ -49,7 +49,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
         return led
     if request.method != "POST":
         return _approval(request, found)
-    shown = seen_read(brand=found.brand, by=by, text=request.POST.get("shown", ""))
+    shown = read_confirmation(brand=found.brand, by=by, text=request.POST.get("shown", ""))
     if not shown or shown.get("move") != pk:
         return _approval(request, found, refused=outdated())
     return _approved(request, found, bool(shown["warned"]))
@@ -75,7 +75,7 @@ def _approval(
         preview = move_preview(
             brand=found.brand, customer=found.customer, amount=found.amount, by=by, but=found
         )
-        shown = seen_sign(brand=found.brand, by=by, move=found.pk, warned=preview.empties_partner)
+        shown = sign_confirmation(brand=found.brand, by=by, move=found.pk, warned=preview.empties_partner)
     except MoveRefused as against:
         refused = refused or against.words
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from billing.models import Move
-from billing.transfers.confirmation import Wanted, seen_read, seen_sign
+from billing.transfers.confirmation import Wanted, read_confirmation, sign_confirmation
 from billing.transfers.forms import MoveForm, operation_of
 from billing.transfers.labels import direction_words
 from billing.transfers.policy import moved_today, policy_of
@@ -128,7 +128,9 @@ def _form(request: HttpRequest, customer: User, again: Any = None) -> MoveForm:
 
 def _shown(request: HttpRequest, customer: User) -> tuple[Wanted, bool] | None:
     """What this person was shown for this account, and whether with the warning; None where it is not so."""
-    shown = seen_read(brand=brand_of(customer), by=person(request), text=request.POST.get("shown", ""))
+    shown = read_confirmation(
+        brand=brand_of(customer), by=person(request), text=request.POST.get("shown", "")
+    )
     if not shown or shown.get("to") != [customer.pk, customer.account_number]:
         return None
     form = _form(request, customer, again=shown["wanted"])
@@ -176,5 +178,7 @@ def _preview(request: HttpRequest, customer: User, wanted: Wanted, unconfirmed: 
         direction=direction_words(wanted.amount, brand, customer.account_number),
         preview=preview,
         unconfirmed=unconfirmed,
-        shown=seen_sign(brand=brand, by=by, to=to, wanted=wanted.typed(), warned=preview.empties_partner),
+        shown=sign_confirmation(
+            brand=brand, by=by, to=to, wanted=wanted.typed(), warned=preview.empties_partner
+        ),
     )

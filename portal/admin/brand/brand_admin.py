@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from portal.admin.brand.connection_check import CarrierCheckMixin, readiness_context
-from portal.admin.brand.fieldsets import FIELDSETS, laid_out
+from portal.admin.brand.fieldsets import FIELDSETS, group_by_section
 from portal.admin.brand.forms import BrandForm
 from portal.admin.brand.inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
 from portal.admin.brand.preview import PreviewAdmin
@@ -73,7 +73,9 @@ class BrandAdmin(
         """The fields in their sections, and for a stored brand what is left to do."""
         context["show_save_and_continue"] = False  # Saving does so by itself.
         sections = self.sections_for(request)
-        context["sections"] = list(laid_out(context["adminform"], context["inline_admin_formsets"], sections))
+        context["sections"] = list(
+            group_by_section(context["adminform"], context["inline_admin_formsets"], sections)
+        )
         if (brand := context["original"]) and self.has_change_permission(request):
             context |= readiness_context(brand)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -9,7 +9,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal.core import validators
-from portal.security.crypto import Sealed, SecretUnreadable, seal
+from portal.security.crypto import EncryptedSecret, SecretUnreadable, encrypt
 
 WIDE = "vURLField"  # Django's class for a long line.
 _REFERENCE = _(
@@ -52,9 +52,9 @@ class SecretInput(forms.CharField):
     def __init__(self, *, about: Any, **options: Any) -> None:
         widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "class": WIDE})
         super().__init__(widget=widget, **options)
-        self.stored, self.about = Sealed(), about
+        self.stored, self.about = EncryptedSecret(), about
 
-    def know(self, stored: Sealed, *, required: bool) -> None:
+    def know(self, stored: EncryptedSecret, *, required: bool) -> None:
         """Tell the field what is stored; its help text says of it only whether there is something."""
         self.stored = stored
         self.required = required and not stored
@@ -65,13 +65,13 @@ class SecretInput(forms.CharField):
         """Something was typed."""
         return bool(data and data.strip())
 
-    def clean(self, value: Any) -> Sealed:
+    def clean(self, value: Any) -> EncryptedSecret:
         """The typed text, sealed, or what was stored before."""
         text = super().clean(value)
         if not text:
             return self.stored
         try:
-            sealed = seal(text)
+            sealed = encrypt(text)
             sealed.reveal()
         except (ValueError, SecretUnreadable) as error:
             words = str(error)

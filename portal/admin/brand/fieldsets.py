@@ -90,7 +90,7 @@ FIELDSETS: Any = fieldsets_of(SECTIONS)
 STAFF_FIELDSETS: Any = fieldsets_of(STAFF_SECTIONS)
 
 
-def laid_out(
+def group_by_section(
     fieldsets: Iterable[Any], formsets: Iterable[Any], sections: Iterable[Section] = SECTIONS
 ) -> Iterator[dict[str, Any]]:
     """The sections with what Django's admin made of them: a fieldset or None, and inline formsets."""

@@ -20,7 +20,7 @@ from portal.admin.brand.help_texts import (
 from portal.brands.logo import MAX_BYTES, read_logo
 from portal.i18n.translation import spoken
 from portal.models import Brand, BrandHost, MethodOverride
-from portal.security.crypto import Sealed
+from portal.security.crypto import EncryptedSecret
 from portal.voipline import Carrier, MappingError, Secret
 from portal.voipline.urls import Origin, address, origin
 
@@ -70,9 +70,9 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
             field.know(getattr(self.instance, name), required=required)
         self._logo: tuple[bytes, str, str] | None = None
 
-    def clean_carrier_key(self) -> Sealed:
+    def clean_carrier_key(self) -> EncryptedSecret:
         """A typed key must be one that can be sent at all."""
-        sealed: Sealed = self.cleaned_data["carrier_key"]
+        sealed: EncryptedSecret = self.cleaned_data["carrier_key"]
         if "carrier_key" in self.changed_data:
             try:
                 Carrier(url="https://carrier.invalid/", key=Secret(sealed.reveal()))
@@ -101,7 +101,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
         if cleaned.get("forget_secret_key"):
             if "recaptcha_secret_key" in self.changed_data:
                 self.add_error("forget_secret_key", _("Either type a new secret key, or forget it."))
-            cleaned["recaptcha_secret_key"] = Sealed()
+            cleaned["recaptcha_secret_key"] = EncryptedSecret()
         if cleaned.get("remove_logo") and "logo_file" in self.changed_data:
             self.add_error("remove_logo", _("Either choose a new logo, or remove it."))
         return cleaned

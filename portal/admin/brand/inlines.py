@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.admin.brand.forms import HostForm, OverrideForm, OverrideFormSet
 from portal.admin.brand.help_texts import RESPONSE_CODES
-from portal.brands.access import works_here
+from portal.brands.access import is_active_staff
 from portal.models import BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS, Method
 
@@ -64,7 +64,7 @@ class BrandHostInline(BoundedInline, admin.StackedInline):  # type: ignore[type-
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Staff read them too; the brand's page itself says of which brands."""
-        return works_here(request.user)
+        return is_active_staff(request.user)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """At least one host."""

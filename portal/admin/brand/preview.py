@@ -81,20 +81,20 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
     def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """Keep what stands in the form as a draft: JSON with its link, or the link itself without script.
 
-        JSON: `token` and `link`, or `problems` (see `portal.preview.drafts.look_typed`).
+        JSON: `token` and `link`, or `problems` (see `portal.preview.drafts.look_from_form`).
         """
         if not self.has_change_permission(request):
             raise PermissionDenied
         brand = get_object_or_404(Brand, pk=pk) if pk else None
         form = BrandForm(request.POST, request.FILES, instance=brand)
-        look, problems = drafts.look_typed(form)
+        look, problems = drafts.look_from_form(form)
         live = "again" in request.POST
         if problems:
             return JsonResponse({"problems": problems}) if live else self._problems(request, problems)
         token = drafts.preview_save(
             brand=brand,
             look=look,
-            logo=drafts.logo_typed(form, brand),
+            logo=drafts.logo_from_form(form, brand),
             again=request.POST.get("again", ""),
             keep=not live or "keep" in request.POST,
         )

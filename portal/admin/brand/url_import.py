@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from portal.admin.brand.help_texts import PROOFS
 from portal.admin.brand.url_import_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
 from portal.admin.reauthentication import keep_and_prove, recently_authenticated, typed_before
-from portal.carrier.url_import import Proposal, override_take
+from portal.carrier.url_import import Proposal, save_override
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method, match_names
 
@@ -141,7 +141,7 @@ def _stored(brand: Brand, take: forms.Form, names: NameFormSet) -> bool:
     """Whether it could be stored; if not, the form says why."""
     chosen = take.cleaned_data
     try:
-        override_take(
+        save_override(
             brand=brand,
             method=chosen["method"],
             path=chosen["path"],

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from portal.brands.config_file.parser import Entry, Findings
 from portal.brands.logo import MAX_BYTES, read_logo
 from portal.models import Brand, BrandHost, MethodOverride, ResponseCode
-from portal.security.crypto import SecretUnreadable, seal
+from portal.security.crypto import SecretUnreadable, encrypt
 
 _SAME_NAMES = (
     *("slug", "name", "currency", "timezone", "language", "accent", "support_email"),
@@ -84,7 +84,7 @@ def _own_host(url: str) -> list[str]:
 def _put_secret(plan: Plan, key: str, findings: Findings) -> None:
     text = plan.entry.values.get(key, "").strip()
     try:
-        sealed = seal(text)
+        sealed = encrypt(text)
         if not _holds(plan.brand, SECRETS[key], text):
             plan.put(key, SECRETS[key], sealed)
         sealed.reveal()
