@@ -113,7 +113,7 @@ def test_it_ends_when_its_parent_does_and_when_it_is_told_to() -> None:
 
 def test_it_listens_on_the_loopback_address_only() -> None:
     from portal.simulator.server import Server
-    from portal.simulator.state import World
+    from portal.simulator.world import World
 
     with pytest.raises(ValueError, match=r"127\.0\.0\.1 only"):
         Server(World(), 0, host="0.0.0.0")

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from portal.simulator import check, dialect, mailbox, seed
+from portal.simulator import dialect, mailbox, schema, seed
 from portal.simulator.server import Server
-from portal.simulator.state import World
+from portal.simulator.world import World
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         world.base_url = f"http://127.0.0.1:{server.server_port}"
         seed.restart(world)
         smtp_port = mailbox.start_sink(world, arguments.smtp_port)
-    except (check.Mistake, OSError, OverflowError) as error:
+    except (schema.Mistake, OSError, OverflowError) as error:
         print(f"portal.simulator: {error}", file=sys.stderr)
         return 2
     serve(server, f"ready http={world.base_url} smtp=127.0.0.1:{smtp_port}", arguments.with_parent)
@@ -46,11 +46,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def start_dialect(file: Path | None) -> dialect.Dialect:
-    return dialect.read(check.from_json(file.read_bytes(), str(file))) if file else dialect.DEFAULT
+    return dialect.read(schema.from_json(file.read_bytes(), str(file))) if file else dialect.DEFAULT
 
 
 def start_seed(file: Path | None) -> object:
-    return check.from_json(file.read_bytes(), str(file)) if file else None
+    return schema.from_json(file.read_bytes(), str(file)) if file else None
 
 
 def serve(server: Server, ready: str, with_parent: bool) -> None:

@@ -7,26 +7,26 @@ import struct
 import time
 from html import escape
 
-from portal.simulator import check, pages
-from portal.simulator.state import World
+from portal.simulator import pages, schema
 from portal.simulator.wire import Answer, Request
+from portal.simulator.world import World
 
 STEP, DIGITS = 30, 6
 
 
 def give(world: World, value: object) -> dict[str, object]:
     """One more entry, as if its picture had been scanned; it replaces the former of the same name."""
-    given = check.members(value, "authenticator", {"name": str, "key": str}, ("name", "key"))
+    given = schema.members(value, "authenticator", {"name": str, "key": str}, ("name", "key"))
     try:
         base64.b32decode(given["key"])
     except binascii.Error as error:
-        raise check.Mistake("key: not base32") from error
+        raise schema.Mistake("key: not base32") from error
     world.authenticators[given["name"]] = given["key"]
     return {}
 
 
 def told(world: World, query: dict[str, str]) -> list[dict[str, object]]:
-    check.members(query, "query", {})
+    schema.members(query, "query", {})
     return [
         {"name": name, "code": code(key), "seconds": seconds_left()}
         for name, key in world.authenticators.items()
@@ -83,6 +83,6 @@ def typed(world: World, request: Request) -> Answer:
     try:
         with world.lock:
             give(world, entry)
-    except check.Mistake as mistake:
+    except schema.Mistake as mistake:
         return form(str(mistake))
     return Answer(303, headers={"Location": "/authenticator/"})

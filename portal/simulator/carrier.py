@@ -5,11 +5,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from portal.simulator import google, intake, manners, methods
+from portal.simulator import error_formats, methods, recaptcha, request_parser
 from portal.simulator.dialect import Method
-from portal.simulator.intake import Arrived, Refused, Values
-from portal.simulator.state import Partner, World
+from portal.simulator.request_parser import Arrived, Refused, Values
 from portal.simulator.wire import Answer, Request, json_answer
+from portal.simulator.world import Partner, World
 
 MASK = "•••"
 
@@ -23,7 +23,7 @@ def concerns(world: World, request: Request) -> bool:
 def answer(world: World, request: Request) -> Answer:
     found = world.dialect.find(request.path)
     method, number = found or (None, None)
-    came = intake.arrived(request)
+    came = request_parser.arrived(request)
     with world.lock:
         call = write_down(world, request, method, came)
 
@@ -54,14 +54,14 @@ def judged(
         partner = authorised(world, request)
         if request.verb != method.verb:
             raise Refused(405, "Method not allowed")
-        values = intake.values(came, method, partner, number)
+        values = request_parser.values(came, method, partner, number)
         values.amount *= came.factor
         spend_captcha(world, method, partner, values)
         data = methods.DO[method.key](world, method, partner, values)
     except Refused as refused:
         return refusal(world, partner, refused)
     call["worked"] = True
-    return manners.SUCCESS[world.dialect.manners](method, data)
+    return error_formats.SUCCESS[world.dialect.manners](method, data)
 
 
 def authorised(world: World, request: Request) -> Partner:
@@ -78,7 +78,7 @@ def key_owner(world: World, request: Request) -> Partner | None:
 
 
 def spend_captcha(world: World, method: Method, partner: Partner, values: Values) -> None:
-    if method.verb == "POST" and google.spend(world, partner.site_key, values.text["google_captcha"]):
+    if method.verb == "POST" and recaptcha.spend(world, partner.site_key, values.text["google_captcha"]):
         raise Refused(422, {method.theirs("google_captcha"): ["timeout-or-duplicate"]}, "captcha_failed")
 
 
@@ -86,7 +86,7 @@ def refusal(world: World, partner: Partner | None, refused: Refused) -> Answer:
     code = world.dialect.codes.get(refused.reason)
     if code is not None:
         return json_answer(200, {"code": code, "message": refused.in_words})
-    answer = manners.REFUSAL[world.dialect.manners](refused)
+    answer = error_formats.REFUSAL[world.dialect.manners](refused)
     return replace(answer, status=200) if partner and partner.codes_in_body else answer
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from portal.simulator import authenticator, check, dialect, faults, google, seed
-from portal.simulator.exact import plain
-from portal.simulator.state import Account, Customer, Mail, World
+from portal.simulator import authenticator, dialect, faults, recaptcha, schema, seed
+from portal.simulator.json_exact import plain
 from portal.simulator.wire import Answer, Request, json_answer
+from portal.simulator.world import Account, Customer, Mail, World
 
 PREFIX = "/_control/"
 Told = dict[str, Any]
@@ -19,18 +19,18 @@ def answer(world: World, request: Request) -> Answer:
             with world.lock:
                 return json_answer(200, {"ok": True, name: LOOK[name](world, request.parameters())})
         if request.verb == "POST" and name in DO:
-            value = check.from_json(request.body or b"{}", "body")
+            value = schema.from_json(request.body or b"{}", "body")
             with world.lock:
                 return json_answer(200, {"ok": True, **DO[name](world, value)})
-    except check.Mistake as mistake:
+    except schema.Mistake as mistake:
         return json_answer(400, {"error": str(mistake)})
     known = name in LOOK or name in DO
     return json_answer(405 if known else 404, {"error": f"no {request.verb} {request.path}"})
 
 
 def reset(world: World, value: object) -> Told:
-    given = check.members(value, "reset", {"seed": str})
-    seed.restart(world, check.choice(given.get("seed", "default"), "seed", ("default", "empty")))
+    given = schema.members(value, "reset", {"seed": str})
+    seed.restart(world, schema.choice(given.get("seed", "default"), "seed", ("default", "empty")))
     return {}
 
 
@@ -51,30 +51,30 @@ def provoke(world: World, value: object) -> Told:
 
 
 def clear(world: World, value: object) -> Told:
-    check.members(value, "clear", {})
+    schema.members(value, "clear", {})
     world.clear_faults()
     return {}
 
 
 def token(world: World, value: object) -> Told:
-    given = check.members(value, "token", {"site_key": str, "action": str, "hostname": str}, ("site_key",))
+    given = schema.members(value, "token", {"site_key": str, "action": str, "hostname": str}, ("site_key",))
     if world.partner_by_site_key(given["site_key"]) is None:
-        raise check.Mistake(f"site_key: no partner has {given['site_key']!r}")
-    return {"token": google.issue(world, **given)}
+        raise schema.Mistake(f"site_key: no partner has {given['site_key']!r}")
+    return {"token": recaptcha.issue(world, **given)}
 
 
 def password(world: World, value: object) -> Told:
     names = ("partner", "email", "password")
-    given = check.members(value, "password", dict.fromkeys(names, str), names)
+    given = schema.members(value, "password", dict.fromkeys(names, str), names)
     partner = world.partner(given["partner"])
     if partner is None:
-        raise check.Mistake(f"partner: no partner {given['partner']!r}")
+        raise schema.Mistake(f"partner: no partner {given['partner']!r}")
     customer = world.customer_by_email(partner, given["email"])
     return {"matches": customer is not None and customer.password == given["password"]}
 
 
 def clock(world: World, value: object) -> Told:
-    world.skew += check.members(value, "clock", {"advance": check.NUMBER}, ("advance",))["advance"]
+    world.skew += schema.members(value, "clock", {"advance": schema.NUMBER}, ("advance",))["advance"]
     return {}
 
 
@@ -144,7 +144,7 @@ def account_told(account: Account) -> Told:
 
 def narrowed(query: dict[str, str], name: str = "") -> str | None:
     """The value of the one parameter a list can be narrowed by."""
-    check.members(query, "query", {name: str} if name else {})
+    schema.members(query, "query", {name: str} if name else {})
     return query.get(name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from portal.simulator import check
+from portal.simulator import schema
 
 PREFIX = "/api/integration/v2/"
 STATEMENT = (
@@ -115,7 +115,7 @@ class Dialect:
 
 
 DEFAULT = Dialect({entry.key: entry for entry in METHODS})
-MEMBERS: dict[str, check.Kinds] = {
+MEMBERS: dict[str, schema.Kinds] = {
     "path": str,
     "body": str,
     "date_format": str,
@@ -126,27 +126,27 @@ MEMBERS: dict[str, check.Kinds] = {
 
 
 def read(value: object) -> Dialect:
-    given = check.members(value, "dialect", {"methods": dict, "codes": dict, "manners": str})
-    manners = check.choice(given.get("manners", "carrier"), "manners", MANNERS)
+    given = schema.members(value, "dialect", {"methods": dict, "codes": dict, "manners": str})
+    manners = schema.choice(given.get("manners", "carrier"), "manners", MANNERS)
     unknown = set(given.get("methods", {})) - set(DEFAULT.methods)
     if unknown:
-        raise check.Mistake(f"methods: unknown method {min(unknown)!r}")
+        raise schema.Mistake(f"methods: unknown method {min(unknown)!r}")
     renamed = {
         key: read_method(DEFAULT.methods[key], table) for key, table in given.get("methods", {}).items()
     }
-    codes = check.members(given.get("codes", {}), "codes", dict.fromkeys(REASONS, int))
+    codes = schema.members(given.get("codes", {}), "codes", dict.fromkeys(REASONS, int))
     return Dialect({**DEFAULT.methods, **renamed}, codes, manners)
 
 
 def read_method(default: Method, value: object) -> Method:
     where = f"methods.{default.key}"
-    given = check.members(value, where, MEMBERS)
-    check.choice(given.get("body", "multipart"), f"{where}.body", ("multipart", "form"))
+    given = schema.members(value, where, MEMBERS)
+    schema.choice(given.get("body", "multipart"), f"{where}.body", ("multipart", "form"))
     for table in ("parameters", "results"):
         known = getattr(default, table)
-        names = check.members(given.get(table, {}), f"{where}.{table}", dict.fromkeys(known, str))
+        names = schema.members(given.get(table, {}), f"{where}.{table}", dict.fromkeys(known, str))
         given[table] = {**known, **names}
-    given["constants"] = check.text_map(given.get("constants", {}), f"{where}.constants")
+    given["constants"] = schema.text_map(given.get("constants", {}), f"{where}.constants")
     changed = replace(default, **given)
     refuse_nonsense(changed, where)
     return changed
@@ -155,8 +155,8 @@ def read_method(default: Method, value: object) -> Method:
 def refuse_nonsense(changed: Method, where: str) -> None:
     names = [*changed.spoken().values(), *changed.constants]
     if len(set(names)) != len(names):
-        raise check.Mistake(f"{where}: two parameters have the same name")
+        raise schema.Mistake(f"{where}: two parameters have the same name")
     if not all(changed.results.values()):
-        raise check.Mistake(f"{where}.results: an empty path")
+        raise schema.Mistake(f"{where}.results: an empty path")
     if changed.verb == "POST" and not changed.parameters["google_captcha"]:
-        raise check.Mistake(f"{where}.parameters: a POST carries google_captcha")
+        raise schema.Mistake(f"{where}.parameters: a POST carries google_captcha")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from portal.simulator import check, wire
-from portal.simulator.exact import Literal, render, with_leaves
+from portal.simulator import schema, wire
+from portal.simulator.json_exact import Literal, render, with_leaves
 from portal.simulator.wire import Answer, json_answer
 
 MEBIBYTE = 1024 * 1024
@@ -208,11 +208,11 @@ ELSEWHERE = {
 DEFAULT_STATUS = {"redirect": 302, "body": 200, "body_after": 200}
 REDIRECTS = {301, 302, 303, 307, 308}
 CUTS = {"status", "headers", "body"}
-MEMBERS: dict[str, check.Kinds] = {
+MEMBERS: dict[str, schema.Kinds] = {
     "method": str,
     "fault": str,
-    "times": (int, check.NOTHING),
-    "seconds": check.NUMBER,
+    "times": (int, schema.NOTHING),
+    "seconds": schema.NUMBER,
     "status": int,
     "message": str,
     "retry_after": (str, int),
@@ -224,9 +224,9 @@ MEMBERS: dict[str, check.Kinds] = {
 
 def read(value: object, methods: set[str], released: threading.Event) -> tuple[str, Fault]:
     """The method a control request is about, and the fault it asks for."""
-    wanted = check.members(value, "fault", MEMBERS, ("method", "fault"))
-    method = check.choice(wanted.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
-    name = check.choice(wanted.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
+    wanted = schema.members(value, "fault", MEMBERS, ("method", "fault"))
+    method = schema.choice(wanted.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
+    name = schema.choice(wanted.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
     if name in DEFAULT_STATUS:
         wanted.setdefault("status", DEFAULT_STATUS[name])
     fault = Fault(name, released=released, **{**wanted, "retry_after": str(wanted.get("retry_after", ""))})
@@ -236,15 +236,15 @@ def read(value: object, methods: set[str], released: threading.Event) -> tuple[s
 
 def refuse_nonsense(fault: Fault) -> None:
     if fault.times is not None and fault.times < 1:
-        raise check.Mistake("times: at least 1, or null for ever")
+        raise schema.Mistake("times: at least 1, or null for ever")
     if fault.seconds is not None and fault.seconds < 0:
-        raise check.Mistake("seconds: not negative")
+        raise schema.Mistake("seconds: not negative")
     if not 200 <= fault.status <= 599 and fault.name != "code":
-        raise check.Mistake("status: an HTTP status from 200 to 599")
-    check.amount(fault.factor, "factor")
+        raise schema.Mistake("status: an HTTP status from 200 to 599")
+    schema.amount(fault.factor, "factor")
     if fault.name == "redirect" and fault.status not in REDIRECTS:
-        raise check.Mistake("status: 301, 302, 303, 307 or 308")
+        raise schema.Mistake("status: 301, 302, 303, 307 or 308")
     if fault.name == "wrong_json":
-        check.choice(fault.message, "message", WRONG_JSON)
+        schema.choice(fault.message, "message", WRONG_JSON)
     if fault.name == "cut" and fault.message:
-        check.choice(fault.message, "message", CUTS)
+        schema.choice(fault.message, "message", CUTS)

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal
 
-from portal.simulator.state import Customer, Mail, World
+from portal.simulator.world import Customer, Mail, World
 
 LARGEST_MAIL = 1024 * 1024
 GREETING = ("stand-in", "8BITMIME", "SMTPUTF8", f"SIZE {LARGEST_MAIL}")

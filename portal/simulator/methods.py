@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from portal.simulator import mailbox
 from portal.simulator.dialect import Method
-from portal.simulator.intake import Refused, Values
-from portal.simulator.state import SHORTEST_PASSWORD, Customer, Entry, Partner, World
+from portal.simulator.request_parser import Refused, Values
+from portal.simulator.world import SHORTEST_PASSWORD, Customer, Entry, Partner, World
 
 Results = dict[str, object]
 CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"

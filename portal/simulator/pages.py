@@ -4,8 +4,8 @@ import re
 from html import escape
 from pathlib import Path
 
-from portal.simulator.state import Customer, Mail
 from portal.simulator.wire import Answer
+from portal.simulator.world import Customer, Mail
 
 ASSETS = Path(__file__).parent / "assets"
 TYPES = {"api.js": "text/javascript", "anchor.js": "text/javascript", "simulator.css": "text/css"}

@@ -8,8 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, get_args
 
-from portal.simulator import check
-from portal.simulator.state import Account, Customer, Entry, Kind, Partner, World
+from portal.simulator import schema
+from portal.simulator.world import Account, Customer, Entry, Kind, Partner, World
 
 MONTHS_BACK = 18
 BUILT_IN = (
@@ -110,7 +110,7 @@ def month_of(account: str, year: int, month: int) -> tuple[tuple[int, Kind, Deci
     return tuple(entries)
 
 
-PARTNER: dict[str, check.Kinds] = {
+PARTNER: dict[str, schema.Kinds] = {
     "key": str,
     "name": str,
     "site_key": str,
@@ -128,7 +128,7 @@ PARTNER: dict[str, check.Kinds] = {
     "welcome_credit": str,
     "balance": str,
 }
-CUSTOMER: dict[str, check.Kinds] = {
+CUSTOMER: dict[str, schema.Kinds] = {
     **dict.fromkeys(("partner", "account_number", "email", "first_name", "last_name", "company_name"), str),
     **dict.fromkeys(("phone", "password", "balance", "credit_limit"), str),
     "confirmed": bool,
@@ -142,7 +142,7 @@ CHOICES = {
 
 def plant(world: World, value: object) -> None:
     """Adds what is new; of what is known, by key or account number, it changes the members given."""
-    given = check.members(value, "seed", {"partners": list, "customers": list})
+    given = schema.members(value, "seed", {"partners": list, "customers": list})
     with world.lock:
         before = dict(world.partners), list(world.customers)
         try:
@@ -150,25 +150,25 @@ def plant(world: World, value: object) -> None:
                 plant_partner(world, table, f"partners[{number}]")
             for number, table in enumerate(given.get("customers", [])):
                 plant_customer(world, table, f"customers[{number}]")
-        except check.Mistake:
+        except schema.Mistake:
             world.partners, world.customers = before
             raise
 
 
 def plant_partner(world: World, value: object, where: str) -> None:
-    given = check.members(value, where, PARTNER, ("key",))
+    given = schema.members(value, where, PARTNER, ("key",))
     for name, choices in CHOICES.items():
-        check.choice(given.get(name, choices[0]), f"{where}.{name}", choices)
-    check.texts(given.get("ips", []), f"{where}.ips")
-    check.texts(given.get("login_wants", []), f"{where}.login_wants", ("email", "password"))
+        schema.choice(given.get(name, choices[0]), f"{where}.{name}", choices)
+    schema.texts(given.get("ips", []), f"{where}.ips")
+    schema.texts(given.get("login_wants", []), f"{where}.login_wants", ("email", "password"))
     if "welcome_credit" in given:
-        given["welcome_credit"] = check.amount(given["welcome_credit"], f"{where}.welcome_credit")
+        given["welcome_credit"] = schema.amount(given["welcome_credit"], f"{where}.welcome_credit")
     balance = given.pop("balance", None)
     partner = world.partners.get(given["key"])
     if partner:
         change(partner, given)
     else:
-        check.members(
+        schema.members(
             given, where, {**PARTNER, "welcome_credit": Decimal}, ("name", "site_key", "secret_key")
         )
         partner = Partner(**given)
@@ -178,18 +178,18 @@ def plant_partner(world: World, value: object, where: str) -> None:
 
 
 def plant_customer(world: World, value: object, where: str) -> None:
-    given = check.members(value, where, CUSTOMER, ("partner", "account_number"))
+    given = schema.members(value, where, CUSTOMER, ("partner", "account_number"))
     partner = world.partner(given["partner"])
     if partner is None:
-        raise check.Mistake(f"{where}.partner: no partner {given['partner']!r}")
+        raise schema.Mistake(f"{where}.partner: no partner {given['partner']!r}")
     given["partner"] = partner
     balance, entries = given.pop("balance", None), given.pop("entries", None)
     if "credit_limit" in given:
-        given["credit_limit"] = check.amount(given["credit_limit"], f"{where}.credit_limit")
+        given["credit_limit"] = schema.amount(given["credit_limit"], f"{where}.credit_limit")
     customer = world.customer(partner, given["account_number"])
     if customer is None:
         if "email" not in given:
-            raise check.Mistake(f"{where}: 'email' is missing")
+            raise schema.Mistake(f"{where}: 'email' is missing")
         customer = Customer(**{"confirmed": True, **given})
         world.customers.append(customer)
     change(customer, given)
@@ -206,15 +206,17 @@ def fill_ledger(account: Account, balance: str | None, entries: list[Any] | None
         account.ledger = [read_entry(entry, f"{where}.entries[{n}]") for n, entry in enumerate(entries)]
     if balance is not None:
         # The balance is what it comes to in the end, so what is missing was paid long ago.
-        missing = check.amount(balance, f"{where}.balance") - account.balance()
+        missing = schema.amount(balance, f"{where}.balance") - account.balance()
         account.ledger.insert(0, Entry(date(2000, 1, 1), "payment", missing))
 
 
 def read_entry(value: object, where: str) -> Entry:
-    given = check.members(value, where, {"date": str, "kind": str, "amount": str}, ("date", "kind", "amount"))
-    kind: Kind = check.choice(given["kind"], f"{where}.kind", get_args(Kind))  # type: ignore[assignment]
+    given = schema.members(
+        value, where, {"date": str, "kind": str, "amount": str}, ("date", "kind", "amount")
+    )
+    kind: Kind = schema.choice(given["kind"], f"{where}.kind", get_args(Kind))  # type: ignore[assignment]
     try:
         on = date.fromisoformat(given["date"])
     except ValueError as error:
-        raise check.Mistake(f"{where}.date: {error}") from error
-    return Entry(on, kind, check.amount(given["amount"], f"{where}.amount"))
+        raise schema.Mistake(f"{where}.date: {error}") from error
+    return Entry(on, kind, schema.amount(given["amount"], f"{where}.amount"))

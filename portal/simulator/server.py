@@ -8,9 +8,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
-from portal.simulator import authenticator, carrier, control, google, pages, visits
-from portal.simulator.state import World
+from portal.simulator import authenticator, carrier, control, pages, recaptcha, web_pages
 from portal.simulator.wire import Answer, Request, Wire, head, json_answer
+from portal.simulator.world import World
 
 LOOPBACK = "127.0.0.1"
 LARGEST_BODY = 1024 * 1024
@@ -19,18 +19,18 @@ ROUTES: dict[tuple[str, str], Callable[[World, Request], Answer]] = {
     ("GET", "/"): lambda world, request: pages.home(),
     ("GET", "/favicon.ico"): lambda world, request: Answer(204),
     ("GET", "/assets/simulator.css"): lambda world, request: pages.asset("simulator.css"),
-    ("GET", "/recaptcha/api.js"): google.script,
-    ("GET", "/recaptcha/api2/anchor"): google.frame,
+    ("GET", "/recaptcha/api.js"): recaptcha.script,
+    ("GET", "/recaptcha/api2/anchor"): recaptcha.frame,
     ("GET", "/recaptcha/api2/anchor.js"): lambda world, request: pages.asset("anchor.js"),
-    ("POST", "/recaptcha/api2/token"): google.token,
-    ("POST", "/recaptcha/api/siteverify"): google.siteverify,
+    ("POST", "/recaptcha/api2/token"): recaptcha.token,
+    ("POST", "/recaptcha/api/siteverify"): recaptcha.siteverify,
     ("GET", "/authenticator/"): authenticator.page,
     ("GET", "/authenticator/new"): lambda world, request: authenticator.form(),
     ("POST", "/authenticator/new"): authenticator.typed,
-    ("GET", "/carrier/login"): visits.login,
-    ("GET", "/carrier/home"): visits.home,
-    ("GET", "/carrier/reset"): visits.reset_form,
-    ("POST", "/carrier/reset"): visits.reset,
+    ("GET", "/carrier/login"): web_pages.login,
+    ("GET", "/carrier/home"): web_pages.home,
+    ("GET", "/carrier/reset"): web_pages.reset_form,
+    ("POST", "/carrier/reset"): web_pages.reset,
 }
 
 

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-from portal.simulator.exact import render
+from portal.simulator.json_exact import render
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 

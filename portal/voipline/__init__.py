@@ -1,5 +1,6 @@
 """The carrier's client: seven methods as data, one `call`. No Django in here."""
 
+from portal.voipline.allowed_addresses import Reach
 from portal.voipline.carrier import MEANINGS, Carrier, Timeouts
 from portal.voipline.client import call
 from portal.voipline.errors import (
@@ -25,7 +26,6 @@ from portal.voipline.name_matching import (
     relative_path,
     with_placeholder,
 )
-from portal.voipline.reach import Reach
 from portal.voipline.results import Answer, Statement
 from portal.voipline.secret import Secret
 from portal.voipline.url_parsing import PastedUrl, plain_values, split_url

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from portal.voipline.allowed_addresses import Reach
 from portal.voipline.mapping import MappingError, Problem
 from portal.voipline.messages import Words
 from portal.voipline.methods import METHODS, Method
-from portal.voipline.reach import Reach
 from portal.voipline.secret import Secret
 from portal.voipline.urls import address, url_problem
 

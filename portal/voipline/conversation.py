@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
-from portal.voipline.reach import Reach
+from portal.voipline.allowed_addresses import Reach
 
 Result = TypeVar("Result")
 

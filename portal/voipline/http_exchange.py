@@ -17,9 +17,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
+from portal.voipline.allowed_addresses import Reach
 from portal.voipline.carrier import Timeouts
 from portal.voipline.conversation import Conversation, GivenUp, PrivateAddress
-from portal.voipline.reach import Reach
 
 MAX_BODY = 1024 * 1024
 _CHUNK = 64 * 1024

@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import ceil
 
-from portal.voipline import manners, wire
+from portal.voipline import error_formats, wire
+from portal.voipline.error_formats import Body
 from portal.voipline.errors import (
     BadAnswer,
     NotAuthorised,
@@ -17,7 +18,6 @@ from portal.voipline.errors import (
     UpstreamError,
 )
 from portal.voipline.http_exchange import Reply
-from portal.voipline.manners import Body
 from portal.voipline.methods import Method
 from portal.voipline.name_matching import our_name
 from portal.voipline.results import Answer, extract
@@ -51,7 +51,7 @@ def _judged(
     code = _effective(reply.status, body)
     if _is_2xx(reply.status) and flaw:
         raise _error(method, BadAnswer, reply.status, flaw)
-    if not _is_2xx(code) or manners.denies(body):
+    if not _is_2xx(code) or error_formats.denies(body):
         raise _failure(method, codes, reply, body, flaw, code)
     try:
         return extract(method, body, sent)
@@ -77,7 +77,7 @@ def _is_2xx(code: int | None) -> bool:
 
 def _effective(status: int, body: Body) -> int | None:
     """The code that decides, None where the body's is no number."""
-    if not _is_2xx(status) or not manners.has_code(body):
+    if not _is_2xx(status) or not error_formats.has_code(body):
         return status
     return _whole(body["code"])
 
@@ -97,7 +97,7 @@ def _failure(
     kind = _kind(code, meaning)
     words = _WORDS.get(kind, "")
     if _is_2xx(code):  # The answer says no in words: alone, or against what else it says.
-        contradicts = manners.affirms(body) and not meaning
+        contradicts = error_formats.affirms(body) and not meaning
         kind = BadAnswer if contradicts else _kind(400, meaning)
         words = (
             "an answer that says both that it worked and that it did not" if contradicts else _NOT_AUTHORISED
@@ -143,7 +143,7 @@ def _refuses(method: Method, code: int | None, flaw: str) -> bool:
 
 def _meaning(codes: Mapping[str, str], status: int, body: Body) -> str:
     """What the operator says that the body's code, a text of its message or the HTTP status means, or ""."""
-    keys = [*_code_text(body), *manners.every_text(body), str(status)]
+    keys = [*_code_text(body), *error_formats.every_text(body), str(status)]
     return next((codes[key] for key in keys if key in codes), "")
 
 
@@ -157,7 +157,7 @@ def _rejected(method: Method, status: int, body: Body, meaning: str) -> Rejected
     typed = sorted(method.available - {"google_captcha"})
     fields: dict[str, list[str]] = {}
     rest: list[str] = []
-    for name, text in manners.texts(body):
+    for name, text in error_formats.texts(body):
         meant = ours.get(name) or our_name(name.rpartition(".")[2], typed)
         if clean := _clean(text):
             (fields.setdefault(meant, []) if meant else rest).append(clean)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from requests import PreparedRequest
 
 from portal.voipline import http_exchange
+from portal.voipline.allowed_addresses import Reach
 from portal.voipline.carrier import Timeouts
 from portal.voipline.conversation import Conversation, Crowded, GivenUp, hold
 from portal.voipline.http_exchange import Reply
-from portal.voipline.reach import Reach
 from portal.voipline.urls import Origin, origin
 
 # Calls in flight per host and key, those included that nobody waits for any more.

@@ -4,9 +4,9 @@ import re
 from typing import cast
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from portal.voipline.allowed_addresses import Reach, ip
 from portal.voipline.messages import Words
 from portal.voipline.methods import PLACEHOLDER
-from portal.voipline.reach import Reach, ip
 
 _PORTS = {"http": 80, "https": 443}
 _FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

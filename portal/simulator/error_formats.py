@@ -8,8 +8,8 @@ from decimal import Decimal
 from http import HTTPStatus
 
 from portal.simulator.dialect import Method
-from portal.simulator.exact import Literal, render, with_leaves
-from portal.simulator.intake import Refused
+from portal.simulator.json_exact import Literal, render, with_leaves
+from portal.simulator.request_parser import Refused
 from portal.simulator.wire import Answer, json_answer
 
 Results = Mapping[str, object]

@@ -3,8 +3,8 @@
 from http.cookies import SimpleCookie
 
 from portal.simulator import pages
-from portal.simulator.state import SHORTEST_PASSWORD, World
 from portal.simulator.wire import Answer, Request
+from portal.simulator.world import SHORTEST_PASSWORD, World
 
 LOGIN_LIFETIME = 60
 RESET_LIFETIME = 3600

@@ -9,8 +9,8 @@ from email.parser import BytesHeaderParser
 from urllib.parse import parse_qsl
 
 from portal.simulator.dialect import Method
-from portal.simulator.state import Partner
 from portal.simulator.wire import Request
+from portal.simulator.world import Partner
 
 Pairs = list[tuple[str, str]]
 Messages = dict[str, list[str]]

@@ -11,7 +11,7 @@ register = template.Library()
 
 
 @register.inclusion_tag("admin/billing/needs.html")
-def needs(user: Person) -> dict[str, Any]:
+def action_items(user: Person) -> dict[str, Any]:
     """What needs this person, of their own brands; nothing where nothing does."""
     operates = is_operator(user)
     return {"needs": get_action_items(brands=brands_of(user), operates=operates), "operates": operates}

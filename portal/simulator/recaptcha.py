@@ -4,8 +4,8 @@ import secrets
 from datetime import UTC, datetime
 
 from portal.simulator import pages, wire
-from portal.simulator.state import Token, World
 from portal.simulator.wire import Answer, Request, json_answer
+from portal.simulator.world import Token, World
 
 TOKEN_LIFETIME = 120
 ANYBODY = {"Access-Control-Allow-Origin": "*"}
