@@ -19,8 +19,9 @@ SCENE = """
 import uuid
 from decimal import Decimal
 from accounts.models import User
-from billing import moves, policy
 from billing.models import MovePolicy
+from billing.transfers import policy
+from billing.transfers.service import move_request
 from portal.models import Brand
 brand = Brand.objects.get(slug="aurora")
 names = {"email": "cNUMBER@example.com", "account_number": "NUMBER", "password": "!"}
@@ -30,7 +31,7 @@ sam.brands.add(brand)
 User.objects.filter(brand=None).update(date_joined="2020-01-01T00:00Z")
 def ask(amount):
     told = {"description": "Goodwill", "operation": uuid.uuid4(), "by": sam}
-    return moves.move_request(brand=brand, customer=customer, amount=Decimal(amount), **told)
+    return move_request(brand=brand, customer=customer, amount=Decimal(amount), **told)
 """
 _numbers = itertools.count(790_000)
 
