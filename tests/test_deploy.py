@@ -183,17 +183,17 @@ def test_what_a_shell_runs_can_be_read_by_it():
 def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, monkeypatch):
     section = production().partition("## More machines")[2].partition("\n## ")[0]
     (block,) = re.findall(r"^```sh\n(.+?)^```", section, re.DOTALL | re.MULTILINE)
-    (tmp_path / "portal.core.env").write_text("REDIS_URL=redis://127.0.0.1:6379/0\n")
+    (tmp_path / "portal.env").write_text("REDIS_URL=redis://127.0.0.1:6379/0\n")
     shell = re.sub(r"^service .+$", "", block, flags=re.MULTILINE)
     for ours, own in {
         "/etc/redis/redis.conf": f"{tmp_path}/redis.conf",
-        "/etc/portal.core.env": f"{tmp_path}/portal.core.env",
+        "/etc/portal.env": f"{tmp_path}/portal.env",
         "192.0.2.10": "127.0.0.1",
     }.items():
         assert ours in shell
         shell = shell.replace(ours, own)
     subprocess.run(["bash", "-e"], input=shell, text=True, check=True)
-    name, _, value = (tmp_path / "portal.core.env").read_text().strip().partition("=")
+    name, _, value = (tmp_path / "portal.env").read_text().strip().partition("=")
     monkeypatch.setenv(name, value)
     url = env.secret(name)
     own_redis = OwnRedis(tmp_path / "redis.conf")
@@ -209,6 +209,12 @@ def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, 
 def directives(unit: str) -> dict[str, str]:
     text = (DEPLOY / unit).read_text().partition("[Service]")[2].partition("\n[")[0]
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_the_file_of_settings_keeps_the_name_that_installations_have():
+    assert {directives(unit)["EnvironmentFile"] for unit in UNITS} == {"/etc/portal.env"}
+    assert "cat > /etc/portal.env <<EOF" in production()
+    assert "\n  env_file: portal.env\n" in COMPOSE_TEXT
 
 
 def test_both_units_are_hardened_alike_and_bounded():
