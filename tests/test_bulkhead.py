@@ -15,6 +15,7 @@ from portal.mail import send as mail
 from portal.models import Attempt, Brand
 from portal.resilience import bulkhead, circuit_breaker
 from portal.resilience.bulkhead import Bulkhead, Full
+from portal.web.retry import BUSY
 from tests.conftest import AURORA, BOREALIS
 from tests.journey import at_once, send, sign_up_form, words
 from tests.patience import PATIENCE
@@ -77,7 +78,7 @@ def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_
     quick, waited = found[:4], found[4:]
     assert waited[0][0] > 2  # Until the call was given up.
     assert {status for _, status, _, _ in found} == {503}
-    assert {retry_after for _, _, retry_after, _ in quick} == {bulkhead.RETRY_AFTER}
+    assert {retry_after for _, _, retry_after, _ in quick} == {BUSY}
     assert "We cannot show your figures at the moment" in quick[0][3]
     circuit_breaker.forget()
     simulator.post("faults/clear")
@@ -91,7 +92,7 @@ def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, brow
     client, form = browse(AURORA), sign_up_form(simulator.token())
     with bulkhead.CARRIERS.place(aurora):
         answer = send(client, "/sign-up/", form)
-    assert (answer.status_code, answer["Retry-After"]) == (503, str(bulkhead.RETRY_AFTER))
+    assert (answer.status_code, answer["Retry-After"]) == (503, str(BUSY))
     assert "Too many people are asking at the moment. Nothing was changed." in words(answer)
     assert simulator.calls() == []
     assert Submission.objects.get().outcome["state"] == "unavailable"

@@ -15,13 +15,13 @@ class SignInCode(models.Model):
     """One mailed code: eight digits, ten minutes, once, three tries, for one browser on one brand.
 
     For an address without an account a row is written too, without user, so that both look alike. With
-    `new_email` it is no sign-in: whoever is signed in proves that this mailbox is theirs.
+    `new_email` it is no sign-in: a signed-in customer proves that this mailbox is theirs.
     """
 
     DIGITS = 8
     TRIES = 3
     LIFETIME = timedelta(minutes=10)
-    KEPT = timedelta(days=1)  # After that, for whoever looks into a complaint.
+    KEPT = timedelta(days=1)  # After that, so that staff can look into a complaint.
 
     brand = models.ForeignKey(Brand, models.CASCADE)
     user = models.ForeignKey(User, models.CASCADE, null=True)

@@ -2,25 +2,23 @@
 
 from collections.abc import Callable
 
-from accounts.services.outcomes import (
-    Outcome,
-)
+from accounts.services.outcomes import Outcome
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
 
 
-def counted(
+def call_counted(
     ask: Callable[[], Outcome], *, action: str, brand: Brand, email: str, network: str, device: str = ""
 ) -> Outcome:
-    """Ask the carrier, which mails this address: what surely mailed nobody is not counted. Raises Limited."""
-    attempt = attempt_count(action, brand, email, network, device)
+    """Call the carrier, which mails this address; do not count what surely mailed nobody. Raises Limited."""
+    attempt = count_attempt(action, brand, email, network, device)
     outcome = ask()
     if outcome.state not in ("done", "unknown"):
         attempt.delete()
     return outcome
 
 
-def attempt_count(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
+def count_attempt(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
     """Count one for the address, then one for the carrier; neither, where there is no room for both."""
     attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
     try:

@@ -5,11 +5,7 @@ import logging
 from accounts.models import User
 from accounts.services.idempotency import submit_once
 from accounts.services.login_url import hand_over_url
-from accounts.services.outcomes import (
-    DONE,
-    Outcome,
-    outcome_of,
-)
+from accounts.services.outcomes import DONE, Outcome, outcome_of
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.resilience import rate_limits

@@ -1,15 +1,10 @@
 """Confirm an email address at the carrier, then mail our own code to it."""
 
 from accounts.models import User
-from accounts.services.attempts import attempt_count
+from accounts.services.attempts import count_attempt
 from accounts.services.customers import customer_confirmed
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import (
-    DONE,
-    Outcome,
-    code_mailed,
-    outcome_of,
-)
+from accounts.services.outcomes import DONE, Outcome, code_mailed, outcome_of
 from accounts.sign_in.codes import sign_in_code_request
 from accounts.sign_in.device_cookies import Visitor
 from portal.carrier import calls as carrier_calls
@@ -29,7 +24,7 @@ def email_confirm(
     """
 
     def work() -> Outcome:
-        attempt = attempt_count("confirm_email", brand, email, visitor.network, visitor.device)
+        attempt = count_attempt("confirm_email", brand, email, visitor.network, visitor.device)
         try:
             answer = carrier_calls.call(
                 brand=brand, method="confirm_email", email=email, code=code, google_captcha=token

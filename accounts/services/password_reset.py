@@ -3,13 +3,9 @@
 import logging
 from http import HTTPStatus
 
-from accounts.services.attempts import counted
+from accounts.services.attempts import call_counted
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import (
-    DONE,
-    Outcome,
-    outcome_of,
-)
+from accounts.services.outcomes import DONE, Outcome, outcome_of
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.voipline import Rejected, UpstreamError
@@ -31,7 +27,7 @@ def password_reset(*, brand: Brand, email: str, token: str, network: str, device
         return DONE
 
     def work() -> Outcome:
-        return counted(reset, action="reset", brand=brand, email=email, network=network, device=device)
+        return call_counted(reset, action="reset", brand=brand, email=email, network=network, device=device)
 
     return submit_once(brand=brand, kind="reset", token=token, typed=[email], work=work)
 

@@ -1,14 +1,7 @@
 """Ask for a sign-in code."""
 
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import (
-    CAPTCHA_DOWN,
-    Outcome,
-    code_mailed,
-    mail_down,
-    refused,
-    unavailable,
-)
+from accounts.services.outcomes import CAPTCHA_DOWN, Outcome, code_mailed, mail_down, refused, unavailable
 from accounts.sign_in.codes import sign_in_code_request
 from accounts.sign_in.device_cookies import Visitor
 from portal import captcha

@@ -1,13 +1,9 @@
 """Sign up: register at the carrier, and keep the customer here."""
 
-from accounts.services.attempts import counted
+from accounts.services.attempts import call_counted
 from accounts.services.customers import SignUpDetails, save_sign_up
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import (
-    DONE,
-    Outcome,
-    outcome_of,
-)
+from accounts.services.outcomes import DONE, Outcome, outcome_of
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.voipline import UpstreamError
@@ -33,7 +29,7 @@ def customer_sign_up(
 
     def work() -> Outcome:
         email = details["email"]
-        return counted(register, action="sign_up", brand=brand, email=email, network=network)
+        return call_counted(register, action="sign_up", brand=brand, email=email, network=network)
 
     typed = [str(value) for value in details.values()]
     return submit_once(brand=brand, kind="sign_up", token=token, typed=typed, work=work)

@@ -56,7 +56,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def password_reset_sent(request: BrandRequest) -> HttpResponse:
-    """/password-reset/sent/: the same for every address. Whoever asked for nothing gets the form."""
+    """/password-reset/sent/: the same for every address. A visitor who has not asked gets the form."""
     asked = request.session.get("reset")
     if not asked:
         return redirect("accounts:password_reset")

@@ -27,6 +27,7 @@ from portal.carrier.calls import Call, CallContext, CallResult, Value
 from portal.models import Brand
 from portal.resilience import bulkhead, rate_limits
 from portal.voipline import CallSkipped, Carrier, RateLimited, Statement, UpstreamError
+from portal.web.retry import BUSY
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class FetchResult:
     late: bool = False
 
 
-_CROWDED = FetchResult("busy", bulkhead.RETRY_AFTER)
+_CROWDED = FetchResult("busy", BUSY)
 
 
 class StatementFetcher:

@@ -83,7 +83,7 @@ class Account:
 
 
 def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
-    """The partner account now; see `billing.statements.service`. With `refresh` it is asked for anew."""
+    """The partner account now; see `statements.service`. With `refresh` the carrier is always called."""
     now = this_month(today(brand))
     months = past_months(now.to_date)
     figures, *past = stream_statements(

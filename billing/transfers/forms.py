@@ -168,6 +168,6 @@ class LimitsForm(forms.Form):
 
     def clean(self) -> None:
         """What may be moved at once must fit into a day."""
-        single, day = self.cleaned_data.get("per_move"), self.cleaned_data.get("per_day")
-        if single is not None and day is not None and single > day:
+        once, day = self.cleaned_data.get("per_move"), self.cleaned_data.get("per_day")
+        if once is not None and day is not None and once > day:
             self.add_error("per_move", _("This is more than may be moved within 24 hours."))

@@ -1,6 +1,6 @@
 """How long somebody stays signed in to the admin, and how fresh the proof is of who they are.
 
-The session of whoever works in the admin holds, in seconds since 1970:
+A session of the admin holds, in seconds since 1970:
 
 `staff_since`   when they signed in with both steps
 `staff_seen`    when they last asked for anything, to the minute
@@ -29,7 +29,7 @@ def begin(session: Any) -> None:
 
 
 def prove(session: Any) -> None:
-    """Note that whoever is signed in has proved once more who they are."""
+    """Note that the signed-in person has proved who they are once more."""
     session[PROVED] = now()
 
 

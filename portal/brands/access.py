@@ -20,7 +20,7 @@ def is_operator(user: Person) -> bool:
 
 
 def brands_of(user: Person) -> QuerySet[Brand]:
-    """The brands whose rows this person may see; none for whoever does not work here."""
+    """The brands whose rows this person may see; none for anyone who does not work here."""
     every = Brand.objects.defer("logo")
     if is_operator(user):
         return every

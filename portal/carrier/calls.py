@@ -31,6 +31,7 @@ from portal.voipline import (
 )
 from portal.voipline import call as voipline_call
 from portal.web import request_id
+from portal.web.retry import BUSY
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ def call(about: CallContext = NOBODY, /, *, brand: Brand, method: str, **values:
             sent = made.send()
     except bulkhead.Full:
         why = "too many are waiting on carriers"
-        sent = made.spared(Crowded(method, why, retry_after=bulkhead.RETRY_AFTER))
+        sent = made.spared(Crowded(method, why, retry_after=BUSY))
     return sent.answer()
 
 

@@ -18,9 +18,6 @@ from django.db import connections
 
 from portal.models import Brand
 from portal.monitoring import metrics
-from portal.web.retry import BUSY
-
-RETRY_AFTER = BUSY
 
 
 class Full(Exception):

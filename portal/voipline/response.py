@@ -9,14 +9,7 @@ from math import ceil
 
 from portal.voipline import error_formats, wire
 from portal.voipline.error_formats import Body
-from portal.voipline.errors import (
-    BadAnswer,
-    NotAuthorised,
-    RateLimited,
-    Rejected,
-    ServerError,
-    UpstreamError,
-)
+from portal.voipline.errors import BadAnswer, NotAuthorised, RateLimited, Rejected, ServerError, UpstreamError
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import Method
 from portal.voipline.name_matching import our_name

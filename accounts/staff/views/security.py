@@ -14,12 +14,7 @@ from accounts.models import StaffEvent
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
-from accounts.staff.views.base import (
-    code_refusal,
-    limited,
-    person_of,
-    staff_page,
-)
+from accounts.staff.views.base import code_refusal, limited, person_of, staff_page
 from accounts.staff.views.enrolment import key_waiting, setup_page
 from accounts.views.forms import page
 from portal.admin.reauthentication import needs_recent_authentication
