@@ -108,7 +108,7 @@ def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice,
     assert not (SignInCode.objects.exists())
     assert not (Attempt.objects.exists())
     assert not (outbox.outbox)
-    assert mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert mail.send(brand=aurora, to="a@example.com", template="test")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -132,7 +132,7 @@ def test_from_right_to_left_the_chart_is_the_mirror_image(found: Any) -> None:
 @given(years, st.sampled_from(["en-au", "es", "zh-hans", "ar"]))
 def test_the_picture_holds_nothing_that_is_no_number_in_any_language(found: Any, language: str) -> None:
     with translation.override(language):
-        picture = render_to_string("billing/history_chart.html", {"chart": chart.draw(months(found))})
+        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw(months(found))})
     assert not re.search(
         r"nan|infinity|E[+-]?[0-9]", re.sub(r"<(title|desc|text).*?</\1>", "", picture), re.I
     )
@@ -170,7 +170,7 @@ def test_what_a_month_is_called_cannot_break_out_of_the_picture() -> None:
         edge='"><script>', aside=0, columns=(),
     )  # fmt: skip
     hostile.charges = (SimpleNamespace(amount=Decimal(1), y='"><script>'),)
-    assert "<script>" not in render_to_string("billing/history_chart.html", {"chart": hostile})
+    assert "<script>" not in render_to_string("billing/_history_chart.html", {"chart": hostile})
 
 
 def test_the_months_of_a_year_are_named_once_and_end_with_the_newest() -> None:

@@ -30,9 +30,9 @@ from tests.conftest import AURORA, ROOT
 from tests.journey import code_for, words
 
 pytestmark = pytest.mark.django_db
-CODE = "accounts/mail/sign_in_code"
-NO_ACCOUNT = "accounts/mail/no_account"
-OFF = "accounts/mail/account_off"
+CODE = "sign_in_code"
+NO_ACCOUNT = "no_account"
+OFF = "account_off"
 BOTH = pytest.mark.parametrize("template", [CODE, NO_ACCOUNT, OFF])
 HOME = f"https://{AURORA}/"
 LONG = "Featherstonehaugh-Cholmondeley-Majoribank-und-Donaudampfschifffahrtsgesellschaft"
@@ -111,7 +111,7 @@ def test_the_plain_text_comes_first_and_is_what_its_template_says(mailed, aurora
     message = mailed(template)
     values = {"brand": aurora, "home": HOME, "code": "01234567", "user": alice}
     with translation.override(aurora.language):
-        assert message.body == render_to_string(f"{template}.txt", values)
+        assert message.body == render_to_string(f"mail/{template}/body.txt", values)
     wire = email.message_from_bytes(message.message().as_bytes(), policy=email.policy.default)
     assert wire.get_content_type() == "multipart/alternative"
     parts = [part.get_content_type() for part in wire.iter_parts()]  # type: ignore[attr-defined]
@@ -125,12 +125,14 @@ def test_the_letter_says_the_same_as_the_text(mailed):
 
 def test_a_new_mail_is_three_small_templates(aurora, settings, tmp_path):
     pieces = {
-        "news_subject.txt": "News of {{ brand.name }}\n",
-        "news.txt": '{% extends "mail/base.txt" %}{% block content %}It is {{ what }}.{% endblock %}',
-        "news.html": '{% extends "mail/base.html" %}{% block content %}It is {{ what }}.{% endblock %}',
+        "subject.txt": "News of {{ brand.name }}\n",
+        "body.txt": '{% extends "mail/base.txt" %}{% block content %}It is {{ what }}.{% endblock %}',
+        "body.html": '{% extends "mail/base.html" %}{% block content %}It is {{ what }}.{% endblock %}',
     }
+    folder = tmp_path / "mail/news"
+    folder.mkdir(parents=True)
     for name, text in pieces.items():
-        (tmp_path / name).write_text(text)
+        (folder / name).write_text(text)
     (engine,) = settings.TEMPLATES
     settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], tmp_path]}]
     send(brand=aurora, to="a@example.com", template="news", what="<sunny>")
@@ -141,9 +143,15 @@ def test_a_new_mail_is_three_small_templates(aurora, settings, tmp_path):
     assert "MISSING-VARIABLE" not in message.body + html_of(message)
 
 
-def test_a_mail_without_its_other_part_is_not_sent(aurora):
+def test_a_mail_without_its_other_part_is_not_sent(aurora, settings, tmp_path):
+    folder = tmp_path / "mail/news"
+    folder.mkdir(parents=True)
+    for name in ("subject.txt", "body.txt"):
+        (folder / name).write_text("News")
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], tmp_path]}]
     with pytest.raises(TemplateDoesNotExist):
-        send(brand=aurora, to="a@example.com", template="accounts/mail/sign_in_code_subject")
+        send(brand=aurora, to="a@example.com", template="news")
     assert mail.outbox == []
 
 

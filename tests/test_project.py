@@ -22,12 +22,7 @@ TEMPLATES = sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob
 # Shown where no brand, and so no language, is known.
 UNTRANSLATED = {"templates/unknown_host.html"}
 # A mail client fetches no style sheet, so a mail brings its style along; no page, and so no policy, has it.
-STYLED_MAILS = (
-    "templates/mail",
-    "templates/accounts/mail",
-    "templates/billing/mail",
-    "templates/portal/mail",
-)
+STYLED_MAILS = ("templates/mail",)
 
 
 def tree(path: Path) -> ast.Module:

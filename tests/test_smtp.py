@@ -112,7 +112,7 @@ def _talk(server: Server, line: socket.socket) -> None:
 
 
 def test_a_mail_that_was_taken_is_sent(server, aurora):
-    assert mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert mail.send(brand=aurora, to="a@example.com", template="test")
     assert len(server.mails) == 1
 
 
@@ -142,7 +142,7 @@ def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch)
     settings.EMAIL_TIMEOUT, server.pause = 20, 3  # A word each three seconds: 24 for the mail.
     began = time.monotonic()
     with pytest.raises(MailNotSent):
-        mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+        mail.send(brand=aurora, to="a@example.com", template="test")
     assert time.monotonic() - began < SLACK
 
 
@@ -199,7 +199,7 @@ def test_a_name_with_many_silent_addresses_is_given_up_in_time(
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = SLACK, over_tls
     began = time.monotonic()
     with pytest.raises(MailNotSent):
-        mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+        mail.send(brand=aurora, to="a@example.com", template="test")
     assert time.monotonic() - began < SLACK
 
 
@@ -208,7 +208,7 @@ def test_the_next_address_of_a_name_takes_the_mail_where_one_is_silent(
 ):
     many_addresses(monkeypatch, silent, server.port)
     settings.EMAIL_HOST = "mail.example"
-    assert mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+    assert mail.send(brand=aurora, to="a@example.com", template="test")
     assert len(server.mails) == 1
 
 
@@ -220,12 +220,12 @@ def test_a_server_that_never_finishes_its_tls_is_given_up_in_time(silent, aurora
         many_addresses(monkeypatch, silent, mute.getsockname()[1])
         began = time.monotonic()
         with pytest.raises(MailNotSent):
-            mail.send(brand=aurora, to="a@example.com", template="portal/mail/test")
+            mail.send(brand=aurora, to="a@example.com", template="test")
     assert time.monotonic() - began < SLACK
 
 
 def sent(brand: Brand) -> bool:
-    return mail.send(brand=brand, to="a@example.com", template="portal/mail/test")
+    return mail.send(brand=brand, to="a@example.com", template="test")
 
 
 def given_up(brand: Brand) -> float:
@@ -294,7 +294,7 @@ def test_forty_mails_hold_nothing_once_the_time_of_a_server_that_drips_is_up(
 ):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.rude = 5, byte_by_byte
-    message = mail._message(aurora, "a@example.com", "portal/mail/test", "", {})
+    message = mail._message(aurora, "a@example.com", "test", "", {})
     monkeypatch.setattr(mail, "_message", lambda *_: message)  # The threads of this test have no database.
 
     def attempt(_: int) -> float:

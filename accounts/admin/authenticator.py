@@ -83,4 +83,4 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def staff_history(self, person: User) -> Any:
         """The newest events of this person's way in."""
         events = StaffEvent.objects.filter(user=person).select_related("by")[:_NEWEST]
-        return render_to_string("admin/staff/events.html", {"events": events})
+        return render_to_string("admin/staff/_events.html", {"events": events})

@@ -40,7 +40,7 @@ def email_change_request(
         by.delete()
         raise
     row, code = code_store(brand=brand, user=user, browser=browser, new_email=email)
-    template = "accounts/mail/email_taken" if _taken(user, email) else "accounts/mail/email_code"
+    template = "email_taken" if _taken(user, email) else "email_code"
     try:
         sure = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
     except mail.MailNotSent:
@@ -75,7 +75,7 @@ def email_change_confirm(
         mail.send(
             brand=brand,
             to=old,
-            template="accounts/mail/email_changed_old",
+            template="email_changed_old",
             language=user.language,
             by_staff=False,
         )
@@ -109,7 +109,7 @@ def email_changed_tell(*, user: User, old: str) -> bool:
             sent &= mail.send(
                 brand=user.brand,
                 to=to,
-                template=f"accounts/mail/{template}",
+                template=template,
                 language=user.language,
                 by_staff=True,
             )

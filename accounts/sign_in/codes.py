@@ -46,7 +46,7 @@ def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple
         sure = mail.send(
             brand=brand,
             to=person.email if person else email,
-            template=f"accounts/mail/{_mail_for(person)}",
+            template=_mail_for(person),
             language=get_language() or "",
             code=code,
             user=person,

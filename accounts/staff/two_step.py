@@ -108,12 +108,12 @@ def password_set(*, user: User, password: str) -> None:
 
 def password_set_tell(*, user: User) -> bool:
     """Mail the person that their password was set. Whether it was sent; the password stands all the same."""
-    return _tell("accounts/mail/password_set", user, None)
+    return _tell("password_set", user, None)
 
 
 def send_reset_notice(*, user: User, by: User | None) -> bool:
     """Mail the person that their app was reset. Whether it was sent; the reset stands all the same."""
-    return _tell("accounts/mail/authenticator_reset", user, by)
+    return _tell("authenticator_reset", user, by)
 
 
 def _tell(template: str, user: User, by: User | None) -> bool:

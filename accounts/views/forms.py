@@ -73,4 +73,4 @@ def form_limited(
 def code_over(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:
     """A code can be typed no more: one button sends the form, with the address in it, to where one asks."""
     form.fields["email"].widget = form.fields["email"].hidden_widget()
-    return form_page(request, "accounts/code_over.html", form, email=email, ask=ask)
+    return form_page(request, "accounts/code_expired.html", form, email=email, ask=ask)

@@ -10,7 +10,7 @@ from portal.brands.access import Person, brands_of, is_operator
 register = template.Library()
 
 
-@register.inclusion_tag("admin/billing/needs.html")
+@register.inclusion_tag("admin/billing/_action_items.html")
 def action_items(user: Person) -> dict[str, Any]:
     """What needs this person, of their own brands; nothing where nothing does."""
     operates = is_operator(user)

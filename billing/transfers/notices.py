@@ -19,7 +19,7 @@ def notice_send(*, brand: Brand, person: User, template: str, path: str, **conte
         return mail.send(
             brand=brand,
             to=person.email,
-            template=f"billing/mail/{template}",
+            template=template,
             language=person.language,
             url=url,
             **context,

@@ -56,7 +56,7 @@ def home(request: BrandRequest) -> HttpResponseBase:
 
     found, values = read(BALANCE_SOON)
     if found.late:
-        return page_in_parts(request, _HOME, context, "billing/home_figures.html", lambda: read(BALANCE))
+        return page_in_parts(request, _HOME, context, "billing/_home_figures.html", lambda: read(BALANCE))
     return _page(request, _HOME, found, **values)
 
 
@@ -77,7 +77,7 @@ def statement(request: BrandRequest) -> HttpResponseBase:
     brand = request.brand
     found, values = read(PAGE_SOON)
     if found.late:
-        body = "billing/statement_figures.html"
+        body = "billing/_statement_figures.html"
         return page_in_parts(request, _STATEMENT, values, body, lambda: read(PAGE))
     return _page(request, _STATEMENT, found, **values)
 

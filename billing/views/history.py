@@ -42,7 +42,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
         bounds=Bounds(in_all=_LONGEST),
     )
     # Made now, because later even this might fail.
-    broken = render_to_string("billing/history_broken.html", {"request": request})
+    broken = render_to_string("billing/_history_broken.html", {"request": request})
     pieces = page.content.decode().split(mark)
     chunks = _page(pieces, months, brand, broken)
     return StreamingHttpResponse(streaming.in_request(chunks), headers={"X-Accel-Buffering": "no"})
@@ -72,9 +72,9 @@ def _page(
 def month_row(figures: Figures, brand: Brand, *, running: bool) -> str:
     """A month's row of the table; the newest month is the one that is still running."""
     context = {"month": figures, "brand": brand, "running": running}
-    return render_to_string("billing/history_row.html", context)
+    return render_to_string("billing/_history_row.html", context)
 
 
 def picture_of(found: list[Figures], brand: Brand) -> str:
     """The chart of the months, the newest first; a sentence where there is nothing to draw."""
-    return render_to_string("billing/history_chart.html", {"chart": chart.draw(found), "brand": brand})
+    return render_to_string("billing/_history_chart.html", {"chart": chart.draw(found), "brand": brand})

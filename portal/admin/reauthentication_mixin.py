@@ -104,7 +104,7 @@ class ProofMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "count": None if across else len(typed.fields.getlist(ACTION_CHECKBOX_NAME)),
             "fields": [(name, value) for name, values in typed.fields.lists() for value in values],
         }
-        return TemplateResponse(request, "admin/portal/once_more.html", context)
+        return TemplateResponse(request, "admin/portal/submit_again.html", context)
 
 
 def _want_proof(request: HttpRequest) -> None:

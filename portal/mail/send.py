@@ -84,7 +84,7 @@ def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> bool:
-    """Send `templates/<template>_subject.txt` with `<template>.txt` and `.html`. Raises MailNotSent.
+    """Send the mail in `templates/mail/<template>/`: subject.txt, body.txt, body.html. Raises MailNotSent.
 
     False: the mail server has the mail but did not say so in time, so it may arrive late, or never.
 
@@ -112,9 +112,9 @@ def _message(
 ) -> EmailMultiAlternatives:
     with translation.override(language):
         values = {"brand": brand, "home": link(brand, "/"), **context}
-        subject = render_to_string(f"{template}_subject.txt", values).strip()
-        body = render_to_string(f"{template}.txt", values)
-        html = render_to_string(f"{template}.html", {**values, "subject": subject, **_look(brand)})
+        subject = render_to_string(f"mail/{template}/subject.txt", values).strip()
+        body = render_to_string(f"mail/{template}/body.txt", values)
+        html = render_to_string(f"mail/{template}/body.html", {**values, "subject": subject, **_look(brand)})
     message = EmailMultiAlternatives(
         subject, body, brand.from_email, [to], reply_to=[brand.support_email], headers=_headers(brand)
     )

@@ -57,7 +57,7 @@ _OTHER = _("The mail server did not take the mail. Its own log says why; check E
 
 def mail_test(*, brand: Brand, to: str) -> None:
     """Send it from the brand's sender, in its look, and note when. Raises MailNotSent."""
-    if not mail.send(brand=brand, to=to, template="portal/mail/test"):
+    if not mail.send(brand=brand, to=to, template="test"):
         raise MailNotSent(smtp_backend.Unacknowledged.__name__) from smtp_backend.Unacknowledged()
     Brand.objects.filter(pk=brand.pk).update(mail_tested_at=timezone.now())
 

@@ -41,7 +41,7 @@ class Sample:
 class CaptchaSample(forms.Widget):
     """Stands where Google's captcha will; asks nobody."""
 
-    template_name = "portal/preview_captcha.html"
+    template_name = "portal/_preview_captcha.html"
 
 
 _pages: list[Sample] = []

@@ -66,9 +66,13 @@ def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
     """429: when to try again, and where. 503 where we cannot tell how many tries there were."""
     context: dict[str, Any] = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
     if isinstance(error, rate_limits.Unchecked):
-        name, title, status = "unchecked", _("Sign-in is closed for a moment"), HTTPStatus.SERVICE_UNAVAILABLE
+        name, title, status = (
+            "limits_unavailable",
+            _("Sign-in is closed for a moment"),
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        )
     else:
-        name, title, status = "too_many", _("Too many tries"), HTTPStatus.TOO_MANY_REQUESTS
+        name, title, status = "too_many_attempts", _("Too many tries"), HTTPStatus.TOO_MANY_REQUESTS
     response = staff_page(request, name, title, context, status)
     response["Retry-After"] = str(error.retry_after)
     return response

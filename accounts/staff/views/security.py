@@ -41,7 +41,9 @@ def security(request: HttpRequest) -> HttpResponse:
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
     codes = totp.recovery_codes_make(user=person_of(request))
-    return staff_page(request, "codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)})
+    return staff_page(
+        request, "recovery_codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)}
+    )
 
 
 @page
@@ -63,7 +65,7 @@ def replace_app(request: HttpRequest) -> HttpResponse:
             request.session.cycle_key()
             otp_login(request, device)
             context = {"codes": RedactedTuple(codes), "replaced": True}
-            return staff_page(request, "codes", _("Keep your recovery codes"), context)
+            return staff_page(request, "recovery_codes", _("Keep your recovery codes"), context)
     return setup_page(request, "replace", user, key, form)
 
 

@@ -170,7 +170,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResponse:
     context = {"codes": RedactedTuple(codes), "wanted": wanted}
-    return staff_page(request, "codes_first", _("Keep your recovery codes"), context)
+    return staff_page(request, "recovery_codes_first", _("Keep your recovery codes"), context)
 
 
 @page

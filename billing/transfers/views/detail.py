@@ -34,7 +34,7 @@ _form_page = require_http_methods(["GET", "HEAD", "POST"])
 def move(request: HttpRequest, pk: int) -> HttpResponse:
     """How it stands, and all that happened to it. Looking sends nothing, however often."""
     found = own_move(request, pk)
-    return _page(request, "move", _("Move of funds"), found, events=found.events.select_related("by"))
+    return _page(request, "transfer", _("Move of funds"), found, events=found.events.select_related("by"))
 
 
 @_form_page
@@ -80,7 +80,7 @@ def _approval(
         refused = refused or against.words
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
     told = {"preview": preview, "shown": shown, "refused": refused, "unconfirmed": unconfirmed}
-    return _page(request, "move_approve", _("Approve a move of funds"), found, status, **told)
+    return _page(request, "transfer_approve", _("Approve a move of funds"), found, status, **told)
 
 
 @_form_page
@@ -102,7 +102,7 @@ def decline(request: HttpRequest, pk: int) -> HttpResponse:
     mine = found.asked_by_id == person(request).pk
     title = _("Take back a move of funds") if mine else _("Decline a move of funds")
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
-    return _page(request, "move_decline", title, found, status, form=form, refused=refused, mine=mine)
+    return _page(request, "transfer_decline", title, found, status, form=form, refused=refused, mine=mine)
 
 
 @_form_page
@@ -135,7 +135,7 @@ def _resolution(request: HttpRequest, found: Move, form: Any, refused: str) -> H
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
     told = {"form": form, "may": not alone, "refused": refused, "read_at": timezone.now(), "sides": shown}
     told["others"] = others_since(found)[:LISTED] if shown else []
-    return _page(request, "move_resolve", _("What became of this move?"), found, status, **told)
+    return _page(request, "transfer_resolve", _("What became of this move?"), found, status, **told)
 
 
 def _posted(form: type[NoteForm], request: HttpRequest) -> NoteForm:

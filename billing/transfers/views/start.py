@@ -145,7 +145,7 @@ def _start(request: HttpRequest, customer: User, form: MoveForm, words: str = ""
     refused = words or (blocking and request.method == "POST")
     return page(
         request,
-        "move_start",
+        "transfer_start",
         title_for(customer),
         HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
         customer=customer,
@@ -168,7 +168,7 @@ def _preview(request: HttpRequest, customer: User, wanted: Wanted, unconfirmed: 
     to = [customer.pk, customer.account_number]
     return page(
         request,
-        "move_preview",
+        "transfer_preview",
         title_for(customer),
         customer=customer,
         brand=brand,

@@ -36,7 +36,7 @@ _SPACED_PAIR = re.compile(r"(.+?)\s+=\s+(.*)")
 class ZoneInput(forms.TextInput):
     """A time zone; the browser offers those of the places in the world that hold what was typed."""
 
-    template_name = "portal/zone_input.html"
+    template_name = "portal/_time_zone_input.html"
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         """The zones too, in a list that needs no JavaScript."""

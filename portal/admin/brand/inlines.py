@@ -19,7 +19,7 @@ from portal.voipline import METHODS, Method
 
 def in_words(*methods: Method) -> SafeString:
     """Methods with their verbs, paths and names, as a page shows them."""
-    return render_to_string("admin/portal/methods.html", {"methods": methods})
+    return render_to_string("admin/portal/_methods.html", {"methods": methods})
 
 
 class LabelledFormSet(BaseInlineFormSet):  # type: ignore[type-arg]

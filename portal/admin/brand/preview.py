@@ -54,7 +54,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
         brand: Brand | None = kwargs.get("obj")
         if not self.has_change_permission(request):
             return super().render_change_form(request, context, *args, **kwargs)
-        context["studio"] = {
+        context["brand_tools"] = {
             "preview_url": reverse("admin:portal_brand_preview", args=(brand.pk,))
             if brand
             else reverse("admin:portal_brand_preview_new"),

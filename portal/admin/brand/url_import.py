@@ -103,7 +103,7 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "take": None,
             **context,
         }
-        return TemplateResponse(request, "admin/portal/brand/paste.html", context)
+        return TemplateResponse(request, "admin/portal/brand/url_import.html", context)
 
 
 def _without_text(form: PasteForm) -> PasteForm:

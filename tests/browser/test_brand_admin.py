@@ -1,0 +1,133 @@
+"""Somebody who has never seen the project connects a brand in the admin, as the README says."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.admin import sign_in
+from tests.browser.chromium import AXE, LOOKS
+from tests.browser.stack import BrandSpec, Stack
+from tests.conftest import ROOT
+
+# What is ours on the page; the frame is Django's. Sheets are not loaded again, which the policy forbids.
+RUN_AXE = """axe.run({include: [['.brand-admin-ready'], ['.brand-admin-contents'], ['.brand-admin-paste']]
+  .filter(([part]) => document.querySelector(part))}, {preload: false, resultTypes: ['violations']})"""
+CIRRUS = BrandSpec("cirrus", "AUD", "$", "Australia/Sydney", "en-au", "#0e7490")
+
+
+@pytest.fixture
+def admin(stack: Stack, page: Page) -> Page:
+    """Signed in to the admin; the carrier knows the new partner already."""
+    stack.carrier.post("seed", partners=[stack._partner(CIRRUS)])
+    sign_in(page, stack)
+    return page
+
+
+def of_brands(admin: Page, link: str) -> Locator:
+    """A link of the line "Brands" on the first page."""
+    return admin.locator("#content-main .model-brand").get_by_role("link", name=link)
+
+
+def open_aurora(admin: Page) -> None:
+    of_brands(admin, "Brands").click()
+    admin.get_by_role("link", name="Aurora Phone", exact=True).click()
+
+
+def check_page(page: Page, name: str) -> None:
+    """No axe finding in what is ours, nothing to scroll sideways, in four looks."""
+    page.evaluate(AXE)
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.wait_for_timeout(300)  # Django's links change their colours slowly.
+        found = page.evaluate(RUN_AXE)["violations"]
+        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert told == [], (name, width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def rows_of_the_readme(stack: Stack) -> list[list[str]]:
+    """Section, field and value for the demo, from the table that a newcomer follows."""
+    part = (ROOT / "README.md").read_text().split("## Connect a brand in the admin")[1].split("\n## ")[0]
+    lines = [line.strip() for line in part.splitlines() if line.strip().startswith("| ")]
+    cells = [[cell.strip(" `") for cell in line.strip("|").split("|")][:3] for line in lines[2:]]
+    return [[text.replace("127.0.0.1:8090", stack.carrier.host) for text in row] for row in cells]
+
+
+def fill_in(page: Page, section: str, field: str, value: str) -> None:
+    """One row of that table."""
+    part = page.locator(".brand-admin-section").filter(has=page.get_by_role("heading", name=section))
+    box = part.get_by_label(re.compile(f"^{field}:?$", re.IGNORECASE)).first
+    if box.evaluate("box => box.localName") == "select":
+        box.select_option(value)
+    else:
+        box.press_sequentially(value)
+
+
+def test_a_brand_is_connected_in_the_admin_alone(admin: Page, stack: Stack) -> None:
+    of_brands(admin, "Add").click()
+    for row in rows_of_the_readme(stack):
+        fill_in(admin, *row)
+    expect(admin.get_by_label("Slug")).to_have_value("cirrus")
+    admin.get_by_role("button", name="Save", exact=True).first.click()
+    ready = admin.get_by_role("region", name=re.compile("Ready to go live"))
+    expect(ready.get_by_text("The carrier has not yet answered with this address and key.")).to_be_visible()
+    ready.get_by_role("button", name="Check the carrier connection").click()
+    expect(ready.get_by_text("The carrier has answered with this address and key.")).to_be_visible()
+    expect(ready.get_by_role("heading")).to_contain_text("1 to do")
+    admin.goto(f"http://cirrus.localhost:{stack.port}/")
+    expect(admin.get_by_role("heading", level=1)).to_have_text("Your account at Cirrus")
+    admin.get_by_role("link", name="Sign up", exact=True).first.click()
+    expect(admin.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot")).to_be_visible()
+
+
+def test_the_names_of_a_pasted_url_are_taken(admin: Page, stack: Stack) -> None:
+    open_aurora(admin)
+    admin.get_by_role("link", name="Paste a URL from the partner portal").click()
+    check_page(admin, "paste")
+    url = (
+        f"{stack.carrier.api}get-customer-balance?acc_no=70001&from_date=2024-01-01&until=2024-01-31&fmt=json"
+    )
+    admin.get_by_label("Request URL").fill(url)
+    admin.get_by_role("button", name="Show what it says").click()
+    expect(admin.get_by_label("What acc_no is")).to_have_value("account_number")
+    expect(admin.get_by_label("What until is")).to_have_value("to_date")
+    expect(admin.get_by_label("What fmt is")).to_have_value("")
+    expect(admin.get_by_text("70001")).to_have_count(0)
+    check_page(admin, "paste-take")
+    admin.get_by_role("button", name="Take these names").click()
+    expect(admin.get_by_text("The names for customer_balance are saved.")).to_be_visible()
+    expect(admin.locator("[name=overrides-0-parameters]")).to_have_value(
+        re.compile("account_number = acc_no")
+    )
+    ready = admin.get_by_role("region", name=re.compile("Ready to go live"))
+    ready.get_by_label("Account number of a customer").fill("70001")
+    ready.get_by_role("button", name="Check the carrier connection").click()
+    expect(admin.get_by_text("this customer's balance could not be read")).to_be_visible()
+    admin.locator("[name=overrides-0-DELETE]").check()
+    admin.get_by_role("button", name="Save", exact=True).first.click()
+
+
+def test_the_brands_page_is_right_in_every_look(admin: Page) -> None:
+    open_aurora(admin)
+    check_page(admin, "brand")
+    admin.get_by_role("navigation", name="Sections of this page").get_by_role("link", name="Captcha").click()
+    expect(admin.get_by_label("Site key")).to_be_in_viewport()
+
+
+WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
+  rules: {'target-size': {enabled: true}},
+  runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
+
+
+def test_django_s_own_pages_meet_wcag_too(admin: Page) -> None:
+    home = admin.url
+    listed = ["accounts/user/", "accounts/user/1/change/", "portal/brand/", "portal/brand/1/history/"]
+    money = ["billing/partner/", "billing/partner/1/", "portal/carriercall/"]
+    for path in ["", *listed, *money, "portal/brand/1/change/", "accounts/user/add/", "password_change/"]:
+        admin.goto(home + path)
+        admin.evaluate(AXE)
+        found = admin.evaluate(WHOLE)["violations"]
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], path
