@@ -34,8 +34,8 @@ from portal.models import Brand
 from portal.resilience import circuit_breaker, rate_limits, redis_guard
 from portal.security.crypto import encrypt
 from portal.voipline import Timeouts
-from tests.patience import PATIENCE
-from tests.threads import database_for_threads
+from tests.support.threaded_db import database_for_threads
+from tests.support.timeouts import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 # That a machine is busy is no fault of an example.

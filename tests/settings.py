@@ -30,7 +30,7 @@ os.environ.update(_TESTS | _KEEP)
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import LOGGING, STORAGES, TEMPLATES  # noqa: E402
 
-BRAND_SECONDS = 0  # What a test saves shows at once; tests/test_brand_hosts.py sets it.
+BRAND_SECONDS = 0  # What a test saves shows at once; tests/portal/test_brand_lookup.py sets it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_AUTOREFRESH = True

@@ -19,7 +19,7 @@ django.setup()
 
 from tests.bench import calls, memory, million, pages
 from tests.bench.report import Report
-from tests.bench.world import world
+from tests.bench.stack import world
 
 PARTS = {"pages": pages, "calls": calls, "memory": memory, "million": million}
 

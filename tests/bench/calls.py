@@ -3,7 +3,7 @@
 import json
 
 from tests.bench.report import Line, Report
-from tests.bench.world import World, environment, python
+from tests.bench.stack import World, environment, python
 
 HOW = """The stand-in carrier on this machine, a new connection for each call, in turns with `requests.get`.
 The client makes one call within its deadline and looks at what came. The whole way has the breaker,
@@ -13,7 +13,7 @@ the place among the threads that may wait, the log line and the journal's row in
 def measure(world: World, report: Report) -> None:
     """The medians, in milliseconds, and how many times that of requests alone they are."""
     told = json.loads(
-        python(environment(world), "-m", "tests.bench.calling", world.carrier.api).splitlines()[-1]
+        python(environment(world), "-m", "tests.bench.time_calls", world.carrier.api).splitlines()[-1]
     )
     plain, client, whole = (told[name] for name in ("plain", "client", "whole"))
     times = whole / plain

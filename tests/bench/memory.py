@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.bench.client import get
 from tests.bench.report import Line, Report
-from tests.bench.world import GUNICORN, World, environment, server
-from tests.ports import free_port
+from tests.bench.stack import GUNICORN, World, environment, server
+from tests.support.ports import free_port
 
 FIRST, ALL, CLIENTS = 10_000, 50_000, 4
 PATHS = ("/healthz", "/", "/sign-in/", "/statement/", "/brand.css", "/sign-up/", "/nowhere/", "/history/")

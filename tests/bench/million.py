@@ -4,7 +4,7 @@ import json
 import statistics
 
 from tests.bench.report import Line, Report
-from tests.bench.world import World, environment, python
+from tests.bench.stack import World, environment, python
 
 PAGES = {
     "statement, signed in": ("/statement/", "customer", 5),
@@ -53,6 +53,12 @@ def asked(world: World) -> dict[str, dict[str, float]]:
     wanted |= {name: [path, "operator"] for name, path in LISTS.items()}
     return dict(
         json.loads(
-            python(environment(world), "-m", "tests.bench.ask", json.dumps(wanted), json.dumps(world.cookies))
+            python(
+                environment(world),
+                "-m",
+                "tests.bench.count_queries",
+                json.dumps(wanted),
+                json.dumps(world.cookies),
+            )
         )
     )

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, ExitStack
 
 from tests.bench.client import CLIENTS, Page, rates, ratio
 from tests.bench.report import Line, Report
-from tests.bench.world import GUNICORN, Server, World, environment, python, server
-from tests.ports import free_port
+from tests.bench.stack import GUNICORN, Server, World, environment, python, server
+from tests.support.ports import free_port
 
 ROUNDS, SECONDS = 15, 1.0
 HOW = f"""Pages a second of two workers, asked for by {CLIENTS} clients, each of which asks again at once, on
@@ -54,7 +54,15 @@ def _reference(world: World) -> AbstractContextManager[Server]:
     env = environment(world, BIND=f"127.0.0.1:{free_port()}")
     env["SAME"] = python(env, "-c", _TELL)
     env |= {"DATABASE_URL": world.reference, "DJANGO_SETTINGS_MODULE": ""}
-    command = ["-m", "gunicorn", "-c", "tests/bench/same.py", "--bind", env["BIND"], "--no-control-socket"]
+    command = [
+        "-m",
+        "gunicorn",
+        "-c",
+        "tests/bench/reference_gunicorn.py",
+        "--bind",
+        env["BIND"],
+        "--no-control-socket",
+    ]
     return server(env, [*command, "tests.bench.reference"], "/bare/")
 
 

@@ -1,8 +1,8 @@
 """The states of the account page, of a change of e-mail, and of figures that the carrier does not give."""
 
-from tests.browser.people import ALICE, LEAVER, NORA
-from tests.browser.visitor import fault, go, long_ago, posted, send, sign_in_now, sql
-from tests.browser.visits import row
+from tests.browser.accounts import ALICE, LEAVER, NORA
+from tests.browser.actor import fault, go, long_ago, posted, send, sign_in_now, sql
+from tests.browser.states_runner import row
 
 UNKNOWN_NUMBER = sql(f"UPDATE accounts_user SET account_number = '99999' WHERE email = '{NORA}'")
 NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from tests.browser.stack import OPERATOR, PASSWORD, Stack
+from tests.support.live_stack import OPERATOR, PASSWORD, Stack
 
 
 def sign_in(page: Page, stack: Stack, path: str = "/admin/") -> None:

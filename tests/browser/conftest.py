@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
+from tests.browser.accounts import CUSTOMERS
 from tests.browser.chromium import Watch
-from tests.browser.people import CUSTOMERS
-from tests.browser.stack import Stack, running
-from tests.browser.visits import Visits
+from tests.browser.states_runner import Visits
+from tests.support.live_stack import Stack, running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Any
 
-from tests.browser.people import FAY, HANA, LONG, MOVER, NINA, NORA
-from tests.browser.stack import FORNAX
-from tests.browser.visitor import carrier_has, fault, go, sql
-from tests.browser.visits import row
+from tests.browser.accounts import FAY, HANA, LONG, MOVER, NINA, NORA
+from tests.browser.actor import carrier_has, fault, go, sql
+from tests.browser.states_runner import row
+from tests.support.live_stack import FORNAX
 
 FORGET = sql("DELETE FROM billing_keptstatement")
 FORGET_SOME = sql(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chromium import captcha_frame
-from tests.browser.stack import BrandSpec, Stack
+from tests.support.live_stack import BrandSpec, Stack
 
 # CONTRACT's example: 245.71293 + 57 - (48.125 + 7.5 + 5) = 242.08793
 JANUARY_2020 = [

@@ -20,9 +20,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
 
 from tests.browser import chromium  # noqa: E402
-from tests.browser.people import ALICE, CUSTOMERS  # noqa: E402
-from tests.browser.stack import AURORA, Stack, running  # noqa: E402
-from tests.browser.visitor import Caller, new_address  # noqa: E402
+from tests.browser.accounts import ALICE, CUSTOMERS  # noqa: E402
+from tests.browser.actor import Caller, new_address  # noqa: E402
+from tests.support.live_stack import AURORA, Stack, running  # noqa: E402
 
 LIGHTHOUSE = "lighthouse@12.8.2"
 PAGES = ("/", "/sign-up/", "/sign-in/", "/statement/")

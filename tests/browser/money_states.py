@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 from typing import Any
 
-from tests.browser.people import ALICE, PETER, QUINN
-from tests.browser.visitor import Step, Visitor, carrier_has, fault, go, press, sql
-from tests.browser.visits import State, row
+from tests.browser.accounts import ALICE, PETER, QUINN
+from tests.browser.actor import Step, Visitor, carrier_has, fault, go, press, sql
+from tests.browser.states_runner import State, row
 
 PREPAID, POSTPAID = {"number": "70020", "email": PETER}, {"number": "70021", "email": QUINN}
 REFRESH = press("form[action$='/statement/refresh/'] button")

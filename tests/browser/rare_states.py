@@ -2,8 +2,8 @@
 
 from itertools import repeat
 
-from tests.browser.people import BOB, LONG, MOVER, RHEA
-from tests.browser.visitor import (
+from tests.browser.accounts import BOB, LONG, MOVER, RHEA
+from tests.browser.actor import (
     at_admin,
     at_host,
     enter_mailed,
@@ -15,7 +15,7 @@ from tests.browser.visitor import (
     sign_in_now,
     sql,
 )
-from tests.browser.visits import row
+from tests.browser.states_runner import row
 
 CLOSED = sql(
     f"UPDATE accounts_user SET account_number = '79999', refused_account_number = '' WHERE email = '{RHEA}'"

@@ -20,12 +20,12 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # What tests share begins with Django's models.
 
-from tests.browser import album, chromium  # noqa: E402
+from tests.browser import chromium, screenshots  # noqa: E402
+from tests.browser.accounts import CUSTOMERS  # noqa: E402
 from tests.browser.journey import Journey, Person  # noqa: E402
-from tests.browser.people import CUSTOMERS  # noqa: E402
-from tests.browser.stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
 from tests.browser.states import STATES  # noqa: E402
-from tests.browser.visits import State, Visits  # noqa: E402
+from tests.browser.states_runner import State, Visits  # noqa: E402
+from tests.support.live_stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 720}
 # Pages of the journey in their order; each becomes NN-name.png.
@@ -56,15 +56,15 @@ class Album:
             page.set_viewport_size({"width": before["width"], "height": max(height, before["height"])})
             page.wait_for_load_state("networkidle")
             file = self.folder / f"{number}{name}{self.ending}.png"
-            self.problems += album.take(page, file)
+            self.problems += screenshots.take(page, file)
             page.set_viewport_size(before)
 
 
 def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options: object) -> None:
     """The journey until the password is reset, with pictures."""
     with browser.new_context(**options) as context:  # type: ignore[arg-type]
-        brand = BOREALIS if "dark" in album.ending else AURORA
-        journey = Journey(context.new_page(), stack, brand, person, album.shoot)
+        brand = BOREALIS if "dark" in screenshots.ending else AURORA
+        journey = Journey(context.new_page(), stack, brand, person, screenshots.shoot)
         journey.arrive()
         journey.sign_up_with_a_mistake()
         journey.sign_up()
@@ -79,7 +79,7 @@ def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options
         stack.sql("DELETE FROM billing_keptstatement")
         stack.carrier.fault("customer_balance", "status", status=503)
         journey.link("Balance").click()
-        album.shoot(journey.page, "home-unavailable")
+        screenshots.shoot(journey.page, "home-unavailable")
 
 
 def spent() -> list[dict[str, str]]:
@@ -127,14 +127,14 @@ def take_states(
         visits = Visits(stack, new_context, {})  # Who signs out in one language signs in anew in the next.
         for state in states:
             try:
-                wrong = album.shoot(visits.reach(state, locale=locale), state, out, locale)
+                wrong = screenshots.shoot(visits.reach(state, locale=locale), state, out, locale)
                 problems += [f"{state.name} ({locale}): {problem}" for problem in wrong]
             except (AssertionError, Error) as error:
                 problems.append(f"{state.name} ({locale}): NO PICTURE: {error}")
             context, watch = opened.pop()
             context.close()
             problems += [f"{state.name} ({locale}): {problem}" for problem in watch.problems]
-        for sheet in album.sheets(states, out, locale):
+        for sheet in screenshots.sheets(states, out, locale):
             print(sheet, flush=True)
     return problems
 
@@ -145,14 +145,16 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, default=ROOT / "docs/screens", help="folder for the README's")
     parser.add_argument("--out", type=Path, default=ROOT / ".screens", help="folder for all states")
     parser.add_argument("--only", default="", help="only states whose name matches, and none for the README")
-    parser.add_argument("--locale", action="append", choices=album.LOCALES, help="one language; else all")
+    parser.add_argument(
+        "--locale", action="append", choices=screenshots.LOCALES, help="one language; else all"
+    )
     options = parser.parse_args()
     expect.set_options(timeout=60_000)
     states = [state for state in STATES if re.search(options.only, state.name)]
     with tempfile.TemporaryDirectory() as name, chromium.launched() as browser:
         tmp = Path(name)
         with running(tmp, tmp, customers=CUSTOMERS) as stack:
-            problems = take_states(browser, stack, options.out, states, options.locale or album.LOCALES)
+            problems = take_states(browser, stack, options.out, states, options.locale or screenshots.LOCALES)
             if not options.only:
                 stack.fresh()
                 problems += take_readme(browser, stack, options.readme)

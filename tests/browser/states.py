@@ -8,12 +8,8 @@ status, some words that prove that it was reached (in English), who is signed in
 from itertools import repeat
 
 from tests.browser.account_states import ACCOUNT_STATES
-from tests.browser.history_states import HISTORY_STATES
-from tests.browser.money_states import MONEY_STATES
-from tests.browser.people import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
-from tests.browser.rare_states import RARE
-from tests.browser.stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
-from tests.browser.visitor import (
+from tests.browser.accounts import ALICE, BOB, CHARLIE, DORA, ERIN, FAY, LEAVER, LONG, NINA, NORA, RHEA
+from tests.browser.actor import (
     Step,
     at_host,
     block_captcha,
@@ -35,7 +31,11 @@ from tests.browser.visitor import (
     sql,
     wait_in_vain,
 )
-from tests.browser.visits import row
+from tests.browser.history_states import HISTORY_STATES
+from tests.browser.money_states import MONEY_STATES
+from tests.browser.rare_states import RARE
+from tests.browser.states_runner import row
+from tests.support.live_stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
 
 JANUARY = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
 CONFIRMATION, SIGN_IN = r"code is (\w+)", r"\b([0-9]{8})\b"

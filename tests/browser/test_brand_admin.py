@@ -7,8 +7,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS
-from tests.browser.stack import BrandSpec, Stack
 from tests.conftest import ROOT
+from tests.support.live_stack import BrandSpec, Stack
 
 # What is ours on the page; the frame is Django's. Sheets are not loaded again, which the policy forbids.
 RUN_AXE = """axe.run({include: [['.brand-admin-ready'], ['.brand-admin-contents'], ['.brand-admin-paste']]

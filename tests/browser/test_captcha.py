@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.chromium import Watch, captcha_frame, check_page
-from tests.browser.stack import AURORA, CYGNUS, DRACO, BrandSpec, Stack
-from tests.journey import DETAILS, PASSWORD
+from tests.support.customer_flow import DETAILS, PASSWORD
+from tests.support.live_stack import AURORA, CYGNUS, DRACO, BrandSpec, Stack
 
 # In the place of Google's script; `pass` says what becomes of each press.
 SCRIPT = """

@@ -9,8 +9,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.chromium import Watch, check_page
 from tests.browser.journey import Journey, Person
-from tests.browser.stack import AURORA, BOREALIS, CYGNUS, DRACO, BrandSpec, Stack
 from tests.conftest import ROOT
+from tests.support.live_stack import AURORA, BOREALIS, CYGNUS, DRACO, BrandSpec, Stack
 
 LONG = Person(
     email="wilhelmina.featherstonehaugh-cholmondeley@telephones.example",

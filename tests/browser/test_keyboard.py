@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.accounts import DORA
+from tests.browser.actor import newest_code
 from tests.browser.chromium import captcha_frame
-from tests.browser.people import DORA
-from tests.browser.stack import AURORA, Stack
 from tests.browser.states import STATES
-from tests.browser.visitor import newest_code
-from tests.browser.visits import State, Visits
+from tests.browser.states_runner import State, Visits
+from tests.support.live_stack import AURORA, Stack
 
 MOST_STOPS = 40
 OUTLINE = "(element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth]"

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS, Watch
-from tests.browser.stack import OPERATOR, Stack
+from tests.support.live_stack import OPERATOR, Stack
 
 # A page in a sandbox may not fetch its own sheets, which axe would do to look into them.
 RUN_AXE = "axe.run(document, {iframes: false, preload: false, resultTypes: ['violations']})"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.states import STATES
-from tests.browser.visits import Visits
+from tests.browser.states_runner import Visits
 
 SEEN = """() => {
   const shown = (element) => element.getClientRects().length > 0;

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS
-from tests.browser.stack import OPERATOR, PASSWORD, Stack
 from tests.conftest import code_of
+from tests.support.live_stack import OPERATOR, PASSWORD, Stack
 
 # Django's frame is Django's; what WCAG asks is asked of the whole page, and best practice of what is ours.
 WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],

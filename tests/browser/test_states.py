@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.chromium import check_calm, check_page, check_room
 from tests.browser.states import STATES
-from tests.browser.visits import State, Visits
+from tests.browser.states_runner import State, Visits
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.slug)

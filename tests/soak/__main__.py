@@ -22,16 +22,16 @@ import django
 
 django.setup()  # What tests share begins with Django's models.
 
-from tests import nodes
-from tests.browser.stack import AURORA, BOREALIS
-from tests.front import leading
-from tests.nodes import Person
-from tests.soak import books, bursts, random_faults, singles
-from tests.soak.chaos import Chaos
+from tests.soak import bursts, ledgers, random_faults, single_faults
+from tests.soak.fault_injection import Chaos
 from tests.soak.faults import FAULTS, Fault, Scene
-from tests.soak.ground import Ground, ground
+from tests.soak.infrastructure import Ground, ground
 from tests.soak.report import Report
 from tests.soak.visitors import Soak, crowd, movers
+from tests.support import cluster
+from tests.support.cluster import Person
+from tests.support.live_stack import AURORA, BOREALIS
+from tests.support.nginx import leading
 
 SLUGS = ("aurora", "borealis")
 CUSTOMERS = 60  # Of each brand; the last two get no moves.
@@ -57,7 +57,9 @@ def running(number: int, **settings: str) -> Iterator[tuple[Soak, Ground]]:
         tmp, everybody = Path(name), people()
         wanted = {**own.settings, **settings, "TMPDIR": name}
         brands = (AURORA, BOREALIS)
-        with nodes.running(tmp, tmp, everybody, brands, a_carrier_each=True, number=number, **wanted) as site:
+        with cluster.running(
+            tmp, tmp, everybody, brands, a_carrier_each=True, number=number, **wanted
+        ) as site:
             own.lead_to(site)
             with leading(site.front):
                 yield Soak(site, everybody), own
@@ -67,13 +69,13 @@ def faults(given: argparse.Namespace, report: Report, wanted: list[Fault]) -> No
     """Two nodes, of 32 threads so that fewer visitors are a load."""
     with running(2, WEB_CONCURRENCY="2", WEB_THREADS="32") as (soak, own):
         chaos, carriers = Chaos(soak, given.seed), soak.site.carriers
-        before = {slug: books.partner_of(carriers[slug], slug) for slug in SLUGS}
+        before = {slug: ledgers.partner_of(carriers[slug], slug) for slug in SLUGS}
         if given.random:
             with crowd(soak, given.seed):
                 report.checked(random_faults.go_through(soak, chaos, given.minutes))
         if wanted:
             with movers(soak, given.seed):
-                rows = singles.survive(Scene(own, soak.site), chaos, wanted, books.owners(carriers))
+                rows = single_faults.survive(Scene(own, soak.site), chaos, wanted, ledgers.owners(carriers))
             report.survived(rows)
         report.checked(random_faults.afterwards(soak, before, visits=given.random))
         report.answers(soak)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import requests
 
 from tests.conftest import ADMIN
-from tests.front import Visitor
-from tests.soak.verdict import Burst, Seen, p95
+from tests.soak.assertions import Burst, Seen, p95
 from tests.soak.visitors import Broken, Soak, Walker
+from tests.support.nginx import Visitor
 
 PACE = 12  # Ordinary visitors a second: two thirds are customers, one third strangers.
 QUIET, LEAST_BUSY, REST = 20.0, 15.0, 10.0  # Seconds.

@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 
-from tests.nodes import Node, Nodes
-from tests.ports import free_port
-from tests.processes import tell
-from tests.soak.ground import Ground
+from tests.soak.infrastructure import Ground
 from tests.soak.visitors import own
+from tests.support.cluster import Node, Nodes
+from tests.support.ports import free_port
+from tests.support.processes import tell
 
 LASTS = 8.0  # Seconds, where nothing else is said.
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from tests import steps
 from tests.conftest import ADMIN, BOREALIS
-from tests.nodes import Person
-from tests.soak.verdict import FIGURES, FORM, READ
+from tests.soak.assertions import FIGURES, FORM, READ
 from tests.soak.visitors import Broken, Soak, Walker, mailbox, own
+from tests.support import http_steps
+from tests.support.cluster import Person
 
 PAUSE = 0.15  # Seconds between an answer and the next question of the same reader.
 OF_CUSTOMERS = ("/", "/statement/", "/account/", "/statement.csv")
@@ -49,7 +49,7 @@ class Load:
     def _staff(self, brand: str) -> Callable[[], None]:
         person = [each for each in self.soak.people if each.brand == brand and not each.number][-1]
         walker = Walker(self.soak, brand, "", ADMIN)
-        assert steps.staff_sign_in(walker, person.email).headers.get("Location") == "/admin/"
+        assert http_steps.staff_sign_in(walker, person.email).headers.get("Location") == "/admin/"
         walker.kind, walker.signed_in = f"{READ} staff of {brand}", True
         return self._asking(walker, itertools.cycle(OF_STAFF))
 
@@ -75,7 +75,7 @@ class Load:
             email = self.soak.newcomer(brand)  # What they type comes back where the form does.
             walker = Walker(self.soak, brand, email, kind=f"{FORM} of {brand}")
             with walker.session, suppress(Broken):
-                ticked: dict[str, Any] = steps.captcha(walker, google) if walker.host == BOREALIS else {}
+                ticked: dict[str, Any] = http_steps.captcha(walker, google) if walker.host == BOREALIS else {}
                 walker.send("/sign-in/", {"email": email, **ticked})
 
     def start(self) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tests import nodes
-from tests.soak import books, report, verdict
-from tests.soak.chaos import Chaos
-from tests.soak.hang import PROBES, hang
+from tests.soak import assertions, ledgers, report
+from tests.soak.fault_injection import Chaos
+from tests.soak.hanging_carrier import PROBES, hang
 from tests.soak.visitors import Broken, Soak, Walker
+from tests.support import cluster
 
 QUICK, RECOVERED, SPARED = 0.5, 45.0, 12.0  # Seconds: p95; a break of 30 and a call of 15; a failure's pause.
 Found = dict[str, list[str]]
@@ -44,15 +44,15 @@ def go_through(soak: Soak, chaos: Chaos, minutes: float) -> Found:
     time.sleep(SPARED)
     settled = time.monotonic()
     time.sleep(8)
-    recovered += verdict.not_recovered(soak.seen, settled)
+    recovered += assertions.not_recovered(soak.seen, settled)
     seen = list(soak.seen)
     ends = [end for node in soak.site.nodes for end in node.ends]
     return {
         "recovers within 45 s, and then no error": recovered,
-        "no 500, and 502, 504 or a broken answer only around a node's end": verdict.failures(seen, ends),
-        "no traceback in the nodes' logs": verdict.tracebacks(soak.site.logs()),
+        "no 500, and 502, 504 or a broken answer only around a node's end": assertions.failures(seen, ends),
+        "no traceback in the nodes' logs": assertions.tracebacks(soak.site.logs()),
         "p95 < 0.5 s while a carrier hangs": [
-            each for kind in PROBES for each in verdict.slow(seen, kind, QUICK)
+            each for kind in PROBES for each in assertions.slow(seen, kind, QUICK)
         ],
         "each node was killed": [
             f"node {node.address}" for node in soak.site.nodes if not node.ends or not node.runs
@@ -66,16 +66,18 @@ def afterwards(soak: Soak, before: Mapping[str, Any], *, visits: bool) -> Found:
     users = [row["email"] for row in site.rows("SELECT email FROM accounts_user")]
     moves = site.moves()
     return {
-        "nobody is signed out": verdict.signed_out(seen),
-        "no answer names the other brand or somebody else": verdict.strangers(
-            seen, books.owners(site.carriers)
+        "nobody is signed out": assertions.signed_out(seen),
+        "no answer names the other brand or somebody else": assertions.strangers(
+            seen, ledgers.owners(site.carriers)
         ),
         **{
             f"{slug}'s money is neither lost nor doubled": _money(soak, slug, before)
             for slug in site.carriers
         },
-        "no answered sign-up is lost": verdict.lost("a sign-up", soak.signed_up, users),
-        "no answered move is lost": verdict.lost("a move", soak.moved, [each["operation"] for each in moves]),
+        "no answered sign-up is lost": assertions.lost("a sign-up", soak.signed_up, users),
+        "no answered move is lost": assertions.lost(
+            "a move", soak.moved, [each["operation"] for each in moves]
+        ),
         "visitors got on": report.too_little(soak, moves) if visits else soak.troubles,
     }
 
@@ -83,5 +85,5 @@ def afterwards(soak: Soak, before: Mapping[str, Any], *, visits: bool) -> Found:
 def _money(soak: Soak, slug: str, before: Mapping[str, Any]) -> list[str]:
     moves = [move for move in soak.site.moves() if move["brand"] == slug]
     numbers = [each.number for each in soak.customers(slug)]
-    now = books.read(soak.site.carriers[slug], slug, numbers, before[slug])
-    return verdict.money(moves, now, Decimal(nodes.BALANCE))
+    now = ledgers.read(soak.site.carriers[slug], slug, numbers, before[slug])
+    return assertions.money(moves, now, Decimal(cluster.BALANCE))

@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.bench.report import machine
 from tests.conftest import ROOT
-from tests.soak import verdict
+from tests.soak import assertions
+from tests.soak.assertions import Burst, Seen, Survived, p95
 from tests.soak.faults import Fault
-from tests.soak.verdict import Burst, Seen, Survived, p95
 from tests.soak.visitors import Soak
 
 PAGE = ROOT / "docs" / "soak.md"
@@ -95,13 +95,13 @@ class Report:
         """Take what single faults cost."""
         self.rows = [row for _fault, row in rows]
         self.ten = [row for fault, row in rows if fault.of_the_ten]
-        wrong = [each for fault, row in rows for each in verdict.not_survived(row, fault.within)]
+        wrong = [each for fault, row in rows for each in assertions.not_survived(row, fault.within)]
         self.checks["each single fault is survived without help"] = wrong
 
     def borne(self, bursts: Sequence[Burst]) -> None:
         """Take how bursts were borne."""
         self.bursts = list(bursts)
-        wrong = [each for burst in bursts for each in verdict.not_borne(burst, FACTOR)]
+        wrong = [each for burst in bursts for each in assertions.not_borne(burst, FACTOR)]
         self.checks["no burst harms an ordinary page"] = wrong
 
     def answers(self, soak: Soak) -> None:

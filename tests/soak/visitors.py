@@ -13,11 +13,11 @@ from typing import Any
 
 import requests
 
-from tests import steps
 from tests.conftest import ADMIN, Simulator
-from tests.front import Visitor, code_from
-from tests.nodes import Nodes, Person
-from tests.soak.verdict import Seen, named_on
+from tests.soak.assertions import Seen, named_on
+from tests.support import http_steps
+from tests.support.cluster import Nodes, Person
+from tests.support.nginx import Visitor, code_from
 
 PAGES = ("/", "/", "/statement/", "/statement.csv", "/statement.pdf", "/history/", "/account/")
 FOR_GUESTS = ("/", "/sign-in/", "/sign-up/", "/password-reset/")
@@ -98,7 +98,7 @@ class Walker(Visitor):
     def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
         """Open the page of a form and send it, if it is there."""
         page = self.open(path)
-        fields = steps.hidden(page)
+        fields = http_steps.hidden(page)
         if page.status_code != 200 or "csrfmiddlewaretoken" not in fields:
             return page
         token = {"csrfmiddlewaretoken": fields["csrfmiddlewaretoken"]}
@@ -121,7 +121,7 @@ class Walker(Visitor):
 
     def sign_in(self) -> bool:
         """By a mailed code; whether it succeeded."""
-        answer = steps.sign_in(self, mailbox(self.soak), self.who)
+        answer = http_steps.sign_in(self, mailbox(self.soak), self.who)
         self.signed_in = answer.headers.get("Location") == "/"
         return self.signed_in
 
@@ -129,7 +129,7 @@ class Walker(Visitor):
 def text_of(answer: requests.Response) -> str:
     """What a page says, or a PDF."""
     pdf = answer.headers.get("Content-Type") == "application/pdf"
-    return steps.pdf_text(answer.content) if pdf else answer.text
+    return http_steps.pdf_text(answer.content) if pdf else answer.text
 
 
 def mailbox(soak: Soak) -> Simulator:
@@ -164,10 +164,10 @@ def customer(soak: Soak, brand: str, chance: random.Random) -> None:
             walker.open(path)
             rest(chance)
         if chance.random() < 0.5:
-            steps.open_account(walker, own(soak.site.carriers[brand]))
+            http_steps.open_account(walker, own(soak.site.carriers[brand]))
         page = walker.open("/account/")
         walker.signed_in = False
-        walker.post("/sign-out/", steps.hidden(page))
+        walker.post("/sign-out/", http_steps.hidden(page))
 
 
 def newcomer(soak: Soak, brand: str, chance: random.Random) -> None:
@@ -175,11 +175,11 @@ def newcomer(soak: Soak, brand: str, chance: random.Random) -> None:
     email, carrier = soak.newcomer(brand), own(soak.site.carriers[brand])
     walker = Walker(soak, brand, email)
     with walker.session:
-        if steps.sign_up(walker, carrier, email).status_code != steps.FOUND:
+        if http_steps.sign_up(walker, carrier, email).status_code != http_steps.FOUND:
             return
         soak.signed_up.append(email)
         rest(chance)
-        if steps.confirm(walker, carrier, email).headers.get("Location") != "/sign-in/code/":
+        if http_steps.confirm(walker, carrier, email).headers.get("Location") != "/sign-in/code/":
             return
         answer = walker.send("/sign-in/code/", {"code": code_from(mailbox(soak), email)})
         walker.signed_in = answer.headers.get("Location") == "/"
@@ -190,7 +190,7 @@ def forgetful(soak: Soak, brand: str, chance: random.Random) -> None:
     """Asks for a way to a new password."""
     walker = Walker(soak, brand, soak.somebody(brand).email)
     with walker.session:
-        steps.reset_password(walker, own(soak.site.carriers[brand]), walker.who)
+        http_steps.reset_password(walker, own(soak.site.carriers[brand]), walker.who)
 
 
 def staff(soak: Soak, brand: str, chance: random.Random) -> None:
@@ -198,13 +198,13 @@ def staff(soak: Soak, brand: str, chance: random.Random) -> None:
     person = next(each for each in soak.people if each.brand == brand and not each.number)
     walker, until = Walker(soak, brand, "", ADMIN), time.monotonic() + STAFF_STAYS
     with walker.session:
-        if steps.staff_sign_in(walker, person.email).headers.get("Location") != "/admin/":
+        if http_steps.staff_sign_in(walker, person.email).headers.get("Location") != "/admin/":
             soak.over.wait(31)  # A code is good once.
             return
         walker.signed_in = True
         while time.monotonic() < until and not soak.over.is_set():
             whom = chance.choice(soak.customers(brand)[:-2])
-            fields, _ = steps.begin_move(walker, soak.keys[whom.email], soak.amount())
+            fields, _ = http_steps.begin_move(walker, soak.keys[whom.email], soak.amount())
             if fields and chance.random() < 0.95:
                 _press(soak, walker, soak.keys[whom.email], fields, chance)
             time.sleep(chance.uniform(2, 4))  # The partner balance is asked for sixty times a minute at most.
@@ -213,8 +213,8 @@ def staff(soak: Soak, brand: str, chance: random.Random) -> None:
 def _press(soak: Soak, walker: Walker, key: int, fields: dict[str, str], chance: random.Random) -> None:
     """Confirm a move; now and then a second time, as by the back button."""
     for _ in range(chance.choice((1, 1, 1, 2))):
-        answer = steps.confirm_move(walker, key, fields)
-        if answer.status_code == steps.SEE_OTHER:
+        answer = http_steps.confirm_move(walker, key, fields)
+        if answer.status_code == http_steps.SEE_OTHER:
             soak.moved.append(fields["operation"])
             walker.open(answer.headers["Location"])
 

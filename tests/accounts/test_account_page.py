@@ -1,0 +1,155 @@
+"""The account page: what we know of a customer, from where they are signed in, and ending it elsewhere."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from accounts.models import SignIn, User
+from accounts.sign_in.user_agents import browser_of
+from tests.conftest import AURORA
+from tests.support.customer_flow import send, sign_in, words
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@example.com"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
+CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36{}"
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (FIREFOX, ("Firefox", "Windows")),
+        (IPHONE, ("Safari", "iPhone")),
+        (CHROME.format("X11; Linux x86_64", ""), ("Chrome", "Linux")),
+        (CHROME.format("Linux; Android 10; K", ""), ("Chrome", "Android")),
+        (CHROME.format("X11; CrOS x86_64 14541.0.0", ""), ("Chrome", "ChromeOS")),
+        (CHROME.format("Windows NT 10.0; Win64; x64", " Edg/140.0.0.0"), ("Edge", "Windows")),
+        (CHROME.format("Macintosh; Intel Mac OS X 10_15_7", " OPR/120.0.0.0"), ("Opera", "Mac")),
+        (IPHONE.replace("Version/18.5", "CriOS/140.0"), ("Chrome", "iPhone")),
+        (IPHONE.replace("Version/18.5", "FxiOS/140.0"), ("Firefox", "iPhone")),
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
+            ("Samsung Internet", "Android"),
+        ),
+        ("curl/8.5.0", ("", "")),
+        ("Version/1", ("", "")),
+        ("<script>alert(1)</script>" * 1000, ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_browser_is_named_as_people_name_it(header, found):
+    assert browser_of(header) == found
+
+
+def browser(browse: Any, agent: str, email: str = ALICE, **options: Any) -> Any:
+    client = browse(AURORA, **options)
+    client.defaults["HTTP_USER_AGENT"] = agent
+    assert sign_in(client, email).status_code == 302
+    return client
+
+
+def test_the_page_shows_the_details_and_what_to_do_about_each(aurora, alice, browse):
+    User.objects.update(company_name="Archer & Co", phone="+61 2 5550 0111")
+    page = browse(AURORA, alice).get("/account/")
+    for text in (ALICE, "70001", "Alice Archer", "Archer & Co", "+61 2 5550 0111", "Ask us to change it"):
+        assert text in words(page)
+    for address in ("/account/email/", "/password-reset/", "mailto:help@aurora.example"):
+        assert f'href="{address}"' in page.content.decode()
+
+
+def test_without_an_account_number_the_page_says_whom_to_ask(aurora, make_customer, browse):
+    page = words(browse(AURORA, make_customer(aurora, "x@example.com")).get("/account/"))
+    assert "Your account number is not known to us yet" in page
+    assert "help@aurora.example" in page
+
+
+def test_every_page_leads_to_the_account(aurora, alice, browse):
+    assert 'href="/account/"' in browse(AURORA, alice).get("/account/open/").content.decode()
+    assert 'href="/account/"' not in browse(AURORA).get("/").content.decode()
+    assert browse(AURORA).get("/account/")["Location"] == "/sign-in/?next=/account/"
+
+
+def test_sign_ins_are_listed_with_their_browser_and_this_one_is_marked(aurora, alice, browse):
+    here = browser(browse, FIREFOX)
+    browser(browse, IPHONE)
+    browser(browse, "curl/8.5.0")
+    page = words(here.get("/account/"))
+    assert "Firefox on Windows (this browser)" in page
+    assert page.count("(this browser)") == 1
+    assert "Safari on iPhone Signed in on" in page
+    assert "Another browser" in page
+
+
+def test_signing_out_ends_the_row(aurora, alice, browse):
+    other, here = browser(browse, IPHONE), browser(browse, FIREFOX)
+    assert "Safari on iPhone Signed in" in words(here.get("/account/"))
+    send(other, "/sign-out/", {})
+    assert "Safari on iPhone Signed in" not in words(here.get("/account/"))
+    assert "Safari on iPhone" in words(here.get("/account/"))
+
+
+def test_sign_out_everywhere_else_leaves_only_this_session(aurora, alice, bob, browse):
+    other, here, bobs = browser(browse, IPHONE), browser(browse, FIREFOX), browser(browse, FIREFOX, bob.email)
+    before = here.cookies["__Host-session"].value
+    assert send(here, "/account/", {})["Location"] == "/account/"
+    page = words(here.get("/account/"))
+    assert "You are signed out everywhere else." in page
+    assert "Safari on iPhone Signed in" not in page
+    assert "Firefox on Windows (this browser)" in page
+    assert other.get("/account/").status_code == 302
+    assert bobs.get("/account/").status_code == 200
+    assert here.cookies["__Host-session"].value != before
+    assert "_auth_user_id" in here.session
+
+
+def test_signing_out_elsewhere_needs_the_forms_protection(aurora, alice, browse):
+    assert browse(AURORA, alice, enforce_csrf_checks=True).post("/account/").status_code == 403
+
+
+def test_a_session_ends_two_weeks_after_the_sign_in_and_is_then_not_listed(aurora, alice, browse):
+    here = browser(browse, FIREFOX)
+    here.get("/account/open/")
+    (row,) = SignIn.objects.all()
+    expiry = Session.objects.get(pk=here.cookies["__Host-session"].value).expire_date
+    assert abs(expiry - row.ends_at) < timedelta(seconds=2)
+    assert row.live
+    row.at -= timedelta(days=14)
+    assert not row.live
+
+
+def test_rows_are_kept_for_90_days_and_50_sign_ins(aurora, alice, bob, browse):
+    now = timezone.now()
+    SignIn.objects.create(user=bob, at=now - timedelta(days=91))
+    old = SignIn.objects.create(user=alice, at=now - timedelta(days=91))
+    rows = [SignIn(user=alice, at=now - timedelta(hours=hours)) for hours in range(1, 60)]
+    SignIn.objects.bulk_create(rows)
+    browser(browse, FIREFOX)
+    assert SignIn.objects.filter(user=alice).count() == 50
+    assert not SignIn.objects.filter(pk=old.pk).exists()
+    assert SignIn.objects.filter(user=bob).count() == 1
+
+
+def test_the_page_takes_the_same_few_queries_for_1_and_50_sign_ins(
+    aurora, alice, browse, django_assert_num_queries
+):
+    here = browser(browse, FIREFOX)
+    here.get("/account/")
+    for many in (0, 49):
+        SignIn.objects.bulk_create(SignIn(user=alice, at=timezone.now()) for _ in range(many))
+        with django_assert_num_queries(4):  # Brand, session, customer, sign-ins.
+            here.get("/account/")
+
+
+def test_the_user_agent_itself_is_not_kept(aurora, alice, browse):
+    browser(browse, FIREFOX + " canary-4711")
+    (row,) = SignIn.objects.values()
+    assert not re.search("canary|Mozilla", str(row))

@@ -1,0 +1,373 @@
+"""Going to the carrier's portal: only to a listed host, once, and the address of it is kept nowhere."""
+
+import logging
+from html import unescape
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.sessions.models import Session
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from accounts.models import Submission
+from accounts.services import login_url
+from accounts.services.login_url import form_action, hand_over_url
+from portal.models import Brand
+from portal.voipline import Reach
+from tests.conftest import AURORA
+from tests.support.customer_flow import at_once, send, twin, words
+
+pytestmark = pytest.mark.django_db
+HOST = "au.voipcloud.online"
+LISTED = Brand(carrier_url=f"https://{HOST}/api/", login_hosts=[HOST, "login.example:8443"])
+HERE = Brand(carrier_url="http://127.0.0.1:8090/api/", login_hosts=["127.0.0.1:8090"])
+
+
+@pytest.fixture
+def client(aurora, alice, simulator, browse) -> Any:
+    """Alice's browser, signed in."""
+    return browse(AURORA, alice)
+
+
+def form(simulator, **more: str) -> dict[str, str]:
+    return {"g-recaptcha-response": simulator.token(), **more}
+
+
+# Where it may lead
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://{HOST}/login?t=1#x",
+        f"https://{HOST}",
+        f"https://{HOST}:443/",
+        f"https://{HOST.upper()}/",
+        "https://login.example:8443/a",
+    ],
+)
+def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
+    assert hand_over_url(LISTED, url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " \n",
+        "//evil.example/",
+        "///evil.example/",
+        f"http://{HOST}/",
+        f"ftp://{HOST}/",
+        f"javascript://{HOST}/%0aalert(1)",
+        "data:text/html,x",
+        f"https:{HOST}/",
+        f"https:///{HOST}/",
+        f"https:/{HOST}/",
+        f"https://{HOST}./",
+        f"https://x.{HOST}/",
+        f"https://{HOST}.evil.example/",
+        f"https://evil.example/{HOST}",
+        f"https://evil.example?{HOST}",
+        f"https://evil.example#@{HOST}/",
+        f"https://{HOST}@evil.example/",
+        f"https://user@{HOST}/",
+        f"https://user:pass@{HOST}/",
+        f"https://@{HOST}/",
+        f"https://evil.example\\@{HOST}/",
+        f"https://{HOST}\\.evil.example/",
+        f"https://{HOST}:8443/",
+        f"https://{HOST}:0/",
+        f"https://{HOST}:443443/",
+        f"https://{HOST}:x/",
+        f"https://{HOST}:-443/",
+        "https://login.example/",
+        "https://login.example:443/",
+        f"https://{HOST}/a\nb",
+        f"https://{HOST}/\x85a",
+        "#x",
+        "//",
+        "login:x",
+        f"https://{HOST} /",
+        f"https://{HOST}/#a b",
+        f"https://{HOST}/#é",
+        f"https://{HOST}/\r\nSet-Cookie: a=b",
+        f"ht\ttps://{HOST}/",
+        f"https://{HOST}\x00/",
+        f"https://{HOST}%2eevil.example/",
+        f"https://{HOST}%00.evil.example/",
+        f"https://[{HOST}]/",
+        "https://[::1/",
+        "https://au\u3002voipcloud.online/",
+        "https://\uff41u.voipcloud.online/",
+        "https://au.voip\u0441loud.online/",
+        "http://127.0.0.1:8090/",
+    ],
+)
+def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(url):
+    with pytest.raises(ValueError) as caught:
+        hand_over_url(LISTED, url)
+    assert not url.strip() or url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        (f" https://{HOST}/x \r\n", f"https://{HOST}/x"),
+        (f"\ufeffhttps://{HOST}/x\u00a0", f"https://{HOST}/x"),
+        (f"\u200b\u3000https://{HOST}/x\u2028", f"https://{HOST}/x"),
+        (
+            f"https://{HOST}/a b?name=Zoë Müller&t=%2F+x%",
+            f"https://{HOST}/a%20b?name=Zo%C3%AB%20M%C3%BCller&t=%2F+x%",
+        ),
+        (f"https://{HOST}/山田?t=\U0001f511", f"https://{HOST}/%E5%B1%B1%E7%94%B0?t=%F0%9F%94%91"),
+        (f"https://{HOST}/?a=1&amp;b=2", f"https://{HOST}/?a=1&amp;b=2"),
+        (f"https://{HOST}/?to=\"<'>", f"https://{HOST}/?to=\"<'>"),
+        (f"HTTPS://{HOST}/", f"https://{HOST}/"),
+        ("/login?t=1", f"https://{HOST}/login?t=1"),
+        ("login?t=1", f"https://{HOST}/api/login?t=1"),
+        ("../login", f"https://{HOST}/login"),
+        ("?t=1", f"https://{HOST}/api/?t=1"),
+        ("//login.example:8443/a", "https://login.example:8443/a"),
+    ],
+)
+def test_a_login_url_that_is_written_carelessly_is_read_and_sent_as_it_was_checked(url, sent):
+    assert hand_over_url(LISTED, url) == sent
+    assert hand_over_url(LISTED, sent) == sent
+
+
+def test_a_login_url_may_be_as_long_as_the_web_server_passes_on():
+    url = f"https://{HOST}/".ljust(8000, "x")
+    assert hand_over_url(LISTED, url) == url
+    with pytest.raises(ValueError, match="longer than 8000"):
+        hand_over_url(LISTED, url + "x")
+
+
+def test_plain_http_is_for_demonstrations_and_hosts_that_the_installation_names(settings):
+    settings.CARRIER_REACH = Reach()  # As in production.
+    with pytest.raises(ValueError, match="https"):
+        hand_over_url(HERE, "http://127.0.0.1:8090/x")
+    assert form_action(HERE) == ["https://127.0.0.1:8090"]
+    settings.CARRIER_REACH = Reach(loopback=True)
+    assert hand_over_url(HERE, "http://127.0.0.1:8090/x")
+
+
+def test_plain_http_is_allowed_only_between_this_machine_and_itself():
+    assert hand_over_url(HERE, "http://127.0.0.1:8090/x")
+    remote = Brand(carrier_url="https://au.voipcloud.online/", login_hosts=["127.0.0.1:8090"])
+    for brand, url in (
+        (remote, "http://127.0.0.1:8090/"),
+        (HERE, "http://127.0.0.1:8091/"),
+        (HERE, "http://[::1]:8090/"),
+    ):
+        with pytest.raises(ValueError):
+            hand_over_url(brand, url)
+
+
+MARKS = [
+    "@",
+    ":",
+    "/",
+    "//",
+    "\\",
+    "#",
+    "?",
+    "%",
+    ".",
+    "[",
+    "]",
+    "\t",
+    "\n",
+    "\x00",
+    " ",
+    ";",
+    "&",
+    "\u3002",
+    "é",
+]
+WORDS = [
+    HOST,
+    "evil.example",
+    "login.example",
+    "443",
+    "8443",
+    "https:",
+    "http:",
+    "user",
+    "xn--",
+    "%2f",
+    "%40",
+]
+PIECES = st.sampled_from([*MARKS, *WORDS])
+
+
+@given(pieces=st.lists(PIECES | st.text(max_size=3), max_size=8), scheme=st.sampled_from(["https://", ""]))
+@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, scheme):
+    url = scheme + "".join(pieces)
+    try:
+        allowed = hand_over_url(LISTED, url)
+    except ValueError:
+        return
+    # A second opinion, by plain text: the authority is all between `https://` and the next of / ? #
+    head, _, rest = allowed.partition("://")
+    authority = rest
+    for end in "/?#":
+        authority = authority.split(end)[0]
+    assert head.lower() == "https"
+    assert authority.lower() in {HOST, f"{HOST}:", f"{HOST}:443", "login.example:8443"}
+    assert allowed.isascii()
+    assert allowed.isprintable()
+    assert not set(allowed) & set(" \\")
+    assert hand_over_url(LISTED, allowed) == allowed
+
+
+@given(st.text())
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_any_text_is_refused_or_begins_with_https(text):
+    for url in (text, f"https://{HOST}{text}", f"https://{HOST}/{quote(text)}"):
+        try:
+            assert hand_over_url(LISTED, url).startswith(f"https://{HOST}")
+        except ValueError:
+            continue
+
+
+# The page
+
+
+def test_one_button_leads_to_the_carriers_portal_signed_in(client, simulator):
+    data = form(simulator)
+    response = send(client, "/account/open/", data)
+    assert response.status_code == 303
+    assert response["Location"].startswith(f"{simulator.url}/carrier/login?ticket=")
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response.content == b""
+    (call,) = simulator.calls()
+    assert call["fields"] == {"account_number": "70001", "google_captcha": data["g-recaptcha-response"]}
+    assert simulator.listed("siteverify") == []
+
+
+def test_a_visitor_must_sign_in_first(aurora, simulator, browse):
+    response = send(browse(AURORA), "/account/open/", form(simulator))
+    assert response["Location"] == "/sign-in/?next=/account/open/"
+    assert simulator.calls() == []
+
+
+def test_this_page_alone_lets_a_form_lead_to_the_login_hosts(client, simulator):
+    def policy(response: Any) -> str:
+        directives = response["Content-Security-Policy"].split("; ")
+        return next(directive for directive in directives if directive.startswith("form-action"))
+
+    page, refused = client.get("/account/open/"), send(client, "/account/open/", {})
+    for response in (page, refused):
+        assert policy(response) == f"form-action 'self' https://{simulator.host} http://{simulator.host}"
+    for path in ("/", "/statement/", "/password-reset/", "/sign-up/confirm/"):
+        assert policy(client.get(path)) == "form-action 'self'"
+
+
+def test_the_policy_names_no_plain_http_for_a_carrier_elsewhere():
+    assert form_action(LISTED) == [f"https://{HOST}", "https://login.example:8443"]
+
+
+def test_a_missing_tick_makes_no_call(client, simulator):
+    assert "security check" in words(send(client, "/account/open/", {}))
+    assert simulator.calls() == []
+
+
+def test_the_password_is_asked_for_only_where_the_carrier_wants_it(client, aurora, simulator):
+    assert 'name="password"' not in client.get("/account/open/").content.decode()
+    simulator.post("seed", partners=[{"key": "aurora-api-key", "login_wants": ["password"]}])
+    aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
+    simulator.post("dialect", methods={"login_via_url": {"parameters": {"password": "pw"}}})
+    assert 'name="password"' in client.get("/account/open/").content.decode()
+    assert "Please fill this in." in words(send(client, "/account/open/", form(simulator)))
+    assert simulator.calls() == []
+    response = send(client, "/account/open/", form(simulator, password="not-the-right-one"))
+    assert response.context["form"].errors == {"password": ["The password is incorrect."]}
+    assert send(client, "/account/open/", form(simulator, password="alice-password")).status_code == 303
+
+
+def test_a_carrier_that_knows_customers_by_e_mail_gets_the_stored_address(
+    aurora, simulator, make_customer, browse
+):
+    names = {"account_number": "", "email": "mail"}
+    aurora.overrides.create(method="login_via_url", parameters=names)
+    simulator.post("dialect", methods={"login_via_url": {"parameters": names}})
+    client = browse(AURORA, make_customer(aurora, "alice@example.com"))
+    data = form(simulator, email="bob@example.com")
+    assert send(client, "/account/open/", data).status_code == 303
+    assert simulator.calls()[0]["fields"] == {
+        "mail": "alice@example.com",
+        "google_captcha": data["g-recaptcha-response"],
+    }
+
+
+def test_without_an_account_number_the_customer_is_told_whom_to_ask(aurora, simulator, make_customer, browse):
+    client = browse(AURORA, make_customer(aurora, "new@example.com"))
+    response = send(client, "/account/open/", form(simulator))
+    assert response.status_code == 409
+    assert "help@aurora.example" in words(response)
+    assert simulator.calls() == []
+
+
+def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, caplog):
+    aurora.login_hosts = [HOST]
+    aurora.save()
+    response = send(client, "/account/open/", form(simulator))
+    assert response.status_code == 503
+    assert "Nothing in your account was changed" in words(response)
+    assert "not among the brand's login hosts" in str([vars(record) for record in caplog.records])
+    assert "ticket=" not in response.content.decode() + str([vars(record) for record in caplog.records])
+
+
+def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplog, monkeypatch):
+    monkeypatch.setattr(login_url, "_LONGEST", 30)
+    response = send(client, "/account/open/", form(simulator))
+    assert response.status_code == 503
+    assert "Nothing in your account was changed" in words(response)
+    assert "longer than 30 characters" in str([vars(record) for record in caplog.records])
+
+
+def test_a_customer_whom_the_carrier_does_not_know_is_sent_to_support(
+    aurora, simulator, make_customer, browse
+):
+    simulator.post("dialect", codes={"customer_unknown": 4404})
+    aurora.response_codes.create(code="4404", meaning="customer_unknown")
+    response = send(
+        browse(AURORA, make_customer(aurora, "x@example.com", "123")), "/account/open/", form(simulator)
+    )
+    assert "ask our support to look" in words(response)
+
+
+# The same form twice
+
+
+def test_the_second_post_makes_no_call_and_tells_the_customer(client, simulator):
+    data = form(simulator)
+    first, second = (send(client, "/account/open/", data) for _ in range(2))
+    assert (first.status_code, second.status_code) == (303, 200)
+    assert "opened by that click already" in words(second)
+    assert "Location" not in second
+    assert len(simulator.calls()) == 1
+    assert send(client, "/account/open/", form(simulator)).status_code == 303
+
+
+def test_ten_at_once_make_one_call_and_one_of_them_is_led_on(threads, aurora, alice, simulator, client):
+    data = form(simulator)
+    simulator.fault("login_via_url", "slow", seconds=0.3)
+    answers = at_once(10, lambda nth: send(twin(client), "/account/open/", data))
+    assert sorted(answer.status_code for answer in answers) == [200] * 9 + [303]
+    assert len(simulator.calls()) == 1
+
+
+def test_the_login_url_is_kept_nowhere(client, simulator, caplog):
+    with caplog.at_level(logging.DEBUG):
+        url = unescape(send(client, "/account/open/", form(simulator))["Location"])
+    ticket = url.partition("ticket=")[2]
+    assert len(ticket) > 20
+    kept = str(list(Submission.objects.values())) + str([s.get_decoded() for s in Session.objects.all()])
+    kept += str([vars(record) for record in caplog.records]) + str(client.cookies)
+    assert ticket not in kept

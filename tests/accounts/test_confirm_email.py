@@ -1,0 +1,219 @@
+"""Confirming the e-mail at the carrier: it signs nobody in, and leads to a sign-in code of ours."""
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from accounts.models import SignInCode, User
+from tests.conftest import AURORA
+from tests.support.customer_flow import (
+    at_once,
+    carrier_code,
+    code_for,
+    send,
+    sign_up_form,
+    twin,
+    value_of,
+    words,
+)
+
+pytestmark = pytest.mark.django_db
+DORA = "dora@example.com"
+
+
+@pytest.fixture
+def signed_up(aurora, simulator, browse) -> Client:
+    """Dora's browser after her sign-up."""
+    client = browse(AURORA)
+    client.get("/sign-up/")
+    assert send(client, "/sign-up/", sign_up_form(simulator.token())).status_code == 302
+    return client
+
+
+def form(simulator, code: str = "", email: str = DORA) -> dict[str, str]:
+    return {
+        "email": email,
+        "code": code or carrier_code(simulator, email),
+        "g-recaptcha-response": simulator.token(),
+    }
+
+
+def is_confirmed(simulator) -> bool:
+    return next(c["confirmed"] for c in simulator.listed("customers") if c["email"] == DORA)
+
+
+def test_the_links_query_moves_into_the_session_and_consumes_nothing(signed_up, simulator):
+    code = carrier_code(simulator, DORA)
+    response = signed_up.get("/sign-up/confirm/", {"email": DORA, "code": code})
+    assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
+    page = signed_up.get("/sign-up/confirm/")
+    assert (value_of(page, "email"), value_of(page, "code")) == (DORA, code)
+    assert "filled in already" in words(page)
+    assert "Follow the link" not in words(page)
+    assert simulator.calls("confirm_email") == []
+    assert not is_confirmed(simulator)
+
+
+def test_a_link_with_the_code_alone_keeps_the_known_address(signed_up):
+    signed_up.get("/sign-up/confirm/", {"code": "ABC"})
+    page = signed_up.get("/sign-up/confirm/")
+    assert (value_of(page, "email"), value_of(page, "code")) == (DORA, "ABC")
+
+
+def test_the_post_confirms_and_leads_to_a_code_that_is_mailed_already(signed_up, simulator):
+    data = form(simulator)
+    signed_up.get("/sign-up/confirm/", {"email": DORA, "code": data["code"]})
+    response = send(signed_up, "/sign-up/confirm/", data)
+    assert (response.status_code, response["Location"]) == (302, "/sign-in/code/")
+    assert is_confirmed(simulator)
+    (call,) = simulator.calls("confirm_email")
+    assert call["fields"] == {
+        "email": DORA,
+        "code": data["code"],
+        "google_captcha": data["g-recaptcha-response"],
+    }
+    page = words(signed_up.get("/sign-in/code/"))
+    assert "Your e-mail address is confirmed" in page
+    assert "reset the password" not in page
+    assert "confirm" not in signed_up.session
+    assert send(signed_up, "/sign-in/code/", {"code": code_for(DORA)})["Location"] == "/"
+    assert User.objects.get().confirmed_at
+
+
+def test_the_confirmation_itself_signs_nobody_in(signed_up, simulator):
+    send(signed_up, "/sign-up/confirm/", form(simulator))
+    assert signed_up.get("/account/open/").status_code == 302
+    assert "_auth_user_id" not in signed_up.session
+    assert User.objects.get().account_number == ""
+
+
+def test_another_browser_is_advised_to_set_its_own_password(signed_up, simulator, browse):
+    other = browse(AURORA)
+    send(other, "/sign-up/confirm/", form(simulator))
+    page = other.get("/sign-in/code/")
+    assert "If it was not you who chose the password" in words(page)
+    assert 'href="/password-reset/"' in page.content.decode()
+
+
+def test_a_browser_whose_own_sign_up_was_refused_is_advised_too(signed_up, simulator, browse):
+    victim = browse(AURORA)
+    assert send(victim, "/sign-up/", sign_up_form(simulator.token())).status_code == 200
+    send(victim, "/sign-up/confirm/", form(simulator))
+    assert "If it was not you who chose the password" in words(victim.get("/sign-in/code/"))
+
+
+def test_an_invalid_field_spends_no_token(signed_up, simulator):
+    for changes in ({"email": "dora"}, {"code": " "}, {"g-recaptcha-response": ""}):
+        response = send(signed_up, "/sign-up/confirm/", {**form(simulator, "X"), **changes})
+        assert response.context["form"].errors
+    assert simulator.calls("confirm_email") == []
+
+
+@pytest.mark.parametrize(
+    ("meaning", "text"),
+    [
+        ("code_wrong", "This code is not right. Copy it from the newest mail"),
+        ("customer_unknown", "We found no account with these details"),
+        ("captcha_failed", "security check was not accepted"),
+    ],
+)
+def test_mapped_codes_have_their_own_words_and_the_form_keeps_what_was_typed(
+    aurora, simulator, browse, meaning, text
+):
+    simulator.post("dialect", codes={meaning: 4300})
+    simulator.post("seed", customers=[{"partner": "Aurora", "account_number": "9", "email": DORA}])
+    aurora.response_codes.create(code="4300", meaning=meaning)
+    data = form(simulator, "WRONG", {"customer_unknown": "nobody@example.com"}.get(meaning, DORA))
+    if meaning == "code_wrong":
+        simulator.post("seed", customers=[{"partner": "Aurora", "account_number": "9", "confirmed": False}])
+    if meaning == "captcha_failed":
+        data["g-recaptcha-response"] = "a-token-of-nobody"
+    response = send(browse(AURORA), "/sign-up/confirm/", data)
+    assert text in words(response)
+    assert (value_of(response, "email"), value_of(response, "code")) == (data["email"], "WRONG")
+    assert mail.outbox == []
+
+
+def test_a_wrong_code_without_a_mapping_shows_the_carriers_words_at_the_field(signed_up, simulator):
+    response = send(signed_up, "/sign-up/confirm/", form(simulator, "WRONG"))
+    assert response.context["form"].errors == {"code": ["The code is invalid."]}
+
+
+def test_the_sixth_attempt_for_an_address_in_a_quarter_of_an_hour_makes_no_call(signed_up, simulator, browse):
+    for nth in range(6):
+        response = send(
+            browse(AURORA, REMOTE_ADDR=f"10.0.0.{nth}"), "/sign-up/confirm/", form(simulator, "NO")
+        )
+        assert response.status_code == (200 if nth < 5 else 429)
+    assert 0 < int(response["Retry-After"]) <= 901
+    assert (value_of(response, "email"), value_of(response, "code")) == (DORA, "NO")
+    assert len(simulator.calls("confirm_email")) == 5
+
+
+def test_a_limited_confirmation_leaves_its_token_good(signed_up, simulator, browse):
+    from portal.models import Attempt
+
+    for _ in range(5):
+        send(signed_up, "/sign-up/confirm/", form(simulator, "NO"))
+    data = form(simulator)
+    assert send(signed_up, "/sign-up/confirm/", data).status_code == 429
+    Attempt.objects.all().delete()
+    assert send(signed_up, "/sign-up/confirm/", data).status_code == 302
+
+
+def test_the_same_form_again_makes_no_call_counts_nothing_and_mails_no_second_code(signed_up, simulator):
+    data = form(simulator)
+    answers = [send(signed_up, "/sign-up/confirm/", data) for _ in range(7)]
+    assert {answer.get("Location") for answer in answers} == {"/sign-in/code/"}
+    assert len(simulator.calls("confirm_email")) == len(mail.outbox) == 1
+    assert send(signed_up, "/sign-in/code/", {"code": code_for(DORA)})["Location"] == "/"
+
+
+def test_ten_at_once_make_one_call_mail_one_code_and_it_signs_in(threads, aurora, simulator, signed_up):
+    signed_up.get("/sign-up/confirm/")
+    data = form(simulator)
+    simulator.fault("confirm_email", "slow", seconds=0.3)
+    answers = at_once(10, lambda nth: send(twin(signed_up), "/sign-up/confirm/", data))
+    assert {answer.get("Location") for answer in answers} == {"/sign-in/code/"}
+    assert len(simulator.calls("confirm_email")) == len(mail.outbox) == 1
+    assert send(signed_up, "/sign-in/code/", {"code": code_for(DORA)})["Location"] == "/"
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_a_browser_that_typed_the_address_confirms_twice_at_once_and_signs_in_with_either_answer(
+    threads, aurora, simulator, signed_up, browse, shown
+):
+    client = browse(AURORA)
+    client.get("/sign-up/confirm/")
+    assert "__Host-session" not in client.cookies  # A page that only asks keeps nothing.
+    data, same_browser = form(simulator), [twin(client), twin(client)]
+    at_once(2, lambda nth: send(same_browser[nth], "/sign-up/confirm/", data))
+    code = {"code": code_for(DORA)}
+    assert send(same_browser[shown], "/sign-in/code/", code)["Location"] == "/"
+
+
+def test_mail_that_cannot_go_out_is_told_and_the_confirmation_stands(signed_up, simulator, settings):
+    settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    response = send(signed_up, "/sign-up/confirm/", form(simulator))
+    assert response.status_code == 503
+    assert "Your e-mail address is confirmed." in words(response)
+    assert "We cannot send mail at the moment" in words(response)
+    assert User.objects.get().confirmed_at
+    assert not SignInCode.objects.exists()
+
+
+def test_when_too_many_codes_were_asked_for_the_confirmation_stands(signed_up, simulator):
+    for _ in range(3):
+        send(signed_up, "/sign-in/", {"email": DORA})
+    response = send(signed_up, "/sign-up/confirm/", form(simulator))
+    assert response["Location"] == "/sign-in/"
+    page = words(signed_up.get("/sign-in/"))
+    assert "Your e-mail address is confirmed." in page
+    assert "asked for many codes already" in page
+
+
+def test_a_signed_in_customer_confirms_without_a_new_code(aurora, simulator, signed_up, browse):
+    user = User.objects.get()
+    response = send(browse(AURORA, user), "/sign-up/confirm/", form(simulator))
+    assert (response["Location"], mail.outbox) == ("/", [])

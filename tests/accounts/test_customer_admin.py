@@ -1,0 +1,567 @@
+"""Customers in the admin: import with a look before, export, and keeping somebody out."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from accounts.cleanup import accounts_prune
+from accounts.customer_import.csv_file import MAX_BYTES
+from accounts.customer_import.export import customers_export
+from accounts.customer_import.importer import Counts, customers_import
+from accounts.customer_import.pending import MOST
+from accounts.models import CustomerImport, SignIn, SignInCode, User
+from portal.admin.pagination import BoundedPaginator
+from portal.models import Brand
+from tests.conftest import ADMIN, AURORA
+from tests.support.customer_flow import at_once, code_for, send, sign_in, twin, value_of, words
+
+Browse = Callable[..., Client]
+MakeCustomer = Callable[..., User]
+LIST, IMPORT, EXPORT = (f"/admin/accounts/user/{path}" for path in ("", "import/", "export/"))
+HEADER = "email,account_number,first_name,credit_limit\n"
+GOOD = HEADER + "dora@example.com,70003,Dora,-55\nalice@example.com,70001,Alicia,\n"
+BAD = GOOD + "no-address,70005,,\n"
+
+
+@pytest.fixture
+def sam(db: None, aurora: Brand) -> User:
+    """Sam, who works for Aurora."""
+    user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
+    user.brands.add(aurora)
+    return user
+
+
+@pytest.fixture
+def desk(browse: Browse, sam: User) -> Client:
+    """Sam's browser on the admin host."""
+    return browse(ADMIN, sam)
+
+
+def upload(client: Client, brand: Brand, text: str | bytes) -> Any:
+    data = text if isinstance(text, bytes) else text.encode()
+    file = SimpleUploadedFile("customers.csv", data, "text/csv")
+    return client.post(f"{IMPORT}{brand.pk}/", {"file": file})
+
+
+def waiting(client: Client, brand: Brand, text: str) -> str:
+    """The address of the report on a file that was just chosen."""
+    response = upload(client, brand, text)
+    assert response.status_code == 302, words(response)
+    return str(response["Location"])
+
+
+def confirm(client: Client, url: str, rows: str = "all", **changes: str) -> Any:
+    """Press the button of the report as it is shown now."""
+    fingerprint = value_of(client.get(url), "report") or ""
+    return client.post(url, {"report": fingerprint, "rows": rows, **changes}, follow=True)
+
+
+def stored() -> dict[str, str]:
+    return dict(User.objects.filter(brand__isnull=False).values_list("email", "account_number"))
+
+
+def told(thing: Any) -> list[str]:
+    """What the history says of something, the newest first."""
+    entries = LogEntry.objects.filter(content_type__model=thing._meta.model_name, object_id=str(thing.pk))
+    return [entry.get_change_message() for entry in entries.order_by("-pk")]
+
+
+# --- Import ---
+
+
+def test_the_brand_is_chosen_first_among_ones_own(
+    desk: Client, sam: User, aurora: Brand, borealis: Brand, make_brand: Callable[..., Brand]
+) -> None:
+    assert desk.get(IMPORT)["Location"] == f"{IMPORT}{aurora.pk}/"
+    sam.brands.add(make_brand("cirrus", "cirrus.test"))
+    page = words(desk.get(IMPORT))
+    assert "Aurora Phone" in page
+    assert "Cirrus Phone" in page
+    assert "Borealis" not in page
+    for path in (f"{IMPORT}{borealis.pk}/", f"{IMPORT}{borealis.pk}/1/"):
+        assert desk.get(path).status_code == 404
+        assert desk.post(path, {"rows": "all"}).status_code == 404
+
+
+def test_nothing_is_written_before_the_report_is_confirmed(
+    desk: Client, sam: User, aurora: Brand, alice: User
+) -> None:
+    url = waiting(desk, aurora, GOOD)
+    page = words(desk.get(url))
+    assert "Bad 0 Create 1 Update 1 Unchanged 0" in page
+    assert "First name: “Alice” → “Alicia”" in page
+    assert "Credit limit: “-55”" in page
+    assert stored() == {"alice@example.com": "70001"}
+    assert LogEntry.objects.count() == 0
+    assert "Created: 1, updated: 1, unchanged: 0, bad and left out: 0." in words(confirm(desk, url))
+    assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
+    dora = User.objects.get(email="dora@example.com")
+    assert dora.credit_limit == -55
+    (summary,) = told(aurora)
+    assert (
+        summary
+        == "Imported customers from “customers.csv”: created 1, updated 1, unchanged 0, bad and left out 0."
+    )
+    assert told(dora) == ["Added. Added Account number “70003”. Added Credit limit “-55”."]
+    assert told(alice) == []  # A first name is no account number.
+    assert {entry.user for entry in LogEntry.objects.all()} == {sam}
+
+
+def test_old_and_new_of_what_the_carrier_goes_by_is_in_the_history(
+    desk: Client, aurora: Brand, make_customer: MakeCustomer
+) -> None:
+    nora = make_customer(aurora, "nora@example.com", credit_limit=Decimal("-10"))
+    text = "email,account_number,account_type,credit_limit\nnora@example.com,70007,prepaid,-20\n"
+    confirm(desk, waiting(desk, aurora, text))
+    assert told(nora) == [
+        "Changed Account number (“” → “70007”), Account type (“” → “prepaid”) and "
+        "Credit limit (“-10” → “-20”)."
+    ]
+
+
+def test_bad_rows_stand_first_and_the_good_ones_go_without_them(
+    desk: Client, aurora: Brand, alice: User
+) -> None:
+    url = waiting(desk, aurora, BAD)
+    page = words(desk.get(url))
+    assert "email : not an e-mail address" in page
+    assert page.index("no-address") < page.index("dora@example.com")
+    assert "Import the 2 good rows" in page
+    assert "Import all" not in page
+    refused = confirm(desk, url, "all")
+    assert "Nothing was written" in words(refused)
+    assert stored() == {"alice@example.com": "70001"}
+    assert "bad and left out: 1." in words(confirm(desk, url, "good"))
+    assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
+
+
+def test_what_happened_meanwhile_is_shown_before_anything_is_written(
+    desk: Client, aurora: Brand, alice: User, bob: User
+) -> None:
+    url = waiting(desk, aurora, GOOD)
+    shown = value_of(desk.get(url), "report") or ""
+    User.objects.filter(pk=bob.pk).update(account_number="70003")
+    response = desk.post(url, {"report": shown, "rows": "all"})
+    assert "the customers have changed since you looked" in words(response)
+    assert "70003 belongs to bob@example.com" in words(response)
+    assert stored() == {"alice@example.com": "70001", "bob@example.com": "70003"}
+    assert CustomerImport.objects.get().done_at is None
+    for forged in ("", "-", shown[::-1]):
+        assert "have changed" in words(desk.post(url, {"report": forged, "rows": "good"}))
+    assert LogEntry.objects.count() == 0
+    assert "bad and left out: 1." in words(confirm(desk, url, "good"))
+
+
+def test_a_second_confirmation_writes_nothing_and_the_file_is_gone(
+    desk: Client, aurora: Brand, alice: User
+) -> None:
+    url = waiting(desk, aurora, GOOD)
+    shown = value_of(desk.get(url), "report") or ""
+    confirm(desk, url)
+    User.objects.filter(email="dora@example.com").delete()
+    again = desk.post(url, {"report": shown, "rows": "all"}, follow=True)
+    assert "has been imported already. Nothing was written a second time." in words(again)
+    assert "has been imported already" in words(desk.get(url, follow=True))
+    assert stored() == {"alice@example.com": "70001"}
+    assert bytes(CustomerImport.objects.get().data) == b""
+
+
+def test_confirmed_four_times_at_once_it_is_written_once(
+    threads: Any, desk: Client, aurora: Brand, alice: User
+) -> None:
+    url = waiting(desk, aurora, GOOD)
+    shown = value_of(desk.get(url), "report") or ""
+    # Each request comes to another process, with the database alone in common.
+    clients = [twin(desk) for _ in range(4)]
+    answers = at_once(4, lambda nth: clients[nth].post(url, {"report": shown, "rows": "all"}).status_code)
+    assert answers == [302] * 4
+    assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
+    assert len(told(aurora)) == 1
+
+
+def test_a_file_waits_for_whoever_chose_it_and_for_an_hour(
+    desk: Client, browse: Browse, sam: User, operator: User, aurora: Brand
+) -> None:
+    url = waiting(desk, aurora, GOOD)
+    assert "Please choose it again" in words(browse(ADMIN, operator).get(url, follow=True))
+    sam.brands.clear()
+    assert desk.get(url).status_code == 404
+    sam.brands.add(aurora)
+    assert desk.get(url).status_code == 200
+    CustomerImport.objects.update(made_at=timezone.now() - timedelta(minutes=61))
+    assert "an hour has passed" in words(desk.get(url, follow=True))
+    assert desk.post(url, {"rows": "good", "report": "x"}).status_code == 302
+    assert stored() == {}
+    assert accounts_prune() == 1
+    assert not CustomerImport.objects.exists()
+
+
+def test_a_person_has_few_files_waiting(desk: Client, aurora: Brand) -> None:
+    urls = [waiting(desk, aurora, GOOD) for _ in range(MOST + 2)]
+    assert CustomerImport.objects.count() == MOST
+    assert [desk.get(url).status_code for url in urls] == [302] * 2 + [200] * MOST
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"email;password\n", "Line 1: unknown column “password”"),
+        (b"caf\xe9\n", "Line 1: not UTF-8"),
+        (b"PK\x03\x04[Content_Types].xml xl/workbook.xml", "This is an Excel file. Save it as CSV UTF-8"),
+        (b"", "The submitted file is empty."),
+        (b"x" * (MAX_BYTES + 1), "This file is larger than 2 MB."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_not_kept(data: bytes, said: str, desk: Client, aurora: Brand) -> None:
+    assert said in words(upload(desk, aurora, data))
+    assert not CustomerImport.objects.exists()
+
+
+def test_reasons_are_templates_that_a_catalogue_translates(
+    desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = waiting(desk, aurora, BAD)
+    spanish = {"not an e-mail address": "no es una dirección"}
+    monkeypatch.setattr("portal.i18n.translation.gettext", lambda text: spanish.get(text, text))
+    assert "email : no es una dirección" in words(desk.get(url))
+
+
+def test_of_many_rows_the_first_500_are_shown_and_all_are_counted(desk: Client, aurora: Brand) -> None:
+    rows = "".join(f"c{number}@example.com,{number},,\n" for number in range(700))
+    url = waiting(desk, aurora, HEADER + rows + "x,1000,,\n")
+    page = desk.get(url)
+    assert page.content.decode().count('<tr class="customer-') == 500
+    assert "The first 500 of 701 rows, the bad ones first" in words(page)
+    assert "Bad 1 Create 700" in words(page)
+
+
+def test_a_large_import_takes_as_many_queries_for_each_batch_and_no_more(desk: Client, aurora: Brand) -> None:
+    def queries(count: int, first: int) -> int:
+        rows = "".join(f"c{number}@example.com,{number},,-5\n" for number in range(first, first + count))
+        url = waiting(desk, aurora, HEADER + rows)
+        shown = value_of(desk.get(url), "report") or ""
+        with CaptureQueriesContext(connection) as captured:
+            assert desk.post(url, {"report": shown, "rows": "all"}).status_code == 302
+        return len(captured)
+
+    small = queries(1, 0)
+    assert queries(2000, 10) < small + 80
+
+
+def test_a_confirmed_file_is_read_before_anything_is_locked(
+    desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, depths = waiting(desk, aurora, GOOD), []
+
+    def note() -> None:
+        depths.append(len(connection.savepoint_ids))
+
+    monkeypatch.setattr("accounts.customer_import.csv_file.release_db_connections", note)
+    confirm(desk, url)
+    assert depths == [0, 0]  # For the report, and for the confirmation: both outside any transaction.
+    assert "dora@example.com" in stored()
+
+
+# --- Export ---
+
+
+def exported(response: Any) -> list[dict[str, str]]:
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def choose(client: Client, action: str, *people: User, **more: str) -> Any:
+    data = {"action": action, "index": "0", "_selected_action": [person.pk for person in people], **more}
+    return client.post(LIST, data, follow=True)
+
+
+def test_what_the_list_shows_is_exported_with_its_filters_and_search(
+    desk: Client, alice: User, bob: User, charlie: User, sam: User, aurora: Brand, borealis: Brand
+) -> None:
+    User.objects.filter(pk=alice.pk).update(credit_limit="-55.5", account_type="postpaid", phone="+61 2 5550")
+    SignIn.objects.create(user=alice, at=timezone.now())
+    response = desk.post(EXPORT)
+    rows = exported(response)
+    assert [row["email"] for row in rows] == ["alice@example.com", "bob@example.com"]
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    first = rows[0]
+    assert (first["brand"], first["account_type"], first["credit_limit"]) == ("aurora", "postpaid", "-55.5")
+    assert (first["phone"], first["active"]) == ("'+61 2 5550", "yes")
+    assert first["last_sign_in"].startswith(f"{timezone.now():%Y-%m-%d}")
+    assert rows[1]["last_sign_in"] == ""
+    assert [row["email"] for row in exported(desk.post(f"{EXPORT}?q=baker"))] == ["bob@example.com"]
+    assert told(aurora) == ["Exported 1 customer.", "Exported 2 customers."]
+    assert told(borealis) == []
+    assert {entry.user for entry in LogEntry.objects.all()} == {sam}
+    nobody = desk.post(f"{EXPORT}?q=nobody", follow=True)
+    assert "Nothing was exported" in words(nobody)
+    assert desk.get(EXPORT).status_code == 405
+
+
+def test_the_chosen_customers_are_exported_and_no_others(
+    desk: Client, browse: Browse, operator: User, alice: User, bob: User, charlie: User
+) -> None:
+    assert [row["email"] for row in exported(choose(desk, "export_selected", bob, charlie))] == [bob.email]
+    both = exported(choose(browse(ADMIN, operator), "export_selected", bob, charlie, operator))
+    assert [(row["email"], row["brand"]) for row in both] == [
+        (bob.email, "aurora"),
+        (charlie.email, "borealis"),
+    ]
+    assert told(charlie.brand) == ["Exported 1 customer."]
+
+
+TEXT = st.text(alphabet="ab'=+-@＝,;\"é| ", max_size=8).map(str.strip)
+
+
+@hypothesis_settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    names=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4),
+    limit=st.none() | st.decimals(-999_999, 0, places=5),
+)
+def test_an_export_is_neutral_and_an_import_takes_it_back_unchanged(
+    names: list[tuple[str, str]], limit: Decimal | None, sam: User, aurora: Brand, make_customer: MakeCustomer
+) -> None:
+    with transaction.atomic():
+        for nth, (first, last) in enumerate(names):
+            number = str(nth) if nth % 2 else ""
+            fields = {"first_name": first, "last_name": last, "credit_limit": limit}
+            make_customer(aurora, f"c{nth}@example.com", number, **fields)
+        before = list(User.objects.order_by("pk").values())
+        count, lines = customers_export(customers=User.objects.filter(brand=aurora), by=sam)
+        text = "".join(lines)
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+        assert not [
+            row for row in rows for name in ("first_name", "last_name") if row[name][:1] in {*"=+-@＝"}
+        ]
+        report = customers_import(brand=aurora, data=text.encode())
+        assert (count, report.counts) == (len(names), Counts(0, 0, len(names)))
+        assert list(User.objects.order_by("pk").values()) == before
+        transaction.set_rollback(True)
+
+
+def test_many_customers_are_exported_bit_by_bit_in_few_queries(
+    sam: User, aurora: Brand, django_assert_max_num_queries: Any
+) -> None:
+    rows = "".join(f"c{number}@example.com,{number},,\n" for number in range(2500))
+    customers_import(brand=aurora, data=(HEADER + rows).encode())
+    with django_assert_max_num_queries(8):
+        count, lines = customers_export(customers=User.objects.order_by("email"), by=sam)
+        bits = list(lines)
+    assert count == 2500
+    assert len(bits) == 4  # The header, and three batches.
+    assert sum(bit.count("\r\n") for bit in bits) == 2501
+
+
+# --- Search ---
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [
+        ("+61 411222333", "0411 222 333"),
+        ("0411 222 333", "+61 411 222 333"),
+        ("(04) 11-22.2333", "0411222333"),
+        ("0411222333", "411222"),
+        ("+61 411222333", "+61 411222333"),
+        ("+61 411222333", "222333"),
+    ],
+)
+def test_a_phone_is_found_however_it_is_written(
+    stored: str, typed: str, desk: Client, alice: User, bob: User
+) -> None:
+    User.objects.filter(pk=alice.pk).update(phone=stored)
+    User.objects.filter(pk=bob.pk).update(phone="+61 2 5550 0100")
+    assert list(desk.get(LIST, {"q": typed}).context["cl"].result_list) == [alice]
+    assert "phone number, however it’s written" in words(desk.get(LIST))
+
+
+def test_digits_are_looked_for_in_all_other_columns_too(desk: Client, alice: User, bob: User) -> None:
+    User.objects.filter(pk=alice.pk).update(account_number="AU-7000100-X", company_name="Studio 54-54-54")
+    User.objects.filter(pk=bob.pk).update(email="0411222333@example.com")
+    for typed, found in (("7000100", alice), ("54-54-54", alice), ("0411222333", bob)):
+        assert list(desk.get(LIST, {"q": typed}).context["cl"].result_list) == [found]
+    assert not desk.get(LIST, {"q": "999999"}).context["cl"].result_list
+    assert list(desk.get(LIST, {"q": "alice arch"}).context["cl"].result_list) == [alice]
+
+
+# --- To look into ---
+
+
+def test_customers_without_a_number_are_one_click_away_with_their_count(
+    desk: Client, alice: User, charlie: User, aurora: Brand, borealis: Brand, make_customer: MakeCustomer
+) -> None:
+    nora = make_customer(aurora, "nora@example.com")
+    make_customer(borealis, "ned@example.com")
+    page = desk.get(LIST)
+    assert '<a href="?number=without">Without account number: 1</a>' in page.content.decode()
+    assert '<a href="?number=refused">Account number refused: 0</a>' in page.content.decode()
+    found = desk.get(f"{LIST}?number=without")
+    assert [person.pk for person in found.context["cl"].result_list] == [nora.pk]
+
+
+# --- Disable ---
+
+
+def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
+    desk: Client, browse: Browse, alice: User, bob: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "accounts.services.deactivation")
+    customer, other, mailbox = browse(AURORA), browse(AURORA), browse(AURORA)
+    sign_in(customer, alice.email)
+    sign_in(other, bob.email)
+    send(mailbox, "/sign-in/", {"email": alice.email})
+    code = code_for(alice.email)
+    url = f"{LIST}{alice.pk}/disable/"
+    assert "will be signed out everywhere at once" in words(desk.get(url))
+    assert customer.get("/account/open/").status_code == 200
+    assert desk.post(url)["Location"] == f"/admin/billing/customer/{alice.pk}/"
+    response = customer.get("/account/open/", follow=True)
+    assert "If you were signed in before, that has ended" in words(response)
+    assert "disabled" not in words(response).lower()
+    assert other.get("/account/open/").status_code == 200
+    assert send(mailbox, "/sign-in/code/", {"code": code}).status_code == 200
+    assert not SignIn.objects.filter(user=alice, ended_at=None).exists()
+    mail.outbox.clear()
+    answers = []
+    for address in (alice.email, "nobody@example.com"):
+        page = browse(AURORA).post("/sign-in/", {"email": address}, follow=True)
+        answers.append(words(page).replace(address, "X"))
+    assert answers[0] == answers[1]
+    assert mail.outbox[0].subject == mail.outbox[1].subject
+    assert told(alice) == ["Disabled: signed out everywhere, and cannot sign in."]
+    assert [vars(record).get("customers") for record in caplog.records[:1]] == [[alice.pk]]
+
+
+def test_whoever_is_enabled_again_signs_in_anew(desk: Client, browse: Browse, alice: User) -> None:
+    before = browse(AURORA)
+    sign_in(before, alice.email)
+    send(before, "/sign-in/", {"email": alice.email})
+    desk.post(f"{LIST}{alice.pk}/disable/")
+    assert desk.get(f"{LIST}{alice.pk}/enable/").status_code == 405
+    assert desk.post(f"{LIST}{alice.pk}/enable/").status_code == 302
+    assert before.get("/account/open/").status_code == 302
+    assert not SignInCode.objects.filter(user=alice).exists()
+    after = browse(AURORA)
+    sign_in(after, alice.email)
+    assert after.get("/account/open/").status_code == 200
+    assert told(alice)[0] == "Enabled: can sign in again."
+
+
+def test_unticking_active_in_the_form_ends_the_sessions_too(
+    desk: Client, browse: Browse, alice: User
+) -> None:
+    customer = browse(AURORA)
+    sign_in(customer, alice.email)
+    data = {"email": alice.email, "account_number": "70001", "first_name": "Alice", "last_name": "Archer"}
+    url = f"{LIST}{alice.pk}/change/"
+    assert desk.post(url, data).status_code == 302
+    assert desk.post(url, {**data, "is_active": "on"}).status_code == 302
+    assert customer.get("/account/open/").status_code == 302
+
+
+def test_chosen_customers_are_disabled_after_a_question_and_no_others(
+    desk: Client, alice: User, bob: User, charlie: User, operator: User, sam: User
+) -> None:
+    asked = choose(desk, "disable_selected", alice, bob, charlie, operator, sam)
+    assert "Disable 2 customers" in words(asked)
+    assert "charlie" not in words(asked)
+    assert User.objects.filter(is_active=False).count() == 0
+    choose(desk, "disable_selected", alice, bob, charlie, operator, sam, sure="1")
+    assert set(User.objects.filter(is_active=False)) == {alice, bob}
+    choose(desk, "enable_selected", bob, charlie)
+    assert set(User.objects.filter(is_active=False)) == {alice}
+    assert "Nobody was disabled" in words(choose(desk, "disable_selected", alice))
+    for verb in ("disable", "enable"):
+        assert desk.post(f"{LIST}{charlie.pk}/{verb}/").status_code == 404
+        assert desk.post(f"{LIST}{sam.pk}/{verb}/").status_code == 404
+
+
+def test_all_of_a_list_is_never_more_than_the_list_shows(
+    desk: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk__in=(alice.pk, bob.pk)).update(is_active=False)
+    monkeypatch.setattr(BoundedPaginator, "MOST", 1)
+    refused = choose(desk, "enable_selected", alice, select_across="1")
+    assert "The list finds more than it shows, so nothing was done." in words(refused)
+    assert set(User.objects.filter(is_active=False)) == {alice, bob}
+    choose(desk, "enable_selected", alice)  # One that is ticked stands in the list.
+    assert set(User.objects.filter(is_active=False)) == {bob}
+    monkeypatch.setattr(BoundedPaginator, "MOST", 2)
+    choose(desk, "enable_selected", alice, select_across="1")
+    assert not User.objects.filter(is_active=False).exists()
+
+
+@pytest.mark.parametrize("key", ["abc", "", "9" * 30, "1\x00", "\u0661"])
+def test_a_ticked_row_that_cannot_be_is_refused(desk: Client, alice: User, key: str) -> None:
+    data = {"action": "disable_selected", "_selected_action": [alice.pk, key], "sure": "1"}
+    assert desk.post(LIST, data).status_code == 400
+    assert not User.objects.filter(is_active=False).exists()
+
+
+# --- What the carrier goes by ---
+
+
+def change(client: Client, customer: User, **changes: str) -> Any:
+    names = ("email", "first_name", "last_name", "account_number", "account_type")
+    data = {name: getattr(customer, name) for name in names}
+    return client.post(f"{LIST}{customer.pk}/change/", {**data, "is_active": "on", **changes})
+
+
+def test_type_and_credit_limit_are_set_by_staff_and_told_with_old_and_new(desk: Client, alice: User) -> None:
+    refused = change(desk, alice, credit_limit="55", account_type="postpaid")
+    assert "For 55 below zero write -55." in words(refused)
+    assert change(desk, alice, credit_limit="-55", account_type="postpaid").status_code == 302
+    alice.refresh_from_db()
+    assert (alice.account_type, alice.credit_limit) == ("postpaid", -55)
+    assert change(desk, alice, credit_limit="-60.5").status_code == 302
+    assert change(desk, alice, credit_limit="-60.50").status_code == 302
+    assert told(alice) == [
+        "No fields changed.",
+        "Changed Credit limit (“-55” → “-60.5”).",
+        "Changed Account type (“” → “postpaid”) and Credit limit (“” → “-55”).",
+    ]
+
+
+def test_the_history_tells_values_whatever_language_the_form_was_in(desk: Client, alice: User) -> None:
+    desk.cookies["__Host-language"] = "es"
+    assert 'lang="es"' in desk.get(LIST).content.decode()
+    assert change(desk, alice, account_number="70099").status_code == 302
+    with translation.override("en"):
+        assert told(alice) == ["Changed Account number (“70001” → “70099”)."]
+
+
+def test_a_new_customer_may_come_with_all_three(desk: Client, aurora: Brand) -> None:
+    data = {"brand": aurora.pk, "email": "d@example.com", "account_number": "7", "account_type": "prepaid"}
+    assert "write -1" in words(desk.post(f"{LIST}add/", {**data, "credit_limit": "1"}))
+    assert desk.post(f"{LIST}add/", {**data, "credit_limit": "-1"}).status_code == 302
+    (message,) = told(User.objects.get(email="d@example.com"))
+    for value in ("“7”", "“prepaid”", "“-1”"):
+        assert value in message
+
+
+def test_a_template_holds_the_columns_and_can_be_filled_in(desk: Client, aurora: Brand) -> None:
+    page = desk.get(f"/admin/accounts/user/import/{aurora.pk}/")
+    assert 'href="/admin/accounts/user/import/template.csv"' in page.content.decode()
+    template = desk.get("/admin/accounts/user/import/template.csv")
+    assert template["Content-Disposition"] == 'attachment; filename="customers.csv"'
+    filled = template.content + b"dora@example.com,70003,Dora,Deer,,,prepaid,\r\n"
+    assert [row.what for row in customers_import(brand=aurora, data=filled).rows] == ["create"]

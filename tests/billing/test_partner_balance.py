@@ -1,0 +1,321 @@
+"""The partner balance in the admin: red where all customers are cut off, honest where nobody knows."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import User
+from billing.models import KeptStatement
+from billing.statements.partner_balance import Spending, outlook, partner_read, past_months, spending_of
+from billing.statements.periods import Period
+from portal.brands.launch_checklist import to_do, with_readiness
+from portal.carrier import calls as carrier_calls
+from portal.models import Brand, CarrierCall
+from portal.voipline import Statement
+from tests.conftest import ADMIN, Simulator
+from tests.support.customer_flow import words as text_of
+
+Browse = Callable[..., Client]
+CENT = Decimal("0.01")
+
+
+@pytest.fixture
+def sam(db: None, aurora: Brand) -> User:
+    """Sam, who works for Aurora."""
+    user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
+    user.brands.add(aurora)
+    return user
+
+
+@pytest.fixture
+def desk(browse: Browse, sam: User) -> Client:
+    """Sam's browser on the admin host."""
+    return browse(ADMIN, sam)
+
+
+def page(client: Client, brand: Brand) -> Any:
+    return client.get(reverse("billing_admin:partner", args=(brand.pk,), urlconf="portal.urls.admin"))
+
+
+def look(client: Client, brand: Brand) -> str:
+    return " ".join(page(client, brand).content.decode().split())
+
+
+def leave(brand: Brand, left: Decimal) -> None:
+    """Move so much to customer 70001 that the partner account is left with this."""
+    balance = partner_read(brand=brand, refresh=True).figures.statement.closing_balance
+    carrier_calls.call(
+        brand=brand, method="move_funds", account_number="70001", amount=balance - left, description="x"
+    )
+    KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
+
+
+def statement(closing: Decimal, charges: Decimal = Decimal(0)) -> Statement:
+    zero = Decimal(0)
+    return Statement(closing + charges, zero, zero, charges, zero, charges, closing)
+
+
+def of_months(*charges: str | None) -> Spending:
+    months = past_months(date(2026, 3, 15))
+    known = [None if each is None else statement(Decimal(5), Decimal(each)) for each in charges]
+    return spending_of(list(zip(months, known, strict=True)))
+
+
+# What the numbers mean
+
+
+def test_complete_months_are_whole_ones_across_the_turn_of_the_year() -> None:
+    assert past_months(date(2026, 2, 28)) == [
+        Period(date(2025, 11, 1), date(2025, 11, 30)),
+        Period(date(2025, 12, 1), date(2025, 12, 31)),
+        Period(date(2026, 1, 1), date(2026, 1, 31)),
+    ]
+
+
+@pytest.mark.parametrize("closing", ["0", "0.00", "0.00499", "-0.00001", "-0.01", "-5000"])
+def test_at_zero_as_it_is_shown_and_below_all_are_cut_off(closing: str) -> None:
+    for spending in (of_months("90", "90", "90"), of_months(None, None, None)):
+        assert outlook(statement(Decimal(closing)), spending).state == "cut"
+    assert outlook(statement(Decimal("0.005")), of_months("90", "90", "90")).state == "low"
+
+
+@given(
+    st.decimals(min_value=CENT, max_value=10**9, places=2),
+    st.lists(st.decimals(min_value=0, max_value=10**7, places=5), min_size=3, max_size=3),
+)
+def test_days_are_never_more_than_the_balance_pays_for(balance: Decimal, charges: list[Decimal]) -> None:
+    spending = of_months(*map(str, charges))
+    found = outlook(statement(balance), spending)
+    if not any(charges):
+        assert (found.state, found.days) == ("fine", None)
+        return
+    total, span = sum(charges), spending.span
+    assert found.days * total <= balance * span < (found.days + 1) * total
+    assert (found.state == "low") is (balance * span < 7 * total)
+
+
+def test_the_pace_is_of_the_known_months_since_the_first_movement() -> None:
+    # December 2025 has 31 days, January 2026 31, February 28.
+    assert of_months("31", "31", "28").per_day == 1
+    assert of_months("0", "31", "28").per_day == 1
+    assert of_months("0", "0", "28").per_day == 1
+    assert of_months("31", "0", "0").per_day == Decimal(31) / 90
+    assert of_months("31", None, "28") == Spending(of_months("31", None, "28").months, 1)
+    assert of_months("31", None, "28").per_day == 1
+    assert of_months("0", "0", "0").per_day is None
+    assert of_months(None, None, None) == Spending((), 3)
+    assert of_months("-31", "0", "0").per_day is None
+
+
+# The page
+
+
+def test_the_page_tells_balance_days_and_what_they_are_reckoned_from(
+    simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    text = look(desk, aurora)
+    account = partner_read(brand=aurora)
+    charges = [each for _month, each in account.outlook.spending.months]
+    assert len(charges) == 3
+    assert account.outlook.spending.total == sum(charges)
+    assert f"about {account.outlook.days} days at the present pace" in text
+    assert "As of" in text
+    assert "(Australia/Sydney)" in text
+    assert "in the 3 complete months below" in text
+    assert "cut off" not in text
+    assert len(simulator.calls("partner_balance")) == 4
+    page(desk, aurora)
+    assert len(simulator.calls("partner_balance")) == 4
+
+
+@pytest.mark.parametrize("left", ["0", "-0.01", "-1234.5", "0.004"])
+def test_at_zero_and_below_the_page_is_red_and_says_what_to_do(
+    left: str, simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    leave(aurora, Decimal(left))
+    text = look(desk, aurora)
+    assert "All customers of Aurora Phone are cut off." in text
+    assert 'class="partner-state partner-cut" role="alert"' in text
+    assert "Top up the partner account at the carrier now." in text
+
+
+def test_with_less_than_seven_days_left_the_page_warns(
+    simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    pace = partner_read(brand=aurora).outlook.spending.per_day.quantize(CENT)
+    for days, state, words in (
+        (Decimal("6.5"), "low", "about 6 days"),
+        (Decimal("0.5"), "low", "less than a day"),
+        (Decimal("7.5"), "fine", "about 7 days"),
+    ):
+        leave(aurora, pace * days)
+        text = look(desk, aurora)
+        assert f"partner-state partner-{state}" in text
+        assert words in text
+        assert ("before that" in text) is (state == "low")
+
+
+def test_without_a_pace_no_day_is_promised(
+    simulator: Simulator, make_brand: Callable[..., Brand], sam: User, desk: Client
+) -> None:
+    cirrus = make_brand("cirrus", "cirrus.test")
+    sam.brands.add(cirrus)
+    partner = {"key": "cirrus-api-key", "name": "C", "site_key": "c", "secret_key": "c"}
+    customer = {"partner": "cirrus-api-key", "account_number": "1", "email": "a@example.com"}
+    simulator.post("seed", partners=[partner], customers=[customer])
+    assert "are cut off." in look(desk, cirrus)
+    carrier_calls.call(
+        brand=cirrus, method="move_funds", account_number="1", amount=Decimal(-9), description="x"
+    )
+    KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
+    text = look(desk, cirrus)
+    assert "How long it lasts is not known." in text
+    assert "no pace to reckon with" in text
+    assert " days at the present pace" not in text
+
+
+def test_while_the_carrier_is_away_the_last_known_stands_with_its_age(
+    simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    leave(aurora, Decimal(0))
+    look(desk, aurora)
+    KeptStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
+    simulator.fault("partner_balance", "status", status=503, times=99)
+    response = page(desk, aurora)
+    text = " ".join(response.content.decode().split())
+    assert response.status_code == 200
+    assert "When this was last read, all customers of Aurora Phone were cut off." in text
+    assert "last read 5 hours ago" in text
+    assert "are cut off." not in text.replace("all customers are cut off", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "refuses the question"), (429, "Too many"), (500, "no usable answer")]
+)
+def test_what_is_not_known_is_said_to_be_unknown(
+    status: int, words: str, simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    simulator.fault("partner_balance", "status", status=status, times=99)
+    response = page(desk, aurora)
+    text = " ".join(response.content.decode().split())
+    assert response.status_code == 503
+    assert "Nobody knows whether customers of Aurora Phone can make calls." in text
+    assert words in text
+    assert "three complete months could not be read" in text
+    assert "0.00" not in text
+
+
+def test_a_missing_month_is_told(simulator: Simulator, desk: Client, aurora: Brand) -> None:
+    partner_read(brand=aurora)
+    oldest = KeptStatement.objects.order_by("from_date").first()
+    KeptStatement.objects.filter(pk=oldest.pk).delete()
+    simulator.fault("partner_balance", "status", status=503, times=99)
+    text = look(desk, aurora)
+    assert "1 of the last three months could not be read" in text
+    assert "in the 2 complete months below" in text
+
+
+def test_each_brand_reads_its_own_partner_account_also_where_anothers_is_kept_already(
+    simulator: Simulator, aurora: Brand, borealis: Brand
+) -> None:
+    read = [
+        partner_read(brand=brand).figures.statement.closing_balance for brand in (aurora, borealis, aurora)
+    ]
+    assert read[0] == read[2] != read[1]
+    assert len(KeptStatement.objects.filter(brand=borealis, customer=None)) > 0
+
+
+def test_refreshing_asks_once_more_and_not_without_end(
+    simulator: Simulator, desk: Client, aurora: Brand
+) -> None:
+    url = f"/admin/billing/partner/{aurora.pk}/"
+    desk.get(url)
+    for _number in range(6):
+        assert desk.post(url).status_code == 302
+    assert len(simulator.calls("partner_balance")) == 4 + 6
+    text = desk.post(url, follow=True).content.decode()
+    assert "Please wait" in text
+    assert len(simulator.calls("partner_balance")) == 4 + 6
+
+
+# Whose
+
+
+def test_staff_read_their_own_and_operators_all(
+    simulator: Simulator, desk: Client, browse: Browse, sam: User, operator: User, borealis: Brand
+) -> None:
+    assert page(desk, borealis).status_code == 404
+    assert desk.post(f"/admin/billing/partner/{borealis.pk}/").status_code == 404
+    assert simulator.calls() == []
+    (own,) = sam.brands.all()
+    listed = desk.get("/admin/billing/partner/")
+    assert listed.headers["Location"] == f"/admin/billing/partner/{own.pk}/"
+    assert page(browse(ADMIN, operator), borealis).status_code == 200
+    sam.brands.clear()
+    assert page(desk, own).status_code == 404
+    assert "No brand has been given to you" in desk.get("/admin/billing/partner/").content.decode()
+
+
+def test_the_list_tells_what_is_known_without_a_call(
+    simulator: Simulator, browse: Browse, operator: User, aurora: Brand, make_brand: Callable[..., Brand]
+) -> None:
+    leave(aurora, Decimal(0))
+    partner_read(brand=aurora)
+    make_brand("cirrus", "cirrus.test")
+    before = len(simulator.calls())
+    client = browse(ADMIN, operator)
+    text = " ".join(client.get("/admin/billing/partner/").content.decode().split())
+    assert '<tr class="partner-cut">' in text
+    assert "All customers cut off" in text
+    assert '<tr class="partner-unknown">' in text
+    assert len(simulator.calls()) == before
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as caught:
+            client.get("/admin/billing/partner/")
+        return len(caught)
+
+    few = queries()
+    for number in range(5):
+        make_brand(f"b{number}", f"b{number}.test")
+    assert queries() == few
+
+
+def test_the_pages_tell_what_the_carrier_was_asked(simulator: Simulator, desk: Client, aurora: Brand) -> None:
+    CarrierCall.objects.create(brand=aurora, method="move_funds", outcome="NoAnswer", milliseconds=999)
+    text = look(desk, aurora)
+    row = text.split("<code>move_funds</code></th>")[1].split("</tr>")[0]
+    assert row == "<td>1</td><td>1</td><td>999</td>"
+    assert f'href="/admin/portal/carriercall/?brand={aurora.pk}"' in text
+
+
+# Ready to go live
+
+
+def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_the_list(
+    simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand, django_assert_num_queries: Any
+) -> None:
+    warning = "The partner balance is at zero or below, so the carrier cuts off all customers."
+
+    def told() -> tuple[bool, int]:
+        partner_read(brand=aurora, refresh=True)
+        text = text_of(admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/"))
+        return warning in text, to_do(with_readiness(Brand.objects.filter(pk=aurora.pk)).get())
+
+    warned, before = told()
+    assert not warned
+    for left, cut in (("0.004", True), ("-5", True), ("0.01", False)):
+        leave(aurora, Decimal(left))
+        assert told() == (cut, before + cut)
+    with django_assert_num_queries(3):  # Brands with their balances, hosts, codes; however many there are.
+        assert [to_do(brand) for brand in with_readiness(Brand.objects.order_by("slug"))]

@@ -1,0 +1,570 @@
+"""Balance and statement: the carrier's figures to the last digit, the right days, and never a false zero."""
+
+import csv
+import html
+import io
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
+
+from accounts.models import User
+from billing.models import KeptStatement
+from billing.statements import periods
+from billing.statements.labels import neutral
+from billing.statements.periods import Period
+from portal.core.formats import date_time, money
+from portal.resilience import circuit_breaker
+from tests.conftest import AURORA, BOREALIS
+from tests.support.article import EXAMPLE
+from tests.support.timeouts import HASTY, PATIENCE, SLACK, eventually, timeouts_for
+
+JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
+PAGES = ["/", f"/statement/{JANUARY}", f"/statement.csv{JANUARY}"]
+
+
+@pytest.fixture
+def carrier_says(aurora: Any) -> Iterator[Callable[..., None]]:
+    """Puts a carrier in place that answers anything with these figures."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer["body"])
+
+        def log_message(self, *_: Any) -> None: ...
+
+    answer: dict[str, bytes] = {}
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    aurora.carrier_url = f"http://127.0.0.1:{server.server_port}/"
+    aurora.save()
+
+    def say(**changes: Any) -> None:
+        figures = ", ".join(f'"{name}": {value}' for name, value in {**EXAMPLE, **changes}.items())
+        answer["body"] = f'{{"code": 200, "data": {{{figures}}}}}'.encode()
+
+    yield say
+    server.shutdown()
+    server.server_close()
+
+
+def page(response: Any) -> str:
+    return html.unescape(response.content.decode())
+
+
+def figures(response: Any) -> dict[str, str]:
+    return dict(re.findall(r'<tr class="(\w+)"><th scope="row">[^<]+</th><td>([^<]+)</td>', page(response)))
+
+
+def asked(simulator: Any) -> list[tuple[str, str]]:
+    return [
+        (call["query"]["from_date"], call["query"]["to_date"]) for call in simulator.calls("customer_balance")
+    ]
+
+
+# The figures
+
+
+def test_the_articles_example_is_right_on_the_page(simulator, alice, browse):
+    response = browse(AURORA, alice).get(f"/statement/{JANUARY}")
+    assert response.status_code == 200
+    assert figures(response) == {
+        "opening_balance": "$245.71",
+        "payments": "$57.00",
+        "adjustments": "$5.00",
+        "call_charges": "$48.13",
+        "other_charges": "$7.50",
+        "total_charges": "$60.63",
+        "closing_balance": "$242.09",
+    }
+    assert "do not add up" not in page(response)
+    assert "1 January 2020 to 31 January 2020, both included" in page(response)
+
+
+def test_the_articles_example_is_right_in_csv_to_the_last_digit(simulator, alice, browse):
+    response = browse(AURORA, alice).get(f"/statement.csv{JANUARY}")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert (
+        response.headers["Content-Disposition"]
+        == 'attachment; filename="statement-2020-01-01-2020-01-31.csv"'
+    )
+    assert response.headers["Cache-Control"] == "no-store"
+    rows = list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"), newline="")))
+    name, moment = rows.pop(3)
+    assert name == "As of"
+    assert timedelta() <= timezone.now() - datetime.fromisoformat(moment) < timedelta(minutes=1)
+    assert rows == [
+        ["Account number", "70001"],
+        ["From", "2020-01-01"],
+        ["To", "2020-01-31"],
+        ["Currency", "AUD"],
+        ["Opening balance", "245.71293"],
+        ["Payments", "57"],
+        ["Call charges", "48.125"],
+        ["Other charges", "7.5"],
+        ["Adjustments", "5"],
+        ["Total charges", "60.625"],
+        ["Closing balance", "242.08793"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "payments", "calls"),
+    [
+        ("2020-01-01", "2020-01-01", "$50.00", "$0.00"),
+        ("2020-01-02", "2020-01-30", "$7.00", "$40.12"),
+        ("2020-01-31", "2020-01-31", "$0.00", "$8.00"),
+        ("2019-12-31", "2019-12-31", "$245.71", "$0.00"),
+    ],
+)
+def test_both_days_belong_to_the_period(simulator, alice, browse, first, last, payments, calls):
+    found = figures(browse(AURORA, alice).get(f"/statement/?from_date={first}&to_date={last}"))
+    assert (found["payments"], found["call_charges"]) == (payments, calls)
+    assert asked(simulator) == [(first, last)]
+
+
+def test_home_shows_this_month_until_today_and_reads_three_complete_ones(simulator, alice, browse, at):
+    at("2026-02-10T00:00:00+00:00")
+    response = browse(AURORA, alice).get("/")
+    assert sorted(asked(simulator)) == [
+        ("2025-11-01", "2025-11-30"),
+        ("2025-12-01", "2025-12-31"),
+        ("2026-01-01", "2026-01-31"),
+        ("2026-02-01", "2026-02-10"),
+    ]
+    assert "1 February 2026 to 10 February 2026, both included" in page(response)
+    big = re.search(r'<p class="amount">([^<]+)</p>', page(response))
+    assert big
+    assert big[1] == figures(response)["closing_balance"]
+
+
+@pytest.mark.parametrize(
+    ("currency", "language", "amount", "shown"),
+    [
+        ("AUD", "en-au", "-1234567.005", "-$1,234,567.01"),
+        ("NZD", "en-nz", "0.005", "$0.01"),
+        ("GBP", "en-gb", "-0.004", "£0.00"),
+        ("USD", "en-us", "2.675", "$2.68"),
+        ("USD", "en-au", "1", "USD1.00"),
+        ("GBP", "en-gb", "999999999999.99499", "£999,999,999,999.99"),
+    ],
+)
+def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amount, shown, settings):
+    settings.LANGUAGE_CODE = language
+    brand = SimpleNamespace(currency=currency, language=language)
+    assert money(Decimal(amount), brand).replace("\xa0", "") == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en-gb", "25 November 2026, 14:05"),
+        ("es", "25 de noviembre de 2026, 14:05"),
+        ("zh-hans", "2026年11月25日 14:05"),
+        ("ar", "25 نوفمبر 2026، 14:05"),
+    ],
+)
+def test_a_point_in_time_is_written_as_the_language_writes_it(language, shown):
+    with translation.override(language), timezone.override(UTC):
+        assert date_time(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
+
+
+def test_each_brand_shows_its_own_currency(simulator, charlie, browse):
+    assert figures(browse(BOREALIS, charlie).get("/"))["opening_balance"].lstrip("-").startswith("£")
+
+
+def test_amounts_come_through_exactly_whatever_way_the_carrier_writes_them(carrier_says, alice, browse):
+    carrier_says(opening_balance='"-0.00001"', payments="1e3", closing_balance="939.37499")
+    response = browse(AURORA, alice).get(f"/statement.csv{JANUARY}")
+    rows = dict(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
+    assert (rows["Opening balance"], rows["Payments"]) == ("-0.00001", "1000")
+    assert "do not add up" not in page(browse(AURORA, alice).get(f"/statement/{JANUARY}"))
+
+
+@pytest.mark.parametrize("field", ["closing_balance", "total_charges"])
+def test_sums_that_do_not_hold_are_shown_as_received_with_a_notice_and_logged(
+    carrier_says, alice, browse, caplog, field
+):
+    carrier_says(**{field: "60.62501"})
+    response = browse(AURORA, alice).get(f"/statement/{JANUARY}")
+    assert response.status_code == 200
+    assert figures(response)[field] == "$60.63"
+    assert "These figures do not add up" in page(response)
+    noted = [record for record in caplog.records if record.name.startswith("billing")]
+    assert [(record.levelname, record.brand) for record in noted] == [("WARNING", "aurora")]
+
+
+@pytest.mark.parametrize(("cents", "seen"), [("0.004", True), ("0.001", False)])
+def test_a_sum_that_seems_wrong_because_amounts_are_rounded_is_explained(
+    carrier_says, alice, browse, cents, seen
+):
+    each = Decimal(cents)
+    carrier_says(
+        opening_balance=str(10 + each),
+        payments=str(each),
+        call_charges="1",
+        other_charges="0",
+        adjustments="0",
+        total_charges="1",
+        closing_balance=str(9 + 2 * each),
+    )
+    assert ("Amounts are rounded here" in page(browse(AURORA, alice).get("/statement/"))) is seen
+
+
+def test_an_answer_about_another_account_shows_no_figures(carrier_says, alice, browse):
+    carrier_says(account_number='"70002"')
+    for address in PAGES:
+        response = browse(AURORA, alice).get(address)
+        assert response.status_code == 503
+        assert "242" not in page(response)
+    carrier_says(account_number='"70001"')
+    assert browse(AURORA, alice).get(PAGES[0]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t1", "\r=1", "\n=1", "＝1+1", "\u00a0=1"]
+)
+def test_no_text_cell_is_taken_for_a_formula(text):
+    assert neutral(text) == f"'{text}"
+    assert neutral("Closing balance = 1") == "Closing balance = 1"
+
+
+# Whose day it is
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "day"),
+    [
+        ("2026-06-30T13:59:59+00:00", "Australia/Sydney", "2026-06-30"),
+        ("2026-06-30T14:00:00+00:00", "Australia/Sydney", "2026-07-01"),
+        ("2026-12-31T12:59:59+00:00", "Australia/Sydney", "2026-12-31"),
+        ("2026-12-31T13:00:00+00:00", "Australia/Sydney", "2027-01-01"),
+        ("2026-10-03T15:59:59+00:00", "Australia/Sydney", "2026-10-04"),  # A second before summer time.
+        ("2026-10-04T13:00:00+00:00", "Australia/Sydney", "2026-10-05"),  # The day had 23 hours.
+        ("2026-04-04T13:00:00+00:00", "Australia/Sydney", "2026-04-05"),
+        ("2026-04-05T13:59:59+00:00", "Australia/Sydney", "2026-04-05"),  # The day had 25.
+        ("2026-06-30T22:59:59+00:00", "Europe/London", "2026-06-30"),
+        ("2026-06-30T23:00:00+00:00", "Europe/London", "2026-07-01"),
+        ("2026-12-31T23:59:59+00:00", "Europe/London", "2026-12-31"),
+        ("2027-01-01T00:00:00+00:00", "Europe/London", "2027-01-01"),
+        ("2026-10-24T23:00:00+00:00", "Europe/London", "2026-10-25"),
+        ("2026-10-25T23:59:59+00:00", "Europe/London", "2026-10-25"),
+        ("2026-10-26T00:00:00+00:00", "Europe/London", "2026-10-26"),
+    ],
+)
+def test_today_is_the_day_it_is_where_the_brand_is(simulator, alice, browse, at, moment, zone, day):
+    alice.brand.timezone = zone
+    alice.brand.save()
+    at(moment)
+    browser = browse(AURORA, alice)
+    browser.get("/")
+    assert max(asked(simulator)) == (f"{day[:8]}01", day)
+    tomorrow = date.fromisoformat(day) + timedelta(days=1)
+    refused = browser.get(f"/statement/?from_date={day}&to_date={tomorrow}")
+    assert "This day is still to come" in page(refused)
+    assert len(simulator.calls()) == 4
+
+
+def test_presets_on_every_day_of_a_century():
+    day = date(2000, 1, 1)
+    while day.year < 2101:
+        found = periods.presets(day)
+        assert found["this_month"] == periods.Period(day.replace(day=1), day)
+        last = found["last_month"]
+        assert last.from_date.day == 1
+        assert last.to_date == day.replace(day=1) - timedelta(days=1)
+        assert last.from_date == last.to_date.replace(day=1)
+        three = found["last_3_months"]
+        assert three.to_date == day
+        assert three.from_date.day == 1
+        months = (day.year - three.from_date.year) * 12 + day.month - three.from_date.month
+        assert months == 2
+        assert found["this_year"] == periods.Period(date(day.year, 1, 1), day)
+        for period in found.values():
+            assert period.from_date <= period.to_date <= day
+            assert (period.to_date - period.from_date).days < periods.LONGEST_DAYS
+        day += timedelta(days=1)
+
+
+def test_every_preset_can_be_clicked_and_the_one_shown_is_marked(simulator, alice, browse, at):
+    at("2024-03-30T00:00:00+00:00")
+    browser = browse(AURORA, alice)
+    links = re.findall(
+        r'href="(\?from_date=[\d-]+&to_date=[\d-]+)"[^>]*>([^<]+)<', page(browser.get("/statement/"))
+    )
+    assert {label: link for link, label in links} == {
+        "This month": "?from_date=2024-03-01&to_date=2024-03-30",
+        "Last month": "?from_date=2024-02-01&to_date=2024-02-29",
+        "Last 3 months": "?from_date=2024-01-01&to_date=2024-03-30",
+        "This year": "?from_date=2024-01-01&to_date=2024-03-30",
+    }
+    for link, _label in links:
+        response = browser.get(f"/statement/{link}")
+        assert response.status_code == 200
+        assert f'href="{link}" aria-current="true"' in page(response)
+
+
+# Refused at the field, with no call
+
+MALFORMED = [
+    "2026-1-1",
+    "2026-02-30",
+    "0000-01-01",
+    "26-01-01",
+    "2026/01/01",
+    "01.01.2026",
+    "20260101",
+    "2026-W01-1",
+    "2026-01-01T00:00",
+    "2026-01-01 ",
+    "+2026-01-01",
+    "٢٠٢٦-٠١-٠١",
+    "２０２６-01-01",
+    "2026-01-01\x00",
+    "\x00",
+    "2026-01-01'--",
+    "today",
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("2020-02-01", "2020-01-31", "The first day must not be after the last"),
+        ("1999-12-31", "2000-01-01", "no statements before the year 2000"),
+        ("2020-01-01", "2021-01-01", "at most 366 days"),
+        ("2000-01-01", "2026-01-01", "at most 366 days"),
+        ("2020-01-01", "9999-12-31", "still to come"),
+        ("", "", "Please fill this in"),
+        ("2020-01-01", "", "Please fill this in"),
+        *((text, "2026-01-01", "Write the date like") for text in MALFORMED),
+        *(("2026-01-01", text, "Write the date like") for text in MALFORMED[:3]),
+    ],
+)
+def test_an_unusable_period_is_refused_at_the_field_without_a_call(
+    simulator, alice, browse, first, last, words
+):
+    browser = browse(AURORA, alice)
+    query = {"from_date": first, "to_date": last}
+    for path, status in (("/statement/", 200), ("/statement.csv", 400)):
+        response = browser.get(path, query)
+        assert response.status_code == status
+        assert "text/html" in response.headers["Content-Type"]
+        assert words in page(response)
+        assert 'class="errorlist"' in page(response)
+        assert figures(response) == {}
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?from_date=2020-01-01",
+        "?to_date=2020-01-01",
+        "?from_date=2020-01-01&from_date=2020-01-01&to_date=2020-01-31",
+        "?from_date=2020-01-01&to_date=2020-01-31&to_date=",
+        "?from_date[]=2020-01-01&to_date=2020-01-31",
+        "?from_date=%ff%fe&to_date=2020-01-31",
+    ],
+)
+def test_a_missing_or_repeated_date_is_refused_without_a_call(simulator, alice, browse, query):
+    assert 'class="errorlist"' in page(browse(AURORA, alice).get(f"/statement/{query}"))
+    assert browse(AURORA, alice).get(f"/statement.csv{query}").status_code == 400
+    assert simulator.calls() == []
+
+
+def test_366_days_and_the_first_day_of_2000_are_still_allowed(simulator, alice, browse):
+    browser = browse(AURORA, alice)
+    for first, last in (
+        ("2000-01-01", "2000-12-31"),
+        ("2020-01-01", "2020-12-31"),
+        ("2021-01-01", "2022-01-01"),
+    ):
+        assert figures(browser.get(f"/statement/?from_date={first}&to_date={last}"))
+    assert len(simulator.calls()) == 3
+
+
+# The carrier fails
+
+FAULTS: list[dict[str, Any]] = [
+    *(
+        {"fault": name}
+        for name in ("hang", "drip_status", "drip_headers", "drip_body", "drop_before", "drop_after")
+    ),
+    *({"fault": name} for name in ("html", "html_error", "empty", "truncated", "huge", "gzip_bomb")),
+    {"fault": "slow", "seconds": PATIENCE},
+    *({"fault": "cut", "message": part} for part in ("status", "headers", "body")),
+    *({"fault": "status", "status": status} for status in (201, 400, 401, 403, 404, 409, 422, 429, 500, 503)),
+    {"fault": "status_after", "status": 500},
+    *({"fault": "code", "status": code} for code in (0, 201, 401, 422, 500, 4711)),
+    *({"fault": "redirect", "status": status} for status in (301, 302, 303, 307, 308)),
+    *(
+        {"fault": "wrong_json", "message": kind}
+        for kind in ("array", "string", "nan", "infinity", "exponent", "duplicate", "missing", "types")
+    ),
+    *({"fault": "wrong_json", "message": kind} for kind in ("null_data", "no_data")),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
+def test_whatever_the_carrier_does_the_page_is_honest(simulator, alice, browse, settings, fault):
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault["fault"])
+    browser = browse(AURORA, alice)
+    simulator.fault("customer_balance", **fault)
+    # Four of these at once would keep the stand-in busy until long after.
+    pages = PAGES[1:] if fault["fault"] in ("huge", "gzip_bomb") else PAGES
+    for address in pages:
+        circuit_breaker.forget()
+        before, calls = len(simulator.calls()), 4 if address == "/" else 1
+        began = time.monotonic()
+        response = browser.get(address)
+        assert time.monotonic() - began < HASTY.total + SLACK
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert "We cannot show your figures at the moment" in page(response)
+        assert figures(response) == {}
+        assert not re.search(r"\d\.\d\d(?!\d|rem)", page(response))
+        # Whoever gave up may have done so before the stand-in had read the request.
+        assert eventually(lambda: calls <= len(simulator.calls()) - before)  # noqa: B023 - asked here and now
+        assert len(simulator.calls()) - before <= 3 * calls
+    simulator.post("faults/clear")
+    assert simulator.listed("elsewhere") == []
+
+
+def test_a_carrier_that_asks_for_patience_is_quoted_in_retry_after(simulator, alice, browse):
+    simulator.fault("customer_balance", "status", status=429, retry_after=17)
+    for address in PAGES:
+        assert browse(AURORA, alice).get(address).headers["Retry-After"] == "17"
+
+
+def test_the_rest_of_the_portal_works_while_the_carrier_is_down(alice, browse):
+    browser = browse(AURORA, alice)
+    assert browser.get("/").status_code == 503  # Nobody listens at the carrier's address.
+    for path in ("/account/open/", "/password-reset/", "/brand.css", "/statement/?from_date=&to_date="):
+        assert browser.get(path).status_code == 200
+    assert "Go to my account" in page(browser.get("/"))
+    assert browser.post("/sign-out/").status_code == 302
+    assert browser.get("/sign-in/").status_code == 200
+
+
+def test_an_unusable_connection_is_the_carriers_page_too(alice, browse):
+    alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
+    assert browse(AURORA, alice).get("/").status_code == 503
+
+
+def test_a_fault_that_passes_is_not_noticed(simulator, alice, browse):
+    simulator.fault("customer_balance", "status", status=503, times=2)
+    assert figures(browse(AURORA, alice).get(f"/statement/{JANUARY}"))["closing_balance"] == "$242.09"
+    assert len(simulator.calls()) == 3
+
+
+# Who may look
+
+
+@pytest.mark.parametrize("refused", ["", "70001"])
+def test_without_an_account_number_the_customer_is_told_and_nobody_asked(
+    simulator, aurora, make_customer, browse, refused
+):
+    nobody = make_customer(aurora, "new@example.com", refused_account_number=refused)
+    words = "does not fit our records" if refused else "not known to us yet"
+    for address, status in zip(PAGES, (200, 200, 409), strict=True):
+        response = browse(AURORA, nobody).get(address)
+        assert response.status_code == status
+        assert words in page(response)
+        assert "help@aurora.example" in page(response)
+        assert figures(response) == {}
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize("address", PAGES[1:])
+def test_a_stranger_is_sent_to_sign_in_and_nobody_is_asked(simulator, aurora, browse, address):
+    response = browse(AURORA).get(address)
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/sign-in/?next=")
+    assert browse(AURORA).get("/").status_code == 200
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_nothing_is_written_by_any_other_verb(simulator, alice, browse, address):
+    assert browse(AURORA, alice).post(address).status_code == 405
+    assert browse(AURORA, alice).head(address).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "most"), [(PAGES[0], 5), (PAGES[1], 5), (PAGES[2], 5)])
+def test_a_signed_in_page_takes_few_queries_when_its_figures_are_kept(
+    simulator, alice, browse, address, most, django_assert_max_num_queries
+):
+    alice.brand.overrides.create(method="move_funds", path="elsewhere")
+    alice.brand.response_codes.create(code="4103", meaning="email_taken")
+    browser = browse(AURORA, alice)
+    browser.get(address)
+    calls = len(simulator.calls())
+    with django_assert_max_num_queries(most):
+        assert browser.get(address).status_code == 200
+    assert len(simulator.calls()) == calls
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_takes_as_many_queries_with_a_thousand_customers_and_kept_figures(
+    simulator, alice, browse, address, django_assert_num_queries
+):
+    browser = browse(AURORA, alice)
+    browser.get(address)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(address)
+    others = [
+        User(brand=alice.brand, email=f"c{nth}@example.com", account_number=str(nth), password="!")
+        for nth in range(1000)
+    ]
+    months = [Period(date(1900 + nth // 12, nth % 12 + 1, 1), date(2019, 1, 1)) for nth in range(1000)]
+    everyone = zip([*User.objects.bulk_create(others), *[alice] * 1000], [*months, *months], strict=True)
+    KeptStatement.objects.bulk_create(
+        KeptStatement(
+            brand=alice.brand,
+            customer=customer,
+            account_number=customer.account_number,
+            figures=EXAMPLE,
+            as_of=timezone.now(),
+            **vars(month),
+        )
+        for customer, month in everyone
+    )
+    with django_assert_num_queries(len(few)):
+        assert browser.get(address).status_code == 200
+
+
+def test_a_page_with_nothing_kept_takes_few_queries_for_each_call(
+    simulator, alice, browse, django_assert_max_num_queries
+):
+    browser = browse(AURORA, alice)
+    with django_assert_max_num_queries(8 + 4 * 7):  # For each: a row and its savepoint, the journal, the end.
+        assert browser.get("/").status_code == 200
+
+
+def test_the_welcome_page_takes_one_query(aurora, browse, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        browse(AURORA).get("/")
+
+
+def test_two_customers_see_their_own_figures(simulator, alice, bob, browse):
+    simulator.post("seed", customers=[_planted("70001", "11.11"), _planted("70002", "22.22")])
+    found = [figures(browse(AURORA, user).get("/"))["closing_balance"] for user in (alice, bob, alice)]
+    assert found == ["$11.11", "$22.22", "$11.11"]
+
+
+def _planted(number: str, balance: str) -> dict[str, Any]:
+    return {"partner": "Aurora", "account_number": number, "balance": balance}

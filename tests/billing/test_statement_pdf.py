@@ -1,0 +1,328 @@
+"""The statement as PDF: the page's figures as real text, in the brand's look, in any language."""
+
+import io
+import logging
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import translation
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pypdf import PdfReader
+
+from accounts.models import User
+from billing.preview_samples import FIGURES
+from billing.statements.pdf import statement_pdf
+from billing.statements.periods import Period
+from billing.statements.service import Figures
+from portal.brands.logo import read_logo
+from portal.models import Brand
+from portal.resilience.bulkhead import Slots
+from tests.conftest import AURORA
+from tests.support.http_steps import pdf_text
+
+JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
+PERIOD = Period(date(2020, 1, 1), date(2020, 1, 31))
+FOUND = Figures(PERIOD, FIGURES, PERIOD, datetime(2026, 11, 26, 3, 5, tzinfo=UTC))
+ALICE = {"first_name": "Alice", "last_name": "Archer", "account_number": "70001"}
+
+
+def brand(**fields: Any) -> Brand:
+    told: dict[str, Any] = {
+        "name": "Aurora Phone",
+        "currency": "AUD",
+        "language": "en-au",
+        "accent": "#0b6e4f",
+        "support_email": "help@aurora.example",
+        "support_phone": "+61 2 5550 0100",
+        "terms_url": "https://aurora.example/terms",
+    }
+    return Brand(**{**told, **fields})
+
+
+def made(language: str = "en-au", found: Figures = FOUND, look: Any = None, **customer: Any) -> bytes:
+    with translation.override(language):
+        return statement_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=found)
+
+
+def picture(kind: str, **options: Any) -> dict[str, Any]:
+    """A logo as uploads leave it, half of it see-through where the format can."""
+    image = Image.new("RGBA" if kind != "JPEG" else "RGB", (300, 90))
+    image.paste((200, 30, 90), (0, 0, 150, 90))
+    file = io.BytesIO()
+    image.save(file, kind)
+    logo, logo_type, logo_hash = read_logo(file.getvalue())
+    return {"logo": logo, "logo_type": logo_type, "logo_hash": logo_hash}
+
+
+def elements(reader: PdfReader) -> list[Any]:
+    """What a file's tags say that it holds, from the top down."""
+    found, left = [], [reader.root_object["/StructTreeRoot"]["/K"]]
+    while left:
+        each = left.pop(0).get_object()
+        if isinstance(each, dict) and "/S" in each:
+            found.append(each)
+        below = each if isinstance(each, list) else each.get("/K", []) if isinstance(each, dict) else []
+        left = [*(below if isinstance(below, list) else [below]), *left]
+    return found
+
+
+# The download
+
+
+@pytest.mark.django_db
+def test_the_articles_example_is_right_in_the_file(simulator, alice, browse):
+    response = browse(AURORA, alice).get(f"/statement.pdf{JANUARY}")
+    assert response.headers["Content-Type"] == "application/pdf"
+    name = "statement-2020-01-01-2020-01-31.pdf"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert response.headers["Cache-Control"] == "no-store"
+    text = pdf_text(response.content)
+    for line in (
+        *("Alice Archer", "70001", "AUD", "1 January 2020 to 31 January 2020, both included", "Page 1 of 1"),
+        *("Opening balance $245.71", "Payments $57.00", "Call charges $48.13", "Other charges $7.50"),
+        *("Adjustments $5.00", "Total charges $60.63", "Closing balance $242.09"),
+        *("help@aurora.example", "+61 2 5550 0100", "https://aurora.example/terms"),
+    ):
+        assert line in text
+    assert "do not add up" not in text
+
+
+@pytest.mark.django_db
+def test_the_statement_leads_to_its_file(simulator, alice, browse):
+    assert f'href="/statement.pdf{JANUARY.replace("&", "&amp;")}"' in (
+        browse(AURORA, alice).get(f"/statement/{JANUARY}").content.decode()
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/statement.pdf", "/statement.csv"])
+def test_where_no_file_can_be_given_the_page_says_why(simulator, alice, browse, path):
+    client = browse(AURORA, alice)
+    wrong = client.get(f"{path}?from_date=x&to_date=2020-01-31")
+    assert wrong.status_code == 400
+    assert "Write the date like" in wrong.content.decode()
+    simulator.fault("customer_balance", "status", status=400)
+    failed = client.get(path + JANUARY)
+    assert failed.status_code == 503
+    assert "We cannot show your figures at the moment." in failed.content.decode()
+    alice.account_number = ""
+    alice.save()
+    nameless = client.get(path + JANUARY)
+    assert nameless.status_code == 409
+    assert "not known to us yet" in nameless.content.decode()
+    assert "Content-Disposition" not in {**wrong.headers, **failed.headers, **nameless.headers}
+
+
+@pytest.mark.django_db
+def test_no_log_line_tells_the_letters_of_a_name(simulator, alice, browse, caplog):
+    caplog.set_level(logging.DEBUG)
+    alice.first_name = "Zoe \U00013000"
+    alice.save()
+    assert browse(AURORA, alice).get(f"/statement.pdf{JANUARY}").status_code == 200
+    assert not [record for record in caplog.records if "Zoe" in record.getMessage()]
+
+
+# Languages and letters
+
+
+@pytest.mark.parametrize(
+    ("language", "labels", "amounts"),
+    [
+        ("es", ["Saldo inicial", "Total de cargos"], ["245,71 AUD", "60,63 AUD", "242,09 AUD"]),
+        ("zh-hans", ["期初余额", "费用合计"], ["AU$245.71", "AU$60.63", "AU$242.09"]),
+        ("ar", ["الرصيد", "الختامي", "المكالمات"], ["245.71 AU$", "60.63 AU$", "242.09 AU$"]),
+    ],
+)
+def test_each_language_can_be_read_searched_and_copied(language, labels, amounts):
+    data = made(language)
+    text = pdf_text(data)
+    closed = text.replace(" ", "")
+    assert all(label.replace(" ", "") in closed for label in labels)
+    assert all(amount in text for amount in amounts)
+    assert not re.search(r"[\ufb50-\ufdff\ufe70-\ufefc\ufffd]", text)  # Letters, not their joined forms.
+    assert PdfReader(io.BytesIO(data)).root_object["/Lang"].lower().startswith(language[:2])
+
+
+def test_of_each_font_only_the_letters_that_are_used_come():
+    def names(data: bytes) -> set[str]:
+        fonts = PdfReader(io.BytesIO(data)).pages[0]["/Resources"]["/Font"].values()
+        return {font.get_object()["/BaseFont"].split("+")[1] for font in fonts}
+
+    assert names(made()) == {"NotoSans-Regular"}
+    assert len(names(made(first_name="小明"))) == 2
+    assert max(len(made()), len(made("zh-hans")), len(made("ar"))) < 60_000
+
+
+NAMES = {
+    "Vietnamese": "Nguyễn Thị Hồng",
+    "Polish": "Łucja Żółć-Wiśniewska",
+    "Greek": "Ελένη Παπαδοπούλου",
+    "Cyrillic": "Їжакевич Юлія",
+    "Chinese": "王小明",
+    "Japanese": "山田 はなこ",
+    "Korean": "김민수",
+    "Arabic": "محمد الأحمد",
+    "Hebrew": "נועה כהן",
+    "Thai": "สมชาย ใจดี",
+    "Tamil": "கார்த்திக் ராஜா",
+    "Hindi": "राहुल शर्मा",
+    "Sinhala": "නිමල් පෙරේරා",
+    "emoji": "Zoe 😀❤",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("language", ["en-au", "ar"])
+def test_a_name_in_any_common_script_is_written_with_its_own_letters(language, name):
+    text = pdf_text(made(language, first_name=name, last_name="", email="zoe@example.com"))
+    assert "zoe@example.com" not in text
+    assert "\ufffd" not in text
+    before = Counter(pdf_text(made(language, first_name="", last_name="", email="")))
+    # Some readers change the order of marks and of joined letters; none must be missing.
+    assert not Counter(name.replace(" ", "")) - (Counter(text) - before)
+
+
+@pytest.mark.parametrize("name", ["𓀀𓁐", "\ue000", "Zoe \U0010fffd"])
+def test_a_customer_whose_letters_no_font_has_is_named_by_address_and_number(name):
+    for told in ({"first_name": name}, {"first_name": "Zoe", "company_name": name}):
+        text = pdf_text(made(**told, email="zoe@example.com"))
+        assert "Customer zoe@example.com" in text
+        assert "Account number 70001" in text
+        assert not set(name) & set(text) - set("Zoe ")
+
+
+def test_a_brand_whose_letters_no_font_has_shows_boxes_for_them():
+    text = pdf_text(made(look=brand(name="Aurora 𓀀")))
+    assert "Customer Alice Archer" in text
+    assert "Closing balance $242.09" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "#panic()",
+            "#import",
+            '#read("/etc/passwd")',
+            "$x^2$",
+            "*bold* _slanted_",
+            "\\u{41} \\",
+            "<label> @ref",
+        ),
+        *(
+            "]] [[ ) }",
+            "`raw`",
+            "= Title",
+            "// no comment",
+            "/* none */",
+            "- one",
+            "https://a.example",
+            "{page}",
+        ),
+        *('it\'s "so" -- ... ~', '", "facts": [], "x": "'),
+    ],
+)
+def test_what_would_be_markup_is_written_as_it_is(text):
+    data = made(first_name=text, last_name="", company_name=text, look=brand(name=text, terms_url=text))
+    assert pdf_text(data).count(text) >= 4
+    assert b"/URI" not in data
+
+
+def test_what_is_not_seen_leaves_no_trace():
+    told = {"first_name": "\u202eA\0l\ud800ice\u2066", "last_name": "\u2028Ar\x1bcher\ufeff\t"}
+    assert "Customer Alice Archer" in pdf_text(made(**told))
+
+
+@given(st.text(min_size=1, max_size=80), st.text(max_size=150), st.sampled_from(["en-au", "ar", "zh-hans"]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_name_in_any_script_spoils_the_file(name: str, company: str, language: str) -> None:
+    data = made(language, look=brand(name=name), company_name=company, last_name=company)
+    assert "70001" in pdf_text(data)
+
+
+# Look
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_the_logo_stands_on_the_first_page_with_its_name(kind):
+    reader = PdfReader(io.BytesIO(made(look=brand(**picture(kind)))))
+    (image,) = reader.pages[0].images
+    assert image.image.size == (300, 90)
+    assert [each["/Alt"] for each in elements(reader) if each["/S"] == "/Figure"] == ["Aurora Phone"]
+    assert "Aurora Phone" not in pdf_text(made(look=brand(**picture(kind)))).partition("Questions")[0]
+
+
+def test_without_a_logo_the_name_stands_there():
+    assert pdf_text(made()).splitlines()[1] == "Aurora Phone" or "A Aurora Phone" in pdf_text(made())
+
+
+def test_names_of_any_length_wrap_and_pages_are_numbered():
+    long = {"first_name": "W" * 150, "last_name": "F" * 150, "company_name": "Wilhelmina " * 60}
+    look = brand(
+        name="W" * 80, support_email=f"{'x' * 240}@a.example", terms_url=f"https://a.example/{'t' * 180}"
+    )
+    data = made(look=look, found=replace(FOUND, trouble="down"), **long)
+    reader = PdfReader(io.BytesIO(data))
+    assert len(reader.pages) == 2
+    for number, page in enumerate(reader.pages, 1):
+        assert f"Page {number} of 2" in page.extract_text()
+    assert "Closing balance $242.09" in pdf_text(data)
+    assert pdf_text(data).replace("\n", "").count("t" * 180) == 2
+
+
+def test_amounts_of_any_size_stand_in_one_line():
+    huge = replace(FIGURES, payments=Decimal("-987654321098.12345"))
+    assert "Payments -$987,654,321,098.12" in pdf_text(made(found=replace(FOUND, statement=huge)))
+
+
+def test_figures_that_do_not_add_up_are_old_or_still_say_so():
+    odd = replace(FIGURES, payments=Decimal(58))
+    still = replace(FIGURES, **dict.fromkeys(vars(FIGURES), Decimal(0)))
+    for change, words in (
+        ({"statement": odd}, "These figures do not add up."),
+        ({"trouble": "down"}, "These are the last figures we have, as of"),
+        ({"statement": still}, "No movement in this period."),
+    ):
+        assert words in pdf_text(made(found=replace(FOUND, **change))).replace("\n", " ")
+        assert words not in pdf_text(made()).replace("\n", " ")
+
+
+# The file itself
+
+
+def test_the_file_says_what_it_is_and_asks_for_nothing():
+    data = made()
+    reader = PdfReader(io.BytesIO(data))
+    assert reader.metadata
+    assert reader.metadata.title == (
+        "Statement, 1 January 2020 to 31 January 2020, both included · Aurora Phone"
+    )
+    assert reader.metadata.author == "Aurora Phone"
+    root = reader.trailer["/Root"]
+    assert root["/Lang"] == "en-AU"
+    assert root["/MarkInfo"]["/Marked"]
+    kinds = [each["/S"] for each in elements(reader)]
+    assert (kinds.count("/H1"), set(kinds)) == (1, {"/Document", "/Div", "/P", "/H1"})
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data()
+    for word in (b"/JavaScript", b"/JS", b"/URI", b"/Launch", b"/EmbeddedFile", b"/AA"):
+        assert word not in data
+    assert "/OpenAction" not in root
+    for font in reader.pages[0]["/Resources"]["/Font"].values():
+        descriptor = font.get_object()["/DescendantFonts"][0].get_object()["/FontDescriptor"]
+        assert {"/FontFile2", "/FontFile3"} & set(descriptor)
+
+
+def test_many_at_once_are_as_good_as_one(monkeypatch):
+    monkeypatch.setattr(Slots, "PATIENCE", 300.0)  # However slow the machine is.
+    names = ["Alice", "小明", "محمد", "Zoë"] * 4
+    with ThreadPoolExecutor(8) as pool:
+        texts = list(pool.map(lambda name: pdf_text(made(first_name=name, last_name="")), names))
+    assert texts == [pdf_text(made(first_name=name, last_name="")) for name in names]

@@ -1,0 +1,912 @@
+"""Moving funds: once, or not at all, or known to be unknown; and never beyond what is allowed."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from billing import triggers
+from billing.checks import the_audit_trail_is_guarded
+from billing.management.commands import tick
+from billing.models import Move, MoveEvent
+from billing.transfers import alerts, audit, dispatch, policy
+from billing.transfers import service as transfers
+from billing.transfers.service import MoveRefused
+from portal.models import Brand, CarrierCall
+from portal.voipline import Carrier, Reach, Secret, call
+from tests.conftest import Simulator
+from tests.support.customer_flow import at_once
+from tests.support.timeouts import PATIENCE, eventually, timeouts_for
+from tests.support.transfers import ask, booked, new_customer, puts, rules, staff_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+State = Move.State
+
+
+@pytest.fixture
+def sam(aurora: Brand) -> User:
+    """Sam works for Aurora."""
+    return staff_of(aurora)
+
+
+@pytest.fixture
+def carl(simulator: Simulator, aurora: Brand) -> User:
+    """A customer of Aurora with a balance of 10."""
+    return new_customer(simulator, aurora)
+
+
+def minutes_pass(move: Move) -> None:
+    Move.objects.filter(pk=move.pk).update(dispatched_at=timezone.now() - timedelta(seconds=61))
+    move.refresh_from_db()
+
+
+# --- How it ends ---
+
+
+def test_a_move_is_done_once_and_both_balances_are_known_before_and_after(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    partner = Decimal(next(p for p in simulator.listed("partners") if p["name"] == "Aurora")["balance"])
+    move = ask(carl, sam, "5.25")
+    move.refresh_from_db()
+    assert move.outcome == State.DONE
+    assert (move.customer_before, move.customer_after) == (Decimal(10), Decimal("15.25"))
+    assert (move.partner_before, move.partner_after) == (partner, partner - Decimal("5.25"))
+    assert [event.partner_balance for event in move.events.all()] == [
+        partner,
+        partner,
+        partner - Decimal("5.25"),
+    ]
+    assert booked(simulator, carl) == [Decimal("5.25")]
+    [call] = simulator.calls("move_funds")
+    assert call["fields"] == {
+        "account_number": carl.account_number,
+        "amount": "5.25",
+        "description": str(move.operation),
+    }
+    row = CarrierCall.objects.get(method="move_funds")
+    assert (row.customer_id, row.operation, row.outcome) == (carl.pk, str(move.operation), "ok")
+
+
+def test_a_moves_answer_tells_the_credit_limit(simulator: Simulator, carl: User, sam: User) -> None:
+    seed = {"partner": "aurora-api-key", "account_number": carl.account_number, "credit_limit": "-55"}
+    simulator.post("seed", customers=[seed])
+    ask(carl, sam)
+    carl.refresh_from_db()
+    assert carl.credit_limit == Decimal(-55)
+
+
+BEFORE = [
+    ("status", {"status": 400}, State.REFUSED),
+    ("status", {"status": 401}, State.REFUSED),
+    ("status", {"status": 403}, State.REFUSED),
+    ("status", {"status": 404}, State.REFUSED),
+    ("status", {"status": 409}, State.REFUSED),
+    ("status", {"status": 422}, State.REFUSED),
+    ("status", {"status": 429, "retry_after": "30"}, State.REFUSED),
+    ("code", {"status": 401}, State.REFUSED),
+    ("status", {"status": 500}, State.UNKNOWN),
+    ("status", {"status": 503}, State.UNKNOWN),
+    ("html_error", {}, State.UNKNOWN),
+    ("code", {"status": 500}, State.UNKNOWN),
+    ("code", {"status": 7777}, State.UNKNOWN),
+    *(("redirect", {"status": status}, State.UNKNOWN) for status in (301, 302, 303, 307, 308)),
+    ("drop_before", {}, State.UNKNOWN),
+    ("hang", {}, State.UNKNOWN),
+    ("slow", {"seconds": 5}, State.UNKNOWN),  # Far longer than anybody waits.
+]
+AFTER = [
+    ("status_after", {"status": 503}),
+    ("status_after", {"status": 502}),
+    ("drop_after", {}),
+    ("html", {}),
+    ("empty", {}),
+    ("truncated", {}),
+    ("huge", {}),
+    ("gzip_bomb", {}),
+    *(("cut", {"message": part}) for part in ("status", "headers", "body")),
+    *(("drip_" + part, {"seconds": 1}) for part in ("status", "headers", "body")),
+    *(("wrong_json", {"message": kind}) for kind in ("array", "nan", "infinity", "exponent", "duplicate")),
+    *(("wrong_json", {"message": kind}) for kind in ("missing", "types", "null_data", "no_data")),
+]
+
+
+def agrees(simulator: Simulator, customer: User, move: Move) -> None:
+    """The carrier's books and ours say the same, or ours say that they do not know."""
+    happened = len(booked(simulator, customer))
+    if move.outcome in (State.DONE, State.FOUND_DONE):
+        assert happened == 1
+    elif move.outcome != State.UNKNOWN:
+        assert happened == 0
+
+
+@pytest.mark.parametrize(("fault", "options", "state"), BEFORE)
+def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
+    simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any, state: str
+) -> None:
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault)
+    simulator.fault("move_funds", fault, **options)
+    move = ask(carl, sam)
+    move.refresh_from_db()
+    assert move.outcome == state
+    assert eventually(lambda: puts(simulator) == [str(move.operation)])
+    agrees(simulator, carl, move)
+
+
+@pytest.mark.parametrize(("fault", "options"), AFTER)
+def test_a_fault_after_the_work_is_unknown_and_asked_once(
+    simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any
+) -> None:
+    settings.CARRIER_TIMEOUTS = timeouts_for(fault)
+    simulator.fault("move_funds", fault, **options)
+    move = ask(carl, sam)
+    move.refresh_from_db()
+    assert move.outcome == State.UNKNOWN
+    assert eventually(lambda: puts(simulator) == [str(move.operation)])
+    assert eventually(lambda: booked(simulator, carl) == [Decimal(5)])
+
+
+def test_what_provably_never_left_is_not_sent(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview = transfers.move_preview
+
+    def then_it_goes_away(**values: Any) -> transfers.Preview:
+        seen = preview(**values)
+        Brand.objects.update(carrier_url="http://127.0.0.1:9/api/")
+        values["brand"].carrier_url = "http://127.0.0.1:9/api/"
+        return seen
+
+    monkeypatch.setattr(transfers, "move_preview", then_it_goes_away)
+    move = ask(carl, sam)
+    assert (move.outcome, puts(simulator)) == (State.NOT_SENT, [])
+
+
+@pytest.mark.parametrize("factor", ["100", "2", "1.001", "0.49", "0.01", "-1"])
+def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_brand(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    rules(carl.brand, back_at=timezone.now())
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    move = ask(carl, sam, "25")
+    move.refresh_from_db()
+    assert (move.outcome, move.customer_change) == (State.UNKNOWN, 25 * Decimal(factor))
+    stopped = policy.policy_of(carl.brand)
+    assert (stopped.stopped_why, stopped.back_at) == (move.why, None)
+    assert move.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
+    with pytest.raises(MoveRefused, match="are stopped"):
+        ask(new_customer(simulator, carl.brand), sam)
+    call_command("tick")
+    assert "did not change as it should" in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("factor", ["0.5", "0.98", "1", "1.0004"])
+def test_what_calls_take_meanwhile_and_a_cent_make_no_move_unknown(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    assert ask(carl, sam, "25").outcome == State.DONE
+    assert policy.policy_of(carl.brand).stopped_at is None
+
+
+@pytest.mark.parametrize("factor", ["100", "0.49"])
+def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
+    simulator: Simulator, carl: User, sam: User, factor: str
+) -> None:
+    rules(carl.brand, back_at=timezone.now())
+    simulator.fault("move_funds", "factor", factor=factor, times=1)
+    assert ask(carl, sam, "-5").outcome == State.UNKNOWN
+    assert policy.policy_of(carl.brand).stopped_at
+
+
+def test_what_the_partner_balance_does_meanwhile_decides_nothing(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, carrier = (
+        transfers.dispatch,
+        Carrier(simulator.api, Secret("aurora-api-key"), reach=Reach(loopback=True)),
+    )
+    beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
+
+    def others_move(move: Move) -> Move:
+        call(carrier, "move_funds", **beside)
+        return send(move)
+
+    monkeypatch.setattr(transfers, "dispatch", others_move)
+    move = ask(carl, sam, "25")
+    move.refresh_from_db()
+    assert (move.outcome, move.partner_change) == (State.DONE, -325)
+
+
+def test_an_account_that_the_carrier_does_not_know_is_said_and_nothing_is_sent(
+    simulator: Simulator, aurora: Brand, sam: User, make_customer: Callable[..., User]
+) -> None:
+    stranger = make_customer(aurora, "stranger@example.com", "999999")
+    with pytest.raises(MoveRefused, match="knows no account with the number 999999"):
+        ask(stranger, sam)
+    assert puts(simulator) == []
+
+
+@pytest.mark.parametrize("method", ["customer_balance", "partner_balance"])
+def test_without_both_balances_nothing_is_sent_or_recorded(
+    simulator: Simulator, carl: User, sam: User, method: str
+) -> None:
+    simulator.fault(method, "status", status=503)
+    with pytest.raises(MoveRefused, match="nothing was sent"):
+        ask(carl, sam)
+    assert not Move.objects.exists()
+    assert puts(simulator) == []
+
+
+def test_an_unforeseen_failure_of_ours_is_unknown(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("whatever")
+
+    monkeypatch.setattr(dispatch.carrier_calls, "call", broken)
+    move = ask(carl, sam)
+    move.refresh_from_db()
+    assert move.outcome == State.UNKNOWN
+
+
+def test_what_follows_a_done_move_cannot_undo_it(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise DatabaseError("gone away")
+
+    monkeypatch.setattr(dispatch, "_learn", broken)
+    move = ask(carl, sam)
+    move.refresh_from_db()
+    assert move.outcome == State.DONE
+
+
+def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = audit.move_event
+
+    def broken(*_: object, **__: object) -> None:
+        raise DatabaseError("gone away")
+
+    monkeypatch.setattr(audit, "move_event", broken)
+    move = ask(carl, sam)
+    monkeypatch.setattr(audit, "move_event", event)
+    assert move.outcome == State.DISPATCHED
+    minutes_pass(move)
+    assert move.outcome == State.UNKNOWN
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+@pytest.mark.parametrize("late", [21, -3600], ids=["held up", "by a clock an hour ahead"])
+def test_a_process_that_was_held_up_does_not_send_any_more(
+    simulator: Simulator, carl: User, sam: User, late: int
+) -> None:
+    move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
+    move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
+    move.dispatched_at = timezone.now() - timedelta(seconds=late)
+    move.save()
+    assert dispatch.dispatch(move).outcome == State.NOT_SENT
+    assert puts(simulator) == []
+
+
+def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_an_hour(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
+    move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
+    for ahead, outcome in ((2, State.DISPATCHED), (3600, State.UNKNOWN)):  # Clocks differ by seconds.
+        move.dispatched_at = timezone.now() + timedelta(seconds=ahead)
+        move.save()
+        assert move.outcome == outcome
+        assert list(alerts.unknown_moves()) == ([move] if outcome == State.UNKNOWN else [])
+
+
+# --- Once ---
+
+
+def test_the_same_operation_is_sent_once_however_often_it_is_asked(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    operation = uuid.uuid4()
+    first = [ask(carl, sam, operation=operation) for _ in range(3)]
+    assert {move.pk for move in first} == {first[0].pk}
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+def test_ten_at_once_with_one_operation_make_one_move(
+    threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    operation = uuid.uuid4()
+
+    def work(_number: int) -> int:
+        return ask(User.objects.get(pk=carl.pk), sam, operation=operation).pk
+
+    assert len(set(at_once(10, work))) == 1
+    assert puts(simulator) == [str(operation)]
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+def test_of_two_moves_at_once_for_one_customer_none_is_made_twice(
+    threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    simulator.fault("move_funds", "slow", seconds=0.3, times=None)
+
+    def work(_number: int) -> bool:
+        try:
+            return ask(User.objects.get(pk=carl.pk), sam).outcome == State.DONE
+        except MoveRefused:
+            return False
+
+    done = sum(at_once(4, work))
+    assert done == len(booked(simulator, carl)) == len(puts(simulator)) >= 1
+
+
+def test_an_operation_belongs_to_one_customer(simulator: Simulator, carl: User, bob: User, sam: User) -> None:
+    operation = uuid.uuid4()
+    ask(carl, sam, operation=operation)
+    with pytest.raises(MoveRefused, match="another move"):
+        ask(bob, sam, operation=operation)
+    assert len(puts(simulator)) == 1
+
+
+def test_a_move_is_stored_before_the_carrier_is_asked_and_outside_any_transaction(
+    transactional_db: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        ask(carl, sam)
+    assert puts(simulator) == []
+    assert not Move.objects.exists()
+
+
+# --- Unknown ---
+
+
+def unknown(simulator: Simulator, customer: User, by: User) -> Move:
+    simulator.fault("move_funds", "status_after", status=503, times=1)
+    return ask(customer, by)
+
+
+def test_an_unknown_move_blocks_that_customers_next_and_nobody_elses(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    unknown(simulator, carl, sam)
+    with pytest.raises(MoveRefused, match="resolved first"):
+        ask(carl, sam)
+    other = new_customer(simulator, carl.brand)
+    assert ask(other, sam).outcome == State.DONE
+
+
+@pytest.mark.parametrize(("happened", "state"), [(True, State.FOUND_DONE), (False, State.FOUND_NOT_DONE)])
+def test_a_person_resolves_an_unknown_move_with_both_balances(
+    simulator: Simulator, carl: User, sam: User, happened: bool, state: str
+) -> None:
+    move = unknown(simulator, carl, sam)
+    resolved = transfers.move_resolve(
+        brand=carl.brand, move=move, by=sam, happened=happened, note="I looked."
+    )
+    resolved.refresh_from_db()
+    assert (resolved.state, resolved.resolved_by) == (state, sam)
+    assert (resolved.customer_before, resolved.customer_after) == (Decimal(10), Decimal(15))
+    assert resolved.partner_before - resolved.partner_after == 5
+    assert ask(carl, sam).outcome == State.DONE
+    with pytest.raises(MoveRefused):
+        transfers.move_resolve(brand=carl.brand, move=resolved, by=sam, happened=True, note="Again.")
+
+
+def test_a_move_on_its_way_cannot_be_resolved_but_one_never_heard_of_again_can(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    move = unknown(simulator, carl, sam)
+    Move.objects.update(state=State.DISPATCHED)
+    move.refresh_from_db()
+    with pytest.raises(MoveRefused):
+        transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="Too soon.")
+    minutes_pass(move)
+    assert transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="I looked.")
+
+
+def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_written_down(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    move = unknown(simulator, carl, sam)
+    late = Move.objects.get(pk=move.pk)
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=False, note="I looked.")
+    assert dispatch._ended(late, State.DONE, "").state == State.FOUND_NOT_DONE
+    assert "an answer came after that: done" in MoveEvent.objects.last().note
+
+
+@pytest.mark.parametrize(("happened", "stops"), [(False, True), (True, False)])
+def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
+    simulator: Simulator, carl: User, sam: User, happened: bool, stops: bool
+) -> None:
+    move = unknown(simulator, carl, sam)
+    late = Move.objects.get(pk=move.pk)
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
+    dispatch._ended(late, State.DONE, "")
+    assert policy.policy_of(carl.brand).stopped_why == (dispatch.LATE if stops else "")
+
+
+def test_the_staff_and_the_operators_are_told_of_an_unknown_move_once(
+    simulator: Simulator, carl: User, sam: User, operator: User, borealis: Brand
+) -> None:
+    staff_of(borealis, "bea@example.com")
+    move = unknown(simulator, carl, sam)
+    Move.objects.update(state=State.DISPATCHED)
+    call_command("tick")
+    assert mail.outbox == []  # It may still be on its way.
+    minutes_pass(move)
+    for _ in range(2):
+        call_command("tick")
+    assert sorted(each.to[0] for each in mail.outbox) == ["olga@example.com", "sam@example.com"]
+    assert f"https://admin.test/admin/billing/move/{move.pk}/" in mail.outbox[0].body
+    assert "Do not repeat it" in mail.outbox[0].body
+    Move.objects.update(alerted_at=timezone.now() - timedelta(hours=25))
+    call_command("tick")
+    assert len(mail.outbox) == 4
+
+
+def test_a_mail_server_that_is_down_does_not_silence_the_alert(
+    simulator: Simulator, carl: User, sam: User, settings: Any
+) -> None:
+    unknown(simulator, carl, sam)
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.mail.smtp_backend.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    call_command("tick")
+    settings.EMAIL_BACKEND = backend
+    call_command("tick")
+    assert len(mail.outbox) == 1
+
+
+def test_of_two_ticks_at_once_one_tells(
+    threads: None,
+    simulator: Simulator,
+    aurora: Brand,
+    carl: User,
+    sam: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unknown(simulator, carl, sam)
+    alert, both_have_looked = alerts._alert, Barrier(2)
+
+    def together(move: Move) -> bool:
+        both_have_looked.wait(PATIENCE)
+        return alert(move)
+
+    monkeypatch.setattr(alerts, "_alert", together)
+    assert sorted(at_once(2, lambda _nth: alerts.moves_alert())) == [0, 1]
+    assert len(mail.outbox) == 1
+
+
+def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """No handler of ours may run."""
+
+    def dies(**_: object) -> bool:
+        raise Killed
+
+    unknown(simulator, carl, sam)
+    with monkeypatch.context() as patch:
+        patch.setattr(alerts, "notice_send", dies)
+        with pytest.raises(Killed):
+            alerts.moves_alert()
+    assert alerts.moves_alert() == 0
+    Move.objects.update(alerted_at=Move.objects.get().alerted_at - timedelta(minutes=5))
+    assert alerts.moves_alert() == 1
+    assert len(mail.outbox) == 1
+
+
+def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
+    simulator: Simulator,
+    carl: User,
+    sam: User,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise RuntimeError("of the database")
+
+    caplog.set_level("INFO")
+    unknown(simulator, carl, sam)
+    call_command("tick")
+    monkeypatch.setitem(tick.WORK, "sessions removed", broken)
+    with pytest.raises(CommandError, match="sessions removed"):
+        call_command("tick")
+    lines = [vars(record) for record in caplog.records if record.name == tick.logger.name]
+    assert [line["msg"] for line in lines] == ["tick", "tick failed", "tick"]
+    assert (lines[0]["failed"], lines[0]["unknown_moves_told"]) == (0, 1)
+    assert (lines[1]["work"], lines[1]["error"]) == ("sessions removed", "RuntimeError: of the database")
+    assert lines[2]["failed"] == 1
+
+
+# --- What is allowed ---
+
+
+def test_limits_per_move_and_per_day(simulator: Simulator, carl: User, sam: User) -> None:
+    rules(carl.brand, per_move=10, per_day=12)
+    with pytest.raises(MoveRefused, match="at once"):
+        ask(carl, sam, "10.01")
+    assert ask(carl, sam, "10").outcome == State.DONE
+    with pytest.raises(MoveRefused, match="24 hours"):
+        ask(carl, sam, "2.01")
+    assert ask(carl, sam, "2").outcome == State.DONE
+    yesterday = timezone.now() - timedelta(hours=25)
+    Move.objects.update(asked_at=yesterday, dispatched_at=yesterday)
+    assert ask(carl, sam, "10").outcome == State.DONE
+
+
+def test_an_unknown_move_counts_towards_the_day_and_a_refused_one_does_not(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    rules(carl.brand, per_day=10)
+    unknown(simulator, carl, sam)
+    other = new_customer(simulator, carl.brand)
+    with pytest.raises(MoveRefused, match="24 hours"):
+        ask(other, sam, "5.01")
+    simulator.fault("move_funds", "status", status=422, times=1)
+    assert ask(other, sam, "5").outcome == State.REFUSED
+    assert ask(other, sam, "5").outcome == State.DONE
+
+
+def test_ten_at_once_do_not_get_past_the_days_limit(
+    threads: None, simulator: Simulator, aurora: Brand, sam: User
+) -> None:
+    rules(aurora, per_day=12)
+    people = [new_customer(simulator, aurora) for _ in range(6)]
+
+    def work(number: int) -> bool:
+        try:
+            return ask(User.objects.get(pk=people[number].pk), sam, "5").outcome == State.DONE
+        except MoveRefused:
+            return False
+
+    assert sum(at_once(6, work)) == 2
+    assert len(puts(simulator)) == 2
+
+
+def test_above_the_amount_a_second_person_approves_and_never_the_first(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    rules(carl.brand, second_person_above=4)
+    move = ask(carl, sam)
+    assert (move.outcome, puts(simulator)) == (State.WAITING, [])
+    with pytest.raises(MoveRefused, match="Somebody else"):
+        transfers.move_approve(brand=carl.brand, move=move, by=sam)
+    second = staff_of(carl.brand, "tess@example.com")
+    approved = transfers.move_approve(brand=carl.brand, move=move, by=second)
+    assert (approved.outcome, approved.approved_by) == (State.DONE, second)
+    with pytest.raises(MoveRefused):
+        transfers.move_approve(brand=carl.brand, move=Move.objects.get(), by=second)
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+def test_two_who_approve_at_once_make_one_move(
+    threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
+) -> None:
+    rules(aurora, second_person_above=4)
+    move = ask(carl, sam)
+    people = [staff_of(aurora, f"t{number}@example.com") for number in range(4)]
+
+    def work(number: int) -> bool:
+        try:
+            transfers.move_approve(brand=aurora, move=Move.objects.get(pk=move.pk), by=people[number])
+        except MoveRefused:
+            return False
+        return True
+
+    assert sum(at_once(4, work)) == 1
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+def test_staff_of_another_brand_approves_and_moves_nothing(
+    simulator: Simulator, carl: User, sam: User, borealis: Brand
+) -> None:
+    rules(carl.brand, second_person_above=4)
+    move, stranger = ask(carl, sam), staff_of(borealis, "bea@example.com")
+    for forbidden in (
+        lambda: transfers.move_approve(brand=carl.brand, move=move, by=stranger),
+        lambda: transfers.move_decline(brand=carl.brand, move=move, by=stranger, note=""),
+        lambda: ask(carl, stranger),
+    ):
+        with pytest.raises(MoveRefused):
+            forbidden()
+    move.refresh_from_db()
+    assert (move.state, puts(simulator)) == (State.WAITING, [])
+
+
+def test_a_declined_or_forgotten_move_is_never_sent(simulator: Simulator, carl: User, sam: User) -> None:
+    rules(carl.brand, second_person_above=4)
+    declined, forgotten = ask(carl, sam), ask(carl, sam)
+    second = staff_of(carl.brand, "tess@example.com")
+    transfers.move_decline(brand=carl.brand, move=declined, by=second, note="Not this one.")
+    Move.objects.filter(pk=forgotten.pk).update(asked_at=timezone.now() - timedelta(hours=25))
+    call_command("tick")
+    for move in Move.objects.all():
+        with pytest.raises(MoveRefused):
+            transfers.move_approve(brand=carl.brand, move=move, by=second)
+    assert {move.state for move in Move.objects.all()} == {State.DECLINED, State.EXPIRED}
+    assert puts(simulator) == []
+
+
+def test_emptying_the_partner_account_needs_its_own_confirmation(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    [partner] = [p for p in simulator.listed("partners") if p["name"] == "Aurora"]
+    rules(carl.brand, per_move=10**9, per_day=10**9, second_person_above=10**9)
+    everything = Decimal(partner["balance"]).quantize(Decimal("0.01")) + 1
+    with pytest.raises(MoveRefused) as refused:
+        ask(carl, sam, str(everything))
+    assert refused.value.needs == "empties_partner"
+    assert puts(simulator) == []
+    assert ask(carl, sam, str(everything), empties_partner_confirmed=True).outcome == State.DONE
+
+
+def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    with pytest.raises(MoveRefused, match="off until"):
+        ask(carl, sam, "-1")
+    with pytest.raises(MoveRefused, match="off until"):
+        ask(carl, operator, "-1.01")
+    trial = ask(carl, operator, "-1")
+    assert trial.outcome == State.DONE
+    with pytest.raises(MoveRefused, match="off until"):
+        ask(carl, sam, "-1")
+    with pytest.raises(MoveRefused, match="Only an operator"):
+        policy.back_moves_allow(brand=carl.brand, move=trial, by=sam)
+    policy.back_moves_allow(brand=carl.brand, move=trial, by=operator)
+    assert ask(carl, sam, "-3").outcome == State.DONE
+    assert booked(simulator, carl) == [Decimal(-1), Decimal(-3)]
+
+
+def test_an_operator_switches_moving_back_off_again(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
+    with pytest.raises(MoveRefused, match="Only an operator"):
+        policy.back_moves_forbid(brand=carl.brand, by=sam, note="Off.")
+    policy.back_moves_forbid(brand=carl.brand, by=operator, note="The carrier changed it.")
+    with pytest.raises(MoveRefused, match="off until"):
+        ask(carl, sam, "-1")
+
+
+def test_an_answer_that_goes_the_wrong_way_disproves_that_moving_back_works(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
+    policy.moves_stop_by_hand(brand=carl.brand, by=operator, why="I look into it.")
+    assert policy.policy_of(carl.brand).back_at
+    policy.moves_resume(brand=carl.brand, by=operator, note="Go on.")
+    simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
+    assert ask(carl, sam, "-1").outcome == State.UNKNOWN
+    rules = policy.policy_of(carl.brand)
+    assert rules.stopped_at
+    assert (rules.back_at, rules.back_by, rules.back_move) == (None, None, None)
+
+
+def test_a_move_forward_proves_nothing_about_moving_back(
+    simulator: Simulator, carl: User, operator: User
+) -> None:
+    forward = ask(carl, operator, "1")
+    with pytest.raises(MoveRefused, match="proves"):
+        policy.back_moves_allow(brand=carl.brand, move=forward, by=operator)
+
+
+def test_an_answer_that_goes_the_wrong_way_stops_all_moves_of_the_brand(
+    simulator: Simulator, carl: User, sam: User, operator: User
+) -> None:
+    simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
+    move = ask(carl, sam)
+    assert move.outcome == State.UNKNOWN
+    call_command("tick")
+    assert "All moves of this brand are stopped" in mail.outbox[0].body
+    assert f"$5.00: Aurora Phone → customer {carl.account_number}" in mail.outbox[0].body
+    other = new_customer(simulator, carl.brand)
+    with pytest.raises(MoveRefused, match="stopped"):
+        ask(other, sam)
+    with pytest.raises(MoveRefused, match="Only an operator"):
+        policy.moves_resume(brand=carl.brand, by=sam, note="Go on.")
+    policy.moves_resume(brand=carl.brand, by=operator, note="The carrier has mended it.")
+    simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": False}])
+    assert ask(other, sam).outcome == State.DONE
+
+
+@pytest.mark.parametrize("why", ["no number", "another brand"])
+def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
+    simulator: Simulator, carl: User, charlie: User, sam: User, why: str
+) -> None:
+    customer = charlie if why == "another brand" else carl
+    if why == "no number":
+        carl.account_number = ""
+        carl.save()
+    with pytest.raises(MoveRefused):
+        transfers.move_request(
+            brand=carl.brand,
+            customer=customer,
+            amount=Decimal(5),
+            description="x",
+            operation=uuid.uuid4(),
+            by=sam,
+        )
+    assert puts(simulator) == []
+
+
+# --- The audit trail ---
+
+
+def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    move = unknown(simulator, carl, sam)
+    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="The books say so.")
+    trail = [(event.state, event.by, event.customer_balance, event.note) for event in move.events.all()]
+    assert trail[0] == (State.DISPATCHED, sam, Decimal(10), "")
+    assert trail[1][:2] == (State.UNKNOWN, None)
+    assert trail[2] == (State.FOUND_DONE, sam, Decimal(15), "The books say so.")
+    assert {(e.brand, e.account_number, e.amount, e.operation) for e in move.events.all()} == {
+        ("aurora", carl.account_number, Decimal(5), move.operation)
+    }
+    assert None not in {event.partner_balance for event in move.events.all()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: MoveEvent.objects.update(note="another story"),
+        lambda: MoveEvent.objects.all()._raw_delete("default"),
+        lambda: MoveEvent.objects.get().delete(),
+        lambda: Move.objects.all()._raw_delete("default"),
+    ],
+)
+def test_the_database_itself_refuses_to_change_the_audit_trail(
+    simulator: Simulator, carl: User, sam: User, change: Callable[[], object]
+) -> None:
+    rules(carl.brand, second_person_above=4)
+    ask(carl, sam)
+
+    def changed() -> None:
+        with transaction.atomic():
+            change()
+            transaction.get_connection().check_constraints()
+
+    with pytest.raises(DatabaseError):
+        changed()
+    assert MoveEvent.objects.get().note == ""
+
+
+@pytest.mark.parametrize("column", ["amount", "account_number", "brand", "customer", "operation", "asked_by"])
+def test_the_database_itself_refuses_to_change_what_a_move_is_about(
+    simulator: Simulator, carl: User, bob: User, sam: User, borealis: Brand, operator: User, column: str
+) -> None:
+    move = ask(carl, sam)
+    before = Move.objects.values().get()
+    others: dict[str, Any] = {"amount": 1, "account_number": "1", "operation": uuid.UUID(int=0)}
+    others |= {"brand": borealis, "customer": bob, "asked_by": operator}
+    with pytest.raises(DatabaseError, match="what a move is about"), transaction.atomic():
+        Move.objects.filter(pk=move.pk).update(**{column: others[column], "why": "another story"})
+    assert Move.objects.values().get() == before
+
+
+def test_no_move_is_deleted(simulator: Simulator, carl: User, sam: User) -> None:
+    move = ask(carl, sam)
+    with pytest.raises(DatabaseError, match="what a move is about"), transaction.atomic():
+        Move.objects.filter(pk=move.pk)._raw_delete("default")
+
+
+def test_what_happens_to_a_move_is_stored_as_before(simulator: Simulator, carl: User, sam: User) -> None:
+    move = ask(carl, sam)
+    move.why = "a word more"
+    move.save()
+    assert Move.objects.get().why == "a word more"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize("table", ["billing_move", "billing_moveevent"])
+def test_no_table_of_moves_is_emptied(db: None, table: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
+def test_a_start_without_the_triggers_is_refused_and_a_command_puts_them_on_again(
+    db: None, guard: triggers.Guard
+) -> None:
+    assert the_audit_trail_is_guarded(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        for statement in guard.drop[connection.vendor]:
+            cursor.execute(statement)
+    assert_refused_until_guarded(guard)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot switch a trigger off")
+@pytest.mark.parametrize("how", ["DISABLE TRIGGER ALL", "DISABLE TRIGGER USER", "ENABLE REPLICA TRIGGER"])
+@pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
+def test_triggers_that_are_switched_off_are_as_good_as_none(
+    db: None, guard: triggers.Guard, how: str
+) -> None:
+    one = f" {guard.table}_no_truncate" if "REPLICA" in how else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {guard.table} {how}{one}")
+    assert_refused_until_guarded(guard)
+
+
+def assert_refused_until_guarded(guard: triggers.Guard) -> None:
+    [found] = the_audit_trail_is_guarded(databases=["default"])
+    assert found.id == "billing.E001"
+    assert guard.table in found.msg
+    assert "manage.py guard_moves" in str(found.hint)
+    call_command("guard_moves", stdout=StringIO())
+    assert the_audit_trail_is_guarded(databases=["default"]) == []
+
+
+# --- The command ---
+
+
+def command(customer: User, by: User, amount: str = "5", *options: str) -> None:
+    arguments = (customer.brand.slug, customer.account_number, amount, "--by", by.email)
+    call_command("move_funds", *arguments, "--description", "a top-up", *options)
+
+
+def test_the_command_moves_by_the_same_rules(
+    simulator: Simulator, carl: User, sam: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(carl, sam, "5", "--yes")
+    assert ": done" in capsys.readouterr().out
+    rules(carl.brand, per_move=4)
+    with pytest.raises(CommandError, match="nothing was sent"):
+        command(carl, sam, "5", "--yes")
+    rules(carl.brand, per_move=500, second_person_above=4)
+    command(carl, sam, "5", "--yes")
+    assert "second person" in capsys.readouterr().out
+    assert booked(simulator, carl) == [Decimal(5)]
+
+
+def test_the_command_shows_both_balances_and_asks_first(
+    simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _words: "no")
+    with pytest.raises(CommandError, match="nothing was sent"):
+        command(carl, sam)
+    assert "customer  10 → 15" in capsys.readouterr().out
+    assert puts(simulator) == []
+
+
+def test_the_command_says_that_an_unknown_move_must_not_be_repeated(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
+    simulator.fault("move_funds", "drop_after")
+    with pytest.raises(CommandError, match="Do not repeat it"):
+        command(carl, sam, "5", "--yes")
+
+
+@pytest.mark.parametrize(
+    "amount", ["0", "1e2", "NaN", "Infinity", "1.001", "five", "", "99999999999", "１２", "+5", "-0.00"]
+)
+def test_the_command_takes_plain_amounts_only(
+    simulator: Simulator, carl: User, sam: User, amount: str
+) -> None:
+    with pytest.raises(CommandError, match="is no amount"):
+        command(carl, sam, amount, "--yes")
+    assert puts(simulator) == []
+
+
+@pytest.mark.parametrize("description", ["", " ", "x" * 141, "two\nlines", "\u202edesrever"])
+def test_the_command_takes_the_descriptions_that_the_form_takes(
+    simulator: Simulator, carl: User, sam: User, description: str
+) -> None:
+    with pytest.raises(CommandError, match="description"):
+        command(carl, sam, "5", "--yes", "--description", description)
+    assert puts(simulator) == []

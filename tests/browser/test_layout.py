@@ -1,0 +1,158 @@
+"""What only a browser can tell of the look: nothing overflows, nothing jumps; and our script's extras."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.chromium import Watch, captcha_frame
+from tests.browser.journey import PASSWORD, Journey, Person
+from tests.support.customer_flow import DETAILS
+from tests.support.live_stack import AURORA, Stack
+
+LONG_NAME = "W" * 80
+LONG_PERSON = "M" * 150
+LONG_EMAIL = f"{'w' * 64}@{'m' * 63}.{'w' * 63}.{'m' * 53}.example"
+BIG = "-$1,234,567,890,123,456.78"
+PAGES = ("", "sign-in/", "sign-up/", "sign-up/confirm/", "password-reset/", "nowhere/")
+# As if these were the brand's, the customer's and the carrier's: the longest that each may be.
+LENGTHEN = """([name, person, email, big]) => {
+  document.querySelectorAll(".brand span + span").forEach((one) => (one.textContent = name));
+  document.querySelectorAll("h1").forEach((one) => (one.textContent = person));
+  document.querySelectorAll(".lead strong, a[href^=mailto]").forEach((one) => (one.textContent = email));
+  document.querySelectorAll(".amount, .figures td").forEach((one) => (one.textContent = big));
+  document.querySelectorAll(".figures td").forEach((one) => one.classList.add("long")); // As by their length.
+  const unseen = ".unseen, .skip, .g-recaptcha";
+  const all = [...document.querySelectorAll("body *")].filter((one) => !one.closest(unseen));
+  const moved = (one) => one.closest(".top nav"); // A row that the finger moves.
+  return all.filter((one) => !moved(one) && one.getBoundingClientRect().right > innerWidth + 0.5)
+    .map((one) => one.outerHTML.slice(0, 120));
+}"""
+SHIFT = """new Promise((done) => {
+  const sum = (list) => done(list.getEntries().reduce((total, one) => total + one.value, 0));
+  new PerformanceObserver(sum).observe({type: "layout-shift", buffered: true});
+  setTimeout(() => done(0), 1500);
+})"""
+
+
+def newest_code(stack: Stack) -> str:
+    """From the newest mail to Alice."""
+    text = stack.carrier.mails("alice@example.com")[-1]["text"]
+    return next(word for word in text.split() if re.fullmatch("[0-9]{8}", word))
+
+
+def signed_in(stack: Stack, page: Page) -> Journey:
+    """Alice on her balance."""
+    journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name=""))
+    page.goto(f"{stack.home(AURORA)}sign-in/")
+    page.get_by_label("E-mail address").fill("alice@example.com")
+    journey.button("Send me a code").click()
+    journey.heading("Enter your code")
+    assert_fits(page, "code")
+    code = newest_code(stack)
+    page.get_by_label("Sign-in code").fill(code)
+    journey.button("Sign in").click()
+    expect(page.locator(".amount")).to_be_visible()
+    return journey
+
+
+def assert_fits(page: Page, name: str) -> None:
+    """Nothing reaches beyond the screen, however long the texts are."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 700})
+    found = page.evaluate(LENGTHEN, [LONG_NAME, LONG_PERSON, LONG_EMAIL, BIG])
+    assert found == [], name
+    if before:
+        page.set_viewport_size(before)
+
+
+def test_the_longest_texts_overflow_nothing_at_320_pixels(stack: Stack, page: Page, watch: Watch) -> None:
+    watch.expect("status of 404")
+    for path in PAGES:
+        page.goto(stack.home(AURORA) + path)
+        assert_fits(page, path)
+    signed_in(stack, page)
+    for path in ("", "statement/?from_date=2020-01-01&to_date=2020-01-31", "account/open/"):
+        page.goto(stack.home(AURORA) + path)
+        assert_fits(page, path)
+
+
+def test_on_a_small_phone_the_navigation_takes_one_row(stack: Stack, page: Page) -> None:
+    signed_in(stack, page)
+    page.set_viewport_size({"width": 320, "height": 700})
+    links = page.locator(".top nav a")
+    tops = {round((links.nth(index).bounding_box() or {"y": -1})["y"]) for index in range(links.count())}
+    assert len(tops) == 1
+    brand, leave = (page.locator(one).bounding_box() for one in (".brand", ".top nav form"))
+    assert brand
+    assert leave
+    assert brand["y"] <= leave["y"] + leave["height"] / 2 <= brand["y"] + brand["height"]
+
+
+@pytest.mark.parametrize("width", [1280, 360, 320])
+def test_nothing_jumps_when_the_captcha_comes(stack: Stack, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 2000})
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    page.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot").wait_for()
+    assert page.evaluate(SHIFT) < 0.01
+
+
+def test_a_password_can_be_shown_and_is_hidden_again_before_it_is_sent(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    field = page.get_by_label("Password for your telephone account")
+    show = page.get_by_role("button", name="Show password")
+    for name, value in DETAILS.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.locator("[name=accept_terms]").check()
+    captcha_frame(page).locator("input").press("Space")
+    field.fill(PASSWORD)
+    expect(show).to_have_attribute("aria-pressed", "false")
+    show.press("Space")
+    expect(show).to_have_attribute("aria-pressed", "true")
+    expect(field).to_have_attribute("type", "text")
+    expect(field).to_have_value(PASSWORD)
+    page.evaluate("document.forms[0].addEventListener('submit', (event) => event.preventDefault())")
+    page.get_by_role("button", name="Sign up").click()
+    expect(field).to_have_attribute("type", "password")
+    expect(page.get_by_text("One moment, please.")).to_be_attached()
+    expect(page.get_by_role("button", name="Sign up")).to_have_attribute("aria-disabled", "true")
+
+
+def test_the_summary_of_mistakes_leads_into_the_field(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.home(AURORA)}sign-up/")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("alert").get_by_role("link", name="Phone: Please fill this in.").click()
+    expect(page.get_by_label("Phone", exact=True)).to_be_focused()
+
+
+def test_without_javascript_one_can_sign_in(
+    stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
+) -> None:
+    context, _ = new_context(java_script_enabled=False)
+    page = context.new_page()
+    journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name=""))
+    page.goto(f"{stack.home(AURORA)}sign-in/")
+    page.get_by_label("E-mail address").fill("alice@example.com")
+    journey.button("Send me a code").click()
+    code = newest_code(stack)
+    page.get_by_label("Sign-in code").fill(code)
+    journey.button("Sign in").click()
+    expect(page.locator(".amount")).to_be_visible()
+    expect(page.get_by_role("button", name="Show password")).to_have_count(0)
+
+
+def test_a_first_view_says_that_it_waits_until_its_figures_are_there(stack: Stack, page: Page) -> None:
+    journey = Journey(page, stack, AURORA, Person("bob@example.com", first_name=""))
+    page.goto(stack.home(AURORA))
+    journey.sign_in()
+    expect(page.locator(".amount")).to_be_visible()
+    stack.sql("DELETE FROM billing_keptstatement")
+    stack.carrier.fault("customer_balance", "slow", seconds=60)
+    page.goto(stack.home(AURORA), wait_until="commit")
+    waiting = page.get_by_text("We're getting your latest amounts.")
+    expect(waiting).to_be_visible()
+    expect(page.get_by_role("link", name="History")).to_be_visible()
+    stack.carrier.post("faults/clear")
+    expect(page.locator(".amount")).to_be_visible()
+    expect(waiting).to_be_hidden()

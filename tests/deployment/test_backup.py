@@ -1,0 +1,173 @@
+"""What docs/backup.md says: a restored backup is a portal again, with its keys and a guarded audit trail."""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.db import connection
+
+from billing.models import MoveEvent
+from tests.conftest import ROOT, app_of
+from tests.support.transfers import ask, staff_of
+
+pytestmark = pytest.mark.database
+
+DOC = (ROOT / "docs" / "backup.md").read_text()
+AT_ONCE, AT_NIGHT, AS_POSTGRES = (
+    r"\( umask 077; D=.+",
+    r"(?<=root )umask 077; D=.+",
+    "runuser -u postgres -- ",
+)
+# What a start looks at, and what a restored portal must still know.
+LOOK = """
+from django.core.management import call_command
+from billing.models import MoveEvent
+from portal.models import Brand
+call_command("check", "--deploy", databases=["default"])
+call_command("migrate", "--check", verbosity=0)
+print(Brand.objects.get().reveal("carrier_key"), MoveEvent.objects.count())
+"""
+
+
+def documented(pattern: str) -> str:
+    """The command of the page that a test tries."""
+    found = re.search(pattern, DOC)
+    assert found, f"docs/backup.md no longer holds {pattern!r}"
+    return found[0]
+
+
+def run(command: str, **environment: str) -> str:
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def filled(threads: None, simulator: Any, aurora: Any, alice: Any) -> Any:
+    """A brand with its key, a person with an authenticator app, a move with its audit trail."""
+    sam = staff_of(aurora)
+    app_of(sam)
+    return ask(alice, sam)
+
+
+def look(url: str) -> str:
+    """Start on the restored database, as an installation with the same ENCRYPTION_KEY does."""
+    python = f"{sys.executable} manage.py shell -v 0 -c '{LOOK}'"
+    return run(python, DATABASE_URL=url, DJANGO_SETTINGS_MODULE="tests.settings")
+
+
+def here(folder: Path, command: str, changes: Mapping[str, object]) -> str:
+    """A documented command, with this folder in place of the one for backups, and other changes."""
+    command = f"D={folder}; {command.replace('D=/var/backups/portal', f'D={folder}')}".replace("\\%", "%")
+    for ours, own in changes.items():
+        assert ours in command, f"docs/backup.md no longer holds {ours!r}"
+        command = command.replace(ours, str(own))
+    return command
+
+
+def sqlite_restored(folder: Path) -> Iterator[str]:
+    """The documented command, on a file whose newest rows are in its write-ahead log alone."""
+    source = folder / "portal.db"
+    with contextlib.closing(sqlite3.connect(source)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        connection.connection.backup(writer)
+        assert run(here(folder, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})) == "ok\n"
+    source.unlink()
+    (copy,) = folder.glob("*.sqlite3")
+    yield f"sqlite:///{copy}"
+
+
+def postgresql_restored(folder: Path) -> Iterator[str]:
+    for program in ("pg_dump", "pg_restore"):
+        if not shutil.which(program):
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(
+                f"{program} is missing: apt-get install postgresql-client"
+            )
+    server = urlsplit(os.environ["DATABASE_URL"])
+    source, restored = str(connection.settings_dict["NAME"]), f"restored_{secrets.token_hex(6)}"
+    url = server._replace(path=f"/{restored}").geturl()
+    restore = documented("pg_restore --no-owner --no-privileges --exit-on-error")
+    with psycopg.connect(server.geturl(), autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{restored}"')
+        try:
+            whole = f"-d '{server._replace(path=f'/{source}').geturl()}' >"
+            run(here(folder, documented(AT_ONCE), {AS_POSTGRES: "", "portal >": whole}))
+            run(f"{restore} -d '{url}' < {folder}/*.dump")
+            yield url
+        finally:
+            admin.execute(f'DROP DATABASE "{restored}" WITH (FORCE)')
+
+
+def refused(url: str, statement: str) -> bool:
+    """Whether the database itself refuses this, and says why."""
+    with contextlib.ExitStack() as stack:
+        if url.startswith("sqlite"):
+            database: Any = stack.enter_context(
+                contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///")))
+            )
+        else:
+            database = stack.enter_context(psycopg.connect(url))
+        try:
+            database.execute(statement)
+        except (sqlite3.DatabaseError, psycopg.Error) as error:
+            database.rollback()
+            return "append-only" in str(error)
+    return False
+
+
+def test_a_restored_backup_is_a_portal_again(filled, tmp_path):
+    restored = {"sqlite": sqlite_restored, "postgresql": postgresql_restored}[connection.vendor]
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with contextlib.contextmanager(restored)(kept) as url:
+        assert look(url).split()[-2:] == ["aurora-api-key", str(MoveEvent.objects.count())]
+        assert refused(url, "UPDATE billing_moveevent SET note = 'forged'")
+        assert refused(url, "DELETE FROM billing_moveevent")
+
+
+@pytest.mark.parametrize("command", [AT_ONCE, AT_NIGHT])
+def test_a_dump_that_fails_halfway_leaves_the_newest_whole_one_the_newest(tmp_path, command):
+    def dumped(program: str) -> list[str]:
+        """What is kept after a pg_dump that does this; and another day has passed."""
+        folder, tool = tmp_path / "kept", tmp_path / "pg_dump"
+        folder.mkdir(exist_ok=True)
+        tool.write_text(f"#!/bin/sh\n{program}\n")
+        tool.chmod(0o755)
+        told = here(
+            folder,
+            documented(command),
+            {AS_POSTGRES: f"{tmp_path}/", "date +%F-%H%M": f"date +%F-{program[-1]}"},
+        )
+        subprocess.run(["bash", "-c", told], check=False)
+        return [path.read_text() for path in sorted(folder.glob("*.dump"))]
+
+    assert dumped("echo whole; exit 0") == ["whole\n"]
+    assert dumped("echo half; exit 1") == ["whole\n"]
+    assert dumped("echo whole again; true 2") == ["whole\n", "whole again\n"]
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_copy_of_a_database_that_is_not_there_leaves_no_file(tmp_path, missing):
+    source = tmp_path / "portal.db"
+    if not missing:
+        source.touch()
+    told = here(tmp_path, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})
+    assert subprocess.run(["bash", "-c", told], check=False).returncode
+    assert list(tmp_path.glob("*.sqlite3")) == []

@@ -1,0 +1,306 @@
+"""What stands in deploy/ and on the pages about running the portal is true of this version."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+from django.core.management import get_commands
+
+from portal.core import env
+from tests.conftest import ROOT
+from tests.deployment.test_settings import PRODUCTION
+from tests.support.nginx import nginx
+from tests.support.ports import free_port
+from tests.support.redis_server import OwnRedis
+from tests.support.timeouts import PATIENCE
+
+DEPLOY = ROOT / "deploy"
+COMPOSE_TEXT = (DEPLOY / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+NAMES = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(each for each in DEPLOY.iterdir() if each.is_file()),
+]
+NODES = ("node1", "node2")
+UNITS = ("portal@.service", "portal-tick.service")
+
+
+def test_every_setting_that_an_installation_gets_exists():
+    given = {
+        "production.md": re.findall(
+            r"^([A-Z_]+)=.",
+            "".join(re.findall(r"<<EOF\n(.+?)^EOF", production(), re.DOTALL | re.MULTILINE)),
+            re.M,
+        ),
+        "compose.yaml": re.findall(r"^# +([A-Z_]+)=(?!\$\(openssl rand -hex)", COMPOSE_TEXT, re.MULTILINE),
+        "Dockerfile": re.findall(r"(?:^ENV |^RUN |^RUN .*? )([A-Z_]+)=", DOCKERFILE, re.MULTILINE),
+    }
+    for where, names in given.items():
+        assert names, where
+        assert set(names) <= NAMES, where
+    needed = {"SECRET_KEY", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "TRUSTED_PROXIES"}
+    assert needed <= set(given["production.md"]) & set(given["compose.yaml"])
+
+
+def needed(*programs: str) -> None:
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not on this machine.")
+
+
+def production() -> str:
+    return (ROOT / "docs" / "production.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_command_that_is_named_exists(page):
+    named = set(re.findall(r"manage\.py ([a-z_]+)", page.read_text()))
+    assert named <= set(get_commands())
+
+
+@pytest.mark.parametrize(
+    "page", [DEPLOY / "Dockerfile", DEPLOY / "portal-run", *PAGES], ids=lambda path: path.name
+)
+def test_wherever_the_server_is_started_it_is_started_as_make_serve_does(page):
+    serve = re.search(r"-m gunicorn (.+)", (ROOT / "Makefile").read_text())
+    assert serve
+    text = re.sub(r'", "', " ", page.read_text())
+    for started in re.findall(r"-m gunicorn (.+?portal\.wsgi)", text):
+        assert started == serve[1]
+
+
+def test_the_image_starts_the_server_as_nobody_in_particular():
+    assert re.search(r"^FROM python:[0-9.]+-slim-\w+$", DOCKERFILE, re.MULTILINE)
+    assert DOCKERFILE.index("USER portal") < DOCKERFILE.index("\nCMD ")
+    found = re.search(r"^CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
+    assert found
+    assert json.loads(found[1])[:3] == ["python", "-m", "gunicorn"]
+
+
+def test_the_containers_wait_for_migrations_and_share_one_image():
+    services = COMPOSE["services"]
+    assert set(services) == {"postgres", "redis", "migrate", *NODES, "tick", "nginx"}
+    for name in (*NODES, "tick"):
+        assert services[name]["image"] == services["migrate"]["image"] == "portal"
+        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+        assert services[name]["pull_policy"] == "never"
+    assert [name for name in services if "build" in services[name]] == ["migrate"]
+    assert (DEPLOY / services["migrate"]["build"]["context"]).resolve() == ROOT
+    assert (ROOT / services["migrate"]["build"]["dockerfile"]).exists()
+
+
+def test_the_containers_are_bounded_named_exactly_and_looked_after():
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+        exact = r"[a-z]+:\d+\.\d+(\.\d+)?(-\w+)?"
+        assert service["image"] == "portal" or re.fullmatch(exact, service["image"]), name
+        if name not in ("migrate", "tick"):  # These end, or serve nobody.
+            assert service.get("healthcheck", {}).get("test") or name in NODES, name
+    for name in (*NODES, "tick", "migrate"):
+        assert services[name]["mem_limit"]
+        assert services[name]["pids_limit"]
+    assert "HEALTHCHECK" in DOCKERFILE
+    assert "./acme:/var/www/letsencrypt:ro" in services["nginx"]["volumes"]
+    assert "root /var/www/letsencrypt;" in (DEPLOY / "nginx.conf.example").read_text()
+
+
+def test_redis_in_a_container_wants_the_password_and_its_health_check_has_it():
+    needed("redis-server", "redis-cli")
+    service, password = COMPOSE["services"]["redis"], "a-password-for-the-tests"
+    port = free_port()
+    command = [part.replace("$$", "$") for part in service["command"]]
+    command[-1] = command[-1].replace("appendonly no", f"appendonly no\nport {port}")
+    around = {**os.environ, "REDIS_PASSWORD": password}
+    process = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL)
+    try:
+        check = service["healthcheck"]["test"][1].replace("$$", "$")
+        check = check.replace("redis-cli", f"redis-cli -p {port}")
+        until = time.monotonic() + PATIENCE
+        while subprocess.run(check, shell=True, env=around, stderr=subprocess.DEVNULL).returncode:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        wrong = {**around, "REDIS_PASSWORD": "wrong"}
+        assert subprocess.run(check, shell=True, env=wrong, stderr=subprocess.DEVNULL).returncode
+        url = re.search(r"REDIS_URL=(\S+)", COMPOSE_TEXT)
+        assert url
+        own = url[1].replace("$REDIS_PASSWORD", password).replace("redis:6379", f"127.0.0.1:{port}")
+        with redis.Redis.from_url(own) as node:
+            assert node.ping()
+            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+
+
+def test_the_health_check_of_nginx_knows_one_that_serves_from_one_that_is_gone(tmp_path):
+    needed("curl")
+    check = COMPOSE["services"]["nginx"]["healthcheck"]["test"][1].replace("$$", "$")
+    with nginx(tmp_path / "nginx", 9) as front:
+        own = check.replace("127.0.0.1/", f"127.0.0.1:{front.plain}/")
+        assert own != check
+        assert subprocess.run(own, shell=True).returncode == 0
+    assert subprocess.run(own, shell=True).returncode != 0
+
+
+def test_nginx_leads_to_both_containers_by_the_line_in_the_file():
+    line = re.search(r"sed .+nginx\.conf\.example(?= >)", COMPOSE_TEXT)
+    assert line
+    made = subprocess.run(line[0], shell=True, cwd=DEPLOY, capture_output=True, text=True, check=True).stdout
+    upstream = re.search(r"^upstream portal \{.+?^\}", made, re.DOTALL | re.MULTILINE)
+    assert upstream
+    assert re.findall(r"server (\S+) ", upstream[0]) == [f"{name}:8000" for name in NODES]
+    assert "ENV BIND=0.0.0.0:8000" in DOCKERFILE
+
+
+def test_nothing_secret_gets_into_the_image():
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".env", "deploy", ".git", "db.sqlite3*"} <= set(ignored)
+
+
+def test_what_a_shell_runs_can_be_read_by_it():
+    subprocess.run(["sh", "-n", str(DEPLOY / "portal-run")], check=True)
+    for page in ("production", "backup", "upgrade", "operations"):
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        for block in re.findall(r"^ *```sh\n(.+?)^ *```", text, re.DOTALL | re.MULTILINE):
+            shell = re.sub(r"^   ", "", block, flags=re.MULTILINE)
+            subprocess.run(["bash", "-n"], input=shell, text=True, check=True)
+
+
+def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, monkeypatch):
+    section = production().partition("## More machines")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```sh\n(.+?)^```", section, re.DOTALL | re.MULTILINE)
+    (tmp_path / "portal.env").write_text("REDIS_URL=redis://127.0.0.1:6379/0\n")
+    shell = re.sub(r"^service .+$", "", block, flags=re.MULTILINE)
+    for ours, own in {
+        "/etc/redis/redis.conf": f"{tmp_path}/redis.conf",
+        "/etc/portal.env": f"{tmp_path}/portal.env",
+        "192.0.2.10": "127.0.0.1",
+    }.items():
+        assert ours in shell
+        shell = shell.replace(ours, own)
+    subprocess.run(["bash", "-e"], input=shell, text=True, check=True)
+    name, _, value = (tmp_path / "portal.env").read_text().strip().partition("=")
+    monkeypatch.setenv(name, value)
+    url = env.secret(name)
+    own_redis = OwnRedis(tmp_path / "redis.conf")
+    try:
+        with redis.Redis.from_url(url.replace(":6379/", f":{own_redis.port}/")) as node:
+            assert node.ping()
+        with redis.Redis.from_url(own_redis.url) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    finally:
+        own_redis.stop()
+
+
+def directives(unit: str) -> dict[str, str]:
+    text = (DEPLOY / unit).read_text().partition("[Service]")[2].partition("\n[")[0]
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_the_file_of_settings_keeps_the_name_that_installations_have():
+    assert {directives(unit)["EnvironmentFile"] for unit in UNITS} == {"/etc/portal.env"}
+    assert "cat > /etc/portal.env <<EOF" in production()
+    assert "\n  env_file: portal.env\n" in COMPOSE_TEXT
+
+
+def test_both_units_are_hardened_alike_and_bounded():
+    node, tick = (directives(unit) for unit in UNITS)
+    own = {
+        "Type",
+        "NotifyAccess",
+        "ExecStart",
+        "ExecStartPre",
+        "KillMode",
+        "OOMPolicy",
+        "MemoryMax",
+        "TasksMax",
+    }
+    own |= {"Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
+    assert {"MemoryMax", "TasksMax"} <= set(node) & set(tick)
+    assert {name: value for name, value in node.items() if name not in own} == {
+        name: value for name, value in tick.items() if name not in own
+    }
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_calls_a_unit_well_hardened(unit):
+    needed("systemd-analyze")
+    command = ["systemd-analyze", "security", "--offline=true", str(DEPLOY / unit)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+    assert level
+    assert float(level[1]) < 2
+
+
+def checked_at_start() -> str:
+    found = re.search(r"manage\.py (check .+)", (ROOT / "Makefile").read_text().partition("\nserve:")[2])
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_wherever_a_start_is_checked_it_is_checked_as_make_serve_does(page):
+    for checked in re.findall(r"manage\.py (check --deploy[^`\"\n&]*)", page.read_text()):
+        assert checked.strip() == checked_at_start()
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, ""),
+        # A demonstration on this machine has no https, and that is all it lacks.
+        ({"SCHEME": "http"}, ""),
+        ({"SECRET_KEY": "short"}, "security.W009"),
+        ({"SECRET_KEY": "short", "SCHEME": "http"}, "security.W009"),
+        ({"DEBUG": "True"}, "security.W018"),
+    ],
+)
+def test_a_start_with_a_weak_setting_is_refused(environment, words):
+    done = subprocess.run(
+        [sys.executable, "manage.py", *checked_at_start().split()],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **PRODUCTION, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert (words in done.stderr, done.returncode == 0) == (True, not words), done.stderr
+
+
+def pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([^\s\\]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_the_lock_is_of_these_requirements_with_a_hash_for_each():
+    """Otherwise: `make lock`."""
+    packages = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)[1:]
+    asked = [
+        package for package in packages if "# via -r requirements.txt" in re.sub(r"\n +#  ", "", package)
+    ]
+    locked = pins("requirements.lock")
+    assert {re.match(r"[a-z0-9-]+", package)[0] for package in asked} == set(pins("requirements.txt"))
+    assert {name: locked[name] for name in pins("requirements.txt")} == pins("requirements.txt")
+    assert all("--hash=sha256:" in package for package in packages)
+    # Debian 12 has Python 3.11.2, whose redis needs one package more.
+    assert re.search(
+        r"^async-timeout==\S+ ; python_full_version < '3.11.3'", "\n".join(packages), re.MULTILINE
+    )
+
+
+def test_nothing_is_installed_that_the_lock_does_not_name():
+    for page in (ROOT / "Makefile", DEPLOY / "Dockerfile"):
+        assert "--require-hashes -r requirements.lock" in page.read_text()
+        assert "install -r requirements.txt" not in page.read_text()

@@ -1,0 +1,660 @@
+"""The admin: who may enter, what is written and never shown, what is refused in words."""
+
+import re
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from PIL import Image
+
+from accounts.admin.forms import PersonForm
+from accounts.models import SignInCode, User
+from portal.models import Brand, CarrierCall
+from portal.security.crypto import encrypt
+from portal.voipline import METHODS
+from tests.billing.test_customer_page import moved
+from tests.conftest import ADMIN, AURORA, Simulator
+from tests.support.customer_flow import words
+from tests.support.fuzz import text_of
+from tests.support.urls import routes
+
+PASSWORD = "correct horse battery"
+CANARY = "canary-key-5f3a9"
+CANARY_SECRET = "canary-secret-77b1c"
+EMPTY_FORMSETS = {
+    f"{prefix}-{name}_FORMS": "0"
+    for prefix in ("overrides", "response_codes")
+    for name in ("TOTAL", "INITIAL")
+}
+
+Browse = Callable[..., Client]
+MakeCustomer = Callable[..., User]
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """Sam, who works for a reseller and is no operator."""
+    user = User(email="sam@example.com", is_staff=True)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def change_url(thing: Brand | User) -> str:
+    return f"/admin/{thing._meta.app_label}/{thing._meta.model_name}/{thing.pk}/change/"
+
+
+def brand_data(brand: Brand, **changes: str) -> dict[str, Any]:
+    """What a browser sends when the brand's form is saved as it was shown."""
+    names = (
+        "slug name currency timezone language accent support_email support_phone from_email terms_url "
+        "privacy_url carrier_url recaptcha_site_key recaptcha_kind"
+    )
+    host = brand.hosts.get()
+    hosts = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": host.pk, "0-brand": brand.pk}
+    return {
+        **{name: getattr(brand, name) for name in names.split()},
+        "signup_open": "on",
+        "login_hosts": "\r\n".join(brand.login_hosts),
+        "carrier_key": "",
+        "recaptcha_secret_key": "",
+        **{f"hosts-{name}": value for name, value in hosts.items()},
+        "hosts-0-host": host.host,
+        "hosts-0-position": "0",
+        **EMPTY_FORMSETS,
+        **changes,
+    }
+
+
+def override_data(method: str, **fields: str) -> dict[str, str]:
+    row = {"method": method, "path": "", "parameters": "", "constants": "", "results": "", **fields}
+    return {"overrides-TOTAL_FORMS": "1", **{f"overrides-0-{name}": value for name, value in row.items()}}
+
+
+def customer_data(customer: User, **changes: str) -> dict[str, Any]:
+    names = ("email", "first_name", "last_name", "company_name", "phone", "account_number")
+    return {**{name: getattr(customer, name) for name in names}, "is_active": "on", **changes}
+
+
+def errors(response: Any) -> dict[str, list[str]]:
+    """Field → words, of the main form of an answer that was not a redirect."""
+    assert response.status_code == 200
+    return dict(response.context["adminform"].form.errors)
+
+
+def admin_paths() -> list[str]:
+    """Every address of the admin, with 1 wherever a number stands."""
+    wanted = [route for route in routes("portal.urls.admin") if "login" not in route and "(?P" not in route]
+    found = ["/" + re.sub("<[^>]+>", "1", route) for route in wanted]
+    return [path for path in found if path.startswith("/admin/")]
+
+
+# --- Who may enter ---
+
+
+def test_the_list_of_admin_addresses_is_a_real_one() -> None:
+    paths = admin_paths()
+    assert {"/admin/", "/admin/portal/brand/add/", "/admin/portal/brand/1/logo/"} <= set(paths)
+    assert "/admin/accounts/user/1/password/" in paths
+    assert not [path for path in paths if "signincode" in path or "submission" in path or "attempt" in path]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", admin_paths())
+@pytest.mark.parametrize("who", ["nobody", "alice", "retired"])
+def test_only_those_who_work_here_enter(
+    path: str, who: str, browse: Browse, request: pytest.FixtureRequest, operator: User
+) -> None:
+    if who == "retired":
+        User.objects.filter(pk=operator.pk).update(is_active=False)
+    users = {"nobody": None, "retired": operator}
+    user = users[who] if who in users else request.getfixturevalue(who)
+    client = browse(ADMIN, user)
+    if user:  # The worst case: a session that says it belongs to the admin.
+        session = client.session
+        session["realm"] = "admin"
+        session.save()
+    for send in (client.get, client.post):
+        response = send(path, secure=True)
+        assert response.status_code == 302
+        inside_login = response.headers["Location"].startswith("/admin/login/?next=")
+        assert inside_login or (path == "/admin/logout/" and response.headers["Location"] == "/admin/")
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/admin/portal/brand/"])
+def test_the_admin_is_not_on_a_brands_host(path: str, aurora: Brand, operator: User, browse: Browse) -> None:
+    assert browse(AURORA, operator).get(path, secure=True).status_code == 404
+    assert browse(AURORA).get(path, secure=True).status_code == 404
+
+
+def test_a_session_of_one_side_is_nothing_on_the_other(alice: User, operator: User, browse: Browse) -> None:
+    customer, person = browse(AURORA, alice), browse(ADMIN, operator)
+    assert person.get("/admin/", secure=True).status_code == 200
+    crossed = customer.get("/admin/", secure=True, headers={"host": ADMIN})
+    assert crossed.headers["Location"].startswith("/admin/login/")
+    person.get("/", secure=True, headers={"host": AURORA})
+    assert person.get("/admin/", secure=True).status_code == 302
+
+
+# --- Brands ---
+
+
+def test_the_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client, aurora: Brand) -> None:
+    aurora.carrier_key, aurora.recaptcha_secret_key = encrypt(CANARY), encrypt(CANARY_SECRET)
+    aurora.save()
+    page = admin_client.get(change_url(aurora), secure=True).content.decode()
+    for secret in (CANARY, CANARY_SECRET, aurora.carrier_key.stored, "•••"):
+        assert secret not in page
+    assert "A key is stored; leave this empty to keep it." in page
+    response = admin_client.post(change_url(aurora), brand_data(aurora, name="Aurora"), secure=True)
+    assert response.status_code == 302
+    saved = Brand.objects.get()
+    assert (saved.name, saved.reveal("carrier_key")) == ("Aurora", CANARY)
+    assert saved.reveal("recaptcha_secret_key") == CANARY_SECRET
+    assert LogEntry.objects.get().get_change_message() == "Changed Name."
+
+
+def test_a_typed_secret_lands_encrypted_and_nowhere_else(admin_client: Client, aurora: Brand) -> None:
+    changes = {"carrier_key": CANARY, "recaptcha_secret_key": CANARY_SECRET}
+    wrong = admin_client.post(change_url(aurora), brand_data(aurora, currency="XXX", **changes), secure=True)
+    right = admin_client.post(change_url(aurora), brand_data(aurora, **changes), secure=True, follow=True)
+    saved = Brand.objects.get()
+    assert saved.reveal("carrier_key") == CANARY
+    assert saved.reveal("recaptcha_secret_key") == CANARY_SECRET
+    logged = "".join(map(str, LogEntry.objects.values_list("change_message", "object_repr")))
+    assert "API key" in logged
+    for text in (wrong.content.decode(), right.content.decode(), logged, saved.carrier_key.stored):
+        assert CANARY not in text
+        assert CANARY_SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("env:SECRET_KEY", "env:PORTAL_SECRET_NAME"),
+        ("env:PORTAL_SECRET_UNSET", "PORTAL_SECRET_UNSET is not set"),
+        ("two words", "no key has"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_an_error(
+    typed: str, words: str, admin_client: Client, aurora: Brand
+) -> None:
+    response = admin_client.post(change_url(aurora), brand_data(aurora, carrier_key=typed), secure=True)
+    assert words in str(errors(response)["carrier_key"])
+
+
+def test_a_reference_to_the_environment_is_kept_as_one(
+    admin_client: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTAL_SECRET_AURORA", CANARY)
+    data = brand_data(aurora, carrier_key="env:PORTAL_SECRET_AURORA")
+    assert admin_client.post(change_url(aurora), data, secure=True).status_code == 302
+    saved = Brand.objects.get()
+    assert (saved.carrier_key.stored, saved.reveal("carrier_key")) == ("env:PORTAL_SECRET_AURORA", CANARY)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/api/integration/v2/", "http://127.0.0.1:8/api/", "https://127.0.0.1:9/api/"]
+)
+def test_a_new_carrier_host_demands_the_key_again(url: str, admin_client: Client, aurora: Brand) -> None:
+    refused = admin_client.post(change_url(aurora), brand_data(aurora, carrier_url=url), secure=True)
+    assert "Type the key that belongs there" in str(errors(refused)["carrier_key"])
+    assert Brand.objects.get().carrier_url == aurora.carrier_url
+    data = brand_data(aurora, carrier_url=url, carrier_key=CANARY)
+    assert admin_client.post(change_url(aurora), data, secure=True).status_code == 302
+    assert Brand.objects.get().reveal("carrier_key") == CANARY
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://[", "https://x:99999/", "http://carrier.example/api/", ""]
+)
+def test_a_wrong_api_address_is_an_error_at_its_field(url: str, admin_client: Client, aurora: Brand) -> None:
+    data = brand_data(aurora, carrier_url=url, carrier_key=CANARY, **override_data("move_funds", path="x"))
+    response = admin_client.post(change_url(aurora), data, secure=True)
+    assert set(errors(response)) == {"carrier_url"}
+    assert response.context["inline_admin_formsets"][1].formset.errors == [{}]
+    assert CANARY not in response.content.decode()
+
+
+def test_another_path_on_the_same_host_needs_no_key(admin_client: Client, aurora: Brand) -> None:
+    data = brand_data(aurora, carrier_url="http://127.0.0.1:9/api/v3/")
+    assert admin_client.post(change_url(aurora), data, secure=True).status_code == 302
+    assert Brand.objects.get().reveal("carrier_key") == "aurora-api-key"
+
+
+def test_the_captcha_secret_can_be_forgotten(admin_client: Client, aurora: Brand) -> None:
+    aurora.recaptcha_secret_key = encrypt(CANARY_SECRET)
+    aurora.save()
+    both = brand_data(aurora, forget_secret_key="on", recaptcha_secret_key="new")
+    assert "forget_secret_key" in errors(admin_client.post(change_url(aurora), both, secure=True))
+    admin_client.post(change_url(aurora), brand_data(aurora, forget_secret_key="on"), secure=True)
+    assert not Brand.objects.get().recaptcha_secret_key
+
+
+def test_a_brand_is_added_with_key_and_host(admin_client: Client, aurora: Brand) -> None:
+    data = brand_data(
+        aurora, slug="cirrus", name="Cirrus", carrier_key=CANARY, login_hosts="A.example\n\nb.example:8443"
+    )
+    hosts = {
+        "hosts-INITIAL_FORMS": "0",
+        "hosts-0-id": "",
+        "hosts-0-brand": "",
+        "hosts-0-host": "Cirrus.Test.",
+    }
+    for left_out in ("carrier_key", "hosts-0-host"):
+        response = admin_client.post("/admin/portal/brand/add/", {**data, **hosts, left_out: ""}, secure=True)
+        assert (
+            "This field is required" in response.content.decode() or "at least 1" in response.content.decode()
+        )
+    assert admin_client.post("/admin/portal/brand/add/", {**data, **hosts}, secure=True).status_code == 302
+    cirrus = Brand.objects.get(slug="cirrus")
+    assert cirrus.main_host == "cirrus.test"
+    assert cirrus.login_hosts == ["a.example", "b.example:8443"]
+    assert cirrus.reveal("carrier_key") == CANARY
+
+
+def test_a_wrong_login_host_and_a_taken_host_are_errors_at_their_fields(
+    admin_client: Client, aurora: Brand, borealis: Brand
+) -> None:
+    data = brand_data(aurora, login_hosts="https://evil.example/")
+    assert "is not a host" in str(
+        errors(admin_client.post(change_url(aurora), data, secure=True))["login_hosts"]
+    )
+    for taken in ("Borealis.test", ADMIN, "https://x.example"):
+        data = brand_data(aurora, **{"hosts-0-host": taken})
+        response = admin_client.post(change_url(aurora), data, secure=True)
+        assert response.context["inline_admin_formsets"][0].formset.errors[0]["host"]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "at", "words"),
+    [
+        ("customer_balance", {"parameters": "account_number ="}, "parameters", "must send account_number"),
+        ("reset_password", {"parameters": "email =\ngoogle_captcha = c"}, "parameters", "must send email"),
+        ("confirm_email", {"parameters": "email = x\ncode = x"}, "parameters", "under one name"),
+        ("customer_balance", {"constants": "account_number = 70001"}, "constants", "has this name already"),
+        ("customer_balance", {"results": "closing_balance ="}, "results", "cannot be dropped"),
+        ("customer_balance", {"parameters": "account_number"}, "parameters", "Line 1: write name = value"),
+        ("customer_balance", {"parameters": "email = a\nemail = b"}, "parameters", "stands here twice"),
+        ("customer_balance", {"date_format": "%d"}, "date_format", "whole date"),
+        ("customer_balance", {"body": "form"}, "body", "no body"),
+        ("customer_balance", {"path": "https://evil.example/x"}, "path", "not on the carrier"),
+    ],
+)
+def test_a_mapping_that_could_leak_is_refused_at_its_field(
+    method: str, fields: dict[str, str], at: str, words: str, admin_client: Client, aurora: Brand
+) -> None:
+    data = brand_data(aurora, **override_data(method, **fields))
+    response = admin_client.post(change_url(aurora), data, secure=True)
+    assert response.status_code == 200
+    row = response.context["inline_admin_formsets"][1].formset.errors[0]
+    assert words in str(row[at])
+    assert words in response.content.decode()
+    assert not aurora.overrides.exists()
+
+
+def test_overrides_are_lines_of_text_and_come_back_as_such(admin_client: Client, aurora: Brand) -> None:
+    lines = "account_number =\nfrom_date = start = day\n to_date=end"
+    fields = {"path": "a/{account_number}", "parameters": lines, "constants": "mode = x", "results": ""}
+    data = brand_data(aurora, **override_data("customer_balance", **fields))
+    assert admin_client.post(change_url(aurora), data, secure=True).status_code == 302
+    row = aurora.overrides.get()
+    assert row.parameters == {"account_number": "", "from_date": "start = day", "to_date": "end"}
+    assert row.constants == {"mode": "x"}
+    assert row.results == {}
+    page = admin_client.get(change_url(aurora), secure=True).content.decode()
+    shown = next(area.split("</textarea>")[0] for area in page.split("<textarea") if "start = day" in area)
+    # PostgreSQL keeps no order of a JSON object's names.
+    assert {"account_number =", "from_date = start = day", "to_date = end"} <= set(shown.splitlines())
+
+
+def test_the_defaults_stand_beside_the_overrides(admin_client: Client, aurora: Brand) -> None:
+    aurora.overrides.create(method="move_funds", path="mv")
+    page = admin_client.get(change_url(aurora), secure=True).content.decode()
+    for method in METHODS.values():
+        assert page.count(f"<code>{method.path}</code>") == (2 if method.key == "move_funds" else 1)
+    assert "Choose a method." in page
+
+
+def picture() -> SimpleUploadedFile:
+    target = BytesIO()
+    Image.new("RGB", (60, 20), "#0b6e4f").save(target, "PNG")
+    return SimpleUploadedFile("logo.png", target.getvalue(), "image/png")
+
+
+def test_a_logo_is_uploaded_shown_and_removed(admin_client: Client, aurora: Brand) -> None:
+    logo = f"/admin/portal/brand/{aurora.pk}/logo/"
+    assert admin_client.get(logo, secure=True).status_code == 404
+    data = brand_data(aurora)
+    assert (
+        admin_client.post(change_url(aurora), {**data, "logo_file": picture()}, secure=True).status_code
+        == 302
+    )
+    assert f'<img src="{logo}?v=' in admin_client.get(change_url(aurora), secure=True).content.decode()
+    answer = admin_client.get(logo, secure=True)
+    assert (answer.headers["Content-Type"], answer.content[:4]) == ("image/png", b"\x89PNG")
+    both = {**data, "logo_file": picture(), "remove_logo": "on"}
+    assert "remove_logo" in errors(admin_client.post(change_url(aurora), both, secure=True))
+    admin_client.post(change_url(aurora), {**data, "remove_logo": "on"}, secure=True)
+    saved = Brand.objects.get()
+    assert (bytes(saved.logo), saved.logo_type, saved.logo_hash) == (b"", "", "")
+
+
+@pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"x" * 300_000])
+def test_what_is_no_picture_is_an_error_at_the_logo(
+    content: bytes, admin_client: Client, aurora: Brand
+) -> None:
+    data = {**brand_data(aurora), "logo_file": SimpleUploadedFile("logo.png", content, "image/png")}
+    assert errors(admin_client.post(change_url(aurora), data, secure=True))["logo_file"]
+
+
+def check(client: Client, *brands: Brand) -> str:
+    data = {"action": "check_the_carrier", "_selected_action": [brand.pk for brand in brands]}
+    response = client.post("/admin/portal/brand/", data, secure=True, follow=True)
+    assert response.status_code == 200
+    return " | ".join(f"{message.level_tag} {message}" for message in response.context["messages"])
+
+
+def test_the_check_reports_what_the_carrier_said(
+    simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand
+) -> None:
+    words = check(admin_client, aurora)
+    assert "success Aurora Phone: the carrier answered with your own balance." in words
+    assert "error" not in words
+    Brand.objects.filter(pk=borealis.pk).update(carrier_key=encrypt(CANARY))
+    words = check(admin_client, aurora, borealis)
+    assert "success Aurora Phone" in words
+    assert "error Borealis Phone: your own balance could not be read." in words
+    assert CANARY not in words
+
+
+def test_the_check_is_for_a_few_brands_at_once(
+    admin_client: Client, make_brand: Callable[..., Brand], simulator: Simulator
+) -> None:
+    brands = [make_brand(f"b{number}", f"b{number}.test") for number in range(6)]
+    assert "Choose at most 5 brands" in check(admin_client, *brands)
+    assert simulator.calls() == []
+
+
+@pytest.mark.django_db
+def test_a_time_zone_that_there_is_not_is_refused_beside_its_field(
+    admin_client: Client, aurora: Brand
+) -> None:
+    answer = admin_client.post(change_url(aurora), brand_data(aurora, timezone="Sydney"))
+    assert errors(answer) == {"timezone": ["Unknown time zone. Write it like Australia/Sydney."]}
+    aurora.refresh_from_db()
+    assert aurora.timezone == "Australia/Sydney"
+
+
+def test_a_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Brand, alice: User) -> None:
+    url = f"/admin/portal/brand/{aurora.pk}/delete/"
+    for response in (
+        admin_client.get(url, secure=True),
+        admin_client.post(url, {"post": "yes"}, secure=True, follow=True),
+    ):
+        assert "<li>users</li>" in response.content.decode()
+    data = {"action": "delete_selected", "_selected_action": [aurora.pk], "post": "yes"}
+    assert "<li>users</li>" in admin_client.post("/admin/portal/brand/", data, secure=True).content.decode()
+    assert Brand.objects.filter(pk=aurora.pk).exists()
+
+
+# --- People ---
+
+
+def listed(client: Client, query: str) -> set[str]:
+    response = client.get(f"/admin/accounts/user/?{query}", secure=True)
+    return {person.email for person in response.context["cl"].result_list}
+
+
+def test_the_filters_list_the_right_people(
+    admin_client: Client, alice: User, bob: User, charlie: User, staff: User, make_customer: MakeCustomer
+) -> None:
+    dora = make_customer(alice.brand, "dora@example.com", last_name="Dyer")
+    User.objects.filter(pk=bob.pk).update(refused_account_number="70001")
+    assert listed(admin_client, "number=without") == {dora.email}
+    assert listed(admin_client, "number=refused") == {bob.email}
+    assert listed(admin_client, "kind=customer") == {alice.email, bob.email, charlie.email, dora.email}
+    assert listed(admin_client, "kind=staff") == {staff.email}
+    assert listed(admin_client, "kind=operator") == {"olga@example.com"}
+    assert listed(admin_client, f"brand={charlie.brand_id}") == {charlie.email}
+    assert listed(admin_client, "brand=nonsense") == set()
+    assert listed(admin_client, "q=80001") == {charlie.email}
+    assert listed(admin_client, "q=dyer") == {dora.email}
+
+
+@pytest.mark.parametrize("path", ["/admin/accounts/user/", "/admin/portal/brand/"])
+def test_a_list_takes_the_same_number_of_queries_for_3_and_30_rows(
+    path: str, admin_client: Client, make_brand: Callable[..., Brand], make_customer: MakeCustomer
+) -> None:
+    def grow(start: int, stop: int) -> int:
+        for number in range(start, stop):
+            brand = make_brand(f"b{number}", f"b{number}.test", logo=b"x" * 100)
+            make_customer(brand, f"c{number}@example.com", str(number))
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert admin_client.get(path, secure=True).status_code == 200
+        assert not [query for query in queries if '"portal_brand"."logo",' in query["sql"]]
+        return len(queries)
+
+    admin_client.get(path, secure=True)
+    assert grow(0, 3) == grow(3, 30)
+
+
+def test_a_changed_account_number_is_told_in_the_history(
+    admin_client: Client, alice: User, operator: User
+) -> None:
+    data = customer_data(alice, account_number="70099", phone="123")
+    assert admin_client.post(change_url(alice), data, secure=True).status_code == 302
+    entry = LogEntry.objects.get()
+    assert entry.user == operator
+    assert entry.get_change_message() == "Changed Phone and Account number (“70001” → “70099”)."
+    page = admin_client.get(f"/admin/accounts/user/{alice.pk}/history/", secure=True).content.decode()
+    assert "(“70001” → “70099”)" in page
+    assert operator.email in page
+    assert operator.username not in page.replace(operator.email, "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("account_number", "70002", "Another customer of this brand"),
+        ("account_number", "7 0", "no spaces"),
+        ("email", "BOB@Example.com", "belongs to somebody else"),
+        ("email", "nonsense", "valid email"),
+    ],
+)
+def test_what_is_taken_is_an_error_at_its_field(
+    field: str, value: str, words: str, admin_client: Client, alice: User, bob: User
+) -> None:
+    response = admin_client.post(change_url(alice), customer_data(alice, **{field: value}), secure=True)
+    assert words in str(errors(response)[field])
+    alice.refresh_from_db()
+    assert (alice.email, alice.account_number) == ("alice@example.com", "70001")
+
+
+def test_what_was_taken_in_the_same_moment_is_told_too(
+    admin_client: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PersonForm, "_taken", lambda *_args, **_kwargs: False)
+    for changes in ({"account_number": "70002"}, {"email": "BOB@example.com"}):
+        response = admin_client.post(
+            change_url(alice), customer_data(alice, **changes), secure=True, follow=True
+        )
+        assert "somebody else has just taken" in response.content.decode()
+
+
+def test_two_brands_may_have_the_same_address_and_number(
+    admin_client: Client, alice: User, charlie: User
+) -> None:
+    data = customer_data(charlie, email=alice.email, account_number=alice.account_number)
+    assert admin_client.post(change_url(charlie), data, secure=True).status_code == 302
+
+
+def test_a_customers_brand_password_and_rights_cannot_be_changed(
+    admin_client: Client, alice: User, borealis: Brand
+) -> None:
+    brand = alice.brand_id
+    stolen = {
+        "brand": borealis.pk,
+        "is_staff": "on",
+        "is_superuser": "on",
+        "password": "x",
+        "brands": borealis.pk,
+    }
+    data = {**customer_data(alice), **stolen}
+    assert admin_client.post(change_url(alice), data, secure=True).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.brand_id, alice.is_staff, alice.is_superuser) == (brand, False, False)
+    assert not alice.has_usable_password()
+    assert not alice.brands.exists()
+    password = f"/admin/accounts/user/{alice.pk}/password/"
+    assert admin_client.get(password, secure=True).status_code == 404
+    new = {"password1": "a very new password", "password2": "a very new password", "usable_password": "true"}
+    assert admin_client.post(password, new, secure=True).status_code == 404
+
+
+def test_a_customer_is_added_to_a_brand(admin_client: Client, alice: User) -> None:
+    url = "/admin/accounts/user/add/"
+    data = {"brand": alice.brand_id, "email": "Alice@example.com", "account_number": "70001"}
+    assert set(errors(admin_client.post(url, data, secure=True))) == {"email", "account_number"}
+    assert "brand" in errors(admin_client.post(url, {**data, "brand": ""}, secure=True))
+    data |= {"email": "dora@example.com", "account_number": "70003"}
+    assert admin_client.post(url, data, secure=True).status_code == 302
+    dora = User.objects.get(email="dora@example.com")
+    assert (dora.brand_id, dora.is_staff, dora.has_usable_password()) == (alice.brand_id, False, False)
+    assert "“70003”" in LogEntry.objects.get().get_change_message()
+
+
+def test_a_refused_number_is_cleared_after_looking(admin_client: Client, alice: User) -> None:
+    page = admin_client.get(change_url(alice), secure=True).content.decode()
+    assert "clear_refused_number" not in page
+    User.objects.filter(pk=alice.pk).update(refused_account_number="90001")
+    assert "90001" in admin_client.get(change_url(alice), secure=True).content.decode()
+    admin_client.post(change_url(alice), customer_data(alice), secure=True)
+    assert listed(admin_client, "number=refused") == {alice.email}
+    admin_client.post(change_url(alice), customer_data(alice, clear_refused_number="on"), secure=True)
+    assert listed(admin_client, "number=refused") == set()
+
+
+def test_a_new_address_has_everything_to_prove_again(
+    admin_client: Client, alice: User, browse: Browse
+) -> None:
+    browser = browse(AURORA, alice)
+    now = timezone.now()
+    SignInCode.objects.create(brand=alice.brand, user=alice, created_at=now, expires_at=now)
+    admin_client.post(change_url(alice), customer_data(alice, phone="1"), secure=True)
+    assert SignInCode.objects.count() == 1
+    admin_client.post(change_url(alice), customer_data(alice, email="new@example.com"), secure=True)
+    alice.refresh_from_db()
+    assert (alice.email, alice.verified_at) == ("new@example.com", None)
+    assert not SignInCode.objects.exists()
+    assert "_auth_user_id" in browser.session
+    browser.get("/statement/", secure=True)
+    assert "_auth_user_id" not in browser.session
+
+
+def staff_data(person: User, **changes: Any) -> dict[str, Any]:
+    return {"email": person.email, "first_name": "Sam", "last_name": "", "is_active": "on", **changes}
+
+
+def test_staff_get_their_brands_and_a_strong_password(
+    admin_client: Client, staff: User, aurora: Brand
+) -> None:
+    page = admin_client.get(change_url(staff), secure=True).content.decode()
+    assert 'name="account_number"' not in page
+    assert (
+        admin_client.post(change_url(staff), staff_data(staff, brands=[aurora.pk]), secure=True).status_code
+        == 302
+    )
+    assert list(staff.brands.all()) == [aurora]
+    taken = staff_data(staff, email="Olga@example.com")
+    assert "somebody else" in str(errors(admin_client.post(change_url(staff), taken, secure=True))["email"])
+    url = f"/admin/accounts/user/{staff.pk}/password/"
+    for password, status in (("short", 200), ("password1234", 200), (CANARY + " and more", 302)):
+        data = {"password1": password, "password2": password, "usable_password": "true"}
+        assert admin_client.post(url, data, secure=True).status_code == status
+    staff.refresh_from_db()
+    assert staff.check_password(CANARY + " and more")
+    assert CANARY not in str(list(LogEntry.objects.values_list("change_message", "object_repr")))
+
+
+def test_nobody_locks_themselves_out_or_deletes_who_worked_here(
+    admin_client: Client, operator: User, staff: User
+) -> None:
+    admin_client.post(change_url(operator), {"email": operator.email, "first_name": "O"}, secure=True)
+    operator.refresh_from_db()
+    assert (operator.first_name, operator.is_active, operator.is_superuser) == ("O", True, True)
+    assert (
+        admin_client.post(
+            f"/admin/accounts/user/{staff.pk}/delete/", {"post": "yes"}, secure=True
+        ).status_code
+        == 403
+    )
+    data = {"action": "delete_selected", "_selected_action": [staff.pk], "post": "yes"}
+    admin_client.post("/admin/accounts/user/", data, secure=True)
+    assert User.objects.filter(pk=staff.pk).exists()
+
+
+def test_every_page_carries_the_policy_and_no_inline_code(
+    admin_client: Client, aurora: Brand, alice: User
+) -> None:
+    paths = ["/admin/", "/admin/portal/brand/", "/admin/portal/brand/add/", "/admin/accounts/user/"]
+    for path in (*paths, change_url(aurora), change_url(alice)):
+        response = admin_client.get(path, secure=True)
+        page = response.content.decode()
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert "<style" not in page
+        assert " style=" not in page
+        assert "onclick=" not in page
+
+
+# --- What cannot be deleted ---
+
+
+def delete_pages(client: Client, thing: Brand | User) -> list[str]:
+    """What the page of one, and the action of the list, say about deleting it; both are confirmed."""
+    listed = change_url(thing).removesuffix(f"{thing.pk}/change/")
+    action = {"action": "delete_selected", "index": "0", "_selected_action": [thing.pk], "post": "yes"}
+    one = f"{listed}{thing.pk}/delete/"
+    answers = [client.get(one), client.post(one, {"post": "yes"}), client.post(listed, action)]
+    return [words(answer) for answer in answers]
+
+
+def test_a_customer_with_moves_says_that_they_are_kept_and_is_disabled_instead(
+    admin_client: Client, alice: User, bob: User, operator: User
+) -> None:
+    moved(alice, operator, "5")
+    for told in delete_pages(admin_client, alice):
+        assert "A customer can’t be deleted while any of these are about them: moves of funds" in told
+        assert "Disable the customer instead" in told
+        assert "permission" not in told
+    assert f"/admin/accounts/user/{alice.pk}/disable/" in text_of(
+        admin_client.get(f"/admin/accounts/user/{alice.pk}/delete/")
+    )
+    delete_pages(admin_client, bob)
+    assert list(User.objects.filter(brand__isnull=False)) == [alice]
+
+
+def test_a_brand_says_what_belongs_to_it_without_listing_all_of_that(
+    admin_client: Client, aurora: Brand, borealis: Brand, alice: User, django_assert_max_num_queries: Any
+) -> None:
+    CarrierCall.objects.create(brand=aurora, at=timezone.now(), method="x", outcome="ok", milliseconds=1)
+    with django_assert_max_num_queries(60):
+        pages = delete_pages(admin_client, aurora)
+    for told in pages:
+        assert "A brand can’t be deleted while any of these belong to it:" in told
+        assert "users" in told
+        assert "calls to the carrier" in told.lower()
+        assert "for 30 days" in told
+        assert "permission" not in told
+        assert alice.email not in told
+    delete_pages(admin_client, borealis)
+    assert list(Brand.objects.all()) == [aurora]

@@ -1,0 +1,136 @@
+"""At most half of the threads wait on carriers, and no brand takes another's share of them."""
+
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+from django.core import mail as outbox
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import SignInCode, Submission
+from portal.mail import send as mail
+from portal.models import Attempt, Brand
+from portal.resilience import bulkhead, circuit_breaker
+from portal.resilience.bulkhead import Bulkhead, Full
+from portal.web.retry import BUSY
+from tests.conftest import AURORA, BOREALIS
+from tests.support.customer_flow import at_once, send, sign_up_form, words
+from tests.support.timeouts import PATIENCE
+
+THREADS = 16
+
+
+def brand(pk: int) -> Brand:
+    return Brand(pk=pk)
+
+
+def entered(places: Bulkhead, stack: ExitStack, pk: int) -> bool:
+    try:
+        stack.enter_context(places.place(brand(pk)))
+    except Full:
+        return False
+    return True
+
+
+@given(st.integers(1, 200), st.lists(st.integers(1, 6), max_size=120))
+def test_half_the_threads_are_never_exceeded_and_every_brand_finds_a_place(threads, arrivals):
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setattr(bulkhead.settings, "WEB_THREADS", threads)
+        places, held = Bulkhead(2, "tests"), {}
+        for pk in arrivals:
+            if entered(places, stack, pk):
+                held[pk] = held.get(pk, 0) + 1
+            assert places.taken() == sum(held.values()) <= max(1, threads // 2)
+            assert max(held.values()) <= -(-max(1, threads // 2) // 2)
+        if threads >= 64:
+            assert entered(places, stack, 99)
+    assert places.taken() == 0
+
+
+def test_one_brand_alone_gets_half_of_the_places_and_two_a_third_each(settings):
+    settings.WEB_THREADS = 64
+    places = Bulkhead(2, "tests")
+    with ExitStack() as stack:
+        assert sum(entered(places, stack, 1) for _ in range(40)) == 16
+        assert sum(entered(places, stack, 2) for _ in range(40)) == 8
+        assert entered(places, stack, 3)
+
+
+@pytest.mark.django_db
+def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_theirs(
+    threads, simulator, alice, charlie, browse, settings
+):
+    settings.WEB_THREADS = 8  # Of which four wait, and two for one brand.
+    simulator.fault("customer_balance", "hang")
+    hanging = [browse(AURORA, alice) for _ in range(6)]
+
+    def look(nth: int) -> tuple[float, int, int, str]:
+        began, page = (
+            time.monotonic(),
+            hanging[nth].get(f"/statement/?from_date=2020-01-0{nth + 1}&to_date=2020-01-31"),
+        )
+        return time.monotonic() - began, page.status_code, int(page["Retry-After"]), words(page)
+
+    found = sorted(at_once(6, look))
+    quick, waited = found[:4], found[4:]
+    assert waited[0][0] > 2  # Until the call was given up.
+    assert {status for _, status, _, _ in found} == {503}
+    assert {retry_after for _, _, retry_after, _ in quick} == {BUSY}
+    assert "We cannot show your figures at the moment" in quick[0][3]
+    circuit_breaker.forget()
+    simulator.post("faults/clear")
+    assert browse(BOREALIS, charlie).get("/statement/").status_code == 200
+    assert bulkhead.CARRIERS.taken() == 0
+
+
+@pytest.mark.django_db
+def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, browse, simulator, settings):
+    settings.WEB_THREADS = 2
+    client, form = browse(AURORA), sign_up_form(simulator.token())
+    with bulkhead.CARRIERS.place(aurora):
+        answer = send(client, "/sign-up/", form)
+    assert (answer.status_code, answer["Retry-After"]) == (503, str(BUSY))
+    assert "Too many people are asking at the moment. Nothing was changed." in words(answer)
+    assert simulator.calls() == []
+    assert Submission.objects.get().outcome["state"] == "unavailable"
+
+
+@pytest.mark.django_db
+def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice, browse, settings):
+    settings.WEB_THREADS = 4
+    with bulkhead.MAIL.place(aurora):
+        answer = send(browse(AURORA), "/sign-in/", {"email": "alice@example.com"})
+    assert answer.status_code == 503
+    assert "We cannot send mail at the moment" in words(answer)
+    assert not (SignInCode.objects.exists())
+    assert not (Attempt.objects.exists())
+    assert not (outbox.outbox)
+    assert mail.send(brand=aurora, to="a@example.com", template="test")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_whoever_waits_for_a_carrier_holds_no_connection_of_the_pool(aurora):
+    Brand.objects.count()
+    with bulkhead.CARRIERS.place(aurora):
+        assert connection.connection is None
+    assert Brand.objects.count() == 1
+
+
+def test_places_are_given_back_whatever_ends_the_wait(settings):
+    settings.WEB_THREADS = 4
+    places, thread_ended = Bulkhead(2, "tests"), threading.Event()
+
+    def work() -> None:
+        try:
+            with places.place(brand(1)):
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            thread_ended.set()
+
+    threading.Thread(target=work).start()
+    assert thread_ended.wait(PATIENCE)
+    assert places.taken() == 0

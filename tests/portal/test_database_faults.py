@@ -1,0 +1,209 @@
+"""A database that is restarted, killed, frozen, silent, locked or full: 503 alone, and service soon after.
+
+One node as `make serve` runs it, and a PostgreSQL of its own behind a proxy. `make soak` does more of it.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import AURORA
+from tests.support.gunicorn_server import Served, served
+from tests.support.live_stack import _collect_static, _manage
+from tests.support.postgres_server import OwnPostgres
+from tests.support.tcp_proxy import Proxy
+
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="these are faults of PostgreSQL"
+    ),
+]
+BACK_WITHIN = 15  # Seconds after the fault has ended.
+SIGNED_IN, STRANGER = "/account/", "/sign-in/"
+# A brand, and a customer who is signed in; prints the key of the session.
+PEOPLE = f"""
+from django.test import Client
+from accounts.models import User
+from portal.security.crypto import encrypt
+from portal.models import Brand
+brand = Brand.objects.create(
+    slug="aurora", name="Aurora Phone", currency="AUD", timezone="Australia/Sydney", language="en-au",
+    from_email="Aurora Phone <no-reply@aurora.example>", support_email="help@aurora.example",
+    carrier_url="http://127.0.0.1:9/", carrier_key=encrypt("key"), recaptcha_site_key="key",
+)
+brand.hosts.create(host="{AURORA}")
+alice = User.objects.create(brand=brand, email="alice@example.com", account_number="70001", password="!")
+client = Client(headers={{"host": "{AURORA}"}})
+client.force_login(alice)
+session = client.session
+session["realm"] = f"brand-{{brand.pk}}"
+session.save()
+open("KEY", "w").write(session.session_key)
+"""
+
+
+@dataclass
+class Visitors:
+    """Four who are signed in and two who are not, each of whom asks again at once."""
+
+    site: Served
+    key: str
+    over: threading.Event = field(default_factory=threading.Event)
+    seen: dict[int, list[tuple[float, int]]] = field(
+        default_factory=dict
+    )  # Of each: asked when, answered how.
+
+    def ask(self, path: str) -> int:
+        """The status of a page; 0 where nothing came."""
+        headers = {"Host": AURORA, "Cookie": f"__Host-session={self.key}" if path == SIGNED_IN else ""}
+        url = f"http://127.0.0.1:{self.site.port}{path}"
+        try:
+            return requests.get(url, headers=headers, timeout=40, allow_redirects=False).status_code
+        except requests.RequestException:
+            return 0
+
+    def walk(self, number: int, path: str) -> None:
+        while not self.over.wait(0.05):
+            asked = time.monotonic()
+            self.seen[number].append((asked, self.ask(path)))
+
+    def are_served(self, since: float) -> bool:
+        """Whether the last three pages of everybody are there, all asked for after this moment."""
+        last = [seen[-3:] for seen in self.seen.values()]
+        return all(len(three) == 3 and three[0][0] > since for three in last) and {
+            status for three in last for _asked, status in three
+        } == {200}
+
+    @contextmanager
+    def walking(self) -> Iterator[None]:
+        self.over.clear()
+        paths = [SIGNED_IN] * 4 + [STRANGER] * 2
+        self.seen = {number: [] for number in range(len(paths))}
+        threads = [threading.Thread(target=self.walk, args=each) for each in enumerate(paths)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            for thread in threads:
+                thread.join()
+
+
+@dataclass
+class World:
+    """What runs."""
+
+    server: OwnPostgres
+    proxy: Proxy
+    visitors: Visitors
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("faults")
+    server = OwnPostgres()
+    proxy = Proxy(server.port)
+    environment = {
+        "DATABASE_URL": server.url(proxy.port),
+        "SECRET_KEY": "only-for-tests-" * 4,
+        "ENCRYPTION_KEY": "a passphrase for tests",
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "WEB_CONCURRENCY": "1",
+        "WEB_THREADS": "16",
+    }
+    around = {**os.environ, "SCHEME": "", "REDIS_URL": "", "EMAIL_URL": "", **environment}
+    try:
+        _manage(around, "migrate", "--verbosity", "0")
+        _collect_static(around, shared)
+        _manage(around, "shell", "-v", "0", "-c", PEOPLE.replace('"KEY"', f'"{folder}/key"'))
+        with served(folder, **environment) as site:
+            yield World(server, proxy, Visitors(site, (folder / "key").read_text()))
+    finally:
+        proxy.close()
+        server.close()
+
+
+def locked(world: World) -> None:
+    with world.server.beside() as other, other.transaction():
+        other.execute("LOCK TABLE portal_brand, django_session IN ACCESS EXCLUSIVE MODE")
+        time.sleep(6)
+
+
+def full(world: World) -> None:
+    """Others have taken all that anybody but its administrator may have."""
+    with world.server.beside() as other:
+        other.execute("ALTER ROLE portal CONNECTION LIMIT 0")
+        world.server.end_connections()
+        time.sleep(3)
+        other.execute("ALTER ROLE portal CONNECTION LIMIT -1")
+
+
+def restarted(world: World) -> None:
+    world.server.stop()
+    world.server.start()
+
+
+def killed(world: World) -> None:
+    world.server.kill()
+    time.sleep(1)
+    world.server.start()
+
+
+def frozen(world: World) -> None:
+    world.server.hold()
+    time.sleep(7)
+    world.server.go_on()
+
+
+def ended(world: World) -> None:
+    for _ in range(3):
+        world.server.end_connections()
+        time.sleep(0.3)
+
+
+def cancelled(world: World) -> None:
+    with world.server.beside() as other:
+        for _ in range(200):
+            other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
+            time.sleep(0.005)
+
+
+def elsewhere(world: World) -> None:
+    """It goes on at another address, and what was connected to the old one hears nothing of that."""
+    world.proxy.silence()
+
+
+def aborted(world: World) -> None:
+    world.server.stop(signal.SIGQUIT)
+    world.server.start()
+
+
+Fault = Callable[[World], None]
+FAULTS: tuple[Fault, ...] = (restarted, aborted, killed, frozen, ended, cancelled, locked, full, elsewhere)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_of_the_database_is_503_alone_and_is_over_soon(world: World, fault: Fault) -> None:
+    visitors = world.visitors
+    assert {visitors.ask(SIGNED_IN), visitors.ask(STRANGER)} == {200}
+    with visitors.walking():
+        time.sleep(0.3)
+        fault(world)
+        ended = time.monotonic()
+        while not visitors.are_served(ended) and time.monotonic() < ended + BACK_WITHIN:
+            time.sleep(0.05)
+        back = visitors.are_served(ended)
+        world.proxy.resume()  # Nobody need wait any longer.
+    answers = Counter(status for seen in visitors.seen.values() for _asked, status in seen)
+    assert set(answers) <= {200, 503}, answers
+    assert back, answers

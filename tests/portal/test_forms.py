@@ -1,0 +1,110 @@
+"""What every form does for whoever fills it in: a summary, errors at the fields, right keyboards."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.conftest import AURORA
+from tests.support.customer_flow import PASSWORD, send, sign_up_form, words
+
+SUMMARY = "Please look at the marked fields."
+
+
+class _Page(HTMLParser):
+    """Every tag of a page with its attributes, in order."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(response.content.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def input(self, name: str) -> dict[str, str | None]:
+        return next(attrs for attrs in self.all("input") if attrs.get("name") == name)
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(attrs["id"]) for _, attrs in self.tags if "id" in attrs]
+
+
+def test_the_summary_leads_to_each_field_with_a_mistake_and_to_no_other(aurora, simulator, browse):
+    answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12", first_name=""))
+    page = _Page(answer)
+    assert SUMMARY in words(answer)
+    targets = [str(a["href"])[1:] for a in page.all("a") if str(a.get("href")).startswith("#id_")]
+    assert targets == ["id_first_name", "id_phone"]
+    assert set(targets) <= set(page.ids)
+    assert "First name Please fill this in." in words(answer)
+    assert simulator.calls() == []
+
+
+@pytest.mark.parametrize("kind", ["v2-checkbox", "v2-invisible", "v3"])
+def test_a_missing_captcha_is_in_the_summary_for_every_kind(aurora, simulator, browse, kind):
+    type(aurora).objects.filter(pk=aurora.pk).update(recaptcha_kind=kind)
+    said = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
+    assert SUMMARY in said
+    assert said.count("Please complete the security check.") == 2
+
+
+def test_each_error_is_tied_to_its_field(aurora, simulator, browse):
+    page = _Page(send(browse(AURORA), "/sign-up/", {}))
+    assert len(page.ids) == len(set(page.ids))
+    for name in ("first_name", "last_name", "email", "phone", "password", "accept_terms"):
+        field = page.input(name)
+        assert field["aria-invalid"] == "true"
+        described = str(field["aria-describedby"]).split()
+        assert f"id_{name}_error" in described
+        assert set(described) <= set(page.ids)
+
+
+def test_a_page_without_mistakes_has_no_summary(aurora, browse):
+    page = browse(AURORA).get("/sign-up/")
+    assert SUMMARY not in words(page)
+    assert "type it again" not in words(page)
+    assert b"aria-invalid" not in page.content
+
+
+def test_after_a_mistake_the_form_says_that_the_password_is_to_be_typed_again(aurora, simulator, browse):
+    answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12"))
+    assert "We do not keep it, so please type it again." in words(answer)
+    assert PASSWORD not in answer.content.decode()
+
+
+def test_a_statement_with_wrong_dates_has_the_summary_too(alice, simulator, browse):
+    answer = browse(AURORA, alice).get("/statement/?from_date=2020-02-01&to_date=2020-01-01")
+    assert SUMMARY in words(answer)
+    assert b'href="#id_from_date"' in answer.content
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "wanted"),
+    [
+        ("/sign-in/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
+        ("/sign-up/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
+        ("/sign-up/", "first_name", {"autocomplete": "given-name"}),
+        ("/sign-up/", "last_name", {"autocomplete": "family-name"}),
+        ("/sign-up/", "company_name", {"autocomplete": "organization"}),
+        ("/sign-up/", "phone", {"type": "tel", "inputmode": "tel", "autocomplete": "tel"}),
+        ("/sign-up/", "password", {"type": "password", "autocomplete": "new-password"}),
+        ("/sign-up/confirm/", "code", {"autocomplete": "one-time-code", "autocapitalize": "none"}),
+        ("/sign-in/code/", "code", {"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        ("/password-reset/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
+    ],
+)
+def test_browsers_know_what_to_fill_in_and_which_keyboard_to_show(aurora, browse, path, name, wanted):
+    client = browse(AURORA)
+    client.post("/sign-in/", {"email": "alice@example.com"})
+    field = _Page(client.get(path)).input(name)
+    assert {key: field.get(key) for key in wanted} == wanted
+
+
+def test_a_button_that_works_has_something_to_say_and_stays_silent_until_then(aurora, browse):
+    text = browse(AURORA).get("/sign-in/").content.decode()
+    assert re.search(r'role="status" data-waiting="One moment, please\.[^"]*"></p>', text)

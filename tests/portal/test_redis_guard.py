@@ -1,0 +1,245 @@
+"""Redis that is down, hangs or takes nothing: reading goes on, codes and captchas wait, all comes back."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.core.cache import caches
+
+from accounts.models import User
+from billing.models import Move
+from portal.carrier import calls as carrier_calls
+from portal.monitoring import metrics
+from portal.resilience import rate_limits, redis_guard
+from portal.settings import REDIS_OPTIONS
+from tests.conftest import ADMIN, AURORA
+from tests.support import transfers
+from tests.support.customer_flow import code_for, send, sign_up_form, value_of, words
+from tests.support.redis_server import OwnRedis
+from tests.support.timeouts import PATIENCE
+
+pytestmark = pytest.mark.django_db
+ALICE = "alice@example.com"
+CLOSED = "We cannot check this form at the moment, so nothing was sent. Please try again in a minute."
+
+
+# As the portal waits for Redis, and as no busy machine makes it wait in vain.
+SHORT, LONG = REDIS_OPTIONS, dict.fromkeys(REDIS_OPTIONS, PATIENCE)
+
+
+@pytest.fixture
+def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
+    """The portal's Redis, for this test alone; after a failure it is asked again after `pass_pause`."""
+    own = OwnRedis()
+    settings.REDIS_URL, settings.REDIS_OPTIONS = own.url, LONG
+    monkeypatch.setattr(redis_guard, "_PAUSE", 10 * PATIENCE)
+    yield own
+    rate_limits._limiter(own.url).storage.storage.close()  # type: ignore[attr-defined]
+    own.stop()
+
+
+def pass_pause() -> None:
+    """As if Redis had been left alone for long enough."""
+    redis_guard._down_until = time.monotonic() - 1
+
+
+def wait_for_redis(settings: Any, options: dict[str, int]) -> None:
+    """From now on the limits wait for Redis so long."""
+    rate_limits._limiter(settings.REDIS_URL).storage.storage.close()  # type: ignore[attr-defined]
+    rate_limits._limiter.cache_clear()
+    settings.REDIS_OPTIONS = options
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> list[redis.RedisError]:
+    """Collects each failed question to Redis."""
+    seen, noted = list[redis.RedisError](), redis_guard._failed
+
+    def note(error: redis.RedisError) -> None:
+        seen.append(error)
+        noted(error)
+
+    monkeypatch.setattr(redis_guard, "_failed", note)
+    return seen
+
+
+def reset(browse: Callable[..., Any], simulator: Any) -> Any:
+    """Ask for another password, with a good token."""
+    form = {"email": ALICE, "g-recaptcha-response": simulator.token()}
+    return send(browse(AURORA), "/password-reset/", form)
+
+
+def assert_closed(answer: Any) -> None:
+    """It is the page that says so, and not the one for too many attempts."""
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+    assert CLOSED in words(answer)
+    assert value_of(answer, "email") == ALICE
+
+
+def test_while_redis_is_down_forms_are_closed_and_open_again_by_themselves(
+    own_redis, aurora, alice, simulator, browse
+):
+    own_redis.stop()
+    assert_closed(reset(browse, simulator))
+    assert_closed(send(browse(AURORA), "/sign-in/", {"email": ALICE}))
+    assert simulator.calls() == []
+    own_redis.start()
+    pass_pause()
+    assert reset(browse, simulator).status_code == 302
+    assert send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code == 302
+
+
+def test_while_redis_is_down_a_code_that_was_typed_is_not_lost(own_redis, aurora, alice, browse):
+    client = browse(AURORA)
+    send(client, "/sign-in/", {"email": ALICE})
+    own_redis.stop()
+    answer = send(client, "/sign-in/code/", {"code": code_for(ALICE)})
+    assert (answer.status_code, CLOSED in words(answer)) == (503, True)
+    own_redis.start()
+    pass_pause()
+    assert send(client, "/sign-in/code/", {"code": code_for(ALICE)}).status_code == 302
+
+
+def test_while_redis_is_down_the_carriers_link_fills_its_form_without_a_session(own_redis, aurora, browse):
+    own_redis.stop()
+    answer = browse(AURORA).get("/sign-up/confirm/", {"email": ALICE, "code": "ABC"})
+    assert (answer.status_code, value_of(answer, "code")) == (200, "ABC")
+    assert not answer.cookies.get("__Host-session")
+
+
+def test_while_redis_is_down_nobody_signs_in_to_the_admin_and_the_page_says_why(own_redis, operator, browse):
+    own_redis.stop()
+    answer = browse(ADMIN).post("/admin/login/", {"username": operator.email, "password": "x"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+    assert "nothing was checked" in words(answer)
+
+
+def test_while_redis_is_down_figures_and_files_are_read_and_the_log_says_it_once(
+    own_redis, aurora, alice, simulator, browse, caplog
+):
+    client = browse(AURORA, alice)
+    own_redis.stop()
+    for path in ("/", "/statement/", "/statement.pdf"):
+        assert client.get(path).status_code == 200
+    assert client.post("/statement/refresh/", {"next": "/"}).status_code == 302
+    assert len(simulator.calls()) >= 1
+    told = [record for record in caplog.records if record.msg == "store unreachable"]
+    assert [record.levelname for record in told] == ["ERROR"]
+
+
+def test_redis_that_hangs_holds_one_request_for_a_second_and_the_next_not_at_all(
+    own_redis, aurora, alice, simulator, browse, settings, failures
+):
+    assert set(SHORT.values()) == {1}
+    client = browse(AURORA, alice)
+    assert client.get("/").status_code == 200
+    wait_for_redis(settings, SHORT)
+    own_redis.hold()
+    try:
+        for ask in (lambda: reset(browse, simulator), lambda: client.get("/statement/")) * 2:
+            assert ask().status_code in (200, 503)
+        assert [type(error) for error in failures] == [redis.TimeoutError]  # The others did not ask.
+    finally:
+        own_redis.go_on()
+    wait_for_redis(settings, LONG)
+    pass_pause()
+    assert reset(browse, simulator).status_code == 302
+
+
+def test_the_first_failure_is_told_however_short_ago_the_machine_was_started(monkeypatch, caplog):
+    monkeypatch.setattr(redis_guard.time, "monotonic", lambda: 0.5)
+
+    def question() -> None:
+        raise redis.ConnectionError
+
+    with pytest.raises(redis_guard.Unreachable):
+        redis_guard.ask(question)
+    assert [record.msg for record in caplog.records] == ["store unreachable"]
+
+
+def test_while_one_request_tries_the_others_do_without(monkeypatch):
+    monkeypatch.setattr(redis_guard, "_down_until", 1.0)
+
+    def question() -> str:
+        with pytest.raises(redis_guard.Unreachable):
+            redis_guard.ask(lambda: "another")
+        return "answer"
+
+    assert redis_guard.ask(question) == "answer"
+    assert redis_guard.ask(lambda: "another") == "another"
+
+
+def test_no_address_stands_in_redis(own_redis, aurora, alice, simulator, browse):
+    reset(browse, simulator)
+    send(browse(AURORA), "/sign-in/", {"email": ALICE})
+    with redis.Redis.from_url(own_redis.url) as kept:
+        keys = list(kept.scan_iter())
+        assert len(keys) >= 3
+        assert "alice" not in str([(key, kept.dump(key)) for key in keys])
+
+
+def cache_of(own: OwnRedis, options: dict[str, int]) -> dict[str, Any]:
+    backend = "django.core.cache.backends.redis.RedisCache"
+    return {"default": {"BACKEND": backend, "LOCATION": own.url, "OPTIONS": options}}
+
+
+@pytest.fixture
+def ready(own_redis: OwnRedis, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+    """Asks a node that has the same Redis for its cache whether it is ready."""
+    settings.CACHES = cache_of(own_redis, LONG)
+    yield lambda: browse(AURORA).get("/readyz")
+    caches["default"]._cache.get_client().close()
+
+
+def test_without_redis_a_node_is_ready_for_reading_and_says_what_does_not_work(own_redis, ready, caplog):
+    assert (ready().status_code, ready().content) == (200, b"ready\n")
+    assert "portal_store_answers 1.0" in metrics.text()
+    own_redis.stop()
+    for _ in range(3):
+        answer = ready()
+        assert (answer.status_code, answer.content) == (200, b"ready, but the cache does not answer\n")
+    assert "portal_store_answers 0.0" in metrics.text()
+    assert [record.msg for record in caplog.records] == ["store unreachable"]
+    own_redis.start()
+    pass_pause()
+    assert ready().content == b"ready\n"
+
+
+def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, ready, settings, failures):
+    settings.CACHES = cache_of(own_redis, SHORT)
+    own_redis.hold()
+    try:
+        for _ in range(3):
+            assert ready().status_code == 200
+    finally:
+        own_redis.go_on()
+    assert [type(error) for error in failures] == [redis.TimeoutError]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answered_move_is_done_although_redis_took_nothing(
+    own_redis, aurora, alice, operator, simulator, caplog, monkeypatch
+):
+    monkeypatch.setattr(redis_guard, "_PAUSE", 0.3)
+    own_redis.refuse("full")
+    simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
+    move = transfers.ask(alice, operator)
+    assert (move.state, move.why, move.status) == (Move.State.DONE, "", 200)
+    assert len(caplog.records) < 20
+
+
+def test_a_sign_up_that_was_answered_is_kept_although_redis_took_nothing(
+    own_redis, aurora, simulator, browse, monkeypatch
+):
+    asked = carrier_calls.voipline_call
+
+    def refused_meanwhile(*args: Any, **values: Any) -> Any:
+        answer = asked(*args, **values)
+        own_redis.refuse("full")
+        return answer
+
+    monkeypatch.setattr(carrier_calls, "voipline_call", refused_meanwhile)
+    assert send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token())).status_code == 302
+    assert User.objects.filter(brand=aurora, email="dora@example.com").exists()

@@ -1,0 +1,45 @@
+"""How long somebody is asked to wait, in words and in the header."""
+
+import pytest
+
+from portal.web import retry
+from tests.conftest import AURORA
+from tests.support.customer_flow import send, sign_up_form, words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "Please try again in a minute."),
+        (0, "Please try again in a minute."),
+        (60, "Please try again in a minute."),
+        (61, "Please try again in 2 minutes."),
+        (3600, "Please try again in 60 minutes."),
+        (5401, "Please try again in 2 hours."),
+        (86400, "Please try again in 24 hours."),
+        (86401, "Please try again later. If it keeps happening, contact us."),
+        (999_999_999, "Please try again later. If it keeps happening, contact us."),
+    ],
+)
+def test_the_words_fit_the_number(seconds, text):
+    assert retry.try_again(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (7, "7"), (3600, "3600"), (999_999_999, "3600")])
+def test_the_header_is_an_hour_at_most(seconds, header):
+    assert retry.retry_after(seconds) == header
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wait", [86_400, 999_999_999])
+def test_a_carrier_that_asks_for_a_day_sends_nobody_away_for_longer_than_an_hour(
+    aurora, alice, simulator, browse, wait
+):
+    for method in ("register_customer", "customer_balance"):
+        simulator.fault(method, "status", status=429, retry_after=wait)
+    form = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    figures = browse(AURORA, alice).get("/statement/")
+    for page in (form, figures):
+        assert (page.status_code, page["Retry-After"]) == (503, "3600")
+        assert retry.try_again(wait) in words(page)
+        assert "in a minute" not in words(page)
