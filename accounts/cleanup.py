@@ -2,11 +2,11 @@
 
 from django.utils import timezone
 
-from accounts.customer_import.pending import imports_prune
+from accounts.customer_import.pending import prune_imports
 from accounts.models import SignIn, SignInCode, Submission
 
 
-def accounts_prune() -> int:
+def prune_accounts() -> int:
     """Codes, forms, sign-ins and files to import past their time; how many."""
     now = timezone.now()
     old = (
@@ -14,4 +14,4 @@ def accounts_prune() -> int:
         Submission.objects.filter(created_at__lt=now - Submission.LIFETIME),
         SignIn.objects.filter(at__lt=now - SignIn.KEPT),
     )
-    return sum(rows.delete()[0] for rows in old) + imports_prune()
+    return sum(rows.delete()[0] for rows in old) + prune_imports()

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
-from accounts.services.login_url import form_action
+from accounts.services.login_url import form_action_sources
 from portal.brands import phone_examples
 from portal.captcha import CaptchaField
 from portal.core.email_addresses import normal_email
@@ -211,7 +211,7 @@ class OpenForm(BrandForm):
     @property
     def leads_to(self) -> list[str]:
         """The carrier's own portal; no other page may lead there."""
-        return form_action(self.brand)
+        return form_action_sources(self.brand)
 
 
 class NewEmailForm(BrandForm):

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 _PLAIN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,5})?", re.ASCII)
 
 
-def amount_of(text: str) -> Decimal | None:
+def parse_amount(text: str) -> Decimal | None:
     """The amount that stands there as a plain number with at most five decimals, or None."""
     return Decimal(text) + 0 if _PLAIN.fullmatch(text) else None  # Adding 0 turns -0 into 0.
 
 
-def at_most_zero(limit: Decimal) -> None:
+def validate_at_most_zero(limit: Decimal) -> None:
     """A limit is how far the balance may go; one above zero is a slip. Raises ValidationError."""
     if limit > 0:
         raise ValidationError(

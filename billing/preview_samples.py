@@ -37,8 +37,8 @@ def _home(brand: Brand, mood: str) -> dict[str, Any]:
     found = _figures(period)
     months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
     alex = cast(User, people.person(brand, CUSTOMER))
-    told = {"period": period, "runway": context.runway_of(brand, alex, found, months)}
-    return {**told, **context.shown(brand, found)}
+    told = {"period": period, "runway": context.build_forecast(brand, alex, found, months)}
+    return {**told, **context.statement_context(brand, found)}
 
 
 def _figures(period: periods.Period) -> Figures:
@@ -48,7 +48,7 @@ def _figures(period: periods.Period) -> Figures:
 def _statement(brand: Brand, mood: str) -> dict[str, Any]:
     today = periods.today(brand)
     form = PeriodForm(vars(periods.this_month(today)), today=today)
-    return context.form_context(form) | _home(brand, mood)
+    return context.build_form_context(form) | _home(brand, mood)
 
 
 def _history(brand: Brand, _mood: str) -> dict[str, Any]:

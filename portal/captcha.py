@@ -109,7 +109,7 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
             answer = _asked(fields)
         if wrong := _OUR_FAULT.intersection(_error_codes(answer)):
             raise CaptchaUnavailable(f"{', '.join(sorted(wrong))}: check the brand's reCAPTCHA secret key")
-    except (bulkhead.Full, SecretUnreadable, CaptchaUnavailable) as error:
+    except (bulkhead.BulkheadFull, SecretUnreadable, CaptchaUnavailable) as error:
         why = str(error) or type(error).__name__
         logger.error("captcha not verified", extra={"brand": brand.slug, "error": why})
         raise CaptchaUnavailable(why) from error
@@ -121,7 +121,7 @@ def _asked(fields: dict[str, str]) -> dict[str, Any]:
     url = f"{settings.RECAPTCHA_URL}/api/siteverify"
     request = requests.Request("POST", url, data=fields, headers=transport.HEADERS).prepare()
     deadline = time.monotonic() + _TIMEOUTS.total
-    reply = transport.fly(request, _TIMEOUTS, deadline, key=fields["secret"], reach=None)
+    reply = transport.send(request, _TIMEOUTS, deadline, key=fields["secret"], reach=None)
     if isinstance(reply, transport.Fault):
         raise CaptchaUnavailable(reply.reason)
     if reply.status != 200 or reply.body is None:

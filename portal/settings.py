@@ -71,7 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "portal.middleware.request_id.reference",
+    "portal.middleware.request_id.assign_request_id",
     "portal.middleware.health.health",
     "portal.monitoring.middleware.metrics_page",
     "portal.monitoring.middleware.requests",
@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.brand.brand",
     "portal.middleware.sessions.SessionMiddleware",
-    "portal.middleware.realm.realm",
+    "portal.middleware.realm.bind_session_to_brand",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

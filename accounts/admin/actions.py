@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from accounts.admin.filters import NumberFilter
-from accounts.customer_import.export import customers_export
+from accounts.customer_import.export import export_customers
 from accounts.models import User
-from accounts.services.deactivation import customers_disable, customers_enable
-from portal.admin.reauthentication import recently_authenticated, to_proof
+from accounts.services.deactivation import disable_customers, enable_customers
+from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
 from portal.brands.access import brands_of
 
 SHOWN = 100  # Addresses on the page that asks whether to disable them.
@@ -77,13 +77,13 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         """All that the list shows with the same filters and search."""
         back = f"{reverse('admin:accounts_user_changelist')}?{request.GET.urlencode()}"
         if not recently_authenticated(request):
-            return to_proof(request, back)
+            return redirect_to_reauthentication(request, back)
         listed = self.get_changelist_instance(request).get_queryset(request)
         return self._export(request, listed) or redirect(back)
 
     def _export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
         chosen = self._customers(request, people)
-        count, lines = customers_export(customers=chosen, by=cast(User, request.user))
+        count, lines = export_customers(customers=chosen, by=cast(User, request.user))
         if not count:
             words = gettext("Nothing was exported: no customer is among these.")
             self.message_user(request, words, messages.WARNING)
@@ -138,7 +138,7 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "admin/accounts/user/disable.html", context)
 
     def _disable(self, request: HttpRequest, active: QuerySet[User]) -> None:
-        count = customers_disable(customers=active, by=cast(User, request.user))
+        count = disable_customers(customers=active, by=cast(User, request.user))
         words = ngettext(
             "%(count)d customer is disabled, and signed out everywhere.",
             "%(count)d customers are disabled, and signed out everywhere.",
@@ -159,7 +159,7 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return redirect("billing_admin:customer", pk)
 
     def _enable(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        count = customers_enable(customers=people, by=cast(User, request.user))
+        count = enable_customers(customers=people, by=cast(User, request.user))
         words = ngettext(
             "%(count)d customer can sign in again.", "%(count)d customers can sign in again.", count
         )

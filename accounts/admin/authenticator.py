@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import StaffEvent, User
 from accounts.staff import totp, two_step
-from accounts.staff.views.base import person_of, staff_page
-from accounts.views.forms import page
+from accounts.staff.views.base import render_staff_page, signed_in_staff
+from accounts.views.forms import form_view
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.brands.access import is_operator
 from portal.core.formats import date_time
@@ -32,7 +32,7 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         """Before Django's own of the same pattern."""
-        reset = self.admin_site.admin_view(page(needs_recent_authentication(self.reset_view)))
+        reset = self.admin_site.admin_view(form_view(needs_recent_authentication(self.reset_view)))
         password = needs_recent_authentication(self.user_change_password)  # type: ignore[attr-defined]
         return [
             path("<int:pk>/reset-authenticator/", reset, name="accounts_user_reset_authenticator"),
@@ -54,11 +54,11 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             self._reset(request, person)
             return redirect("admin:accounts_user_change", person.pk)
         context = {"person": person, "opts": self.opts}
-        return staff_page(request, "reset", gettext("Reset the authenticator app"), context)
+        return render_staff_page(request, "reset", gettext("Reset the authenticator app"), context)
 
     def _reset(self, request: HttpRequest, person: User) -> None:
-        by = person_of(request)
-        totp.authenticator_reset(user=person, by=by)
+        by = signed_in_staff(request)
+        totp.reset_authenticator(user=person, by=by)
         self.log_change(request, person, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
         words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")
         self.message_user(request, words, messages.SUCCESS)
@@ -69,12 +69,12 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("Authenticator app"))
     def authenticator_in_words(self, person: User) -> str | SafeString:
         """Whether there is one, since when, and how many recovery codes are left."""
-        device = totp.device_of(user=person)
+        device = totp.get_device(user=person)
         if device is None:
             return gettext("None yet; the next sign-in begins with setting one up.")
         words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
             "when": date_time(device.created_at) if device.created_at else "?",
-            "left": totp.recovery_codes_left(user=person),
+            "left": totp.count_recovery_codes(user=person),
         }
         url = reverse("admin:accounts_user_reset_authenticator", args=(person.pk,))
         return format_html('{} <a href="{}">{}</a>', words, url, gettext("Reset it, if it is lost"))

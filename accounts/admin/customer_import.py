@@ -14,19 +14,19 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.import_report import report_context
-from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, REQUIRED, rows_read
+from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, REQUIRED, read_rows
 from accounts.customer_import.importer import ImportChanged, ImportRefused, Report
 from accounts.customer_import.pending import (
     ImportDone,
-    import_confirm,
-    import_find,
-    import_keep,
-    import_report,
+    build_import_report,
+    confirm_import,
+    find_import,
+    store_import,
 )
 from accounts.models import CustomerImport, User
-from portal.admin.reauthentication import recently_authenticated, to_proof
+from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
 from portal.brands.access import brands_of
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.models import Brand
 
 
@@ -88,16 +88,16 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         file: UploadedFile[bytes] = form.cleaned_data["file"]
         data = file.read()
         try:
-            rows_read(data=data, brand=brand.slug)
+            read_rows(data=data, brand=brand.slug)
         except ImportRefused as refused:
             return self._file_page(request, brand, form, refused)
-        kept = import_keep(brand=brand, by=cast(User, request.user), name=file.name or "", data=data)
+        kept = store_import(brand=brand, by=cast(User, request.user), name=file.name or "", data=data)
         return redirect("admin:accounts_user_import_report", brand.pk, kept.pk)
 
     def _file_page(
         self, request: HttpRequest, brand: Brand, form: FileForm, refused: ImportRefused | None = None
     ) -> HttpResponse:
-        problems = [(each.line, spoken(each.reason)) for each in refused.problems] if refused else []
+        problems = [(each.line, translate(each.reason)) for each in refused.problems] if refused else []
         own = brands_of(request.user)[:2]
         details = [name for name in COLUMNS if name not in REQUIRED]
         context = {"brand": brand, "form": form, "problems": problems, "others": len(own) > 1}
@@ -107,7 +107,7 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         """What the file would do now; on a POST, do it if that is what was shown."""
         brands = brands_of(request.user)
         chosen = get_object_or_404(brands, pk=brand)
-        waiting = import_find(brands=brands.filter(pk=brand), by=cast(User, request.user), pk=pk)
+        waiting = find_import(brands=brands.filter(pk=brand), by=cast(User, request.user), pk=pk)
         if waiting is None:
             words = gettext("This file is not waiting any more: an hour has passed. Please choose it again.")
             self.message_user(request, words, messages.WARNING)
@@ -116,19 +116,19 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._done_before(request, chosen)
         if request.method == "POST":
             if not recently_authenticated(request):
-                return to_proof(request, request.path)  # The file waits.
+                return redirect_to_reauthentication(request, request.path)  # The file waits.
             return self._confirmed(request, waiting)
-        return self._report_page(request, waiting, import_report(waiting=waiting))
+        return self._report_page(request, waiting, build_import_report(waiting=waiting))
 
     def _confirmed(self, request: HttpRequest, waiting: CustomerImport) -> HttpResponse:
         shown, good = request.POST.get("report", "-"), request.POST.get("rows") == "good"
         try:
-            report = import_confirm(waiting=waiting, expected=shown or "-", keep_good=good)
+            report = confirm_import(waiting=waiting, expected=shown or "-", skip_invalid=good)
         except ImportDone:
             return self._done_before(request, waiting.brand)
         except (ImportChanged, ImportRefused):
             # What was shown is not what would happen now, or somebody was quicker with an address.
-            return self._report_page(request, waiting, import_report(waiting=waiting), changed=True)
+            return self._report_page(request, waiting, build_import_report(waiting=waiting), changed=True)
         self._say_done(request, report)
         return self._list_of(waiting.brand)
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import AccountNumberField, NameField, PhoneField, TypedEmailField
 from accounts.models import User, with_email
-from accounts.validators import at_most_zero
+from accounts.validators import validate_at_most_zero
 from portal.core.email_addresses import normal_email
 from portal.voipline import is_account_number
 
@@ -83,7 +83,7 @@ class CustomerForm(PersonForm):
         super().__init__(*args, **kwargs)
         self.fields["account_number"].validators.append(_account_number)
         self.fields["account_type"].help_text = _("Empty means: not known, and customers read that.")
-        self.fields["credit_limit"].validators.append(at_most_zero)
+        self.fields["credit_limit"].validators.append(validate_at_most_zero)
         self.fields["credit_limit"].widget.attrs["dir"] = "ltr"  # The sign stands before the number.
 
     def clean_carrier_email(self) -> str:

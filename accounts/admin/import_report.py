@@ -5,8 +5,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from accounts.customer_import.importer import BAD, CREATE, UNCHANGED, UPDATE, Change, Report, RowReport
-from accounts.services.change_log import label_of
-from portal.i18n.translation import spoken
+from accounts.services.change_log import get_label
+from portal.i18n.translation import translate
 
 SHOWN = 500
 ORDER = (BAD, CREATE, UPDATE, UNCHANGED)
@@ -39,10 +39,10 @@ def _shown(row: RowReport) -> dict[str, Any]:
         "kind": _KINDS[row.what],
         "email": row.email,
         "account_number": row.account_number,
-        "problems": [(problem.column, spoken(problem.reason)) for problem in row.problems],
-        "notes": [(note.column, spoken(note.reason)) for note in row.notes],
+        "problems": [(problem.column, translate(problem.reason)) for problem in row.problems],
+        "notes": [(note.column, translate(note.reason)) for note in row.notes],
         "changes": [
-            (label_of(change.name), change.old, change.new)
+            (get_label(change.name), change.old, change.new)
             for change in row.changes
             if _says_more(row, change)
         ],

@@ -23,11 +23,11 @@ from accounts.admin.forms import BrandsField, CustomerForm, NewCustomerForm, Sta
 from accounts.admin.search import PeopleSearchMixin
 from accounts.models import User
 from accounts.services.change_log import describe_form_changes
-from accounts.services.deactivation import sessions_end
-from accounts.services.email_change import email_changed_by_staff, email_changed_tell
-from accounts.staff.totp import event_record
-from accounts.staff.two_step import password_set_tell
-from accounts.staff.views.base import person_of
+from accounts.services.deactivation import end_sessions
+from accounts.services.email_change import reset_email_proofs, send_email_changed_mails
+from accounts.staff.totp import record_event
+from accounts.staff.two_step import send_password_set_notice
+from accounts.staff.views.base import signed_in_staff
 from portal.admin.deletion import DeletionMixin
 from portal.admin.pagination import BoundedListMixin
 from portal.admin.reauthentication_mixin import ProofMixin
@@ -180,14 +180,14 @@ class PersonAdmin(
             obj.refused_account_number = ""
         super().save_model(request, obj, form, change)
         if change and obj.brand_id and not obj.is_active and "is_active" in form.changed_data:
-            sessions_end(customers=[obj])
+            end_sessions(customers=[obj])
         if change and obj.brand_id and "email" in form.changed_data:
-            email_changed_by_staff(user=obj, old=form.initial["email"])
+            reset_email_proofs(user=obj, old=form.initial["email"])
             transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
 
     def _tell(self, request: HttpRequest, customer: User, old: str) -> None:
         """Mail both addresses, once the change is safe: no slow mail server holds the database."""
-        if not email_changed_tell(user=customer, old=old):
+        if not send_email_changed_mails(user=customer, old=old):
             words = gettext(
                 "The address is changed, but we could not mail everybody who should know: please tell the "
                 "customer yourself, at the old address (%(old)s) and the new one (%(new)s)."
@@ -211,8 +211,8 @@ class PersonAdmin(
         response = super().user_change_password(request, id, form_url)
         person.refresh_from_db(fields=["password"])
         if person.password != before:
-            event_record(user=person, kind="password_set", by=person_of(request))
-            if person.pk != request.user.pk and not password_set_tell(user=person):
+            record_event(user=person, kind="password_set", by=signed_in_staff(request))
+            if person.pk != request.user.pk and not send_password_set_notice(user=person):
                 words = gettext("We could not mail the person: please tell them yourself.")
                 self.message_user(request, words, messages.WARNING)
         if isinstance(response, TemplateResponse):

@@ -9,11 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from accounts.customer_import.decoding import MAX_BYTES as MAX_BYTES
-from accounts.customer_import.decoding import NoRecords, Record, records_read
+from accounts.customer_import.decoding import NoRecords, Record, read_records
 from accounts.models import ACCOUNT_TYPES, User
-from accounts.validators import amount_of
+from accounts.validators import parse_amount
 from portal.core import text_input
-from portal.core.csv_escape import plain
+from portal.core.csv_escape import unescape_formula
 from portal.core.email_addresses import normal_email
 from portal.resilience.bulkhead import release_db_connections
 from portal.voipline import is_account_number, our_name
@@ -110,7 +110,7 @@ class Row:
         return self.cells["account_number"]
 
 
-def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
+def read_rows(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
     """The rows, and what is wrong with them. Raises ImportRefused where they cannot be told apart at all.
 
     `brand` is the chosen one's slug. Reading takes a second or two and no connection to the database. Among
@@ -118,7 +118,7 @@ def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
     """
     release_db_connections()
     try:
-        records = records_read(data)
+        records = read_records(data)
     except NoRecords as error:
         raise ImportRefused([BadRow(error.line, "", error.reason)]) from error
     if not records:
@@ -136,7 +136,7 @@ def rows_read(*, data: bytes, brand: str) -> tuple[list[Row], list[BadRow]]:
             row, notes = _row(line, dict(zip(header, cells[: len(header)], strict=True)))
             rows.append(row)
             problems += notes
-    return rows, [*problems, *_bad_cells(rows, brand), *_twins(rows)]
+    return rows, [*problems, *_bad_cells(rows, brand), *_duplicates(rows)]
 
 
 def _header(records: list[Record]) -> list[str]:
@@ -215,7 +215,7 @@ def _unwrapped(cell: str) -> str:
     An export marks whatever begins like that, so that a name `="x"` comes back as it was.
     """
     found = re.fullmatch(r'="(.*)"', cell)
-    return found[1] if found else plain(cell)
+    return found[1] if found else unescape_formula(cell)
 
 
 def _number_of(cell: str) -> str:
@@ -323,7 +323,7 @@ def _type(cell: str) -> Words | None:
 
 
 def _limit(cell: str) -> Words | None:
-    amount = amount_of(cell)
+    amount = parse_amount(cell)
     if amount is None:
         return Words("write a plain number with at most five decimals, such as -55.00")
     if amount > 0:
@@ -350,7 +350,7 @@ def _is_email(text: str) -> bool:
     return bool(normal_email(text))
 
 
-def _twins(rows: list[Row]) -> Iterator[BadRow]:
+def _duplicates(rows: list[Row]) -> Iterator[BadRow]:
     """Every later row with an e-mail or account number of an earlier one; that one too, unless they agree.
 
     Of two rows that give one number to two addresses, nobody can say which is right.

@@ -51,7 +51,7 @@ class NoRecords(Exception):
         self.line, self.reason = line, reason
 
 
-def records_read(data: bytes) -> list[Record]:
+def read_records(data: bytes) -> list[Record]:
     """(line on which it begins, cells) of each record that is not blank. Raises NoRecords."""
     text = _text(data)
     first, delimiter = 1, ""

@@ -13,15 +13,15 @@ from django.utils.translation import ngettext
 
 from accounts.customer_import.csv_file import BRAND, COLUMNS, UNREAD
 from accounts.models import SignIn, User
-from accounts.services.change_log import entries_log
-from portal.core.csv_escape import neutral
+from accounts.services.change_log import log_entries
+from portal.core.csv_escape import escape_formula
 from portal.models import Brand
 
 _BATCH = 1000
 _NEWEST = SignIn.objects.filter(user=OuterRef("pk")).order_by("-at").values("at")[:1]
 
 
-def customers_export(*, customers: QuerySet[User], by: User) -> tuple[int, Iterator[str]]:
+def export_customers(*, customers: QuerySet[User], by: User) -> tuple[int, Iterator[str]]:
     """How many, and the file bit by bit: UTF-8 with a byte order mark, times in UTC, an amount as it is.
 
     What a spreadsheet would take for a formula is made neutral. Who exported how many of which brand is noted
@@ -29,7 +29,7 @@ def customers_export(*, customers: QuerySet[User], by: User) -> tuple[int, Itera
     """
     only = customers.filter(brand__isnull=False)
     counts = dict(only.order_by().values_list("brand").annotate(Count("pk")))
-    entries_log(by=by, entries=_entries(counts))
+    log_entries(by=by, entries=_entries(counts))
     return sum(counts.values()), _lines(only)
 
 
@@ -64,7 +64,7 @@ def _cell(value: Any) -> str:
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M")
         case _:
-            return neutral(str(value))
+            return escape_formula(str(value))
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.customer_import.csv_file import COLUMNS as COLUMNS
-from accounts.customer_import.csv_file import DETAILS, BadRow, Note, Row, rows_read
+from accounts.customer_import.csv_file import DETAILS, BadRow, Note, Row, read_rows
 from accounts.customer_import.csv_file import REQUIRED as REQUIRED
 from accounts.customer_import.csv_file import ImportRefused as ImportRefused
 from accounts.models import User
-from accounts.services.change_log import text_of
-from accounts.validators import amount_of
+from accounts.services.change_log import format_value
+from accounts.validators import parse_amount
 from portal.core.email_addresses import email_key, email_spellings
 from portal.models import Brand
 from portal.voipline import is_account_number
@@ -91,44 +91,46 @@ class ImportChanged(Exception):
         self.report = report
 
 
-def customers_import(
-    *, brand: Brand, data: bytes, dry_run: bool = False, keep_good: bool = False, expected: str = ""
+def import_customers(
+    *, brand: Brand, data: bytes, dry_run: bool = False, skip_invalid: bool = False, expected: str = ""
 ) -> Report:
     """Create the customers of a CSV file, and fill in those the brand has: every row, or none.
 
-    With `keep_good` the bad rows are left out instead, and stand in the report. `expected` is the fingerprint
-    of the report that somebody agreed to. Raises ImportRefused and ImportChanged; with either, nothing is
-    written.
+    With `skip_invalid` the invalid rows are left out instead, and listed in the report. `expected` is the
+    fingerprint of the report that was confirmed. Raises ImportRefused and ImportChanged; with either,
+    nothing is written.
 
     A row is the customer with its account number; where nobody has that, the one with its e-mail who has no
     number yet. A cell that is empty leaves what there is. Known numbers and addresses are never changed.
     """
-    rows, problems = rows_read(data=data, brand=brand.slug)
+    rows, problems = read_rows(data=data, brand=brand.slug)
     if dry_run:
         report = _Plan(brand, rows, lock=False).report(problems)
-        _agree(report, keep_good, expected)
+        _agree(report, skip_invalid, expected)
         return report
     with transaction.atomic():
-        return rows_import(brand=brand, rows=rows, problems=problems, keep_good=keep_good, expected=expected)
+        return import_rows(
+            brand=brand, rows=rows, problems=problems, skip_invalid=skip_invalid, expected=expected
+        )
 
 
-def rows_import(
-    *, brand: Brand, rows: list[Row], problems: list[BadRow], keep_good: bool, expected: str
+def import_rows(
+    *, brand: Brand, rows: list[Row], problems: list[BadRow], skip_invalid: bool, expected: str
 ) -> Report:
-    """Write what `rows_read` found, inside the caller's transaction; all else as `customers_import` says."""
+    """Write what `read_rows` found, inside the caller's transaction; all else as `import_customers` says."""
     plan = _Plan(brand, rows, lock=True)
     report = plan.report(problems)
-    _agree(report, keep_good, expected)
+    _agree(report, skip_invalid, expected)
     plan.write()
     counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
     logger.info("customers imported", extra={"brand": brand.slug, **counts})
     return report
 
 
-def _agree(report: Report, keep_good: bool, expected: str) -> None:
+def _agree(report: Report, skip_invalid: bool, expected: str) -> None:
     if expected and report.fingerprint != expected:
         raise ImportChanged(report)
-    if report.counts.bad and not keep_good:
+    if report.counts.bad and not skip_invalid:
         raise ImportRefused([problem for row in report.rows for problem in row.problems])
 
 
@@ -217,7 +219,7 @@ class _Plan:
             return RowReport(line, BAD, *shown, problems=tuple(problems or ()), notes=notes)
         known = self.by_email.get(row.key)
         user = known or User(brand=self.brand, email=row.cells["email"])
-        changes = tuple(_fill(user, row))
+        changes = tuple(_apply_row(user, row))
         if known is None:
             self.new.append(user)
         elif changes:
@@ -250,14 +252,14 @@ class _Plan:
             )
 
 
-def _fill(user: User, row: Row) -> Iterable[Change]:
+def _apply_row(user: User, row: Row) -> Iterable[Change]:
     """Take over what the row knows; what that changed."""
     for name in ("account_number", *DETAILS):
         cell = row.cells.get(name)
         if not cell:
             continue
-        value: Any = amount_of(cell) if name == "credit_limit" else cell
+        value: Any = parse_amount(cell) if name == "credit_limit" else cell
         old = getattr(user, name)
         if old != value:
             setattr(user, name, value)
-            yield Change(name, text_of(old), text_of(value))
+            yield Change(name, format_value(old), format_value(value))

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 from accounts.models import User, with_email
 
 
-def staff_named(email: str) -> User:
+def find_staff(email: str) -> User:
     """Who works in the admin under this address, operators among them. Raises CommandError."""
     person = User.objects.filter(with_email(email), brand=None).first()
     if person is None:

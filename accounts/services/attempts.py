@@ -20,9 +20,11 @@ def call_counted(
 
 def count_attempt(action: str, brand: Brand, email: str, network: str, device: str) -> Attempt:
     """Count one for the address, then one for the carrier; neither, where there is no room for both."""
-    attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
+    attempt = rate_limits.record_attempt(
+        brand=brand, action=action, email=email, network=network, device=device
+    )
     try:
-        rate_limits.hit(action="carrier_form", brand=brand)
+        rate_limits.consume(action="carrier_form", brand=brand)
     except rate_limits.Limited:
         attempt.delete()
         raise

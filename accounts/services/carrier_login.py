@@ -4,8 +4,8 @@ import logging
 
 from accounts.models import User
 from accounts.services.idempotency import submit_once
-from accounts.services.login_url import hand_over_url
-from accounts.services.outcomes import DONE, Outcome, outcome_of
+from accounts.services.login_url import validate_login_url
+from accounts.services.outcomes import DONE, Outcome, outcome_from_error
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.resilience import rate_limits
@@ -22,11 +22,11 @@ def account_open(*, brand: Brand, user: User, password: str, token: str) -> tupl
     urls: list[str] = []
 
     def work() -> Outcome:
-        rate_limits.hit(action="account_open", account=f"customer {user.pk}", brand=brand)
+        rate_limits.consume(action="account_open", account=f"customer {user.pk}", brand=brand)
         try:
             urls.append(_login_url(brand, user, password, token))
         except UpstreamError as error:
-            return outcome_of(error, "open")
+            return outcome_from_error(error, "open")
         return DONE
 
     outcome = submit_once(brand=brand, kind="open", token=token, typed=[str(user.pk)], work=work)
@@ -41,7 +41,7 @@ def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
     about = carrier_calls.CallContext(user.pk)
     answer = carrier_calls.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
     try:
-        return hand_over_url(brand, str(answer["url"]))
+        return validate_login_url(brand, str(answer["url"]))
     except ValueError as error:
         logger.error("login URL refused", extra={"brand": brand.slug, "why": str(error)})
         raise BadAnswer(

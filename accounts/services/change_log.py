@@ -14,16 +14,16 @@ from accounts.models import User
 
 # Told with their values. Whoever reads a history later need not speak the language it was made in, so
 # names of fields are kept in English, as Django's own are, which translates them for the reader.
-TOLD = ("email", "carrier_email", "account_number", "account_type", "credit_limit")
+LOGGED_FIELDS = ("email", "carrier_email", "account_number", "account_type", "credit_limit")
 _BATCH = 500
 
 
-def told(name: str, old: object, new: object) -> str:
+def describe_change(name: str, old: object, new: object) -> str:
     """“Account number (“70001” → “70099”)”."""
-    return f"{_label(name)} (“{text_of(old)}” → “{text_of(new)}”)"
+    return f"{_label(name)} (“{format_value(old)}” → “{format_value(new)}”)"
 
 
-def label_of(name: str) -> str:
+def get_label(name: str) -> str:
     """What a column is called, in the reader's language."""
     field: Any = User._meta.get_field(name)
     return str(capfirst(field.verbose_name))
@@ -31,10 +31,10 @@ def label_of(name: str) -> str:
 
 def _label(name: str) -> str:
     with override(None):
-        return label_of(name)
+        return get_label(name)
 
 
-def text_of(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as a text; empty for none."""
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
@@ -42,22 +42,27 @@ def text_of(value: object) -> str:
 def describe_form_changes(form: Any, parts: list[dict[str, Any]], *, add: bool) -> list[dict[str, Any]]:
     """Django's account of a saved form, with the values of what is told."""
     if add:
-        values = {name: form.cleaned_data.get(name) for name in TOLD if name != "email"}
-        return [*parts, *(added(name, value) for name, value in values.items() if value not in (None, ""))]
-    names = [name for name in TOLD if name in form.changed_data and name in form.cleaned_data]
-    words = {_label(name): told(name, form.initial.get(name), form.cleaned_data[name]) for name in names}
+        values = {name: form.cleaned_data.get(name) for name in LOGGED_FIELDS if name != "email"}
+        return [
+            *parts,
+            *(describe_added(name, value) for name, value in values.items() if value not in (None, "")),
+        ]
+    names = [name for name in LOGGED_FIELDS if name in form.changed_data and name in form.cleaned_data]
+    words = {
+        _label(name): describe_change(name, form.initial.get(name), form.cleaned_data[name]) for name in names
+    }
     for part in parts:
         if fields := part.get("changed", {}).get("fields"):
             part["changed"]["fields"] = [words.get(label, label) for label in fields]
     return parts
 
 
-def added(name: str, value: object) -> dict[str, Any]:
+def describe_added(name: str, value: object) -> dict[str, Any]:
     """A value that a new customer came with, in Django's structure."""
-    return {"added": {"name": _label(name), "object": text_of(value)}}
+    return {"added": {"name": _label(name), "object": format_value(value)}}
 
 
-def entries_log(*, by: User, entries: Iterable[tuple[Any, int, str | list[dict[str, Any]]]]) -> None:
+def log_entries(*, by: User, entries: Iterable[tuple[Any, int, str | list[dict[str, Any]]]]) -> None:
     """An entry each, in bulk: (what it is about, its flag, its words or Django's structure of them)."""
     made = [
         LogEntry(

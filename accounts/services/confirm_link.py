@@ -10,7 +10,7 @@ _ESCAPED = re.compile(r"^(?:amp;)+")
 _LONGEST = 254
 
 
-def link_read(query: Mapping[str, str]) -> dict[str, str]:
+def parse_confirm_link(query: Mapping[str, str]) -> dict[str, str]:
     """`email` and `code` of a link's query, as far as they are there.
 
     A `+` that was not escaped came as a blank, which no address and no code holds; an `&` may have become

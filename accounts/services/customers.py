@@ -24,7 +24,7 @@ class SignUpDetails(TypedDict):
     phone: str
 
 
-def customer_find(*, brand: Brand, email: str) -> User | None:
+def find_customer(*, brand: Brand, email: str) -> User | None:
     """The brand's customer with this address, however it is written; one who was switched off, too."""
     return User.objects.filter(with_email(email), brand=brand).order_by("-is_active", "pk").first()
 
@@ -56,18 +56,18 @@ def _create(brand: Brand, details: SignUpDetails) -> User:
     return user
 
 
-def customer_confirmed(*, brand: Brand, email: str, account_number: str, by: User | None) -> None:
+def mark_confirmed(*, brand: Brand, email: str, account_number: str, by: User | None) -> None:
     """Note that the carrier confirmed the address; `by` is who is signed in, if anybody.
 
     There may be no customer here with this address.
     """
-    user = customer_find(brand=brand, email=email)
+    user = find_customer(brand=brand, email=email)
     if user and user.is_active:
         User.objects.filter(pk=user.pk, confirmed_at=None).update(confirmed_at=timezone.now())
         apply_account_number(user=user, account_number=account_number, proven=user == by)
 
 
-def customer_verified(*, user: User) -> User:
+def mark_verified(*, user: User) -> User:
     """Note that the address has proved itself by our code; only now a carrier's account number counts."""
     if user.verified_at is None:
         user.verified_at = timezone.now()

@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.models import SignIn, SignInCode, User
-from accounts.services.change_log import entries_log
+from accounts.services.change_log import log_entries
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 500
 
 
-def customers_disable(*, customers: QuerySet[User], by: User) -> int:
+def disable_customers(*, customers: QuerySet[User], by: User) -> int:
     """Let these customers in no more: their sessions end at once, and no code opens anything. How many.
 
     Whoever tries to sign in gets the answer of an address without an account.
@@ -27,7 +27,7 @@ def customers_disable(*, customers: QuerySet[User], by: User) -> int:
     return sum(_switch(some, False, by, words) for some in _batches(active))
 
 
-def customers_enable(*, customers: QuerySet[User], by: User) -> int:
+def enable_customers(*, customers: QuerySet[User], by: User) -> int:
     """Let these customers sign in again; how many."""
     disabled = customers.filter(brand__isnull=False, is_active=False)
     words = gettext("Enabled: can sign in again.")
@@ -41,8 +41,8 @@ def _switch(some: list[User], active: bool, by: User, words: str) -> int:
             user.is_active = active
         User.objects.bulk_update(some, ["is_active"])
         if not active:
-            sessions_end(customers=some)
-        entries_log(by=by, entries=[(user, CHANGE, words) for user in some])
+            end_sessions(customers=some)
+        log_entries(by=by, entries=[(user, CHANGE, words) for user in some])
     event = "customers enabled" if active else "customers disabled"
     logger.info(event, extra={"customers": [user.pk for user in some], "by": by.pk})
     return len(some)
@@ -53,7 +53,7 @@ def _batches(customers: QuerySet[User]) -> Iterator[list[User]]:
     return (found[start : start + _BATCH] for start in range(0, len(found), _BATCH))
 
 
-def sessions_end(*, customers: list[User]) -> None:
+def end_sessions(*, customers: list[User]) -> None:
     """End every session of these customers, and make each code in their mailboxes one that opens nothing.
 
     A session is bound to the text in `password`, which is no password; see `accounts.sign_in.history`.

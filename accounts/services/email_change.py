@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.models import SignInCode, User, with_email
 from accounts.services.customers import discard_pending_account_number
-from accounts.sign_in.codes import code_redeem, code_store
-from accounts.sign_in.history import sign_ins_end
+from accounts.sign_in.codes import create_code, redeem_code
+from accounts.sign_in.history import end_other_sign_ins
 from portal.core.email_addresses import email_key
 from portal.mail import send as mail
 from portal.models import Brand
@@ -22,7 +22,7 @@ class EmailTaken(Exception):
     """Somebody else of the brand got this address in the meantime."""
 
 
-def email_change_request(
+def request_email_change(
     *, brand: Brand, user: User, email: str, network: str, browser: str
 ) -> tuple[SignInCode, bool]:
     """Mail a code to the new address; where another customer has it already, a mail that says so.
@@ -31,15 +31,15 @@ def email_change_request(
 
     The caller cannot tell the two apart. Raises Limited and MailNotSent; with either, nothing is left behind.
     """
-    by = rate_limits.count(
+    by = rate_limits.record_attempt(
         brand=brand, action="email_change_by", email=f"customer {user.pk}", network=network
     )
     try:
-        attempt = rate_limits.count(brand=brand, action="email_change", email=email, network=network)
+        attempt = rate_limits.record_attempt(brand=brand, action="email_change", email=email, network=network)
     except rate_limits.Limited:
         by.delete()
         raise
-    row, code = code_store(brand=brand, user=user, browser=browser, new_email=email)
+    row, code = create_code(brand=brand, user=user, browser=browser, new_email=email)
     template = "email_taken" if _taken(user, email) else "email_code"
     try:
         sure = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
@@ -55,19 +55,19 @@ def _taken(user: User, email: str) -> bool:
     return same.exclude(pk=user.pk).exists()
 
 
-def email_change_confirm(
+def confirm_email_change(
     *, brand: Brand, user: User, code_id: int, browser: str, code: str, sign_in: int
 ) -> None:
     """Change the address to the one whose code this is; all sessions but `sign_in` end, the old one is told.
 
     The caller binds its own session to the user again. Raises CodeRefused and EmailTaken.
     """
-    row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=user)
+    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=user)
     old, user.email = user.email, row.new_email
     user.verified_at, user.confirmed_at = timezone.now(), None
     try:
         with transaction.atomic():
-            _address_keep(user, old, but=sign_in)
+            _address_keep(user, old, exclude=sign_in)
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
@@ -81,7 +81,7 @@ def email_change_confirm(
         )
 
 
-def _address_keep(user: User, old: str, but: int = 0) -> None:
+def _address_keep(user: User, old: str, exclude: int = 0) -> None:
     """Save the new address; whatever waited for the former one, or was begun with it, ends.
 
     The carrier, whom nobody has told, goes on with the one that it knows.
@@ -90,17 +90,17 @@ def _address_keep(user: User, old: str, but: int = 0) -> None:
     user.carrier_email = "" if email_key(known) == email_key(user.email) else known
     user.save(update_fields=["email", "verified_at", "confirmed_at", "carrier_email"])
     discard_pending_account_number(user=user)
-    sign_ins_forget(user=user, but=but)
+    end_sessions_and_codes(user=user, exclude=exclude)
 
 
-def email_changed_by_staff(*, user: User, old: str) -> None:
+def reset_email_proofs(*, user: User, old: str) -> None:
     """The new address has everything to prove again; sessions and codes of the former one end."""
     user.verified_at = user.confirmed_at = None
     _address_keep(user, old)
     logger.info("e-mail address changed", extra={"customer": user.pk, "by": "staff"})
 
 
-def email_changed_tell(*, user: User, old: str) -> bool:
+def send_email_changed_mails(*, user: User, old: str) -> bool:
     """Tell both mailboxes what staff did. Whether both mails were sent; the change stands all the same."""
     assert user.brand  # Only customers have mailboxes that we write to.
     sent = True
@@ -118,7 +118,7 @@ def email_changed_tell(*, user: User, old: str) -> bool:
     return sent
 
 
-def sign_ins_forget(*, user: User, but: int = 0) -> None:
+def end_sessions_and_codes(*, user: User, exclude: int = 0) -> None:
     """End the customer's sessions, all or all but one, and the codes that wait to be typed."""
-    sign_ins_end(user=user, but=but)
+    end_other_sign_ins(user=user, exclude=exclude)
     SignInCode.objects.filter(user=user).delete()

@@ -68,7 +68,7 @@ def _earlier(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Outcom
     try:
         with bulkhead.CARRIERS.place(brand):
             return _waited_for(kind, token_hash, form_hash, time.monotonic() + _PATIENCE)
-    except bulkhead.Full:
+    except bulkhead.BulkheadFull:
         return _waited_for(kind, token_hash, form_hash, time.monotonic())
 
 

@@ -17,7 +17,7 @@ _HALF = re.compile(r"(?!https?://[^/])[^/?#]*:|//(?:/|\Z)|#", re.IGNORECASE)
 _ASCII = printable.strip()  # Without blanks: whatever stays as it is, %XX too.
 
 
-def hand_over_url(brand: Brand, url: str) -> str:
+def validate_login_url(brand: Brand, url: str) -> str:
     """The carrier's login URL as it is sent on, if it is safe to send a customer there.
 
     A relative one continues the carrier's own address; blanks and letters beyond ASCII are written as %XX.
@@ -74,7 +74,7 @@ def _allowed(brand: Brand, scheme: str) -> set[tuple[str, int]]:
     return {(entry.hostname, entry.port or _default_port(scheme)) for entry in entries if entry.hostname}
 
 
-def form_action(brand: Brand) -> list[str]:
+def form_action_sources(brand: Brand) -> list[str]:
     """The login hosts as sources for the policy's form-action: browsers check it along the redirects."""
     schemes = ["https"]
     if _is_here(urlsplit(brand.carrier_url)):

@@ -155,7 +155,7 @@ def refused(meaning: str) -> Outcome:
     return Outcome("refused", {place: [str(text)]}, meaning)
 
 
-def account_gone(error: UpstreamError) -> bool:
+def is_account_gone(error: UpstreamError) -> bool:
     """Whether the carrier knows no such customer: closed, renumbered, or mistyped by us.
 
     Also where nobody mapped the code yet, if it is a 404 with words of its own.
@@ -168,11 +168,11 @@ def account_gone(error: UpstreamError) -> bool:
     )
 
 
-def outcome_of(error: UpstreamError, kind: str) -> Outcome:
+def outcome_from_error(error: UpstreamError, kind: str) -> Outcome:
     """What to tell a customer about an error, by what it means for what they asked."""
     if error.may_have_happened:
         return unknown(kind)
-    if kind == "open" and account_gone(error):  # With the carrier's own words, where nobody mapped them.
+    if kind == "open" and is_account_gone(error):  # With the carrier's own words, where nobody mapped them.
         said = [error.user_message] if isinstance(error, Rejected) and not error.meaning else []
         return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
     if kind == "confirm" and _confirmed_before(error):

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from accounts.services.attempts import call_counted
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import DONE, Outcome, outcome_of
+from accounts.services.outcomes import DONE, Outcome, outcome_from_error
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.voipline import Rejected, UpstreamError
@@ -23,7 +23,7 @@ def password_reset(*, brand: Brand, email: str, token: str, network: str, device
         try:
             carrier_calls.call(brand=brand, method="reset_password", email=email, google_captcha=token)
         except UpstreamError as error:
-            return DONE if _customer_unknown(error) else outcome_of(error, "reset")
+            return DONE if _customer_unknown(error) else outcome_from_error(error, "reset")
         return DONE
 
     def work() -> Outcome:
@@ -37,7 +37,7 @@ def _customer_unknown(error: UpstreamError) -> bool:
 
     So may speak a 404 with words, a no in words alone, and a text about the address; none about the captcha.
     """
-    if not isinstance(error, Rejected) or outcome_of(error, "reset").meaning == "captcha_failed":
+    if not isinstance(error, Rejected) or outcome_from_error(error, "reset").meaning == "captcha_failed":
         return False
     worded = bool(error.user_message or error.fields)
     in_words = error.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND) and worded

@@ -2,14 +2,14 @@
 
 from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import CAPTCHA_DOWN, Outcome, code_mailed, mail_down, refused, unavailable
-from accounts.sign_in.codes import sign_in_code_request
+from accounts.sign_in.codes import mail_sign_in_code
 from accounts.sign_in.device_cookies import Visitor
 from portal import captcha
 from portal.mail.send import MailNotSent
 from portal.models import Brand
 
 
-def sign_in_request(
+def request_sign_in_code(
     *, brand: Brand, email: str, visitor: Visitor, token: str = "", address: str = ""
 ) -> Outcome:
     """Mail a code. A token, which belongs to this form alone, is verified first, here. Raises Limited."""
@@ -18,7 +18,7 @@ def sign_in_request(
         if token and (problem := _captcha_problem(brand, token, address)):
             return problem
         try:
-            row, sure = sign_in_code_request(brand=brand, email=email, visitor=visitor)
+            row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor)
         except MailNotSent:
             return mail_down()
         return code_mailed(row.pk, sure)

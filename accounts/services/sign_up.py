@@ -3,13 +3,13 @@
 from accounts.services.attempts import call_counted
 from accounts.services.customers import SignUpDetails, save_sign_up
 from accounts.services.idempotency import submit_once
-from accounts.services.outcomes import DONE, Outcome, outcome_of
+from accounts.services.outcomes import DONE, Outcome, outcome_from_error
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand
 from portal.voipline import UpstreamError
 
 
-def customer_sign_up(
+def register_customer(
     *, brand: Brand, details: SignUpDetails, password: str, token: str, network: str
 ) -> Outcome:
     """Register at the carrier, and keep the customer here when that succeeded or may have. Raises Limited."""
@@ -23,7 +23,7 @@ def customer_sign_up(
         except UpstreamError as error:
             if error.may_have_happened:
                 save_sign_up(brand=brand, details=details, account_number=None)
-            return outcome_of(error, "sign_up")
+            return outcome_from_error(error, "sign_up")
         save_sign_up(brand=brand, details=details, account_number=str(answer.get("account_number", "")))
         return DONE
 

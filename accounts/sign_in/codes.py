@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from accounts.models import SignInCode, User
-from accounts.services.customers import customer_find, customer_verified
+from accounts.services.customers import find_customer, mark_verified
 from accounts.sign_in.device_cookies import Visitor
 from portal.mail import send as mail
 from portal.models import Attempt, Brand
@@ -31,7 +31,7 @@ class CodeRefused(Exception):
         self.older = older
 
 
-def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
+def mail_sign_in_code(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
     """Mail a code to the customer with this address; to any other address, a mail that says why not.
 
     Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
@@ -39,9 +39,9 @@ def sign_in_code_request(*, brand: Brand, email: str, visitor: Visitor) -> tuple
     MailNotSent; with either, nothing is counted or left behind.
     """
     attempt = _attempt(brand, email, visitor)
-    person = customer_find(brand=brand, email=email)
+    person = find_customer(brand=brand, email=email)
     user = person if person and person.is_active else None
-    row, code = code_store(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
+    row, code = create_code(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
     try:
         sure = mail.send(
             brand=brand,
@@ -71,17 +71,19 @@ def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
     """
     network, device = visitor.network, visitor.device
     action = "sign_in_code"
-    attempt = rate_limits.count(brand=brand, action=action, email=email, network=network, device=device)
+    attempt = rate_limits.record_attempt(
+        brand=brand, action=action, email=email, network=network, device=device
+    )
     try:
         if not device:
-            rate_limits.hit(action="sign_in_mail", brand=brand)
+            rate_limits.consume(action="sign_in_mail", brand=brand)
     except rate_limits.Limited:
         attempt.delete()
         raise
     return attempt
 
 
-def code_store(
+def create_code(
     *,
     brand: Brand,
     user: User | None,
@@ -112,16 +114,16 @@ def _code_hash(brand: Brand, browser: str, new_email: str, code: str) -> str:
     return keyed_hash("sign-in-code", brand.pk, browser, code)
 
 
-def sign_in_code_redeem(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
+def redeem_sign_in_code(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
     """The customer whose code this is. Raises CodeRefused."""
-    row = code_redeem(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
+    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
     assert row.user  # code_redeem refuses a row without one.
     if row.attempt_id:
         Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
-    return customer_verified(user=row.user)
+    return mark_verified(user=row.user)
 
 
-def code_redeem(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
+def redeem_code(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
     """The row whose code this is, now used; with `user`, one for a new address of theirs. Raises CodeRefused.
 
     Each try is counted before the code is compared, by an update that only one request can win.
@@ -133,14 +135,14 @@ def code_redeem(*, brand: Brand, code_id: int, browser: str, code: str, user: Us
     if not usable.update(tries=F("tries") + 1):
         raise CodeRefused(0)
     row = mine.select_related("user").get()
-    if not _right(brand, browser, row, code) or row.user is None or not row.user.is_active:
+    if not _matches(brand, browser, row, code) or row.user is None or not row.user.is_active:
         logger.warning("code refused", extra={"brand": brand.slug, "tries": row.tries})
-        older = any(_right(brand, browser, other, code) for other in own.exclude(pk=row.pk))
+        older = any(_matches(brand, browser, other, code) for other in own.exclude(pk=row.pk))
         raise CodeRefused(SignInCode.TRIES - row.tries, older=older)
     if not mine.filter(used_at=None).update(used_at=timezone.now()):
         raise CodeRefused(0)
     return row
 
 
-def _right(brand: Brand, browser: str, row: SignInCode, code: str) -> bool:
+def _matches(brand: Brand, browser: str, row: SignInCode, code: str) -> bool:
     return hmac.compare_digest(row.code_hash, _code_hash(brand, browser, row.new_email, code))

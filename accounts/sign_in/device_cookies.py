@@ -29,7 +29,7 @@ Entry = tuple[str, str, str]  # Hash of the address, name, mark.
 class Visitor:
     """Who sends a form for an address, as limits and codes know them.
 
-    `network` is the client's, `browser` a secret of its session, `device` what `device_find` gave.
+    `network` is the client's, `browser` a secret of its session, `device` what `find_device` gave.
     """
 
     network: str
@@ -37,7 +37,7 @@ class Visitor:
     device: str
 
 
-def device_find(*, brand: Brand | None, email: str, cookie: str) -> str:
+def find_device(*, brand: Brand | None, email: str, cookie: str) -> str:
     """The name of the browser with this cookie, if it has signed in with this address; else empty.
 
     The brand is None in the admin.
@@ -47,15 +47,15 @@ def device_find(*, brand: Brand | None, email: str, cookie: str) -> str:
     if not name:
         return ""
     user = User.objects.filter(with_email(email), brand=brand, is_active=True).first()
-    return name if user and constant_time_compare(mark, _mark(name, user)) else ""
+    return name if user and constant_time_compare(mark, _password_fingerprint(name, user)) else ""
 
 
-def device_add(*, user: User, cookie: str) -> str:
+def add_device(*, user: User, cookie: str) -> str:
     """The cookie once more, with an entry for who has just proved their address."""
     address, entries = _address(user.brand_id, user.email), _entries(cookie)
     name = next((name for at, name, _mark in entries if at == address), "") or secrets.token_urlsafe(16)
     others = [entry for entry in entries if entry[0] != address]
-    return signing.dumps([(address, name, _mark(name, user)), *others][:_MOST], salt=_SALT)
+    return signing.dumps([(address, name, _password_fingerprint(name, user)), *others][:_MOST], salt=_SALT)
 
 
 def _entries(cookie: str) -> list[Entry]:
@@ -70,5 +70,5 @@ def _address(brand: int | None, email: str) -> str:
     return keyed_hash("device", brand or "admin", email_key(email))[:32]
 
 
-def _mark(name: str, user: User) -> str:
+def _password_fingerprint(name: str, user: User) -> str:
     return keyed_hash("device-mark", name, user.password)[:32]

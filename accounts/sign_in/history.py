@@ -3,12 +3,12 @@
 from django.utils import timezone
 
 from accounts.models import SignIn, User
-from accounts.sign_in.user_agents import browser_of
+from accounts.sign_in.user_agents import describe_user_agent
 
 
-def sign_in_record(*, user: User, user_agent: str, language: str) -> SignIn:
+def record_sign_in(*, user: User, user_agent: str, language: str) -> SignIn:
     """Write down a sign-in of this moment, and the page's language, for later mails. Old rows go."""
-    browser, system = browser_of(user_agent)
+    browser, system = describe_user_agent(user_agent)
     row = SignIn.objects.create(user=user, at=timezone.now(), browser=browser, system=system)
     User.objects.filter(pk=user.pk).update(language=language)
     own = SignIn.objects.filter(user=user)
@@ -18,22 +18,22 @@ def sign_in_record(*, user: User, user_agent: str, language: str) -> SignIn:
     return row
 
 
-def sign_in_list(*, user: User) -> list[SignIn]:
+def list_sign_ins(*, user: User) -> list[SignIn]:
     """The customer's sign-ins of the last 90 days, at most 50, the newest first."""
     since = timezone.now() - SignIn.KEPT
     return list(SignIn.objects.filter(user=user, at__gt=since).order_by("-at", "-pk")[: SignIn.MOST])
 
 
-def sign_in_end(*, user: User, sign_in: int) -> None:
+def end_sign_in(*, user: User, sign_in: int) -> None:
     """Note that the customer signed out."""
     SignIn.objects.filter(user=user, pk=sign_in, ended_at=None).update(ended_at=timezone.now())
 
 
-def sign_ins_end(*, user: User, but: int = 0) -> None:
+def end_other_sign_ins(*, user: User, exclude: int = 0) -> None:
     """End the customer's sessions, all or all but one; the caller binds that one to the user again.
 
     A session is bound to the text in `password`, which is no password: with another text it is worth nothing.
     """
     user.set_unusable_password()
     user.save(update_fields=["password"])
-    SignIn.objects.filter(user=user, ended_at=None).exclude(pk=but).update(ended_at=timezone.now())
+    SignIn.objects.filter(user=user, ended_at=None).exclude(pk=exclude).update(ended_at=timezone.now())

@@ -21,7 +21,7 @@ _SYSTEMS = (
 )
 
 
-def browser_of(user_agent: str) -> tuple[str, str]:
+def describe_user_agent(user_agent: str) -> tuple[str, str]:
     """(browser, system), like ("Firefox", "Windows"): proper names of ours; empty where it is none we know.
 
     Nothing of the header itself is kept, because anybody can write anything into it.

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.staff.totp import DIGITS, RECOVERY_LETTERS, code_plain
+from accounts.staff.totp import DIGITS, RECOVERY_LETTERS, normalise_code
 
 _LONGEST_PASSWORD = 4096  # Beyond it Django hashes none.
 
@@ -53,7 +53,7 @@ class CodeForm(forms.Form):
 
     def clean_code(self) -> str:
         """Either kind, plain; anything else is wrong without counting as a try."""
-        code = code_plain(self.cleaned_data["code"])
+        code = normalise_code(self.cleaned_data["code"])
         if len(code) not in (DIGITS, RECOVERY_LETTERS):
             raise forms.ValidationError(
                 _("A code of your authenticator app has 6 digits. A recovery code has 20 letters and digits.")
@@ -66,7 +66,7 @@ class EnrolForm(CodeForm):
 
     def clean_code(self) -> str:
         """Six digits."""
-        code = code_plain(self.cleaned_data["code"])
+        code = normalise_code(self.cleaned_data["code"])
         if len(code) != DIGITS or not code.isdecimal():
             raise forms.ValidationError(_("The code has 6 digits, as your authenticator app shows them."))
         return code

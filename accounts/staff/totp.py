@@ -44,18 +44,18 @@ class AlreadySetUp(Exception):
     """Meanwhile the person has set up an app in another browser."""
 
 
-def key_new() -> EncryptedSecret:
+def generate_key() -> EncryptedSecret:
     """A new key, encrypted; inside it is base32, as apps take it."""
     return crypto.encrypt(base64.b32encode(secrets.token_bytes(KEY_BYTES)).decode())
 
 
-def device_of(*, user: User) -> TotpDevice | None:
+def get_device(*, user: User) -> TotpDevice | None:
     """The person's app; None while there is none."""
     device: TotpDevice | None = TotpDevice.objects.filter(user=user, confirmed=True).first()
     return device
 
 
-def authenticator_set_up(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
+def set_up_authenticator(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
     """Keep the key of a first app, once a code of it was typed; also the recovery codes, to be shown once.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
@@ -63,23 +63,23 @@ def authenticator_set_up(*, user: User, key: EncryptedSecret, code: str) -> tupl
     step = _step_of(key, code)
     try:
         with transaction.atomic():
-            return _device_new(user, key, step), recovery_codes_make(user=user)
+            return _device_new(user, key, step), create_recovery_codes(user=user)
     except IntegrityError as error:
         raise AlreadySetUp from error
 
 
-def authenticator_replace(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
+def replace_authenticator(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
     """The same for a new app in the place of the former, whose sessions end.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
     """
     with transaction.atomic():
         TotpDevice.objects.filter(user=user).delete()
-        return authenticator_set_up(user=user, key=key, code=code)
+        return set_up_authenticator(user=user, key=key, code=code)
 
 
 def _device_new(user: User, key: EncryptedSecret, step: int) -> TotpDevice:
-    event_record(user=user, kind="enrolled", by=user)
+    record_event(user=user, kind="enrolled", by=user)
     device: TotpDevice = TotpDevice.objects.create(
         user=user, name="authenticator app", key=key, last_t=step, confirmed=True
     )
@@ -99,7 +99,7 @@ def _totp(key: EncryptedSecret) -> TOTP:
     return totp
 
 
-def code_plain(typed: str) -> str:
+def normalise_code(typed: str) -> str:
     """What was typed without spaces and hyphens, in capitals, and with misread letters put right."""
     return re.sub(r"[\s-]", "", typed).upper().translate(_MISREAD)
 
@@ -108,12 +108,12 @@ def _is_app_code(code: str) -> bool:
     return len(code) == DIGITS and code.isdecimal()
 
 
-def code_redeem(*, user: User, code: str) -> TotpDevice:
+def redeem_code(*, user: User, code: str) -> TotpDevice:
     """The person's app, if this is its code or a recovery code in its place; both are good once.
 
     Raises CodeWrong, CodeUsed and, where the key cannot be decrypted, SecretUnreadable.
     """
-    device = device_of(user=user)
+    device = get_device(user=user)
     if device is None:
         raise CodeWrong
     if _is_app_code(code):
@@ -137,10 +137,10 @@ def _recovery_code_redeem(user: User, code: str) -> None:
     own = RecoveryCode.objects.filter(user=user, code_hash=_recovery_hash(user, code), used_at=None)
     if not own.update(used_at=timezone.now()):
         raise RecoveryCodeWrong
-    event_record(user=user, kind="recovery_used", by=user)
+    record_event(user=user, kind="recovery_used", by=user)
 
 
-def recovery_codes_make(*, user: User) -> list[str]:
+def create_recovery_codes(*, user: User) -> list[str]:
     """Ten new ones, `XXXXX-XXXXX-XXXXX-XXXXX`, in the place of all former; only their hashes are kept."""
     codes = [_letters() for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
@@ -148,7 +148,7 @@ def recovery_codes_make(*, user: User) -> list[str]:
         RecoveryCode.objects.bulk_create(
             RecoveryCode(user=user, code_hash=_recovery_hash(user, code)) for code in codes
         )
-        event_record(user=user, kind="recovery_made", by=user)
+        record_event(user=user, kind="recovery_made", by=user)
     return ["-".join(re.findall(f".{{{_GROUP}}}", code)) for code in codes]
 
 
@@ -156,7 +156,7 @@ def _letters() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(RECOVERY_LETTERS))
 
 
-def recovery_codes_left(*, user: User) -> int:
+def count_recovery_codes(*, user: User) -> int:
     """How many are still good."""
     return RecoveryCode.objects.filter(user=user, used_at=None).count()
 
@@ -165,14 +165,14 @@ def _recovery_hash(user: User, code: str) -> str:
     return keyed_hash("recovery-code", user.pk, code)
 
 
-def authenticator_reset(*, user: User, by: User | None) -> None:
+def reset_authenticator(*, user: User, by: User | None) -> None:
     """Forget app and recovery codes, which ends the person's sessions; the next sign-in sets up a new app."""
     with transaction.atomic():
         TotpDevice.objects.filter(user=user).delete()
         RecoveryCode.objects.filter(user=user).delete()
-        event_record(user=user, kind="reset", by=by)
+        record_event(user=user, kind="reset", by=by)
 
 
-def event_record(*, user: User, kind: str, by: User | None) -> None:
+def record_event(*, user: User, kind: str, by: User | None) -> None:
     """Write down what happened to somebody's way in; `by` is None for the command line."""
     StaffEvent.objects.create(user=user, kind=kind, by=by, at=timezone.now())

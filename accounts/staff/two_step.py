@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import TotpDevice, User
-from accounts.staff.totp import CodeUsed, CodeWrong, code_redeem, event_record
+from accounts.staff.totp import CodeUsed, CodeWrong, record_event, redeem_code
 from portal.brands.access import is_active_staff
 from portal.mail import send as mail
 from portal.models import Attempt, Brand
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 HALF_OPEN = 10 * 60  # Seconds between the password and the code.
 
 
-def password_check(*, email: str, password: str, network: str, device: str = "") -> User | None:
+def check_password_step(*, email: str, password: str, network: str, device: str = "") -> User | None:
     """Who this is, of those who work here; None for all others, in the same time. Raises Limited and Busy.
 
     `device` is what limits count the browser as, see `accounts.sign_in.device_cookies`. All of it waits for
     the slot of the hash, so that a burst of tries keeps neither the database nor the interpreter from others.
     """
     with HASHING.slot():
-        attempt = rate_limits.count(
+        attempt = rate_limits.record_attempt(
             brand=None, action="staff_password", email=email, network=network, device=device
         )
         user = authenticate(username=email, password=password)
@@ -40,7 +40,7 @@ def password_check(*, email: str, password: str, network: str, device: str = "")
         return user
 
 
-def code_check(*, user: User, code: str, network: str, device: str = "") -> TotpDevice:
+def check_code_step(*, user: User, code: str, network: str, device: str = "") -> TotpDevice:
     """The person's app, if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
 
     Each try is counted before the code is compared; one that was right, or was so before, is taken back. A
@@ -48,38 +48,43 @@ def code_check(*, user: User, code: str, network: str, device: str = "") -> Totp
     """
     tries = _tries(user, network, device)
     try:
-        device = code_redeem(user=user, code=code)
+        device = redeem_code(user=user, code=code)
     except CodeUsed:
-        _take_back(tries)
+        _refund(tries)
         raise
     except CodeWrong:
         logger.warning("admin sign-in refused", extra={"step": "code", "person": user.pk})
         raise
-    _take_back(tries)
+    _refund(tries)
     return device
 
 
 def _tries(user: User, network: str, device: str) -> list[Attempt]:
     person, source = f"person {user.pk}", device or network
-    own = rate_limits.count(brand=None, action="staff_code", email=person, network=network, device=device)
+    own = rate_limits.record_attempt(
+        brand=None, action="staff_code", email=person, network=network, device=device
+    )
     try:
-        return [own, rate_limits.count(brand=None, action="staff_code_from", email=source, network=source)]
+        return [
+            own,
+            rate_limits.record_attempt(brand=None, action="staff_code_from", email=source, network=source),
+        ]
     except rate_limits.Limited:
         own.delete()
         raise
 
 
-def _take_back(tries: list[Attempt]) -> None:
+def _refund(tries: list[Attempt]) -> None:
     for attempt in tries:
         attempt.delete()
 
 
 def pending_login(user: User) -> dict[str, Any]:
     """What a session keeps of the first step: who, when, and a mark of the password. It signs nobody in."""
-    return {"user": user.pk, "at": timezone.now().timestamp(), "mark": _mark(user)}
+    return {"user": user.pk, "at": timezone.now().timestamp(), "mark": _password_fingerprint(user)}
 
 
-def half_open_read(kept: dict[str, Any]) -> User | None:
+def load_pending_login(kept: dict[str, Any]) -> User | None:
     """Who took the first step in the last ten minutes, works here still, and has the same password."""
     if abs(timezone.now().timestamp() - kept.get("at", 0)) > HALF_OPEN:
         return None
@@ -87,26 +92,26 @@ def half_open_read(kept: dict[str, Any]) -> User | None:
     if (
         user is None
         or not is_active_staff(user)
-        or not constant_time_compare(str(kept.get("mark")), _mark(user))
+        or not constant_time_compare(str(kept.get("mark")), _password_fingerprint(user))
     ):
         return None
     return user
 
 
-def _mark(user: User) -> str:
+def _password_fingerprint(user: User) -> str:
     return hashlib.sha256(user.get_session_auth_hash().encode()).hexdigest()
 
 
-def password_set(*, user: User, password: str) -> None:
+def set_password(*, user: User, password: str) -> None:
     """A new password, set from the command line: it ends the person's sessions, and half-open sign-ins."""
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
-        event_record(user=user, kind="password_set", by=None)
+        record_event(user=user, kind="password_set", by=None)
     logger.warning("admin password set", extra={"person": user.pk})
 
 
-def password_set_tell(*, user: User) -> bool:
+def send_password_set_notice(*, user: User) -> bool:
     """Mail the person that their password was set. Whether it was sent; the password stands all the same."""
     return _tell("password_set", user, None)
 

@@ -10,12 +10,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.forms import OpenForm
 from accounts.models import User
 from accounts.services import carrier_login
-from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
+from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 
-@page
+@form_view
 @sensitive_post_parameters()
 def account_open(request: BrandRequest) -> HttpResponse:
     """/account/open/: one button, then the carrier's portal. This page alone may lead to the login hosts."""
@@ -25,9 +25,9 @@ def account_open(request: BrandRequest) -> HttpResponse:
     template = "accounts/account_open.html"
     form = OpenForm(request.POST if request.method == "POST" else None, brand=request.brand)
     if request.method != "POST" or not form.is_valid():
-        return form_page(request, template, form)
+        return render_form(request, template, form)
     try:
-        rate_limits.hit(action="captcha_post", network=f"customer {user.pk}")
+        rate_limits.consume(action="captcha_post", network=f"customer {user.pk}")
         outcome, url = carrier_login.account_open(
             brand=request.brand,
             user=user,
@@ -35,7 +35,7 @@ def account_open(request: BrandRequest) -> HttpResponse:
             token=form.cleaned_data["captcha"],
         )
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited)
+        return render_form_limited(request, template, form, limited)
     if not url:
         return render_form_with_outcome(request, template, form, outcome)
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

@@ -6,22 +6,22 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
-from accounts.sign_in.device_cookies import LIFETIME, Visitor, device_add, device_find
+from accounts.sign_in.device_cookies import LIFETIME, Visitor, add_device, find_device
 from accounts.views.session import browser_secret
 from portal.web.http import BrandRequest
 
 Response = TypeVar("Response", bound=HttpResponse)
 
 
-def device_of(request: HttpRequest, email: str) -> str:
+def get_device(request: HttpRequest, email: str) -> str:
     """What limits count this browser as when it asks for this address; empty for a stranger's."""
     brand = request.brand  # type: ignore[attr-defined]
-    return device_find(brand=brand, email=email, cookie=_cookie(request))
+    return find_device(brand=brand, email=email, cookie=_cookie(request))
 
 
-def visitor_of(request: BrandRequest, email: str) -> Visitor:
+def get_visitor(request: BrandRequest, email: str) -> Visitor:
     """Who sends this form for this address. Nothing is kept of it before the form is taken."""
-    return Visitor(request.client_network, browser_secret(request), device_of(request, email))
+    return Visitor(request.client_network, browser_secret(request), get_device(request, email))
 
 
 def rate_limit_key(request: HttpRequest, device: str) -> str:
@@ -33,7 +33,7 @@ def set_device_cookie(request: HttpRequest, response: Response, user: User) -> R
     """The answer, with which this browser is remembered as one that has just proved the user's address."""
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
-        device_add(user=user, cookie=_cookie(request)),
+        add_device(user=user, cookie=_cookie(request)),
         max_age=LIFETIME,
         secure=settings.SECURE,
         httponly=True,

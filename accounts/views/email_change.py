@@ -18,22 +18,28 @@ from accounts.models import User
 from accounts.services import email_change
 from accounts.services.outcomes import MAIL_SLOW, mail_down
 from accounts.sign_in import codes
-from accounts.views.device_cookie import device_of, rate_limit_key, set_device_cookie
-from accounts.views.forms import code_over, form_limited, form_page, page, render_form_with_outcome
+from accounts.views.device_cookie import get_device, rate_limit_key, set_device_cookie
+from accounts.views.forms import (
+    form_view,
+    render_code_expired,
+    render_form,
+    render_form_limited,
+    render_form_with_outcome,
+)
 from accounts.views.session import (
     browser_secret,
     current_sign_in_id,
-    session_end,
-    session_note,
+    end_session,
     signed_in_recently,
+    update_session,
 )
-from accounts.views.sign_in import refusal
+from accounts.views.sign_in import code_error_message
 from portal.mail.send import MailNotSent
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 
-@page
+@form_view
 def email(request: BrandRequest) -> HttpResponse:
     """/account/email/: asks for the new address, of whoever signed in within the last five minutes."""
     if not signed_in_recently(request):
@@ -41,14 +47,14 @@ def email(request: BrandRequest) -> HttpResponse:
         return render(request, "accounts/email_sign_in_again.html", status=status)
     template, current = "accounts/email.html", cast(User, request.user).email
     if request.method != "POST":
-        return form_page(request, template, NewEmailForm(brand=request.brand, current=current))
+        return render_form(request, template, NewEmailForm(brand=request.brand, current=current))
     form = NewEmailForm(request.POST, brand=request.brand, current=current)
     if not form.is_valid():
-        return form_page(request, template, form)
+        return render_form(request, template, form)
     try:
         _ask(request, form.cleaned_data["email"])
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited)
+        return render_form_limited(request, template, form, limited)
     except MailNotSent:
         return render_form_with_outcome(request, template, form, mail_down())
     return redirect("accounts:email_code")
@@ -56,14 +62,14 @@ def email(request: BrandRequest) -> HttpResponse:
 
 def _ask(request: BrandRequest, address: str) -> None:
     browser = browser_secret(request)
-    row, sure = email_change.email_change_request(
+    row, sure = email_change.request_email_change(
         brand=request.brand,
         user=cast(User, request.user),
         email=address,
         network=request.client_network,
         browser=browser,
     )
-    session_note(request, browser=browser, new_email={"code": row.pk, "email": address})
+    update_session(request, browser=browser, new_email={"code": row.pk, "email": address})
     if not sure:
         messages.warning(request, str(MAIL_SLOW))
 
@@ -75,14 +81,14 @@ def sign_in_again(request: BrandRequest) -> HttpResponse:
     query = {"why": "again"}
     if request.user.is_authenticated:
         address = request.user.email
-        session_end(request)
-        session_note(request, sign_in={"email": address}, next=reverse("accounts:email"))
+        end_session(request)
+        update_session(request, sign_in={"email": address}, next=reverse("accounts:email"))
     else:  # Their session has ended, or they never had one; none begins here.
         query["next"] = reverse("accounts:email")
     return HttpResponseRedirect(reverse("accounts:sign_in", query=query))
 
 
-@page
+@form_view
 @sensitive_post_parameters()
 def email_code(request: BrandRequest) -> HttpResponse:
     """/account/email/code/"""
@@ -92,27 +98,27 @@ def email_code(request: BrandRequest) -> HttpResponse:
         return redirect("accounts:email")
     template, context = "accounts/email_code.html", {"email": asked["email"]}
     if request.method != "POST":
-        return form_page(request, template, EmailCodeForm(brand=request.brand), **context)
+        return render_form(request, template, EmailCodeForm(brand=request.brand), **context)
     form = EmailCodeForm(request.POST, brand=request.brand)
     if not form.is_valid():
-        return form_page(request, template, form, **context)
+        return render_form(request, template, form, **context)
     try:
         return _changed(request, asked, form.cleaned_data["code"])
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited, **context)
+        return render_form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
             new = NewEmailForm(brand=request.brand, current="", initial=context)
-            return code_over(request, new, asked["email"], reverse("accounts:email"))
-        form.add_error("code", refusal(refused))
-    return form_page(request, template, form, **context)
+            return render_code_expired(request, new, asked["email"], reverse("accounts:email"))
+        form.add_error("code", code_error_message(refused))
+    return render_form(request, template, form, **context)
 
 
 def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
     user = cast(User, request.user)
-    rate_limits.hit(action="code_post", network=rate_limit_key(request, device_of(request, user.email)))
+    rate_limits.consume(action="code_post", network=rate_limit_key(request, get_device(request, user.email)))
     try:
-        email_change.email_change_confirm(
+        email_change.confirm_email_change(
             brand=request.brand,
             user=user,
             code_id=asked["code"],

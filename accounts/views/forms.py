@@ -15,7 +15,7 @@ from portal.web import retry
 from portal.web.http import BrandRequest
 
 # Decorates each view that shows a form and takes it.
-page = require_http_methods(["GET", "HEAD", "POST"])
+form_view = require_http_methods(["GET", "HEAD", "POST"])
 
 _STATUS = {
     "done": HTTPStatus.OK,
@@ -26,7 +26,7 @@ _STATUS = {
 }
 
 
-def form_page(
+def render_form(
     request: BrandRequest, template: str, form: BrandForm, status: int = 200, **context: object
 ) -> HttpResponse:
     """The page with its form; with a captcha on it, under the policy that lets Google's script in."""
@@ -45,17 +45,17 @@ def render_form_with_outcome(
     for name, texts in outcome.errors.items():
         for text in texts:
             form.add_error(name if name in form.fields else None, text)
-    response = form_page(request, template, form, _STATUS[outcome.state], outcome=outcome, **context)
+    response = render_form(request, template, form, _STATUS[outcome.state], outcome=outcome, **context)
     if outcome.retry_after:
         response["Retry-After"] = retry.retry_after(outcome.retry_after)
     return response
 
 
-def form_limited(
+def render_form_limited(
     request: BrandRequest, template: str, form: BrandForm, limited: rate_limits.Limited, **context: object
 ) -> HttpResponse:
     """429: the form with what the visitor typed, and when to try again; 503 where nothing can be counted."""
-    if isinstance(limited, rate_limits.Unchecked):
+    if isinstance(limited, rate_limits.LimitUnavailable):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
         return render_form_with_outcome(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
@@ -65,12 +65,12 @@ def form_limited(
         minutes,
     ) % {"minutes": minutes}
     form.add_error(None, text)
-    response = form_page(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
+    response = render_form(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
     response["Retry-After"] = str(limited.retry_after)
     return response
 
 
-def code_over(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:
+def render_code_expired(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:
     """A code can be typed no more: one button sends the form, with the address in it, to where one asks."""
     form.fields["email"].widget = form.fields["email"].hidden_widget()
-    return form_page(request, "accounts/code_expired.html", form, email=email, ask=ask)
+    return render_form(request, "accounts/code_expired.html", form, email=email, ask=ask)

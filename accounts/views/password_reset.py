@@ -11,15 +11,15 @@ from django.views.decorators.http import require_safe
 from accounts.forms import PasswordResetForm
 from accounts.models import User
 from accounts.services import password_reset as service
-from accounts.views.device_cookie import device_of
-from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
-from accounts.views.session import known_email, session_note
+from accounts.views.device_cookie import get_device
+from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
+from accounts.views.session import known_email, update_session
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 
 @login_not_required
-@page
+@form_view
 @sensitive_post_parameters()
 def password_reset(request: BrandRequest) -> HttpResponse:
     """/password-reset/: of the carrier's password; here nobody has one.
@@ -31,25 +31,25 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     context: dict[str, Any] = {"known": known}
     if request.method != "POST":
         form = PasswordResetForm(brand=request.brand, initial=known_email(request), known=known)
-        return form_page(request, template, form, **context)
+        return render_form(request, template, form, **context)
     form = PasswordResetForm(request.POST, brand=request.brand, known=known)
     if not form.is_valid():
-        return form_page(request, template, form, **context)
+        return render_form(request, template, form, **context)
     email = known or form.cleaned_data["email"]
     try:
-        rate_limits.hit(action="captcha_post", network=request.client_network)
+        rate_limits.consume(action="captcha_post", network=request.client_network)
         outcome = service.password_reset(
             brand=request.brand,
             email=email,
             token=form.cleaned_data["captcha"],
             network=request.client_network,
-            device=device_of(request, email),
+            device=get_device(request, email),
         )
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited, **context)
+        return render_form_limited(request, template, form, limited, **context)
     if not outcome.done:
         return render_form_with_outcome(request, template, form, outcome, **context)
-    session_note(request, reset={"email": email})
+    update_session(request, reset={"email": email})
     return redirect("accounts:password_reset_sent")
 
 

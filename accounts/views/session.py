@@ -30,21 +30,21 @@ _BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing i
 _RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.
 
 
-def session_begin(request: BrandRequest, user: User) -> None:
+def begin_session(request: BrandRequest, user: User) -> None:
     """Sign in: a new session key, and nothing of the time before. It ends after SESSION_COOKIE_AGE."""
     request.session.flush()
     login(request, user)
-    row = sign_in_history.sign_in_record(
+    row = sign_in_history.record_sign_in(
         user=user, user_agent=request.headers.get("User-Agent", ""), language=get_language() or ""
     )
     request.session.update({"sign_in_row": row.pk, "signed_in_at": row.at.timestamp()})
     request.session.set_expiry(row.ends_at)
 
 
-def session_end(request: BrandRequest) -> None:
+def end_session(request: BrandRequest) -> None:
     """Sign out, on the server too."""
     if request.user.is_authenticated:
-        sign_in_history.sign_in_end(user=request.user, sign_in=current_sign_in_id(request))
+        sign_in_history.end_sign_in(user=request.user, sign_in=current_sign_in_id(request))
     logout(request)
 
 
@@ -58,7 +58,7 @@ def signed_in_recently(request: BrandRequest) -> bool:
     return bool(abs(timezone.now().timestamp() - request.session.get("signed_in_at", 0)) <= _RECENT)
 
 
-def session_note(request: BrandRequest, **values: object) -> None:
+def update_session(request: BrandRequest, **values: object) -> None:
     """Note something in the session. That may begin one, which is a row: let a limit refuse before.
 
     A visitor's session lasts a day from there; that of a sign-in has its own end.
@@ -84,18 +84,18 @@ def remember_requested_code(
     request: BrandRequest, browser: str, email: str, code: int | None, **more: object
 ) -> None:
     """Note which code the next page is to ask for, and the secret of the browser that it was made for."""
-    session_note(request, browser=browser, sign_in={"code": code, "email": email, **more})
+    update_session(request, browser=browser, sign_in={"code": code, "email": email, **more})
 
 
-def wanted_of(request: BrandRequest) -> str:
+def requested_url(request: BrandRequest) -> str:
     """The page that `next` in the form or in its address names; else empty."""
     return get_next_url(request, request.POST) or get_next_url(request)
 
 
 def remember_next_url(request: BrandRequest) -> None:
     """Note that page for after the sign-in. For a form that was taken: who only looks gets no session."""
-    if wanted := wanted_of(request):
-        session_note(request, next=wanted)
+    if wanted := requested_url(request):
+        update_session(request, next=wanted)
 
 
 def known_email(request: BrandRequest) -> dict[str, str]:

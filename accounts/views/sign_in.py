@@ -15,36 +15,42 @@ from django.views.decorators.http import require_POST
 from accounts.forms import CodeForm, SignInForm
 from accounts.models import User
 from accounts.services.outcomes import MAIL_SLOW, Outcome
-from accounts.services.sign_in import sign_in_request
+from accounts.services.sign_in import request_sign_in_code
 from accounts.sign_in import codes
 from accounts.sign_in.device_cookies import Visitor
-from accounts.views.device_cookie import device_of, rate_limit_key, set_device_cookie, visitor_of
-from accounts.views.forms import code_over, form_limited, form_page, page, render_form_with_outcome
+from accounts.views.device_cookie import get_device, get_visitor, rate_limit_key, set_device_cookie
+from accounts.views.forms import (
+    form_view,
+    render_code_expired,
+    render_form,
+    render_form_limited,
+    render_form_with_outcome,
+)
 from accounts.views.session import (
+    begin_session,
     browser_secret,
+    end_session,
     known_email,
     remember_next_url,
     remember_requested_code,
-    session_begin,
-    session_end,
-    wanted_of,
+    requested_url,
 )
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, safe_redirect_url
 
 
 @login_not_required
-@page
+@form_view
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
     """/sign-in/; `?next=` (then a field) names the page that was wanted, `?why=` one of WHY."""
-    wanted = wanted_of(request)
+    wanted = requested_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(wanted) if wanted else already_signed_in(request)
     if request.method == "POST":
         return _sign_in(request, SignInForm(request.POST, brand=request.brand))
     form = SignInForm(brand=request.brand, initial=known_email(request))
-    return form_page(request, "accounts/sign_in.html", form, why=_why(request, wanted), wanted=wanted)
+    return render_form(request, "accounts/sign_in.html", form, why=_why(request, wanted), wanted=wanted)
 
 
 # In the address, because a message would need a session, and that could replace one that has just begun.
@@ -74,14 +80,14 @@ def already_signed_in(request: BrandRequest) -> HttpResponse:
 
 
 def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
-    template, wanted = "accounts/sign_in.html", wanted_of(request)
+    template, wanted = "accounts/sign_in.html", requested_url(request)
     if not form.is_valid():
-        return form_page(request, template, form, wanted=wanted)
-    visitor = visitor_of(request, form.cleaned_data["email"])
+        return render_form(request, template, form, wanted=wanted)
+    visitor = get_visitor(request, form.cleaned_data["email"])
     try:
         outcome = _code_mailed(request, form, visitor)
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited, wanted=wanted)
+        return render_form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
         return render_form_with_outcome(request, template, form, outcome, wanted=wanted)
     remember_next_url(request)
@@ -94,9 +100,9 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
 def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
     network = rate_limit_key(request, visitor.device)
     if form.has_captcha:
-        rate_limits.hit(action="captcha_post", network=network)
-    rate_limits.hit(action="sign_in_post", network=network)
-    return sign_in_request(
+        rate_limits.consume(action="captcha_post", network=network)
+    rate_limits.consume(action="sign_in_post", network=network)
+    return request_sign_in_code(
         brand=request.brand,
         email=form.cleaned_data["email"],
         visitor=visitor,
@@ -106,7 +112,7 @@ def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> O
 
 
 @login_not_required
-@page
+@form_view
 @sensitive_post_parameters()
 def sign_in_code(request: BrandRequest) -> HttpResponse:
     """/sign-in/code/"""
@@ -118,36 +124,38 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
     template = "accounts/sign_in_code.html"
     context = {name: asked.get(name, False) for name in ("email", "confirmed", "advise_reset")}
     if request.method != "POST":
-        return form_page(request, template, CodeForm(brand=request.brand), **context)
+        return render_form(request, template, CodeForm(brand=request.brand), **context)
     form = CodeForm(request.POST, brand=request.brand)
     if not form.is_valid():
-        return form_page(request, template, form, **context)
+        return render_form(request, template, form, **context)
     try:
         user = _redeemed(request, asked, form.cleaned_data["code"])
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited, **context)
+        return render_form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
             return _used_up(request, asked["email"])
-        form.add_error("code", refusal(refused))
-        return form_page(request, template, form, **context)
+        form.add_error("code", code_error_message(refused))
+        return render_form(request, template, form, **context)
     return _signed_in(request, user)
 
 
 def _used_up(request: BrandRequest, email: str) -> HttpResponse:
     """Nothing can be typed any more: one button mails a new code."""
     form = SignInForm(brand=request.brand, initial={"email": email})
-    return code_over(request, form, email, reverse("accounts:sign_in"))
+    return render_code_expired(request, form, email, reverse("accounts:sign_in"))
 
 
 def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
-    rate_limits.hit(action="code_post", network=rate_limit_key(request, device_of(request, asked["email"])))
-    return codes.sign_in_code_redeem(
+    rate_limits.consume(
+        action="code_post", network=rate_limit_key(request, get_device(request, asked["email"]))
+    )
+    return codes.redeem_sign_in_code(
         brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
     )
 
 
-def refusal(refused: codes.CodeRefused) -> str:
+def code_error_message(refused: codes.CodeRefused) -> str:
     """In the customer's words."""
     tries_left = refused.tries_left
     if not tries_left:
@@ -165,7 +173,7 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """A new session key, and nothing of the time before but the way to the page that was wanted."""
     wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("billing:home")
     own = request.session.get("registered", "").lower() == user.email.lower()
-    session_begin(request, user)
+    begin_session(request, user)
     if user.account_number_is_new and not own:
         text = _(
             "The telephone account %(number)s was added to your access. If it was not you who signed up for "
@@ -186,6 +194,6 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
 def sign_out(request: BrandRequest) -> HttpResponse:
     """/sign-out/: the session ends on the server too. The message needs one: not for who had none."""
     if request.user.is_authenticated:
-        session_end(request)
+        end_session(request)
         messages.success(request, _("You are signed out."))
     return redirect("billing:home")

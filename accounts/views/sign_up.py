@@ -11,21 +11,21 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import ConfirmForm, SignInForm, SignUpForm
 from accounts.models import User
-from accounts.services.confirm_email import email_confirm
-from accounts.services.confirm_link import link_read
+from accounts.services.confirm_email import confirm_email
+from accounts.services.confirm_link import parse_confirm_link
 from accounts.services.customers import SignUpDetails
 from accounts.services.outcomes import MAIL_SLOW, Outcome, mail_down
-from accounts.services.sign_up import customer_sign_up
-from accounts.views.device_cookie import visitor_of
-from accounts.views.forms import form_limited, form_page, page, render_form_with_outcome
-from accounts.views.session import remember_next_url, remember_requested_code, session_note
+from accounts.services.sign_up import register_customer
+from accounts.views.device_cookie import get_visitor
+from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
+from accounts.views.session import remember_next_url, remember_requested_code, update_session
 from accounts.views.sign_in import already_signed_in
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 
 @login_not_required
-@page
+@form_view
 @sensitive_post_parameters()
 def sign_up(request: BrandRequest) -> HttpResponse:
     """/sign-up/; `?next=` names the page that was wanted."""
@@ -35,17 +35,17 @@ def sign_up(request: BrandRequest) -> HttpResponse:
         return render(request, "accounts/sign_up_closed.html")
     template = "accounts/sign_up.html"
     if request.method != "POST":
-        return form_page(
+        return render_form(
             request, template, SignUpForm(brand=request.brand, initial=request.session.get("sign_up"))
         )
     form = SignUpForm(request.POST, brand=request.brand)
     if not form.is_valid():
-        return form_page(request, template, form)
+        return render_form(request, template, form)
     try:
-        rate_limits.hit(action="captcha_post", network=request.client_network)
+        rate_limits.consume(action="captcha_post", network=request.client_network)
         outcome = _register(request, form)
     except rate_limits.Limited as limited:
-        return form_limited(request, template, form, limited)
+        return render_form_limited(request, template, form, limited)
     return (
         redirect("accounts:confirm")
         if outcome.done
@@ -62,7 +62,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         email=data["email"],
         phone=data["phone"],
     )
-    outcome = customer_sign_up(
+    outcome = register_customer(
         brand=request.brand,
         details=details,
         password=data["password"],
@@ -75,18 +75,18 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         noted["confirm"] = {"email": data["email"]}
     if outcome.done:  # Only then it was surely this browser that chose the account's password.
         noted["registered"] = data["email"]
-    session_note(request, **noted)
+    update_session(request, **noted)
     return outcome
 
 
 @login_not_required
-@page
+@form_view
 @sensitive_post_parameters()
 def confirm(request: BrandRequest) -> HttpResponse:
     """/sign-up/confirm/"""
     if request.method == "POST":
         return _confirm(request)
-    if given := link_read(request.GET):
+    if given := parse_confirm_link(request.GET):
         return _query_taken(request, given)
     return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
 
@@ -99,10 +99,10 @@ def _query_taken(request: BrandRequest, given: dict[str, str]) -> HttpResponse:
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
     filled = {**request.session.get("confirm", {}), **given}
     try:
-        rate_limits.hit(action="confirm_link", network=request.client_network, brand=request.brand)
+        rate_limits.consume(action="confirm_link", network=request.client_network, brand=request.brand)
     except rate_limits.Limited:
         return _confirm_page(request, ConfirmForm(brand=request.brand, initial=filled))
-    session_note(request, confirm=filled)
+    update_session(request, confirm=filled)
     return redirect("accounts:confirm")
 
 
@@ -111,7 +111,7 @@ def _context(request: BrandRequest) -> dict[str, Any]:
 
 
 def _confirm_page(request: BrandRequest, form: ConfirmForm) -> HttpResponse:
-    return form_page(request, "accounts/confirm.html", form, **_context(request))
+    return render_form(request, "accounts/confirm.html", form, **_context(request))
 
 
 def _confirm(request: BrandRequest) -> HttpResponse:
@@ -119,10 +119,10 @@ def _confirm(request: BrandRequest) -> HttpResponse:
     if not form.is_valid():
         return _confirm_page(request, form)
     email = form.cleaned_data["email"]
-    visitor = visitor_of(request, email)
+    visitor = get_visitor(request, email)
     try:
-        rate_limits.hit(action="captcha_post", network=request.client_network)
-        outcome = email_confirm(
+        rate_limits.consume(action="captcha_post", network=request.client_network)
+        outcome = confirm_email(
             brand=request.brand,
             email=email,
             code=form.cleaned_data["code"],
@@ -131,7 +131,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             by=request.user if isinstance(request.user, User) else None,
         )
     except rate_limits.Limited as limited:
-        return form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
+        return render_form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
     if outcome.meaning == "already_confirmed":
         return _confirmed_before(request, email)
     if not outcome.done:
@@ -168,7 +168,7 @@ def _confirmed_before(request: BrandRequest, email: str) -> HttpResponse:
     if request.user.is_authenticated:
         messages.success(request, _("Your email address is already confirmed."))
         return redirect("billing:home")
-    session_note(request, sign_in={"email": email})
+    update_session(request, sign_in={"email": email})
     messages.success(request, _("Already confirmed. Sign in."))
     return redirect("accounts:sign_in")
 

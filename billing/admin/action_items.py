@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from billing.models import LimitsChange, Move, MovePolicy
-from billing.statements.partner_balance import partners_known
+from billing.statements.partner_balance import list_partner_accounts
 from billing.transfers.alerts import is_unknown
 from portal.models import Brand
 from portal.resilience import circuit_breaker
@@ -21,17 +21,17 @@ class ActionItems:
     unknown: int
     waiting: int
     stopped: list[Brand]
-    cut: list[Brand]
-    down: list[Brand]
+    empty_accounts: list[Brand]
+    failing_carriers: list[Brand]
     raised: list[Brand]
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.waiting or self.stopped or self.cut or self.down or self.raised)
+        return any(vars(self).values())
 
 
 def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
     """By what is stored: the carrier is not asked, however many brands there are."""
-    accounts = partners_known(brands=brands)
+    accounts = list_partner_accounts(brands=brands)
     listed = [account.brand for account in accounts]
     counts = Move.objects.filter(brand__in=listed).aggregate(
         unknown=Count("pk", filter=is_unknown()),
@@ -44,13 +44,13 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
     return ActionItems(
         **counts,
         stopped=[brand for brand in listed if brand.pk in still],
-        cut=[account.brand for account in accounts if account.outlook.state == "cut"],
-        down=[brand for brand in listed if circuit_breaker.of(brand).is_open],
+        empty_accounts=[account.brand for account in accounts if account.status.state == "empty"],
+        failing_carriers=[brand for brand in listed if circuit_breaker.of(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
     )
 
 
-def moves_as_metric() -> dict[tuple[str, ...], float]:
+def count_open_transfers() -> dict[tuple[str, ...], float]:
     """How many moves of each brand are unknown, and how many wait for a second person."""
     wanted = {"unknown": is_unknown(), "waiting": Q(state=Move.State.WAITING)}
     slugs = Brand.objects.values_list("slug", flat=True)

@@ -11,14 +11,14 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import POSTPAID, User
-from accounts.sign_in.history import sign_in_list
-from billing.admin.refresh import refresh_allowed
+from accounts.sign_in.history import list_sign_ins
+from billing.admin.refresh import consume_refresh
 from billing.models import Move
 from billing.statements import labels, periods
 from billing.statements.service import PAGE, Figures, get_statement
 from billing.transfers.alerts import is_unknown
-from billing.transfers.labels import amount_words, direction_words, outcome_words
-from billing.transfers.views.base import own_customer
+from billing.transfers.labels import describe_direction, describe_outcome, format_amount
+from billing.transfers.views.base import get_own_customer
 from portal.admin.site import site
 from portal.voipline import Statement
 
@@ -28,10 +28,10 @@ LAST = 10  # Rows of moves, sign-ins and changes.
 @require_http_methods(["GET", "HEAD", "POST"])
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
     """/admin/billing/customer/PK/, for whoever works for its brand; a POST asks the carrier anew."""
-    found = own_customer(request, pk)
+    found = get_own_customer(request, pk)
     if request.method != "POST":
         return _page(request, found, _figures(found))
-    if not refresh_allowed(request, f"customer {found.pk}"):
+    if not consume_refresh(request, f"customer {found.pk}"):
         return redirect("billing_admin:customer", pk)
     figures = _figures(found, refresh=True)
     trouble = figures and figures.trouble
@@ -49,7 +49,7 @@ def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
 
 def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:
     statement = figures.statement if figures else None
-    sign_ins, moves = sign_in_list(user=customer), _moves(customer)
+    sign_ins, transfers = list_sign_ins(user=customer), _moves(customer)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": customer.get_full_name() or customer.email,
@@ -58,9 +58,9 @@ def _page(request: HttpRequest, customer: User, figures: Figures | None) -> Http
         "brand": customer.brand,
         "figures": figures,
         "statement": statement,
-        "rows": labels.statement_amounts(statement) if statement else [],
+        "rows": labels.list_statement_amounts(statement) if statement else [],
         "left": _left(customer, statement),
-        "moves": moves,
+        "transfers": transfers,
         "unknown": _unknown(customer),
         "sign_ins": sign_ins[:LAST],
         "changes": _changes(customer),
@@ -85,13 +85,13 @@ def _moves(customer: User) -> list[dict[str, Any]]:
     rows = Move.objects.filter(customer=customer).select_related("brand", "asked_by").defer("brand__logo")
     return [
         {
-            "move": move,
-            "amount": amount_words(move),
-            "direction": direction_words(move.amount, move.brand, move.account_number),
-            "outcome": outcome_words(move),
-            "unknown": move.outcome == Move.State.UNKNOWN,
+            "transfer": transfer,
+            "amount": format_amount(transfer),
+            "direction": describe_direction(transfer.amount, transfer.brand, transfer.account_number),
+            "outcome": describe_outcome(transfer),
+            "unknown": transfer.outcome == Move.State.UNKNOWN,
         }
-        for move in rows[:LAST]
+        for transfer in rows[:LAST]
     ]
 
 

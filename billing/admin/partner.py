@@ -9,12 +9,12 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.admin.refresh import refresh_allowed
+from billing.admin.refresh import consume_refresh
 from billing.statements import labels
-from billing.statements.partner_balance import Account, partner_read, partners_known
+from billing.statements.partner_balance import Account, get_partner_account, list_partner_accounts
 from portal.admin.site import site
 from portal.brands.access import brands_of
-from portal.carrier.call_stats import journal_days
+from portal.carrier.call_stats import count_calls_by_day
 
 
 @require_safe
@@ -26,7 +26,7 @@ def partners(request: HttpRequest) -> HttpResponse:
     context = {
         **site.each_context(request),
         "title": gettext("Partner balance"),
-        "accounts": partners_known(brands=brands),
+        "accounts": list_partner_accounts(brands=brands),
     }
     return TemplateResponse(request, "admin/billing/partners.html", context)
 
@@ -36,10 +36,10 @@ def partner(request: HttpRequest, pk: int) -> HttpResponse:
     """/admin/billing/partner/PK/: one brand's account; a POST asks the carrier anew."""
     brand = get_object_or_404(brands_of(request.user), pk=pk)
     if request.method != "POST":
-        return _page(request, partner_read(brand=brand))
-    if not refresh_allowed(request, f"partner {brand.pk}"):
+        return _page(request, get_partner_account(brand=brand))
+    if not consume_refresh(request, f"partner {brand.pk}"):
         return redirect("billing_admin:partner", pk)
-    account = partner_read(brand=brand, refresh=True)
+    account = get_partner_account(brand=brand, refresh=True)
     return _page(request, account) if account.figures.trouble else redirect("billing_admin:partner", pk)
 
 
@@ -52,8 +52,8 @@ def _page(request: HttpRequest, account: Account) -> HttpResponse:
         "subtitle": str(brand),
         "brand": brand,
         "account": account,
-        "rows": labels.statement_amounts(statement) if statement else [],
-        "calls": journal_days(brand=brand),
+        "rows": labels.list_statement_amounts(statement) if statement else [],
+        "calls": count_calls_by_day(brand=brand),
     }
     status = HTTPStatus.OK if statement else HTTPStatus.SERVICE_UNAVAILABLE
     return TemplateResponse(request, "admin/billing/partner.html", context, status=status)

@@ -7,10 +7,10 @@ from django.utils.translation import ngettext
 from portal.resilience import rate_limits
 
 
-def refresh_allowed(request: HttpRequest, whose: str) -> bool:
+def consume_refresh(request: HttpRequest, whose: str) -> bool:
     """Count one refresh of somebody's figures; False, and the reader is told, where there were too many."""
     try:
-        rate_limits.hit(action="refresh", account=whose)
+        rate_limits.consume(action="refresh", account=whose)
     except rate_limits.Limited as limited:
         words = ngettext(
             "The figures were refreshed often just now. Please wait %(seconds)d second.",

@@ -113,27 +113,27 @@ def _is_odd(row: KeptStatement) -> bool:
     return row.from_date.day != 1 or not (is_month or last >= today(row.brand))
 
 
-def store(row: KeptStatement, statement: Statement, *, at: datetime, running: bool) -> None:
+def store_statement(row: KeptStatement, statement: Statement, *, at: datetime, running: bool) -> None:
     """Keep what was asked for at that moment, and give the claim back; `running`: the period was not over."""
     row.figures = {name: f"{amount:f}" for name, amount in asdict(statement).items()}
     row.as_of, row.running, row.trouble, row.tried_at = at, running, "", timezone.now()
-    give_back(row, "figures", "as_of", "running", "trouble", "tried_at")
+    release_claim(row, "figures", "as_of", "running", "trouble", "tried_at")
 
 
-def fail(row: KeptStatement, trouble: str) -> None:
+def store_failure(row: KeptStatement, trouble: str) -> None:
     """Note why nothing came, and give the claim back; what was kept stays."""
     row.trouble, row.tried_at = trouble, timezone.now()
-    give_back(row, "trouble", "tried_at")
+    release_claim(row, "trouble", "tried_at")
 
 
-def give_back(row: KeptStatement, *names: str) -> None:
+def release_claim(row: KeptStatement, *names: str) -> None:
     """Let others claim the row, and write down the columns of these names."""
     values = {name: getattr(row, name) for name in names}
     KeptStatement.objects.filter(pk=row.pk).update(claimed_until=None, **values)
     row.claimed_until = None
 
 
-def statement_of(row: KeptStatement) -> Statement | None:
+def build_statement(row: KeptStatement) -> Statement | None:
     """The kept figures, exact."""
     if row.figures is None:
         return None
@@ -165,7 +165,7 @@ def latest_balance_row(brand: Brand, customer: User | None) -> KeptStatement | N
     return row
 
 
-def kept_prune() -> int:
+def prune_statements() -> int:
     """Remove what nobody has asked for in a while; how many.
 
     Whole months that are over stay longest, for the history; a running month 40 days, for the last known

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
-from billing.statements.labels import statement_trouble
+from billing.statements.labels import classify_error
 from billing.statements.periods import Period, today
 from portal.carrier import calls as carrier_calls
 from portal.carrier.calls import Call, CallContext, CallResult, Value
@@ -98,7 +98,7 @@ class StatementFetcher:
             return
         try:
             whose = f"customer {self.customer.pk}" if self.customer else f"partner {self.brand.pk}"
-            rate_limits.hit(action="statement", account=whose, brand=self.brand)
+            rate_limits.consume(action="statement", account=whose, brand=self.brand)
         except rate_limits.Limited as limited:
             self.told[place] = FetchResult("busy", limited.retry_after)
             return
@@ -119,7 +119,7 @@ class StatementFetcher:
         try:
             with bulkhead.CARRIERS.place(self.brand) if self._has_to_wait(place) else nullcontext():
                 sent = self._waited_for(place, until)
-        except bulkhead.Full:
+        except bulkhead.BulkheadFull:
             return _CROWDED
         except TimeoutError:
             return FetchResult("down", late=True)
@@ -178,14 +178,14 @@ class StatementFetcher:
         try:
             statement = Statement.from_answer(self.context.copy().run(sent.answer))
         except UpstreamError as error:
-            trouble = statement_trouble(error)
-            statement_cache.fail(row, trouble)
+            trouble = classify_error(error)
+            statement_cache.store_failure(row, trouble)
             return FetchResult(
                 trouble, error.retry_after if isinstance(error, RateLimited | CallSkipped) else None
             )
         if not statement.is_consistent:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        statement_cache.store(row, statement, at=sent.asked, running=row.to_date >= self.day)
+        statement_cache.store_statement(row, statement, at=sent.asked, running=row.to_date >= self.day)
         return FetchResult()
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class StatementFetcher:
         here = threading.get_ident()
         for place, flight in self.flights.items():
             if flight.cancel():
-                statement_cache.give_back(self.rows[place])
+                statement_cache.release_claim(self.rows[place])
             else:
                 flight.add_done_callback(partial(self._land_late, self.rows[place], here))
         self.pool.shutdown(wait=False)

@@ -21,7 +21,7 @@ Month = tuple[Period, Statement | None]
 
 
 @dataclass(frozen=True)
-class Runway:
+class Forecast:
     """Where a balance stands on the way to the point at which calls stop, all as it is shown: to the cent.
 
     `kind` is `prepaid`, `postpaid`, `no_limit` (postpaid, the limit is unknown) or `unknown`. `place` is
@@ -45,7 +45,7 @@ class Runway:
         return self.place != "above" or (self.days is not None and self.days <= _SOON)
 
 
-def runway(
+def forecast(
     *,
     balance: Decimal,
     account_type: str,
@@ -53,7 +53,7 @@ def runway(
     months: Sequence[Month],
     on: date,
     today: date,
-) -> Runway:
+) -> Forecast:
     """Where a balance stands that was true on a day; `months` are complete ones, the newest first.
 
     Prepaid accounts stop at zero, postpaid ones at their credit limit. The pace is the average of the months'
@@ -62,28 +62,28 @@ def runway(
     stop = Decimal(0) if account_type == PREPAID else credit_limit if account_type == POSTPAID else None
     kind = account_type or "unknown"
     if stop is None:
-        return Runway("no_limit" if kind == POSTPAID else "unknown", _place(balance, Decimal(0)))
+        return Forecast("no_limit" if kind == POSTPAID else "unknown", _place(balance, Decimal(0)))
     limit = stop if kind == POSTPAID else None
-    found = Runway(kind, _place(balance, stop), limit, cents(balance) - cents(stop))
+    found = Forecast(kind, _place(balance, stop), limit, round_to_cents(balance) - round_to_cents(stop))
     if found.place != "above":
         return found
     return _estimated(found, balance - stop, months, on, today)
 
 
-def cents(amount: Decimal) -> Decimal:
+def round_to_cents(amount: Decimal) -> Decimal:
     """An amount as pages show it."""
     return amount.quantize(_CENT, ROUND_HALF_UP)
 
 
 def _place(balance: Decimal, stop: Decimal) -> str:
-    left = cents(balance) - cents(stop)
+    left = round_to_cents(balance) - round_to_cents(stop)
     return "above" if left > 0 else "below" if left < 0 else "at"
 
 
-def _estimated(found: Runway, left: Decimal, months: Sequence[Month], on: date, today: date) -> Runway:
+def _estimated(found: Forecast, left: Decimal, months: Sequence[Month], on: date, today: date) -> Forecast:
     if any(statement is None for _period, statement in months):
         return replace(found, why="missing")
-    counted = _lived(months)
+    counted = _months_since_opening(months)
     if not counted:
         return replace(found, why="new")
     daily = _pace(counted)
@@ -96,7 +96,7 @@ def _estimated(found: Runway, left: Decimal, months: Sequence[Month], on: date, 
     return replace(found, days=max(0, (around - today).days), around=around, months=len(counted))
 
 
-def _lived(months: Sequence[Month]) -> list[tuple[Period, Statement]]:
+def _months_since_opening(months: Sequence[Month]) -> list[tuple[Period, Statement]]:
     """Without the oldest ones in which nothing moved and nothing was there: the account was not open yet."""
     lived = [(period, statement) for period, statement in months if statement]
     while lived and not (lived[-1][1].opening_balance or lived[-1][1].moved):

@@ -10,28 +10,28 @@ from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from accounts.services.outcomes import account_gone
+from accounts.services.outcomes import is_account_gone
 from billing.statements.periods import Period
-from portal.core.csv_escape import neutral
+from portal.core.csv_escape import escape_formula
 from portal.core.money import rounded
 from portal.models import Brand
 from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
 
-def statement_trouble(error: UpstreamError) -> Literal["gone", "refused", "busy", "down"]:
+def classify_error(error: UpstreamError) -> Literal["gone", "refused", "busy", "down"]:
     """What an error means for whoever wants to see their figures.
 
     `gone`: the carrier knows no such account. `refused`: it does not take our question, and only we can
     mend that. `busy` and `down` pass by themselves.
     """
-    if account_gone(error):
+    if is_account_gone(error):
         return "gone"
     if isinstance(error, NotAuthorised | Rejected):
         return "refused"
     return "busy" if isinstance(error, RateLimited | Crowded) else "down"
 
 
-def statement_rows() -> list[tuple[str, str]]:
+def list_statement_rows() -> list[tuple[str, str]]:
     """(field, label) in the order in which a statement is read."""
     return [
         ("opening_balance", _("Opening balance")),
@@ -44,18 +44,18 @@ def statement_rows() -> list[tuple[str, str]]:
     ]
 
 
-def statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
+def list_statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
     """(field, label, amount) in that order."""
-    return [(name, label, getattr(statement, name)) for name, label in statement_rows()]
+    return [(name, label, getattr(statement, name)) for name, label in list_statement_rows()]
 
 
-def rounding_shows(statement: Statement, brand: Brand) -> bool:
+def is_rounding_visible(statement: Statement, brand: Brand) -> bool:
     """Whether amounts that add up no longer do as pages show them, rounded to the currency's minor unit."""
     shown = Statement(*(rounded(amount, brand.currency) for amount in astuple(statement)))
     return statement.is_consistent and not shown.is_consistent
 
 
-def rounding_words() -> str:
+def get_rounding_note() -> str:
     """What a reader with a calculator is told then."""
     return _("Amounts are rounded here, but added up with all their decimals. So the last digit may differ.")
 
@@ -74,8 +74,10 @@ def statement_csv(
         (_("As of"), as_of.astimezone(brand.zone).isoformat(timespec="seconds")),
         (_("Currency"), brand.currency),
     ]
-    texts = [(neutral(label), neutral(value)) for label, value in head]
-    figures = [(neutral(label), f"{amount:f}") for _name, label, amount in statement_amounts(statement)]
+    texts = [(escape_formula(label), escape_formula(value)) for label, value in head]
+    figures = [
+        (escape_formula(label), f"{amount:f}") for _name, label, amount in list_statement_amounts(statement)
+    ]
     return _lines(texts + figures)
 
 

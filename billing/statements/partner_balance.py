@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
-from billing.statements.forecast import cents
+from billing.statements.forecast import round_to_cents
 from billing.statements.periods import Period, complete_months, this_month, today
 from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, stream_statements
 from portal.brands.launch_checklist import Item
@@ -25,7 +25,7 @@ LOW_DAYS = 7
 # The page waits so long for complete months, once this month's figures are there; the rest is for next time.
 _BOUNDS = Bounds(within=3.0, known=KNOWN)
 
-State = Literal["cut", "low", "fine", "unknown"]
+State = Literal["empty", "low", "ok", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Spending:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class BalanceStatus:
     """How things stand with a balance.
 
     `cut`: at zero or below. `low`: less than seven days are left. `fine`: neither is known. `unknown`: nobody
@@ -79,21 +79,21 @@ class Account:
 
     brand: Brand
     figures: Figures
-    outlook: Outlook
+    status: BalanceStatus
 
 
-def partner_read(*, brand: Brand, refresh: bool = False) -> Account:
+def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
     """The partner account now; see `statements.service`. With `refresh` the carrier is always called."""
     now = this_month(today(brand))
     months = past_months(now.to_date)
     figures, *past = stream_statements(
         brand=brand, customer=None, periods=[now, *months], refresh=refresh, bounds=_BOUNDS
     )
-    spending = spending_of([(each.period, each.statement) for each in past])
-    return Account(brand, figures, outlook(figures.statement, spending))
+    spending = get_spending([(each.period, each.statement) for each in past])
+    return Account(brand, figures, get_balance_status(figures.statement, spending))
 
 
-def partners_known(*, brands: QuerySet[Brand]) -> list[Account]:
+def list_partner_accounts(*, brands: QuerySet[Brand]) -> list[Account]:
     """The partner accounts of these brands as they were last read, without asking the carrier."""
     listed = list(brands.annotate(newest=Subquery(_newest().values("pk")[:1])))
     now = KeptStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
@@ -111,12 +111,12 @@ def _newest() -> QuerySet[KeptStatement]:
     return rows.filter(figures__isnull=False).order_by("-as_of")
 
 
-def partner_readiness(brand: Brand) -> Iterator[Item]:
+def check_partner_balance(brand: Brand) -> Iterator[Item]:
     """For the list of what is left to do: with an empty partner account nobody can call."""
     balance = getattr(brand, "partner_balance", None)  # See `newest_balance`.
     if balance is None:
         return
-    if cents(Decimal(balance)) > 0:
+    if round_to_cents(Decimal(balance)) > 0:
         yield Item("partner", "ok", gettext("The partner account has a balance."), "", "carrier")
         return
     yield Item(
@@ -132,7 +132,8 @@ def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]
     begins = {month.from_date for brand in brands for month in past_months(today(brand))}
     rows = KeptStatement.objects.filter(brand__in=brands, customer=None, from_date__in=begins, running=False)
     return {
-        (row.brand_id, Period(row.from_date, row.to_date)): statement_cache.statement_of(row) for row in rows
+        (row.brand_id, Period(row.from_date, row.to_date)): statement_cache.build_statement(row)
+        for row in rows
     }
 
 
@@ -140,11 +141,13 @@ def _known(
     brand: Brand, row: KeptStatement | None, past: dict[tuple[int, Period], Statement | None]
 ) -> Account:
     months = past_months(today(brand))
-    spending = spending_of([(month, past.get((brand.pk, month))) for month in months])
+    spending = get_spending([(month, past.get((brand.pk, month))) for month in months])
     if row is None:
-        return Account(brand, Figures(this_month(today(brand))), outlook(None, spending))
-    statement, period = statement_cache.statement_of(row), Period(row.from_date, row.to_date)
-    return Account(brand, Figures(period, statement, period, row.as_of), outlook(statement, spending))
+        return Account(brand, Figures(this_month(today(brand))), get_balance_status(None, spending))
+    statement, period = statement_cache.build_statement(row), Period(row.from_date, row.to_date)
+    return Account(
+        brand, Figures(period, statement, period, row.as_of), get_balance_status(statement, spending)
+    )
 
 
 def past_months(day: date) -> list[Period]:
@@ -152,7 +155,7 @@ def past_months(day: date) -> list[Period]:
     return complete_months(day, MONTHS)[::-1]
 
 
-def spending_of(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
+def get_spending(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
     """What left the account in these months, the oldest first; None for a month that nobody knows."""
     known = [(month, statement) for month, statement in months if statement]
     while known and not known[0][1].moved:
@@ -161,11 +164,11 @@ def spending_of(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
     return Spending(charges, sum(statement is None for _month, statement in months))
 
 
-def outlook(statement: Statement | None, spending: Spending) -> Outlook:
+def get_balance_status(statement: Statement | None, spending: Spending) -> BalanceStatus:
     """What a balance means at this pace; it is judged as it is shown, to the cent."""
     if statement is None:
-        return Outlook("unknown", spending)
-    if cents(statement.closing_balance) <= 0:
-        return Outlook("cut", spending, 0)
+        return BalanceStatus("unknown", spending)
+    if round_to_cents(statement.closing_balance) <= 0:
+        return BalanceStatus("empty", spending, 0)
     days = spending.lasts(statement.closing_balance)
-    return Outlook("low" if days is not None and days < LOW_DAYS else "fine", spending, days)
+    return BalanceStatus("low" if days is not None and days < LOW_DAYS else "ok", spending, days)

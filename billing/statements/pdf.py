@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.statements.labels import rounding_shows, rounding_words, statement_amounts
+from billing.statements.labels import get_rounding_note, is_rounding_visible, list_statement_amounts
 from billing.statements.service import Figures
 from portal.core import colours, text_input
 from portal.core.formats import date_time, day, money
@@ -98,7 +98,7 @@ def _data(brand: Brand, found: Figures) -> dict[str, Any]:
         "notices": [_plain(notice) for notice in _notices(brand, found)],
         "rows": [
             (_LOOKS.get(name, ""), label, _plain(money(amount, brand)))
-            for name, label, amount in statement_amounts(found.statement)
+            for name, label, amount in list_statement_amounts(found.statement)
         ],
         "foot": _foot(brand),
         "number": _("Page %(page)s of %(pages)s") % {"page": "{page}", "pages": "{pages}"},
@@ -142,8 +142,8 @@ def _notices(brand: Brand, found: Figures) -> list[str]:
                 " please ask our support if you need certainty."
             )
         )
-    if rounding_shows(found.statement, brand):
-        notices.append(rounding_words())
+    if is_rounding_visible(found.statement, brand):
+        notices.append(get_rounding_note())
     if not found.statement.moved:
         notices.append(_("No movement in this period."))
     return notices

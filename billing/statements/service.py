@@ -149,7 +149,7 @@ def _known(asking: StatementFetcher, row: KeptStatement, ending: FetchResult) ->
 def _figures(asked: Period, found: KeptStatement, ending: FetchResult) -> Figures:
     return Figures(
         period=asked,
-        statement=statement_cache.statement_of(found),
+        statement=statement_cache.build_statement(found),
         shown=Period(found.from_date, found.to_date),
         as_of=found.as_of,
         trouble=ending.trouble,
@@ -197,7 +197,7 @@ def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:
 
 def _movement(rows: Sequence[KeptStatement]) -> LastActivity:
     for row in rows:
-        statement = statement_cache.statement_of(row)
+        statement = statement_cache.build_statement(row)
         if statement and statement.moved:
             return LastActivity(Period(row.from_date, row.to_date))
     months = rows[1:]

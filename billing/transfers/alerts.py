@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Move
-from billing.transfers.audit import finish_move
-from billing.transfers.labels import amount_words, direction_words
-from billing.transfers.notices import notice_send
-from billing.transfers.policy import policy_of
-from billing.transfers.second_person import people_of
+from billing.transfers.audit import finish_transfer
+from billing.transfers.labels import describe_transfer
+from billing.transfers.notices import send_notice
+from billing.transfers.policy import get_policy
+from billing.transfers.second_person import list_transfer_staff
 
 logger = logging.getLogger(__name__)
 
@@ -35,57 +35,56 @@ def is_unknown() -> Q:
     return Q(state=State.UNKNOWN) | Q(state=State.DISPATCHED) & old
 
 
-def moves_alert() -> int:
+def alert_unknown_transfers() -> int:
     """Tell the brand's staff and the operators, at once and then daily; how many moves were told."""
-    return sum(_alert(move) for move in _untold().select_related("brand", "customer"))
+    return sum(_alert(transfer) for transfer in _due_alerts().select_related("brand", "customer"))
 
 
-def _untold() -> QuerySet[Move]:
+def _due_alerts() -> QuerySet[Move]:
     return unknown_moves().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _AGAIN))
 
 
-def _alert(move: Move) -> bool:
+def _alert(transfer: Move) -> bool:
     """Of several runs at once one tells. One that is stopped midway is made up for minutes later."""
-    before, claimed = move.alerted_at, timezone.now() - _AGAIN + _CLAIMED
-    if not _untold().filter(pk=move.pk).update(alerted_at=claimed):
+    before, claimed = transfer.alerted_at, timezone.now() - _AGAIN + _CLAIMED
+    if not _due_alerts().filter(pk=transfer.pk).update(alerted_at=claimed):
         return False
-    operation = str(move.operation)
-    logger.error("move of funds unknown", extra={"brand": move.brand.slug, "operation": operation})
+    operation = str(transfer.operation)
+    logger.error("move of funds unknown", extra={"brand": transfer.brand.slug, "operation": operation})
     try:
-        told = _told(move)
+        told = _send_alert(transfer)
     except Exception:  # One that cannot be told must not hold up the others; the next run tries again.
         logger.exception("unknown move not told", extra={"operation": operation})
         told = False
-    Move.objects.filter(pk=move.pk, alerted_at=claimed).update(alerted_at=timezone.now() if told else before)
+    Move.objects.filter(pk=transfer.pk, alerted_at=claimed).update(
+        alerted_at=timezone.now() if told else before
+    )
     return told
 
 
-def _told(move: Move) -> bool:
-    path = reverse("billing_admin:move", urlconf=settings.ADMIN_URLCONF, args=(move.pk,))
-    stopped = policy_of(move.brand).stopped_at is not None
-
-    def what() -> str:  # Called where the mail is written, in its reader's language.
-        return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
+def _send_alert(transfer: Move) -> bool:
+    path = reverse("billing_admin:transfer", urlconf=settings.ADMIN_URLCONF, args=(transfer.pk,))
+    stopped = get_policy(transfer.brand).stopped_at is not None
 
     told = 0
-    for person in people_of(move.brand):
-        told += notice_send(
-            brand=move.brand,
+    for person in list_transfer_staff(transfer.brand):
+        told += send_notice(
+            brand=transfer.brand,
             person=person,
-            template="unknown_move",
+            template="unknown_transfer",
             path=path,
-            move=move,
-            what=what,
+            transfer=transfer,
+            what=lambda: describe_transfer(transfer),  # Called in the reader's language.
             stopped=stopped,
         )
     return told > 0
 
 
-def moves_expire() -> int:
+def expire_transfers() -> int:
     """End what nobody approved within 24 hours; how many."""
     late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - Move.APPROVED_WITHIN)
     words = "nobody approved it in time"
     return sum(
-        finish_move(move, (State.WAITING,), State.EXPIRED, None, words)
-        for move in late.select_related("brand")
+        finish_transfer(transfer, (State.WAITING,), State.EXPIRED, None, words)
+        for transfer in late.select_related("brand")
     )

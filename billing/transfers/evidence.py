@@ -35,27 +35,27 @@ class Side:
         return None if self.before is None else self.now - self.before
 
 
-def sides(move: Move, now: tuple[Decimal, Decimal]) -> list[Side]:
+def get_evidence(transfer: Move, now: tuple[Decimal, Decimal]) -> list[Side]:
     """Customer and partner account, by both balances as just read."""
     customer, partner = now
-    others = others_since(move)
-    own = _sum(others.filter(account_number=move.account_number))
+    others = list_transfers_since(transfer)
+    own = _sum(others.filter(account_number=transfer.account_number))
     return [
-        Side(_("Customer’s balance"), move.customer_before, customer, move.amount, own),
-        Side(_("Partner balance"), move.partner_before, partner, -move.amount, -_sum(others)),
+        Side(_("Customer’s balance"), transfer.customer_before, customer, transfer.amount, own),
+        Side(_("Partner balance"), transfer.partner_before, partner, -transfer.amount, -_sum(others)),
     ]
 
 
-def others_since(move: Move) -> QuerySet[Move]:
+def list_transfers_since(transfer: Move) -> QuerySet[Move]:
     """Other moves of the brand since the balances before this one were read, the newest first.
 
     One that was under way at that moment may be in those balances already; it is among these all the same.
     """
-    sent = move.dispatched_at or move.asked_at
-    done = Move.objects.filter(brand=move.brand_id, state__in=(Move.State.DONE, Move.State.FOUND_DONE))
+    sent = transfer.dispatched_at or transfer.asked_at
+    done = Move.objects.filter(brand=transfer.brand_id, state__in=(Move.State.DONE, Move.State.FOUND_DONE))
     late = done.filter(ended_at__gt=sent, dispatched_at__gt=sent - Move.LONGEST)
-    return late.exclude(pk=move.pk).order_by("-dispatched_at", "-pk")
+    return late.exclude(pk=transfer.pk).order_by("-dispatched_at", "-pk")
 
 
-def _sum(moves: QuerySet[Move]) -> Decimal:
-    return moves.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+def _sum(transfers: QuerySet[Move]) -> Decimal:
+    return transfers.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing.models import MovePolicy
 from billing.transfers.confirmation import Wanted
-from billing.transfers.labels import direction_words
+from billing.transfers.labels import describe_direction
 from billing.transfers.policy import TRIAL
 from portal.brands.access import is_operator
 from portal.core.formats import money
@@ -41,7 +41,7 @@ class PlainAmountField(forms.DecimalField):
         return Decimal(str(value).strip())
 
 
-def one_line(text: str) -> None:
+def validate_one_line(text: str) -> None:
     """Refuse what would break the line, or show it in another order than it is sent."""
     if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in _TURNING for sign in text):
         raise ValidationError(_("Write one line, without signs that cannot be seen."), code="invalid")
@@ -50,7 +50,7 @@ def one_line(text: str) -> None:
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class MoveForm(forms.Form):
+class TransferForm(forms.Form):
     """How much, which way, and why. `operation` makes the move one, however often the form is sent."""
 
     operation = forms.UUIDField(widget=forms.HiddenInput)
@@ -59,7 +59,7 @@ class MoveForm(forms.Form):
     description = forms.CharField(
         label=_("Description"),
         max_length=140,
-        validators=[one_line],
+        validators=[validate_one_line],
         error_messages=_FILL_IN,
         help_text=_("It is sent to the carrier, and the customer may get to read it."),
     )
@@ -96,7 +96,7 @@ class MoveForm(forms.Form):
 
 def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, str]]:
     """Back only where it is known to work, or to operators as a trial."""
-    there, back = (direction_words(Decimal(sign), policy.brand, number) for sign in (1, -1))
+    there, back = (describe_direction(Decimal(sign), policy.brand, number) for sign in (1, -1))
     if policy.back_at:
         return [("to_customer", there), ("back", back)]
     if not is_operator(by):
@@ -105,7 +105,7 @@ def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, st
     return [("to_customer", there), ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)})]
 
 
-def operation_of(text: str) -> uuid.UUID | None:
+def parse_operation(text: str) -> uuid.UUID | None:
     """The operation that a form carries, if it is one."""
     try:
         return uuid.UUID(text)
@@ -130,7 +130,7 @@ class StopForm(forms.Form):
     why = forms.CharField(
         label=_("Reason"),
         max_length=200,
-        validators=[one_line],
+        validators=[validate_one_line],
         error_messages=_FILL_IN,
         help_text=_("A whole sentence: whoever wants to move funds reads it."),
     )

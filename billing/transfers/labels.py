@@ -9,7 +9,7 @@ from portal.core.formats import money
 from portal.models import Brand
 
 
-def direction_words(amount: Decimal, brand: Brand, account_number: str) -> str:
+def describe_direction(amount: Decimal, brand: Brand, account_number: str) -> str:
     """From where to where, by the sign of the amount: “Aurora Phone → customer 70001”."""
     if amount < 0:
         # Translators: where funds go, from one to the other. Right to left the arrow points left: ←
@@ -20,17 +20,23 @@ def direction_words(amount: Decimal, brand: Brand, account_number: str) -> str:
     return words % {"brand": brand.name, "number": account_number}
 
 
-def amount_words(move: Move) -> str:
+def format_amount(transfer: Move) -> str:
     """How much, whichever way, in the brand's currency."""
-    return money(abs(move.amount), move.brand)
+    return money(abs(transfer.amount), transfer.brand)
 
 
-def outcome_words(move: Move) -> str:
+def describe_transfer(transfer: Move) -> str:
+    """Return amount and direction: “A$5.00: Aurora Phone → customer 70001”."""
+    direction = describe_direction(transfer.amount, transfer.brand, transfer.account_number)
+    return f"{format_amount(transfer)}: {direction}"
+
+
+def describe_outcome(transfer: Move) -> str:
     """The state as it is to be read: what was sent a while ago without an end is unknown."""
-    return str(Move.State(move.outcome).label)
+    return str(Move.State(transfer.outcome).label)
 
 
-def limits_words(change: LimitsChange, now: MovePolicy) -> list[str]:
+def describe_limits(change: LimitsChange, now: MovePolicy) -> list[str]:
     """A line for each limit that would change: “At most per move: $900.00 instead of $500.00”."""
     names = {
         "per_move": gettext("At most per move"),

@@ -5,14 +5,14 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing.models import LimitsChange
-from billing.transfers.labels import limits_words
-from billing.transfers.second_person import people_of
+from billing.transfers.labels import describe_limits
+from billing.transfers.second_person import list_transfer_staff
 from portal.brands.access import is_operator
 from portal.mail import send as mail
 from portal.models import Brand
 
 
-def notice_send(*, brand: Brand, person: User, template: str, path: str, **context: object) -> bool:
+def send_notice(*, brand: Brand, person: User, template: str, path: str, **context: object) -> bool:
     """Mail one of them, with a link to a page of the admin; whether it was sent. The log says why not."""
     url = mail.admin_link(path) if path else ""
     try:
@@ -28,23 +28,23 @@ def notice_send(*, brand: Brand, person: User, template: str, path: str, **conte
         return False
 
 
-def limits_tell(change: LimitsChange) -> bool:
+def send_limits_notice(change: LimitsChange) -> bool:
     """Mail all who work for the brand that higher limits take effect by themselves; whether anybody was told.
 
     The one who asked comes first: where not even that mail can be sent, no other is tried.
     """
     brand = change.policy.brand
     path = reverse("billing_admin:policy", urlconf=settings.ADMIN_URLCONF, args=(brand.pk,))
-    people = sorted(people_of(brand), key=lambda person: person.pk != change.asked_by_id)
+    people = sorted(list_transfer_staff(brand), key=lambda person: person.pk != change.asked_by_id)
     told = 0
     for person in people:
-        told += notice_send(
+        told += send_notice(
             brand=brand,
             person=person,
             template="limits_raised",
             path=path if is_operator(person) else "",
             change=change,
-            what=lambda: limits_words(change, change.policy),
+            what=lambda: describe_limits(change, change.policy),
         )
         if not told:
             return False

@@ -25,7 +25,7 @@ TRIAL = Decimal("1.00")
 _NO_BACK = {"back_at": None, "back_by": None, "back_move": None}
 
 
-class MoveRefused(Exception):
+class TransferRefused(Exception):
     """Nothing was sent. `words` are for staff; `needs` names a confirmation that would help, or is empty."""
 
     def __init__(self, words: str, needs: str = "") -> None:
@@ -34,7 +34,7 @@ class MoveRefused(Exception):
         self.needs = needs
 
 
-def policy_of(brand: Brand) -> MovePolicy:
+def get_policy(brand: Brand) -> MovePolicy:
     """The brand's rules as they are in force now; made with their defaults at the first time.
 
     Higher limits whose time has come are put in force by whoever reads the rules next, so that no job has to
@@ -48,55 +48,57 @@ def policy_of(brand: Brand) -> MovePolicy:
     policy: MovePolicy = rows.get_or_create(brand=brand)[0]
     if getattr(policy, "is_due", False):
         for change in due.filter(policy=policy):
-            limits_in_force(change, by=None)
+            apply_limits(change, by=None)
         policy.refresh_from_db(fields=MovePolicy.LIMITS)
     return policy
 
 
-def limits_in_force(change: LimitsChange, *, by: User | None) -> bool:
+def apply_limits(change: LimitsChange, *, by: User | None) -> bool:
     """Put higher limits that wait in force: by whoever confirms them, or (None) because their time has come.
 
     False where somebody else has just decided about them.
     """
     with transaction.atomic():
         policy = MovePolicy.objects.select_for_update().get(pk=change.policy_id)
-        if not limits_decided(change, LimitsChange.State.IN_FORCE, by):
+        if not close_limits_change(change, LimitsChange.State.IN_FORCE, by):
             return False
         words = ", ".join(
             f"{name}: {getattr(policy, name)} → {value}" for name, value in change.limits.items()
         )
         MovePolicy.objects.filter(pk=policy.pk).update(**change.limits)
         if by is None:
-            policy_note(change.asked_by, policy, f"In force after 24 hours: {words}")
+            record_policy_change(change.asked_by, policy, f"In force after 24 hours: {words}")
         else:
-            policy_note(by, policy, f"Confirmed what {change.asked_by} asked for: {words}")
+            record_policy_change(by, policy, f"Confirmed what {change.asked_by} asked for: {words}")
     return True
 
 
-def limits_decided(change: LimitsChange, state: LimitsChange.State, by: User | None) -> bool:
+def close_limits_change(change: LimitsChange, state: LimitsChange.State, by: User | None) -> bool:
     """End the waiting of a change, once; whether it still waited."""
     waiting = LimitsChange.objects.filter(pk=change.pk, state=LimitsChange.State.WAITING)
     return bool(waiting.update(state=state, decided_by=by, decided_at=timezone.now()))
 
 
-def must_be_allowed(policy: MovePolicy, *, amount: Decimal, by: User, but: Move | None = None) -> None:
-    """Limits, the stop and the direction. `but` is a move that is counted already. Raises MoveRefused."""
+def require_within_policy(
+    policy: MovePolicy, *, amount: Decimal, by: User, exclude: Move | None = None
+) -> None:
+    """Limits, the stop and the direction. `but` is a move that is counted already. Raises TransferRefused."""
     if policy.stopped_at:
-        raise MoveRefused(
+        raise TransferRefused(
             _("All moves of this brand are stopped: %(why)s An operator has to look and start them again.")
             % {"why": _(policy.stopped_why)}
         )
     if amount < 0 and not policy.back_at and not _is_trial(amount, by):
-        raise MoveRefused(
+        raise TransferRefused(
             _("Moving funds back to the partner account is off until an operator has tried a small one.")
         )
     if abs(amount) > policy.per_move:
         limit = money(policy.per_move, policy.brand)
-        raise MoveRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
-    left = policy.per_day - moved_today(policy.brand, but)
+        raise TransferRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
+    left = policy.per_day - get_moved_today(policy.brand, exclude)
     if abs(amount) > left:
         told = {"limit": policy.per_day, "left": max(left, Decimal(0))}
-        raise MoveRefused(
+        raise TransferRefused(
             _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
             % {name: money(value, policy.brand) for name, value in told.items()}
         )
@@ -106,12 +108,12 @@ def _is_trial(amount: Decimal, by: User) -> bool:
     return is_operator(by) and abs(amount) <= TRIAL
 
 
-def moved_today(brand: Brand, but: Move | None = None) -> Decimal:
+def get_moved_today(brand: Brand, exclude: Move | None = None) -> Decimal:
     """What was moved in the last 24 hours, either way, unknown and waiting moves included.
 
     A move that was approved counts from then on, which is up to a day after it was asked for.
     """
-    return _sum(_lately(brand).filter(state__in=Move.COUNTED), but)
+    return _sum(_lately(brand).filter(state__in=Move.COUNTED), exclude)
 
 
 def _lately(brand: Brand) -> QuerySet[Move]:
@@ -120,18 +122,20 @@ def _lately(brand: Brand) -> QuerySet[Move]:
     return Move.objects.filter(late, brand=brand, asked_at__gt=since - DAY)
 
 
-def leaving(brand: Brand, since: datetime, but: Move | None = None) -> Decimal:
+def pending_outflow(brand: Brand, since: datetime, exclude: Move | None = None) -> Decimal:
     """What other moves may take from the partner account that a balance asked for since does not show."""
     late = Q(state=Move.State.DONE, ended_at__gt=since) | Q(state__in=Move.OPEN)
-    return _sum(Move.objects.filter(late, brand=brand, amount__gt=0), but)
+    return _sum(Move.objects.filter(late, brand=brand, amount__gt=0), exclude)
 
 
-def _sum(moves: QuerySet[Move], but: Move | None) -> Decimal:
-    rows = moves.exclude(pk=but.pk) if but else moves
+def _sum(transfers: QuerySet[Move], exclude: Move | None) -> Decimal:
+    rows = transfers.exclude(pk=exclude.pk) if exclude else transfers
     return rows.aggregate(sum=Sum(Abs("amount")))["sum"] or Decimal(0)
 
 
-def needs_second_person(policy: MovePolicy, customer: User, amount: Decimal, but: Move | None = None) -> bool:
+def needs_second_person(
+    policy: MovePolicy, customer: User, amount: Decimal, exclude: Move | None = None
+) -> bool:
     """Whether somebody else has to approve: by the amount, with what was moved for the customer before it.
 
     What was moved in the last 24 hours counts, either way, for the customer and for the account number: also
@@ -141,24 +145,24 @@ def needs_second_person(policy: MovePolicy, customer: User, amount: Decimal, but
     own = Q(customer=customer) | Q(account_number=customer.account_number)
     alone = Q(state=Move.State.FOUND_NOT_DONE, resolved_by=F("asked_by"))
     counted = _lately(policy.brand).filter(own, Q(state__in=Move.COUNTED) | alone, approved_by=None)
-    return abs(amount) + _sum(counted, but) > policy.second_person_above
+    return abs(amount) + _sum(counted, exclude) > policy.second_person_above
 
 
-def moves_stop(*, brand: Brand, why: str) -> None:
+def stop_transfers(*, brand: Brand, why: str) -> None:
     """An answer cannot be trusted: stop all moves of a brand until an operator starts them again.
 
     What was seen of moving back is not trusted any more either. The first reason stays.
     """
-    _stop(policy_of(brand), why)
+    _stop(get_policy(brand), why)
     MovePolicy.objects.filter(brand=brand).update(**_NO_BACK)
 
 
-def moves_stop_by_hand(*, brand: Brand, by: User, why: str) -> None:
-    """An operator stops all moves of a brand. Raises MoveRefused for anybody else."""
-    must_be_operator(by)
-    policy = policy_of(brand)
+def stop_transfers_by_hand(*, brand: Brand, by: User, why: str) -> None:
+    """An operator stops all moves of a brand. Raises TransferRefused for anybody else."""
+    require_operator(by)
+    policy = get_policy(brand)
     if _stop(policy, why):
-        policy_note(by, policy, f"Stopped all moves: {why}")
+        record_policy_change(by, policy, f"Stopped all moves: {why}")
 
 
 def _stop(policy: MovePolicy, why: str) -> bool:
@@ -169,47 +173,49 @@ def _stop(policy: MovePolicy, why: str) -> bool:
     return stopped
 
 
-def moves_resume(*, brand: Brand, by: User, note: str) -> None:
-    """An operator has looked, and lets moves go on. Raises MoveRefused for anybody else."""
-    must_be_operator(by)
-    policy = policy_of(brand)
+def resume_transfers(*, brand: Brand, by: User, note: str) -> None:
+    """An operator has looked, and lets moves go on. Raises TransferRefused for anybody else."""
+    require_operator(by)
+    policy = get_policy(brand)
     stopped = MovePolicy.objects.filter(pk=policy.pk, stopped_at__isnull=False)
     if stopped.update(stopped_at=None, stopped_why=""):
-        policy_note(by, policy, f"Started moves again after “{policy.stopped_why}”: {note}")
+        record_policy_change(by, policy, f"Started moves again after “{policy.stopped_why}”: {note}")
 
 
-def back_moves_allow(*, brand: Brand, move: Move, by: User) -> None:
+def allow_refunds(*, brand: Brand, transfer: Move, by: User) -> None:
     """An operator has seen a small move back arrive the right way; from now on staff may move back.
 
-    Raises MoveRefused where the move proves nothing.
+    Raises TransferRefused where the move proves nothing.
     """
-    must_be_operator(by)
-    done = move.state == Move.State.DONE  # One found done later may have had calls beside it.
-    if move.brand_id != brand.pk or move.amount >= 0 or not done:
-        raise MoveRefused(_("Only a move back of this brand that is done proves that moving back works."))
-    before, after = move.customer_before, move.customer_after
+    require_operator(by)
+    done = transfer.state == Move.State.DONE  # One found done later may have had calls beside it.
+    if transfer.brand_id != brand.pk or transfer.amount >= 0 or not done:
+        raise TransferRefused(_("Only a move back of this brand that is done proves that moving back works."))
+    before, after = transfer.customer_before, transfer.customer_after
     if before is None or after is None or after >= before:
-        raise MoveRefused(_("The customer's balance did not go down with that move, so it proves nothing."))
-    policy = policy_of(brand)
-    MovePolicy.objects.filter(pk=policy.pk).update(back_move=move, back_by=by, back_at=timezone.now())
-    policy_note(by, policy, f"Recorded that moving back works, by the move {move.operation}.")
+        raise TransferRefused(
+            _("The customer's balance did not go down with that move, so it proves nothing.")
+        )
+    policy = get_policy(brand)
+    MovePolicy.objects.filter(pk=policy.pk).update(back_move=transfer, back_by=by, back_at=timezone.now())
+    record_policy_change(by, policy, f"Recorded that moving back works, by the move {transfer.operation}.")
 
 
-def back_moves_forbid(*, brand: Brand, by: User, note: str) -> None:
-    """An operator takes the permission to move back away again. Raises MoveRefused for anybody else."""
-    must_be_operator(by)
-    policy = policy_of(brand)
+def forbid_refunds(*, brand: Brand, by: User, note: str) -> None:
+    """An operator takes the permission to move back away again. Raises TransferRefused for anybody else."""
+    require_operator(by)
+    policy = get_policy(brand)
     if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_BACK):
-        policy_note(by, policy, f"Switched moving back off: {note}")
+        record_policy_change(by, policy, f"Switched moving back off: {note}")
 
 
-def must_be_operator(by: User) -> None:
-    """Raises MoveRefused for anybody else."""
+def require_operator(by: User) -> None:
+    """Raises TransferRefused for anybody else."""
     if not is_operator(by):
-        raise MoveRefused(_("Only an operator may do this."))
+        raise TransferRefused(_("Only an operator may do this."))
 
 
-def policy_note(by: User, policy: MovePolicy, words: str) -> None:
+def record_policy_change(by: User, policy: MovePolicy, words: str) -> None:
     """Write down what an operator changed of the rules: into their history, and into the log."""
     LogEntry.objects.log_actions(by.pk, [policy], CHANGE, words, single_object=True)
     logger.warning("rules for moving funds changed", extra={"brand": policy.brand.slug, "why": words})

@@ -1,6 +1,6 @@
 """What stands against a move besides the brand's rules: whose it is, and what else is under way.
 
-Each raises MoveRefused.
+Each raises TransferRefused.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.models import Move
-from billing.transfers.policy import MoveRefused
+from billing.transfers.policy import TransferRefused
 from portal.brands.access import brands_of
 from portal.models import Brand
 
@@ -19,16 +19,18 @@ from portal.models import Brand
 def require_access(brand: Brand, customer: User, by: User) -> None:
     """The customer to the brand, and the brand to the person."""
     if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
-        raise MoveRefused(_("There is no such customer."))
+        raise TransferRefused(_("There is no such customer."))
 
 
 def require_account_number(customer: User) -> None:
     """Without one there is no account."""
     if not customer.account_number:
-        raise MoveRefused(_("This customer has no account number, so there is no account to move funds to."))
+        raise TransferRefused(
+            _("This customer has no account number, so there is no account to move funds to.")
+        )
 
 
-def unknown_account_words(number: str) -> str:
+def describe_unknown_account(number: str) -> str:
     """That the carrier does not know the account."""
     return _(
         "The carrier knows no account with the number %(number)s, so nothing was sent. Check the number on "
@@ -36,23 +38,23 @@ def unknown_account_words(number: str) -> str:
     ) % {"number": number}
 
 
-def open_words() -> str:
+def describe_open_transfer() -> str:
     """That another move stands in the way."""
     return _(
         "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
     )
 
 
-def require_no_open_move(customer: User, but: Move | None = None) -> None:
+def require_no_open_transfer(customer: User, exclude: Move | None = None) -> None:
     """Of this customer, or of this account, whoever had it at the time."""
-    if _others(customer, but).filter(state__in=Move.OPEN).exists():
-        raise MoveRefused(open_words())
+    if _others(customer, exclude).filter(state__in=Move.OPEN).exists():
+        raise TransferRefused(describe_open_transfer())
 
 
-def must_be_the_latest(customer: User, read_at: datetime, but: Move | None = None) -> None:
+def require_latest_balance(customer: User, read_at: datetime, exclude: Move | None = None) -> None:
     """No other move was done since the balance was read: its change would be taken for this one's."""
-    if _others(customer, but).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
-        raise MoveRefused(
+    if _others(customer, exclude).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
+        raise TransferRefused(
             _(
                 "Another move of this customer was made while the balances were being read. Nothing was "
                 "sent. Look at the new balances and try again."
@@ -60,16 +62,16 @@ def must_be_the_latest(customer: User, read_at: datetime, but: Move | None = Non
         )
 
 
-def _others(customer: User, but: Move | None) -> QuerySet[Move]:
+def _others(customer: User, exclude: Move | None) -> QuerySet[Move]:
     account = Q(brand=customer.brand_id, account_number=customer.account_number)
     rows = Move.objects.filter(Q(customer=customer) | account)
-    return rows.exclude(pk=but.pk) if but else rows
+    return rows.exclude(pk=exclude.pk) if exclude else rows
 
 
 def require_confirmation(empties_partner: bool, confirmed: bool) -> None:
     """What cuts off all customers takes more than a click."""
     if empties_partner and not confirmed:
-        raise MoveRefused(
+        raise TransferRefused(
             _(
                 "This would take the partner balance to zero or below, and cut off all customers of the "
                 "brand. It needs a confirmation of its own."

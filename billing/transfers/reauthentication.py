@@ -4,7 +4,12 @@ from collections.abc import Collection
 
 from django.http import HttpRequest, HttpResponse
 
-from portal.admin.reauthentication import keep_and_prove, recently_authenticated, to_proof, typed_before
+from portal.admin.reauthentication import (
+    keep_form_and_reauthenticate,
+    pop_form_data,
+    recently_authenticated,
+    redirect_to_reauthentication,
+)
 
 
 def reauthentication(request: HttpRequest, back: str, names: Collection[str] = ()) -> HttpResponse | None:
@@ -15,11 +20,11 @@ def reauthentication(request: HttpRequest, back: str, names: Collection[str] = (
     if recently_authenticated(request):
         return None
     if request.method == "POST":
-        return keep_and_prove(request, back, only=names)
-    return to_proof(request, back)
+        return keep_form_and_reauthenticate(request, back, only=names)
+    return redirect_to_reauthentication(request, back)
 
 
 def restore_form_data(request: HttpRequest) -> dict[str, str]:
     """What was typed on this page before one had to prove who one is; given once."""
-    typed = typed_before(request)
+    typed = pop_form_data(request)
     return {name: str(value) for name, value in typed.fields.items()} if typed else {}

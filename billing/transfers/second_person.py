@@ -8,14 +8,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import StaffEvent, User
 from billing.models import Move
-from billing.transfers.policy import MoveRefused, needs_second_person, policy_of
+from billing.transfers.policy import TransferRefused, get_policy, needs_second_person
 from portal.core.formats import date_time
 from portal.models import Brand
 
 APART = timedelta(hours=24)
 
 
-def people_of(brand: Brand) -> QuerySet[User]:
+def list_transfer_staff(brand: Brand) -> QuerySet[User]:
     """Who moves funds of a brand: its active staff, and the operators."""
     here = User.objects.filter(brand=None, is_active=True, is_staff=True)
     return here.filter(Q(is_superuser=True) | Q(brands=brand)).distinct()
@@ -27,7 +27,7 @@ def _handed_over() -> QuerySet[StaffEvent]:
     return StaffEvent.objects.filter(by_another, kind__in=StaffEvent.HANDED_OVER)
 
 
-def counts_from(person: User, before: datetime | None = None) -> datetime:
+def independent_since(person: User, before: datetime | None = None) -> datetime:
     """From when somebody counts as a person of their own: 24 hours after the account was made or handed over.
 
     `before` looks at what had happened until then.
@@ -39,55 +39,55 @@ def counts_from(person: User, before: datetime | None = None) -> datetime:
     return max(person.date_joined, last or person.date_joined) + APART
 
 
-def must_be_two(*, by: User, asked_by: User, asked_at: datetime) -> None:
-    """Both the one who asked and the one who decides count as persons of their own. Raises MoveRefused."""
+def require_two_people(*, by: User, asked_by: User, asked_at: datetime) -> None:
+    """Raise TransferRefused unless both who asked and who decides count as independent people."""
     now = timezone.now()
-    if (own := counts_from(by)) > now:
+    if (own := independent_since(by)) > now:
         words = _(
             "Your account is new, or somebody else set its password or reset its authenticator app in the "
             "last 24 hours. So you do not count as a second person until %(when)s (UTC). Nothing was "
             "changed. Somebody else can decide."
         )
-        raise MoveRefused(words % {"when": date_time(own)})
-    if (theirs := counts_from(asked_by, asked_at)) > now:
+        raise TransferRefused(words % {"when": date_time(own)})
+    if (theirs := independent_since(asked_by, asked_at)) > now:
         words = _(
             "%(who)s asked for this with a new account, or just after somebody else had set its password or "
             "reset its authenticator app. So nobody can approve or confirm it before %(when)s (UTC). Nothing "
             "was changed."
         )
-        raise MoveRefused(words % {"who": asked_by, "when": date_time(theirs)})
+        raise TransferRefused(words % {"who": asked_by, "when": date_time(theirs)})
 
 
-def somebody_else(brand: Brand, than: User) -> bool:
+def has_second_person(brand: Brand, than: User) -> bool:
     """Whether another person of the brand could decide now: with an app, and counting as one of their own."""
     lately = timezone.now() - APART
     handed_over = _handed_over().filter(user=OuterRef("pk"), at__gt=lately)
-    others = people_of(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
+    others = list_transfer_staff(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
     return others.filter(~Exists(handed_over), date_joined__lte=lately).exists()
 
 
-def must_not_resolve_alone(move: Move, by: User) -> None:
-    """What needs a second person is not resolved by the one who asked for it. Raises MoveRefused.
+def require_second_person_to_resolve(transfer: Move, by: User) -> None:
+    """What needs a second person is not resolved by the one who asked for it. Raises TransferRefused.
 
     Where there is nobody else they may, 24 hours after it was sent.
     """
-    alone = needs_second_person(policy_of(move.brand), move.customer, move.amount, move)
-    if not alone and move.approved_by_id is None:
+    alone = needs_second_person(get_policy(transfer.brand), transfer.customer, transfer.amount, transfer)
+    if not alone and transfer.approved_by_id is None:
         return
-    if by.pk != move.asked_by_id:
-        must_be_two(by=by, asked_by=move.asked_by, asked_at=move.asked_at)
+    if by.pk != transfer.asked_by_id:
+        require_two_people(by=by, asked_by=transfer.asked_by, asked_at=transfer.asked_at)
         return
-    if somebody_else(move.brand, by):
-        raise MoveRefused(
+    if has_second_person(transfer.brand, by):
+        raise TransferRefused(
             _(
                 "You asked for this move, and it is above what one person may move alone. So somebody else "
                 "has to say what became of it."
             )
         )
-    from_then = (move.dispatched_at or move.asked_at) + APART
+    from_then = (transfer.dispatched_at or transfer.asked_at) + APART
     if timezone.now() < from_then:
         words = _(
             "You asked for this move, and it is above what one person may move alone. Nobody else can say "
             "what became of it, so you can do so from %(when)s (UTC) on, 24 hours after it was sent."
         )
-        raise MoveRefused(words % {"when": date_time(from_then)})
+        raise TransferRefused(words % {"when": date_time(from_then)})

@@ -24,12 +24,12 @@ from billing.statements.service import (
     get_statement,
 )
 from billing.views.context import (
-    figures_context,
-    form_context,
-    page_in_parts,
-    period_form,
-    runway_of,
-    without_figures,
+    build_figures_context,
+    build_forecast,
+    build_form_context,
+    parse_period_form,
+    render_unavailable,
+    stream_page,
 )
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, get_next_url
@@ -51,20 +51,20 @@ def home(request: BrandRequest) -> HttpResponseBase:
     def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
         current, months = get_balance(brand=brand, customer=user, bounds=bounds)
         late = any(each.late for each in (current, *months))
-        more = {"runway": runway_of(brand, user, current, months)} if current.statement else {}
+        more = {"runway": build_forecast(brand, user, current, months)} if current.statement else {}
         return replace(current, late=late), {**context, **more}
 
     found, values = read(BALANCE_SOON)
     if found.late:
-        return page_in_parts(request, _HOME, context, "billing/_home_figures.html", lambda: read(BALANCE))
+        return stream_page(request, _HOME, context, "billing/_home_figures.html", lambda: read(BALANCE))
     return _page(request, _HOME, found, **values)
 
 
 @require_safe
 def statement(request: BrandRequest) -> HttpResponseBase:
     """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
-    user, form = cast(User, request.user), period_form(request)
-    context = form_context(form)
+    user, form = cast(User, request.user), parse_period_form(request)
+    context = build_form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context)
     context["period"] = form.period
@@ -78,7 +78,7 @@ def statement(request: BrandRequest) -> HttpResponseBase:
     found, values = read(PAGE_SOON)
     if found.late:
         body = "billing/_statement_figures.html"
-        return page_in_parts(request, _STATEMENT, values, body, lambda: read(PAGE))
+        return stream_page(request, _STATEMENT, values, body, lambda: read(PAGE))
     return _page(request, _STATEMENT, found, **values)
 
 
@@ -94,7 +94,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     if not (user.account_number and form.is_valid()):
         return redirect(back)
     try:
-        rate_limits.hit(action="refresh", account=f"customer {user.pk}")
+        rate_limits.consume(action="refresh", account=f"customer {user.pk}")
     except rate_limits.Limited:
         messages.warning(
             request,
@@ -108,5 +108,5 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
 def _page(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
     """The page with its figures; without, an honest one with status 503. There is never a false zero."""
     if found.statement is None:
-        return without_figures(request, template, found, **context)
-    return render(request, template, {**context, **figures_context(request, found)})
+        return render_unavailable(request, template, found, **context)
+    return render(request, template, {**context, **build_figures_context(request, found)})

@@ -13,7 +13,7 @@ from billing.statements import labels
 from billing.statements.pdf import statement_pdf as pdf_of
 from billing.statements.periods import Period
 from billing.statements.service import PAGE, Figures, get_statement
-from billing.views.context import form_context, period_form, without_figures
+from billing.views.context import build_form_context, parse_period_form, render_unavailable
 from portal.models import Brand
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
@@ -59,8 +59,8 @@ def _file(
     limit: str = "",
 ) -> HttpResponse:
     """The file; where none can be given, the page of the statement with the reason."""
-    user, form = cast(User, request.user), period_form(request)
-    context = form_context(form)
+    user, form = cast(User, request.user), parse_period_form(request)
+    context = build_form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)
     context["period"] = form.period
@@ -68,7 +68,7 @@ def _file(
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
     found = _figures(request.brand, user, form.period, limit)
     if not (found.statement and found.shown and found.as_of):
-        return without_figures(request, _STATEMENT, found, **context)
+        return render_unavailable(request, _STATEMENT, found, **context)
     name = f"statement-{found.shown.from_date}-{found.shown.to_date}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content(request, found), content_type=kind, headers=headers)
@@ -77,7 +77,7 @@ def _file(
 def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
     try:
         if limit:
-            rate_limits.hit(action=limit, account=f"customer {user.pk}")
+            rate_limits.consume(action=limit, account=f"customer {user.pk}")
     except rate_limits.Limited as limited:
         return Figures(period, trouble="busy", retry_after=limited.retry_after)
     return get_statement(brand=brand, customer=user, period=period, bounds=PAGE)

@@ -30,7 +30,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
     Whoever asks for the headers alone gets them, and the carrier is not asked.
     """
     user, brand = cast(User, request.user), request.brand
-    mark = streaming.new_mark()
+    mark = streaming.new_placeholder()
     page = render(request, _HISTORY, {"rows": [mark], "picture": mark})
     if not user.account_number or request.method == "HEAD":
         return page
@@ -45,7 +45,9 @@ def history(request: BrandRequest) -> HttpResponseBase:
     broken = render_to_string("billing/_history_broken.html", {"request": request})
     pieces = page.content.decode().split(mark)
     chunks = _page(pieces, months, brand, broken)
-    return StreamingHttpResponse(streaming.in_request(chunks), headers={"X-Accel-Buffering": "no"})
+    return StreamingHttpResponse(
+        streaming.stream_in_request_context(chunks), headers={"X-Accel-Buffering": "no"}
+    )
 
 
 def _page(

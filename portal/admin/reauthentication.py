@@ -43,12 +43,12 @@ def needs_recent_authentication(view: View) -> View:
     def gate(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if recently_authenticated(request):
             return view(request, *args, **kwargs)
-        return to_proof(request, page_before(request))
+        return redirect_to_reauthentication(request, page_before(request))
 
     return gate
 
 
-def to_proof(request: HttpRequest, back: str) -> HttpResponse:
+def redirect_to_reauthentication(request: HttpRequest, back: str) -> HttpResponse:
     """The way to the page that asks for password and code, and from there to `back`."""
     query = {"next": back}
     if request.method not in (HTTPMethod.GET, HTTPMethod.HEAD):
@@ -57,7 +57,7 @@ def to_proof(request: HttpRequest, back: str) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers=headers)
 
 
-def keep_and_prove(
+def keep_form_and_reauthenticate(
     request: HttpRequest, back: str, *, only: Collection[str] = (), secrets: Collection[str] = ()
 ) -> HttpResponse:
     """The same for a form; its fields wait in the session: all or `only` these, never `secrets` and files."""
@@ -68,10 +68,10 @@ def keep_and_prove(
     left_out = any(request.FILES.values()) or any(request.POST.get(name) for name in secrets)
     kept = {"at": back.partition("?")[0], "fields": fields.urlencode(), "left_out": left_out}
     request.session[_KEPT] = kept
-    return to_proof(request, back)
+    return redirect_to_reauthentication(request, back)
 
 
-def typed_before(request: HttpRequest) -> Typed | None:
+def pop_form_data(request: HttpRequest) -> Typed | None:
     """What was typed on this page before one had to prove who one is; given once."""
     kept = request.session.get(_KEPT)
     if not kept or kept["at"] != request.path:

@@ -9,7 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 
-from portal.admin.reauthentication import Typed, keep_and_prove, recently_authenticated, typed_before
+from portal.admin.reauthentication import (
+    Typed,
+    keep_form_and_reauthenticate,
+    pop_form_data,
+    recently_authenticated,
+)
 
 
 class ProofWanted(Exception):
@@ -32,13 +37,13 @@ class ProofMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The form; after a proof with what was typed before it."""
-        if request.method == "GET" and (typed := typed_before(request)):
+        if request.method == "GET" and (typed := pop_form_data(request)):
             request.typed_before = typed  # type: ignore[attr-defined]
             self.message_user(request, _not_saved(typed), messages.WARNING)
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ProofWanted:
-            return keep_and_prove(request, request.get_full_path(), secrets=self.secret_fields)
+            return keep_form_and_reauthenticate(request, request.get_full_path(), secrets=self.secret_fields)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -70,7 +75,7 @@ class ProofMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         try:
             return super().delete_view(request, *args, **kwargs)
         except ProofWanted:
-            return keep_and_prove(request, request.get_full_path())
+            return keep_form_and_reauthenticate(request, request.get_full_path())
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Raises ProofWanted."""
@@ -79,12 +84,12 @@ class ProofMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The list; after a proof, the action that was stopped, for one more click."""
-        if request.method == "GET" and (typed := typed_before(request)):
+        if request.method == "GET" and (typed := pop_form_data(request)):
             return self._once_more(request, typed)
         try:
             return super().changelist_view(request, extra_context)
         except ProofWanted:
-            return keep_and_prove(request, request.get_full_path())
+            return keep_form_and_reauthenticate(request, request.get_full_path())
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """Raises ProofWanted before an action that is not plain."""

@@ -20,10 +20,10 @@ from portal.brands.access import brands_of, is_active_staff, is_operator
 View = Callable[..., HttpResponse]
 
 
-def _lead_to(login_url: Any, patterns: list[Any]) -> None:
+def _set_login_url(login_url: Any, patterns: list[Any]) -> None:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
-            _lead_to(login_url, pattern.url_patterns)
+            _set_login_url(login_url, pattern.url_patterns)
         elif getattr(pattern.callback, "login_required", True):
             pattern.callback.login_url = login_url
 
@@ -47,7 +47,7 @@ class StaffSite(AdminSite):
     def get_urls(self) -> list[Any]:
         """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""
         patterns = [each for each in super().get_urls() if getattr(each, "name", "") not in _LEFT_OUT]
-        _lead_to(reverse_lazy("admin:login", current_app=self.name), patterns)
+        _set_login_url(reverse_lazy("admin:login", current_app=self.name), patterns)
         return patterns
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:

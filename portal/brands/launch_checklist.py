@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from portal.carrier.connection_proof import is_proven
+from portal.carrier.connection_proof import is_connection_verified
 from portal.core.hosts import is_loopback
 from portal.core.validators import GOOGLE_TEST_KEY
 from portal.models import Brand
@@ -153,7 +153,7 @@ def _carrier(brand: Brand) -> Iterator[Item]:
             gettext("Type the API key again; the partner portal shows it."),
             "carrier",
         )
-    elif is_proven(brand):
+    elif is_connection_verified(brand):
         words = gettext("The carrier has answered with this address and key.")
         yield Item("carrier", "ok", words, "", "carrier")
     else:

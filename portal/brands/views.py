@@ -63,7 +63,7 @@ def logo(request: BrandRequest) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def language_choose(request: HttpRequest, code: str) -> HttpResponse:
+def choose_language(request: HttpRequest, code: str) -> HttpResponse:
     """/language/es/?next=/sign-in/: keeps the choice and goes back to the page.
 
     A link is enough, although it sets a cookie: nobody is harmed by a page in another language.

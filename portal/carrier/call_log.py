@@ -10,7 +10,7 @@ from portal.models import CarrierCall
 logger = logging.getLogger(__name__)
 
 
-def journal_write(call: CarrierCall) -> None:
+def log_call(call: CarrierCall) -> None:
     """Write a call down. A journal that cannot be written is logged and spoils nothing."""
     try:
         with transaction.atomic():
@@ -19,6 +19,6 @@ def journal_write(call: CarrierCall) -> None:
         logger.error("call not written down", extra={"method": call.method, "error": type(error).__name__})
 
 
-def journal_prune() -> int:
+def prune_call_log() -> int:
     """Remove what is older than 30 days; how many."""
     return CarrierCall.objects.filter(at__lt=timezone.now() - CarrierCall.KEPT).delete()[0]

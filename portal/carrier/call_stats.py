@@ -23,7 +23,7 @@ class Tally:
     milliseconds: int
 
 
-def journal_days(*, brand: Brand, days: int = DAYS) -> list[Tally]:
+def count_calls_by_day(*, brand: Brand, days: int = DAYS) -> list[Tally]:
     """The last days as they begin and end where the brand is, the newest first; one query.
 
     Each day is a sum of its own in it: no database has to work out for each row what day it was there.

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.utils import timezone
 
-from portal.carrier.call_log import journal_write
+from portal.carrier.call_log import log_call
 from portal.models import Brand, CarrierCall
 from portal.monitoring import metrics
 from portal.resilience import bulkhead, circuit_breaker
@@ -118,7 +118,7 @@ class CallResult:
         return self.outcome
 
     def _journal(self, outcome: str, status: int | None) -> None:
-        journal_write(
+        log_call(
             CarrierCall(
                 brand=self.call.brand,
                 customer_id=self.call.about.customer,
@@ -169,7 +169,7 @@ def call(about: CallContext = NOBODY, /, *, brand: Brand, method: str, **values:
     try:
         with bulkhead.CARRIERS.place(brand):
             sent = made.send()
-    except bulkhead.Full:
+    except bulkhead.BulkheadFull:
         why = "too many are waiting on carriers"
         sent = made.spared(Crowded(method, why, retry_after=BUSY))
     return sent.answer()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from portal.carrier import calls as carrier_calls
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 from portal.security.crypto import SecretUnreadable
@@ -56,7 +56,7 @@ def _unusable(brand: Brand) -> str:
     except SecretUnreadable as error:
         return _("The API key cannot be read. %(why)s") % {"why": error}
     except MappingError as error:
-        why = "; ".join(f"{key}: {spoken(words)}" for key, words in error.problems)
+        why = "; ".join(f"{key}: {translate(words)}" for key, words in error.problems)
         return _("The connection cannot be used as configured: %(why)s.") % {"why": why}
     return ""
 
@@ -67,7 +67,7 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
-    circuit_breaker.of(brand).let_one_through()  # Whoever asks for this wants to know now.
+    circuit_breaker.of(brand).allow_probe()  # Whoever asks for this wants to know now.
     try:
         answer = carrier_calls.call(
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today

@@ -7,7 +7,7 @@ from portal.models import Brand
 from portal.security.crypto import SecretUnreadable, keyed_hash
 
 
-def brand_check_carrier(*, brand: Brand, account_number: str = "") -> list[Finding]:
+def check_connection(*, brand: Brand, account_number: str = "") -> list[Finding]:
     """Ask the carrier as `diagnose` does, and keep whether it answered: the last check is what counts.
 
     The partner's own balance decides. An unknown account number says nothing about key and IP address.
@@ -24,7 +24,7 @@ def brand_check_carrier(*, brand: Brand, account_number: str = "") -> list[Findi
     return findings
 
 
-def is_proven(brand: Brand) -> bool:
+def is_connection_verified(brand: Brand) -> bool:
     """The last check worked, and neither the address nor the key has changed since."""
     return bool(brand.carrier_proven_for) and brand.carrier_proven_for == _fingerprint(brand)
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.models import Brand, MethodOverride
 from portal.security.crypto import SecretUnreadable
 from portal.voipline import (
@@ -42,7 +42,7 @@ class Proposal:
     plain: Mapping[str, str]
 
 
-def propose(*, brand: Brand, text: str, method: str = "") -> Proposal:
+def suggest_names(*, brand: Brand, text: str, method: str = "") -> Proposal:
     """Read a pasted URL for a brand. Raises ValueError in words for an operator; they repeat no value."""
     url = split_url(text)
     _must_be_the_brands(brand, url)
@@ -128,7 +128,7 @@ def _must_stay_at_the_carrier(brand: Brand, path: str, names: Iterable[str]) -> 
         address(brand.carrier_url, path, "0")
         _must_not_hold_the_key(brand, (path, *names))  # As in a pasted URL: both may be typed anew.
     except ValueError as error:
-        raise ValidationError({"path": spoken(error)}) from error
+        raise ValidationError({"path": translate(error)}) from error
 
 
 def _no_constant_may_hold_the_key(brand: Brand, constants: Mapping[str, str]) -> None:

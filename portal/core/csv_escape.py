@@ -6,11 +6,11 @@ import re
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])")
 
 
-def neutral(text: str) -> str:
+def escape_formula(text: str) -> str:
     """A text that no spreadsheet takes for a formula (OWASP, CSV injection; full-width signs included)."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def plain(text: str) -> str:
+def unescape_formula(text: str) -> str:
     """The text that `neutral` made this one of."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core import colours
 from portal.core.hosts import is_address, normal_host
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.voipline import Carrier, MappingError, Secret
 
 # Google's published always-pass keys begin so: with them everybody passes the captcha.
@@ -65,7 +65,7 @@ def carrier_url(value: str) -> None:
     try:
         Carrier(url=value, key=Secret("unused"), reach=settings.CARRIER_REACH)
     except MappingError as error:
-        raise ValidationError([spoken(words) for _key, words in error.problems]) from error
+        raise ValidationError([translate(words) for _key, words in error.problems]) from error
 
 
 def brand_host(value: str) -> None:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext
 from portal.voipline.messages import Words
 
 
-def spoken(said: object) -> str:
+def translate(said: object) -> str:
     """A text of the client, or the one that an error of the client carries, in the current language."""
     words = said.args[0] if isinstance(said, Exception) and said.args else said
     if not isinstance(words, Words):

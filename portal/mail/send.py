@@ -100,7 +100,7 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})
         return False
     # Full: too many are waiting for the server. UnicodeError: a domain that IDNA cannot write.
-    except (bulkhead.Full, OSError, smtplib.SMTPException, UnicodeError) as error:
+    except (bulkhead.BulkheadFull, OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         metrics.MAILS_FAILED.labels(brand.slug).inc()
         raise MailNotSent(type(error).__name__) from error

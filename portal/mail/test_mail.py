@@ -55,7 +55,7 @@ _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Promise], ..
 _OTHER = _("The mail server did not take the mail. Its own log says why; check EMAIL_URL and the sender.")
 
 
-def mail_test(*, brand: Brand, to: str) -> None:
+def send_test_mail(*, brand: Brand, to: str) -> None:
     """Send it from the brand's sender, in its look, and note when. Raises MailNotSent."""
     if not mail.send(brand=brand, to=to, template="test"):
         raise MailNotSent(smtp_backend.Unacknowledged.__name__) from smtp_backend.Unacknowledged()

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 from portal.models import Brand
 
 
-def brand_named(slug: str) -> Brand:
+def find_brand(slug: str) -> Brand:
     """The brand with this slug. Raises CommandError, naming those there are."""
     if brand := Brand.objects.filter(slug=slug).first():
         return brand

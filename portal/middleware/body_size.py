@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
-from portal.web.http import plain
+from portal.web.http import plain_text_response
 
 LARGEST = 3 * 1024 * 1024  # Bytes: a file of customers, 2 MB, with its form.
 
@@ -22,7 +22,7 @@ def body_size(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length) > LARGEST:
-            return plain(
+            return plain_text_response(
                 "This is more than the portal takes (3 MB). Nothing was changed. Send a smaller file.",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.middleware import Next
 from portal.resilience import redis_guard
-from portal.web.http import plain
+from portal.web.http import plain_text_response
 
 
 def health(get_response: Next) -> Next:
@@ -21,10 +21,10 @@ def health(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path_info == "/healthz":
-            return plain("ok")
+            return plain_text_response("ok")
         if request.path_info == "/readyz":
             problem = _not_ready()
-            return plain(problem, 503) if problem else plain(_ready())
+            return plain_text_response(problem, 503) if problem else plain_text_response(_ready())
         return get_response(request)
 
     return middleware
@@ -47,7 +47,7 @@ def _not_ready() -> str:
 
 
 def _ready() -> str:
-    return "ready" if redis_guard.answers() else "ready, but the cache does not answer"
+    return "ready" if redis_guard.is_available() else "ready, but the cache does not answer"
 
 
 def _migrated() -> bool:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from portal.middleware import Next
 
 
-def realm(get_response: Next) -> Next:
+def bind_session_to_brand(get_response: Next) -> Next:
     """Bind each session to one brand, or to the admin: a session of another realm is emptied.
 
     Also forbids keeping private pages: no-store for whoever is signed in, no shared copies for all others.

@@ -6,7 +6,7 @@ from portal.middleware import Next
 from portal.web import request_id as references
 
 
-def reference(get_response: Next) -> Next:
+def assign_request_id(get_response: Next) -> Next:
     """Give each request a number of ours: `request.reference`, in each log line, in the answer's header.
 
     Never one that the visitor sent, so that nobody can make two requests look like one. An answer to HEAD
@@ -14,7 +14,7 @@ def reference(get_response: Next) -> Next:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        request.reference = references.new()  # type: ignore[attr-defined]
+        request.reference = references.new_request_id()  # type: ignore[attr-defined]
         token = references.current.set(request.reference)  # type: ignore[attr-defined]
         try:
             response = get_response(request)

@@ -7,7 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.models.brand import Brand
 from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
 
@@ -76,7 +76,7 @@ def _by_field(problems: list[tuple[str, str]]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for key, text in problems:
         field, _dot, name = key.partition(".")
-        words = spoken(text)
+        words = translate(text)
         errors.setdefault(field, []).append(f"{name}: {words}" if name else words)
     return errors
 

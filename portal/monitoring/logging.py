@@ -33,7 +33,7 @@ def configuration(form: str) -> dict[str, Any]:
             "json": {"()": "portal.monitoring.logging.JsonFormatter"},
         },
         "filters": {
-            "reference": {"()": "portal.monitoring.logging.ReferenceFilter"},
+            "reference": {"()": "portal.monitoring.logging.RequestIdFilter"},
             "gunicorn": {"()": "portal.monitoring.logging.GunicornFilter"},
             "route": {"()": "portal.monitoring.logging.RouteFilter"},
         },
@@ -83,7 +83,7 @@ def route_of(request: HttpRequest) -> str:
     return (match.view_name if match else "") or "none"
 
 
-class ReferenceFilter(logging.Filter):
+class RequestIdFilter(logging.Filter):
     """The field `request_id`: the reference of the request a line belongs to, if it belongs to one."""
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -48,7 +48,7 @@ MAILS_FAILED = Counter("portal_mails_failed", "Mails that the mail server did no
 Values = Mapping[tuple[str, ...], float]
 
 
-class _Asked(Collector):
+class _CallbackGauge(Collector):
     """A gauge whose values are asked for when somebody reads it."""
 
     def __init__(self, name: str, words: str, labels: Iterable[str], ask: Callable[[], Values]) -> None:
@@ -76,7 +76,7 @@ _STATES = CollectorRegistry()
 
 def gauge_from(name: str, words: str, labels: Iterable[str], ask: Callable[[], Values]) -> None:
     """Add a gauge; `ask` gives its values by their labels, and may ask the database."""
-    _STATES.register(_Asked(name, words, labels, ask))
+    _STATES.register(_CallbackGauge(name, words, labels, ask))
 
 
 def text() -> str:

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 
 from portal.monitoring import metrics
 from portal.monitoring.logging import route_of
-from portal.web.http import plain
+from portal.web.http import plain_text_response
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ def metrics_page(get_response: Next) -> Next:
 
 def _metrics(authorization: str) -> HttpResponse:
     if not constant_time_compare(authorization, f"Bearer {settings.METRICS_TOKEN}"):
-        response = plain("METRICS_TOKEN is wanted.", HTTPStatus.UNAUTHORIZED)
+        response = plain_text_response("METRICS_TOKEN is wanted.", HTTPStatus.UNAUTHORIZED)
         response["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return response
-    response = plain(metrics.text())
+    response = plain_text_response(metrics.text())
     response["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
     return response

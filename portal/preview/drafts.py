@@ -79,7 +79,7 @@ def logo_from_form(form: ModelForm, brand: Brand | None) -> Logo:  # type: ignor
     return bytes(brand.logo), brand.logo_type, brand.logo_hash
 
 
-def preview_save(*, brand: Brand | None, look: Mapping[str, Any], logo: Logo, again: str, keep: bool) -> str:
+def save_preview(*, brand: Brand | None, look: Mapping[str, Any], logo: Logo, again: str, keep: bool) -> str:
     """Store a look and return the token of its link; drafts that no link can open any more are removed.
 
     `again`: the token of a draft of the same brand that is to follow; empty for the first.
@@ -95,13 +95,13 @@ def preview_save(*, brand: Brand | None, look: Mapping[str, Any], logo: Logo, ag
 
 def _followed(brand: Brand | None, again: str) -> BrandPreview | None:
     try:
-        found = preview_read(token=again)
+        found = load_preview(token=again)
     except PreviewGone:
         return None
     return found if found.brand_id == (brand.pk if brand else None) and not found.kept else None
 
 
-def preview_read(*, token: str) -> BrandPreview:
+def load_preview(*, token: str) -> BrandPreview:
     """The draft behind a link. Raises PreviewGone."""
     try:
         pk = signing.loads(token, salt=_SALT, max_age=LIFETIME)
@@ -113,7 +113,7 @@ def preview_read(*, token: str) -> BrandPreview:
     return draft
 
 
-def preview_brand(draft: BrandPreview) -> Brand:
+def build_preview_brand(draft: BrandPreview) -> Brand:
     """The brand as it would be, without host, key or carrier; never to be saved."""
     return Brand(
         pk=draft.brand_id or 0,  # So that relations can be asked: 0 is nobody's.

@@ -24,7 +24,7 @@ from django.utils import timezone, translation
 from portal.brands import views
 from portal.models import Brand
 from portal.preview import sample_pages
-from portal.preview.sample_pages import MOODS, Sample
+from portal.preview.sample_pages import SCENARIOS, Sample
 from portal.web import error_views
 
 AUTO = "auto"
@@ -46,7 +46,7 @@ def in_scheme(css: str, scheme: str) -> str:
 def offered() -> list[tuple[str, str]]:
     """(path below the scheme, label) of every page to choose from."""
     pages = [(_path(page.mood, page.name), str(page.label)) for page in sample_pages.listed()]
-    return [*pages, (f"{MOODS[0]}/no-such-page/", translation.gettext("Page not found"))]
+    return [*pages, (f"{SCENARIOS[0]}/no-such-page/", translation.gettext("Page not found"))]
 
 
 def _path(mood: str, name: str) -> str:
@@ -54,7 +54,7 @@ def _path(mood: str, name: str) -> str:
 
 
 @contextmanager
-def _inside(prefix: str) -> Iterator[None]:
+def _url_prefix(prefix: str) -> Iterator[None]:
     """Addresses are the brand's, below the prefix."""
     before = get_script_prefix(), get_urlconf()
     set_script_prefix(prefix)
@@ -67,7 +67,7 @@ def _inside(prefix: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Visit:
+class PreviewRequest:
     """Somebody looks at a brand's preview in a scheme, in a mood (see `portal.preview.sample_pages`)."""
 
     brand: Brand
@@ -87,7 +87,7 @@ class Visit:
     def after(self, rest: str) -> str:
         """The page that sending the form of a page leads to: the next one of the journey, or the first."""
         sample = sample_pages.find(mood=self.mood, name=_name(rest))
-        return self.at(_path(*sample.after) if sample and sample.after else f"{MOODS[0]}/")
+        return self.at(_path(*sample.after) if sample and sample.after else f"{SCENARIOS[0]}/")
 
     def answer(self, rest: str, *, host: str) -> HttpResponse:
         """What stands at the address. Raises Http404 for a logo where there is none."""
@@ -115,7 +115,7 @@ class Visit:
         brand = self.brand
         with translation.override(brand.language), timezone.override(brand.zone):
             request = self._request(rest, host)
-            with _inside(self.prefix):
+            with _url_prefix(self.prefix):
                 if sample:
                     response = render(request, sample.template_for(brand), sample.context(brand, self.mood))
                 else:

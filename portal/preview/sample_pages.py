@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from portal.models import Brand
 
 VISITOR, CUSTOMER, UNAVAILABLE, UNNUMBERED = "visitor", "customer", "unavailable", "unnumbered"
-MOODS = (VISITOR, CUSTOMER, UNAVAILABLE, UNNUMBERED)
+SCENARIOS = (VISITOR, CUSTOMER, UNAVAILABLE, UNNUMBERED)
 
 Person = Callable[[Brand, str], Any]
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.preview import drafts, rendering
 from portal.preview.drafts import PreviewGone
-from portal.preview.sample_pages import MOODS, VISITOR
+from portal.preview.sample_pages import SCENARIOS, VISITOR
 
 View = Callable[..., HttpResponse]
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
@@ -27,7 +27,7 @@ HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Rob
 SANDBOX = ["allow-forms", "allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]
 
 
-def _shut_in(view: View) -> View:
+def _sandboxed(view: View) -> View:
     """A preview's headers; a link that opens nothing any more is a 404 that says so."""
 
     @csp_replace({"frame-ancestors": [SELF], "sandbox": SANDBOX})
@@ -47,10 +47,10 @@ def _shut_in(view: View) -> View:
 @login_not_required
 @require_safe
 @xframe_options_sameorigin
-@_shut_in
+@_sandboxed
 def start(request: HttpRequest, token: str) -> HttpResponse:
     """/preview/TOKEN/?scheme=light|dark: the link to show; without a scheme, the viewer's own."""
-    drafts.preview_read(token=token)
+    drafts.load_preview(token=token)
     wanted = request.GET.get("scheme")
     scheme = wanted if wanted in rendering.SCHEMES else rendering.AUTO
     return redirect("preview:page", token=token, scheme=scheme, mood=VISITOR)
@@ -60,13 +60,15 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @xframe_options_sameorigin
-@_shut_in
+@_sandboxed
 def page(request: HttpRequest, token: str, scheme: str, mood: str, rest: str = "") -> HttpResponse:
     """/preview/TOKEN/SCHEME/MOOD/…: what stands at … on the brand's host."""
-    if scheme not in rendering.SCHEMES or mood not in MOODS:
+    if scheme not in rendering.SCHEMES or mood not in SCENARIOS:
         raise Http404
-    draft = drafts.preview_read(token=token)
-    visit = rendering.Visit(brand=drafts.preview_brand(draft), token=token, scheme=scheme, mood=mood)
+    draft = drafts.load_preview(token=token)
+    visit = rendering.PreviewRequest(
+        brand=drafts.build_preview_brand(draft), token=token, scheme=scheme, mood=mood
+    )
     if request.method == "POST":
         response: HttpResponse = HttpResponseRedirect(visit.after(rest))
         response.status_code = 303

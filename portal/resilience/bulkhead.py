@@ -20,7 +20,7 @@ from portal.models import Brand
 from portal.monitoring import metrics
 
 
-class Full(Exception):
+class BulkheadFull(Exception):
     """No place is free, or not for this brand."""
 
 
@@ -42,7 +42,7 @@ class Bulkhead:
         """Hold a place, and no connection to the database meanwhile. Raises Full, at once."""
         with self._lock:
             if not self._has_room(brand.pk):
-                raise Full
+                raise BulkheadFull
             self._taken[brand.pk] += 1
         self._waiting.inc()
         try:

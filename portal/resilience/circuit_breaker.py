@@ -116,7 +116,7 @@ class Breaker:
         metrics.BREAKER_OPEN.labels(self._slug).set(state == "open")
         logger.warning("carrier breaker", extra={"brand": self._slug, "state": state})
 
-    def let_one_through(self) -> None:
+    def allow_probe(self) -> None:
         """End the break for one call, which then decides."""
         with self._lock:
             self._until = monotonic()

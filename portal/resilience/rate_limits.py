@@ -42,7 +42,7 @@ class Limit:
     unredeemed: bool = False
 
 
-COUNTED = {
+DB_LIMITS = {
     "sign_in_code": (
         Limit(3, 15 * 60, per_network=True, unredeemed=True),
         Limit(10, 3600),
@@ -69,14 +69,14 @@ COUNTED = {
 # leaves room for another, and whoever makes ever new ones meets a limit.
 _TOGETHER = 2
 
-_LONGEST = timedelta(seconds=max(limit.seconds for limits in COUNTED.values() for limit in limits))
+_LONGEST = timedelta(seconds=max(limit.seconds for limits in DB_LIMITS.values() for limit in limits))
 
 # Per scope, the narrowest first: whoever is refused by an own limit uses up nothing of those shared with
 # others. `network` is the client's, or in its place a known browser or a customer who is signed in; `account`
 # a customer, a partner account or an operator; `all` is the whole installation. A wide limit must be out of
 # reach of one network or account, also of a handful, and still less than what a carrier minds: that of a
 # brand is ten to twenty times a narrow one, that of all is what three brands may use.
-KEPT: dict[str, dict[str, str]] = {
+REDIS_LIMITS: dict[str, dict[str, str]] = {
     # Links of the carrier's mail; each begins a session, and nothing is asked of anybody.
     "confirm_link": {"network": "20/minute", "brand": "200/minute", "all": "600/minute"},
     "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
@@ -109,11 +109,13 @@ class Limited(Exception):
         metrics.LIMITED.labels(action).inc()
 
 
-class Unchecked(Limited):
+class LimitUnavailable(Limited):
     """The store does not answer, so nobody can tell whether it is too many, and nothing was done."""
 
 
-def count(*, brand: Brand | None, action: str, email: str, network: str, device: str = "") -> Attempt:
+def record_attempt(
+    *, brand: Brand | None, action: str, email: str, network: str, device: str = ""
+) -> Attempt:
     """Count one attempt for an address; the brand is None in the admin. Raises Limited.
 
     With `device` (see `accounts.sign_in.device_cookies`) it counts among those of that browser, and of the
@@ -124,11 +126,11 @@ def count(*, brand: Brand | None, action: str, email: str, network: str, device:
     """
     whose = (mailbox_key(email), "known") if device else (mailbox_key(email),)
     address = keyed_hash("attempt", brand.pk if brand else "admin", *whose)
-    prune()
+    prune_attempts()
     attempt = Attempt.objects.create(
         action=action, address=address, network=device or network, at=timezone.now()
     )
-    for limit in _of_known(COUNTED[action]) if device else COUNTED[action]:
+    for limit in _of_known(DB_LIMITS[action]) if device else DB_LIMITS[action]:
         if retry_after := _exceeded(attempt, limit):
             attempt.delete()
             logger.warning(
@@ -145,7 +147,7 @@ def _of_known(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     return (*each, *together)
 
 
-def prune() -> int:
+def prune_attempts() -> int:
     """Remove tries that no limit counts any more; how many."""
     return Attempt.objects.filter(at__lt=timezone.now() - _LONGEST).delete()[0]
 
@@ -165,27 +167,27 @@ def _exceeded(attempt: Attempt, limit: Limit) -> int:
     return int((times[-2] - attempt.at).total_seconds()) + limit.seconds + 1
 
 
-def hit(*, action: str, network: str = "", account: str = "", brand: Brand | None = None) -> None:
+def consume(*, action: str, network: str = "", account: str = "", brand: Brand | None = None) -> None:
     """Count one request in each scope of the action that is named here, and in that of all. Raises Limited.
 
     While the store is down it raises Unchecked, or lets through what only reads.
     """
     whose = {"network": network, "account": account, "brand": str(brand.pk) if brand else "", "all": "all"}
     try:
-        for scope, limit in KEPT[action].items():
+        for scope, limit in REDIS_LIMITS[action].items():
             if whose[scope] and not _allowed(_item(limit), action, scope, whose[scope]):
                 logger.warning("limit reached", extra={"action": action, "scope": scope})
                 raise Limited(action, _item(limit).get_expiry())
     except redis_guard.Unreachable as error:
         if action not in _OPEN:
-            raise Unchecked(action, 60) from error
+            raise LimitUnavailable(action, 60) from error
 
 
 def _allowed(item: RateLimitItem, *whose: str) -> bool:
     url = settings.REDIS_URL
     # In memory, two first hits at once would start the library's one timer twice.
     with nullcontext() if url else _LOCK:
-        return redis_guard.ask(lambda: _limiter(url).hit(item, *whose))
+        return redis_guard.call(lambda: _limiter(url).hit(item, *whose))
 
 
 @cache

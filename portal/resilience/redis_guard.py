@@ -28,7 +28,7 @@ class Unreachable(Exception):
     """The store did not answer, or is left alone because it did not just before."""
 
 
-def ask(question: Callable[[], Answer]) -> Answer:
+def call(question: Callable[[], Answer]) -> Answer:
     """What the store answers. Raises Unreachable, at the latest after the time-outs of REDIS_OPTIONS."""
     if not _may_ask():
         raise Unreachable
@@ -41,10 +41,10 @@ def ask(question: Callable[[], Answer]) -> Answer:
     return answer
 
 
-def answers() -> bool:
+def is_available() -> bool:
     """Whether it takes something now; False at once while it is left alone."""
     try:
-        ask(lambda: cache.set("readyz", 1, 10))
+        call(lambda: cache.set("readyz", 1, 10))
     except Unreachable:
         return False
     return True
@@ -52,7 +52,7 @@ def answers() -> bool:
 
 def as_metric() -> dict[tuple[str, ...], float]:
     """1 while it takes something, else 0."""
-    return {(): float(answers())}
+    return {(): float(is_available())}
 
 
 def _may_ask() -> bool:

@@ -56,7 +56,7 @@ def uses_primary_key(sealed: "EncryptedSecret") -> bool:
     return True
 
 
-def renewed(sealed: "EncryptedSecret") -> "EncryptedSecret":
+def reencrypt(sealed: "EncryptedSecret") -> "EncryptedSecret":
     """The same secret under the first key of `ENCRYPTION_KEY`. Raises InvalidToken where no key opens it."""
     return EncryptedSecret(fernet().rotate(sealed.stored.encode()).decode())
 
@@ -156,7 +156,7 @@ class SecretField(models.TextField):  # type: ignore[type-arg]
         sealed = super().pre_save(model_instance, add)
         if isinstance(sealed, EncryptedSecret) and not sealed.is_reference and not uses_primary_key(sealed):
             with contextlib.suppress(InvalidToken):  # Empty, or closed to us: as it is.
-                sealed = renewed(sealed)
+                sealed = reencrypt(sealed)
                 setattr(model_instance, self.attname, sealed)
         return sealed
 

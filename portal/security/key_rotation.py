@@ -7,19 +7,19 @@ from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.db import models
 
-from portal.security.crypto import EncryptedSecret, SecretField, renewed, uses_primary_key
+from portal.security.crypto import EncryptedSecret, SecretField, reencrypt, uses_primary_key
 
 
 @dataclass
 class Reencrypted:
     """How many secrets were encrypted anew, how many were fresh, and where those stand that no key opens."""
 
-    renewed: int = 0
+    reencrypted: int = 0
     fresh: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
-def secrets_reencrypt() -> Reencrypted:
+def reencrypt_secrets() -> Reencrypted:
     """Encrypt each stored secret with the newest key; references to the environment stay as they are.
 
     Row by row, and only where the row still holds what was read: a key entered meanwhile stays.
@@ -47,9 +47,9 @@ def _renew(
         done.fresh += 1
         return
     try:
-        fresh = renewed(sealed)
+        fresh = reencrypt(sealed)
     except InvalidToken:
         done.unreadable.append(f"{column.model._meta.label} {pk}, {column.name}")
         return
     own = column.model._base_manager.filter(**{"pk": pk, column.attname: sealed})
-    done.renewed += own.update(**{column.attname: fresh})
+    done.reencrypted += own.update(**{column.attname: fresh})

@@ -17,7 +17,7 @@ sample_pages.register(
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
-    path("language/<code>/", views.language_choose, name="language"),
+    path("language/<code>/", views.choose_language, name="language"),
     path("admin/", include("accounts.urls.staff")),
     path("admin/billing/", include("billing.urls.staff")),
     path("admin/", site.urls),

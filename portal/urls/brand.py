@@ -7,7 +7,7 @@ from portal.brands import views
 urlpatterns = [
     path("brand.css", views.stylesheet, name="brand_css"),
     path("brand/logo", views.logo, name="brand_logo"),
-    path("language/<code>/", views.language_choose, name="language"),
+    path("language/<code>/", views.choose_language, name="language"),
     path("", include("accounts.urls.customer")),
     path("", include("billing.urls.customer")),
 ]

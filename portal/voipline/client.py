@@ -27,7 +27,7 @@ _CROWDED = 5  # Seconds after which a place is likely to be free again.
 
 
 @dataclass(frozen=True)
-class _Order:
+class _PreparedCall:
     """A call made ready: what is sent, and our name → text of what is in it."""
 
     carrier: Carrier
@@ -44,7 +44,7 @@ def call(carrier: Carrier, method_key: str, /, **values: wire.Value | None) -> A
     be sent a ValueError; both before anything is sent. Everything else is an `UpstreamError`. Returns or
     raises within `carrier.timeouts.total` seconds. A GET is tried three times at most, a PUT or POST once.
     """
-    order = _order(carrier, _method(carrier, method_key), values)
+    order = _prepare(carrier, _method(carrier, method_key), values)
     deadline = time.monotonic() + carrier.timeouts.total
     for tries_left in range(0 if order.method.writes else GET_TRIES - 1, -1, -1):
         try:
@@ -76,8 +76,8 @@ def _pause(carrier: Carrier, nth: int) -> float:
     return float(jitter * 2 ** (nth - 1) * carrier.timeouts.retry_unit)
 
 
-def _order(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | None]) -> _Order:
-    sent = _texts(method, values)
+def _prepare(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | None]) -> _PreparedCall:
+    sent = _serialise(method, values)
     url = address(carrier.url, method.path, sent.get("account_number", ""))
     pairs = [(theirs, sent[ours]) for ours, theirs in method.parameters.items() if ours in sent]
     headers = {"token": carrier.key.reveal(), **transport.HEADERS}
@@ -86,17 +86,19 @@ def _order(carrier: Carrier, method: Method, values: Mapping[str, wire.Value | N
     ).prepare()
     if origin(str(request.url)) != origin(carrier.url):
         raise ValueError("The request would leave the carrier's host")
-    return _Order(carrier, method, request, sent)
+    return _PreparedCall(carrier, method, request, sent)
 
 
-def _texts(method: Method, values: Mapping[str, wire.Value | None]) -> dict[str, str]:
+def _serialise(method: Method, values: Mapping[str, wire.Value | None]) -> dict[str, str]:
     """Our name → text of everything that is to be sent."""
     wanted = {name for name in method.available if method.wants(name)}
     if unknown := values.keys() - method.available:
         raise TypeError(f"{method.key} has no {', '.join(sorted(unknown))}")
     if missing := wanted - values.keys():
         raise TypeError(f"{method.key} needs {', '.join(sorted(missing))}")
-    sent = {name: _text(method, name, value) for name in wanted if (value := values[name]) is not None}
+    sent = {
+        name: _serialise_one(method, name, value) for name in wanted if (value := values[name]) is not None
+    }
     if PLACEHOLDER in method.path and "account_number" not in sent:
         raise TypeError(f"{method.key} needs account_number")
     for group in method.rules.essential:
@@ -105,7 +107,7 @@ def _texts(method: Method, values: Mapping[str, wire.Value | None]) -> dict[str,
     return sent
 
 
-def _text(method: Method, name: str, value: wire.Value) -> str:
+def _serialise_one(method: Method, name: str, value: wire.Value) -> str:
     try:
         text = wire.render(value, method.date_format)
     except (TypeError, ValueError) as error:
@@ -124,10 +126,10 @@ def _payload(method: Method, pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return {"files": [(name, (None, text.encode())) for name, text in pairs]}
 
 
-def _attempt(order: _Order, deadline: float) -> Answer:
+def _attempt(order: _PreparedCall, deadline: float) -> Answer:
     started = time.monotonic()
     try:
-        answer = _sent_once(order, deadline)
+        answer = _send_once(order, deadline)
     except UpstreamError as error:
         _log(logging.WARNING, order, type(error).__name__, error.status, started)
         raise
@@ -135,10 +137,10 @@ def _attempt(order: _Order, deadline: float) -> Answer:
     return answer
 
 
-def _sent_once(order: _Order, deadline: float) -> Answer:
+def _send_once(order: _PreparedCall, deadline: float) -> Answer:
     method = order.method
     carrier = order.carrier
-    outcome = transport.fly(
+    outcome = transport.send(
         order.request, carrier.timeouts, deadline, key=carrier.key.reveal(), reach=carrier.reach
     )
     if isinstance(outcome, Reply):
@@ -151,7 +153,7 @@ def _sent_once(order: _Order, deadline: float) -> Answer:
     raise Unreachable(method.key, None, message)
 
 
-def _log(level: int, order: _Order, outcome: str, status: int | None, started: float) -> None:
+def _log(level: int, order: _PreparedCall, outcome: str, status: int | None, started: float) -> None:
     extra = {
         "method": order.method.key,
         "outcome": outcome,

@@ -46,7 +46,7 @@ class _Final(http.client.HTTPResponse):
             super().begin()
 
 
-class _Watched(HTTPConnection):
+class _ObservedConnection(HTTPConnection):
     """A connection that the conversation makes, and that asks it before its first byte."""
 
     response_class = _Final
@@ -78,7 +78,7 @@ class _Watched(HTTPConnection):
         return super().getresponse()
 
 
-class _WatchedTLS(_Watched, HTTPSConnection):
+class _ObservedTLSConnection(_ObservedConnection, HTTPSConnection):
     """The same over TLS: the handshake belongs to connecting."""
 
 
@@ -107,7 +107,7 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **kwargs))
-        kind = _WatchedTLS if pool.scheme == "https" else _Watched
+        kind = _ObservedTLSConnection if pool.scheme == "https" else _ObservedConnection
         made = functools.partial(kind, conversation=self._conversation, reach=self._reach)
         pool.ConnectionCls = cast(Any, made)
         return pool
@@ -136,12 +136,12 @@ def _reply(status: int, raw: BaseHTTPResponse) -> Reply:
     retry_after = raw.headers.get("Retry-After", "")
     try:
         body = _decoded(_bytes(raw), raw.headers.get("Content-Encoding", "").strip().lower())
-    except _Flaw as flaw:
+    except _UnusableBody as flaw:
         return Reply(status, None, retry_after, str(flaw))
     return Reply(status, body, retry_after)
 
 
-class _Flaw(Exception):
+class _UnusableBody(Exception):
     """The reply's body cannot be taken."""
 
 
@@ -152,14 +152,14 @@ def _bytes(raw: BaseHTTPResponse) -> bytes:
             body += piece
     except Exception as error:
         if any(isinstance(cause, http.client.IncompleteRead) for cause in _causes(error)):
-            raise _Flaw("the answer was cut short") from None
+            raise _UnusableBody("the answer was cut short") from None
         raise
     return _bounded(bytes(body))
 
 
 def _bounded(body: bytes) -> bytes:
     if len(body) > MAX_BODY:
-        raise _Flaw("the answer is larger than 1 MiB")
+        raise _UnusableBody("the answer is larger than 1 MiB")
     return body
 
 
@@ -168,14 +168,14 @@ def _decoded(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in _ENCODED:
-        raise _Flaw("the answer is encoded in a way that we did not ask for")
+        raise _UnusableBody("the answer is encoded in a way that we did not ask for")
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         plain = _bounded(inflater.decompress(body, MAX_BODY + 1))
     except zlib.error:
-        raise _Flaw("the answer cannot be decompressed") from None
+        raise _UnusableBody("the answer cannot be decompressed") from None
     if not inflater.eof:
-        raise _Flaw("the answer was cut short")
+        raise _UnusableBody("the answer was cut short")
     return plain
 
 

@@ -54,7 +54,7 @@ def _gate(request: PreparedRequest, key: str) -> threading.BoundedSemaphore:
         )
 
 
-def fly(
+def send(
     request: PreparedRequest, timeouts: Timeouts, deadline: float, *, key: str, reach: Reach | None
 ) -> Reply | Fault:
     """Send the request once. Returns by `deadline` (of `time.monotonic`), whatever hangs.

@@ -32,7 +32,7 @@ def safe_redirect_url(request: HttpRequest, wanted: str) -> str:
     return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""
 
 
-def plain(text: str, status: int = 200) -> HttpResponse:
+def plain_text_response(text: str, status: int = 200) -> HttpResponse:
     """What a program asked for, in plain text: never kept, and nothing that a browser would run."""
     headers = {
         "Cache-Control": "no-store",

@@ -11,7 +11,7 @@ ALPHABET = "2345679CDFGHJKMNPQRTVWXY"
 current: ContextVar[str] = ContextVar("reference", default="")
 
 
-def new() -> str:
+def new_request_id() -> str:
     """`K7QF-2MPX`, by chance: it says nothing, and nobody can choose or guess it."""
     number = secrets.randbelow(len(ALPHABET) ** 8)
     letters = "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
@@ -19,7 +19,7 @@ def new() -> str:
 
 
 @contextmanager
-def held(reference: str) -> Iterator[None]:
+def request_id_context(reference: str) -> Iterator[None]:
     """Log lines belong to the request of this reference meanwhile."""
     token = current.set(reference)
     try:

@@ -14,20 +14,20 @@ from portal.web import request_id
 Chunks = Generator[str, None, None]
 
 
-def new_mark() -> str:
+def new_placeholder() -> str:
     """A text for the template that nothing else on the page can hold, because nobody can guess it."""
     return f"[{secrets.token_hex(16)}]"
 
 
-def in_request(chunks: Chunks) -> Chunks:
+def stream_in_request_context(chunks: Chunks) -> Chunks:
     """The chunks, each made in the language, time zone and reference of the request that is being answered.
 
     When a chunk is wanted, the middlewares have let go of the request. Nothing is made before the first is.
     """
-    return _one_by_one(chunks, _Moment())
+    return _iterate(chunks, _RequestContext())
 
 
-class _Moment:
+class _RequestContext:
     """What the middlewares have set, kept to be set again."""
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class _Moment:
     @contextmanager
     def again(self) -> Iterator[None]:
         with (
-            request_id.held(self.reference),
+            request_id.request_id_context(self.reference),
             translation.override(self.language),
             timezone.override(self.zone),
         ):
             yield
 
 
-def _one_by_one(chunks: Chunks, moment: _Moment) -> Chunks:
+def _iterate(chunks: Chunks, moment: _RequestContext) -> Chunks:
     """Between two chunks nothing stays set: the thread is the server's."""
     try:
         while True:

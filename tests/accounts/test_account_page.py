@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import SignIn, User
-from accounts.sign_in.user_agents import browser_of
+from accounts.sign_in.user_agents import describe_user_agent
 from tests.conftest import AURORA
 from tests.support.customer_flow import send, sign_in, words
 
@@ -47,7 +47,7 @@ CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0
     ],
 )
 def test_a_browser_is_named_as_people_name_it(header, found):
-    assert browser_of(header) == found
+    assert describe_user_agent(header) == found
 
 
 def browser(browse: Any, agent: str, email: str = ALICE, **options: Any) -> Any:

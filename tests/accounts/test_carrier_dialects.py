@@ -72,9 +72,9 @@ def test_what_the_carrier_refuses_is_said_where_it_belongs(
 
 def test_a_move_is_done_once(manners: str, simulator: Simulator, aurora: Brand) -> None:
     carl, sam = new_customer(simulator, aurora, "1234.5"), staff_of(aurora)
-    move = ask(carl, sam, "5.25")
-    assert move.outcome == Move.State.DONE
-    assert move.customer_after == Decimal("1239.75")
+    transfer = ask(carl, sam, "5.25")
+    assert transfer.outcome == Move.State.DONE
+    assert transfer.customer_after == Decimal("1239.75")
     assert booked(simulator, carl) == [Decimal("5.25")]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Submission
 from accounts.services import login_url
-from accounts.services.login_url import form_action, hand_over_url
+from accounts.services.login_url import form_action_sources, validate_login_url
 from portal.models import Brand
 from portal.voipline import Reach
 from tests.conftest import AURORA
@@ -49,7 +49,7 @@ def form(simulator, **more: str) -> dict[str, str]:
     ],
 )
 def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
-    assert hand_over_url(LISTED, url) == url
+    assert validate_login_url(LISTED, url) == url
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
 )
 def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(url):
     with pytest.raises(ValueError) as caught:
-        hand_over_url(LISTED, url)
+        validate_login_url(LISTED, url)
     assert not url.strip() or url not in str(caught.value)
 
 
@@ -134,28 +134,28 @@ def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(ur
     ],
 )
 def test_a_login_url_that_is_written_carelessly_is_read_and_sent_as_it_was_checked(url, sent):
-    assert hand_over_url(LISTED, url) == sent
-    assert hand_over_url(LISTED, sent) == sent
+    assert validate_login_url(LISTED, url) == sent
+    assert validate_login_url(LISTED, sent) == sent
 
 
 def test_a_login_url_may_be_as_long_as_the_web_server_passes_on():
     url = f"https://{HOST}/".ljust(8000, "x")
-    assert hand_over_url(LISTED, url) == url
+    assert validate_login_url(LISTED, url) == url
     with pytest.raises(ValueError, match="longer than 8000"):
-        hand_over_url(LISTED, url + "x")
+        validate_login_url(LISTED, url + "x")
 
 
 def test_plain_http_is_for_demonstrations_and_hosts_that_the_installation_names(settings):
     settings.CARRIER_REACH = Reach()  # As in production.
     with pytest.raises(ValueError, match="https"):
-        hand_over_url(HERE, "http://127.0.0.1:8090/x")
-    assert form_action(HERE) == ["https://127.0.0.1:8090"]
+        validate_login_url(HERE, "http://127.0.0.1:8090/x")
+    assert form_action_sources(HERE) == ["https://127.0.0.1:8090"]
     settings.CARRIER_REACH = Reach(loopback=True)
-    assert hand_over_url(HERE, "http://127.0.0.1:8090/x")
+    assert validate_login_url(HERE, "http://127.0.0.1:8090/x")
 
 
 def test_plain_http_is_allowed_only_between_this_machine_and_itself():
-    assert hand_over_url(HERE, "http://127.0.0.1:8090/x")
+    assert validate_login_url(HERE, "http://127.0.0.1:8090/x")
     remote = Brand(carrier_url="https://au.voipcloud.online/", login_hosts=["127.0.0.1:8090"])
     for brand, url in (
         (remote, "http://127.0.0.1:8090/"),
@@ -163,7 +163,7 @@ def test_plain_http_is_allowed_only_between_this_machine_and_itself():
         (HERE, "http://[::1]:8090/"),
     ):
         with pytest.raises(ValueError):
-            hand_over_url(brand, url)
+            validate_login_url(brand, url)
 
 
 MARKS = [
@@ -208,7 +208,7 @@ PIECES = st.sampled_from([*MARKS, *WORDS])
 def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, scheme):
     url = scheme + "".join(pieces)
     try:
-        allowed = hand_over_url(LISTED, url)
+        allowed = validate_login_url(LISTED, url)
     except ValueError:
         return
     # A second opinion, by plain text: the authority is all between `https://` and the next of / ? #
@@ -221,7 +221,7 @@ def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, schem
     assert allowed.isascii()
     assert allowed.isprintable()
     assert not set(allowed) & set(" \\")
-    assert hand_over_url(LISTED, allowed) == allowed
+    assert validate_login_url(LISTED, allowed) == allowed
 
 
 @given(st.text())
@@ -229,7 +229,7 @@ def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, schem
 def test_any_text_is_refused_or_begins_with_https(text):
     for url in (text, f"https://{HOST}{text}", f"https://{HOST}/{quote(text)}"):
         try:
-            assert hand_over_url(LISTED, url).startswith(f"https://{HOST}")
+            assert validate_login_url(LISTED, url).startswith(f"https://{HOST}")
         except ValueError:
             continue
 
@@ -269,7 +269,7 @@ def test_this_page_alone_lets_a_form_lead_to_the_login_hosts(client, simulator):
 
 
 def test_the_policy_names_no_plain_http_for_a_carrier_elsewhere():
-    assert form_action(LISTED) == [f"https://{HOST}", "https://login.example:8443"]
+    assert form_action_sources(LISTED) == [f"https://{HOST}", "https://login.example:8443"]
 
 
 def test_a_missing_tick_makes_no_call(client, simulator):

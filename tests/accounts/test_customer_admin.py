@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.cleanup import accounts_prune
+from accounts.cleanup import prune_accounts
 from accounts.customer_import.csv_file import MAX_BYTES
-from accounts.customer_import.export import customers_export
-from accounts.customer_import.importer import Counts, customers_import
+from accounts.customer_import.export import export_customers
+from accounts.customer_import.importer import Counts, import_customers
 from accounts.customer_import.pending import MOST
 from accounts.models import CustomerImport, SignIn, SignInCode, User
 from portal.admin.pagination import BoundedPaginator
@@ -207,7 +207,7 @@ def test_a_file_waits_for_whoever_chose_it_and_for_an_hour(
     assert "an hour has passed" in words(desk.get(url, follow=True))
     assert desk.post(url, {"rows": "good", "report": "x"}).status_code == 302
     assert stored() == {}
-    assert accounts_prune() == 1
+    assert prune_accounts() == 1
     assert not CustomerImport.objects.exists()
 
 
@@ -346,13 +346,13 @@ def test_an_export_is_neutral_and_an_import_takes_it_back_unchanged(
             fields = {"first_name": first, "last_name": last, "credit_limit": limit}
             make_customer(aurora, f"c{nth}@example.com", number, **fields)
         before = list(User.objects.order_by("pk").values())
-        count, lines = customers_export(customers=User.objects.filter(brand=aurora), by=sam)
+        count, lines = export_customers(customers=User.objects.filter(brand=aurora), by=sam)
         text = "".join(lines)
         rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
         assert not [
             row for row in rows for name in ("first_name", "last_name") if row[name][:1] in {*"=+-@＝"}
         ]
-        report = customers_import(brand=aurora, data=text.encode())
+        report = import_customers(brand=aurora, data=text.encode())
         assert (count, report.counts) == (len(names), Counts(0, 0, len(names)))
         assert list(User.objects.order_by("pk").values()) == before
         transaction.set_rollback(True)
@@ -362,9 +362,9 @@ def test_many_customers_are_exported_bit_by_bit_in_few_queries(
     sam: User, aurora: Brand, django_assert_max_num_queries: Any
 ) -> None:
     rows = "".join(f"c{number}@example.com,{number},,\n" for number in range(2500))
-    customers_import(brand=aurora, data=(HEADER + rows).encode())
+    import_customers(brand=aurora, data=(HEADER + rows).encode())
     with django_assert_max_num_queries(8):
-        count, lines = customers_export(customers=User.objects.order_by("email"), by=sam)
+        count, lines = export_customers(customers=User.objects.order_by("email"), by=sam)
         bits = list(lines)
     assert count == 2500
     assert len(bits) == 4  # The header, and three batches.
@@ -564,4 +564,4 @@ def test_a_template_holds_the_columns_and_can_be_filled_in(desk: Client, aurora:
     template = desk.get("/admin/accounts/user/import/template.csv")
     assert template["Content-Disposition"] == 'attachment; filename="customers.csv"'
     filled = template.content + b"dora@example.com,70003,Dora,Deer,,,prepaid,\r\n"
-    assert [row.what for row in customers_import(brand=aurora, data=filled).rows] == ["create"]
+    assert [row.what for row in import_customers(brand=aurora, data=filled).rows] == ["create"]

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, MAX_ROWS, rows_read
-from accounts.customer_import.importer import Counts, ImportRefused, customers_import
+from accounts.customer_import.csv_file import COLUMNS, MAX_BYTES, MAX_ROWS, read_rows
+from accounts.customer_import.importer import Counts, ImportRefused, import_customers
 from accounts.models import User
 from portal.models import Brand
 from portal.voipline.messages import Words
@@ -27,14 +27,14 @@ HEADER = "email,account_number,first_name,phone\n"
 
 
 def put(brand: Brand, text: str, **options: Any) -> Counts:
-    return customers_import(brand=brand, data=text.encode(), **options).counts
+    return import_customers(brand=brand, data=text.encode(), **options).counts
 
 
 def problems(brand: Brand, text: str | bytes) -> list[str]:
     """What a refused file is told; nothing may have been written."""
     before = list(User.objects.order_by("pk").values())
     with pytest.raises(ImportRefused) as caught:
-        customers_import(brand=brand, data=text if isinstance(text, bytes) else text.encode())
+        import_customers(brand=brand, data=text if isinstance(text, bytes) else text.encode())
     assert list(User.objects.order_by("pk").values()) == before
     return [str(problem) for problem in caught.value.problems]
 
@@ -135,7 +135,7 @@ def test_what_is_no_account_type_or_credit_limit_is_told(
 
 def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Brand) -> None:
     text = HEADER + "dora@example.com,70003,,\nno-address,70004,,\nalice@example.com,70009,A,\n"
-    report = customers_import(brand=aurora, data=text.encode(), keep_good=True)
+    report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
     assert report.counts == Counts(1, 0, 0, 2)
     assert [row.what for row in report.rows] == ["create", "bad", "bad"]
     assert set(User.objects.values_list("email", "account_number")) == {
@@ -146,7 +146,7 @@ def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Br
 
 def test_of_rows_that_contradict_each_other_none_is_kept(aurora: Brand) -> None:
     text = HEADER + "dora@example.com,1,,\nerin@example.com,1,,\nfay@example.com,2,,\nFay@example.com,2,,\n"
-    report = customers_import(brand=aurora, data=text.encode(), keep_good=True)
+    report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
     told = [str(problem) for row in report.rows for problem in row.problems]
     assert told == [
         "line 2, account_number: the same as in line 3",
@@ -190,10 +190,10 @@ CELLS = st.tuples(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(rows=st.lists(CELLS, max_size=8), keep_good=st.booleans())
+@given(rows=st.lists(CELLS, max_size=8), skip_invalid=st.booleans())
 def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
     rows: list[tuple[str, ...]],
-    keep_good: bool,
+    skip_invalid: bool,
     alice: User,
     bob: User,
     charlie: User,
@@ -206,16 +206,16 @@ def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
         make_customer(aurora, "cleo@example.com")
         elsewhere = list(User.objects.exclude(brand=aurora).order_by("pk").values())
         before = {user.pk: user for user in User.objects.filter(brand=aurora)}
-        foretold = customers_import(brand=aurora, data=data, dry_run=True, keep_good=True)
+        foretold = import_customers(brand=aurora, data=data, dry_run=True, skip_invalid=True)
         assert {user.pk: user for user in User.objects.filter(brand=aurora)} == before
         try:
-            report = customers_import(brand=aurora, data=data, keep_good=keep_good)
+            report = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid)
         except ImportRefused:
             assert foretold.counts.bad
-            assert not keep_good
+            assert not skip_invalid
         else:
             assert report == foretold
-            again = customers_import(brand=aurora, data=data, keep_good=keep_good).counts
+            again = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid).counts
             assert again == Counts(0, 0, report.counts.good, report.counts.bad)
         after = {user.pk: user for user in User.objects.filter(brand=aurora)}
         assert list(User.objects.exclude(brand=aurora).order_by("pk").values()) == elsewhere
@@ -306,9 +306,9 @@ def test_the_command_keeps_the_good_rows_on_request(aurora: Brand, tmp_path: Pat
     path = tmp_path / "customers.csv"
     path.write_text(HEADER + "dora@example.com,70003,Dora,\nx,70004,,\n")
     out, err = StringIO(), StringIO()
-    call_command("import_customers", "aurora", path, keep_good=True, dry_run=True, stdout=out, stderr=err)
+    call_command("import_customers", "aurora", path, skip_invalid=True, dry_run=True, stdout=out, stderr=err)
     assert not User.objects.exists()
-    call_command("import_customers", "aurora", path, keep_good=True, stdout=out, stderr=err)
+    call_command("import_customers", "aurora", path, skip_invalid=True, stdout=out, stderr=err)
     line = "aurora: created 1, updated 0, unchanged 0, bad 1"
     assert out.getvalue() == f"{line} (dry run: nothing was written)\n{line}\n"
     assert err.getvalue() == "customers.csv: line 3, email: not an e-mail address\n" * 2
@@ -329,7 +329,7 @@ def test_the_command_names_the_file_in_each_problem(aurora: Brand, tmp_path: Pat
 @given(data=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: (HEADER + text).encode("utf-8")))
 def test_no_file_ends_in_anything_but_rows_or_problems(data: bytes) -> None:
     try:
-        rows, found = rows_read(data=data, brand="aurora")
+        rows, found = read_rows(data=data, brand="aurora")
     except ImportRefused:
         return
     assert all(set(row.cells) <= set(COLUMNS) for row in rows)
@@ -360,7 +360,7 @@ def test_an_import_reads_and_locks_only_the_customers_it_touches(
     post_init.connect(note, sender=User)
     try:
         with CaptureQueriesContext(connection) as captured:
-            customers_import(brand=aurora, data=text.encode(), keep_good=True)
+            import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
     finally:
         post_init.disconnect(note, sender=User)
     assert read == [alice.email, bob.email]  # Bob has the number of the second row.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.customer_import.csv_file import COLUMNS, Note, Row, rows_read
-from accounts.customer_import.importer import BAD, CREATE, ImportRefused, RowReport, customers_import
+from accounts.customer_import.csv_file import COLUMNS, Note, Row, read_rows
+from accounts.customer_import.importer import BAD, CREATE, ImportRefused, RowReport, import_customers
 from accounts.models import User
 from portal.models import Brand
 
@@ -19,7 +19,7 @@ HEAD = "email,account_number"
 
 
 def read(text: str | bytes) -> tuple[list[Row], list[Any]]:
-    return rows_read(data=text if isinstance(text, bytes) else text.encode(), brand="aurora")
+    return read_rows(data=text if isinstance(text, bytes) else text.encode(), brand="aurora")
 
 
 def cells(text: str | bytes) -> list[dict[str, str]]:
@@ -177,7 +177,7 @@ def test_numbers_that_only_look_like_it_are_taken(number):
 def test_what_stands_for_nothing_is_nothing_and_is_told(aurora: Brand, nothing: str) -> None:
     head = f"{HEAD},first_name,last_name,company_name,phone"
     text = f"{head}\nann@x.example,70001,{nothing},Null,{nothing},{nothing}\n"
-    [row] = customers_import(brand=aurora, data=text.encode()).rows
+    [row] = import_customers(brand=aurora, data=text.encode()).rows
     assert row.what == CREATE
     user = User.objects.get()
     assert (user.first_name, user.last_name, user.company_name, user.phone) == (nothing, "Null", "", "")
@@ -265,7 +265,7 @@ def test_several_accounts_under_one_address_are_explained():
 
 def test_bad_rows_keep_their_notes(aurora: Brand) -> None:
     text = f"{HEAD},company_name\nnobody,70001,NULL\n"
-    [row] = customers_import(brand=aurora, data=text.encode(), keep_good=True).rows
+    [row] = import_customers(brand=aurora, data=text.encode(), skip_invalid=True).rows
     assert row.what == BAD
     assert len(row.notes) == 1
     assert isinstance(row, RowReport)

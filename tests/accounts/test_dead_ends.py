@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.customer_import.importer import customers_import
+from accounts.customer_import.importer import import_customers
 from accounts.models import SignInCode, User
 from portal.models import Brand
 from tests.conftest import AURORA, Simulator
@@ -79,7 +79,7 @@ def follow(client: Client, path: str) -> Any:
 
 
 def imported_signs_in(portal: Portal) -> Any:
-    customers_import(brand=portal.brand, data=f"email,account_number\n{DORA},70003\n".encode())
+    import_customers(brand=portal.brand, data=f"email,account_number\n{DORA},70003\n".encode())
     return follow(portal.browse(AURORA), "/sign-in/")
 
 

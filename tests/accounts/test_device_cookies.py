@@ -9,7 +9,7 @@ from django.db.models import F
 from django.test import Client
 
 from accounts.models import User
-from accounts.sign_in.device_cookies import device_add
+from accounts.sign_in.device_cookies import add_device
 from portal.models import Attempt
 from portal.resilience import rate_limits
 from tests.accounts.test_staff_sign_in import PASSWORD, type_code, type_password, wrong_code
@@ -97,7 +97,7 @@ def test_signing_in_again_brings_no_new_limits(aurora, alice, browse):
 
 def known(browse: Any, user: User, number: int) -> list[Client]:
     """So many browsers in which the user has signed in."""
-    return [with_cookie(browse, device_add(user=user, cookie="")) for _ in range(number)]
+    return [with_cookie(browse, add_device(user=user, cookie="")) for _ in range(number)]
 
 
 def test_all_known_browsers_of_a_customer_have_a_limit_together(aurora, alice, browse):
@@ -235,7 +235,7 @@ def test_guesses_from_everywhere_do_not_lock_staff_out_of_a_browser_they_used(
     aurora, operator, browse, monkeypatch
 ):
     few = (rate_limits.Limit(5, 900, per_network=True), rate_limits.Limit(6, 3600))
-    monkeypatch.setitem(rate_limits.COUNTED, "staff_password", few)
+    monkeypatch.setitem(rate_limits.DB_LIMITS, "staff_password", few)
     app_of(operator)
     hers = browse(ADMIN)
     assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"

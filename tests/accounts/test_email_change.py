@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SignIn, SignInCode, User
-from accounts.sign_in.codes import code_store
+from accounts.sign_in.codes import create_code
 from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA
 from tests.support.customer_flow import code_for, send, sign_in, value_of, words
@@ -188,7 +188,7 @@ def test_a_code_lives_ten_minutes_and_works_once(client, alice):
 def test_a_sign_in_code_does_not_change_the_address(client, aurora, alice):
     ask(client)
     session = client.session
-    row, code = code_store(brand=aurora, user=alice, browser=session["browser"])
+    row, code = create_code(brand=aurora, user=alice, browser=session["browser"])
     session["new_email"] = {"code": row.pk, "email": NEW}
     session.save()
     assert "no longer be used" in words(send(client, "/account/email/code/", {"code": code}))
@@ -198,7 +198,7 @@ def test_a_code_for_a_new_address_does_not_sign_in(aurora, alice, browse):
     stranger = browse(AURORA)
     send(stranger, "/sign-in/", {"email": ALICE})
     session = stranger.session
-    row, code = code_store(brand=aurora, user=alice, browser=session["browser"], new_email=NEW)
+    row, code = create_code(brand=aurora, user=alice, browser=session["browser"], new_email=NEW)
     session["sign_in"] = {"code": row.pk, "email": ALICE}
     session.save()
     assert "no longer be used" in words(send(stranger, "/sign-in/code/", {"code": code}))

@@ -232,19 +232,19 @@ def test_a_code_is_good_for_one_step_before_and_after(
     steps: int, right: bool, sam: User, monkeypatch: Any
 ) -> None:
     if right:
-        assert totp.code_redeem(user=sam, code=app_code(steps)).user == sam
+        assert totp.redeem_code(user=sam, code=app_code(steps)).user == sam
     else:
         with pytest.raises(CodeWrong):
-            totp.code_redeem(user=sam, code=app_code(steps))
+            totp.redeem_code(user=sam, code=app_code(steps))
 
 
 def test_a_code_is_good_once_and_no_older_one_after_it(browse: Browse, sam: User) -> None:
-    totp.code_redeem(user=sam, code=app_code(0))
+    totp.redeem_code(user=sam, code=app_code(0))
     with pytest.raises(CodeUsed) as caught:
-        totp.code_redeem(user=sam, code=app_code(0))
+        totp.redeem_code(user=sam, code=app_code(0))
     assert 0 < caught.value.seconds <= 30
     with pytest.raises(CodeUsed):
-        totp.code_redeem(user=sam, code=app_code(-1))
+        totp.redeem_code(user=sam, code=app_code(-1))
     client = browse(ADMIN)
     type_password(client)
     for _ in range(6):  # To be told to wait is no wrong try.
@@ -266,7 +266,7 @@ def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monke
 
     def redeem(_nth: int) -> bool:
         try:
-            return bool(totp.code_redeem(user=sam, code=code))
+            return bool(totp.redeem_code(user=sam, code=code))
         except CodeUsed:
             return False
 
@@ -274,11 +274,11 @@ def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monke
 
 
 def test_of_many_at_once_one_gets_in_with_a_recovery_code(threads: None, sam: User) -> None:
-    code = totp.code_plain(totp.recovery_codes_make(user=sam)[0])
+    code = totp.normalise_code(totp.create_recovery_codes(user=sam)[0])
 
     def redeem(_nth: int) -> bool:
         try:
-            return bool(totp.code_redeem(user=sam, code=code))
+            return bool(totp.redeem_code(user=sam, code=code))
         except CodeWrong:
             return False
 
@@ -300,7 +300,7 @@ def test_digits_of_another_script_are_digits(browse: Browse, sam: User) -> None:
 
 
 def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse: Browse, sam: User) -> None:
-    codes = totp.recovery_codes_make(user=sam)
+    codes = totp.create_recovery_codes(user=sam)
     TotpDevice.objects.filter(user=sam).update(key=type(encrypt("x"))("gAAAAA-of-another-key"))
     client = browse(ADMIN)
     type_password(client)
@@ -389,7 +389,7 @@ def test_each_unfinished_sign_in_has_a_key_of_its_own_and_the_first_to_finish_wi
 
 
 def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, sam: User) -> None:
-    codes = totp.recovery_codes_make(user=sam)
+    codes = totp.create_recovery_codes(user=sam)
     client = browse(ADMIN)
     type_password(client)
     assert "20 letters" in words(type_code(client, "ABCDE"))
@@ -405,12 +405,12 @@ def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, s
 
 
 def test_new_recovery_codes_and_another_app_take_the_place_of_the_former(browse: Browse, sam: User) -> None:
-    former = totp.recovery_codes_make(user=sam)
+    former = totp.create_recovery_codes(user=sam)
     client, elsewhere = browse(ADMIN, sam), browse(ADMIN, sam)
     page = client.post("/admin/security/recovery-codes/")
     assert len(re.findall(r"<li>[0-9A-Z-]{23}</li>", page.content.decode())) == 10
     with pytest.raises(CodeWrong):
-        totp.code_redeem(user=sam, code=totp.code_plain(former[0]))
+        totp.redeem_code(user=sam, code=totp.normalise_code(former[0]))
     key = _scanned(client.get("/admin/security/app/"))["key"]
     assert is_in(elsewhere)
     done = client.post("/admin/security/app/", {"code": code_of(key)})
@@ -679,7 +679,7 @@ def recently(client: Client) -> bool:
 def test_another_operator_resets_a_lost_phone(
     browse: Browse, sam: User, operator: User, mailoutbox: list[Any]
 ) -> None:
-    totp.recovery_codes_make(user=sam)
+    totp.create_recovery_codes(user=sam)
     lost, client = browse(ADMIN, sam), browse(ADMIN, operator)
     page = f"/admin/accounts/user/{sam.pk}/change/"
     reset = f"/admin/accounts/user/{sam.pk}/reset-authenticator/"

@@ -59,7 +59,7 @@ def test_the_page_tells_who_what_the_carrier_says_and_what_was_done(
         company_name="Archer Ltd", phone="+61 2 5550", account_type="prepaid"
     )
     SignIn.objects.create(user=alice, at=timezone.now(), browser="Firefox", system="Linux")
-    move = moved(alice, sam, "12.50")
+    transfer = moved(alice, sam, "12.50")
     desk.post(f"/admin/accounts/user/{alice.pk}/disable/")
     page = desk.get(url(alice))
     text = words(page)
@@ -84,7 +84,7 @@ def test_the_page_tells_who_what_the_carrier_says_and_what_was_done(
     ):
         assert told in text, told
     html = page.content.decode()
-    assert f'href="/admin/billing/move/{move.pk}/"' in html
+    assert f'href="/admin/billing/move/{transfer.pk}/"' in html
     assert f'href="/admin/billing/move/start/{alice.pk}/"' in html
     assert f'href="/admin/accounts/user/{alice.pk}/change/"' in html
     assert "disable/" not in html

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from billing.models import KeptStatement
-from billing.statements.forecast import runway
+from billing.statements.forecast import forecast
 from billing.statements.periods import complete_months, today
 from portal.models import Brand
 from portal.voipline import Statement
@@ -38,7 +38,7 @@ SPENT_92 = [month("30"), month("20", "12"), month("30")]  # One a day.
 
 def judged(balance: Any, kind: str = "prepaid", limit: Any = None, months: Any = None, **more: Any) -> Any:
     months = SPENT_92 if months is None else months
-    return runway(
+    return forecast(
         balance=Decimal(balance),
         account_type=kind,
         credit_limit=None if limit is None else Decimal(limit),

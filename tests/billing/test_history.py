@@ -152,9 +152,9 @@ def test_each_month_is_written_in_the_pages_language_which_stays_nowhere(simulat
 
 def test_the_log_lines_of_what_comes_late_name_the_request(simulator, alice, browse, caplog):
     caplog.set_level(logging.INFO, "portal.carrier.calls")
-    from portal.monitoring.logging import ReferenceFilter
+    from portal.monitoring.logging import RequestIdFilter
 
-    caplog.handler.addFilter(ReferenceFilter())
+    caplog.handler.addFilter(RequestIdFilter())
     response = browse(AURORA, alice).get("/history/")
     whole(response)
     told = {getattr(record, "request_id", "") for record in caplog.records if record.msg == "carrier call"}

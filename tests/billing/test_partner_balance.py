@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from billing.models import KeptStatement
-from billing.statements.partner_balance import Spending, outlook, partner_read, past_months, spending_of
+from billing.statements.partner_balance import (
+    Spending,
+    get_balance_status,
+    get_partner_account,
+    get_spending,
+    past_months,
+)
 from billing.statements.periods import Period
 from portal.brands.launch_checklist import to_do, with_readiness
 from portal.carrier import calls as carrier_calls
@@ -53,7 +59,7 @@ def look(client: Client, brand: Brand) -> str:
 
 def leave(brand: Brand, left: Decimal) -> None:
     """Move so much to customer 70001 that the partner account is left with this."""
-    balance = partner_read(brand=brand, refresh=True).figures.statement.closing_balance
+    balance = get_partner_account(brand=brand, refresh=True).figures.statement.closing_balance
     carrier_calls.call(
         brand=brand, method="move_funds", account_number="70001", amount=balance - left, description="x"
     )
@@ -68,7 +74,7 @@ def statement(closing: Decimal, charges: Decimal = Decimal(0)) -> Statement:
 def of_months(*charges: str | None) -> Spending:
     months = past_months(date(2026, 3, 15))
     known = [None if each is None else statement(Decimal(5), Decimal(each)) for each in charges]
-    return spending_of(list(zip(months, known, strict=True)))
+    return get_spending(list(zip(months, known, strict=True)))
 
 
 # What the numbers mean
@@ -85,8 +91,8 @@ def test_complete_months_are_whole_ones_across_the_turn_of_the_year() -> None:
 @pytest.mark.parametrize("closing", ["0", "0.00", "0.00499", "-0.00001", "-0.01", "-5000"])
 def test_at_zero_as_it_is_shown_and_below_all_are_cut_off(closing: str) -> None:
     for spending in (of_months("90", "90", "90"), of_months(None, None, None)):
-        assert outlook(statement(Decimal(closing)), spending).state == "cut"
-    assert outlook(statement(Decimal("0.005")), of_months("90", "90", "90")).state == "low"
+        assert get_balance_status(statement(Decimal(closing)), spending).state == "empty"
+    assert get_balance_status(statement(Decimal("0.005")), of_months("90", "90", "90")).state == "low"
 
 
 @given(
@@ -95,9 +101,9 @@ def test_at_zero_as_it_is_shown_and_below_all_are_cut_off(closing: str) -> None:
 )
 def test_days_are_never_more_than_the_balance_pays_for(balance: Decimal, charges: list[Decimal]) -> None:
     spending = of_months(*map(str, charges))
-    found = outlook(statement(balance), spending)
+    found = get_balance_status(statement(balance), spending)
     if not any(charges):
-        assert (found.state, found.days) == ("fine", None)
+        assert (found.state, found.days) == ("ok", None)
         return
     total, span = sum(charges), spending.span
     assert found.days * total <= balance * span < (found.days + 1) * total
@@ -124,11 +130,11 @@ def test_the_page_tells_balance_days_and_what_they_are_reckoned_from(
     simulator: Simulator, desk: Client, aurora: Brand
 ) -> None:
     text = look(desk, aurora)
-    account = partner_read(brand=aurora)
-    charges = [each for _month, each in account.outlook.spending.months]
+    account = get_partner_account(brand=aurora)
+    charges = [each for _month, each in account.status.spending.months]
     assert len(charges) == 3
-    assert account.outlook.spending.total == sum(charges)
-    assert f"about {account.outlook.days} days at the present pace" in text
+    assert account.status.spending.total == sum(charges)
+    assert f"about {account.status.days} days at the present pace" in text
     assert "As of" in text
     assert "(Australia/Sydney)" in text
     assert "in the 3 complete months below" in text
@@ -145,18 +151,18 @@ def test_at_zero_and_below_the_page_is_red_and_says_what_to_do(
     leave(aurora, Decimal(left))
     text = look(desk, aurora)
     assert "All customers of Aurora Phone are cut off." in text
-    assert 'class="partner-state partner-cut" role="alert"' in text
+    assert 'class="partner-state partner-empty" role="alert"' in text
     assert "Top up the partner account at the carrier now." in text
 
 
 def test_with_less_than_seven_days_left_the_page_warns(
     simulator: Simulator, desk: Client, aurora: Brand
 ) -> None:
-    pace = partner_read(brand=aurora).outlook.spending.per_day.quantize(CENT)
+    pace = get_partner_account(brand=aurora).status.spending.per_day.quantize(CENT)
     for days, state, words in (
         (Decimal("6.5"), "low", "about 6 days"),
         (Decimal("0.5"), "low", "less than a day"),
-        (Decimal("7.5"), "fine", "about 7 days"),
+        (Decimal("7.5"), "ok", "about 7 days"),
     ):
         leave(aurora, pace * days)
         text = look(desk, aurora)
@@ -216,7 +222,7 @@ def test_what_is_not_known_is_said_to_be_unknown(
 
 
 def test_a_missing_month_is_told(simulator: Simulator, desk: Client, aurora: Brand) -> None:
-    partner_read(brand=aurora)
+    get_partner_account(brand=aurora)
     oldest = KeptStatement.objects.order_by("from_date").first()
     KeptStatement.objects.filter(pk=oldest.pk).delete()
     simulator.fault("partner_balance", "status", status=503, times=99)
@@ -229,7 +235,8 @@ def test_each_brand_reads_its_own_partner_account_also_where_anothers_is_kept_al
     simulator: Simulator, aurora: Brand, borealis: Brand
 ) -> None:
     read = [
-        partner_read(brand=brand).figures.statement.closing_balance for brand in (aurora, borealis, aurora)
+        get_partner_account(brand=brand).figures.statement.closing_balance
+        for brand in (aurora, borealis, aurora)
     ]
     assert read[0] == read[2] != read[1]
     assert len(KeptStatement.objects.filter(brand=borealis, customer=None)) > 0
@@ -270,12 +277,12 @@ def test_the_list_tells_what_is_known_without_a_call(
     simulator: Simulator, browse: Browse, operator: User, aurora: Brand, make_brand: Callable[..., Brand]
 ) -> None:
     leave(aurora, Decimal(0))
-    partner_read(brand=aurora)
+    get_partner_account(brand=aurora)
     make_brand("cirrus", "cirrus.test")
     before = len(simulator.calls())
     client = browse(ADMIN, operator)
     text = " ".join(client.get("/admin/billing/partner/").content.decode().split())
-    assert '<tr class="partner-cut">' in text
+    assert '<tr class="partner-empty">' in text
     assert "All customers cut off" in text
     assert '<tr class="partner-unknown">' in text
     assert len(simulator.calls()) == before
@@ -308,7 +315,7 @@ def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_t
     warning = "The partner balance is at zero or below, so the carrier cuts off all customers."
 
     def told() -> tuple[bool, int]:
-        partner_read(brand=aurora, refresh=True)
+        get_partner_account(brand=aurora, refresh=True)
         text = text_of(admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/"))
         return warning in text, to_do(with_readiness(Brand.objects.filter(pk=aurora.pk)).get())
 

@@ -15,9 +15,9 @@ from django.utils import timezone
 from accounts.models import StaffEvent, User
 from billing.models import LimitsChange, Move, MovePolicy
 from billing.transfers import service as transfers
-from billing.transfers.limits import limits_confirm, limits_set, limits_waiting, limits_withdraw
-from billing.transfers.policy import policy_of
-from billing.transfers.service import MoveRefused
+from billing.transfers.limits import confirm_limits, get_pending_limits, update_limits, withdraw_limits
+from billing.transfers.policy import get_policy
+from billing.transfers.service import TransferRefused
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_of
 from tests.support.customer_flow import at_once, words
@@ -79,23 +79,23 @@ def a_day_passes() -> None:
 
 
 def limits_of(brand: Brand) -> dict[str, Decimal]:
-    return {name: getattr(policy_of(brand), name) for name in MovePolicy.LIMITS}
+    return {name: getattr(get_policy(brand), name) for name in MovePolicy.LIMITS}
 
 
 def waiting(brand: Brand) -> LimitsChange:
-    change = limits_waiting(policy_of(brand))
+    change = get_pending_limits(get_policy(brand))
     assert change
     return change
 
 
 def unknown(simulator: Simulator, customer: User, by: User, amount: str, second: User | None = None) -> Move:
     simulator.fault("move_funds", "status_after", status=503, times=1)
-    move = ask(customer, by, amount)
+    transfer = ask(customer, by, amount)
     if second:
-        transfers.move_approve(brand=customer.brand, move=move, by=second)
-    move.refresh_from_db()
-    assert move.outcome == State.UNKNOWN
-    return move
+        transfers.approve_transfer(brand=customer.brand, transfer=transfer, by=second)
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.UNKNOWN
+    return transfer
 
 
 # --- Limits ---
@@ -104,20 +104,20 @@ def unknown(simulator: Simulator, customer: User, by: User, amount: str, second:
 def test_a_higher_limit_waits_for_another_operator_and_a_lower_one_does_not(
     simulator: Simulator, aurora: Brand, carl: User, operator: User, opal: User
 ) -> None:
-    limits_set(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
-    limits_set(brand=aurora, by=operator, second_person_above=Decimal(500), per_day=Decimal(900))
+    update_limits(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
+    update_limits(brand=aurora, by=operator, second_person_above=Decimal(500), per_day=Decimal(900))
     assert limits_of(aurora) == {"per_move": 500, "per_day": 900, "second_person_above": 200}
     assert (ask(carl, operator, "400").outcome, mail.outbox) == (State.WAITING, [])
     change = waiting(aurora)
     assert change.limits == {"second_person_above": 500}  # What was wanted last counts.
-    with pytest.raises(MoveRefused, match="another operator"):
-        limits_confirm(change=change, by=operator)
-    with pytest.raises(MoveRefused, match="Only an operator"):
-        limits_confirm(change=change, by=staff_of(aurora))
-    limits_confirm(change=change, by=opal)
+    with pytest.raises(TransferRefused, match="another operator"):
+        confirm_limits(change=change, by=operator)
+    with pytest.raises(TransferRefused, match="Only an operator"):
+        confirm_limits(change=change, by=staff_of(aurora))
+    confirm_limits(change=change, by=opal)
     assert limits_of(aurora)["second_person_above"] == 500
-    with pytest.raises(MoveRefused, match="just decided"):
-        limits_confirm(change=change, by=opal)
+    with pytest.raises(TransferRefused, match="just decided"):
+        confirm_limits(change=change, by=opal)
     told = [(entry.user.email, entry.get_change_message()) for entry in LogEntry.objects.order_by("pk")]
     assert told[-2:] == [
         (operator.email, "Asked for second_person_above: 200.00 → 500 (another operator has to confirm it)"),
@@ -130,7 +130,7 @@ def test_where_there_is_one_operator_a_higher_limit_takes_a_day_and_all_are_mail
 ) -> None:
     staff_of(borealis, "bea@example.com")
     User.objects.filter(pk=operator_of("left@example.com").pk).update(is_active=False)
-    limits_set(brand=aurora, by=operator, per_move=Decimal(1500))
+    update_limits(brand=aurora, by=operator, per_move=Decimal(1500))
     assert sorted(each.to[0] for each in mail.outbox) == [operator.email, sam.email]
     assert "At most per move: $1,500.00 instead of $500.00" in mail.outbox[0].body
     assert [f"/policy/{aurora.pk}/" in each.body for each in mail.outbox] == [True, False]  # Staff have none.
@@ -140,7 +140,7 @@ def test_where_there_is_one_operator_a_higher_limit_takes_a_day_and_all_are_mail
     assert limits_of(aurora)["per_move"] == 500
     LimitsChange.objects.update(effective_at=timezone.now())
     assert limits_of(aurora)["per_move"] == 1500
-    assert limits_waiting(policy_of(aurora)) is None
+    assert get_pending_limits(get_policy(aurora)) is None
     assert LogEntry.objects.latest("pk").get_change_message() == (
         "In force after 24 hours: per_move: 500.00 → 1500.00"
     )
@@ -149,7 +149,7 @@ def test_where_there_is_one_operator_a_higher_limit_takes_a_day_and_all_are_mail
 def test_a_move_goes_by_the_limit_that_is_in_force_when_it_is_asked_for(
     simulator: Simulator, aurora: Brand, carl: User, operator: User
 ) -> None:
-    limits_set(brand=aurora, by=operator, second_person_above=Decimal(500))
+    update_limits(brand=aurora, by=operator, second_person_above=Decimal(500))
     assert ask(carl, operator, "400").outcome == State.WAITING
     LimitsChange.objects.update(effective_at=timezone.now())
     assert ask(new_customer(simulator, aurora), operator, "400").outcome == State.DONE
@@ -158,22 +158,22 @@ def test_a_move_goes_by_the_limit_that_is_in_force_when_it_is_asked_for(
 def test_a_second_operator_made_in_between_neither_hastens_nor_delays_it_but_may_withdraw_it(
     aurora: Brand, operator: User
 ) -> None:
-    limits_set(brand=aurora, by=operator, per_move=Decimal(900))
+    update_limits(brand=aurora, by=operator, per_move=Decimal(900))
     change, opal = waiting(aurora), operator_of("opal@example.com")
-    with pytest.raises(MoveRefused, match="by themselves"):
-        limits_confirm(change=change, by=opal)
+    with pytest.raises(TransferRefused, match="by themselves"):
+        confirm_limits(change=change, by=opal)
     assert waiting(aurora).effective_at == change.effective_at
-    limits_withdraw(change=change, by=opal)
+    withdraw_limits(change=change, by=opal)
     LimitsChange.objects.update(effective_at=timezone.now())
     assert limits_of(aurora)["per_move"] == 500
-    with pytest.raises(MoveRefused, match="just decided"):
-        limits_withdraw(change=change, by=opal)
+    with pytest.raises(TransferRefused, match="just decided"):
+        withdraw_limits(change=change, by=opal)
 
 
 def test_an_operator_who_leaves_does_not_let_a_change_take_effect_that_waits_for_a_second(
     aurora: Brand, operator: User, opal: User
 ) -> None:
-    limits_set(brand=aurora, by=operator, per_move=Decimal(900))
+    update_limits(brand=aurora, by=operator, per_move=Decimal(900))
     User.objects.filter(pk=opal.pk).update(is_active=False)
     LimitsChange.objects.update(asked_at=timezone.now() - timedelta(days=9))
     assert limits_of(aurora)["per_move"] == 500
@@ -182,9 +182,9 @@ def test_an_operator_who_leaves_does_not_let_a_change_take_effect_that_waits_for
 def test_without_a_mail_server_no_limit_rises_by_itself(aurora: Brand, operator: User, settings: Any) -> None:
     settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    with pytest.raises(MoveRefused, match="can't email anybody"):
-        limits_set(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
-    assert limits_waiting(policy_of(aurora)) is None
+    with pytest.raises(TransferRefused, match="can't email anybody"):
+        update_limits(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
+    assert get_pending_limits(get_policy(aurora)) is None
     assert limits_of(aurora)["per_day"] == 1000
 
 
@@ -195,21 +195,21 @@ def test_an_operator_who_may_be_the_first_one_in_disguise_confirms_nothing(
 ) -> None:
     take_over(opal, kind, operator if by_olga else None)
     first, second = (opal, operator) if asker else (operator, opal)
-    limits_set(brand=aurora, by=first, per_move=Decimal(900))
-    with pytest.raises(MoveRefused, match=r"\(UTC\)"):
-        limits_confirm(change=waiting(aurora), by=second)
+    update_limits(brand=aurora, by=first, per_move=Decimal(900))
+    with pytest.raises(TransferRefused, match=r"\(UTC\)"):
+        confirm_limits(change=waiting(aurora), by=second)
     a_day_passes()
     second.refresh_from_db()
-    limits_confirm(change=waiting(aurora), by=second)
+    confirm_limits(change=waiting(aurora), by=second)
     assert limits_of(aurora)["per_move"] == 900
 
 
 def test_several_who_read_the_rules_at_once_put_a_change_in_force_once(
     threads: None, aurora: Brand, operator: User
 ) -> None:
-    limits_set(brand=aurora, by=operator, per_move=Decimal(900))
+    update_limits(brand=aurora, by=operator, per_move=Decimal(900))
     LimitsChange.objects.update(effective_at=timezone.now())
-    assert at_once(4, lambda _nth: policy_of(aurora).per_move) == [900] * 4
+    assert at_once(4, lambda _nth: get_policy(aurora).per_move) == [900] * 4
     assert sum("In force" in entry.get_change_message() for entry in LogEntry.objects.all()) == 1
 
 
@@ -220,7 +220,7 @@ def test_a_large_amount_in_small_moves_waits_for_a_second_person(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
     moved = [ask(carl, sam, "200") for _ in range(3)]
-    assert [move.outcome for move in moved] == [State.DONE, State.WAITING, State.WAITING]
+    assert [transfer.outcome for transfer in moved] == [State.DONE, State.WAITING, State.WAITING]
     assert ask(carl, tess, "0.01").outcome == State.WAITING  # Whoever asks for it.
     assert ask(new_customer(simulator, aurora), sam, "200").outcome == State.DONE
     Move.objects.update(asked_at=timezone.now() - timedelta(hours=24.1), dispatched_at=None)
@@ -231,7 +231,7 @@ def test_a_large_amount_in_small_moves_waits_for_a_second_person(
 def test_what_a_second_person_has_approved_does_not_make_all_after_it_wait(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
-    transfers.move_approve(brand=aurora, move=ask(carl, sam, "400"), by=tess)
+    transfers.approve_transfer(brand=aurora, transfer=ask(carl, sam, "400"), by=tess)
     assert ask(carl, sam, "150").outcome == State.DONE
     assert ask(carl, sam, "51").outcome == State.WAITING
 
@@ -251,8 +251,10 @@ def test_the_sum_follows_the_account_and_both_directions(
 def test_who_finds_their_own_move_not_done_does_not_begin_again_from_nothing(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, alone: bool, outcome: str
 ) -> None:
-    move = unknown(simulator, carl, sam, "150")
-    transfers.move_resolve(brand=aurora, move=move, by=sam if alone else tess, happened=False, note="Looked.")
+    transfer = unknown(simulator, carl, sam, "150")
+    transfers.resolve_transfer(
+        brand=aurora, transfer=transfer, by=sam if alone else tess, happened=False, note="Looked."
+    )
     assert ask(carl, sam, "150").outcome == outcome
 
 
@@ -262,7 +264,7 @@ def test_several_at_once_do_not_get_past_the_sum(
     def work(_nth: int) -> str:
         try:
             return str(ask(User.objects.get(pk=carl.pk), sam, "150").outcome)
-        except MoveRefused:
+        except TransferRefused:
             return "refused"
 
     assert at_once(5, work).count(State.DONE) == 1
@@ -286,14 +288,14 @@ def test_a_person_who_may_be_the_first_one_in_disguise_approves_nothing(
 ) -> None:
     take_over(sam, kind, operator if by_olga else None)
     first, second = (sam, operator) if asker else (operator, sam)
-    move = ask(carl, first, "400")
-    with pytest.raises(MoveRefused, match=r"\(UTC\)"):
-        transfers.move_approve(brand=aurora, move=move, by=second)
+    transfer = ask(carl, first, "400")
+    with pytest.raises(TransferRefused, match=r"\(UTC\)"):
+        transfers.approve_transfer(brand=aurora, transfer=transfer, by=second)
     assert booked(simulator, carl) == []
     a_day_passes()
     second.refresh_from_db()
-    move = Move.objects.get()
-    assert transfers.move_approve(brand=aurora, move=move, by=second).outcome == State.DONE
+    transfer = Move.objects.get()
+    assert transfers.approve_transfer(brand=aurora, transfer=transfer, by=second).outcome == State.DONE
 
 
 def test_what_people_do_with_their_own_way_in_disturbs_nothing(
@@ -302,9 +304,9 @@ def test_what_people_do_with_their_own_way_in_disturbs_nothing(
     handed_over(tess, "password_set", tess)
     handed_over(tess, "signed_in", operator)
     handed_over(tess, "reset", operator, hours=24.1)
-    move = ask(carl, sam, "400")
+    transfer = ask(carl, sam, "400")
     handed_over(sam, "reset", operator)  # After having asked.
-    assert transfers.move_approve(brand=aurora, move=move, by=tess).outcome == State.DONE
+    assert transfers.approve_transfer(brand=aurora, transfer=transfer, by=tess).outcome == State.DONE
 
 
 def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_with_it(
@@ -322,12 +324,12 @@ def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_wit
         [sam.email],
         [sam.email],
     ]  # App and password.
-    move = ask(carl, User.objects.get(email="olga@example.com"), "400")
+    transfer = ask(carl, User.objects.get(email="olga@example.com"), "400")
     sams = browse(ADMIN, User.objects.get(pk=sam.pk))
-    page = sams.get(f"/admin/billing/move/{move.pk}/approve/")
+    page = sams.get(f"/admin/billing/move/{transfer.pk}/approve/")
     assert "you do not count as a second person" in words(page)
     assert "Approve, and move" not in words(page)
-    assert sams.post(f"/admin/billing/move/{move.pk}/approve/").status_code == 409
+    assert sams.post(f"/admin/billing/move/{transfer.pk}/approve/").status_code == 409
     assert booked(simulator, carl) == []
 
 
@@ -348,10 +350,10 @@ def test_above_the_threshold_the_asker_does_not_say_what_became_of_it(
     app_of(tess)
     for amount in amounts[:-1]:
         ask(carl, sam, amount)
-    move = unknown(simulator, carl, sam, amounts[-1], second=tess)
-    with pytest.raises(MoveRefused, match="somebody else has to say"):
-        transfers.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
-    found = transfers.move_resolve(brand=aurora, move=move, by=tess, happened=True, note="Seen.")
+    transfer = unknown(simulator, carl, sam, amounts[-1], second=tess)
+    with pytest.raises(TransferRefused, match="somebody else has to say"):
+        transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
+    found = transfers.resolve_transfer(brand=aurora, transfer=transfer, by=tess, happened=True, note="Seen.")
     assert found.outcome == State.FOUND_DONE
 
 
@@ -359,7 +361,7 @@ def test_above_the_threshold_the_asker_does_not_say_what_became_of_it(
 def test_with_nobody_else_the_asker_says_it_after_a_day(
     simulator: Simulator, aurora: Brand, borealis: Brand, carl: User, sam: User, tess: User, other: str
 ) -> None:
-    move = unknown(simulator, carl, sam, "400", second=tess)
+    transfer = unknown(simulator, carl, sam, "400", second=tess)
     if other != "no app":
         app_of(tess)
     if other == "reset":
@@ -369,20 +371,20 @@ def test_with_nobody_else_the_asker_says_it_after_a_day(
     elif other != "no app":
         User.objects.filter(pk=tess.pk).update(is_active=False)
     told = {"brand": aurora, "by": sam, "happened": False, "note": "Not seen."}
-    with pytest.raises(MoveRefused, match="24 hours after it was sent"):
-        transfers.move_resolve(move=move, **told)
-    move.dispatched_at = timezone.now() - timedelta(hours=24.1)
-    move.save()
-    assert transfers.move_resolve(move=move, **told).outcome == State.FOUND_NOT_DONE
+    with pytest.raises(TransferRefused, match="24 hours after it was sent"):
+        transfers.resolve_transfer(transfer=transfer, **told)
+    transfer.dispatched_at = timezone.now() - timedelta(hours=24.1)
+    transfer.save()
+    assert transfers.resolve_transfer(transfer=transfer, **told).outcome == State.FOUND_NOT_DONE
 
 
 def test_a_taken_over_colleague_does_not_say_it_either(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, operator: User
 ) -> None:
-    move = unknown(simulator, carl, operator, "400", second=tess)
+    transfer = unknown(simulator, carl, operator, "400", second=tess)
     handed_over(sam, "reset", operator)
-    with pytest.raises(MoveRefused, match="do not count as a second person"):
-        transfers.move_resolve(brand=aurora, move=move, by=sam, happened=False, note="Not seen.")
+    with pytest.raises(TransferRefused, match="do not count as a second person"):
+        transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
 
 
 # --- The pages ---
@@ -423,7 +425,7 @@ def test_a_single_operator_reads_when_it_takes_effect_and_withdraws_it(
     assert "unless an operator withdraws them before" in page
     assert "Confirm the higher limits" not in page
     olgas.post(url, {"do": "withdraw", "change": str(waiting(aurora).pk)})
-    assert limits_waiting(policy_of(aurora)) is None
+    assert get_pending_limits(get_policy(aurora)) is None
     assert "Withdrew what" in words(olgas.get(url))
 
 
@@ -431,8 +433,8 @@ def test_the_asker_sees_the_balances_of_a_large_unknown_move_and_no_form(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, browse: Browse
 ) -> None:
     app_of(tess)
-    move = unknown(simulator, carl, sam, "400", second=tess)
-    url = f"/admin/billing/move/{move.pk}/resolve/"
+    transfer = unknown(simulator, carl, sam, "400", second=tess)
+    url = f"/admin/billing/move/{transfer.pk}/resolve/"
     page = browse(ADMIN, sam).get(url)
     assert page.status_code == 409
     assert "as just read A$410.00" in words(page)

@@ -21,8 +21,8 @@ from django.utils import timezone, translation
 from accounts.models import User
 from billing.models import KeptStatement
 from billing.statements import periods
-from billing.statements.labels import neutral
 from billing.statements.periods import Period
+from portal.core.csv_escape import escape_formula
 from portal.core.formats import date_time, money
 from portal.resilience import circuit_breaker
 from tests.conftest import AURORA, BOREALIS
@@ -237,8 +237,8 @@ def test_an_answer_about_another_account_shows_no_figures(carrier_says, alice, b
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t1", "\r=1", "\n=1", "＝1+1", "\u00a0=1"]
 )
 def test_no_text_cell_is_taken_for_a_formula(text):
-    assert neutral(text) == f"'{text}"
-    assert neutral("Closing balance = 1") == "Closing balance = 1"
+    assert escape_formula(text) == f"'{text}"
+    assert escape_formula("Closing balance = 1") == "Closing balance = 1"
 
 
 # Whose day it is

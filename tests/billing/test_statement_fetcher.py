@@ -246,7 +246,7 @@ def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulat
 def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulator, alice, bob):
     read(alice)
     for _ in range(59):
-        rate_limits.hit(action="statement", account=f"customer {alice.pk}")
+        rate_limits.consume(action="statement", account=f"customer {alice.pk}")
     pass_time(days=2)
     found = read(alice)
     assert (bool(found.statement), found.trouble, found.retry_after) == (True, "busy", 60)
@@ -322,7 +322,7 @@ MADE_UP = [Period(date(2001, 1, 1), date(2001, 1, 2) + timedelta(days=day)) for 
 def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allows_calls(
     simulator, alice, monkeypatch
 ):
-    monkeypatch.setitem(rate_limits.KEPT, "statement", {"account": "10/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "statement", {"account": "10/hour"})
     found = [read(alice, period) for period in MADE_UP]
     assert [each.trouble for each in found] == [*[""] * 10, *["busy"] * 50]
     assert {each.retry_after for each in found[10:]} == {3600}
@@ -438,7 +438,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
     simulator.post("seed", customers=[seeded])
     came = read(alice).statement
     assert str(came.payments) == str(came.closing_balance) == str(Decimal(amount))
-    assert statement_cache.statement_of(KeptStatement.objects.get()) == came
+    assert statement_cache.build_statement(KeptStatement.objects.get()) == came
     assert read(alice).statement == came
     assert came.is_consistent
     assert len(simulator.calls()) == 1
@@ -541,11 +541,11 @@ def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_d
         return set(KeptStatement.objects.values_list("from_date", flat=True))
 
     pass_time(days=6)
-    assert (statement_cache.kept_prune(), len(left())) == (0, 3)
+    assert (statement_cache.prune_statements(), len(left())) == (0, 3)
     pass_time(days=2)
-    assert (statement_cache.kept_prune(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
+    assert (statement_cache.prune_statements(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
     pass_time(days=33)
-    assert (statement_cache.kept_prune(), left()) == (1, {JANUARY.from_date})
+    assert (statement_cache.prune_statements(), left()) == (1, {JANUARY.from_date})
 
 
 def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
@@ -553,8 +553,11 @@ def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
     statement_cache.claim(
         statement_cache.get_rows(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)
     )
-    assert (statement_cache.kept_prune(), KeptStatement.objects.get().from_date) == (1, JANUARY.from_date)
+    assert (statement_cache.prune_statements(), KeptStatement.objects.get().from_date) == (
+        1,
+        JANUARY.from_date,
+    )
     pass_time(days=399)
-    assert statement_cache.kept_prune() == 0
+    assert statement_cache.prune_statements() == 0
     pass_time(days=2)
-    assert (statement_cache.kept_prune(), KeptStatement.objects.count()) == (1, 0)
+    assert (statement_cache.prune_statements(), KeptStatement.objects.count()) == (1, 0)

@@ -115,7 +115,7 @@ def test_a_fault_of_ours_still_gives_the_page_its_end(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr("billing.views.context.figures_context", fail)
+    monkeypatch.setattr("billing.views.context.build_figures_context", fail)
     page = b"".join(response.streaming_content).decode()
     assert "We cannot show your figures at the moment." in text(page)
     assert page.rstrip().endswith("</html>")

@@ -30,8 +30,8 @@ from accounts.models import User
 from billing.models import Move, MovePolicy
 from billing.transfers import dispatch
 from billing.transfers import service as transfers
-from billing.transfers.policy import moves_resume, policy_of
-from billing.transfers.service import MoveRefused
+from billing.transfers.policy import get_policy, resume_transfers
+from billing.transfers.service import TransferRefused
 from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
@@ -83,7 +83,7 @@ class Moves(RuleBasedStateMachine):
         kill=st.sampled_from(KILLS),
         times=st.integers(1, 3),
     )
-    def move(self, cents: int, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
+    def transfer(self, cents: int, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
         """Ask for a move, by a form that is sent up to three times."""
         operation = uuid.uuid4()
         self.asked.append(operation)
@@ -94,7 +94,7 @@ class Moves(RuleBasedStateMachine):
     @rule(cents=st.integers(1, 300), factor=st.sampled_from(FACTORS))
     def move_that_is_booked_otherwise(self, cents: int, factor: str) -> None:
         """The carrier loses the decimal point."""
-        self.move(cents, ("factor", {"factor": factor}), "", 1)
+        self.transfer(cents, ("factor", {"factor": factor}), "", 1)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), fault=st.sampled_from(FAULTS))
@@ -106,10 +106,12 @@ class Moves(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(FAULTS), kill=st.sampled_from(KILLS), times=st.integers(1, 2))
     def approve(self, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
         """A second person approves whatever waits."""
-        for move in self._own().filter(state=State.WAITING):
+        for transfer in self._own().filter(state=State.WAITING):
 
-            def work(move: Move = move) -> None:
-                transfers.move_approve(brand=self.brand, move=Move.objects.get(pk=move.pk), by=self.tess)
+            def work(transfer: Move = transfer) -> None:
+                transfers.approve_transfer(
+                    brand=self.brand, transfer=Move.objects.get(pk=transfer.pk), by=self.tess
+                )
 
             self._with_faults(fault, kill, work, times)
 
@@ -123,22 +125,24 @@ class Moves(RuleBasedStateMachine):
     @rule()
     def an_operator_lets_moves_go_on(self) -> None:
         """After an amount that was booked otherwise than asked."""
-        moves_resume(brand=self.brand, by=self.olga, note="The carrier has said why.")
+        resume_transfers(brand=self.brand, by=self.olga, note="The carrier has said why.")
 
     @rule()
     def somebody_looks_into_the_books(self) -> None:
         """Resolves what is unknown, truthfully."""
         ours = list(self._own().select_related("brand", "customer"))
-        unknown = [move for move in ours if move.outcome == State.UNKNOWN]
-        both = self._asked_and_booked({move.amount for move in ours}) if unknown else []
-        for move in unknown:
-            happened = move.amount in [asked for asked, _amount in both]
-            transfers.move_resolve(brand=self.brand, move=move, by=self.tess, happened=happened, note="books")
+        unknown = [transfer for transfer in ours if transfer.outcome == State.UNKNOWN]
+        both = self._asked_and_booked({transfer.amount for transfer in ours}) if unknown else []
+        for transfer in unknown:
+            happened = transfer.amount in [asked for asked, _amount in both]
+            transfers.resolve_transfer(
+                brand=self.brand, transfer=transfer, by=self.tess, happened=happened, note="books"
+            )
 
     @invariant()
     def the_books_agree_or_ours_say_unknown(self) -> None:
         """None is made twice and none is lost."""
-        ours = {move.amount: move for move in self._own()}
+        ours = {transfer.amount: transfer for transfer in self._own()}
         both, sent = self._asked_and_booked(set(ours)), self._sent()
         found = [asked for asked, _amount in both]
         assert len(found) == len(set(found)), "moved twice"
@@ -146,12 +150,12 @@ class Moves(RuleBasedStateMachine):
         assert set(found) <= set(ours), "lost"
         for asked, amount in both:
             assert asked == amount or ours[asked].state != State.DONE, "booked otherwise, and nobody is told"
-        for amount, move in ours.items():
-            if move.state in (State.DONE, State.FOUND_DONE):
+        for amount, transfer in ours.items():
+            if transfer.state in (State.DONE, State.FOUND_DONE):
                 assert amount in found
-            elif move.state not in Move.OPEN:
-                assert amount not in found, move.state
-        assert sum(move.state in Move.OPEN for move in ours.values()) <= 1
+            elif transfer.state not in Move.OPEN:
+                assert amount not in found, transfer.state
+        assert sum(transfer.state in Move.OPEN for transfer in ours.values()) <= 1
 
     def _own(self) -> Any:
         return Move.objects.filter(customer=self.customer)
@@ -166,7 +170,7 @@ class Moves(RuleBasedStateMachine):
             self.simulator.fault("move_funds", name, times=1, **options)
         with self._killer(kill):
             for _ in range(times):
-                with suppress(MoveRefused, Killed):
+                with suppress(TransferRefused, Killed):
                     work()
         if name:
             self.simulator.post("faults/clear")
@@ -212,10 +216,10 @@ def machine(
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.15, total=0.3)
     Moves.simulator, Moves.brand, Moves.patch = simulator, aurora, monkeypatch
     Moves.sam, Moves.tess, Moves.olga = staff_of(aurora), staff_of(aurora, "tess@example.com"), operator
-    policy_of(aurora)
+    get_policy(aurora)
     MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=400)
     monkeypatch.setattr(
-        "portal.resilience.rate_limits.hit", lambda **_: None
+        "portal.resilience.rate_limits.consume", lambda **_: None
     )  # Nobody presses that many buttons.
     return Moves
 

@@ -75,8 +75,8 @@ def confirm_url(customer: User) -> str:
     return f"/admin/billing/move/confirm/{customer.pk}/"
 
 
-def move_url(move: Move, do: str = "") -> str:
-    return f"/admin/billing/move/{move.pk}/{do}"
+def move_url(transfer: Move, do: str = "") -> str:
+    return f"/admin/billing/move/{transfer.pk}/{do}"
 
 
 def hidden(response: HttpResponse) -> dict[str, str]:
@@ -115,17 +115,17 @@ def everything(simulator: Simulator) -> str:
 def unknown_move(simulator: Simulator, customer: User, by: User, happened: bool = False) -> Move:
     """A move without a clear answer, which the carrier has booked or not."""
     simulator.fault("move_funds", "status_after" if happened else "status", status=503, times=1)
-    move = ask(customer, by)
-    assert move.outcome == State.UNKNOWN
-    return move
+    transfer = ask(customer, by)
+    assert transfer.outcome == State.UNKNOWN
+    return transfer
 
 
 def waiting_move(customer: User, by: User, amount: str = "5") -> Move:
     """A move that a second person has to approve."""
     rules(customer.brand, second_person_above=Decimal(0))
-    move = ask(customer, by, amount)
-    assert move.outcome == State.WAITING
-    return move
+    transfer = ask(customer, by, amount)
+    assert transfer.outcome == State.WAITING
+    return transfer
 
 
 # --- From the form to the move ---
@@ -144,12 +144,12 @@ def test_two_pages_and_one_put(simulator: Simulator, aurora: Brand, carl: User, 
     assert "Customer’s balance A$10.00 A$15.25" in page
     assert puts(simulator) == []
     third = confirm(sams, carl, second)
-    move = Move.objects.get()
-    assert (third.status_code, third["Location"]) == (303, move_url(move))
+    transfer = Move.objects.get()
+    assert (third.status_code, third["Location"]) == (303, move_url(transfer))
     told = sams.get(third["Location"])
     assert "The carrier has moved the money" in words(told)
     assert "Customer’s balance A$10.00 A$15.25" in words(told)
-    assert (move.amount, move.description, move.outcome) == (Decimal("5.25"), "Gift", State.DONE)
+    assert (transfer.amount, transfer.description, transfer.outcome) == (Decimal("5.25"), "Gift", State.DONE)
     assert booked(simulator, carl) == [Decimal("5.25")]
 
 
@@ -195,7 +195,7 @@ def test_a_customer_without_a_number_and_a_stopped_brand_show_no_form(
     assert "has no account number" in words(sams.get(start_url(carl)))
     assert "has no account number" in words(preview(sams, carl))
     User.objects.filter(pk=carl.pk).update(account_number="710999")
-    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
+    policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
     page = sams.get(start_url(carl))
     assert "All moves of this brand are stopped" in words(page)
     assert "The balance went the wrong way." in words(page)
@@ -237,9 +237,9 @@ def test_without_the_csrf_token_nothing_is_taken(
     seen = preview(browse(ADMIN, sam), carl)
     assert preview(strict, carl).status_code == 403
     assert confirm(strict, carl, seen, csrfmiddlewaretoken="").status_code == 403
-    move = unknown_move(simulator, carl, sam)
+    transfer = unknown_move(simulator, carl, sam)
     for do in ("approve/", "decline/", "resolve/"):
-        assert strict.post(move_url(move, do), {"note": "x", "happened": "yes"}).status_code == 403
+        assert strict.post(move_url(transfer, do), {"note": "x", "happened": "yes"}).status_code == 403
     assert len(puts(simulator)) == 1
 
 
@@ -270,9 +270,9 @@ def test_the_plain_fields_beside_it_decide_nothing(simulator: Simulator, carl: U
     confirm(
         sams, carl, seen, amount="400", description="Other", direction="back", operation=str(uuid.uuid4())
     )
-    move = Move.objects.get()
-    assert (move.amount, move.description) == (Decimal(5), "Top-up")
-    assert str(move.operation) == hidden(seen)["operation"]
+    transfer = Move.objects.get()
+    assert (transfer.amount, transfer.description) == (Decimal(5), "Top-up")
+    assert str(transfer.operation) == hidden(seen)["operation"]
 
 
 def test_after_ten_minutes_one_has_to_look_again(
@@ -317,10 +317,10 @@ def test_ten_clicks_at_once_make_one_put_and_all_see_what_came_of_it(
     fields = hidden(preview(sams, carl))
     simulator.fault("move_funds", "slow", seconds=0.5)
     answers = at_once(10, lambda _nth: twin(sams).post(confirm_url(carl), fields))
-    move = Move.objects.get()
-    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, move_url(move))}
+    transfer = Move.objects.get()
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, move_url(transfer))}
     assert len(simulator.calls("move_funds")) == 1
-    assert move.outcome == State.DONE
+    assert transfer.outcome == State.DONE
 
 
 # --- How it ended ---
@@ -350,9 +350,9 @@ def test_how_it_ended_is_said_in_words_for_staff(
 
 
 def test_what_provably_was_not_sent_may_be_tried_again(carl: User, sam: User, sams: Client) -> None:
-    move = ask(carl, sam)
-    Move.objects.filter(pk=move.pk).update(state=State.NOT_SENT, why="name not found")
-    page = words(sams.get(move_url(move)))
+    transfer = ask(carl, sam)
+    Move.objects.filter(pk=transfer.pk).update(state=State.NOT_SENT, why="name not found")
+    page = words(sams.get(move_url(transfer)))
     assert "Nothing left our server, so no money moved. It is safe to try it again." in page
     assert "Begin a new move for this customer" in page
 
@@ -361,16 +361,16 @@ def test_what_provably_was_not_sent_may_be_tried_again(carl: User, sam: User, sa
 def test_an_unknown_move_never_says_failed_and_blocks_the_next(
     simulator: Simulator, carl: User, sam: User, sams: Client, stored: str
 ) -> None:
-    move = unknown_move(simulator, carl, sam)
+    transfer = unknown_move(simulator, carl, sam)
     old = timezone.now() - timedelta(seconds=61)
-    Move.objects.filter(pk=move.pk).update(state=stored, dispatched_at=old)
-    page, trail = words(sams.get(move_url(move))).split("What happened, in order")
+    Move.objects.filter(pk=transfer.pk).update(state=stored, dispatched_at=old)
+    page, trail = words(sams.get(move_url(transfer))).split("What happened, in order")
     assert DO_NOT_REPEAT in page
     assert "server failed" in trail  # The reason is kept, where nobody takes it for the outcome.
     assert not re.search(r"fail|again|try|retry", page.lower())
     first = sams.get(start_url(carl))
     assert "We do not know whether that money moved." in words(first)
-    assert move_url(move) in first.content.decode()
+    assert move_url(transfer) in first.content.decode()
     assert 'name="amount"' not in first.content.decode()
     second = preview(sams, carl)
     assert second.status_code == 409
@@ -378,9 +378,9 @@ def test_an_unknown_move_never_says_failed_and_blocks_the_next(
 
 
 def test_a_move_under_way_is_not_called_unknown_yet(carl: User, sam: User, sams: Client) -> None:
-    move = ask(carl, sam)
-    Move.objects.filter(pk=move.pk).update(state=State.DISPATCHED, dispatched_at=timezone.now())
-    page = words(sams.get(move_url(move)))
+    transfer = ask(carl, sam)
+    Move.objects.filter(pk=transfer.pk).update(state=State.DISPATCHED, dispatched_at=timezone.now())
+    page = words(sams.get(move_url(transfer)))
     assert "Do not repeat it. Reload this page in a moment: that sends nothing." in page
     assert "Another move of this customer is under way" in words(sams.get(start_url(carl)))
 
@@ -392,19 +392,19 @@ def test_a_move_under_way_is_not_called_unknown_yet(carl: User, sam: User, sams:
 def test_a_person_resolves_an_unknown_move_with_both_balances_in_view(
     simulator: Simulator, carl: User, sam: User, sams: Client, happened: bool
 ) -> None:
-    move = unknown_move(simulator, carl, sam, happened)
-    page = words(sams.get(move_url(move, "resolve/")))
+    transfer = unknown_move(simulator, carl, sam, happened)
+    page = words(sams.get(move_url(transfer, "resolve/")))
     assert "A balance is evidence, not proof: calls go on" in page
     now = "A$15.00" if happened else "A$10.00"
     assert f"as just read {now}" in page
     assert "would be, if it happened and nothing else did A$15.00" in page
     assert "would be, if it did not happen and nothing else did A$10.00" in page
     answer = {"happened": "yes" if happened else "no", "note": "Seen in the partner portal"}
-    assert sams.post(move_url(move, "resolve/"), answer)["Location"] == move_url(move)
-    move.refresh_from_db()
-    assert move.outcome == (State.FOUND_DONE if happened else State.FOUND_NOT_DONE)
-    assert (move.resolved_by, move.customer_after) == (sam, Decimal(15 if happened else 10))
-    page = words(sams.get(move_url(move)))
+    assert sams.post(move_url(transfer, "resolve/"), answer)["Location"] == move_url(transfer)
+    transfer.refresh_from_db()
+    assert transfer.outcome == (State.FOUND_DONE if happened else State.FOUND_NOT_DONE)
+    assert (transfer.resolved_by, transfer.customer_after) == (sam, Decimal(15 if happened else 10))
+    page = words(sams.get(move_url(transfer)))
     assert "Seen in the partner portal" in page
     assert f"Resolved by {sam.email}" in page
     assert preview(sams, carl).status_code == 200
@@ -417,9 +417,9 @@ def test_what_other_moves_did_to_the_balances_in_between_is_named_beside_them(
     earlier = ask(carl, sam, "7")
     Move.objects.filter(pk=earlier.pk).update(dispatched_at=timezone.now() - timedelta(minutes=5))
     Move.objects.filter(pk=earlier.pk).update(ended_at=timezone.now() - timedelta(minutes=4))
-    move = unknown_move(simulator, carl, sam)
+    transfer = unknown_move(simulator, carl, sam)
     others = [ask(new_customer(simulator, aurora), sam, amount) for amount in ("30", "12.50")]
-    page = words(sams.get(move_url(move, "resolve/")))
+    page = words(sams.get(move_url(transfer, "resolve/")))
     assert "changed since before the move A$0.00 -A$42.50" in page
     assert "of that by other moves, listed below A$0.00 -A$42.50" in page
     for other in others:
@@ -446,25 +446,25 @@ def test_the_page_of_a_move_shows_by_how_much_both_balances_have_changed(
 def test_resolving_takes_a_choice_and_a_note(
     simulator: Simulator, carl: User, sam: User, sams: Client, answer: dict[str, str], says: str
 ) -> None:
-    move = unknown_move(simulator, carl, sam)
-    assert says in words(sams.post(move_url(move, "resolve/"), answer))
-    move.refresh_from_db()
-    assert move.outcome == State.UNKNOWN
+    transfer = unknown_move(simulator, carl, sam)
+    assert says in words(sams.post(move_url(transfer, "resolve/"), answer))
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.UNKNOWN
 
 
 def test_without_both_balances_nothing_is_resolved(
     simulator: Simulator, carl: User, sam: User, sams: Client
 ) -> None:
-    move = unknown_move(simulator, carl, sam)
+    transfer = unknown_move(simulator, carl, sam)
     simulator.fault("customer_balance", "status", status=503)
     for response in (
-        sams.get(move_url(move, "resolve/")),
-        sams.post(move_url(move, "resolve/"), {"happened": "no", "note": "Not seen"}),
+        sams.get(move_url(transfer, "resolve/")),
+        sams.post(move_url(transfer, "resolve/"), {"happened": "no", "note": "Not seen"}),
     ):
         assert response.status_code == 409
         assert "does not tell both balances" in words(response)
-    move.refresh_from_db()
-    assert move.outcome == State.UNKNOWN
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.UNKNOWN
 
 
 # --- A second person ---
@@ -477,70 +477,70 @@ def test_a_second_person_approves_with_fresh_balances(
     seen = preview(sams, carl)
     assert "is sent once somebody else has approved it" in words(seen)
     confirm(sams, carl, seen)
-    move = Move.objects.get()
-    assert (move.outcome, puts(simulator)) == (State.WAITING, [])
-    own = sams.get(move_url(move))
+    transfer = Move.objects.get()
+    assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
+    own = sams.get(move_url(transfer))
     assert "Somebody else than you" in words(own)
-    assert move_url(move, "approve/") not in own.content.decode()
+    assert move_url(transfer, "approve/") not in own.content.decode()
     sues = browse(ADMIN, sue)
-    assert move_url(move, "approve/") in sues.get(move_url(move)).content.decode()
+    assert move_url(transfer, "approve/") in sues.get(move_url(transfer)).content.decode()
     simulator.post(
         "seed",
         customers=[{"partner": "aurora-api-key", "account_number": carl.account_number, "balance": "3"}],
     )
-    shown = sues.get(move_url(move, "approve/"))
+    shown = sues.get(move_url(transfer, "approve/"))
     assert "Customer’s balance A$3.00 A$8.00" in words(shown)
     assert puts(simulator) == []
-    assert sues.post(move_url(move, "approve/"), hidden(shown))["Location"] == move_url(move)
-    move.refresh_from_db()
-    assert (move.outcome, move.approved_by) == (State.DONE, sue)
-    assert sues.post(move_url(move, "approve/"), hidden(shown)).status_code == 303
+    assert sues.post(move_url(transfer, "approve/"), hidden(shown))["Location"] == move_url(transfer)
+    transfer.refresh_from_db()
+    assert (transfer.outcome, transfer.approved_by) == (State.DONE, sue)
+    assert sues.post(move_url(transfer, "approve/"), hidden(shown)).status_code == 303
     assert booked(simulator, carl) == [Decimal(5)]
 
 
 def test_nobody_approves_their_own_move(simulator: Simulator, carl: User, sam: User, sams: Client) -> None:
-    move = waiting_move(carl, sam)
+    transfer = waiting_move(carl, sam)
     for ask_for_it in (sams.get, sams.post):
-        response = ask_for_it(move_url(move, "approve/"))
-        assert response["Location"] == move_url(move)
-        assert "Somebody else than the person who asked" in words(sams.get(move_url(move)))
-    move.refresh_from_db()
-    assert (move.outcome, puts(simulator)) == (State.WAITING, [])
+        response = ask_for_it(move_url(transfer, "approve/"))
+        assert response["Location"] == move_url(transfer)
+        assert "Somebody else than the person who asked" in words(sams.get(move_url(transfer)))
+    transfer.refresh_from_db()
+    assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
 
 
 def test_an_approval_is_of_what_was_shown_to_this_person(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
-    move, sues = waiting_move(carl, sam), browse(ADMIN, sue)
+    transfer, sues = waiting_move(carl, sam), browse(ADMIN, sue)
     tim = browse(ADMIN, staff_of(aurora, "tim@example.com"))
-    for shown in ("", "nonsense", hidden(tim.get(move_url(move, "approve/")))["shown"]):
-        response = sues.post(move_url(move, "approve/"), {"shown": shown})
+    for shown in ("", "nonsense", hidden(tim.get(move_url(transfer, "approve/")))["shown"]):
+        response = sues.post(move_url(transfer, "approve/"), {"shown": shown})
         assert response.status_code == 409
         assert "Nothing was sent: what you were shown" in words(response)
-    move.refresh_from_db()
-    assert (move.outcome, puts(simulator)) == (State.WAITING, [])
+    transfer.refresh_from_db()
+    assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
 
 
 @pytest.mark.parametrize("mine", [True, False])
 def test_a_waiting_move_is_declined_or_taken_back_with_a_reason(
     simulator: Simulator, carl: User, sam: User, sue: User, browse: Browse, mine: bool
 ) -> None:
-    move, client = waiting_move(carl, sam), browse(ADMIN, sam if mine else sue)
-    assert ("Take it back" if mine else "Decline") in words(client.get(move_url(move)))
-    assert "Please fill this in." in words(client.post(move_url(move, "decline/"), {"note": ""}))
-    client.post(move_url(move, "decline/"), {"note": "Wrong customer"})
-    move.refresh_from_db()
-    assert (move.outcome, puts(simulator)) == (State.DECLINED, [])
-    assert "Wrong customer" in words(client.get(move_url(move)))
+    transfer, client = waiting_move(carl, sam), browse(ADMIN, sam if mine else sue)
+    assert ("Take it back" if mine else "Decline") in words(client.get(move_url(transfer)))
+    assert "Please fill this in." in words(client.post(move_url(transfer, "decline/"), {"note": ""}))
+    client.post(move_url(transfer, "decline/"), {"note": "Wrong customer"})
+    transfer.refresh_from_db()
+    assert (transfer.outcome, puts(simulator)) == (State.DECLINED, [])
+    assert "Wrong customer" in words(client.get(move_url(transfer)))
 
 
 def test_a_refused_approval_says_why_and_sends_nothing(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
-    move, sues = waiting_move(carl, sam), browse(ADMIN, sue)
-    shown = hidden(sues.get(move_url(move, "approve/")))
-    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
-    response = sues.post(move_url(move, "approve/"), shown)
+    transfer, sues = waiting_move(carl, sam), browse(ADMIN, sue)
+    shown = hidden(sues.get(move_url(transfer, "approve/")))
+    policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
+    response = sues.post(move_url(transfer, "approve/"), shown)
     assert response.status_code == 409
     assert "All moves of this brand are stopped" in words(response)
     assert puts(simulator) == []
@@ -581,15 +581,15 @@ def test_an_approval_that_empties_the_partner_account_wants_the_tick_too(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
     rules(aurora, per_move=Decimal(99999), per_day=Decimal(99999), second_person_above=Decimal(0))
-    move = ask(carl, sam, everything(simulator), empties_partner_confirmed=True)
+    transfer = ask(carl, sam, everything(simulator), empties_partner_confirmed=True)
     sues = browse(ADMIN, sue)
-    shown = sues.get(move_url(move, "approve/"))
-    again = sues.post(move_url(move, "approve/"), hidden(shown))
+    shown = sues.get(move_url(transfer, "approve/"))
+    again = sues.post(move_url(transfer, "approve/"), hidden(shown))
     assert "If you mean it, tick this box too." in words(again)
     assert puts(simulator) == []
-    sues.post(move_url(move, "approve/"), {**hidden(again), "empties_partner": "on"})
-    move.refresh_from_db()
-    assert move.outcome == State.DONE
+    sues.post(move_url(transfer, "approve/"), {**hidden(again), "empties_partner": "on"})
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.DONE
 
 
 # --- Moving back, and the rules ---
@@ -635,7 +635,7 @@ def test_limits_are_an_operators_and_each_change_is_written_down(
 
 def test_an_operator_starts_moves_again_with_a_note(aurora: Brand, operator: User, browse: Browse) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
-    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
+    policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
     assert "Please fill this in." in words(client.post(url, {"do": "resume", "note": " "}))
     assert MovePolicy.objects.get().stopped_at
     client.post(url, {"do": "resume", "note": "It was a mapping fault."})
@@ -679,7 +679,7 @@ def test_the_first_page_tells_what_needs_somebody_of_their_own_brands(
     assert "What needs you now" not in words(sams.get("/admin/"))
     unknown_move(simulator, new_customer(simulator, aurora), sam)
     waiting_move(carl, sam)
-    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
+    policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
     KeptStatement.objects.filter(customer=None).update(figures=BROKE)
     asked = len(simulator.calls())
     page = sams.get("/admin/")
@@ -707,8 +707,8 @@ def test_the_first_page_takes_as_many_queries_for_many_brands_as_for_one(
             assert "are stopped" in words(sams.get("/admin/"))
         return len(captured)
 
-    policy.moves_stop(brand=aurora, why="The balance went the wrong way.")
-    policy.moves_stop(brand=borealis, why="The balance went the wrong way.")
+    policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
+    policy.stop_transfers(brand=borealis, why="The balance went the wrong way.")
     one = queries()
     sam.brands.add(borealis)
     assert queries() == one
@@ -732,8 +732,8 @@ def test_staff_of_another_brand_find_nothing_and_change_nothing(
             "/admin/billing/policy/",
         ),
         *(
-            move_url(move, do)
-            for move in (waiting, unknown)
+            move_url(transfer, do)
+            for transfer in (waiting, unknown)
             for do in ("", "approve/", "decline/", "resolve/")
         ),
     ]
@@ -745,9 +745,9 @@ def test_staff_of_another_brand_find_nothing_and_change_nothing(
     }
     assert {status for _url, status in answers - plain} == {404}
     assert list(Move.objects.order_by("pk").values()) == before
-    for move in (waiting, unknown):
+    for transfer in (waiting, unknown):
         for page in ("change", "history"):
-            assert stranger.get(f"/admin/billing/move/{move.pk}/{page}/").status_code == 404
+            assert stranger.get(f"/admin/billing/move/{transfer.pk}/{page}/").status_code == 404
     listed = stranger.get("/admin/billing/move/")
     assert carl.account_number not in words(listed)
     assert "0 moves of funds" in words(listed)
@@ -787,9 +787,9 @@ def test_strangers_and_customers_are_led_to_the_sign_in(alice: User, browse: Bro
 def test_the_list_reads_an_old_dispatched_move_as_unknown_and_changes_nothing(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client, operator: User, browse: Browse
 ) -> None:
-    move, other = ask(carl, sam, "5"), ask(new_customer(simulator, aurora), sam, "6")
+    transfer, other = ask(carl, sam, "5"), ask(new_customer(simulator, aurora), sam, "6")
     old = timezone.now() - timedelta(seconds=61)
-    Move.objects.filter(pk=move.pk).update(state=State.DISPATCHED, dispatched_at=old)
+    Move.objects.filter(pk=transfer.pk).update(state=State.DISPATCHED, dispatched_at=old)
 
     def found(**query: str) -> list[str]:
         page = sams.get("/admin/billing/move/", query).content.decode()
@@ -797,19 +797,19 @@ def test_the_list_reads_an_old_dispatched_move_as_unknown_and_changes_nothing(
             number for number in (carl.account_number, other.account_number) if f"customer {number}" in page
         ]
 
-    assert found(outcome="unknown") == found(q=str(move.operation)) == [carl.account_number]
+    assert found(outcome="unknown") == found(q=str(transfer.operation)) == [carl.account_number]
     assert found(outcome="dispatched") == []
     assert found(outcome="done") == found(q=other.account_number) == [other.account_number]
-    assert found(q=carl.email) == found(q=move.description) == [carl.account_number]
+    assert found(q=carl.email) == found(q=transfer.description) == [carl.account_number]
     assert found(brand=str(aurora.pk)) == [carl.account_number, other.account_number]
     for client in (sams, browse(ADMIN, operator)):
         listed = client.get("/admin/billing/move/")
         assert 'name="action"' not in listed.content.decode()
-        assert client.get(f"/admin/billing/move/{move.pk}/change/")["Location"] == move_url(move)
-        for path in ("add/", f"{move.pk}/delete/"):
+        assert client.get(f"/admin/billing/move/{transfer.pk}/change/")["Location"] == move_url(transfer)
+        for path in ("add/", f"{transfer.pk}/delete/"):
             assert client.post(f"/admin/billing/move/{path}", {"post": "yes"}).status_code == 403
     # Sent, done, and the partner balance after it.
-    assert (Move.objects.count(), MoveEvent.objects.filter(move=move).count()) == (2, 3)
+    assert (Move.objects.count(), MoveEvent.objects.filter(move=transfer).count()) == (2, 3)
 
 
 # --- Who one is has to be proved lately ---
@@ -895,6 +895,6 @@ def test_a_move_of_somebody_who_is_signed_out_meanwhile_is_answered_by_its_page(
         answer = confirm(sams, carl, seen)
     finally:
         post_save.disconnect(sign_out, sender=Move)
-    move = Move.objects.get()
-    assert (answer.status_code, answer["Location"]) == (303, move_url(move))
-    assert booked(simulator, carl) == [move.amount]
+    transfer = Move.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, move_url(transfer))
+    assert booked(simulator, carl) == [transfer.amount]

@@ -15,8 +15,8 @@ from billing.models import KeptStatement, Move, MoveEvent
 from billing.statements.periods import this_month, today
 from billing.statements.service import get_statement
 from billing.transfers import service as transfers
-from billing.transfers.policy import policy_of
-from billing.transfers.service import MoveRefused
+from billing.transfers.policy import get_policy
+from billing.transfers.service import TransferRefused
 from portal.models import Brand
 from tests.conftest import Simulator
 from tests.support.customer_flow import at_once
@@ -49,9 +49,9 @@ def partner_balance(simulator: Simulator) -> Decimal:
     return Decimal(next(p for p in simulator.listed("partners") if p["name"] == "Aurora")["balance"])
 
 
-def asked_ago(move: Move, **ago: float) -> Move:
-    Move.objects.filter(pk=move.pk).update(asked_at=timezone.now() - timedelta(**ago))
-    return Move.objects.get(pk=move.pk)
+def asked_ago(transfer: Move, **ago: float) -> Move:
+    Move.objects.filter(pk=transfer.pk).update(asked_at=timezone.now() - timedelta(**ago))
+    return Move.objects.get(pk=transfer.pk)
 
 
 def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_be_confirmed(
@@ -75,7 +75,7 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
     def job(nth: int) -> str:
         try:
             return ask(customers[nth], sam, str(amount)).outcome
-        except MoveRefused as refused:
+        except TransferRefused as refused:
             return refused.needs
 
     assert sorted(at_once(2, job)) == [State.DONE, "empties_partner"]
@@ -93,10 +93,10 @@ def test_a_balance_that_was_read_before_another_move_was_made_is_not_gone_by(
         record(*told)
 
     monkeypatch.setattr(transfers, "_record", after_another)
-    with pytest.raises(MoveRefused, match="Nothing was sent"):
+    with pytest.raises(TransferRefused, match="Nothing was sent"):
         ask(carl, sam, "5")
     assert booked(simulator, carl) == [3]
-    assert policy_of(aurora).stopped_at is None
+    assert get_policy(aurora).stopped_at is None
 
 
 def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
@@ -107,9 +107,9 @@ def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
     simulator.fault("move_funds", "drop_before", times=1)
     assert ask(carl, sam, str(amount)).outcome == State.UNKNOWN
     other = new_customer(simulator, aurora)
-    seen = transfers.move_preview(brand=aurora, customer=other, amount=amount, by=sam)
+    seen = transfers.preview_transfer(brand=aurora, customer=other, amount=amount, by=sam)
     assert (seen.empties_partner, seen.under_way, seen.partner_at_worst < 0) == (True, amount, True)
-    with pytest.raises(MoveRefused, match="confirmation of its own"):
+    with pytest.raises(TransferRefused, match="confirmation of its own"):
         ask(other, sam, str(amount))
     assert ask(other, sam, str(amount), empties_partner_confirmed=True).outcome == State.DONE
 
@@ -124,7 +124,7 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
             month = this_month(today(aurora))
             return get_statement(brand=aurora, customer=carl, period=month, refresh=True)
         assert eventually(simulator.calls)  # The other's question is under way.
-        return timezone.now(), transfers.move_balances(brand=aurora, customer=carl, by=sam)
+        return timezone.now(), transfers.read_balances(brand=aurora, customer=carl, by=sam)
 
     shared, (began, balances) = at_once(2, job)
     assert shared.as_of < began < KeptStatement.objects.get(customer=carl).as_of
@@ -135,14 +135,14 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
 def test_rules_that_change_while_balances_are_read_hold_for_the_move(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview = transfers.move_preview
+    preview = transfers.preview_transfer
 
     def then_lowered(**told: Any) -> transfers.Preview:
         seen = preview(**told)
         rules(carl.brand, second_person_above=4)
         return seen
 
-    monkeypatch.setattr(transfers, "move_preview", then_lowered)
+    monkeypatch.setattr(transfers, "preview_transfer", then_lowered)
     assert ask(carl, sam, "5").outcome == State.WAITING
     assert puts(simulator) == []
 
@@ -152,9 +152,9 @@ def test_a_move_counts_for_a_day_from_its_approval(
 ) -> None:
     rules(aurora, per_move=10, per_day=10, second_person_above=5)
     waiting = asked_ago(ask(carl, sam, "10"), hours=23.9)
-    assert transfers.move_approve(brand=aurora, move=waiting, by=tess).outcome == State.DONE
+    assert transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess).outcome == State.DONE
     asked_ago(waiting, hours=24.1)
-    with pytest.raises(MoveRefused, match=r"\b0.00 of that is left"):
+    with pytest.raises(TransferRefused, match=r"\b0.00 of that is left"):
         ask(carl, sam, "5")
 
 
@@ -163,8 +163,8 @@ def test_nobody_approves_after_a_day_even_where_nothing_has_expired_the_move(
 ) -> None:
     rules(aurora, second_person_above=4)
     waiting = asked_ago(ask(carl, sam, "5"), hours=24.1)
-    with pytest.raises(MoveRefused, match="does not wait"):
-        transfers.move_approve(brand=aurora, move=waiting, by=tess)
+    with pytest.raises(TransferRefused, match="does not wait"):
+        transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess)
     assert puts(simulator) == []
 
 
@@ -176,7 +176,7 @@ def test_an_unknown_move_blocks_the_account_whoever_has_it_by_now(
     number = carl.account_number
     User.objects.filter(pk=carl.pk).update(account_number="")
     heir = make_customer(aurora, "heir@example.com", number)
-    with pytest.raises(MoveRefused, match="unknown"):
+    with pytest.raises(TransferRefused, match="unknown"):
         ask(heir, sam)
     assert len(puts(simulator)) == 1
 

@@ -21,7 +21,7 @@ from billing.management.commands import tick
 from billing.models import Move, MoveEvent
 from billing.transfers import alerts, audit, dispatch, policy
 from billing.transfers import service as transfers
-from billing.transfers.service import MoveRefused
+from billing.transfers.service import TransferRefused
 from portal.models import Brand, CarrierCall
 from portal.voipline import Carrier, Reach, Secret, call
 from tests.conftest import Simulator
@@ -45,9 +45,9 @@ def carl(simulator: Simulator, aurora: Brand) -> User:
     return new_customer(simulator, aurora)
 
 
-def minutes_pass(move: Move) -> None:
-    Move.objects.filter(pk=move.pk).update(dispatched_at=timezone.now() - timedelta(seconds=61))
-    move.refresh_from_db()
+def minutes_pass(transfer: Move) -> None:
+    Move.objects.filter(pk=transfer.pk).update(dispatched_at=timezone.now() - timedelta(seconds=61))
+    transfer.refresh_from_db()
 
 
 # --- How it ends ---
@@ -57,12 +57,12 @@ def test_a_move_is_done_once_and_both_balances_are_known_before_and_after(
     simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     partner = Decimal(next(p for p in simulator.listed("partners") if p["name"] == "Aurora")["balance"])
-    move = ask(carl, sam, "5.25")
-    move.refresh_from_db()
-    assert move.outcome == State.DONE
-    assert (move.customer_before, move.customer_after) == (Decimal(10), Decimal("15.25"))
-    assert (move.partner_before, move.partner_after) == (partner, partner - Decimal("5.25"))
-    assert [event.partner_balance for event in move.events.all()] == [
+    transfer = ask(carl, sam, "5.25")
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.DONE
+    assert (transfer.customer_before, transfer.customer_after) == (Decimal(10), Decimal("15.25"))
+    assert (transfer.partner_before, transfer.partner_after) == (partner, partner - Decimal("5.25"))
+    assert [event.partner_balance for event in transfer.events.all()] == [
         partner,
         partner,
         partner - Decimal("5.25"),
@@ -72,10 +72,10 @@ def test_a_move_is_done_once_and_both_balances_are_known_before_and_after(
     assert call["fields"] == {
         "account_number": carl.account_number,
         "amount": "5.25",
-        "description": str(move.operation),
+        "description": str(transfer.operation),
     }
     row = CarrierCall.objects.get(method="move_funds")
-    assert (row.customer_id, row.operation, row.outcome) == (carl.pk, str(move.operation), "ok")
+    assert (row.customer_id, row.operation, row.outcome) == (carl.pk, str(transfer.operation), "ok")
 
 
 def test_a_moves_answer_tells_the_credit_limit(simulator: Simulator, carl: User, sam: User) -> None:
@@ -121,12 +121,12 @@ AFTER = [
 ]
 
 
-def agrees(simulator: Simulator, customer: User, move: Move) -> None:
+def agrees(simulator: Simulator, customer: User, transfer: Move) -> None:
     """The carrier's books and ours say the same, or ours say that they do not know."""
     happened = len(booked(simulator, customer))
-    if move.outcome in (State.DONE, State.FOUND_DONE):
+    if transfer.outcome in (State.DONE, State.FOUND_DONE):
         assert happened == 1
-    elif move.outcome != State.UNKNOWN:
+    elif transfer.outcome != State.UNKNOWN:
         assert happened == 0
 
 
@@ -136,11 +136,11 @@ def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
 ) -> None:
     settings.CARRIER_TIMEOUTS = timeouts_for(fault)
     simulator.fault("move_funds", fault, **options)
-    move = ask(carl, sam)
-    move.refresh_from_db()
-    assert move.outcome == state
-    assert eventually(lambda: puts(simulator) == [str(move.operation)])
-    agrees(simulator, carl, move)
+    transfer = ask(carl, sam)
+    transfer.refresh_from_db()
+    assert transfer.outcome == state
+    assert eventually(lambda: puts(simulator) == [str(transfer.operation)])
+    agrees(simulator, carl, transfer)
 
 
 @pytest.mark.parametrize(("fault", "options"), AFTER)
@@ -149,17 +149,17 @@ def test_a_fault_after_the_work_is_unknown_and_asked_once(
 ) -> None:
     settings.CARRIER_TIMEOUTS = timeouts_for(fault)
     simulator.fault("move_funds", fault, **options)
-    move = ask(carl, sam)
-    move.refresh_from_db()
-    assert move.outcome == State.UNKNOWN
-    assert eventually(lambda: puts(simulator) == [str(move.operation)])
+    transfer = ask(carl, sam)
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.UNKNOWN
+    assert eventually(lambda: puts(simulator) == [str(transfer.operation)])
     assert eventually(lambda: booked(simulator, carl) == [Decimal(5)])
 
 
 def test_what_provably_never_left_is_not_sent(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview = transfers.move_preview
+    preview = transfers.preview_transfer
 
     def then_it_goes_away(**values: Any) -> transfers.Preview:
         seen = preview(**values)
@@ -167,9 +167,9 @@ def test_what_provably_never_left_is_not_sent(
         values["brand"].carrier_url = "http://127.0.0.1:9/api/"
         return seen
 
-    monkeypatch.setattr(transfers, "move_preview", then_it_goes_away)
-    move = ask(carl, sam)
-    assert (move.outcome, puts(simulator)) == (State.NOT_SENT, [])
+    monkeypatch.setattr(transfers, "preview_transfer", then_it_goes_away)
+    transfer = ask(carl, sam)
+    assert (transfer.outcome, puts(simulator)) == (State.NOT_SENT, [])
 
 
 @pytest.mark.parametrize("factor", ["100", "2", "1.001", "0.49", "0.01", "-1"])
@@ -178,13 +178,13 @@ def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_
 ) -> None:
     rules(carl.brand, back_at=timezone.now())
     simulator.fault("move_funds", "factor", factor=factor, times=1)
-    move = ask(carl, sam, "25")
-    move.refresh_from_db()
-    assert (move.outcome, move.customer_change) == (State.UNKNOWN, 25 * Decimal(factor))
-    stopped = policy.policy_of(carl.brand)
-    assert (stopped.stopped_why, stopped.back_at) == (move.why, None)
-    assert move.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
-    with pytest.raises(MoveRefused, match="are stopped"):
+    transfer = ask(carl, sam, "25")
+    transfer.refresh_from_db()
+    assert (transfer.outcome, transfer.customer_change) == (State.UNKNOWN, 25 * Decimal(factor))
+    stopped = policy.get_policy(carl.brand)
+    assert (stopped.stopped_why, stopped.back_at) == (transfer.why, None)
+    assert transfer.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
+    with pytest.raises(TransferRefused, match="are stopped"):
         ask(new_customer(simulator, carl.brand), sam)
     call_command("tick")
     assert "did not change as it should" in mail.outbox[0].body
@@ -196,7 +196,7 @@ def test_what_calls_take_meanwhile_and_a_cent_make_no_move_unknown(
 ) -> None:
     simulator.fault("move_funds", "factor", factor=factor, times=1)
     assert ask(carl, sam, "25").outcome == State.DONE
-    assert policy.policy_of(carl.brand).stopped_at is None
+    assert policy.get_policy(carl.brand).stopped_at is None
 
 
 @pytest.mark.parametrize("factor", ["100", "0.49"])
@@ -206,33 +206,33 @@ def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
     rules(carl.brand, back_at=timezone.now())
     simulator.fault("move_funds", "factor", factor=factor, times=1)
     assert ask(carl, sam, "-5").outcome == State.UNKNOWN
-    assert policy.policy_of(carl.brand).stopped_at
+    assert policy.get_policy(carl.brand).stopped_at
 
 
 def test_what_the_partner_balance_does_meanwhile_decides_nothing(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, carrier = (
-        transfers.dispatch,
+        transfers.dispatch_transfer,
         Carrier(simulator.api, Secret("aurora-api-key"), reach=Reach(loopback=True)),
     )
     beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
 
-    def others_move(move: Move) -> Move:
+    def others_move(transfer: Move) -> Move:
         call(carrier, "move_funds", **beside)
-        return send(move)
+        return send(transfer)
 
-    monkeypatch.setattr(transfers, "dispatch", others_move)
-    move = ask(carl, sam, "25")
-    move.refresh_from_db()
-    assert (move.outcome, move.partner_change) == (State.DONE, -325)
+    monkeypatch.setattr(transfers, "dispatch_transfer", others_move)
+    transfer = ask(carl, sam, "25")
+    transfer.refresh_from_db()
+    assert (transfer.outcome, transfer.partner_change) == (State.DONE, -325)
 
 
 def test_an_account_that_the_carrier_does_not_know_is_said_and_nothing_is_sent(
     simulator: Simulator, aurora: Brand, sam: User, make_customer: Callable[..., User]
 ) -> None:
     stranger = make_customer(aurora, "stranger@example.com", "999999")
-    with pytest.raises(MoveRefused, match="knows no account with the number 999999"):
+    with pytest.raises(TransferRefused, match="knows no account with the number 999999"):
         ask(stranger, sam)
     assert puts(simulator) == []
 
@@ -242,7 +242,7 @@ def test_without_both_balances_nothing_is_sent_or_recorded(
     simulator: Simulator, carl: User, sam: User, method: str
 ) -> None:
     simulator.fault(method, "status", status=503)
-    with pytest.raises(MoveRefused, match="nothing was sent"):
+    with pytest.raises(TransferRefused, match="nothing was sent"):
         ask(carl, sam)
     assert not Move.objects.exists()
     assert puts(simulator) == []
@@ -255,9 +255,9 @@ def test_an_unforeseen_failure_of_ours_is_unknown(
         raise KeyError("whatever")
 
     monkeypatch.setattr(dispatch.carrier_calls, "call", broken)
-    move = ask(carl, sam)
-    move.refresh_from_db()
-    assert move.outcome == State.UNKNOWN
+    transfer = ask(carl, sam)
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.UNKNOWN
 
 
 def test_what_follows_a_done_move_cannot_undo_it(
@@ -266,26 +266,26 @@ def test_what_follows_a_done_move_cannot_undo_it(
     def broken(*_: object, **__: object) -> None:
         raise DatabaseError("gone away")
 
-    monkeypatch.setattr(dispatch, "_learn", broken)
-    move = ask(carl, sam)
-    move.refresh_from_db()
-    assert move.outcome == State.DONE
+    monkeypatch.setattr(dispatch, "_update_from_answer", broken)
+    transfer = ask(carl, sam)
+    transfer.refresh_from_db()
+    assert transfer.outcome == State.DONE
 
 
 def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = audit.move_event
+    event = audit.record_event
 
     def broken(*_: object, **__: object) -> None:
         raise DatabaseError("gone away")
 
-    monkeypatch.setattr(audit, "move_event", broken)
-    move = ask(carl, sam)
-    monkeypatch.setattr(audit, "move_event", event)
-    assert move.outcome == State.DISPATCHED
-    minutes_pass(move)
-    assert move.outcome == State.UNKNOWN
+    monkeypatch.setattr(audit, "record_event", broken)
+    transfer = ask(carl, sam)
+    monkeypatch.setattr(audit, "record_event", event)
+    assert transfer.outcome == State.DISPATCHED
+    minutes_pass(transfer)
+    assert transfer.outcome == State.UNKNOWN
     assert booked(simulator, carl) == [Decimal(5)]
 
 
@@ -293,24 +293,24 @@ def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
 def test_a_process_that_was_held_up_does_not_send_any_more(
     simulator: Simulator, carl: User, sam: User, late: int
 ) -> None:
-    move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
-    move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
-    move.dispatched_at = timezone.now() - timedelta(seconds=late)
-    move.save()
-    assert dispatch.dispatch(move).outcome == State.NOT_SENT
+    transfer = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
+    transfer.asked_by, transfer.asked_at, transfer.state = sam, timezone.now(), State.DISPATCHED
+    transfer.dispatched_at = timezone.now() - timedelta(seconds=late)
+    transfer.save()
+    assert dispatch.dispatch_transfer(transfer).outcome == State.NOT_SENT
     assert puts(simulator) == []
 
 
 def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_an_hour(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    move = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
-    move.asked_by, move.asked_at, move.state = sam, timezone.now(), State.DISPATCHED
+    transfer = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
+    transfer.asked_by, transfer.asked_at, transfer.state = sam, timezone.now(), State.DISPATCHED
     for ahead, outcome in ((2, State.DISPATCHED), (3600, State.UNKNOWN)):  # Clocks differ by seconds.
-        move.dispatched_at = timezone.now() + timedelta(seconds=ahead)
-        move.save()
-        assert move.outcome == outcome
-        assert list(alerts.unknown_moves()) == ([move] if outcome == State.UNKNOWN else [])
+        transfer.dispatched_at = timezone.now() + timedelta(seconds=ahead)
+        transfer.save()
+        assert transfer.outcome == outcome
+        assert list(alerts.unknown_moves()) == ([transfer] if outcome == State.UNKNOWN else [])
 
 
 # --- Once ---
@@ -321,7 +321,7 @@ def test_the_same_operation_is_sent_once_however_often_it_is_asked(
 ) -> None:
     operation = uuid.uuid4()
     first = [ask(carl, sam, operation=operation) for _ in range(3)]
-    assert {move.pk for move in first} == {first[0].pk}
+    assert {transfer.pk for transfer in first} == {first[0].pk}
     assert booked(simulator, carl) == [Decimal(5)]
 
 
@@ -346,7 +346,7 @@ def test_of_two_moves_at_once_for_one_customer_none_is_made_twice(
     def work(_number: int) -> bool:
         try:
             return ask(User.objects.get(pk=carl.pk), sam).outcome == State.DONE
-        except MoveRefused:
+        except TransferRefused:
             return False
 
     done = sum(at_once(4, work))
@@ -356,7 +356,7 @@ def test_of_two_moves_at_once_for_one_customer_none_is_made_twice(
 def test_an_operation_belongs_to_one_customer(simulator: Simulator, carl: User, bob: User, sam: User) -> None:
     operation = uuid.uuid4()
     ask(carl, sam, operation=operation)
-    with pytest.raises(MoveRefused, match="another move"):
+    with pytest.raises(TransferRefused, match="another move"):
         ask(bob, sam, operation=operation)
     assert len(puts(simulator)) == 1
 
@@ -382,7 +382,7 @@ def test_an_unknown_move_blocks_that_customers_next_and_nobody_elses(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     unknown(simulator, carl, sam)
-    with pytest.raises(MoveRefused, match="resolved first"):
+    with pytest.raises(TransferRefused, match="resolved first"):
         ask(carl, sam)
     other = new_customer(simulator, carl.brand)
     assert ask(other, sam).outcome == State.DONE
@@ -392,37 +392,41 @@ def test_an_unknown_move_blocks_that_customers_next_and_nobody_elses(
 def test_a_person_resolves_an_unknown_move_with_both_balances(
     simulator: Simulator, carl: User, sam: User, happened: bool, state: str
 ) -> None:
-    move = unknown(simulator, carl, sam)
-    resolved = transfers.move_resolve(
-        brand=carl.brand, move=move, by=sam, happened=happened, note="I looked."
+    transfer = unknown(simulator, carl, sam)
+    resolved = transfers.resolve_transfer(
+        brand=carl.brand, transfer=transfer, by=sam, happened=happened, note="I looked."
     )
     resolved.refresh_from_db()
     assert (resolved.state, resolved.resolved_by) == (state, sam)
     assert (resolved.customer_before, resolved.customer_after) == (Decimal(10), Decimal(15))
     assert resolved.partner_before - resolved.partner_after == 5
     assert ask(carl, sam).outcome == State.DONE
-    with pytest.raises(MoveRefused):
-        transfers.move_resolve(brand=carl.brand, move=resolved, by=sam, happened=True, note="Again.")
+    with pytest.raises(TransferRefused):
+        transfers.resolve_transfer(brand=carl.brand, transfer=resolved, by=sam, happened=True, note="Again.")
 
 
 def test_a_move_on_its_way_cannot_be_resolved_but_one_never_heard_of_again_can(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    move = unknown(simulator, carl, sam)
+    transfer = unknown(simulator, carl, sam)
     Move.objects.update(state=State.DISPATCHED)
-    move.refresh_from_db()
-    with pytest.raises(MoveRefused):
-        transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="Too soon.")
-    minutes_pass(move)
-    assert transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="I looked.")
+    transfer.refresh_from_db()
+    with pytest.raises(TransferRefused):
+        transfers.resolve_transfer(
+            brand=carl.brand, transfer=transfer, by=sam, happened=True, note="Too soon."
+        )
+    minutes_pass(transfer)
+    assert transfers.resolve_transfer(
+        brand=carl.brand, transfer=transfer, by=sam, happened=True, note="I looked."
+    )
 
 
 def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_written_down(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    move = unknown(simulator, carl, sam)
-    late = Move.objects.get(pk=move.pk)
-    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=False, note="I looked.")
+    transfer = unknown(simulator, carl, sam)
+    late = Move.objects.get(pk=transfer.pk)
+    transfers.resolve_transfer(brand=carl.brand, transfer=transfer, by=sam, happened=False, note="I looked.")
     assert dispatch._ended(late, State.DONE, "").state == State.FOUND_NOT_DONE
     assert "an answer came after that: done" in MoveEvent.objects.last().note
 
@@ -431,26 +435,28 @@ def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_
 def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
     simulator: Simulator, carl: User, sam: User, happened: bool, stops: bool
 ) -> None:
-    move = unknown(simulator, carl, sam)
-    late = Move.objects.get(pk=move.pk)
-    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=happened, note="I looked.")
+    transfer = unknown(simulator, carl, sam)
+    late = Move.objects.get(pk=transfer.pk)
+    transfers.resolve_transfer(
+        brand=carl.brand, transfer=transfer, by=sam, happened=happened, note="I looked."
+    )
     dispatch._ended(late, State.DONE, "")
-    assert policy.policy_of(carl.brand).stopped_why == (dispatch.LATE if stops else "")
+    assert policy.get_policy(carl.brand).stopped_why == (dispatch.LATE if stops else "")
 
 
 def test_the_staff_and_the_operators_are_told_of_an_unknown_move_once(
     simulator: Simulator, carl: User, sam: User, operator: User, borealis: Brand
 ) -> None:
     staff_of(borealis, "bea@example.com")
-    move = unknown(simulator, carl, sam)
+    transfer = unknown(simulator, carl, sam)
     Move.objects.update(state=State.DISPATCHED)
     call_command("tick")
     assert mail.outbox == []  # It may still be on its way.
-    minutes_pass(move)
+    minutes_pass(transfer)
     for _ in range(2):
         call_command("tick")
     assert sorted(each.to[0] for each in mail.outbox) == ["olga@example.com", "sam@example.com"]
-    assert f"https://admin.test/admin/billing/move/{move.pk}/" in mail.outbox[0].body
+    assert f"https://admin.test/admin/billing/move/{transfer.pk}/" in mail.outbox[0].body
     assert "Do not repeat it" in mail.outbox[0].body
     Move.objects.update(alerted_at=timezone.now() - timedelta(hours=25))
     call_command("tick")
@@ -480,12 +486,12 @@ def test_of_two_ticks_at_once_one_tells(
     unknown(simulator, carl, sam)
     alert, both_have_looked = alerts._alert, Barrier(2)
 
-    def together(move: Move) -> bool:
+    def together(transfer: Move) -> bool:
         both_have_looked.wait(PATIENCE)
-        return alert(move)
+        return alert(transfer)
 
     monkeypatch.setattr(alerts, "_alert", together)
-    assert sorted(at_once(2, lambda _nth: alerts.moves_alert())) == [0, 1]
+    assert sorted(at_once(2, lambda _nth: alerts.alert_unknown_transfers())) == [0, 1]
     assert len(mail.outbox) == 1
 
 
@@ -500,12 +506,12 @@ def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
 
     unknown(simulator, carl, sam)
     with monkeypatch.context() as patch:
-        patch.setattr(alerts, "notice_send", dies)
+        patch.setattr(alerts, "send_notice", dies)
         with pytest.raises(Killed):
-            alerts.moves_alert()
-    assert alerts.moves_alert() == 0
+            alerts.alert_unknown_transfers()
+    assert alerts.alert_unknown_transfers() == 0
     Move.objects.update(alerted_at=Move.objects.get().alerted_at - timedelta(minutes=5))
-    assert alerts.moves_alert() == 1
+    assert alerts.alert_unknown_transfers() == 1
     assert len(mail.outbox) == 1
 
 
@@ -537,10 +543,10 @@ def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
 
 def test_limits_per_move_and_per_day(simulator: Simulator, carl: User, sam: User) -> None:
     rules(carl.brand, per_move=10, per_day=12)
-    with pytest.raises(MoveRefused, match="at once"):
+    with pytest.raises(TransferRefused, match="at once"):
         ask(carl, sam, "10.01")
     assert ask(carl, sam, "10").outcome == State.DONE
-    with pytest.raises(MoveRefused, match="24 hours"):
+    with pytest.raises(TransferRefused, match="24 hours"):
         ask(carl, sam, "2.01")
     assert ask(carl, sam, "2").outcome == State.DONE
     yesterday = timezone.now() - timedelta(hours=25)
@@ -554,7 +560,7 @@ def test_an_unknown_move_counts_towards_the_day_and_a_refused_one_does_not(
     rules(carl.brand, per_day=10)
     unknown(simulator, carl, sam)
     other = new_customer(simulator, carl.brand)
-    with pytest.raises(MoveRefused, match="24 hours"):
+    with pytest.raises(TransferRefused, match="24 hours"):
         ask(other, sam, "5.01")
     simulator.fault("move_funds", "status", status=422, times=1)
     assert ask(other, sam, "5").outcome == State.REFUSED
@@ -570,7 +576,7 @@ def test_ten_at_once_do_not_get_past_the_days_limit(
     def work(number: int) -> bool:
         try:
             return ask(User.objects.get(pk=people[number].pk), sam, "5").outcome == State.DONE
-        except MoveRefused:
+        except TransferRefused:
             return False
 
     assert sum(at_once(6, work)) == 2
@@ -581,15 +587,15 @@ def test_above_the_amount_a_second_person_approves_and_never_the_first(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     rules(carl.brand, second_person_above=4)
-    move = ask(carl, sam)
-    assert (move.outcome, puts(simulator)) == (State.WAITING, [])
-    with pytest.raises(MoveRefused, match="Somebody else"):
-        transfers.move_approve(brand=carl.brand, move=move, by=sam)
+    transfer = ask(carl, sam)
+    assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
+    with pytest.raises(TransferRefused, match="Somebody else"):
+        transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=sam)
     second = staff_of(carl.brand, "tess@example.com")
-    approved = transfers.move_approve(brand=carl.brand, move=move, by=second)
+    approved = transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=second)
     assert (approved.outcome, approved.approved_by) == (State.DONE, second)
-    with pytest.raises(MoveRefused):
-        transfers.move_approve(brand=carl.brand, move=Move.objects.get(), by=second)
+    with pytest.raises(TransferRefused):
+        transfers.approve_transfer(brand=carl.brand, transfer=Move.objects.get(), by=second)
     assert booked(simulator, carl) == [Decimal(5)]
 
 
@@ -597,13 +603,15 @@ def test_two_who_approve_at_once_make_one_move(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     rules(aurora, second_person_above=4)
-    move = ask(carl, sam)
+    transfer = ask(carl, sam)
     people = [staff_of(aurora, f"t{number}@example.com") for number in range(4)]
 
     def work(number: int) -> bool:
         try:
-            transfers.move_approve(brand=aurora, move=Move.objects.get(pk=move.pk), by=people[number])
-        except MoveRefused:
+            transfers.approve_transfer(
+                brand=aurora, transfer=Move.objects.get(pk=transfer.pk), by=people[number]
+            )
+        except TransferRefused:
             return False
         return True
 
@@ -615,29 +623,29 @@ def test_staff_of_another_brand_approves_and_moves_nothing(
     simulator: Simulator, carl: User, sam: User, borealis: Brand
 ) -> None:
     rules(carl.brand, second_person_above=4)
-    move, stranger = ask(carl, sam), staff_of(borealis, "bea@example.com")
+    transfer, stranger = ask(carl, sam), staff_of(borealis, "bea@example.com")
     for forbidden in (
-        lambda: transfers.move_approve(brand=carl.brand, move=move, by=stranger),
-        lambda: transfers.move_decline(brand=carl.brand, move=move, by=stranger, note=""),
+        lambda: transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=stranger),
+        lambda: transfers.decline_transfer(brand=carl.brand, transfer=transfer, by=stranger, note=""),
         lambda: ask(carl, stranger),
     ):
-        with pytest.raises(MoveRefused):
+        with pytest.raises(TransferRefused):
             forbidden()
-    move.refresh_from_db()
-    assert (move.state, puts(simulator)) == (State.WAITING, [])
+    transfer.refresh_from_db()
+    assert (transfer.state, puts(simulator)) == (State.WAITING, [])
 
 
 def test_a_declined_or_forgotten_move_is_never_sent(simulator: Simulator, carl: User, sam: User) -> None:
     rules(carl.brand, second_person_above=4)
     declined, forgotten = ask(carl, sam), ask(carl, sam)
     second = staff_of(carl.brand, "tess@example.com")
-    transfers.move_decline(brand=carl.brand, move=declined, by=second, note="Not this one.")
+    transfers.decline_transfer(brand=carl.brand, transfer=declined, by=second, note="Not this one.")
     Move.objects.filter(pk=forgotten.pk).update(asked_at=timezone.now() - timedelta(hours=25))
     call_command("tick")
-    for move in Move.objects.all():
-        with pytest.raises(MoveRefused):
-            transfers.move_approve(brand=carl.brand, move=move, by=second)
-    assert {move.state for move in Move.objects.all()} == {State.DECLINED, State.EXPIRED}
+    for transfer in Move.objects.all():
+        with pytest.raises(TransferRefused):
+            transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=second)
+    assert {transfer.state for transfer in Move.objects.all()} == {State.DECLINED, State.EXPIRED}
     assert puts(simulator) == []
 
 
@@ -647,7 +655,7 @@ def test_emptying_the_partner_account_needs_its_own_confirmation(
     [partner] = [p for p in simulator.listed("partners") if p["name"] == "Aurora"]
     rules(carl.brand, per_move=10**9, per_day=10**9, second_person_above=10**9)
     everything = Decimal(partner["balance"]).quantize(Decimal("0.01")) + 1
-    with pytest.raises(MoveRefused) as refused:
+    with pytest.raises(TransferRefused) as refused:
         ask(carl, sam, str(everything))
     assert refused.value.needs == "empties_partner"
     assert puts(simulator) == []
@@ -657,17 +665,17 @@ def test_emptying_the_partner_account_needs_its_own_confirmation(
 def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
-    with pytest.raises(MoveRefused, match="off until"):
+    with pytest.raises(TransferRefused, match="off until"):
         ask(carl, sam, "-1")
-    with pytest.raises(MoveRefused, match="off until"):
+    with pytest.raises(TransferRefused, match="off until"):
         ask(carl, operator, "-1.01")
     trial = ask(carl, operator, "-1")
     assert trial.outcome == State.DONE
-    with pytest.raises(MoveRefused, match="off until"):
+    with pytest.raises(TransferRefused, match="off until"):
         ask(carl, sam, "-1")
-    with pytest.raises(MoveRefused, match="Only an operator"):
-        policy.back_moves_allow(brand=carl.brand, move=trial, by=sam)
-    policy.back_moves_allow(brand=carl.brand, move=trial, by=operator)
+    with pytest.raises(TransferRefused, match="Only an operator"):
+        policy.allow_refunds(brand=carl.brand, transfer=trial, by=sam)
+    policy.allow_refunds(brand=carl.brand, transfer=trial, by=operator)
     assert ask(carl, sam, "-3").outcome == State.DONE
     assert booked(simulator, carl) == [Decimal(-1), Decimal(-3)]
 
@@ -675,24 +683,24 @@ def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
 def test_an_operator_switches_moving_back_off_again(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
-    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
-    with pytest.raises(MoveRefused, match="Only an operator"):
-        policy.back_moves_forbid(brand=carl.brand, by=sam, note="Off.")
-    policy.back_moves_forbid(brand=carl.brand, by=operator, note="The carrier changed it.")
-    with pytest.raises(MoveRefused, match="off until"):
+    policy.allow_refunds(brand=carl.brand, transfer=ask(carl, operator, "-1"), by=operator)
+    with pytest.raises(TransferRefused, match="Only an operator"):
+        policy.forbid_refunds(brand=carl.brand, by=sam, note="Off.")
+    policy.forbid_refunds(brand=carl.brand, by=operator, note="The carrier changed it.")
+    with pytest.raises(TransferRefused, match="off until"):
         ask(carl, sam, "-1")
 
 
 def test_an_answer_that_goes_the_wrong_way_disproves_that_moving_back_works(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
-    policy.back_moves_allow(brand=carl.brand, move=ask(carl, operator, "-1"), by=operator)
-    policy.moves_stop_by_hand(brand=carl.brand, by=operator, why="I look into it.")
-    assert policy.policy_of(carl.brand).back_at
-    policy.moves_resume(brand=carl.brand, by=operator, note="Go on.")
+    policy.allow_refunds(brand=carl.brand, transfer=ask(carl, operator, "-1"), by=operator)
+    policy.stop_transfers_by_hand(brand=carl.brand, by=operator, why="I look into it.")
+    assert policy.get_policy(carl.brand).back_at
+    policy.resume_transfers(brand=carl.brand, by=operator, note="Go on.")
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
     assert ask(carl, sam, "-1").outcome == State.UNKNOWN
-    rules = policy.policy_of(carl.brand)
+    rules = policy.get_policy(carl.brand)
     assert rules.stopped_at
     assert (rules.back_at, rules.back_by, rules.back_move) == (None, None, None)
 
@@ -701,25 +709,25 @@ def test_a_move_forward_proves_nothing_about_moving_back(
     simulator: Simulator, carl: User, operator: User
 ) -> None:
     forward = ask(carl, operator, "1")
-    with pytest.raises(MoveRefused, match="proves"):
-        policy.back_moves_allow(brand=carl.brand, move=forward, by=operator)
+    with pytest.raises(TransferRefused, match="proves"):
+        policy.allow_refunds(brand=carl.brand, transfer=forward, by=operator)
 
 
 def test_an_answer_that_goes_the_wrong_way_stops_all_moves_of_the_brand(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
-    move = ask(carl, sam)
-    assert move.outcome == State.UNKNOWN
+    transfer = ask(carl, sam)
+    assert transfer.outcome == State.UNKNOWN
     call_command("tick")
     assert "All moves of this brand are stopped" in mail.outbox[0].body
     assert f"$5.00: Aurora Phone → customer {carl.account_number}" in mail.outbox[0].body
     other = new_customer(simulator, carl.brand)
-    with pytest.raises(MoveRefused, match="stopped"):
+    with pytest.raises(TransferRefused, match="stopped"):
         ask(other, sam)
-    with pytest.raises(MoveRefused, match="Only an operator"):
-        policy.moves_resume(brand=carl.brand, by=sam, note="Go on.")
-    policy.moves_resume(brand=carl.brand, by=operator, note="The carrier has mended it.")
+    with pytest.raises(TransferRefused, match="Only an operator"):
+        policy.resume_transfers(brand=carl.brand, by=sam, note="Go on.")
+    policy.resume_transfers(brand=carl.brand, by=operator, note="The carrier has mended it.")
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": False}])
     assert ask(other, sam).outcome == State.DONE
 
@@ -732,8 +740,8 @@ def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
     if why == "no number":
         carl.account_number = ""
         carl.save()
-    with pytest.raises(MoveRefused):
-        transfers.move_request(
+    with pytest.raises(TransferRefused):
+        transfers.request_transfer(
             brand=carl.brand,
             customer=customer,
             amount=Decimal(5),
@@ -750,16 +758,18 @@ def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
 def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    move = unknown(simulator, carl, sam)
-    transfers.move_resolve(brand=carl.brand, move=move, by=sam, happened=True, note="The books say so.")
-    trail = [(event.state, event.by, event.customer_balance, event.note) for event in move.events.all()]
+    transfer = unknown(simulator, carl, sam)
+    transfers.resolve_transfer(
+        brand=carl.brand, transfer=transfer, by=sam, happened=True, note="The books say so."
+    )
+    trail = [(event.state, event.by, event.customer_balance, event.note) for event in transfer.events.all()]
     assert trail[0] == (State.DISPATCHED, sam, Decimal(10), "")
     assert trail[1][:2] == (State.UNKNOWN, None)
     assert trail[2] == (State.FOUND_DONE, sam, Decimal(15), "The books say so.")
-    assert {(e.brand, e.account_number, e.amount, e.operation) for e in move.events.all()} == {
-        ("aurora", carl.account_number, Decimal(5), move.operation)
+    assert {(e.brand, e.account_number, e.amount, e.operation) for e in transfer.events.all()} == {
+        ("aurora", carl.account_number, Decimal(5), transfer.operation)
     }
-    assert None not in {event.partner_balance for event in move.events.all()}
+    assert None not in {event.partner_balance for event in transfer.events.all()}
 
 
 @pytest.mark.parametrize(
@@ -791,25 +801,25 @@ def test_the_database_itself_refuses_to_change_the_audit_trail(
 def test_the_database_itself_refuses_to_change_what_a_move_is_about(
     simulator: Simulator, carl: User, bob: User, sam: User, borealis: Brand, operator: User, column: str
 ) -> None:
-    move = ask(carl, sam)
+    transfer = ask(carl, sam)
     before = Move.objects.values().get()
     others: dict[str, Any] = {"amount": 1, "account_number": "1", "operation": uuid.UUID(int=0)}
     others |= {"brand": borealis, "customer": bob, "asked_by": operator}
     with pytest.raises(DatabaseError, match="what a move is about"), transaction.atomic():
-        Move.objects.filter(pk=move.pk).update(**{column: others[column], "why": "another story"})
+        Move.objects.filter(pk=transfer.pk).update(**{column: others[column], "why": "another story"})
     assert Move.objects.values().get() == before
 
 
 def test_no_move_is_deleted(simulator: Simulator, carl: User, sam: User) -> None:
-    move = ask(carl, sam)
+    transfer = ask(carl, sam)
     with pytest.raises(DatabaseError, match="what a move is about"), transaction.atomic():
-        Move.objects.filter(pk=move.pk)._raw_delete("default")
+        Move.objects.filter(pk=transfer.pk)._raw_delete("default")
 
 
 def test_what_happens_to_a_move_is_stored_as_before(simulator: Simulator, carl: User, sam: User) -> None:
-    move = ask(carl, sam)
-    move.why = "a word more"
-    move.save()
+    transfer = ask(carl, sam)
+    transfer.why = "a word more"
+    transfer.save()
     assert Move.objects.get().why == "a word more"
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing.models import KeptStatement
 from billing.statements import cache as statement_cache
-from billing.statements.partner_balance import partners_known
+from billing.statements.partner_balance import list_partner_accounts
 from portal.models import Brand
 from tests.support.article import EXAMPLE
 
@@ -44,5 +44,5 @@ def vars_of(kept_row):
 def test_the_list_of_partner_accounts_tells_the_newest_known_balance(aurora):
     known = row(aurora, None, SECOND)
     row(aurora, None, THIRD, known=False)
-    (account,) = partners_known(brands=Brand.objects.all())
-    assert account.figures.statement == statement_cache.statement_of(known)
+    (account,) = list_partner_accounts(brands=Brand.objects.all())
+    assert account.figures.statement == statement_cache.build_statement(known)

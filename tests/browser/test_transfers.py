@@ -21,7 +21,7 @@ from decimal import Decimal
 from accounts.models import User
 from billing.models import MovePolicy
 from billing.transfers import policy
-from billing.transfers.service import move_request
+from billing.transfers.service import request_transfer
 from portal.models import Brand
 brand = Brand.objects.get(slug="aurora")
 names = {"email": "cNUMBER@example.com", "account_number": "NUMBER", "password": "!"}
@@ -31,7 +31,7 @@ sam.brands.add(brand)
 User.objects.filter(brand=None).update(date_joined="2020-01-01T00:00Z")
 def ask(amount):
     told = {"description": "Goodwill", "operation": uuid.uuid4(), "by": sam}
-    return move_request(brand=brand, customer=customer, amount=Decimal(amount), **told)
+    return request_transfer(brand=brand, customer=customer, amount=Decimal(amount), **told)
 """
 _numbers = itertools.count(790_000)
 
@@ -147,13 +147,13 @@ def test_a_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
 def test_the_rules_and_the_warning_are_right_in_every_look(desk: Desk, page: Page) -> None:
     desk.go("billing/policy/")
     desk.check("policies")
-    desk.scene("policy.policy_of(brand)\nMovePolicy.objects.update(per_move=90000, per_day=99999)")
+    desk.scene("policy.get_policy(brand)\nMovePolicy.objects.update(per_move=90000, per_day=99999)")
     try:
         desk.fill("80000")
         page.get_by_role("button", name="Ask for approval").click()
         expect(page.get_by_text("If you mean it, tick this box too.")).to_be_visible()
         desk.check("danger")
-        desk.scene("policy.moves_stop(brand=brand, why='A strange answer.')")
+        desk.scene("policy.stop_transfers(brand=brand, why='A strange answer.')")
         desk.go(desk.start)
         desk.check("stopped")
         page.get_by_role("link", name="Look at the rules").click()

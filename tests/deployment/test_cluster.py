@@ -97,7 +97,9 @@ def test_staff_sign_in_and_move_funds_over_both_nodes(site, visitor):
     answer = http_steps.confirm_move(sam, key, fields)
     assert answer.status_code == 303
     assert "The carrier has moved the money" in sam.open(answer.headers["Location"]).text
-    assert [move["state"] for move in site.moves() if move["account_number"] == ALICE.number] == ["done"]
+    assert [transfer["state"] for transfer in site.moves() if transfer["account_number"] == ALICE.number] == [
+        "done"
+    ]
     again = http_steps.confirm_move(sam, key, fields)
     assert again.headers["Location"] == answer.headers["Location"]
     assert len(carrier.calls("move_funds")) == sent + 1
@@ -241,8 +243,8 @@ def test_a_move_whose_node_died_over_it_is_unknown_after_a_minute_and_is_never_s
     node, sent = next_node(site, seen), len(carrier.calls("move_funds"))
     with killed_over(site, "move_funds", node, lambda: http_steps.confirm_move(sue, key, fields)) as answer:
         assert answer.result().status_code == 502
-        (move,) = (each for each in site.moves() if each["account_number"] == bob.number)
-        assert move["state"] == "dispatched"
+        (transfer,) = (each for each in site.moves() if each["account_number"] == bob.number)
+        assert transfer["state"] == "dispatched"
         assert http_steps.begin_move(sue, key, "1")[0] == {}  # Nothing more for this customer.
         site.stack.sql("UPDATE billing_move SET dispatched_at = dispatched_at - interval '61 s'")
         told = http_steps.confirm_move(sue, key, fields)
@@ -356,7 +358,7 @@ class Crowd:
 def test_a_node_killed_under_load_loses_nothing_that_was_answered(site):
     crowd, carrier, victim = Crowd(site), site.stack.carrier, site.nodes[0]
     before = {"moves": site.moves(), "partner": ledgers.partner_of(carrier, "aurora")}
-    known = {move["operation"] for move in before["moves"]}
+    known = {transfer["operation"] for transfer in before["moves"]}
     paid = ledgers.read(carrier, "aurora", [each.number for each in CUSTOMERS], before["partner"])
     with crowd.about(0, 1):
         assert eventually(lambda: len(crowd.seen) > 20 and len(crowd.inside) == 4)
@@ -373,14 +375,15 @@ def test_a_node_killed_under_load_loses_nothing_that_was_answered(site):
     assert assertions.signed_out(crowd.seen) == []
     users = [row["email"] for row in site.rows("SELECT email FROM accounts_user")]
     assert assertions.lost("a sign-up", crowd.signed_up, users) == []
-    moves = [move for move in site.moves() if move["operation"] not in known]
-    assert assertions.lost("a move", crowd.moved, [move["operation"] for move in moves]) == []
-    assert all(move["state"] == "done" for move in moves if move["operation"] in crowd.moved)
+    transfers = [transfer for transfer in site.moves() if transfer["operation"] not in known]
+    assert assertions.lost("a move", crowd.moved, [transfer["operation"] for transfer in transfers]) == []
+    assert all(transfer["state"] == "done" for transfer in transfers if transfer["operation"] in crowd.moved)
     now = ledgers.read(carrier, "aurora", [each.number for each in CUSTOMERS], before["partner"])
     fresh = {number: list(amounts)[len(paid.booked[number]) :] for number, amounts in now.booked.items()}
     balances = {number: balance - sum(paid.booked[number]) for number, balance in now.balances.items()}
     assert (
-        assertions.money(moves, replace(now, booked=fresh, balances=balances), Decimal(cluster.BALANCE)) == []
+        assertions.money(transfers, replace(now, booked=fresh, balances=balances), Decimal(cluster.BALANCE))
+        == []
     )
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal.admin.brand.fieldsets import SECTIONS
 from portal.admin.brand.inlines import LabelledInline
-from portal.carrier.connection_proof import is_proven
+from portal.carrier.connection_proof import is_connection_verified
 from portal.models import Brand
 from portal.security.crypto import encrypt
 from tests.conftest import Simulator
@@ -113,7 +113,7 @@ def test_the_button_proves_the_connection_and_the_list_says_so(
     page = response.content.decode()
     assert "Aurora Phone: the carrier answered with your own balance. The closing balance" in page
     assert "The carrier has answered with this address and key." in page
-    assert is_proven(Brand.objects.get())
+    assert is_connection_verified(Brand.objects.get())
 
 
 def test_wrong_names_of_the_customers_balance_are_found_with_an_account_number(
@@ -168,7 +168,7 @@ def test_the_check_is_a_post_and_tells_a_failure(
     page = press_check(admin_client, aurora).content.decode()
     assert "Either the API key is wrong, or this server&#x27;s public IP address is not listed" in page
     assert "wrong-key" not in page
-    assert not is_proven(Brand.objects.get())
+    assert not is_connection_verified(Brand.objects.get())
 
 
 def column(client: Client) -> list[str]:

@@ -14,7 +14,7 @@ from accounts.models import SignInCode, Submission
 from portal.mail import send as mail
 from portal.models import Attempt, Brand
 from portal.resilience import bulkhead, circuit_breaker
-from portal.resilience.bulkhead import Bulkhead, Full
+from portal.resilience.bulkhead import Bulkhead, BulkheadFull
 from portal.web.retry import BUSY
 from tests.conftest import AURORA, BOREALIS
 from tests.support.customer_flow import at_once, send, sign_up_form, words
@@ -30,7 +30,7 @@ def brand(pk: int) -> Brand:
 def entered(places: Bulkhead, stack: ExitStack, pk: int) -> bool:
     try:
         stack.enter_context(places.place(brand(pk)))
-    except Full:
+    except BulkheadFull:
         return False
     return True
 

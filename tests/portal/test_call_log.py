@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.carrier import calls as carrier_calls
-from portal.carrier.call_log import journal_prune, journal_write
+from portal.carrier.call_log import log_call, prune_call_log
 from portal.carrier.calls import CallContext
 from portal.models import CarrierCall
 from portal.voipline import NoAnswer, UpstreamError
@@ -112,6 +112,6 @@ def test_an_answer_is_given_or_raised_after_it_was_written_down(simulator, auror
 def test_what_is_older_than_30_days_is_removed(aurora):
     for days in (29, 31, 400):
         at = timezone.now() - timedelta(days=days)
-        journal_write(CarrierCall(brand=aurora, method="x", outcome="ok", milliseconds=days, at=at))
-    assert journal_prune() == 2
+        log_call(CarrierCall(brand=aurora, method="x", outcome="ok", milliseconds=days, at=at))
+    assert prune_call_log() == 2
     assert CarrierCall.objects.get().milliseconds == 29

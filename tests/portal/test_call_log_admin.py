@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from portal.admin.pagination import BoundedPaginator
-from portal.carrier.call_stats import Tally, journal_days
+from portal.carrier.call_stats import Tally, count_calls_by_day
 from portal.models import Brand, CarrierCall
 
 pytestmark = pytest.mark.database
@@ -34,25 +34,25 @@ def found(client: Client, **query: str) -> list[int]:
 def test_it_is_searched_by_what_support_knows(
     admin_client: Client, aurora: Brand, alice: User, charlie: User
 ) -> None:
-    move = call(
+    transfer = call(
         aurora, customer=alice, method="move_funds", operation="3f0c-aa", reference="K7QF-2MPX", status=200
     )
     lost = call(aurora, method="partner_balance", outcome="NoAnswer")
     other = call(charlie.brand, customer=charlie)
-    assert found(admin_client) == [other.pk, lost.pk, move.pk]
+    assert found(admin_client) == [other.pk, lost.pk, transfer.pk]
     for term in ("3f0c-AA", "K7QF-2MPX", " k7qf-2mpx ", "ALICE@", "70001"):
-        assert found(admin_client, q=term) == [move.pk], term
+        assert found(admin_client, q=term) == [transfer.pk], term
     for term in ("3f0c", "7000", "nobody@example.com"):
         assert found(admin_client, q=term) == [], term
     assert found(admin_client, method="partner_balance") == [lost.pk]
     assert found(admin_client, outcome="NoAnswer") == [lost.pk]
     assert found(admin_client, brand=str(charlie.brand_id)) == [other.pk]
-    assert found(admin_client, customer=str(alice.pk)) == [move.pk]
+    assert found(admin_client, customer=str(alice.pk)) == [transfer.pk]
     assert found(admin_client, at__gte="2999-01-01 00:00:00+00:00") == []
     page = admin_client.get(LIST).content.decode()
     assert f'<a href="/admin/billing/customer/{alice.pk}/">alice@example.com</a>' in page
     assert "sent, no answer" in page
-    assert f"{move.at:%Y-%m-%d %H:%M:%S}" in page
+    assert f"{transfer.at:%Y-%m-%d %H:%M:%S}" in page
 
 
 def test_nobody_changes_it(admin_client: Client, aurora: Brand) -> None:
@@ -108,7 +108,7 @@ def test_the_sums_follow_the_brands_days_also_when_the_clock_changes(
     call(aurora, at=datetime(2026, 9, 28, 23, 59, tzinfo=SYDNEY).astimezone(UTC))  # Eight days ago.
     call(borealis, at=sunday.astimezone(UTC))
     with CaptureQueriesContext(connection) as queries:
-        tallies = journal_days(brand=aurora)
+        tallies = count_calls_by_day(brand=aurora)
     assert len(queries) == 1
     assert tallies == [
         Tally(date(2026, 10, 5), "customer_balance", 1, 0, 3),

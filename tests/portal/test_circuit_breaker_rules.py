@@ -223,7 +223,7 @@ def test_whoever_ends_the_break_lets_one_call_through(guard: Breaker, clock: Clo
     shut(guard, *"abcde")
     for nth, how in enumerate((How.FAILED, How.ANSWERED)):
         clock.now += 1 + nth
-        guard.let_one_through()
+        guard.allow_probe()
         turn = guard.begin("z")
         assert spared(guard, "a") == RETRY_AFTER
         guard.end(turn, how)

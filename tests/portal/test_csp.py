@@ -22,7 +22,7 @@ STRICT = {
 STATIC = "https://www.gstatic.com"
 
 
-def policy_of(answer) -> dict[str, str]:
+def get_policy(answer) -> dict[str, str]:
     """Directive → sources."""
     directives = (each.partition(" ") for each in answer["Content-Security-Policy"].split("; "))
     return {name: sources for name, _blank, sources in directives}
@@ -30,7 +30,7 @@ def policy_of(answer) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/", "/sign-in/code/", "/nowhere/", "/brand.css"])
 def test_a_page_without_captcha_lets_in_nothing_but_our_own_files(aurora, browse, path):
-    assert policy_of(browse(AURORA).get(path)) == STRICT
+    assert get_policy(browse(AURORA).get(path)) == STRICT
 
 
 def test_a_page_with_a_captcha_lets_google_in_and_scripts_by_its_nonce_alone(aurora, browse, settings):
@@ -39,7 +39,7 @@ def test_a_page_with_a_captcha_lets_google_in_and_scripts_by_its_nonce_alone(aur
     scripts = re.findall(r"<script[^>]*>", answer.content.decode())
     (nonce,) = {nonce for script in scripts for nonce in re.findall(r'nonce="([^"]+)"', script) or [""]}
     assert nonce
-    assert policy_of(answer) == STRICT | {
+    assert get_policy(answer) == STRICT | {
         "script-src": f"'nonce-{nonce}' 'strict-dynamic'",
         "frame-src": f"https://www.google.com https://recaptcha.google.com {STATIC}",
         "connect-src": f"'self' https://www.google.com {STATIC}",
@@ -51,13 +51,13 @@ def test_no_page_but_the_way_to_the_carrier_lets_a_form_lead_to_its_hosts(aurora
     aurora.login_hosts = ["login.example"]
     aurora.save()
     client = browse(AURORA, alice)
-    assert "https://login.example" in policy_of(client.get("/account/open/"))["form-action"].split()
+    assert "https://login.example" in get_policy(client.get("/account/open/"))["form-action"].split()
     for path in ("/", "/statement/", "/account/", "/password-reset/"):
-        assert policy_of(client.get(path))["form-action"] == "'self'"
+        assert get_policy(client.get(path))["form-action"] == "'self'"
 
 
 def test_an_answer_for_programs_keeps_a_policy_of_its_own(aurora, browse):
-    assert policy_of(browse(AURORA).get("/healthz"))["default-src"] == "'none'"
+    assert get_policy(browse(AURORA).get("/healthz"))["default-src"] == "'none'"
 
 
 @pytest.mark.parametrize(

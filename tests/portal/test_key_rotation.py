@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from portal.models import Brand
 from portal.security.crypto import EncryptedSecret, encrypt, uses_primary_key
-from portal.security.key_rotation import secrets_reencrypt
+from portal.security.key_rotation import reencrypt_secrets
 from tests.conftest import ROOT, app_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -35,8 +35,8 @@ def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, bo
     device.refresh_from_db()
     assert device.key.reveal() == key
     assert stored(borealis).stored == "env:PORTAL_SECRET_BOREALIS"
-    done = secrets_reencrypt()
-    assert (done.renewed, done.fresh) == (0, 3)
+    done = reencrypt_secrets()
+    assert (done.reencrypted, done.fresh) == (0, 3)
 
 
 def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):
@@ -47,7 +47,7 @@ def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):
         return uses_primary_key(sealed)
 
     monkeypatch.setattr("portal.security.key_rotation.uses_primary_key", entered_meanwhile)
-    assert secrets_reencrypt().renewed == 0
+    assert reencrypt_secrets().reencrypted == 0
     assert stored(aurora).reveal() == "another key"
 
 
@@ -63,7 +63,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(aurora, borealis, setti
 def test_a_row_that_was_read_before_and_is_saved_after_does_not_bring_the_old_key_back(aurora, settings):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     stale = Brand.objects.get(pk=aurora.pk)
-    secrets_reencrypt()
+    reencrypt_secrets()
     stale.name = "Aurora Telephone"
     stale.save()
     settings.ENCRYPTION_KEYS = [NEW]

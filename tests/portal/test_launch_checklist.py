@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from portal.brands.launch_checklist import readiness, to_do
-from portal.carrier.connection_proof import brand_check_carrier, is_proven
+from portal.carrier.connection_proof import check_connection, is_connection_verified
 from portal.core.validators import GOOGLE_TEST_KEY
 from portal.models import Brand
 from portal.security.crypto import EncryptedSecret, encrypt
@@ -26,7 +26,7 @@ def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
     aurora.response_codes.create(code="4103", meaning="email_taken")
     aurora.mail_tested_at = timezone.now()  # type: ignore[attr-defined, unused-ignore]
     assert to_do(aurora) == 1
-    assert all(finding.ok for finding in brand_check_carrier(brand=aurora))
+    assert all(finding.ok for finding in check_connection(brand=aurora))
     assert to_do(aurora) == 0
     # The stand-in carrier, a sender elsewhere and a method nobody tried are remarks, not obstacles.
     hints = {key for key, state in states(aurora).items() if state == "hint"}
@@ -95,46 +95,46 @@ def test_a_sender_unlike_the_hosts_is_a_hint(aurora: Brand, sender: str, host: s
 def test_only_an_answer_of_the_carrier_proves_and_a_refusal_unproves(
     simulator: Simulator, aurora: Brand
 ) -> None:
-    assert not is_proven(aurora)
+    assert not is_connection_verified(aurora)
     before = timezone.now()
-    brand_check_carrier(brand=aurora)
+    check_connection(brand=aurora)
     stored = Brand.objects.get()
-    assert is_proven(stored)
+    assert is_connection_verified(stored)
     assert stored.carrier_proven_at is not None
     assert before <= stored.carrier_proven_at <= before + timedelta(seconds=30)
     simulator.fault("partner_balance", "status", status=401)
-    brand_check_carrier(brand=stored)
-    assert not is_proven(Brand.objects.get())
+    check_connection(brand=stored)
+    assert not is_connection_verified(Brand.objects.get())
     assert Brand.objects.get().carrier_proven_at is None
 
 
 def test_another_address_or_key_has_to_be_proven_again(simulator: Simulator, aurora: Brand) -> None:
-    brand_check_carrier(brand=aurora)
+    check_connection(brand=aurora)
     url, key = aurora.carrier_url, aurora.carrier_key
     aurora.carrier_url = url + "v3/"
-    assert not is_proven(aurora)
+    assert not is_connection_verified(aurora)
     aurora.carrier_url, aurora.carrier_key = url, encrypt("another-key")
-    assert not is_proven(aurora)
+    assert not is_connection_verified(aurora)
     aurora.carrier_key = encrypt("aurora-api-key")
     assert aurora.carrier_key != key
-    assert is_proven(aurora)
+    assert is_connection_verified(aurora)
 
 
 def test_an_unknown_account_number_says_nothing_about_the_key(simulator: Simulator, aurora: Brand) -> None:
-    assert not brand_check_carrier(brand=aurora, account_number="99999")[-1].ok
-    assert is_proven(Brand.objects.get())
+    assert not check_connection(brand=aurora, account_number="99999")[-1].ok
+    assert is_connection_verified(Brand.objects.get())
 
 
 def test_what_was_saved_during_the_check_stays(simulator: Simulator, aurora: Brand) -> None:
     Brand.objects.update(carrier_url="https://elsewhere.example/api/")
-    brand_check_carrier(brand=aurora)
+    check_connection(brand=aurora)
     stored = Brand.objects.get()
     assert stored.carrier_url == "https://elsewhere.example/api/"
-    assert not is_proven(stored)
+    assert not is_connection_verified(stored)
 
 
 def test_the_proof_holds_no_key(simulator: Simulator, aurora: Brand) -> None:
-    brand_check_carrier(brand=aurora)
+    check_connection(brand=aurora)
     assert "aurora-api-key" not in aurora.carrier_proven_for
     assert len(aurora.carrier_proven_for) == 64
 

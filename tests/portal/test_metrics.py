@@ -80,9 +80,9 @@ def test_carrier_calls_are_counted_by_brand_method_and_outcome(aurora, browse, s
 def test_a_limit_that_is_hit_is_counted(read, aurora):
     before = read('portal_limits_hit_total{action="refresh"}')
     for _ in range(6):
-        rate_limits.hit(action="refresh", account="somebody")
+        rate_limits.consume(action="refresh", account="somebody")
     with pytest.raises(rate_limits.Limited):
-        rate_limits.hit(action="refresh", account="somebody")
+        rate_limits.consume(action="refresh", account="somebody")
     assert read('portal_limits_hit_total{action="refresh"}') == before + 1
 
 
@@ -124,7 +124,7 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
 def test_a_breaker_is_told_as_open_until_the_carrier_answers_again(aurora, simulator, read):
     shut(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
-    circuit_breaker.of(aurora).let_one_through()
+    circuit_breaker.of(aurora).allow_probe()
     ask(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 0
 

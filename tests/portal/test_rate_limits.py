@@ -66,7 +66,7 @@ def test_strangers_keep_no_customer_out_of_the_carriers_portal(
         form = {"g-recaptcha-response": simulator.token()}
         return send(browse(AURORA, customer), "/account/open/", form).status_code
 
-    monkeypatch.setitem(rate_limits.KEPT, "carrier_form", {"brand": "3/minute", "all": "3/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "carrier_form", {"brand": "3/minute", "all": "3/minute"})
     assert [reset(browse, nth) for nth in range(4)][-1] == 429
     for nth in range(21):  # From the network of the customers.
         data = {"email": ALICE, "g-recaptcha-response": f"junk-token-{nth}-of-many"}
@@ -78,17 +78,19 @@ def test_strangers_keep_no_customer_out_of_the_carriers_portal(
 def test_customers_have_wide_limits_of_their_own_and_leave_strangers_theirs(
     aurora, alice, bob, simulator, browse, monkeypatch
 ):
-    monkeypatch.setitem(rate_limits.KEPT, "account_open", {"account": "2/minute", "brand": "3/minute"})
+    monkeypatch.setitem(
+        rate_limits.REDIS_LIMITS, "account_open", {"account": "2/minute", "brand": "3/minute"}
+    )
     for customer, answers in ((alice, [303, 303, 429]), (bob, [303, 429])):
         client = browse(AURORA, customer)
         forms = [{"g-recaptcha-response": simulator.token()} for _ in answers]
         assert [send(client, "/account/open/", form).status_code for form in forms] == answers
-    monkeypatch.setitem(rate_limits.KEPT, "carrier_form", {"brand": "1/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "carrier_form", {"brand": "1/minute"})
     assert reset(browse, 1) == 200
 
 
 def test_junk_of_a_customer_is_limited_before_anybody_is_asked(aurora, alice, simulator, browse, monkeypatch):
-    monkeypatch.setitem(rate_limits.KEPT, "account_open", {"account": "3/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "account_open", {"account": "3/minute"})
     client = browse(AURORA, alice)
     for nth in range(5):
         answer = send(client, "/account/open/", {"g-recaptcha-response": f"junk-token-{nth}-of-many"})
@@ -216,7 +218,7 @@ def reset(browse, nth: int, host: str = AURORA, email: str = "") -> int:
 def test_from_however_many_networks_a_brand_and_all_together_reach_the_carrier_so_often(
     aurora, borealis, simulator, browse, monkeypatch
 ):
-    monkeypatch.setitem(rate_limits.KEPT, "carrier_form", {"brand": "3/minute", "all": "5/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "carrier_form", {"brand": "3/minute", "all": "5/minute"})
     assert [reset(browse, nth) for nth in range(4)] == [200, 200, 200, 429]
     assert [reset(browse, nth, BOREALIS) for nth in range(3)] == [200, 200, 429]
     assert len(simulator.calls()) == 5
@@ -230,7 +232,7 @@ def test_from_however_many_networks_a_brand_and_all_together_mail_so_many_codes(
     sign_in(hers, ALICE)
     hers.post("/sign-out/")
     rate_limits.forget()
-    monkeypatch.setitem(rate_limits.KEPT, "sign_in_mail", {"brand": "3/hour", "all": "5/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_mail", {"brand": "3/hour", "all": "5/hour"})
     assert [ask(browse, 1).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
     assert ask(browse, 2).status_code == 429
     assert [ask(browse, nth, f"nth{nth}@example.com", BOREALIS).status_code for nth in range(3, 6)] == [
@@ -242,13 +244,13 @@ def test_from_however_many_networks_a_brand_and_all_together_mail_so_many_codes(
 
 
 def test_an_address_that_may_get_no_more_codes_uses_up_none_of_the_brands(aurora, browse, monkeypatch):
-    monkeypatch.setitem(rate_limits.KEPT, "sign_in_mail", {"brand": "4/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_mail", {"brand": "4/hour"})
     assert [ask(browse, 1).status_code for _ in range(9)] == [302] * 3 + [429] * 6
     assert ask(browse, 2).status_code == 302
 
 
 def test_a_code_after_a_confirmation_counts_among_the_brands(aurora, alice, simulator, browse, monkeypatch):
-    monkeypatch.setitem(rate_limits.KEPT, "sign_in_mail", {"brand": "1/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_mail", {"brand": "1/hour"})
     assert ask(browse, 1, "nobody@example.com").status_code == 302
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     code = carrier_code(simulator, DETAILS["email"])
@@ -260,21 +262,21 @@ def test_a_code_after_a_confirmation_counts_among_the_brands(aurora, alice, simu
 
 def test_the_papers_name_each_limit():
     text = (ROOT / "docs" / "operations.md").read_text()
-    named = {**rate_limits.COUNTED, **rate_limits.KEPT}
+    named = {**rate_limits.DB_LIMITS, **rate_limits.REDIS_LIMITS}
     assert [action for action in named if f"| `{action}` |" not in text] == []
 
 
 def test_who_is_refused_by_an_own_limit_uses_up_nothing_of_the_wide_ones(
     aurora, simulator, browse, monkeypatch
 ):
-    monkeypatch.setitem(rate_limits.KEPT, "captcha_post", {"network": "1/minute"})
-    monkeypatch.setitem(rate_limits.KEPT, "carrier_form", {"brand": "2/minute", "all": "2/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "captcha_post", {"network": "1/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "carrier_form", {"brand": "2/minute", "all": "2/minute"})
     assert [reset(browse, 1) for _ in range(5)] == [200] + [429] * 4
     assert [reset(browse, nth) for nth in (2, 3)] == [200, 429]
 
 
 def test_figures_have_a_wide_limit_too(aurora, alice, bob, simulator, browse, monkeypatch):
-    monkeypatch.setitem(rate_limits.KEPT, "statement", {"account": "2/minute", "brand": "3/minute"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "statement", {"account": "2/minute", "brand": "3/minute"})
     for user, calls in ((alice, 2), (bob, 3)):  # The balance alone asks for several periods.
         browse(AURORA, user).get("/")
         assert len(simulator.calls()) == calls

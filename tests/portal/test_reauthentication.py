@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.customer_import.pending import import_keep, import_report
+from accounts.customer_import.pending import build_import_report, store_import
 from accounts.models import CustomerImport, TotpDevice, User
 from billing.models import MovePolicy
 from portal.admin import sessions
@@ -87,8 +87,8 @@ def pasted_names(aurora: Brand, client: Client, **_: Any) -> CallResult:
 
 def confirmed_import(aurora: Brand, operator: User, **_: Any) -> CallResult:
     data = b"email,account_number\ndora@example.com,70003\n"
-    kept = import_keep(brand=aurora, by=operator, name="c.csv", data=data)
-    report = import_report(waiting=kept).fingerprint
+    kept = store_import(brand=aurora, by=operator, name="c.csv", data=data)
+    report = build_import_report(waiting=kept).fingerprint
     return f"{PEOPLE}import/{aurora.pk}/{kept.pk}/", {"report": report, "rows": "all"}
 
 

@@ -155,7 +155,7 @@ def test_the_first_failure_is_told_however_short_ago_the_machine_was_started(mon
         raise redis.ConnectionError
 
     with pytest.raises(redis_guard.Unreachable):
-        redis_guard.ask(question)
+        redis_guard.call(question)
     assert [record.msg for record in caplog.records] == ["store unreachable"]
 
 
@@ -164,11 +164,11 @@ def test_while_one_request_tries_the_others_do_without(monkeypatch):
 
     def question() -> str:
         with pytest.raises(redis_guard.Unreachable):
-            redis_guard.ask(lambda: "another")
+            redis_guard.call(lambda: "another")
         return "answer"
 
-    assert redis_guard.ask(question) == "answer"
-    assert redis_guard.ask(lambda: "another") == "another"
+    assert redis_guard.call(question) == "answer"
+    assert redis_guard.call(lambda: "another") == "another"
 
 
 def test_no_address_stands_in_redis(own_redis, aurora, alice, simulator, browse):
@@ -225,8 +225,8 @@ def test_an_answered_move_is_done_although_redis_took_nothing(
     monkeypatch.setattr(redis_guard, "_PAUSE", 0.3)
     own_redis.refuse("full")
     simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
-    move = transfers.ask(alice, operator)
-    assert (move.state, move.why, move.status) == (Move.State.DONE, "", 200)
+    transfer = transfers.ask(alice, operator)
+    assert (transfer.state, transfer.why, transfer.status) == (Move.State.DONE, "", 200)
     assert len(caplog.records) < 20
 
 

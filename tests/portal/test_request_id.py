@@ -9,7 +9,7 @@ from django.db import Error
 from django.test import Client
 
 from portal.carrier import calls as carrier_calls
-from portal.monitoring.logging import JsonFormatter, ReferenceFilter, TextFormatter
+from portal.monitoring.logging import JsonFormatter, RequestIdFilter, TextFormatter
 from portal.resilience import rate_limits
 from portal.voipline import UpstreamError
 from portal.web import request_id
@@ -30,14 +30,14 @@ def lines():
 
     handler = Keep()
     handler.setFormatter(JsonFormatter())
-    handler.addFilter(ReferenceFilter())
+    handler.addFilter(RequestIdFilter())
     logging.getLogger().addHandler(handler)
     yield found
     logging.getLogger().removeHandler(handler)
 
 
 def test_a_reference_is_short_reads_one_way_and_spells_no_words():
-    found = {request_id.new() for _ in range(500)}
+    found = {request_id.new_request_id() for _ in range(500)}
     assert len(found) == 500
     assert all(FORM.match(each) for each in found)
     assert not set("".join(found)) & set("01ILOSZB8AEU")
@@ -84,7 +84,7 @@ def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
 def test_the_text_line_has_it_as_a_field():
     record = logging.makeLogRecord({"name": "portal", "msg": "said"})
     token = request_id.current.set("K7QF-2MPX")
-    ReferenceFilter().filter(record)
+    RequestIdFilter().filter(record)
     request_id.current.reset(token)
     assert TextFormatter().format(record).endswith(" said request_id=K7QF-2MPX")
 
@@ -139,8 +139,8 @@ def test_a_form_we_cannot_serve_shows_it_and_a_mistake_of_the_visitor_does_not(a
 
 
 def test_too_many_attempts_show_it_too(aurora, operator, browse, monkeypatch):
-    monkeypatch.setitem(rate_limits.KEPT, "sign_in_post", {"network": "1/hour"})
-    monkeypatch.setitem(rate_limits.KEPT, "admin_sign_in", {"network": "1/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_post", {"network": "1/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "admin_sign_in", {"network": "1/hour"})
     for host, path in ((AURORA, "/sign-in/"), (ADMIN, "/admin/login/")):
         for _ in range(2):
             answer = browse(host).post(path, {"email": "nobody@example.com"})

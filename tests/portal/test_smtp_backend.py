@@ -149,7 +149,7 @@ def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch)
 def test_a_test_mail_that_was_not_confirmed_says_so(server, aurora):
     server.stuck = "end"
     with pytest.raises(MailNotSent) as caught:
-        test_mail.mail_test(brand=aurora, to="a@example.com")
+        test_mail.send_test_mail(brand=aurora, to="a@example.com")
     assert "did not confirm it in time" in test_mail.in_words(caught.value)
     aurora.refresh_from_db()
     assert aurora.mail_tested_at is None

@@ -16,7 +16,7 @@ from django.utils.translation import override, to_locale, trans_real
 
 from portal.admin.brand.url_import_forms import PasteForm
 from portal.i18n.language import OFFERED
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.voipline import METHODS, MappingError, customise
 from tests.conftest import AURORA
 
@@ -233,7 +233,7 @@ def test_what_the_carriers_client_says_is_said_in_the_readers_language(bracketed
     assert key == "parameters.account_number"
     assert words == "customer_balance must send account_number"
     with override("es"):
-        assert spoken(words) == "⟦customer_balance must send account_number⟧"
+        assert translate(words) == "⟦customer_balance must send account_number⟧"
 
 
 def test_no_mail_holds_an_untranslated_text(alice, browse, bracketed, mailoutbox):

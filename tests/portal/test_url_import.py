@@ -9,7 +9,7 @@ from django.core import serializers
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from portal.carrier.url_import import propose, save_override
+from portal.carrier.url_import import save_override, suggest_names
 from portal.models import Brand, MethodOverride
 from portal.voipline import METHODS, guess_method, match_names, plain_values
 from portal.voipline.name_matching import with_placeholder
@@ -287,7 +287,7 @@ def test_a_refused_mapping_leaves_the_old_one(aurora: Brand) -> None:
 
 def test_a_key_that_cannot_be_read_does_not_keep_one_from_pasting(aurora: Brand) -> None:
     aurora.carrier_key = type(aurora.carrier_key)("not a Fernet token")
-    assert propose(brand=aurora, text=PASTED, method="customer_balance").path == "customer-bal"
+    assert suggest_names(brand=aurora, text=PASTED, method="customer_balance").path == "customer-bal"
 
 
 def test_a_tampered_method_begins_anew(admin_client: Client, aurora: Brand) -> None:

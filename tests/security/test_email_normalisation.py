@@ -8,9 +8,9 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 
-from accounts.customer_import.importer import Counts, customers_import
+from accounts.customer_import.importer import Counts, import_customers
 from accounts.models import User
-from accounts.sign_in.device_cookies import device_find
+from accounts.sign_in.device_cookies import find_device
 from portal.core.email_addresses import email_key, email_spellings, mailbox_key, normal_email
 from portal.models import Brand
 from tests.accounts.test_staff_sign_in import PASSWORD, type_password
@@ -74,8 +74,8 @@ def test_what_counts_once_is_not_the_same_person(
 ) -> None:
     dora, hers = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
     assert sign_in(hers, "dora@gmail.com")["Location"] == "/"
-    assert device_find(brand=aurora, email=dora.email, cookie=hers.cookies["__Host-device"].value)
-    assert not device_find(brand=aurora, email=other, cookie=hers.cookies["__Host-device"].value)
+    assert find_device(brand=aurora, email=dora.email, cookie=hers.cookies["__Host-device"].value)
+    assert not find_device(brand=aurora, email=other, cookie=hers.cookies["__Host-device"].value)
     send(browse(AURORA), "/sign-in/", {"email": other})
     assert mail.outbox[-1].to == [other]
     assert "no account" in mail.outbox[-1].body
@@ -186,7 +186,7 @@ def test_an_import_takes_each_spelling_for_the_same_customer(
 ) -> None:
     def put(*rows: str) -> Counts:
         data = "\n".join(["email,account_number", *rows]).encode()
-        return customers_import(brand=aurora, data=data, keep_good=True).counts
+        return import_customers(brand=aurora, data=data, skip_invalid=True).counts
 
     anna = make_customer(aurora, LETTERS)
     assert put(f"{LETTERS},70009", f"{SAME['a wide dot']},70001", "a@straße.de,70004") == Counts(

@@ -21,10 +21,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.sign_in.codes import code_store
+from accounts.sign_in.codes import create_code
 from billing.models import Move, MovePolicy
 from portal.models import Attempt
-from portal.preview.drafts import preview_save
+from portal.preview.drafts import save_preview
 from portal.resilience import rate_limits
 from tests.conftest import ADMIN, AURORA
 from tests.portal.test_circuit_breaker import shut
@@ -274,7 +274,7 @@ def pending(client: Client, brand: Any, **fields: Any) -> str:
     """Make a code wait in this browser, for a sign-in or a new address; what it is."""
     session = client.session
     session.update({"realm": f"brand-{brand.pk}", "browser": "b", "signed_in_at": time.time()})
-    row, code = code_store(brand=brand, browser="b", **fields)
+    row, code = create_code(brand=brand, browser="b", **fields)
     name = "new_email" if fields.get("new_email") else "sign_in"
     session[name] = {"code": row.pk, "email": "new@example.com"}
     session.save()
@@ -440,7 +440,7 @@ def test_only_previews_take_a_form_without_its_protection() -> None:
 def test_a_form_that_is_sent_to_a_preview_changes_nothing(
     world: World, operator: Any, browse: Any, rest: str
 ) -> None:
-    token = preview_save(brand=world.aurora, look={}, logo=(b"", "", ""), again="", keep=True)
+    token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), again="", keep=True)
     for person in (None, operator):
         client = browse(ADMIN, person, enforce_csrf_checks=True)
         before = rows_now()

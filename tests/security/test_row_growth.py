@@ -74,19 +74,19 @@ def forms_sent(browse: Any, simulator: Simulator) -> dict[str, set[str]]:
 
 def use_up_what_is_kept(brand: Brand, monkeypatch: pytest.MonkeyPatch, whose: str = "127.0.0.1") -> None:
     """Leave this network or customer nothing of any limit that Redis or the memory keeps."""
-    for action, scopes in rate_limits.KEPT.items():
-        monkeypatch.setitem(rate_limits.KEPT, action, dict.fromkeys(scopes, "1/hour"))
+    for action, scopes in rate_limits.REDIS_LIMITS.items():
+        monkeypatch.setitem(rate_limits.REDIS_LIMITS, action, dict.fromkeys(scopes, "1/hour"))
         for _ in range(2):
             with suppress(rate_limits.Limited):
-                rate_limits.hit(action=action, network=whose, account=whose, brand=brand)
+                rate_limits.consume(action=action, network=whose, account=whose, brand=brand)
 
 
 def use_up_what_is_counted(brand: Brand | None, email: str) -> None:
     """Leave an address nothing of any limit that the database counts."""
-    for action in rate_limits.COUNTED:
+    for action in rate_limits.DB_LIMITS:
         with suppress(rate_limits.Limited):
             for _ in range(1000):
-                rate_limits.count(brand=brand, action=action, email=email, network="127.0.0.1")
+                rate_limits.record_attempt(brand=brand, action=action, email=email, network="127.0.0.1")
 
 
 def test_a_stranger_who_looks_at_pages_makes_rows_at_one_address_alone(
@@ -169,7 +169,7 @@ def test_a_customer_who_repeats_every_form_makes_no_more_rows_beyond_a_limit(
 def test_links_without_end_make_a_few_sessions_and_each_fills_the_form(
     aurora: Brand, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(rate_limits.KEPT, "confirm_link", {"network": "20/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "confirm_link", {"network": "20/hour"})
     pages = [browse(AURORA).get(LINK, {"email": DORA, "code": "ABC"}) for _ in range(100)]
     assert [page.status_code for page in pages] == [302] * 20 + [200] * 80
     assert Session.objects.count() == 20
@@ -201,7 +201,7 @@ def test_sent_forms_are_as_many_as_the_limit_lets_through_in_ten_minutes(
     aurora: Brand, simulator: Simulator, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 20 a minute, 200 rows for each network that sends junk."""
-    monkeypatch.setitem(rate_limits.KEPT, "captcha_post", {"network": "5/hour"})
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "captcha_post", {"network": "5/hour"})
     for hour in range(3):
         for nth in range(8):
             send(browse(AURORA), "/sign-up/", sign_up_form(f"junk-token-{hour}-{nth}-of-many"))

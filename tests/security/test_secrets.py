@@ -133,7 +133,7 @@ class Walk:
         self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
         self.send("/sign-up/confirm/", email=DORA, code="canary-carrier-code")
         self.send("/sign-in/", email=DORA)
-        monkeypatch.setattr("accounts.sign_in.codes.customer_verified", broken)
+        monkeypatch.setattr("accounts.sign_in.codes.mark_verified", broken)
         self.send("/sign-in/code/", captcha=False, code=self.code())
         monkeypatch.setattr("portal.captcha._is_good", broken)
         self.send("/sign-in/", email=DORA)
@@ -326,7 +326,7 @@ def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse
     client.raise_request_exception = False
     send(client, "/sign-in/", {"email": alice.email})
     code = code_for(alice.email)
-    monkeypatch.setattr("accounts.sign_in.codes.customer_verified", broken)
+    monkeypatch.setattr("accounts.sign_in.codes.mark_verified", broken)
     assert send(client, "/sign-in/code/", {"code": code}).status_code == 500
     assert len(reports) == 2
     for text in reports:

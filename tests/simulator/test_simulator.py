@@ -189,24 +189,24 @@ def test_a_wrong_key_and_a_strange_address_look_the_same(carrier: Simulator) -> 
 
 
 def test_every_deviation_in_form_is_refused(carrier: Simulator) -> None:
-    move = {"account_number": "70001", "amount": "1.5", "description": "Top-up"}
+    transfer = {"account_number": "70001", "amount": "1.5", "description": "Top-up"}
     url = f"{carrier.http}{API}move-funds"
     headers = {"token": AURORA}
-    assert carrier.send("POST", "move-funds", move).status_code == 405
-    assert carrier.send("PUT", "move-money", move).status_code == 404
-    assert carrier.send("PUT", f"{url}?x=1", move).status_code == 400
-    assert requests.put(url, data=move, headers=headers, timeout=PATIENCE).status_code == 415
-    assert requests.put(url, json=move, headers=headers, timeout=PATIENCE).status_code == 415
-    assert requests.put(url, params=move, headers=headers, timeout=PATIENCE).status_code == 415
+    assert carrier.send("POST", "move-funds", transfer).status_code == 405
+    assert carrier.send("PUT", "move-money", transfer).status_code == 404
+    assert carrier.send("PUT", f"{url}?x=1", transfer).status_code == 400
+    assert requests.put(url, data=transfer, headers=headers, timeout=PATIENCE).status_code == 415
+    assert requests.put(url, json=transfer, headers=headers, timeout=PATIENCE).status_code == 415
+    assert requests.put(url, params=transfer, headers=headers, timeout=PATIENCE).status_code == 415
     assert (
         requests.put(url, files={"amount": ("a.txt", "1")}, headers=headers, timeout=PATIENCE).status_code
         == 400
     )
-    assert carrier.send("PUT", "move-funds", [*move.items(), ("amount", "2")]).json()["message"] == {
+    assert carrier.send("PUT", "move-funds", [*transfer.items(), ("amount", "2")]).json()["message"] == {
         "amount": ["Given more than once."]
     }
     for amount in ("1,5", "1e3", "1.123456", "+1", " 1", "NaN", "0x1", "١"):
-        assert carrier.send("PUT", "move-funds", move | {"amount": amount}).status_code == 400, amount
+        assert carrier.send("PUT", "move-funds", transfer | {"amount": amount}).status_code == 400, amount
     body_with_get = requests.get(
         carrier.http + API + "get-customer-balance", JANUARY, data="x", headers=headers, timeout=PATIENCE
     )
@@ -230,11 +230,11 @@ def test_moved_funds_leave_the_partner_and_reach_the_customer(carrier: Simulator
         },
     )
     partner = Decimal(carrier.seen("partners")[0]["balance"])
-    move = {"account_number": "1", "amount": "20.00001", "description": "Top-up"}
-    answer = carrier.send("PUT", "move-funds", move)
+    transfer = {"account_number": "1", "amount": "20.00001", "description": "Top-up"}
+    answer = carrier.send("PUT", "move-funds", transfer)
     assert answer.text == '{"code":200,"data":{"customer_balance":21.50001,"customer_credit_limit":-55}}'
     assert Decimal(carrier.seen("partners")[0]["balance"]) == partner - Decimal("20.00001")
-    back = carrier.send("PUT", "move-funds", move | {"amount": "-21"})
+    back = carrier.send("PUT", "move-funds", transfer | {"amount": "-21"})
     assert back.json()["data"]["customer_balance"] == 0.50001
 
 

@@ -104,14 +104,14 @@ def _said(name: str) -> tuple[str, str]:
     return name.lower() if name.isalpha() else "nobody", ""
 
 
-def money(moves: Iterable[Mapping[str, Any]], books: Books, start: Decimal) -> list[str]:
+def money(transfers: Iterable[Mapping[str, Any]], books: Books, start: Decimal) -> list[str]:
     """Each move that is done was booked once, one that may have happened once at most, all others never.
 
     No two moves of an account have the same amount, so that the amount tells which is which.
     """
     found, left = [], {number: Counter(amounts) for number, amounts in books.booked.items()}
-    for move in moves:
-        number, amount, state = move["account_number"], move["amount"], move["state"]
+    for transfer in transfers:
+        number, amount, state = transfer["account_number"], transfer["amount"], transfer["state"]
         times = left.setdefault(number, Counter()).pop(amount, 0)
         right = {1} if state in MADE else {0, 1} if state in PERHAPS else {0}
         if times not in right:

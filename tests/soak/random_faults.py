@@ -64,7 +64,7 @@ def afterwards(soak: Soak, before: Mapping[str, Any], *, visits: bool) -> Found:
     """What nothing must have brought about. `visits`: people walked through the portal for some minutes."""
     site, seen = soak.site, list(soak.seen)
     users = [row["email"] for row in site.rows("SELECT email FROM accounts_user")]
-    moves = site.moves()
+    transfers = site.moves()
     return {
         "nobody is signed out": assertions.signed_out(seen),
         "no answer names the other brand or somebody else": assertions.strangers(
@@ -76,14 +76,14 @@ def afterwards(soak: Soak, before: Mapping[str, Any], *, visits: bool) -> Found:
         },
         "no answered sign-up is lost": assertions.lost("a sign-up", soak.signed_up, users),
         "no answered move is lost": assertions.lost(
-            "a move", soak.moved, [each["operation"] for each in moves]
+            "a move", soak.moved, [each["operation"] for each in transfers]
         ),
-        "visitors got on": report.too_little(soak, moves) if visits else soak.troubles,
+        "visitors got on": report.too_little(soak, transfers) if visits else soak.troubles,
     }
 
 
 def _money(soak: Soak, slug: str, before: Mapping[str, Any]) -> list[str]:
-    moves = [move for move in soak.site.moves() if move["brand"] == slug]
+    transfers = [transfer for transfer in soak.site.moves() if transfer["brand"] == slug]
     numbers = [each.number for each in soak.customers(slug)]
     now = ledgers.read(soak.site.carriers[slug], slug, numbers, before[slug])
-    return assertions.money(moves, now, Decimal(cluster.BALANCE))
+    return assertions.money(transfers, now, Decimal(cluster.BALANCE))

@@ -54,9 +54,9 @@ OF_CHECKS = """## What nothing brought about
 """
 
 
-def too_little(soak: Soak, moves: Iterable[Mapping[str, Any]]) -> list[str]:
+def too_little(soak: Soak, transfers: Iterable[Mapping[str, Any]]) -> list[str]:
     """What did not happen often enough for the other checks to mean anything."""
-    done = Counter(move["brand"] for move in moves if move["state"] == "done")
+    done = Counter(transfer["brand"] for transfer in transfers if transfer["state"] == "done")
     counted = {**{f"moves done by {slug}": done[slug] for slug in soak.site.carriers}}
     counted |= {"sign-ups": len(soak.signed_up)}
     counted |= {
@@ -114,7 +114,7 @@ class Report:
             taken = [answer.seconds for answer in answers]
             statuses = told(Counter(answer.status for answer in answers))
             print(f"{kind:44} {len(taken):7} {statistics.median(taken):7.3f}s {p95(taken):7.3f}s  {statuses}")
-        states = Counter(move["state"] for move in soak.site.moves())
+        states = Counter(transfer["state"] for transfer in soak.site.moves())
         print(f"\nmoves: {dict(states)}\nvisits: {dict(sorted(soak.visits.items()))}\n")
 
     def _of_faults(self) -> str:

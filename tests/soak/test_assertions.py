@@ -25,7 +25,7 @@ def books(*booked: Decimal, **changes: Any) -> Books:
     return replace(right, **changes)
 
 
-def move(state: str, amount: Decimal = FIVE) -> dict[str, Any]:
+def transfer(state: str, amount: Decimal = FIVE) -> dict[str, Any]:
     return {"account_number": NUMBER, "amount": amount, "state": state}
 
 
@@ -84,23 +84,23 @@ def test_whatever_is_somebody_elses_is_found_on_a_page(said, who, found):
 
 
 @pytest.mark.parametrize(
-    ("moves", "carrier", "found"),
+    ("transfers", "carrier", "found"),
     [
-        ([move("done"), move("refused", SIX)], books(FIVE), 0),
-        ([move("unknown"), move("dispatched", SIX)], books(FIVE), 0),
-        ([move("done")], books(), 1),
-        ([move("done")], books(FIVE, FIVE), 1),
-        ([move("unknown")], books(FIVE, FIVE), 1),
-        ([move("not_sent")], books(FIVE), 1),
-        ([move("refused")], books(FIVE), 1),
+        ([transfer("done"), transfer("refused", SIX)], books(FIVE), 0),
+        ([transfer("unknown"), transfer("dispatched", SIX)], books(FIVE), 0),
+        ([transfer("done")], books(), 1),
+        ([transfer("done")], books(FIVE, FIVE), 1),
+        ([transfer("unknown")], books(FIVE, FIVE), 1),
+        ([transfer("not_sent")], books(FIVE), 1),
+        ([transfer("refused")], books(FIVE), 1),
         ([], books(FIVE), 1),
-        ([move("done")], books(FIVE, balances={NUMBER: START}), 1),
-        ([move("done")], books(FIVE, taken=[]), 1),
-        ([move("done")], books(FIVE, partner=SIX), 1),
+        ([transfer("done")], books(FIVE, balances={NUMBER: START}), 1),
+        ([transfer("done")], books(FIVE, taken=[]), 1),
+        ([transfer("done")], books(FIVE, partner=SIX), 1),
     ],
 )
-def test_money_that_was_lost_or_doubled_is_found(moves, carrier, found):
-    assert len(assertions.money(moves, carrier, START)) == found
+def test_money_that_was_lost_or_doubled_is_found(transfers, carrier, found):
+    assert len(assertions.money(transfers, carrier, START)) == found
 
 
 def test_what_was_promised_and_is_not_there_is_found():

@@ -177,7 +177,7 @@ class Nodes:
         with psycopg.connect(self.stack.database, row_factory=dict_row) as connection:
             return connection.execute(query, values).fetchall()
 
-    def moves(self) -> list[dict[str, Any]]:
+    def transfers(self) -> list[dict[str, Any]]:
         """The portal's moves."""
         return self.rows(
             "SELECT m.operation::text, b.slug AS brand, m.account_number, m.amount, m.state"

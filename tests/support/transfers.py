@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import StaffEvent, User
 from billing.models import Move, MovePolicy
-from billing.transfers.policy import policy_of
-from billing.transfers.service import move_request
+from billing.transfers.policy import get_policy
+from billing.transfers.service import request_transfer
 from portal.models import Brand
 from tests.conftest import Simulator
 
@@ -56,7 +56,7 @@ def new_customer(simulator: Simulator, brand: Brand, balance: str = "10") -> Use
 def ask(customer: User, by: User, amount: str = "5", **more: Any) -> Move:
     """Ask for a move; its description is its operation, by which the carrier's books name it."""
     operation = more.pop("operation", None) or uuid.uuid4()
-    return move_request(
+    return request_transfer(
         brand=customer.brand,
         customer=customer,
         amount=Decimal(amount),
@@ -81,7 +81,7 @@ def booked(simulator: Simulator, customer: User) -> list[Decimal]:
 
 def rules(brand: Brand, **values: Any) -> None:
     """What the brand allows, other than by default."""
-    policy_of(brand)
+    get_policy(brand)
     MovePolicy.objects.filter(brand=brand).update(**values)
 
 

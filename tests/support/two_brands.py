@@ -91,7 +91,7 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
         ("opening_balance", "payments", "adjustments", "call_charges", "other_charges", "total_charges"), "1"
     )
     figures["closing_balance"] = "4242.42" if pks else "17.17"
-    move = Move.objects.create(
+    transfer = Move.objects.create(
         **common,
         **row_pk,
         account_number=f"{mark}-9",
@@ -102,20 +102,20 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
         asked_at=now,
     )
     event = MoveEvent.objects.create(
-        move=move,
+        move=transfer,
         at=now,
         by=person,
-        state=move.state,
+        state=transfer.state,
         brand=brand.slug,
         account_number=f"{mark}-9",
-        amount=move.amount,
-        operation=move.operation,
+        amount=transfer.amount,
+        operation=transfer.operation,
         note=f"{mark} note",
     )
     made: list[Any] = [
         brand,
         customer,
-        move,
+        transfer,
         event,
         brand.overrides.create(method="move_funds", path=f"{mark}-path"),
         brand.response_codes.create(code=f"{mark}-code", meaning="email_taken"),

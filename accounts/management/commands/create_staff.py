@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from accounts.management.commands import create_operator
 from accounts.models import User
-from portal.management.arguments import brand_named
+from portal.management.arguments import find_brand
 
 
 class Command(create_operator.Command):
@@ -28,7 +28,7 @@ class Command(create_operator.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look for the brands before asking for anything."""
-        self.brands = [brand_named(slug) for slug in options["brand"]]
+        self.brands = [find_brand(slug) for slug in options["brand"]]
         super().handle(*args, **options)
 
     def saved(self, user: User) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.customer_import.importer import COLUMNS, REQUIRED, ImportRefused, Report, customers_import
-from portal.management.arguments import brand_named
+from accounts.customer_import.importer import COLUMNS, REQUIRED, ImportRefused, Report, import_customers
+from portal.management.arguments import find_brand
 
 
 class Command(BaseCommand):
@@ -25,16 +25,17 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen; write nothing.")
         parser.add_argument(
             "--keep-good",
+            dest="skip_invalid",
             action="store_true",
             help="Write the good rows though others are bad.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and count."""
-        brand, path, dry_run = brand_named(options["slug"]), options["file"], options["dry_run"]
+        brand, path, dry_run = find_brand(options["slug"]), options["file"], options["dry_run"]
         try:
-            report = customers_import(
-                brand=brand, data=path.read_bytes(), dry_run=dry_run, keep_good=options["keep_good"]
+            report = import_customers(
+                brand=brand, data=path.read_bytes(), dry_run=dry_run, skip_invalid=options["skip_invalid"]
             )
         except OSError as error:
             raise CommandError(f"{path.name}: cannot be read: {error.strerror or error}") from error

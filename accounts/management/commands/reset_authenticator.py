@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.management.people import staff_named
+from accounts.management.people import find_staff
 from accounts.staff import totp, two_step
 
 
@@ -19,8 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Reset, and tell the person by mail; that the mail cannot be sent changes nothing."""
-        person = staff_named(options["email"].strip())
-        totp.authenticator_reset(user=person, by=None)
+        person = find_staff(options["email"].strip())
+        totp.reset_authenticator(user=person, by=None)
         self.stdout.write(
             f"{person.email} is signed out everywhere, and sets up a new app at the next sign-in."
         )

@@ -14,7 +14,7 @@ from django_otp import login as otp_login
 
 from accounts.models import TotpDevice, User
 from accounts.staff import totp, two_step
-from accounts.views.device_cookie import device_of, rate_limit_key
+from accounts.views.device_cookie import get_device, rate_limit_key
 from portal.admin import sessions
 from portal.admin.site import site
 from portal.resilience import rate_limits
@@ -23,7 +23,7 @@ from portal.security.crypto import SecretUnreadable
 View = Callable[..., HttpResponse]
 
 
-def staff_page(
+def render_staff_page(
     request: HttpRequest, name: str, title: str, context: dict[str, Any], status: int = HTTPStatus.OK
 ) -> TemplateResponse:
     """A page of ours in the admin's look."""
@@ -31,14 +31,17 @@ def staff_page(
     return TemplateResponse(request, f"admin/staff/{name}.html", values, status=status)
 
 
-def limited(view: View) -> View:
+def rate_limited(view: View) -> View:
     """So many forms, whatever is typed into them, as `counted` says; a view may raise Limited too."""
 
     @wraps(view)
     def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             if request.method == HTTPMethod.POST:
-                rate_limits.hit(action="admin_sign_in", network=counted(request, _claimed(request)))
+                rate_limits.consume(
+                    action="admin_sign_in",
+                    network=rate_limit_key(request, get_device(request, _claimed(request))),
+                )
             return view(request, *args, **kwargs)
         except rate_limits.Limited as error:
             return _too_many(request, error)
@@ -46,26 +49,21 @@ def limited(view: View) -> View:
     return gate
 
 
-def counted(request: HttpRequest, email: str) -> str:
-    """As what a limit per client network counts a form of this person: a browser of theirs by itself."""
-    return rate_limit_key(request, device_of(request, email))
-
-
 def _claimed(request: HttpRequest) -> str:
     """The address of whoever sends a form: as typed, else of the first step or the sign-in."""
-    person = request.user if isinstance(request.user, User) else first_step(request)
+    person = request.user if isinstance(request.user, User) else pending_user(request)
     return request.POST.get("username", "").strip() or (person.email if person else "")
 
 
-def first_step(request: HttpRequest) -> User | None:
+def pending_user(request: HttpRequest) -> User | None:
     """Who has typed the password in this session, and no code yet."""
-    return two_step.half_open_read(request.session.get("staff_step", {}))
+    return two_step.load_pending_login(request.session.get("staff_step", {}))
 
 
 def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
     """429: when to try again, and where. 503 where we cannot tell how many tries there were."""
     context: dict[str, Any] = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
-    if isinstance(error, rate_limits.Unchecked):
+    if isinstance(error, rate_limits.LimitUnavailable):
         name, title, status = (
             "limits_unavailable",
             _("Sign-in is closed for a moment"),
@@ -73,27 +71,27 @@ def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
         )
     else:
         name, title, status = "too_many_attempts", _("Too many tries"), HTTPStatus.TOO_MANY_REQUESTS
-    response = staff_page(request, name, title, context, status)
+    response = render_staff_page(request, name, title, context, status)
     response["Retry-After"] = str(error.retry_after)
     return response
 
 
-def network_of(request: HttpRequest) -> str:
+def client_network_of(request: HttpRequest) -> str:
     """The client network, as limits count it."""
     return request.client_network  # type: ignore[attr-defined, no-any-return]
 
 
-def wanted_of(request: HttpRequest) -> str:
+def requested_url(request: HttpRequest) -> str:
     """The page of `next`, if it is one of this admin; else the admin's first page."""
     return sessions.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
 
 
-def person_of(request: HttpRequest) -> User:
+def signed_in_staff(request: HttpRequest) -> User:
     """Whoever is signed in."""
     return cast(User, request.user)
 
 
-def session_begin(request: HttpRequest, user: User, device: TotpDevice) -> None:
+def begin_session(request: HttpRequest, user: User, device: TotpDevice) -> None:
     """Sign in, after both steps: a new session key, and nothing of the time before."""
     request.session.flush()
     login(request, user)
@@ -101,10 +99,10 @@ def session_begin(request: HttpRequest, user: User, device: TotpDevice) -> None:
     sessions.begin(request.session)
     request.session.set_expiry(sessions.LONGEST)
     User.objects.filter(pk=user.pk).update(language=get_language() or "")
-    totp.event_record(user=user, kind="signed_in", by=user)
+    totp.record_event(user=user, kind="signed_in", by=user)
 
 
-def code_refusal(error: Exception) -> str:
+def code_error_message(error: Exception) -> str:
     """Why a code did not do, and what to do now."""
     if isinstance(error, SecretUnreadable):
         return _(

@@ -14,25 +14,25 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
-from accounts.staff.views.base import staff_page
+from accounts.staff.views.base import render_staff_page
 from portal.security.crypto import EncryptedSecret, RedactedTuple, SecretUnreadable
 
 _GROUP = 4
 _QUIET = 4  # Modules of white around the code, as the standard wants.
 
 
-def key_waiting(request: HttpRequest) -> EncryptedSecret:
+def get_pending_key(request: HttpRequest) -> EncryptedSecret:
     """The key that this session is setting up, encrypted; a new one where there is none yet."""
     kept = EncryptedSecret(request.session.get("staff_key", ""))
     with suppress(SecretUnreadable):
         if kept.reveal():
             return kept
-    key = totp.key_new()
+    key = totp.generate_key()
     request.session["staff_key"] = key.stored
     return key
 
 
-def setup_page(
+def render_setup_page(
     request: HttpRequest, name: str, user: User, key: EncryptedSecret, form: EnrolForm
 ) -> HttpResponse:
     """The page with the key; it is shown until a code of the app has been typed, and never again."""
@@ -43,7 +43,7 @@ def setup_page(
         "pictures": RedactedTuple([_picture(_address(request, user, text))]),
         "groups": RedactedTuple(text[at : at + _GROUP] for at in range(0, len(text), _GROUP)),
     }
-    return staff_page(request, name, _("Set up your authenticator app"), context)
+    return render_staff_page(request, name, _("Set up your authenticator app"), context)
 
 
 def _address(request: HttpRequest, user: User, key: str) -> str:

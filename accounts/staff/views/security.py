@@ -14,9 +14,9 @@ from accounts.models import StaffEvent
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
-from accounts.staff.views.base import code_refusal, limited, person_of, staff_page
-from accounts.staff.views.enrolment import key_waiting, setup_page
-from accounts.views.forms import page
+from accounts.staff.views.base import code_error_message, rate_limited, render_staff_page, signed_in_staff
+from accounts.staff.views.enrolment import get_pending_key, render_setup_page
+from accounts.views.forms import form_view
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.admin.site import site
 from portal.security.crypto import RedactedTuple
@@ -27,56 +27,56 @@ _LAST = 10
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
     """/admin/security/"""
-    user = person_of(request)
+    user = signed_in_staff(request)
     context = {
-        "device": totp.device_of(user=user),
-        "left": totp.recovery_codes_left(user=user),
+        "device": totp.get_device(user=user),
+        "left": totp.count_recovery_codes(user=user),
         "events": StaffEvent.objects.filter(user=user).select_related("by")[:_LAST],
     }
-    return staff_page(request, "security", _("Your sign-in"), context)
+    return render_staff_page(request, "security", _("Your sign-in"), context)
 
 
 @require_POST
 @needs_recent_authentication
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
-    codes = totp.recovery_codes_make(user=person_of(request))
-    return staff_page(
+    codes = totp.create_recovery_codes(user=signed_in_staff(request))
+    return render_staff_page(
         request, "recovery_codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)}
     )
 
 
-@page
+@form_view
 @sensitive_post_parameters()
 @needs_recent_authentication
 def replace_app(request: HttpRequest) -> HttpResponse:
     """/admin/security/app/: another app in the place of the one of today, whose sessions end."""
-    user, key = person_of(request), key_waiting(request)
+    user, key = signed_in_staff(request), get_pending_key(request)
     form = EnrolForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            device, codes = totp.authenticator_replace(user=user, key=key, code=form.cleaned_data["code"])
+            device, codes = totp.replace_authenticator(user=user, key=key, code=form.cleaned_data["code"])
         except AlreadySetUp:
             return redirect("staff_security")
         except CodeWrong as error:
-            form.add_error("code", code_refusal(error))
+            form.add_error("code", code_error_message(error))
         else:
             del request.session["staff_key"]
             request.session.cycle_key()
             otp_login(request, device)
             context = {"codes": RedactedTuple(codes), "replaced": True}
-            return staff_page(request, "recovery_codes", _("Keep your recovery codes"), context)
-    return setup_page(request, "replace", user, key, form)
+            return render_staff_page(request, "recovery_codes", _("Keep your recovery codes"), context)
+    return render_setup_page(request, "replace", user, key, form)
 
 
-@limited
+@rate_limited
 @sensitive_post_parameters()
 @needs_recent_authentication
 def password_change(request: HttpRequest) -> HttpResponse:
     """/admin/password_change/: Django's page for one's own password; all other sessions end by it."""
     response = site.password_change(request)
     if isinstance(response, HttpResponseRedirect) and request.method == "POST":
-        user = person_of(request)
+        user = signed_in_staff(request)
         people = get_user_model().objects.filter(pk=user.pk)
         LogEntry.objects.log_actions(user.pk, people, CHANGE, [{"changed": {"fields": [_("Password")]}}])
         messages.success(request, _("Your password is changed. Everywhere else you are signed out."))

@@ -24,18 +24,18 @@ from accounts.staff import totp, two_step
 from accounts.staff.forms import CodeForm, EnrolForm, PasswordForm, ReauthenticationForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
 from accounts.staff.views.base import (
-    code_refusal,
-    first_step,
-    limited,
-    network_of,
-    person_of,
-    session_begin,
-    staff_page,
-    wanted_of,
+    begin_session,
+    client_network_of,
+    code_error_message,
+    pending_user,
+    rate_limited,
+    render_staff_page,
+    requested_url,
+    signed_in_staff,
 )
-from accounts.staff.views.enrolment import key_waiting, setup_page
-from accounts.views.device_cookie import device_of, set_device_cookie
-from accounts.views.forms import page
+from accounts.staff.views.enrolment import get_pending_key, render_setup_page
+from accounts.views.device_cookie import get_device, set_device_cookie
+from accounts.views.forms import form_view
 from portal.admin import sessions
 from portal.security.crypto import RedactedTuple, SecretUnreadable
 
@@ -56,27 +56,27 @@ WHY = {
 
 @login_not_required
 @never_cache
-@page
-@limited
+@form_view
+@rate_limited
 @sensitive_post_parameters()
 def sign_in(request: HttpRequest) -> HttpResponse:
     """/admin/login/, step one: the password. `?next=` names the page that was wanted, `?why=` one of WHY."""
-    wanted = wanted_of(request)
+    wanted = requested_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(wanted)
     form = PasswordForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        user = two_step.password_check(
+        user = two_step.check_password_step(
             email=form.cleaned_data["username"],
             password=form.cleaned_data["password"],
-            network=network_of(request),
-            device=device_of(request, form.cleaned_data["username"]),
+            network=client_network_of(request),
+            device=get_device(request, form.cleaned_data["username"]),
         )
         if user:
-            return _half_opened(request, user, wanted)
+            return _start_second_factor(request, user, wanted)
         form.add_error(None, str(_REFUSED))
     context = {"form": form, "wanted": wanted, "why": _why(request)}
-    return staff_page(request, "sign_in", _("Log in"), context)
+    return render_staff_page(request, "sign_in", _("Log in"), context)
 
 
 def _why(request: HttpRequest) -> tuple[object, ...]:
@@ -87,12 +87,12 @@ def _why(request: HttpRequest) -> tuple[object, ...]:
     return (WHY[why], _NOT_TAKEN) if sent else (WHY[why],)
 
 
-def _half_opened(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
+def _start_second_factor(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     """On to the second step, in a session with a new key that holds nothing of the time before."""
     request.session.flush()
     request.session.set_expiry(two_step.HALF_OPEN)
     request.session.update({"staff_step": two_step.pending_login(user), "staff_next": wanted})
-    return redirect("staff_code" if totp.device_of(user=user) else "staff_enrol")
+    return redirect("staff_code" if totp.get_device(user=user) else "staff_enrol")
 
 
 def _begin_again(request: HttpRequest) -> HttpResponse:
@@ -104,15 +104,15 @@ def _begin_again(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @never_cache
-@page
-@limited
+@form_view
+@rate_limited
 @sensitive_post_parameters()
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """/admin/login/code/, the second step; `?with=recovery` asks for a recovery code."""
-    user = first_step(request)
+    user = pending_user(request)
     if user is None:
         return _begin_again(request)
-    if totp.device_of(user=user) is None:
+    if totp.get_device(user=user) is None:
         return redirect("staff_enrol")
     recovery = request.GET.get("with") == "recovery"
     form = CodeForm(request.POST if request.method == "POST" else None, recovery=recovery)
@@ -120,86 +120,86 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
         try:
             return _signed_in(request, user, form.cleaned_data["code"])
         except (CodeWrong, SecretUnreadable) as error:
-            form.add_error("code", code_refusal(error))
+            form.add_error("code", code_error_message(error))
     context = {"form": form, "recovery": recovery, "person": user}
-    return staff_page(request, "code", _("Enter your code"), context)
+    return render_staff_page(request, "code", _("Enter your code"), context)
 
 
 def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
-    device = two_step.code_check(
-        user=user, code=code, network=network_of(request), device=device_of(request, user.email)
+    device = two_step.check_code_step(
+        user=user, code=code, network=client_network_of(request), device=get_device(request, user.email)
     )
     wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
-    session_begin(request, user, device)
+    begin_session(request, user, device)
     if len(code) == totp.RECOVERY_LETTERS:
         text = _(
             "You signed in with a recovery code, which is used up now; %(count)d are left. If your phone is "
             "lost, set up another app now."
         )
-        messages.warning(request, text % {"count": totp.recovery_codes_left(user=user)})
+        messages.warning(request, text % {"count": totp.count_recovery_codes(user=user)})
         wanted = reverse("staff_security")
     return set_device_cookie(request, HttpResponseRedirect(wanted), user)
 
 
 @login_not_required
 @never_cache
-@page
+@form_view
 @sensitive_post_parameters()
 def enrol(request: HttpRequest) -> HttpResponse:
     """/admin/login/enrol/: whoever has no app yet sets one up, and is signed in by its first code."""
-    user = first_step(request)
+    user = pending_user(request)
     if user is None:
         return _begin_again(request)
-    if totp.device_of(user=user):
+    if totp.get_device(user=user):
         return redirect("staff_code")
     form = EnrolForm(request.POST if request.method == "POST" else None)
-    key = key_waiting(request)
+    key = get_pending_key(request)
     if form.is_valid():
         wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
         try:
-            device, codes = totp.authenticator_set_up(user=user, key=key, code=form.cleaned_data["code"])
+            device, codes = totp.set_up_authenticator(user=user, key=key, code=form.cleaned_data["code"])
         except AlreadySetUp:
             return redirect("staff_code")
         except CodeWrong as error:
-            form.add_error("code", code_refusal(error))
+            form.add_error("code", code_error_message(error))
         else:
-            session_begin(request, user, device)
+            begin_session(request, user, device)
             return set_device_cookie(request, _codes_page(request, codes, wanted), user)
-    return setup_page(request, "enrol", user, key, form)
+    return render_setup_page(request, "enrol", user, key, form)
 
 
 def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResponse:
     context = {"codes": RedactedTuple(codes), "wanted": wanted}
-    return staff_page(request, "recovery_codes_first", _("Keep your recovery codes"), context)
+    return render_staff_page(request, "recovery_codes_first", _("Keep your recovery codes"), context)
 
 
-@page
-@limited
+@form_view
+@rate_limited
 @sensitive_post_parameters()
 def reauthenticate(request: HttpRequest) -> HttpResponse:
     """/admin/reauthenticate/: password and code once more, for a delicate step; then on to `?next=`."""
-    wanted = wanted_of(request)
+    wanted = requested_url(request)
     form = ReauthenticationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            if _proved(request, form.cleaned_data):
+            if _reauthenticated(request, form.cleaned_data):
                 return HttpResponseRedirect(wanted)
             form.add_error("password", _("This password is not yours."))
         except (CodeWrong, SecretUnreadable) as error:
-            form.add_error("code", code_refusal(error))
+            form.add_error("code", code_error_message(error))
     context: dict[str, Any] = {"form": form, "wanted": wanted, "sent": request.GET.get("why") == "sent"}
-    return staff_page(request, "reauthenticate", _("Confirm that it is you"), context)
+    return render_staff_page(request, "reauthenticate", _("Confirm that it is you"), context)
 
 
-def _proved(request: HttpRequest, data: dict[str, str]) -> bool:
-    user, network = person_of(request), network_of(request)
-    device = device_of(request, user.email)
-    known = two_step.password_check(
+def _reauthenticated(request: HttpRequest, data: dict[str, str]) -> bool:
+    user, network = signed_in_staff(request), client_network_of(request)
+    device = get_device(request, user.email)
+    known = two_step.check_password_step(
         email=user.email, password=data["password"], network=network, device=device
     )
     if known is None or known.pk != user.pk:
         return False
-    two_step.code_check(user=user, code=data["code"], network=network, device=device)
+    two_step.check_code_step(user=user, code=data["code"], network=network, device=device)
     request.session.cycle_key()
     sessions.prove(request.session)
     return True

@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User, with_email
 from billing.models import Move
-from billing.transfers.forms import MoveForm
-from billing.transfers.service import MoveRefused, Preview, move_preview, move_request
-from portal.management.arguments import brand_named
+from billing.transfers.forms import TransferForm
+from billing.transfers.service import Preview, TransferRefused, preview_transfer, request_transfer
+from portal.management.arguments import find_brand
 from portal.models import Brand
 
 _AMOUNT = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")
@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show what would happen, ask, move, say how it ended."""
-        brand, description = brand_named(options["slug"]), _description(options["description"])
+        brand, description = find_brand(options["slug"]), _description(options["description"])
         amount, operation = _amount(options["amount"]), _operation(options["operation"])
         customer, by = _customer(brand, options["account"]), _person(options["by"])
         try:
@@ -52,9 +52,9 @@ class Command(BaseCommand):
                     brand,
                     customer,
                     amount,
-                    move_preview(brand=brand, customer=customer, amount=amount, by=by),
+                    preview_transfer(brand=brand, customer=customer, amount=amount, by=by),
                 )
-            move = move_request(
+            transfer = request_transfer(
                 brand=brand,
                 customer=customer,
                 amount=amount,
@@ -63,9 +63,9 @@ class Command(BaseCommand):
                 by=by,
                 empties_partner_confirmed=options["empty_the_partner_account"],
             )
-        except MoveRefused as refused:
+        except TransferRefused as refused:
             raise CommandError(f"nothing was sent. {refused.words}") from refused
-        self._tell(move)
+        self._tell(transfer)
 
     def _ask(self, brand: Brand, customer: User, amount: Decimal, seen: Preview) -> None:
         whither = f"{brand} → customer" if amount > 0 else f"{brand} ← customer"
@@ -77,13 +77,15 @@ class Command(BaseCommand):
         if input("Move it? Type yes: ").strip() != "yes":
             raise CommandError("nothing was sent.")
 
-    def _tell(self, move: Move) -> None:
-        self.stdout.write(f"{move.operation}: {move.outcome}{f' ({move.why})' if move.why else ''}")
-        if move.outcome == Move.State.WAITING:
+    def _tell(self, transfer: Move) -> None:
+        self.stdout.write(
+            f"{transfer.operation}: {transfer.outcome}{f' ({transfer.why})' if transfer.why else ''}"
+        )
+        if transfer.outcome == Move.State.WAITING:
             self.stdout.write("A second person has to approve it in the admin.")
-        elif move.outcome == Move.State.UNKNOWN:
+        elif transfer.outcome == Move.State.UNKNOWN:
             raise CommandError("nobody knows whether it happened. Do not repeat it: resolve it in the admin.")
-        elif move.outcome not in (Move.State.DONE, Move.State.FOUND_DONE):
+        elif transfer.outcome not in (Move.State.DONE, Move.State.FOUND_DONE):
             raise CommandError("it was not moved.")
 
 
@@ -94,7 +96,7 @@ def _amount(text: str) -> Decimal:
 
 
 def _description(text: str) -> str:
-    field: Any = MoveForm.base_fields["description"]
+    field: Any = TransferForm.base_fields["description"]
     try:
         return str(field.clean(text))
     except ValidationError as error:

@@ -8,11 +8,11 @@ from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.cleanup import accounts_prune
-from billing.statements.cache import kept_prune
-from billing.transfers.alerts import moves_alert, moves_expire
-from portal.carrier.call_log import journal_prune
-from portal.cleanup import portal_prune
+from accounts.cleanup import prune_accounts
+from billing.statements.cache import prune_statements
+from billing.transfers.alerts import alert_unknown_transfers, expire_transfers
+from portal.carrier.call_log import prune_call_log
+from portal.cleanup import prune_portal
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ def _sessions_prune() -> int:
 
 # What is said → what does it, and gives how many.
 WORK: dict[str, Callable[[], int]] = {
-    "unknown moves told": moves_alert,
-    "waiting moves expired": moves_expire,
-    "journal rows removed": journal_prune,
-    "kept figures removed": kept_prune,
-    "rows of visits removed": accounts_prune,
-    "previews and tries removed": portal_prune,
+    "unknown moves told": alert_unknown_transfers,
+    "waiting moves expired": expire_transfers,
+    "journal rows removed": prune_call_log,
+    "kept figures removed": prune_statements,
+    "rows of visits removed": prune_accounts,
+    "previews and tries removed": prune_portal,
     "sessions removed": _sessions_prune,
 }
 

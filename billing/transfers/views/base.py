@@ -15,29 +15,29 @@ from portal.brands.access import brands_of, is_operator
 from portal.models import Brand
 
 
-def person(request: HttpRequest) -> User:
+def signed_in_staff(request: HttpRequest) -> User:
     """Whoever works here; `admin_page` lets nobody else in."""
     return cast(User, request.user)
 
 
-def own_customer(request: HttpRequest, pk: int) -> User:
+def get_own_customer(request: HttpRequest, pk: int) -> User:
     """A customer of one of this person's brands; else 404."""
     rows = User.objects.select_related("brand").defer("brand__logo")
     return get_object_or_404(rows, pk=pk, brand__in=brands_of(request.user).values("pk"))
 
 
-def brand_of(customer: User) -> Brand:
+def get_brand(customer: User) -> Brand:
     """A customer has one."""
     return cast(Brand, customer.brand)
 
 
-def own_move(request: HttpRequest, pk: int) -> Move:
+def get_own_transfer(request: HttpRequest, pk: int) -> Move:
     """A move of one of this person's brands; else 404."""
     rows = Move.objects.select_related("brand", "customer", "asked_by", "approved_by", "resolved_by")
     return get_object_or_404(rows.defer("brand__logo"), pk=pk, brand__in=brands_of(request.user).values("pk"))
 
 
-def page(
+def render_page(
     request: HttpRequest, name: str, title: str, status: int = HTTPStatus.OK, **context: Any
 ) -> HttpResponse:
     """One of our pages in the admin's look."""
@@ -51,17 +51,17 @@ def page(
     return TemplateResponse(request, f"admin/billing/{name}.html", values, status=status)
 
 
-def lead(to: Any, *args: Any) -> HttpResponse:
+def redirect_303(to: Any, *args: Any) -> HttpResponse:
     """303: the answer stands on another page, which can be reloaded."""
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": resolve_url(to, *args)})
 
 
-def title_for(customer: User) -> str:
+def get_title(customer: User) -> str:
     """The title of the pages on which a move is begun."""
     return gettext("Move funds: %(who)s") % {"who": customer.get_full_name() or customer.email}
 
 
-def outdated() -> str:
+def expired_confirmation_message() -> str:
     """What somebody reads whose confirmation is not good any more."""
     return gettext(
         "Nothing was sent: what you were shown is older than ten minutes, or does not hold any more. "

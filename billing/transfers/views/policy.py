@@ -12,25 +12,25 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.models import LimitsChange, Move, MovePolicy
 from billing.transfers.forms import LimitsForm, NoteForm, StopForm
-from billing.transfers.labels import limits_words
+from billing.transfers.labels import describe_limits
 from billing.transfers.limits import (
-    limits_confirm,
-    limits_set,
-    limits_waiting,
-    limits_withdraw,
-    policy_history,
+    confirm_limits,
+    get_pending_limits,
+    list_policy_changes,
+    update_limits,
+    withdraw_limits,
 )
 from billing.transfers.policy import (
     TRIAL,
-    MoveRefused,
-    back_moves_allow,
-    back_moves_forbid,
-    moves_resume,
-    moves_stop_by_hand,
-    policy_of,
+    TransferRefused,
+    allow_refunds,
+    forbid_refunds,
+    get_policy,
+    resume_transfers,
+    stop_transfers_by_hand,
 )
 from billing.transfers.reauthentication import reauthentication, restore_form_data
-from billing.transfers.views.base import lead, page, person
+from billing.transfers.views.base import redirect_303, render_page, signed_in_staff
 from portal.brands.access import brands_of, is_operator
 from portal.core.formats import date_time
 from portal.models import Brand
@@ -44,8 +44,8 @@ _FIELDS = (*MovePolicy.LIMITS, "do", "note", "why")
 def policies(request: HttpRequest) -> HttpResponse:
     """All brands, and what each allows."""
     _for_operators(request)
-    rows = [policy_of(brand) for brand in brands_of(request.user)]
-    return page(request, "policies", _("Rules for moving funds"), rows=rows)
+    rows = [get_policy(brand) for brand in brands_of(request.user)]
+    return render_page(request, "policies", _("Rules for moving funds"), rows=rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -57,10 +57,10 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
         return _page(request, brand, restore_form_data(request))
     if led := reauthentication(request, request.path, _FIELDS):
         return led
-    deed = _DEEDS.get(request.POST.get("do", ""))
-    if deed is None:
+    action = _ACTIONS.get(request.POST.get("do", ""))
+    if action is None:
         raise Http404
-    return deed(request, brand)
+    return action(request, brand)
 
 
 def _for_operators(request: HttpRequest) -> None:
@@ -73,14 +73,14 @@ def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _page(request, brand, {}, limits=form)
     try:
-        lower, waiting = limits_set(brand=brand, by=person(request), **form.cleaned_data)
-    except MoveRefused as refused:
+        lower, waiting = update_limits(brand=brand, by=signed_in_staff(request), **form.cleaned_data)
+    except TransferRefused as refused:
         return _page(request, brand, {}, refused=refused.words, limits=form)
     if lower:
         messages.success(request, _("The lower limits apply now."))
     if waiting:
         messages.warning(request, _waits(waiting))
-    return lead("billing_admin:policy", brand.pk)
+    return redirect_303("billing_admin:policy", brand.pk)
 
 
 def _waits(change: LimitsChange) -> str:
@@ -93,24 +93,24 @@ def _waits(change: LimitsChange) -> str:
 
 
 def _confirm(request: HttpRequest, brand: Brand) -> HttpResponse:
-    return _decide(request, brand, limits_confirm, _("The higher limits apply now."))
+    return _decide(request, brand, confirm_limits, _("The higher limits apply now."))
 
 
 def _withdraw(request: HttpRequest, brand: Brand) -> HttpResponse:
-    return _decide(request, brand, limits_withdraw, _("The higher limits are withdrawn."))
+    return _decide(request, brand, withdraw_limits, _("The higher limits are withdrawn."))
 
 
 def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], words: str) -> HttpResponse:
     """About the change that was shown, which may not be the one that waits by now."""
-    change, shown = limits_waiting(policy_of(brand)), request.POST.get("change", "")
+    change, shown = get_pending_limits(get_policy(brand)), request.POST.get("change", "")
     try:
         if change is None or shown != str(change.pk):
-            raise MoveRefused(_("Somebody has just decided about these limits, or they apply already."))
-        service(change=change, by=person(request))
-    except MoveRefused as refused:
+            raise TransferRefused(_("Somebody has just decided about these limits, or they apply already."))
+        service(change=change, by=signed_in_staff(request))
+    except TransferRefused as refused:
         return _page(request, brand, {}, refused=refused.words)
     messages.success(request, words)
-    return lead("billing_admin:policy", brand.pk)
+    return redirect_303("billing_admin:policy", brand.pk)
 
 
 def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -118,7 +118,7 @@ def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _page(request, brand, {}, resume=form)
     note = form.cleaned_data["note"]
-    return _done(request, brand, _("Moves go on."), moves_resume, note=note)
+    return _done(request, brand, _("Moves go on."), resume_transfers, note=note)
 
 
 def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -126,7 +126,7 @@ def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _page(request, brand, {}, stop=form)
     why = form.cleaned_data["why"]
-    return _done(request, brand, _("All moves of this brand are stopped."), moves_stop_by_hand, why=why)
+    return _done(request, brand, _("All moves of this brand are stopped."), stop_transfers_by_hand, why=why)
 
 
 def _forbid_back(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -134,7 +134,7 @@ def _forbid_back(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _page(request, brand, {}, forbid=form)
     note = form.cleaned_data["note"]
-    return _done(request, brand, _("Moving funds back is off."), back_moves_forbid, note=note)
+    return _done(request, brand, _("Moving funds back is off."), forbid_refunds, note=note)
 
 
 def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -144,10 +144,10 @@ def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
         return _page(
             request, brand, {}, refused=_("Please choose the move whose direction you have checked.")
         )
-    return _done(request, brand, _("From now on staff may move funds back."), back_moves_allow, move=found)
+    return _done(request, brand, _("From now on staff may move funds back."), allow_refunds, transfer=found)
 
 
-_DEEDS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
+_ACTIONS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
     "limits": _set_limits,
     "confirm": _confirm,
     "withdraw": _withdraw,
@@ -162,11 +162,11 @@ def _done(
     request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **told: Any
 ) -> HttpResponse:
     try:
-        service(brand=brand, by=person(request), **told)
-    except MoveRefused as refused:
+        service(brand=brand, by=signed_in_staff(request), **told)
+    except TransferRefused as refused:
         return _page(request, brand, {}, refused=refused.words)
     messages.success(request, words)
-    return lead("billing_admin:policy", brand.pk)
+    return redirect_303("billing_admin:policy", brand.pk)
 
 
 def _trials(brand: Brand) -> Any:
@@ -179,9 +179,9 @@ def _trials(brand: Brand) -> Any:
 def _page(
     request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
 ) -> HttpResponse:
-    rules: MovePolicy = policy_of(brand)
-    waiting = limits_waiting(rules)
-    return page(
+    rules: MovePolicy = get_policy(brand)
+    waiting = get_pending_limits(rules)
+    return render_page(
         request,
         "policy",
         _("Rules for moving funds: %(brand)s") % {"brand": brand.name},
@@ -191,10 +191,10 @@ def _page(
         refused=refused,
         **{**_forms(rules, typed), **forms},
         waiting=waiting,
-        mine=bool(waiting and waiting.asked_by_id == person(request).pk),
-        wanted=limits_words(waiting, rules) if waiting else [],
+        mine=bool(waiting and waiting.asked_by_id == signed_in_staff(request).pk),
+        wanted=describe_limits(waiting, rules) if waiting else [],
         trials=_trials(brand)[:20],
-        history=policy_history(rules)[:50],
+        history=list_policy_changes(rules)[:50],
         most=TRIAL,
     )
 

@@ -18,7 +18,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from portal.admin.brand.connection_check import CarrierCheckMixin, readiness_context
 from portal.admin.brand.fieldsets import FIELDSETS, group_by_section
 from portal.admin.brand.forms import BrandForm
-from portal.admin.brand.inlines import BrandHostInline, MethodOverrideInline, ResponseCodeInline, in_words
+from portal.admin.brand.inlines import (
+    BrandHostInline,
+    MethodOverrideInline,
+    ResponseCodeInline,
+    format_error_texts,
+)
 from portal.admin.brand.preview import PreviewAdmin
 from portal.admin.brand.staff_view import BrandScope
 from portal.admin.brand.url_import import PasteMixin
@@ -110,5 +115,5 @@ class BrandAdmin(
     def method_defaults(self, _brand: Brand) -> SafeString:
         """All seven methods as they are without any override, folded: what comes below is to be seen."""
         words = gettext("What applies where you write down nothing")
-        listed = in_words(*METHODS.values())
+        listed = format_error_texts(*METHODS.values())
         return format_html("<details><summary>{}</summary>{}</details>", words, listed)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal.brands.launch_checklist import missing, readiness, to_do, with_readiness
-from portal.carrier.call_stats import journal_days
-from portal.carrier.connection_proof import brand_check_carrier, is_proven
+from portal.carrier.call_stats import count_calls_by_day
+from portal.carrier.connection_proof import check_connection, is_connection_verified
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 
@@ -44,9 +44,9 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
     return {
         "readiness": items,
         "readiness_words": readiness_words(missing(items)),
-        "proven_at": stored.carrier_proven_at if is_proven(stored) else None,
+        "proven_at": stored.carrier_proven_at if is_connection_verified(stored) else None,
         "carrier_down": circuit_breaker.of(stored).is_open,
-        "calls": journal_days(brand=stored),
+        "calls": count_calls_by_day(brand=stored),
         "check": CheckForm(auto_id="check_%s"),
     }
 
@@ -95,7 +95,7 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             self._check(request, brand)
 
     def _check(self, request: HttpRequest, brand: Brand, account_number: str = "") -> None:
-        for finding in brand_check_carrier(brand=brand, account_number=account_number):
+        for finding in check_connection(brand=brand, account_number=account_number):
             level = messages.SUCCESS if finding.ok else messages.ERROR
             words = _TOLD[finding.method, finding.ok] % {"brand": brand, "text": finding.text}
             self.message_user(request, words, level)

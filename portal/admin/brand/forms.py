@@ -18,7 +18,7 @@ from portal.admin.brand.help_texts import (
     SECRET_KEY,
 )
 from portal.brands.logo import MAX_BYTES, read_logo
-from portal.i18n.translation import spoken
+from portal.i18n.translation import translate
 from portal.models import Brand, BrandHost, MethodOverride
 from portal.security.crypto import EncryptedSecret
 from portal.voipline import Carrier, MappingError, Secret
@@ -77,7 +77,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
             try:
                 Carrier(url="https://carrier.invalid/", key=Secret(sealed.reveal()))
             except MappingError as error:
-                raise ValidationError([spoken(words) for _key, words in error.problems]) from error
+                raise ValidationError([translate(words) for _key, words in error.problems]) from error
         return sealed
 
     def clean_logo_file(self) -> Any:
@@ -169,4 +169,4 @@ class OverrideFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         try:
             address(self.instance.carrier_url, path, "0")
         except ValueError as error:
-            form.add_error("path", spoken(error))
+            form.add_error("path", translate(error))

@@ -17,7 +17,7 @@ from portal.models import BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS, Method
 
 
-def in_words(*methods: Method) -> SafeString:
+def format_error_texts(*methods: Method) -> SafeString:
     """Methods with their verbs, paths and names, as a page shows them."""
     return render_to_string("admin/portal/_methods.html", {"methods": methods})
 
@@ -88,7 +88,7 @@ class MethodOverrideInline(BoundedInline, admin.StackedInline):  # type: ignore[
         method = METHODS.get(override.method)
         if method is None:
             return gettext("Choose a method. All seven are listed at the top of this section.")
-        return in_words(method)
+        return format_error_texts(method)
 
 
 class ResponseCodeInline(BoundedInline, LabelledInline):

@@ -91,7 +91,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
         live = "again" in request.POST
         if problems:
             return JsonResponse({"problems": problems}) if live else self._problems(request, problems)
-        token = drafts.preview_save(
+        token = drafts.save_preview(
             brand=brand,
             look=look,
             logo=drafts.logo_from_form(form, brand),
@@ -129,8 +129,8 @@ def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, st
         return messages.ERROR, gettext("No test mail was sent: type the e-mail address it is to go to.")
     to = form.cleaned_data["to"]
     try:
-        rate_limits.hit(action="test_mail", account=operator)
-        test_mail.mail_test(brand=brand, to=to)
+        rate_limits.consume(action="test_mail", account=operator)
+        test_mail.send_test_mail(brand=brand, to=to)
     except rate_limits.Limited as limited:
         return messages.WARNING, _too_many(-(-limited.retry_after // 60))
     except MailNotSent as error:

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from portal.admin.brand.help_texts import PROOFS
 from portal.admin.brand.url_import_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
-from portal.admin.reauthentication import keep_and_prove, recently_authenticated, typed_before
+from portal.admin.reauthentication import keep_form_and_reauthenticate, pop_form_data, recently_authenticated
 from portal.carrier.url_import import Proposal, save_override
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method, match_names
@@ -39,7 +39,7 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
         if request.method == "POST" and "take" in request.POST:
             return self._take(request, brand)
-        if request.method == "GET" and (typed := typed_before(request)):
+        if request.method == "GET" and (typed := pop_form_data(request)):
             return self._again(request, brand, typed.fields)
         form = PasteForm(brand, request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -67,7 +67,7 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         applies, take, names, matches = chosen
         if names.is_valid() and take.is_valid():
             if not recently_authenticated(request):
-                return keep_and_prove(request, request.path)
+                return keep_form_and_reauthenticate(request, request.path)
             if _stored(brand, take, names):
                 self._tell(request, brand, applies)
                 return redirect("admin:portal_brand_change", brand.pk)

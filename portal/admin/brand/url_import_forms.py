@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin.brand.fields import WIDE
-from portal.carrier.url_import import Proposal, propose
-from portal.i18n.translation import spoken
+from portal.carrier.url_import import Proposal, suggest_names
+from portal.i18n.translation import translate
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method
 
@@ -43,9 +43,11 @@ class PasteForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if "text" in cleaned and "method" in cleaned:
             try:
-                self.proposal = propose(brand=self.brand, text=cleaned["text"], method=cleaned["method"])
+                self.proposal = suggest_names(
+                    brand=self.brand, text=cleaned["text"], method=cleaned["method"]
+                )
             except ValueError as error:
-                self.add_error("text", spoken(error))
+                self.add_error("text", translate(error))
             else:
                 self._expect_method()
         return cleaned

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portal.brands.launch_checklist import readiness, with_readiness
-from portal.carrier.connection_proof import brand_check_carrier
+from portal.carrier.connection_proof import check_connection
 from portal.core.hosts import is_loopback
-from portal.management.arguments import brand_named
+from portal.management.arguments import find_brand
 from portal.models import Brand
 
 _STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
@@ -27,8 +27,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One line for each call, then the list; exit status 1 when one of the calls failed."""
-        brand = brand_named(options["slug"])
-        findings = brand_check_carrier(brand=brand, account_number=options["account"])
+        brand = find_brand(options["slug"])
+        findings = check_connection(brand=brand, account_number=options["account"])
         for finding in findings:
             self.stdout.write(f"{finding.method}: {'ok' if finding.ok else 'FAILED'}. {finding.text}")
         self._tell_readiness(brand)

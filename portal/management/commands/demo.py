@@ -22,9 +22,9 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from django.utils import timezone
 
 from accounts.models import TotpDevice, User
-from accounts.staff.totp import key_new
-from portal.carrier.connection_proof import brand_check_carrier
-from portal.mail.test_mail import mail_test
+from accounts.staff.totp import generate_key
+from portal.carrier.connection_proof import check_connection
+from portal.mail.test_mail import send_test_mail
 from portal.management import demo_environment
 from portal.models import Brand
 
@@ -196,8 +196,8 @@ def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
         call_command("import_customers", slug, str(file), stdout=io.StringIO())
     _tell_carrier_where_links_lead(carrier, port)
     for brand in Brand.objects.all():  # So that nothing is left to do before they go live.
-        brand_check_carrier(brand=brand)
-        mail_test(brand=brand, to=OPERATOR)
+        check_connection(brand=brand)
+        send_test_mail(brand=brand, to=OPERATOR)
     return _admins(carrier)
 
 
@@ -213,7 +213,7 @@ def _admins(carrier: str) -> dict[str, str]:
     # A demo begins on their thirtieth day: the account of somebody new approves nothing.
     User.objects.filter(brand=None).update(date_joined=timezone.now() - timedelta(days=30))
     for person in (operator, staff):
-        key = key_new()
+        key = generate_key()
         TotpDevice.objects.create(user=person, name="demo", key=key)
         entry = {"name": person.email, "key": key.reveal()}
         _http().post(f"http://{carrier}/_control/authenticator", json=entry, timeout=5).raise_for_status()

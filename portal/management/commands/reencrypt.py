@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.security.key_rotation import secrets_reencrypt
+from portal.security.key_rotation import reencrypt_secrets
 
 
 class Command(BaseCommand):
@@ -14,9 +14,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Say how many, and which could not be read."""
-        done = secrets_reencrypt()
+        done = reencrypt_secrets()
         self.stdout.write(
-            f"Secrets encrypted anew: {done.renewed}; already under the newest key: {done.fresh}."
+            f"Secrets encrypted anew: {done.reencrypted}; already under the newest key: {done.fresh}."
         )
         if done.unreadable:
             named = "\n".join(f"  {place}" for place in done.unreadable)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
 from billing.transfers.alerts import is_unknown
-from billing.transfers.labels import amount_words, direction_words, outcome_words
+from billing.transfers.labels import describe_outcome, describe_transfer
 from portal.admin.scoping import BrandFilter, ScopedAdmin
 from portal.admin.site import site
 from portal.brands.access import is_operator
@@ -76,17 +76,17 @@ class MoveAdmin(ScopedAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """To the move's own page."""
-        return self._lead_to(request, object_id)
+        return self._redirect_to_transfer(request, object_id)
 
     def history_view(self, request: HttpRequest, object_id: str, *_: Any) -> HttpResponse:
         """The move's own page tells all that happened."""
-        return self._lead_to(request, object_id)
+        return self._redirect_to_transfer(request, object_id)
 
-    def _lead_to(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+    def _redirect_to_transfer(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
         found = self.get_object(request, object_id)
         if found is None:
             raise Http404
-        return redirect("billing_admin:move", found.pk)
+        return redirect("billing_admin:transfer", found.pk)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A move begins on its customer's page."""
@@ -101,14 +101,14 @@ class MoveAdmin(ScopedAdmin):
         return False
 
     @admin.display(description=_("Move"), ordering="amount")
-    def what(self, move: Move) -> str:
+    def what(self, transfer: Move) -> str:
         """Amount and direction."""
-        return f"{amount_words(move)}: {direction_words(move.amount, move.brand, move.account_number)}"
+        return describe_transfer(transfer)
 
     @admin.display(description=_("Outcome"), ordering="state")
-    def outcome_now(self, move: Move) -> str:
+    def outcome_now(self, transfer: Move) -> str:
         """As it is to be read; the unknown ones stand out."""
-        words = outcome_words(move)
-        if move.outcome != Move.State.UNKNOWN:
+        words = describe_outcome(transfer)
+        if transfer.outcome != Move.State.UNKNOWN:
             return words
         return format_html('<strong class="move-mark">{}</strong>', words)
