@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 …")'
-# For checks alone: settings as in production, with keys that open nothing.
+# For checks only: settings as in production, with placeholder keys.
 CHECK_ENV := SCHEME=https DEBUG=False SECRET_KEY=9f8c1e6b7a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d6c5b4a3f2e1d0c9b \
 	ENCRYPTION_KEY="a passphrase for checks alone" DATABASE_URL=sqlite:///:memory: WEB_CONCURRENCY=1 REDIS_URL= EMAIL_URL=memorymail://
 
@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-# By uv, in a tenth of the time; pip installs uv itself, by its hashes too.
+# With uv, in a tenth of the time. pip installs uv itself, by its hashes too.
 $(VENV)/.installed-dev: requirements-dev.lock
 	@$(PYTHON) -c $(NEW_ENOUGH)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,12 +41,12 @@ lock: dev ## Write both locks after a change of requirements*.txt (ARGS="--upgra
 demo: install ## Two brands, a stand-in carrier and a mailbox, on this machine.
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-# Two at a time for each CPU: many tests wait for a browser, a server or a time-out.
+# Two at a time for each CPU: many tests wait for a browser, a server or a timeout.
 WORKERS = $$(( 2 * $$(getconf _NPROCESSORS_ONLN) ))
 test: dev ## Run the tests (ARGS="…" goes to pytest).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-# In an environment of its own, where no lock holds.
+# In a separate environment, without the locks.
 newest: ## Run the tests, without browser, on PyPI's newest Django (PYTHON=python3.14: on that Python).
 	test -x .newest/bin/python || $(PYTHON) -m venv .newest
 	.newest/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -77,7 +77,7 @@ bench: dev ## Measure pages, calls, a million customers, memory and servers; wri
 soak: dev ## Bursts, single faults and faults at random on two nodes; writes docs/soak.md (ARGS="--only frozen" a part).
 	$(BIN)/python -m tests.soak $(ARGS)
 
-screens: dev ## Take the pictures of the README and, into .screens, of every state of every page.
+screens: dev ## Take the pictures for the README and, into .screens, of every state of every page.
 	$(BIN)/python -m tests.browser.screens $(ARGS)
 
 lighthouse: dev ## Measure four pages with Lighthouse as on a phone; needs Node.
@@ -93,9 +93,9 @@ messages: dev ## Bring the catalogues in locale/ up to date with the texts, and 
 	rm $(POT)
 	$(BIN)/pybabel --quiet compile -D django -d locale
 
-format: dev ## Put the code into its shape.
+format: dev ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## Remove what make made.
+clean: ## Remove everything that make has created.
 	rm -rf $(VENV) .newest .demo .screens staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis

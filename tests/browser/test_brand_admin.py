@@ -1,4 +1,4 @@
-"""Somebody who has never seen the project connects a brand in the admin, as the README says."""
+"""A newcomer connects a brand in the admin, as docs/connect-a-brand.md says."""
 
 import re
 
@@ -48,9 +48,10 @@ def check_page(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def rows_of_the_readme(stack: Stack) -> list[list[str]]:
+def rows_of_the_guide(stack: Stack) -> list[list[str]]:
     """Section, field and value for the demo, from the table that a newcomer follows."""
-    part = (ROOT / "README.md").read_text().split("## Connect a brand in the admin")[1].split("\n## ")[0]
+    guide = (ROOT / "docs" / "connect-a-brand.md").read_text()
+    part = guide.split("\n## In the admin")[1].split("\n## ")[0]
     lines = [line.strip() for line in part.splitlines() if line.strip().startswith("| ")]
     cells = [[cell.strip(" `") for cell in line.strip("|").split("|")][:3] for line in lines[2:]]
     return [[text.replace("127.0.0.1:8090", stack.carrier.host) for text in row] for row in cells]
@@ -68,7 +69,7 @@ def fill_in(page: Page, section: str, field: str, value: str) -> None:
 
 def test_a_brand_is_connected_in_the_admin_alone(admin: Page, stack: Stack) -> None:
     of_brands(admin, "Add").click()
-    for row in rows_of_the_readme(stack):
+    for row in rows_of_the_guide(stack):
         fill_in(admin, *row)
     expect(admin.get_by_label("Slug")).to_have_value("cirrus")
     admin.get_by_role("button", name="Save", exact=True).first.click()
