@@ -6,7 +6,7 @@ from accounts.models import User
 from accounts.services.idempotency import submit_once
 from accounts.services.login_url import validate_login_url
 from accounts.services.outcomes import DONE, Outcome, outcome_from_error
-from portal.carrier import calls as carrier_calls
+from portal.carrier import calls
 from portal.models import Brand
 from portal.resilience import rate_limits
 from portal.voipline import BadAnswer, UpstreamError
@@ -14,32 +14,30 @@ from portal.voipline import BadAnswer, UpstreamError
 logger = logging.getLogger(__name__)
 
 
-def account_open(*, brand: Brand, user: User, password: str, token: str) -> tuple[Outcome, str]:
-    """Ask the carrier for a login URL: the outcome and the URL, which is empty for every repeated request.
+def request_login_url(*, brand: Brand, user: User, password: str, captcha_token: str) -> tuple[Outcome, str]:
+    """Ask the carrier for a login URL; return (outcome, URL). The URL is empty for every repeated request.
 
-    The URL is handed to the caller alone; it is not kept and not logged. Raises Limited.
+    The URL is returned to the caller alone: it is neither stored nor logged. Raises Limited.
     """
-    urls: list[str] = []
-
-    def work() -> Outcome:
-        rate_limits.consume(action="account_open", account=f"customer {user.pk}", brand=brand)
-        try:
-            urls.append(_login_url(brand, user, password, token))
-        except UpstreamError as error:
-            return outcome_from_error(error, "open")
-        return DONE
-
-    outcome = submit_once(brand=brand, kind="open", token=token, typed=[str(user.pk)], work=work)
-    return outcome, urls[0] if urls else ""
+    url = ""
+    with submit_once(brand=brand, action="open", captcha_token=captcha_token, fields=[str(user.pk)]) as form:
+        if form.new:
+            rate_limits.consume(action="account_open", account=f"customer {user.pk}", brand=brand)
+            try:
+                url = _get_login_url(brand, user, password, captcha_token)
+                form.outcome = DONE
+            except UpstreamError as error:
+                form.outcome = outcome_from_error(error, "open")
+    return form.outcome, url
 
 
-def _login_url(brand: Brand, user: User, password: str, token: str) -> str:
+def _get_login_url(brand: Brand, user: User, password: str, captcha_token: str) -> str:
     method = brand.method("login_via_url")
     email = user.address_at_carrier
     offered = {"account_number": user.account_number, "email": email, "password": password}
     values = {name: value for name, value in offered.items() if value and method.wants(name)}
-    about = carrier_calls.CallContext(user.pk)
-    answer = carrier_calls.call(about, brand=brand, method="login_via_url", **values, google_captcha=token)
+    context = calls.CallContext(user.pk)
+    answer = calls.call(context, brand=brand, method="login_via_url", **values, google_captcha=captcha_token)
     try:
         return validate_login_url(brand, str(answer["url"]))
     except ValueError as error:

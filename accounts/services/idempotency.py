@@ -1,11 +1,13 @@
-"""The same form sent twice makes one call.
+"""Run a form with a captcha token once, however often it is sent.
 
-A captcha token verifies once, so a double click, a second tab or the back button would turn a success into
-a failure on the page. The first to bring a token does the work; every other is shown how that ended.
+A captcha token verifies once, so a double click, a second tab or the back button would turn a success into a
+failure. The first request with a token does the work; the others get its outcome.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -19,68 +21,76 @@ from portal.resilience import bulkhead
 from portal.resilience.rate_limits import Limited
 from portal.security.crypto import keyed_hash
 
-# A double click's second request stays this long for the first one's answer, in seconds.
-_PATIENCE = 4.0
+_PATIENCE = 4.0  # Seconds for which a repeated request waits for the first one's outcome.
 _PAUSE = 0.1
 
 
-def submit_once(
-    *, brand: Brand, kind: str, token: str, typed: Sequence[str], work: Callable[[], Outcome]
-) -> Outcome:
-    """Do the work if the token is new; else give the first one's outcome, or `pending`.
+@dataclass
+class SubmittedForm:
+    """A form with its captcha token. If it is `new`, do the work and set `outcome`; else `outcome` is set."""
 
-    A spent token under other data (`typed`; passwords stay out of it) is refused like any spent token. The
-    row is written before the work and outside any transaction. If the work fails in an unforeseen way the
-    outcome is unknown, because a call may have been made. Where the work raises Limited, no call was made.
+    new: bool
+    outcome: Outcome
+
+
+@contextmanager
+def submit_once(
+    *, brand: Brand, action: str, captcha_token: str, fields: Sequence[str]
+) -> Iterator[SubmittedForm]:
+    """Yield a form that is new if its token is; else with the first request's outcome, or `pending`.
+
+    `fields` are what was typed, without passwords: a token that was used with other fields is refused, as
+    Google would refuse it. The row is written before the work and outside any transaction. If the block
+    raises, the outcome is unknown, because a call may have been made. If it raises Limited, no call was made,
+    and the token can be used again.
     """
-    token_hash = keyed_hash("captcha", brand.pk, token)
-    form_hash = keyed_hash("form", kind, *typed)
-    submission = _begin(brand, kind, token_hash, form_hash)
-    if submission is None:
-        earlier = _earlier(brand, kind, token_hash, form_hash)
-        return earlier or submit_once(brand=brand, kind=kind, token=token, typed=typed, work=work)
-    own = Submission.objects.filter(pk=submission.pk)
-    outcome = unknown(kind)
+    token_hash = keyed_hash("captcha", brand.pk, captcha_token)
+    form_hash = keyed_hash("form", action, *fields)
+    while (row := _claim(brand, action, token_hash, form_hash)) is None:
+        if earlier := _get_earlier_outcome(brand, action, token_hash, form_hash):
+            yield SubmittedForm(new=False, outcome=earlier)
+            return
+    stored, form = Submission.objects.filter(pk=row.pk), SubmittedForm(new=True, outcome=unknown(action))
     try:
-        outcome = work()
+        yield form
     except Limited:
-        own.delete()
+        stored.delete()
         raise
     finally:
-        own.update(outcome={"form": form_hash, **outcome.as_json()})
-    return outcome
+        stored.update(outcome={"form": form_hash, **form.outcome.as_json()})
 
 
-def _begin(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Submission | None:
+def _claim(brand: Brand, action: str, token_hash: str, form_hash: str) -> Submission | None:
+    """Return a new row for the token; None if another request has one."""
     now = timezone.now()
     Submission.objects.filter(created_at__lt=now - Submission.LIFETIME).delete()
     try:
         with transaction.atomic():
             return Submission.objects.create(
-                brand=brand, kind=kind, token_hash=token_hash, created_at=now, outcome={"form": form_hash}
+                brand=brand, kind=action, token_hash=token_hash, created_at=now, outcome={"form": form_hash}
             )
     except IntegrityError:
         return None
 
 
-def _earlier(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Outcome | None:
-    """How the first one ended; None if it gave the token back."""
+def _get_earlier_outcome(brand: Brand, action: str, token_hash: str, form_hash: str) -> Outcome | None:
+    """Return the outcome of the first request; None if that one released the token."""
     try:
         with bulkhead.CARRIERS.place(brand):
-            return _waited_for(kind, token_hash, form_hash, time.monotonic() + _PATIENCE)
+            return _wait_for_outcome(action, token_hash, form_hash, time.monotonic() + _PATIENCE)
     except bulkhead.BulkheadFull:
-        return _waited_for(kind, token_hash, form_hash, time.monotonic())
+        return _wait_for_outcome(action, token_hash, form_hash, time.monotonic())
 
 
-def _waited_for(kind: str, token_hash: str, form_hash: str, until: float) -> Outcome | None:
+def _wait_for_outcome(action: str, token_hash: str, form_hash: str, until: float) -> Outcome | None:
     while submission := Submission.objects.filter(token_hash=token_hash).first():
-        kept = submission.outcome or {}
-        if kept.get("form") != form_hash:
+        stored = submission.outcome or {}
+        if stored.get("form") != form_hash:
             return refused("captcha_failed")
-        if "state" in kept:
-            return from_json(kept)
+        if "state" in stored:
+            return from_json(stored)
         if _is_lost(submission):
-            return unknown(kind)
+            return unknown(action)
         if time.monotonic() >= until:
             return pending()
         bulkhead.release_db_connections()
@@ -89,6 +99,6 @@ def _waited_for(kind: str, token_hash: str, form_hash: str, until: float) -> Out
 
 
 def _is_lost(submission: Submission) -> bool:
-    """Whether its process must have died, or its clock was far ahead: no call takes as long as that."""
+    """No call takes as long as that: its process has died, or its clock was far ahead."""
     longest = timedelta(seconds=2 * settings.CARRIER_TIMEOUTS.total + settings.EMAIL_TIMEOUT)
     return abs(timezone.now() - submission.created_at) > longest

@@ -1,4 +1,4 @@
-"""How an action at the carrier ended, in a customer's words."""
+"""Outcomes of actions at the carrier, in words for a customer."""
 
 import re
 from dataclasses import asdict, dataclass, field, fields
@@ -15,7 +15,7 @@ State = Literal["done", "refused", "unknown", "unavailable", "pending"]
 
 ALL = "__all__"  # The form as a whole, as Django names it.
 
-# Where each meaning of a response code is shown, and in which words.
+# Meaning of a response code → (form field, text).
 MEANINGS: dict[str, tuple[str, Promise]] = {
     "captcha_failed": ("captcha", _("The security check was not accepted. Please do it again.")),
     "email_taken": (
@@ -94,10 +94,10 @@ _PHRASES = {status.phrase for status in HTTPStatus}
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one action.
+    """The outcome of one action.
 
-    `errors` maps a form's field, or `__all__`, to texts; `retry_after` is in seconds;
-    `sign_in_code` is the key of the code that was mailed on the way, where one was.
+    `errors` maps a form's field, or `__all__`, to texts. `retry_after` is in seconds. `sign_in_code` is the
+    primary key of the code that was mailed, if any.
     """
 
     state: State
@@ -107,58 +107,63 @@ class Outcome:
     sign_in_code: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For keeping; the texts are in the language of the visitor."""
+        """Return plain values to store; the texts are in the visitor's language."""
         return asdict(self)
 
     @property
     def done(self) -> bool:
-        """Whether what was asked is done."""
+        """True if the action succeeded."""
         return self.state == "done"
+
+    @property
+    def may_have_happened(self) -> bool:
+        """True if the carrier did it, or may have."""
+        return self.state in ("done", "unknown")
 
 
 DONE = Outcome("done")
 
 
 def from_json(data: dict[str, Any]) -> Outcome:
-    """What `as_json` wrote; other members are left alone."""
+    """Return the outcome that `as_json` stored; other keys are ignored."""
     return Outcome(**{each.name: data[each.name] for each in fields(Outcome)})
 
 
 def pending() -> Outcome:
-    """The same form was sent a moment ago and has no answer yet."""
+    """Return the outcome of a form that is still being processed by an earlier request."""
     return Outcome("pending", {ALL: [str(PENDING)]})
 
 
-def unknown(kind: str) -> Outcome:
-    """It was sent, and nobody knows whether it took effect."""
-    return Outcome("unknown", {ALL: [str(UNKNOWN[kind])]})
+def unknown(action: str) -> Outcome:
+    """Return the outcome of an action that was sent but got no clear answer."""
+    return Outcome("unknown", {ALL: [str(UNKNOWN[action])]})
 
 
 def unavailable(text: Promise | str, *, retry_after: int | None = None) -> Outcome:
-    """Nothing happened, and it is not the visitor's doing."""
+    """Return the outcome of an action that was not sent, through no fault of the visitor."""
     return Outcome("unavailable", {ALL: [str(text)]}, retry_after=retry_after)
 
 
 def mail_down() -> Outcome:
-    """No code came about, because the mail server did not take it."""
+    """Return the outcome of a code that the mail server refused."""
     return unavailable(MAIL_DOWN, retry_after=120)
 
 
 def code_mailed(code: int, sure: bool) -> Outcome:
-    """Our code is on its way; unless `sure`, with the meaning `mail_slow`."""
+    """Return the outcome of a mailed code; unless `sure`, with the meaning `mail_slow`."""
     return Outcome("done", meaning="" if sure else "mail_slow", sign_in_code=code)
 
 
 def refused(meaning: str) -> Outcome:
-    """One of MEANINGS, at its place."""
+    """Return a refusal with the text of one of MEANINGS at its field."""
     place, text = MEANINGS[meaning]
     return Outcome("refused", {place: [str(text)]}, meaning)
 
 
 def is_account_gone(error: UpstreamError) -> bool:
-    """Whether the carrier knows no such customer: closed, renumbered, or mistyped by us.
+    """Return True if the carrier knows no such customer: closed, renumbered, or mistyped by us.
 
-    Also where nobody mapped the code yet, if it is a 404 with words of its own.
+    Also for a response code that is not mapped, if it is a 404 with the carrier's own words.
     """
     if not isinstance(error, Rejected):
         return False
@@ -168,17 +173,18 @@ def is_account_gone(error: UpstreamError) -> bool:
     )
 
 
-def outcome_from_error(error: UpstreamError, kind: str) -> Outcome:
-    """What to tell a customer about an error, by what it means for what they asked."""
+def outcome_from_error(error: UpstreamError, action: str) -> Outcome:
+    """Return the outcome of an action that ended with this error."""
     if error.may_have_happened:
-        return unknown(kind)
-    if kind == "open" and is_account_gone(error):  # With the carrier's own words, where nobody mapped them.
+        return unknown(action)
+    if action == "open" and is_account_gone(error):
+        # With the carrier's own words, if their code is not mapped.
         said = [error.user_message] if isinstance(error, Rejected) and not error.meaning else []
         return Outcome("refused", {ALL: [str(ACCOUNT_GONE), *said]}, "customer_unknown")
-    if kind == "confirm" and _confirmed_before(error):
+    if action == "confirm" and _is_confirmed_already(error):
         return refused("already_confirmed")
     if isinstance(error, Rejected):
-        return _refused(error, OPEN_REFUSED if kind == "open" else REFUSED)
+        return _refused(error, OPEN_REFUSED if action == "open" else REFUSED)
     if isinstance(error, RateLimited | Crowded):
         text = f"{BUSY} {retry.try_again(error.retry_after)}"
         return unavailable(text, retry_after=error.retry_after or 60)
@@ -187,8 +193,8 @@ def outcome_from_error(error: UpstreamError, kind: str) -> Outcome:
     return unavailable(UNAVAILABLE)
 
 
-def _confirmed_before(error: UpstreamError) -> bool:
-    """Also where nobody mapped the code yet, if the carrier's words are clear."""
+def _is_confirmed_already(error: UpstreamError) -> bool:
+    """True for a response code that is not mapped, if the carrier's words are clear."""
     if not isinstance(error, Rejected) or error.meaning:
         return False
     return _CONFIRMED.search(error.user_message) is not None

@@ -1,4 +1,4 @@
-"""Ask for a sign-in code."""
+"""Request a sign-in code."""
 
 from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import CAPTCHA_DOWN, Outcome, code_mailed, mail_down, refused, unavailable
@@ -10,27 +10,33 @@ from portal.models import Brand
 
 
 def request_sign_in_code(
-    *, brand: Brand, email: str, visitor: Visitor, token: str = "", address: str = ""
+    *, brand: Brand, email: str, visitor: Visitor, captcha_token: str = "", address: str = ""
 ) -> Outcome:
-    """Mail a code. A token, which belongs to this form alone, is verified first, here. Raises Limited."""
+    """Mail a sign-in code; verify the captcha token first, if the form has one. Raises Limited.
 
-    def work() -> Outcome:
-        if token and (problem := _captcha_problem(brand, token, address)):
-            return problem
-        try:
-            row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor)
-        except MailNotSent:
-            return mail_down()
-        return code_mailed(row.pk, sure)
-
-    return (
-        submit_once(brand=brand, kind="sign_in", token=token, typed=[email], work=work) if token else work()
-    )
+    The token is for this form of our own, so it is verified here, not at the carrier.
+    """
+    if not captcha_token:
+        return _mail_code(brand, email, visitor)
+    with submit_once(brand=brand, action="sign_in", captcha_token=captcha_token, fields=[email]) as form:
+        if form.new:
+            problem = _verify_captcha(brand, captcha_token, address)
+            form.outcome = problem or _mail_code(brand, email, visitor)
+    return form.outcome
 
 
-def _captcha_problem(brand: Brand, token: str, address: str) -> Outcome | None:
+def _mail_code(brand: Brand, email: str, visitor: Visitor) -> Outcome:
     try:
-        good = captcha.verify(brand=brand, token=token, address=address, action="sign_in")
+        row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor)
+    except MailNotSent:
+        return mail_down()
+    return code_mailed(row.pk, sure)
+
+
+def _verify_captcha(brand: Brand, captcha_token: str, address: str) -> Outcome | None:
+    """Return None for a valid token; else the outcome to show."""
+    try:
+        valid = captcha.verify(brand=brand, token=captcha_token, address=address, action="sign_in")
     except captcha.CaptchaUnavailable:
         return unavailable(CAPTCHA_DOWN, retry_after=60)
-    return None if good else refused("captcha_failed")
+    return None if valid else refused("captcha_failed")

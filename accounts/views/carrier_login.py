@@ -1,4 +1,4 @@
-"""Go to my account: the page with one button that leads to the carrier's portal."""
+"""Go to my account: a page with one button that opens the carrier's portal."""
 
 from http import HTTPStatus
 from typing import cast
@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import OpenForm
 from accounts.models import User
-from accounts.services import carrier_login
+from accounts.services.carrier_login import request_login_url
 from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
@@ -18,7 +18,7 @@ from portal.web.http import BrandRequest
 @form_view
 @sensitive_post_parameters()
 def account_open(request: BrandRequest) -> HttpResponse:
-    """/account/open/: one button, then the carrier's portal. This page alone may lead to the login hosts."""
+    """/account/open/: one button, then the carrier's portal. Only this page may lead to the login hosts."""
     user = cast(User, request.user)
     if not user.account_number and request.brand.method("login_via_url").wants("account_number"):
         return render(request, "accounts/no_account_number.html", status=HTTPStatus.CONFLICT)
@@ -28,11 +28,11 @@ def account_open(request: BrandRequest) -> HttpResponse:
         return render_form(request, template, form)
     try:
         rate_limits.consume(action="captcha_post", network=f"customer {user.pk}")
-        outcome, url = carrier_login.account_open(
+        outcome, url = request_login_url(
             brand=request.brand,
             user=user,
             password=form.cleaned_data.get("password", ""),
-            token=form.cleaned_data["captcha"],
+            captcha_token=form.cleaned_data["captcha"],
         )
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited)

@@ -1,4 +1,4 @@
-"""What the pages with a form have in common: one way to show the form, and to show it again."""
+"""Render a form, and render it again with an error."""
 
 from http import HTTPStatus
 
@@ -14,7 +14,7 @@ from portal.resilience import rate_limits
 from portal.web import retry
 from portal.web.http import BrandRequest
 
-# Decorates each view that shows a form and takes it.
+# Decorator of each view that shows and accepts a form.
 form_view = require_http_methods(["GET", "HEAD", "POST"])
 
 _STATUS = {
@@ -29,7 +29,7 @@ _STATUS = {
 def render_form(
     request: BrandRequest, template: str, form: BrandForm, status: int = 200, **context: object
 ) -> HttpResponse:
-    """The page with its form; with a captcha on it, under the policy that lets Google's script in."""
+    """Return the page with its form; if it has a captcha, with a CSP that allows Google's script."""
     failed = status >= HTTPStatus.TOO_MANY_REQUESTS
     values = {"form": form, "failed": failed, **context}
     if form.has_captcha:
@@ -41,7 +41,7 @@ def render_form(
 def render_form_with_outcome(
     request: BrandRequest, template: str, form: BrandForm, outcome: Outcome, **context: object
 ) -> HttpResponse:
-    """The form with what was typed and what came of it: 503 and an honest text where we cannot serve."""
+    """Return the form with the typed values and the outcome; 503 if the carrier cannot be reached."""
     for name, texts in outcome.errors.items():
         for text in texts:
             form.add_error(name if name in form.fields else None, text)
@@ -54,7 +54,7 @@ def render_form_with_outcome(
 def render_form_limited(
     request: BrandRequest, template: str, form: BrandForm, limited: rate_limits.Limited, **context: object
 ) -> HttpResponse:
-    """429: the form with what the visitor typed, and when to try again; 503 where nothing can be counted."""
+    """Return the form with the typed values and when to try again: 429; 503 if the limit store is down."""
     if isinstance(limited, rate_limits.LimitUnavailable):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
         return render_form_with_outcome(request, template, form, outcome, **context)
@@ -71,6 +71,6 @@ def render_form_limited(
 
 
 def render_code_expired(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:
-    """A code can be typed no more: one button sends the form, with the address in it, to where one asks."""
+    """Return the page of an expired code, with one button that requests a new one at `ask`."""
     form.fields["email"].widget = form.fields["email"].hidden_widget()
     return render_form(request, "accounts/code_expired.html", form, email=email, ask=ask)

@@ -1,4 +1,4 @@
-"""Reset the carrier's password: ask for it, and the page that says a mail is on its way."""
+"""Request a reset of the carrier's password, and say that a mail is on its way."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.forms import PasswordResetForm
 from accounts.models import User
-from accounts.services import password_reset as service
+from accounts.services.password_reset import request_password_reset
 from accounts.views.device_cookie import get_device
 from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
 from accounts.views.session import known_email, update_session
@@ -22,9 +22,9 @@ from portal.web.http import BrandRequest
 @form_view
 @sensitive_post_parameters()
 def password_reset(request: BrandRequest) -> HttpResponse:
-    """/password-reset/: of the carrier's password; here nobody has one.
+    """/password-reset/: reset the carrier's password; the portal has none.
 
-    For a signed-in customer it goes to the address that the carrier knows; anybody else types one.
+    For a signed-in customer the mail goes to the address that the carrier knows; a visitor types one.
     """
     template = "accounts/password_reset.html"
     known = request.user.address_at_carrier if isinstance(request.user, User) else ""
@@ -38,10 +38,10 @@ def password_reset(request: BrandRequest) -> HttpResponse:
     email = known or form.cleaned_data["email"]
     try:
         rate_limits.consume(action="captcha_post", network=request.client_network)
-        outcome = service.password_reset(
+        outcome = request_password_reset(
             brand=request.brand,
             email=email,
-            token=form.cleaned_data["captcha"],
+            captcha_token=form.cleaned_data["captcha"],
             network=request.client_network,
             device=get_device(request, email),
         )
@@ -56,7 +56,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def password_reset_sent(request: BrandRequest) -> HttpResponse:
-    """/password-reset/sent/: the same for every address. A visitor who has not asked gets the form."""
+    """/password-reset/sent/: the same for every address. Without a request, redirect to the form."""
     asked = request.session.get("reset")
     if not asked:
         return redirect("accounts:password_reset")

@@ -1,4 +1,4 @@
-"""Signing in by a mailed code, and out."""
+"""Sign in with a mailed code, and sign out."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ from portal.web.http import BrandRequest, safe_redirect_url
 @form_view
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
-    """/sign-in/; `?next=` (then a field) names the page that was wanted, `?why=` one of WHY."""
+    """/sign-in/; `?next=` (then a field) names the page to open afterwards, `?why=` a reason in WHY."""
     wanted = requested_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(wanted) if wanted else already_signed_in(request)
@@ -69,12 +69,12 @@ _SIGNED_OUT = gettext_lazy(
 
 
 def _why(request: BrandRequest, wanted: str) -> object:
-    """Why the visitor stands here, where they did not mean to; else empty."""
+    """Return the reason for a redirect to this page; empty if the visitor opened it."""
     return WHY.get(request.GET.get("why", ""), _SIGNED_OUT if wanted else "")
 
 
 def already_signed_in(request: BrandRequest) -> HttpResponse:
-    """To the balance, with a word why."""
+    """Redirect to the balance with a message."""
     messages.info(request, _("You are signed in already."))
     return redirect("billing:home")
 
@@ -85,7 +85,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
         return render_form(request, template, form, wanted=wanted)
     visitor = get_visitor(request, form.cleaned_data["email"])
     try:
-        outcome = _code_mailed(request, form, visitor)
+        outcome = _request_code(request, form, visitor)
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited, wanted=wanted)
     if not outcome.done:
@@ -97,7 +97,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     return redirect("accounts:sign_in_code")
 
 
-def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
+def _request_code(request: BrandRequest, form: SignInForm, visitor: Visitor) -> Outcome:
     network = rate_limit_key(request, visitor.device)
     if form.has_captcha:
         rate_limits.consume(action="captcha_post", network=network)
@@ -106,7 +106,7 @@ def _code_mailed(request: BrandRequest, form: SignInForm, visitor: Visitor) -> O
         brand=request.brand,
         email=form.cleaned_data["email"],
         visitor=visitor,
-        token=form.cleaned_data.get("captcha", ""),
+        captcha_token=form.cleaned_data.get("captcha", ""),
         address=request.client_address,
     )
 
@@ -129,24 +129,24 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
     if not form.is_valid():
         return render_form(request, template, form, **context)
     try:
-        user = _redeemed(request, asked, form.cleaned_data["code"])
+        user = _redeem(request, asked, form.cleaned_data["code"])
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
-            return _used_up(request, asked["email"])
+            return _code_expired(request, asked["email"])
         form.add_error("code", code_error_message(refused))
         return render_form(request, template, form, **context)
     return _signed_in(request, user)
 
 
-def _used_up(request: BrandRequest, email: str) -> HttpResponse:
-    """Nothing can be typed any more: one button mails a new code."""
+def _code_expired(request: BrandRequest, email: str) -> HttpResponse:
+    """Replace the form by one button that mails a new code."""
     form = SignInForm(brand=request.brand, initial={"email": email})
     return render_code_expired(request, form, email, reverse("accounts:sign_in"))
 
 
-def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
+def _redeem(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
     rate_limits.consume(
         action="code_post", network=rate_limit_key(request, get_device(request, asked["email"]))
     )
@@ -156,7 +156,7 @@ def _redeemed(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
 
 
 def code_error_message(refused: codes.CodeRefused) -> str:
-    """In the customer's words."""
+    """Return the error text for a wrong code."""
     tries_left = refused.tries_left
     if not tries_left:
         return _("This code can no longer be used. Ask for a new one.")
@@ -170,7 +170,7 @@ def code_error_message(refused: codes.CodeRefused) -> str:
 
 
 def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
-    """A new session key, and nothing of the time before but the way to the page that was wanted."""
+    """Start a new session; of the old one only the page to open next remains."""
     wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("billing:home")
     own = request.session.get("registered", "").lower() == user.email.lower()
     begin_session(request, user)
@@ -192,7 +192,7 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
 @login_not_required
 @require_POST
 def sign_out(request: BrandRequest) -> HttpResponse:
-    """/sign-out/: the session ends on the server too. The message needs one: not for who had none."""
+    """/sign-out/: end the session on the server too. The message needs a session, so visitors get none."""
     if request.user.is_authenticated:
         end_session(request)
         messages.success(request, _("You are signed out."))

@@ -1,4 +1,4 @@
-"""Signing up, and confirming the e-mail address."""
+"""Sign up, and confirm the email address."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from portal.web.http import BrandRequest
 @form_view
 @sensitive_post_parameters()
 def sign_up(request: BrandRequest) -> HttpResponse:
-    """/sign-up/; `?next=` names the page that was wanted."""
+    """/sign-up/; `?next=` names the page to open after signing in."""
     if request.user.is_authenticated:
         return already_signed_in(request)
     if not request.brand.signup_open:
@@ -66,16 +66,16 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         brand=request.brand,
         details=details,
         password=data["password"],
-        token=data["captcha"],
+        captcha_token=data["captcha"],
         network=request.client_network,
     )
     remember_next_url(request)
-    noted: dict[str, object] = {"sign_up": form.kept()}
-    if outcome.state in ("done", "unknown"):
-        noted["confirm"] = {"email": data["email"]}
-    if outcome.done:  # Only then it was surely this browser that chose the account's password.
-        noted["registered"] = data["email"]
-    update_session(request, **noted)
+    values: dict[str, object] = {"sign_up": form.kept()}
+    if outcome.may_have_happened:
+        values["confirm"] = {"email": data["email"]}
+    if outcome.done:  # Else another browser may have chosen the account's password.
+        values["registered"] = data["email"]
+    update_session(request, **values)
     return outcome
 
 
@@ -86,18 +86,18 @@ def confirm(request: BrandRequest) -> HttpResponse:
     """/sign-up/confirm/"""
     if request.method == "POST":
         return _confirm(request)
-    if given := parse_confirm_link(request.GET):
-        return _query_taken(request, given)
+    if query := parse_confirm_link(request.GET):
+        return _store_link(request, query)
     return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
 
 
-def _query_taken(request: BrandRequest, given: dict[str, str]) -> HttpResponse:
-    """Move a link's query into the session, so that its code is in no address bar and no error report.
+def _store_link(request: BrandRequest, query: dict[str, str]) -> HttpResponse:
+    """Move a link's query into the session, to keep its code out of address bars and error reports.
 
-    Where a limit forbids one more session, the form is shown at once instead, filled in all the same.
+    If the limit on new sessions is reached, show the filled form at once instead.
     """
     request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
-    filled = {**request.session.get("confirm", {}), **given}
+    filled = {**request.session.get("confirm", {}), **query}
     try:
         rate_limits.consume(action="confirm_link", network=request.client_network, brand=request.brand)
     except rate_limits.Limited:
@@ -126,21 +126,21 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             brand=request.brand,
             email=email,
             code=form.cleaned_data["code"],
-            token=form.cleaned_data["captcha"],
+            captcha_token=form.cleaned_data["captcha"],
             visitor=visitor,
             by=request.user if isinstance(request.user, User) else None,
         )
     except rate_limits.Limited as limited:
         return render_form_limited(request, "accounts/confirm.html", form, limited, **_context(request))
     if outcome.meaning == "already_confirmed":
-        return _confirmed_before(request, email)
+        return _already_confirmed(request, email)
     if not outcome.done:
         return render_form_with_outcome(request, "accounts/confirm.html", form, outcome, **_context(request))
     return _confirmed(request, visitor.browser, email, outcome)
 
 
 def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome) -> HttpResponse:
-    """On to our code, which is mailed. Another browser than the first is advised to set its own password."""
+    """Redirect to the page for our code; advise another browser than the first to reset the password."""
     own = request.session.get("registered", "").lower() == email.lower()
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
@@ -162,8 +162,8 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     return redirect("accounts:sign_in")
 
 
-def _confirmed_before(request: BrandRequest, email: str) -> HttpResponse:
-    """By an old link, or twice: nothing is left to do here but to sign in."""
+def _already_confirmed(request: BrandRequest, email: str) -> HttpResponse:
+    """An old link, or a second try: redirect to the sign-in."""
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
         messages.success(request, _("Your email address is already confirmed."))

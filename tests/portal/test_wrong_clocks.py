@@ -41,9 +41,11 @@ def test_a_first_step_from_an_hour_ahead_is_over(operator):
 
 @pytest.mark.django_db
 def test_a_form_whose_process_died_with_its_clock_an_hour_ahead_is_not_waited_for(aurora):
-    form = {"brand": aurora, "kind": "reset", "token": "t", "typed": []}
-    submit_once(**form, work=lambda: DONE)
+    form = {"brand": aurora, "action": "reset", "captcha_token": "t", "fields": []}
+    with submit_once(**form) as first:
+        first.outcome = DONE
     stored = Submission.objects.get()
     kept = {"form": stored.outcome["form"]}  # As while its call is under way.
     Submission.objects.update(outcome=kept, created_at=timezone.now() + timedelta(seconds=AHEAD))
-    assert submit_once(**form, work=lambda: DONE).state == "unknown"
+    with submit_once(**form) as second:
+        assert (second.new, second.outcome.state) == (False, "unknown")
