@@ -15,7 +15,7 @@ from accounts.sign_in.history import list_sign_ins
 from billing.admin.refresh import consume_refresh
 from billing.models import Move
 from billing.statements import labels, periods
-from billing.statements.service import PAGE, Figures, get_statement
+from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
@@ -34,20 +34,20 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     if not consume_refresh(request, f"customer {found.pk}"):
         return redirect("billing_admin:customer", pk)
     figures = _figures(found, refresh=True)
-    trouble = figures and figures.trouble
-    return _page(request, found, figures) if trouble else redirect("billing_admin:customer", pk)
+    failed = figures and figures.error
+    return _page(request, found, figures) if failed else redirect("billing_admin:customer", pk)
 
 
-def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
+def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None:
     """This month's, kept ones where they are fresh; None where there is no account to ask for."""
     brand = customer.brand
     if brand is None or not customer.account_number:
         return None
     month = periods.this_month(periods.today(brand))
-    return get_statement(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
+    return get_statement(brand=brand, customer=customer, period=month, refresh=refresh, deadlines=PAGE)
 
 
-def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:
+def _page(request: HttpRequest, customer: User, figures: StatementResult | None) -> HttpResponse:
     statement = figures.statement if figures else None
     sign_ins, transfers = list_sign_ins(user=customer), _moves(customer)
     context: dict[str, Any] = {

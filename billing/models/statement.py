@@ -1,4 +1,4 @@
-"""Statements as they were last received."""
+"""Statements as the carrier last sent them."""
 
 from datetime import timedelta
 
@@ -9,15 +9,16 @@ from django.db.models import Q
 from portal.models import Brand
 
 
-class KeptStatement(models.Model):
-    """A statement as the carrier last sent it, for one customer (or the partner account) and one period.
+class CachedStatement(models.Model):
+    """The last statement of one period, for one customer or (without one) for the partner account.
 
-    `figures` maps the statement's names to decimal texts. `running`: the period reached the day on which it
-    was asked for. While `claimed_until` is to come, a request is asking for it. `trouble` is why the last try
-    brought nothing; `tried_at` is when that was.
+    `figures` maps the names of a statement's amounts to decimal texts; None until the first answer.
+    `is_open`: the period was not over when its statement was requested. `claimed_until`: until then one
+    request may be fetching it. `error` says why the last attempt failed, at `attempted_at`; empty if it
+    succeeded.
     """
 
-    KEPT = timedelta(days=400)
+    RETENTION = timedelta(days=400)
 
     brand = models.ForeignKey(Brand, models.CASCADE, related_name="+")
     customer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
@@ -26,12 +27,13 @@ class KeptStatement(models.Model):
     to_date = models.DateField()
     figures = models.JSONField(null=True)
     as_of = models.DateTimeField(null=True)
-    running = models.BooleanField(default=False)
+    is_open = models.BooleanField(default=False, db_column="running")
     claimed_until = models.DateTimeField(null=True)
-    trouble = models.CharField(max_length=10, blank=True)
-    tried_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=10, blank=True, db_column="trouble")
+    attempted_at = models.DateTimeField(null=True, db_column="tried_at")
 
     class Meta:
+        db_table = "billing_keptstatement"
         constraints = (
             models.UniqueConstraint(
                 fields=("customer", "account_number", "from_date", "to_date"),
@@ -45,7 +47,7 @@ class KeptStatement(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=("tried_at",), name="kept_statement_by_age"),
+            models.Index(fields=("attempted_at",), name="kept_statement_by_age"),
             models.Index(fields=("brand", "customer", "as_of"), name="kept_statement_newest"),
         )
 

@@ -12,18 +12,18 @@ from typing import Literal
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.forecast import round_to_cents
 from billing.statements.periods import Period, complete_months, this_month, today
-from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, stream_statements
+from billing.statements.service import IF_STALE, MONTHS, Deadlines, StatementResult, stream_statements
 from portal.brands.launch_checklist import Item
 from portal.models import Brand
 from portal.voipline import Statement
 
 LOW_DAYS = 7
 # The page waits so long for complete months, once this month's figures are there; the rest is for next time.
-_BOUNDS = Bounds(within=3.0, known=KNOWN)
+_DEADLINES = Deadlines(if_stale=IF_STALE, rest=3.0)
 
 State = Literal["empty", "low", "ok", "unknown"]
 
@@ -78,7 +78,7 @@ class Account:
     """The figures of this month, as they are known, and what they mean."""
 
     brand: Brand
-    figures: Figures
+    figures: StatementResult
     status: BalanceStatus
 
 
@@ -87,7 +87,7 @@ def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
     now = this_month(today(brand))
     months = past_months(now.to_date)
     figures, *past = stream_statements(
-        brand=brand, customer=None, periods=[now, *months], refresh=refresh, bounds=_BOUNDS
+        brand=brand, customer=None, periods=[now, *months], refresh=refresh, deadlines=_DEADLINES
     )
     spending = get_spending([(each.period, each.statement) for each in past])
     return Account(brand, figures, get_balance_status(figures.statement, spending))
@@ -96,7 +96,7 @@ def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
 def list_partner_accounts(*, brands: QuerySet[Brand]) -> list[Account]:
     """The partner accounts of these brands as they were last read, without asking the carrier."""
     listed = list(brands.annotate(newest=Subquery(_newest().values("pk")[:1])))
-    now = KeptStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
+    now = CachedStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
     past = _past(listed)
     return [_known(brand, now.get(brand.newest), past) for brand in listed]
 
@@ -106,8 +106,8 @@ def newest_balance() -> Subquery:
     return Subquery(_newest().values("figures__closing_balance")[:1])
 
 
-def _newest() -> QuerySet[KeptStatement]:
-    rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
+def _newest() -> QuerySet[CachedStatement]:
+    rows = CachedStatement.objects.filter(brand=OuterRef("pk"), customer=None, is_open=True)
     return rows.filter(figures__isnull=False).order_by("-as_of")
 
 
@@ -130,7 +130,9 @@ def check_partner_balance(brand: Brand) -> Iterator[Item]:
 
 def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
     begins = {month.from_date for brand in brands for month in past_months(today(brand))}
-    rows = KeptStatement.objects.filter(brand__in=brands, customer=None, from_date__in=begins, running=False)
+    rows = CachedStatement.objects.filter(
+        brand__in=brands, customer=None, from_date__in=begins, is_open=False
+    )
     return {
         (row.brand_id, Period(row.from_date, row.to_date)): statement_cache.build_statement(row)
         for row in rows
@@ -138,15 +140,15 @@ def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]
 
 
 def _known(
-    brand: Brand, row: KeptStatement | None, past: dict[tuple[int, Period], Statement | None]
+    brand: Brand, row: CachedStatement | None, past: dict[tuple[int, Period], Statement | None]
 ) -> Account:
     months = past_months(today(brand))
     spending = get_spending([(month, past.get((brand.pk, month))) for month in months])
     if row is None:
-        return Account(brand, Figures(this_month(today(brand))), get_balance_status(None, spending))
+        return Account(brand, StatementResult(this_month(today(brand))), get_balance_status(None, spending))
     statement, period = statement_cache.build_statement(row), Period(row.from_date, row.to_date)
     return Account(
-        brand, Figures(period, statement, period, row.as_of), get_balance_status(statement, spending)
+        brand, StatementResult(period, statement, period, row.as_of), get_balance_status(statement, spending)
     )
 
 

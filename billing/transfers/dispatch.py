@@ -126,7 +126,7 @@ def _update_from_answer(transfer: Move, limit: Decimal) -> None:
     month = periods.this_month(periods.today(transfer.brand))
     get_statement(brand=transfer.brand, customer=transfer.customer, period=month, refresh=True)
     partner = get_statement(brand=transfer.brand, customer=None, period=month, refresh=True)
-    if partner.statement and not partner.trouble:
+    if partner.statement and not partner.error:
         transfer.partner_after = partner.statement.closing_balance
         with transaction.atomic(durable=True):
             Move.objects.filter(pk=transfer.pk).update(partner_after=transfer.partner_after)

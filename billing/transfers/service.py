@@ -75,9 +75,9 @@ def _read_now(brand: Brand, whose: User | None) -> Decimal:
     began, month = timezone.now(), periods.this_month(periods.today(brand))
     for _try in range(3):  # The first ones may have waited for somebody else's answer.
         found = get_statement(brand=brand, customer=whose, period=month, refresh=True)
-        if whose and found.trouble == "gone":
+        if whose and found.error == "gone":
             raise TransferRefused(describe_unknown_account(whose.account_number))
-        if not found.statement or found.trouble:
+        if not found.statement or found.error:
             break
         if found.as_of and found.as_of >= began:
             return found.statement.closing_balance

@@ -1,4 +1,4 @@
-"""Balance and statement, page by page: read the period, look for its figures, answer."""
+"""Pages of the balance and the statement."""
 
 from dataclasses import replace
 from typing import cast
@@ -15,11 +15,11 @@ from billing.statements import periods
 from billing.statements.forms import PeriodForm
 from billing.statements.service import (
     BALANCE,
-    BALANCE_SOON,
+    BALANCE_FRAME,
     PAGE,
-    PAGE_SOON,
-    Bounds,
-    Figures,
+    PAGE_FRAME,
+    Deadlines,
+    StatementResult,
     get_balance,
     get_statement,
 )
@@ -40,7 +40,7 @@ _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 @login_not_required
 @require_safe
 def home(request: BrandRequest) -> HttpResponseBase:
-    """/: what the portal offers, or the balance of whoever is signed in."""
+    """/: the balance of a signed-in customer; for visitors, what the portal offers."""
     if not request.user.is_authenticated:
         return render(request, "billing/welcome.html")
     user, brand = request.user, request.brand
@@ -48,13 +48,13 @@ def home(request: BrandRequest) -> HttpResponseBase:
     if not user.account_number:
         return render(request, _HOME, context)
 
-    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
-        current, months = get_balance(brand=brand, customer=user, bounds=bounds)
+    def read(deadlines: Deadlines) -> tuple[StatementResult, dict[str, object]]:
+        current, months = get_balance(brand=brand, customer=user, deadlines=deadlines)
         late = any(each.late for each in (current, *months))
         more = {"runway": build_forecast(brand, user, current, months)} if current.statement else {}
         return replace(current, late=late), {**context, **more}
 
-    found, values = read(BALANCE_SOON)
+    found, values = read(BALANCE_FRAME)
     if found.late:
         return stream_page(request, _HOME, context, "billing/_home_figures.html", lambda: read(BALANCE))
     return _page(request, _HOME, found, **values)
@@ -71,11 +71,11 @@ def statement(request: BrandRequest) -> HttpResponseBase:
     if not user.account_number:
         return render(request, _STATEMENT, context)
 
-    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
-        return get_statement(brand=brand, customer=user, period=form.period, bounds=bounds), context
+    def read(deadlines: Deadlines) -> tuple[StatementResult, dict[str, object]]:
+        return get_statement(brand=brand, customer=user, period=form.period, deadlines=deadlines), context
 
     brand = request.brand
-    found, values = read(PAGE_SOON)
+    found, values = read(PAGE_FRAME)
     if found.late:
         body = "billing/_statement_figures.html"
         return stream_page(request, _STATEMENT, values, body, lambda: read(PAGE))
@@ -84,9 +84,9 @@ def statement(request: BrandRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def statement_refresh(request: BrandRequest) -> HttpResponse:
-    """/statement/refresh/: ask for a period's figures anew, then back to the page that shows them.
+    """/statement/refresh/: fetch a period's statement again, then redirect to the page that shows it.
 
-    Whoever had to sign in first comes here by GET, and is led to figures that are new by that.
+    A customer who had to sign in first arrives by GET, and is redirected.
     """
     user = cast(User, request.user)
     form = PeriodForm(request.POST, today=periods.today(request.brand))
@@ -105,8 +105,8 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     return redirect(back)
 
 
-def _page(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
-    """The page with its figures; without, an honest one with status 503. There is never a false zero."""
+def _page(request: BrandRequest, template: str, found: StatementResult, **context: object) -> HttpResponse:
+    """Return the page with its figures, or 503 with the reason why there are none; never a false zero."""
     if found.statement is None:
         return render_unavailable(request, template, found, **context)
     return render(request, template, {**context, **build_figures_context(request, found)})

@@ -1,4 +1,4 @@
-"""What the templates of balance and statement want, and the answer of a page that has no figures."""
+"""Template contexts of balance and statement, pages that stream, and pages without figures."""
 
 import logging
 from collections.abc import Callable
@@ -16,25 +16,25 @@ from billing.statements import labels, periods
 from billing.statements.forecast import Forecast, forecast
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
-from billing.statements.service import Figures, LastActivity, get_last_activity
+from billing.statements.service import LastActivity, StatementResult, get_last_activity
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
 
 logger = logging.getLogger(__name__)
 
-Reading = Callable[[], tuple[Figures, dict[str, object]]]
+Reader = Callable[[], tuple[StatementResult, dict[str, object]]]
 
 
 def parse_period_form(request: BrandRequest) -> PeriodForm:
-    """The period of the address; without one, this month."""
+    """Return the form with the period of the query; without one, this month."""
     day = periods.today(request.brand)
     asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
     return PeriodForm(asked, today=day)
 
 
 def build_form_context(form: PeriodForm) -> dict[str, object]:
-    """What the statement's template wants beside figures: the form, and the periods of one click."""
+    """Return the statement page's context without figures: the form, and the periods offered by links."""
     return {"form": form, "presets": _presets(form.today)}
 
 
@@ -48,25 +48,29 @@ def _presets(day: date) -> list[tuple[str, Period]]:
     return [(names[name], period) for name, period in periods.presets(day).items()]
 
 
-def statement_context(brand: Brand, found: Figures, movement: LastActivity | None = None) -> dict[str, Any]:
-    """What the templates want of figures that there are; `movement` where nothing moved in them."""
+def statement_context(
+    brand: Brand, found: StatementResult, activity: LastActivity | None = None
+) -> dict[str, Any]:
+    """Return the context of a statement that exists; `activity` if it has none of its own."""
     assert found.statement
     rounding = labels.is_rounding_visible(found.statement, brand)
     return {
         "statement": found.statement,
-        "shown": found.shown,
+        "period_shown": found.period_shown,
         "as_of": found.as_of,
-        "trouble": found.trouble,
+        "error": found.error,
         "figures": labels.list_statement_amounts(found.statement),
         "rounding": labels.get_rounding_note() if rounding else "",
-        "movement": movement,
+        "last_activity": activity,
     }
 
 
-def build_forecast(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Forecast:
-    """When the customer's calls stop, by the figures of `get_balance`.
+def build_forecast(
+    brand: Brand, customer: User, current: StatementResult, months: list[StatementResult]
+) -> Forecast:
+    """Return when the customer's calls stop, by the results of `get_balance`.
 
-    Figures of a month that was not over when it was asked for do not tell its pace.
+    Months that were still open when they were fetched do not count for the pace.
     """
     assert current.statement
     day = periods.today(brand)
@@ -74,7 +78,7 @@ def build_forecast(brand: Brand, customer: User, current: Figures, months: list[
         balance=current.statement.closing_balance,
         account_type=customer.account_type,
         credit_limit=customer.credit_limit,
-        months=[(each.period, None if each.running else each.statement) for each in months],
+        months=[(each.period, None if each.is_open else each.statement) for each in months],
         on=_day_of(brand, current.as_of) if current.as_of else day,
         today=day,
     )
@@ -84,30 +88,31 @@ def _day_of(brand: Brand, moment: datetime) -> date:
     return moment.astimezone(brand.zone).date()
 
 
-def build_figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
-    """What the templates want of figures, whether there are any or not."""
+def build_figures_context(request: BrandRequest, found: StatementResult) -> dict[str, Any]:
+    """Return the context of a result, with or without a statement."""
     if found.statement is None:
-        return {"unavailable": found.trouble, "again": retry.try_again(found.retry_after)}
+        return {"unavailable": found.error, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
-    still = not found.statement.moved
-    movement = get_last_activity(brand=request.brand, customer=customer) if still else None
-    return statement_context(request.brand, found, movement)
+    activity = None
+    if not found.statement.moved:
+        activity = get_last_activity(brand=request.brand, customer=customer)
+    return statement_context(request.brand, found, activity)
 
 
 def stream_page(
-    request: BrandRequest, template: str, values: dict[str, object], body: str, read: Reading
+    request: BrandRequest, template: str, values: dict[str, object], body: str, read: Reader
 ) -> HttpResponseBase:
-    """The frame at once, then the figures, which `read` waits for, by the template `body`.
+    """Send the page's frame at once, then the result of `read`, rendered by the template `body`.
 
-    The status is 200, whatever comes: it has been sent by then. Who asks for the headers alone gets them.
+    The status is 200 whatever follows, as it has been sent by then. HEAD gets the headers alone.
     """
-    mark = streaming.new_placeholder()
-    page = render(request, template, {**values, "arriving": mark})
+    placeholder = streaming.new_placeholder()
+    page = render(request, template, {**values, "arriving": placeholder})
     if request.method == "HEAD":
         return page
-    # Made now, because later even this might fail.
+    # Rendered now, because later this could fail too.
     broken = render_to_string(body, {**values, "unavailable": "down"}, request)
-    head, tail = page.content.decode().split(mark)
+    head, tail = page.content.decode().split(placeholder)
     chunks = _parts(request, head, tail, body, read, broken)
     return StreamingHttpResponse(
         streaming.stream_in_request_context(chunks), headers={"X-Accel-Buffering": "no"}
@@ -115,7 +120,7 @@ def stream_page(
 
 
 def _parts(
-    request: BrandRequest, head: str, tail: str, body: str, read: Reading, broken: str
+    request: BrandRequest, head: str, tail: str, body: str, read: Reader, broken: str
 ) -> streaming.Chunks:
     yield head
     try:
@@ -128,10 +133,10 @@ def _parts(
 
 
 def render_unavailable(
-    request: BrandRequest, template: str, found: Figures, **context: object
+    request: BrandRequest, template: str, found: StatementResult, **context: object
 ) -> HttpResponse:
-    """The page that says why there are none, with status 503, or 409 where waiting would not help."""
-    gone = found.trouble == "gone"
+    """Return the page that says why there is no statement: 503, or 409 if waiting does not help."""
+    gone = found.error == "gone"
     status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
     response = render(request, template, {**context, **build_figures_context(request, found)}, status=status)
     if not gone:

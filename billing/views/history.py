@@ -1,4 +1,4 @@
-"""/history/: twelve months, shown as they arrive. The page begins before the carrier is asked."""
+"""/history/: twelve months, streamed as they arrive. The page begins before the first call."""
 
 import logging
 from collections.abc import Generator
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.statements import chart, periods
-from billing.statements.service import Bounds, Figures, stream_statements
+from billing.statements.service import Deadlines, StatementResult, stream_statements
 from portal.models import Brand
 from portal.web import streaming
 from portal.web.http import BrandRequest
@@ -25,13 +25,13 @@ _HISTORY = "billing/history.html"
 
 @require_safe
 def history(request: BrandRequest) -> HttpResponseBase:
-    """/history/: the frame at once, then a row for each month, then the chart of all.
+    """/history/: send the frame at once, then a row for each month, then the chart of all.
 
-    Whoever asks for the headers alone gets them, and the carrier is not asked.
+    HEAD gets the headers alone, without a call.
     """
     user, brand = cast(User, request.user), request.brand
-    mark = streaming.new_placeholder()
-    page = render(request, _HISTORY, {"rows": [mark], "picture": mark})
+    placeholder = streaming.new_placeholder()
+    page = render(request, _HISTORY, {"rows": [placeholder], "picture": placeholder})
     if not user.account_number or request.method == "HEAD":
         return page
     day = periods.today(brand)
@@ -39,11 +39,11 @@ def history(request: BrandRequest) -> HttpResponseBase:
         brand=brand,
         customer=user,
         periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
-        bounds=Bounds(in_all=_LONGEST),
+        deadlines=Deadlines(if_missing=_LONGEST),
     )
-    # Made now, because later even this might fail.
+    # Rendered now, because later this could fail too.
     broken = render_to_string("billing/_history_broken.html", {"request": request})
-    pieces = page.content.decode().split(mark)
+    pieces = page.content.decode().split(placeholder)
     chunks = _page(pieces, months, brand, broken)
     return StreamingHttpResponse(
         streaming.stream_in_request_context(chunks), headers={"X-Accel-Buffering": "no"}
@@ -51,18 +51,18 @@ def history(request: BrandRequest) -> HttpResponseBase:
 
 
 def _page(
-    pieces: list[str], months: Generator[Figures, None, None], brand: Brand, broken: str
+    pieces: list[str], months: Generator[StatementResult, None, None], brand: Brand, broken: str
 ) -> streaming.Chunks:
-    """The pieces of the page with what comes between them; whatever happens, the page gets its end."""
+    """Yield the pieces of the page with the rows and the chart between them, and always its end."""
     head, between, tail = pieces
     yield head
-    found: list[Figures] = []
+    found: list[StatementResult] = []
     try:
         for figures in months:
-            row = month_row(figures, brand, running=not found)
+            row = render_month(figures, brand, running=not found)
             found.append(figures)
             yield row
-        picture = picture_of(found, brand)
+        picture = render_chart(found, brand)
     except Exception:
         logger.exception("history broke off", extra={"brand": brand.slug, "months": len(found)})
         picture = broken
@@ -71,12 +71,12 @@ def _page(
     yield between + picture + tail
 
 
-def month_row(figures: Figures, brand: Brand, *, running: bool) -> str:
-    """A month's row of the table; the newest month is the one that is still running."""
+def render_month(figures: StatementResult, brand: Brand, *, running: bool) -> str:
+    """Return a month's row of the table; `running` is true for the current month."""
     context = {"month": figures, "brand": brand, "running": running}
     return render_to_string("billing/_history_row.html", context)
 
 
-def picture_of(found: list[Figures], brand: Brand) -> str:
-    """The chart of the months, the newest first; a sentence where there is nothing to draw."""
+def render_chart(found: list[StatementResult], brand: Brand) -> str:
+    """Return the chart of the months, the newest first; a sentence if there is nothing to draw."""
     return render_to_string("billing/_history_chart.html", {"chart": chart.draw(found), "brand": brand})

@@ -2,12 +2,13 @@
 
 import html
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from accounts.models import User
-from billing.statements import service as statements
+from billing.views import balance
 from portal.models import Brand
 from tests.conftest import AURORA, Simulator
 from tests.support.timeouts import HASTY, PATIENT
@@ -20,7 +21,8 @@ PAGES = ["/", JANUARY]
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits with the frame."""
-    monkeypatch.setattr(statements, "SOON", 0.05)
+    for name in ("PAGE_FRAME", "BALANCE_FRAME"):
+        monkeypatch.setattr(balance, name, replace(getattr(balance, name), if_missing=0.05))
 
 
 def text(part: bytes | str) -> str:

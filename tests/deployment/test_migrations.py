@@ -43,6 +43,8 @@ REASONS: dict[str, str] = {
     "write it": "one more choice; the column stays as it is",
     "billing.0003_guarded_moves: Raw Python operation: the version before may read or write it": "the "
     "version before writes these columns once, with the row, and deletes none",
+    "billing.0005_cached_statement: Custom state/database change combination: the version before may read or "
+    "write it": "it renames a model and its fields in Django's state alone; no table or column changes",
 }
 # Change nothing that the version before reads or writes.
 HARMLESS = (
