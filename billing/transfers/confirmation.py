@@ -1,29 +1,34 @@
-"""What somebody was shown and is to confirm, signed: so that what is confirmed is what was shown."""
+"""Sign what a page shows before a transfer, so that exactly that is confirmed."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django.core import signing
 
 from accounts.models import User
 from portal.models import Brand
 
-GOOD_FOR = timedelta(minutes=10)
+VALID_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A move as somebody wants it; a negative amount goes back to the partner account."""
+class TransferRequest:
+    """A transfer as requested on the first page; a negative amount goes back to the partner account.
+
+    `operation` is its idempotency key. `warned`: the second page warned that the transfer empties the partner
+    account.
+    """
 
     operation: uuid.UUID
     amount: Decimal
     description: str
+    warned: bool = False
 
-    def typed(self) -> dict[str, str]:
-        """As the form's fields hold it."""
+    def form_data(self) -> dict[str, str]:
+        """Return the values of the first page's form."""
         return {
             "operation": str(self.operation),
             "direction": "back" if self.amount < 0 else "to_customer",
@@ -31,19 +36,53 @@ class Wanted:
             "description": self.description,
         }
 
+    def sign(self, *, customer: User, by: User) -> str:
+        """Return the request as a token that only `by` can use, and only for this account of the customer."""
+        return sign_confirmation(
+            brand=_brand(customer),
+            by=by,
+            to=[customer.pk, customer.account_number],
+            operation=str(self.operation),
+            amount=str(self.amount),
+            description=self.description,
+            warned=self.warned,
+        )
+
+    @classmethod
+    def load(cls, token: str, *, customer: User, by: User, expired: bool = False) -> Self | None:
+        """Return the request in a token; None if the token is not of `by`, this account and ten minutes.
+
+        With `expired`, one of any age or account is returned too: to fill the form again, not to be sent.
+        """
+        max_age = None if expired else VALID_FOR
+        shown = read_confirmation(brand=_brand(customer), by=by, token=token, max_age=max_age)
+        if not shown or "to" not in shown:
+            return None
+        if not expired and shown["to"] != [customer.pk, customer.account_number]:
+            return None
+        operation, amount = uuid.UUID(shown["operation"]), Decimal(shown["amount"])
+        return cls(operation, amount, shown["description"], shown["warned"])
+
 
 def sign_confirmation(*, brand: Brand, by: User, **shown: Any) -> str:
-    """What was shown, as a text that this person alone can send back, for ten minutes."""
+    """Return what was shown as a token that only `by` can use, for ten minutes."""
     return signing.dumps(shown, salt=_salt(brand, by), compress=True)
 
 
-def read_confirmation(*, brand: Brand, by: User, text: str) -> dict[str, Any] | None:
-    """What was shown; None where the text is too old, somebody else's, another brand's, or not ours."""
+def read_confirmation(
+    *, brand: Brand, by: User, token: str, max_age: timedelta | None = VALID_FOR
+) -> dict[str, Any] | None:
+    """Return what was shown; None if the token is too old, or not one of this brand and person."""
     try:
-        shown = signing.loads(text, salt=_salt(brand, by), max_age=GOOD_FOR)
+        shown = signing.loads(token, salt=_salt(brand, by), max_age=max_age)
     except signing.BadSignature:
         return None
     return shown if isinstance(shown, dict) else None
+
+
+def _brand(customer: User) -> Brand:
+    assert customer.brand, "a customer has a brand"
+    return customer.brand
 
 
 def _salt(brand: Brand, by: User) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing.models import MovePolicy
-from billing.transfers.confirmation import Wanted
+from billing.transfers.confirmation import TransferRequest
 from billing.transfers.labels import describe_direction
 from billing.transfers.policy import TRIAL
 from portal.brands.access import is_operator
@@ -87,11 +87,11 @@ class TransferForm(forms.Form):
             self.add_error("amount", words % {"most": money(TRIAL, self.policy.brand)})
 
     @property
-    def wanted(self) -> Wanted:
-        """What a valid form asks for."""
-        told = self.cleaned_data
-        amount = -told["amount"] if told["direction"] == "back" else told["amount"]
-        return Wanted(told["operation"], amount, told["description"])
+    def transfer_request(self) -> TransferRequest:
+        """The request of a valid form."""
+        data = self.cleaned_data
+        amount = -data["amount"] if data["direction"] == "back" else data["amount"]
+        return TransferRequest(data["operation"], amount, data["description"])
 
 
 def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, str]]:

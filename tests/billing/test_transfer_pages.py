@@ -243,11 +243,12 @@ def test_without_the_csrf_token_nothing_is_taken(
     assert len(puts(simulator)) == 1
 
 
-def assert_nothing_came_of(response: HttpResponse, simulator: Simulator) -> None:
+def assert_nothing_came_of(response: HttpResponse, simulator: Simulator, *, filled: bool = True) -> None:
+    """The form is shown again, filled in unless the token is not of this person."""
     assert response.status_code == 409
     assert "Nothing was sent: what you were shown is older than ten minutes" in words(response)
-    assert value_of(response, "amount") == "5"
-    assert value_of(response, "description") == "Top-up"
+    assert value_of(response, "amount") == ("5" if filled else None)
+    assert value_of(response, "description") == ("Top-up" if filled else None)
     assert (puts(simulator), Move.objects.count()) == ([], 0)
 
 
@@ -255,55 +256,59 @@ def test_what_was_shown_cannot_be_changed_or_lent(
     simulator: Simulator, aurora: Brand, carl: User, sams: Client, sue: User, browse: Browse
 ) -> None:
     seen = preview(sams, carl)
-    signed = hidden(seen)["shown"]
+    signed = hidden(seen)["confirmation"]
     for forged in ("", signed[:-1] + ("A" if signed[-1] != "A" else "B"), signing.dumps({"to": [carl.pk]})):
-        assert_nothing_came_of(confirm(sams, carl, seen, shown=forged), simulator)
-    assert_nothing_came_of(confirm(browse(ADMIN, sue), carl, seen), simulator)
+        assert_nothing_came_of(confirm(sams, carl, seen, confirmation=forged), simulator, filled=False)
+    assert_nothing_came_of(confirm(browse(ADMIN, sue), carl, seen), simulator, filled=False)
     other = new_customer(simulator, aurora)
     assert_nothing_came_of(confirm(sams, other, seen), simulator)
     User.objects.filter(pk=carl.pk).update(account_number="711999")
     assert_nothing_came_of(confirm(sams, carl, seen), simulator)
 
 
-def test_the_plain_fields_beside_it_decide_nothing(simulator: Simulator, carl: User, sams: Client) -> None:
-    seen = preview(sams, carl)
+def test_the_second_page_carries_its_token_alone(simulator: Simulator, carl: User, sams: Client) -> None:
+    form = typed()
+    seen = sams.post(start_url(carl), form)
+    assert {"operation", "amount", "description", "direction"}.isdisjoint(hidden(seen))
     confirm(
         sams, carl, seen, amount="400", description="Other", direction="back", operation=str(uuid.uuid4())
     )
     transfer = Move.objects.get()
     assert (transfer.amount, transfer.description) == (Decimal(5), "Top-up")
-    assert str(transfer.operation) == hidden(seen)["operation"]
+    assert str(transfer.operation) == form["operation"]
 
 
 def test_after_ten_minutes_one_has_to_look_again(
     simulator: Simulator, carl: User, sams: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = preview(sams, carl)
-    monkeypatch.setattr("billing.transfers.confirmation.GOOD_FOR", timedelta(0))
+    monkeypatch.setattr("billing.transfers.confirmation.VALID_FOR", timedelta(0))
     assert_nothing_came_of(confirm(sams, carl, seen), simulator)
 
 
 def test_back_to_the_first_page_keeps_what_was_typed(simulator: Simulator, carl: User, sams: Client) -> None:
-    fields = hidden(preview(sams, carl, amount="6.50"))
+    form = typed(amount="6.50")
+    fields = hidden(sams.post(start_url(carl), form))
     first = sams.post(start_url(carl), {**fields, "change": "1"})
     assert first.status_code == 200
     assert value_of(first, "amount") == "6.50"
-    assert value_of(first, "operation") == fields["operation"]
+    assert value_of(first, "operation") == form["operation"]
     assert puts(simulator) == []
 
 
 def test_back_button_and_second_tab_lead_to_what_came_of_the_first(
-    simulator: Simulator, carl: User, sams: Client
+    simulator: Simulator, carl: User, sams: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = typed()
     seen, again = (sams.post(start_url(carl), form) for _ in range(2))
     url = confirm(sams, carl, seen)["Location"]
-    for sent_again in (
-        lambda: confirm(sams, carl, seen),
-        lambda: confirm(sams, carl, again),
-        lambda: sams.post(start_url(carl), {**form, "amount": "6"}),
-        lambda: confirm(sams, carl, seen, shown="too old"),
+    for valid_for, sent_again in (
+        (10, lambda: confirm(sams, carl, seen)),
+        (10, lambda: confirm(sams, carl, again)),
+        (10, lambda: sams.post(start_url(carl), {**form, "amount": "6"})),
+        (0, lambda: confirm(sams, carl, seen)),
     ):
+        monkeypatch.setattr("billing.transfers.confirmation.VALID_FOR", timedelta(minutes=valid_for))
         response = sent_again()
         assert (response.status_code, response["Location"]) == (303, url)
         assert "was not sent again" in words(sams.get(url))
@@ -513,8 +518,8 @@ def test_an_approval_is_of_what_was_shown_to_this_person(
 ) -> None:
     transfer, sues = waiting_move(carl, sam), browse(ADMIN, sue)
     tim = browse(ADMIN, staff_of(aurora, "tim@example.com"))
-    for shown in ("", "nonsense", hidden(tim.get(move_url(transfer, "approve/")))["shown"]):
-        response = sues.post(move_url(transfer, "approve/"), {"shown": shown})
+    for shown in ("", "nonsense", hidden(tim.get(move_url(transfer, "approve/")))["confirmation"]):
+        response = sues.post(move_url(transfer, "approve/"), {"confirmation": shown})
         assert response.status_code == 409
         assert "Nothing was sent: what you were shown" in words(response)
     transfer.refresh_from_db()
@@ -834,8 +839,8 @@ def test_a_stale_proof_stops_a_confirmation_and_what_was_typed_waits(
 ) -> None:
     sam.set_password(PASSWORD)
     sam.save()
-    client = browse(ADMIN, sam)
-    seen = preview(client, carl)
+    client, form = browse(ADMIN, sam), typed()
+    seen = client.post(start_url(carl), form)
     grow_stale(client)
     stopped = confirm(client, carl, seen)
     query = QueryDict(stopped["Location"].partition("?")[2])
@@ -843,7 +848,7 @@ def test_a_stale_proof_stops_a_confirmation_and_what_was_typed_waits(
     assert (query["next"], query["why"]) == (start_url(carl), "sent")
     again = client.get(prove(client, query["next"]))
     assert (value_of(again, "amount"), value_of(again, "description")) == ("5", "Top-up")
-    assert value_of(again, "operation") == hidden(seen)["operation"]
+    assert value_of(again, "operation") == form["operation"]
     assert value_of(client.get(start_url(carl)), "amount") is None
     assert puts(simulator) == []
 

@@ -205,8 +205,8 @@ def test_no_key_breaks_a_page_of_the_admin(aurora: Any, admin_client: Client, pa
 
 # Fields of an address that has no page of its own, or whose page comes only after another.
 UNSEEN = {
-    "/admin/billing/move/confirm/": ["operation", "direction", "amount", "description", "shown"],
-    "/admin/billing/move/": ["shown", "empties_partner", "note", "happened"],
+    "/admin/billing/move/confirm/": ["operation", "direction", "amount", "description", "confirmation"],
+    "/admin/billing/move/": ["confirmation", "empties_partner", "note", "happened"],
     "/admin/portal/brand/": ["to", "text", "sure"],
 }
 # Where an operator must find a form, or hostile values would go nowhere.

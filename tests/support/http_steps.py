@@ -76,7 +76,7 @@ def staff_sign_in(visitor: Visitor, email: str) -> requests.Response:
 
 
 def begin_move(visitor: Visitor, customer: int, amount: str) -> tuple[dict[str, str], requests.Response]:
-    """The two pages before a move, which is described by its operation; and the fields to confirm, if any."""
+    """Open the two pages before a transfer; return the fields to confirm, with its operation, if any."""
     path = f"/admin/billing/move/start/{customer}/"
     first = visitor.open(path)
     fields = hidden(first)
@@ -84,8 +84,10 @@ def begin_move(visitor: Visitor, customer: int, amount: str) -> tuple[dict[str, 
         return {}, first
     typed = {"direction": "to_customer", "amount": amount, "description": fields["operation"]}
     second = visitor.post(path, {**fields, **typed})
-    fields = hidden(second)
-    return (fields if "shown" in fields else {}), second
+    confirmation = hidden(second)
+    if "confirmation" not in confirmation:
+        return {}, second
+    return {**confirmation, "operation": fields["operation"]}, second
 
 
 def confirm_move(visitor: Visitor, customer: int, fields: dict[str, str]) -> requests.Response:

@@ -1,4 +1,4 @@
-"""One move and what a person can do about it: approve it, decline it, say what became of it."""
+"""One transfer, and the pages to approve it, decline it, or record its result."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from billing.models import Move
 from billing.transfers.confirmation import read_confirmation, sign_confirmation
 from billing.transfers.evidence import LISTED, Side, get_evidence, list_transfers_since
 from billing.transfers.forms import NoteForm, ResolveForm
-from billing.transfers.labels import describe_direction, describe_outcome
+from billing.transfers.labels import describe_direction, describe_state
 from billing.transfers.reauthentication import reauthentication, restore_form_data
 from billing.transfers.second_person import require_second_person_to_resolve
 from billing.transfers.service import (
@@ -38,146 +38,155 @@ _form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 @require_safe
 def transfer(request: HttpRequest, pk: int) -> HttpResponse:
-    """How it stands, and all that happened to it. Looking sends nothing, however often."""
+    """Show a transfer's state and its audit log. Opening the page sends nothing."""
     found = get_own_transfer(request, pk)
-    return _page(request, "transfer", _("Move of funds"), found, events=found.events.select_related("by"))
+    return _render(request, "transfer", _("Move of funds"), found, events=found.events.select_related("by"))
 
 
 @_form_page
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
-    """What would happen by the balances as just read; a second person lets it happen."""
+    """Show what would happen, by the balances as just read; a second person approves it."""
     found, by = get_own_transfer(request, pk), signed_in_staff(request)
     if found.asked_by_id == by.pk:
         messages.error(request, _("Somebody else than the person who asked for a move has to approve it."))
     if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
         return redirect_303("billing_admin:transfer", pk)
-    if led := reauthentication(request, request.path):
-        return led
+    if response := reauthentication(request, request.path):
+        return response
     if request.method != "POST":
-        return _approval(request, found)
-    shown = read_confirmation(brand=found.brand, by=by, text=request.POST.get("shown", ""))
+        return _render_approval(request, found)
+    shown = read_confirmation(brand=found.brand, by=by, token=request.POST.get("confirmation", ""))
     if not shown or shown.get("transfer") != pk:
-        return _approval(request, found, refused=expired_confirmation_message())
-    return _approved(request, found, bool(shown["warned"]))
-
-
-def _approved(request: HttpRequest, found: Move, warned: bool) -> HttpResponse:
-    confirmed = warned and "empties_partner" in request.POST
-    if warned and not confirmed:
-        return _approval(request, found, unconfirmed=True)
+        return _render_approval(request, found, refused=expired_confirmation_message())
+    confirmed = shown["warned"] and "empties_partner" in request.POST
+    if shown["warned"] and not confirmed:
+        return _render_approval(request, found, unconfirmed=True)
     try:
-        approve_transfer(
-            brand=found.brand,
-            transfer=found,
-            by=signed_in_staff(request),
-            empties_partner_confirmed=confirmed,
-        )
+        approve_transfer(brand=found.brand, transfer=found, by=by, empties_partner_confirmed=confirmed)
     except TransferRefused as refused:
-        again = get_own_transfer(request, found.pk)
-        return _approval(request, again, refused="" if refused.needs else refused.words)
-    return redirect_303("billing_admin:transfer", found.pk)
+        fresh = get_own_transfer(request, pk)
+        return _render_approval(request, fresh, refused="" if refused.needs else refused.words)
+    return redirect_303("billing_admin:transfer", pk)
 
 
-def _approval(
+def _render_approval(
     request: HttpRequest, found: Move, refused: str = "", unconfirmed: bool = False
 ) -> HttpResponse:
-    preview, shown, by = None, "", signed_in_staff(request)
+    preview, confirmation, by = None, "", signed_in_staff(request)
     try:
         preview = preview_transfer(
             brand=found.brand, customer=found.customer, amount=found.amount, by=by, exclude=found
         )
-        shown = sign_confirmation(brand=found.brand, by=by, transfer=found.pk, warned=preview.empties_partner)
-    except TransferRefused as against:
-        refused = refused or against.words
-    status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
-    told = {"preview": preview, "shown": shown, "refused": refused, "unconfirmed": unconfirmed}
-    return _page(request, "transfer_approve", _("Approve a move of funds"), found, status, **told)
+        confirmation = sign_confirmation(
+            brand=found.brand, by=by, transfer=found.pk, warned=preview.empties_partner
+        )
+    except TransferRefused as error:
+        refused = refused or error.words
+    return _render(
+        request,
+        "transfer_approve",
+        _("Approve a move of funds"),
+        found,
+        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        preview=preview,
+        confirmation=confirmation,
+        refused=refused,
+        unconfirmed=unconfirmed,
+    )
 
 
 @_form_page
 def decline(request: HttpRequest, pk: int) -> HttpResponse:
-    """A second person says no; or whoever asked for it takes it back."""
-    found = get_own_transfer(request, pk)
+    """Decline a transfer that waits for approval; its requester can withdraw it."""
+    found, by = get_own_transfer(request, pk), signed_in_staff(request)
     if found.state != Move.State.WAITING:
         return redirect_303("billing_admin:transfer", pk)
-    if led := reauthentication(request, request.path, ("note",)):
-        return led
-    form = _posted(NoteForm, request)
-    refused = ""
+    if response := reauthentication(request, request.path, ("note",)):
+        return response
+    form, refused = _bind(NoteForm, request), ""
     if form.is_valid():
-        refused = _refusal(
-            decline_transfer,
-            brand=found.brand,
-            transfer=found,
-            by=signed_in_staff(request),
-            note=form.cleaned_data["note"],
-        )
+        note = form.cleaned_data["note"]
+        refused = _run(decline_transfer, brand=found.brand, transfer=found, by=by, note=note)
         if not refused:
             return redirect_303("billing_admin:transfer", pk)
-    mine = found.asked_by_id == signed_in_staff(request).pk
-    title = _("Take back a move of funds") if mine else _("Decline a move of funds")
+    is_own = found.asked_by_id == by.pk
+    title = _("Take back a move of funds") if is_own else _("Decline a move of funds")
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
-    return _page(request, "transfer_decline", title, found, status, form=form, refused=refused, mine=mine)
+    return _render(request, "transfer_decline", title, found, status, form=form, refused=refused)
 
 
 @_form_page
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
-    """A person looks at both balances, before and now, and says what became of an unknown move."""
+    """Compare both balances, before and now, and record the result of an unknown transfer."""
     found, by = get_own_transfer(request, pk), signed_in_staff(request)
     if found.outcome != Move.State.UNKNOWN:
         return redirect_303("billing_admin:transfer", pk)
-    if led := reauthentication(request, request.path, ("happened", "note")):
-        return led
-    form, refused = _posted(ResolveForm, request), ""
+    if response := reauthentication(request, request.path, ("happened", "note")):
+        return response
+    form, refused = _bind(ResolveForm, request), ""
     if form.is_valid():
         happened, note = form.cleaned_data["happened"] == "yes", form.cleaned_data["note"]
-        refused = _refusal(
+        refused = _run(
             resolve_transfer, brand=found.brand, transfer=found, by=by, happened=happened, note=note
         )
         if not refused:
             return redirect_303("billing_admin:transfer", pk)
-    return _resolution(request, get_own_transfer(request, pk), form, refused)
+    return _render_resolution(request, get_own_transfer(request, pk), form, refused)
 
 
-def _resolution(request: HttpRequest, found: Move, form: Any, refused: str) -> HttpResponse:
-    by, shown = signed_in_staff(request), list[Side]()
-    alone = _refusal(require_second_person_to_resolve, transfer=found, by=by)
+def _render_resolution(request: HttpRequest, found: Move, form: NoteForm, refused: str) -> HttpResponse:
+    by, sides = signed_in_staff(request), list[Side]()
+    needs_second_person = _run(require_second_person_to_resolve, transfer=found, by=by)
     customer = found.customer
-    customer.account_number = found.account_number  # Of this account, whichever the customer has by now.
+    customer.account_number = found.account_number  # The customer may have another one by now.
     try:
-        shown = get_evidence(found, read_balances(brand=found.brand, customer=customer, by=by))
-    except TransferRefused as against:
-        refused = refused or against.words
-    refused = refused or alone
-    status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
-    told = {"form": form, "may": not alone, "refused": refused, "read_at": timezone.now(), "sides": shown}
-    told["others"] = list_transfers_since(found)[:LISTED] if shown else []
-    return _page(request, "transfer_resolve", _("What became of this move?"), found, status, **told)
+        sides = get_evidence(found, read_balances(brand=found.brand, customer=customer, by=by))
+    except TransferRefused as error:
+        refused = refused or error.words
+    refused = refused or needs_second_person
+    return _render(
+        request,
+        "transfer_resolve",
+        _("What became of this move?"),
+        found,
+        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        form=form,
+        may=not needs_second_person,
+        refused=refused,
+        read_at=timezone.now(),
+        sides=sides,
+        others=list_transfers_since(found)[:LISTED] if sides else [],
+    )
 
 
-def _posted(form: type[NoteForm], request: HttpRequest) -> NoteForm:
+def _bind(form: type[NoteForm], request: HttpRequest) -> NoteForm:
     return form(request.POST) if request.method == "POST" else form(initial=restore_form_data(request))
 
 
-def _refusal(service: Callable[..., object], **told: Any) -> str:
-    """Do it; what stands against it, or nothing."""
+def _run(service: Callable[..., object], **values: Any) -> str:
+    """Call the service; return the reason if it refuses, else an empty text."""
     try:
-        service(**told)
+        service(**values)
     except TransferRefused as refused:
         return refused.words
     return ""
 
 
-def _page(
+def _render(
     request: HttpRequest, name: str, title: str, found: Move, status: int = HTTPStatus.OK, **context: Any
 ) -> HttpResponse:
-    told = {
-        "transfer": found,
-        "brand": found.brand,
-        "amount": abs(found.amount),
-        "direction": describe_direction(found.amount, found.brand, found.account_number),
-        "outcome": found.outcome,
-        "describe_outcome": describe_outcome(found),
-        "mine": found.asked_by_id == signed_in_staff(request).pk,
-    }
-    return render_page(request, name, title, status, **{**told, **context})
+    is_own = found.asked_by_id == signed_in_staff(request).pk
+    return render_page(
+        request,
+        name,
+        title,
+        status,
+        transfer=found,
+        brand=found.brand,
+        amount=abs(found.amount),
+        direction=describe_direction(found.amount, found.brand, found.account_number),
+        outcome=found.outcome,
+        state=describe_state(found, is_own=is_own),
+        mine=is_own,
+        **context,
+    )

@@ -1,10 +1,12 @@
-"""Moving funds, page by page: what is wanted, what would happen, and then once.
+"""Start a transfer: the form, the page to confirm it, and the transfer itself.
 
-Nothing here runs inside a transaction: a move is stored for good before the carrier is asked.
+Nothing here runs inside a transaction: a transfer is stored for good before the carrier is called.
 """
 
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from billing.models import Move
-from billing.transfers.confirmation import Wanted, read_confirmation, sign_confirmation
+from billing.transfers.confirmation import TransferRequest
 from billing.transfers.forms import TransferForm, parse_operation
 from billing.transfers.labels import describe_direction
 from billing.transfers.policy import get_moved_today, get_policy
@@ -33,49 +35,45 @@ from billing.transfers.views.base import (
     signed_in_staff,
 )
 
-TYPED = ("operation", "direction", "amount", "description")
-# How long a second click waits for what became of the first.
+# Kept while staff authenticate again: the fields of the first page, or the second page's token.
+FIELDS = ("operation", "direction", "amount", "description", "confirmation")
+# How long a second click waits for the result of the first.
 _PATIENCE, _PAUSE = 4.0, 0.2
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def start_transfer(request: HttpRequest, pk: int) -> HttpResponse:
-    """The form; and, once it is sent, what would happen. Nothing is moved here."""
+    """Show the form; when it is sent, show what would happen. Nothing is moved here."""
     customer = get_own_customer(request, pk)
-    if request.method == "POST" and (known := _redirect_if_submitted(request, customer)):
-        return known
-    if led := reauthentication(request, request.path, TYPED):
-        return led
+    if request.method == "POST" and (response := _redirect_if_submitted(request, customer)):
+        return response
+    if response := reauthentication(request, request.path, FIELDS):
+        return response
     if request.method != "POST" or "change" in request.POST:
-        return _start(
-            request, customer, _form(request, customer, again=request.POST or restore_form_data(request))
-        )
-    form = _form(request, customer)
+        data = request.POST or restore_form_data(request)
+        form = _build_form(request, customer, initial=_form_data(request, customer, data))
+        return _render_form(request, customer, form)
+    form = _build_form(request, customer, data=_form_data(request, customer, request.POST))
     if not form.is_valid():
-        return _start(request, customer, form)
-    return _preview(request, customer, form.wanted)
+        return _render_form(request, customer, form)
+    return _render_confirmation(request, customer, form.transfer_request)
 
 
 @require_POST
 def confirm_transfer(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make the move that was shown, once, and lead to its own page."""
-    customer = get_own_customer(request, pk)
-    if known := _redirect_if_submitted(request, customer):
-        return known
-    if led := reauthentication(request, reverse("billing_admin:transfer_start", args=(pk,)), TYPED):
-        return led
-    shown = _shown(request, customer)
-    if shown is None:
-        words = expired_confirmation_message()
-        return _start(request, customer, _form(request, customer, again=request.POST), words)
-    wanted, warned = shown
-    confirmed = warned and "empties_partner" in request.POST
-    if warned and not confirmed:
-        return _preview(request, customer, wanted, unconfirmed=True)
-    return _make_transfer(request, customer, wanted, confirmed)
-
-
-def _make_transfer(request: HttpRequest, customer: User, wanted: Wanted, confirmed: bool) -> HttpResponse:
+    """Make the transfer that was shown, once, and redirect to its own page."""
+    customer, by = get_own_customer(request, pk), signed_in_staff(request)
+    if response := _redirect_if_submitted(request, customer):
+        return response
+    if response := reauthentication(request, reverse("billing_admin:transfer_start", args=(pk,)), FIELDS):
+        return response
+    wanted = TransferRequest.load(request.POST.get("confirmation", ""), customer=customer, by=by)
+    if wanted is None:
+        form = _build_form(request, customer, initial=_form_data(request, customer, request.POST))
+        return _render_form(request, customer, form, expired_confirmation_message())
+    confirmed = wanted.warned and "empties_partner" in request.POST
+    if wanted.warned and not confirmed:
+        return _render_confirmation(request, customer, wanted, unconfirmed=True)
     try:
         transfer = request_transfer(
             brand=get_brand(customer),
@@ -83,35 +81,20 @@ def _make_transfer(request: HttpRequest, customer: User, wanted: Wanted, confirm
             amount=wanted.amount,
             description=wanted.description,
             operation=wanted.operation,
-            by=signed_in_staff(request),
+            by=by,
             empties_partner_confirmed=confirmed,
         )
     except TransferRefused as refused:
-        return _refused(request, customer, wanted, refused)
+        same = _find_transfer(wanted.operation, customer)  # Of another click at the same moment.
+        if same is None:
+            return _render_refusal(request, customer, wanted, refused)
+        transfer = same
     return redirect_303("billing_admin:transfer", _wait_until_finished(transfer).pk)
 
 
-def _refused(request: HttpRequest, customer: User, wanted: Wanted, refused: TransferRefused) -> HttpResponse:
-    """Nothing was sent by this request; another at the same moment may have sent the very same form."""
-    if same := _find_transfer(wanted.operation, customer):
-        return redirect_303("billing_admin:transfer", _wait_until_finished(same).pk)
-    if refused.needs:  # The balance has changed since it was shown.
-        return _preview(request, customer, wanted)
-    return _start(request, customer, _form(request, customer, again=wanted.typed()), refused.words)
-
-
-def _wait_until_finished(transfer: Move) -> Move:
-    """What the first of two clicks sent may not have ended yet: the browser shows the second one's answer."""
-    until = time.monotonic() + _PATIENCE
-    while transfer.outcome == Move.State.DISPATCHED and time.monotonic() < until:
-        time.sleep(_PAUSE)
-        transfer.refresh_from_db(fields=["state", "dispatched_at"])
-    return transfer
-
-
 def _redirect_if_submitted(request: HttpRequest, customer: User) -> HttpResponse | None:
-    """Where this form has been sent already (back button, another tab): what came of it."""
-    operation = parse_operation(request.POST.get("operation", ""))
+    """Redirect to the transfer that this form has made already (back button, second tab), if any."""
+    operation = parse_operation(_form_data(request, customer, request.POST)["operation"])
     transfer = _find_transfer(operation, customer) if operation else None
     if transfer is None:
         return None
@@ -123,43 +106,45 @@ def _find_transfer(operation: uuid.UUID, customer: User) -> Move | None:
     return Move.objects.filter(operation=operation, customer=customer).first()
 
 
-def _form(request: HttpRequest, customer: User, again: Any = None) -> TransferForm:
-    """The form as it was sent; or, with `again`, filled in and not judged yet."""
-    typed = request.POST if again is None else again
-    data = {name: typed[name] for name in TYPED if name in typed}
-    if parse_operation(data.get("operation", "")) is None:
-        data["operation"] = str(uuid.uuid4())
-    told: dict[str, Any] = {"customer": customer, "policy": get_policy(get_brand(customer))}
-    told["by"] = signed_in_staff(request)
-    return TransferForm(data, **told) if again is None else TransferForm(initial=data, **told)
+def _wait_until_finished(transfer: Move) -> Move:
+    """Wait for a transfer that an earlier click has sent: the browser shows the last click's answer."""
+    until = time.monotonic() + _PATIENCE
+    while transfer.outcome == Move.State.DISPATCHED and time.monotonic() < until:
+        time.sleep(_PAUSE)
+        transfer.refresh_from_db(fields=["state", "dispatched_at"])
+    return transfer
 
 
-def _shown(request: HttpRequest, customer: User) -> tuple[Wanted, bool] | None:
-    """What this person was shown for this account, and whether with the warning; None where it is not so."""
-    shown = read_confirmation(
-        brand=get_brand(customer), by=signed_in_staff(request), text=request.POST.get("shown", "")
-    )
-    if not shown or shown.get("to") != [customer.pk, customer.account_number]:
-        return None
-    form = _form(request, customer, again=shown["wanted"])
-    wanted = TransferForm(form.initial, customer=customer, policy=form.policy, by=signed_in_staff(request))
-    return (wanted.wanted, bool(shown["warned"])) if wanted.is_valid() else None
+def _form_data(request: HttpRequest, customer: User, data: Mapping[str, str]) -> dict[str, str]:
+    """Return the form's values, with an operation: from the second page's token, else from the fields."""
+    by, values = signed_in_staff(request), {name: data[name] for name in FIELDS if name in data}
+    token = values.pop("confirmation", "")
+    if shown := TransferRequest.load(token, customer=customer, by=by, expired=True):
+        return shown.form_data()
+    if parse_operation(values.get("operation", "")) is None:
+        values["operation"] = str(uuid.uuid4())
+    return values
 
 
-def _start(request: HttpRequest, customer: User, form: TransferForm, words: str = "") -> HttpResponse:
+def _build_form(request: HttpRequest, customer: User, **values: Any) -> TransferForm:
+    policy = get_policy(get_brand(customer))
+    return TransferForm(customer=customer, policy=policy, by=signed_in_staff(request), **values)
+
+
+def _render_form(request: HttpRequest, customer: User, form: TransferForm, refused: str = "") -> HttpResponse:
     brand = get_brand(customer)
     transfers = Move.objects.filter(customer=customer).select_related("brand").defer("brand__logo")
     blocking = transfers.filter(state__in=Move.OPEN).first()
-    refused = words or (blocking and request.method == "POST")
+    is_conflict = refused or (blocking and request.method == "POST")
     return render_page(
         request,
         "transfer_start",
         get_title(customer),
-        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        HTTPStatus.CONFLICT if is_conflict else HTTPStatus.OK,
         customer=customer,
         brand=brand,
         form=form,
-        refused=words,
+        refused=refused,
         policy=form.policy,
         left=max(form.policy.per_day - get_moved_today(brand), Decimal(0)),
         blocking=blocking,
@@ -167,26 +152,35 @@ def _start(request: HttpRequest, customer: User, form: TransferForm, words: str 
     )
 
 
-def _preview(request: HttpRequest, customer: User, wanted: Wanted, unconfirmed: bool = False) -> HttpResponse:
+def _render_refusal(
+    request: HttpRequest, customer: User, wanted: TransferRequest, refused: TransferRefused
+) -> HttpResponse:
+    if refused.needs:  # The balance has changed since it was shown.
+        return _render_confirmation(request, customer, wanted)
+    form = _build_form(request, customer, initial=wanted.form_data())
+    return _render_form(request, customer, form, refused.words)
+
+
+def _render_confirmation(
+    request: HttpRequest, customer: User, wanted: TransferRequest, unconfirmed: bool = False
+) -> HttpResponse:
     brand, by = get_brand(customer), signed_in_staff(request)
     try:
         preview = preview_transfer(brand=brand, customer=customer, amount=wanted.amount, by=by)
     except TransferRefused as refused:
-        return _start(request, customer, _form(request, customer, again=wanted.typed()), refused.words)
-    to = [customer.pk, customer.account_number]
+        form = _build_form(request, customer, initial=wanted.form_data())
+        return _render_form(request, customer, form, refused.words)
+    shown = replace(wanted, warned=preview.empties_partner)
     return render_page(
         request,
         "transfer_preview",
         get_title(customer),
         customer=customer,
         brand=brand,
-        wanted=wanted,
-        typed=wanted.typed(),
+        description=wanted.description,
         amount=abs(wanted.amount),
         direction=describe_direction(wanted.amount, brand, customer.account_number),
         preview=preview,
         unconfirmed=unconfirmed,
-        shown=sign_confirmation(
-            brand=brand, by=by, to=to, wanted=wanted.typed(), warned=preview.empties_partner
-        ),
+        confirmation=shown.sign(customer=customer, by=by),
     )
