@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from billing.models import LimitsChange, Move, MovePolicy
+from billing.models.transfer import is_unknown
 from billing.statements.partner_balance import list_partner_accounts
-from billing.transfers.alerts import is_unknown
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 

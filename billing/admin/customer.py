@@ -16,7 +16,6 @@ from billing.admin.refresh import consume_refresh
 from billing.models import Move
 from billing.statements import labels, periods
 from billing.statements.service import PAGE, StatementResult, get_statement
-from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
 from portal.admin.site import site
@@ -78,7 +77,7 @@ def _left(customer: User, statement: Statement | None) -> Decimal | None:
 
 def _unknown(customer: User) -> Move | None:
     """The move that stands in the way of any other until a person has said what became of it."""
-    return Move.objects.filter(is_unknown(), customer=customer).first()
+    return Move.objects.unknown().filter(customer=customer).first()
 
 
 def _moves(customer: User) -> list[dict[str, Any]]:

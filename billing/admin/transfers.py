@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
-from billing.transfers.alerts import is_unknown
+from billing.models.transfer import is_unknown
 from billing.transfers.labels import describe_outcome, describe_transfer
 from portal.admin.scoping import BrandFilter, ScopedAdmin
 from portal.admin.site import site

@@ -1,4 +1,4 @@
-"""Moves of funds, with all that happened to them."""
+"""Transfers of funds and their audit log."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -15,11 +15,27 @@ from portal.core.money import AmountField
 from portal.models import Brand
 
 
+def is_unknown() -> Q:
+    """Return the condition for which `Move.outcome` is unknown."""
+    now = timezone.now()
+    in_time = Q(dispatched_at__range=(now - Move.LONGEST, now + Move.LONGEST))
+    lost = Q(dispatched_at=None) | ~in_time
+    return Q(state=Move.State.UNKNOWN) | Q(state=Move.State.DISPATCHED) & lost
+
+
+class MoveQuerySet(models.QuerySet["Move"]):
+    """Transfers."""
+
+    def unknown(self) -> "MoveQuerySet":
+        """Return those whose outcome is unknown, including those that were sent but never answered."""
+        return self.filter(is_unknown())
+
+
 class Move(models.Model):
-    """One move of funds; `operation` makes it one, however often its form is sent.
+    """One transfer of funds. `operation` is its idempotency key, however often its form is sent.
 
     A positive amount goes from the partner account to the customer, a negative one back. The row is stored as
-    DISPATCHED before the carrier is asked, and outside any transaction; then the carrier is asked once.
+    DISPATCHED before the carrier is called, outside any transaction; then the carrier is called once.
     """
 
     class State(models.TextChoices):
@@ -34,16 +50,16 @@ class Move(models.Model):
         FOUND_DONE = "found_done", _("was unknown, found done")
         FOUND_NOT_DONE = "found_not_done", _("was unknown, found not done")
 
-    # Reasons, stored in English and translated where they are shown.
+    # Reasons, stored in English and translated when shown.
     WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
     OTHER_AMOUNT = gettext_noop(
         "The carrier's answer to a move shows a balance that changed by another amount than was asked for."
     )
-    # Longer than any call lasts; older than this, nobody is waiting for an answer any more.
+    # Longer than any call: an older transfer without an answer is unknown.
     LONGEST = timedelta(seconds=60)
     APPROVED_WITHIN = timedelta(hours=24)
-    OPEN = (State.DISPATCHED, State.UNKNOWN)  # May have happened, and no one knows: blocks others.
-    COUNTED = (*OPEN, State.WAITING, State.DONE, State.FOUND_DONE)  # What counts towards the day's limit.
+    OPEN = (State.DISPATCHED, State.UNKNOWN)  # May have happened: blocks others.
+    COUNTED = (*OPEN, State.WAITING, State.DONE, State.FOUND_DONE)  # Counts towards the daily limit.
 
     operation = models.UUIDField(_("operation"), unique=True, default=uuid.uuid4, editable=False)
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="moves", verbose_name=_("brand"))
@@ -76,6 +92,8 @@ class Move(models.Model):
     customer_after = AmountField(_("customer's balance after"))
     partner_after = AmountField(_("partner balance after"))
 
+    objects = MoveQuerySet.as_manager()
+
     class Meta:
         ordering = ("-asked_at", "-pk")
         constraints = (
@@ -98,28 +116,28 @@ class Move(models.Model):
 
     @property
     def outcome(self) -> str:
-        """The state as it is to be read: a move sent more than 60 s ago without an end is unknown."""
+        """The state to show: a transfer sent more than 60 s ago without an answer is unknown."""
         if self.state == self.State.DISPATCHED and self._is_lost(timezone.now()):
             return str(self.State.UNKNOWN)
         return str(self.state)
 
     @property
     def booked_otherwise(self) -> bool:
-        """Whether the carrier's answer shows a balance that did not change as asked; then moves stop."""
+        """True if the balance in the answer did not change as requested; then transfers stop."""
         return self.why in (self.WRONG_WAY, self.OTHER_AMOUNT)
 
     @property
     def customer_change(self) -> Decimal | None:
-        """By how much the customer's balance has changed; None where one of the two is not known."""
+        """Change of the customer's balance; None if one of the two balances is not known."""
         return _change(self.customer_before, self.customer_after)
 
     @property
     def partner_change(self) -> Decimal | None:
-        """The same of the partner balance, which other moves and calls change too: it proves nothing."""
+        """Change of the partner balance; it proves nothing, as other transfers and calls change it too."""
         return _change(self.partner_before, self.partner_after)
 
     def _is_lost(self, now: datetime) -> bool:
-        # Also where a clock that was far ahead has sent it.
+        # Also if a clock that was far ahead has sent it.
         return self.dispatched_at is None or abs(now - self.dispatched_at) > self.LONGEST
 
 
@@ -128,7 +146,7 @@ def _change(before: Decimal | None, after: Decimal | None) -> Decimal | None:
 
 
 class MoveEvent(models.Model):
-    """One thing that happened to a move: who, what, with which balances. Rows are added and never changed.
+    """One entry of a transfer's audit log: who, what, and both balances. Rows are never changed.
 
     Triggers in the database refuse every UPDATE and DELETE; see `billing.triggers`.
     """

@@ -1,4 +1,4 @@
-"""What `manage.py tick` does about moves of funds: tells of unknown ones, ends those nobody approved."""
+"""Periodic jobs for transfers: alert staff to unknown ones, expire those that were not approved in time."""
 
 import logging
 from datetime import timedelta
@@ -18,57 +18,44 @@ from billing.transfers.second_person import list_transfer_staff
 logger = logging.getLogger(__name__)
 
 State = Move.State
-_AGAIN = timedelta(hours=24)  # An alert is repeated while nobody has resolved the move.
-_CLAIMED = timedelta(minutes=5)  # For so long no other run tells what one has begun to tell.
-
-
-def unknown_moves() -> QuerySet[Move]:
-    """Moves whose outcome is unknown, those that were never heard of again included."""
-    return Move.objects.filter(is_unknown())
-
-
-def is_unknown() -> Q:
-    """The condition by which `Move.outcome` is unknown, for queries."""
-    now = timezone.now()
-    under_way = Q(dispatched_at__range=(now - Move.LONGEST, now + Move.LONGEST))
-    old = Q(dispatched_at=None) | ~under_way
-    return Q(state=State.UNKNOWN) | Q(state=State.DISPATCHED) & old
+_REPEAT = timedelta(hours=24)  # Repeat the alert until the transfer is resolved.
+_CLAIM = timedelta(minutes=5)  # For so long no other run sends an alert that one has begun to send.
 
 
 def alert_unknown_transfers() -> int:
-    """Tell the brand's staff and the operators, at once and then daily; how many moves were told."""
+    """Email the brand's staff and the operators, at once and then daily; return the number of alerts."""
     return sum(_alert(transfer) for transfer in _due_alerts().select_related("brand", "customer"))
 
 
 def _due_alerts() -> QuerySet[Move]:
-    return unknown_moves().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _AGAIN))
+    return Move.objects.unknown().filter(Q(alerted_at=None) | Q(alerted_at__lt=timezone.now() - _REPEAT))
 
 
 def _alert(transfer: Move) -> bool:
-    """Of several runs at once one tells. One that is stopped midway is made up for minutes later."""
-    before, claimed = transfer.alerted_at, timezone.now() - _AGAIN + _CLAIMED
+    """Claim the alert, send it, then mark it as sent. After a crash it is sent again minutes later."""
+    before, claimed = transfer.alerted_at, timezone.now() - _REPEAT + _CLAIM
     if not _due_alerts().filter(pk=transfer.pk).update(alerted_at=claimed):
         return False
     operation = str(transfer.operation)
     logger.error("move of funds unknown", extra={"brand": transfer.brand.slug, "operation": operation})
     try:
-        told = _send_alert(transfer)
-    except Exception:  # One that cannot be told must not hold up the others; the next run tries again.
+        sent = _send_alert(transfer)
+    except Exception:  # One failure must not stop the other alerts; the next run tries again.
         logger.exception("unknown move not told", extra={"operation": operation})
-        told = False
+        sent = False
     Move.objects.filter(pk=transfer.pk, alerted_at=claimed).update(
-        alerted_at=timezone.now() if told else before
+        alerted_at=timezone.now() if sent else before
     )
-    return told
+    return sent
 
 
 def _send_alert(transfer: Move) -> bool:
     path = reverse("billing_admin:transfer", urlconf=settings.ADMIN_URLCONF, args=(transfer.pk,))
     stopped = get_policy(transfer.brand).stopped_at is not None
 
-    told = 0
+    sent = 0
     for person in list_transfer_staff(transfer.brand):
-        told += send_notice(
+        sent += send_notice(
             brand=transfer.brand,
             person=person,
             template="unknown_transfer",
@@ -77,11 +64,11 @@ def _send_alert(transfer: Move) -> bool:
             what=lambda: describe_transfer(transfer),  # Called in the reader's language.
             stopped=stopped,
         )
-    return told > 0
+    return sent > 0
 
 
 def expire_transfers() -> int:
-    """End what nobody approved within 24 hours; how many."""
+    """Expire transfers that were not approved within 24 hours; return how many."""
     late = Move.objects.filter(state=State.WAITING, asked_at__lt=timezone.now() - Move.APPROVED_WITHIN)
     words = "nobody approved it in time"
     return sum(

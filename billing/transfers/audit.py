@@ -1,4 +1,4 @@
-"""The audit trail of moves: a row for each thing that happens to one, never changed."""
+"""The audit log of transfers: one row for each change, never changed itself."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from billing.models import Move, MoveEvent
 
 
 def record_event(transfer: Move, by: User | None, note: str = "") -> MoveEvent:
-    """Write down the move's present state; called in the transaction that brings it about."""
+    """Record the transfer's current state; call it in the transaction that changes the state."""
     return MoveEvent.objects.create(
         move=transfer,
         at=timezone.now(),
@@ -31,14 +31,14 @@ def record_event(transfer: Move, by: User | None, note: str = "") -> MoveEvent:
 def finish_transfer(
     transfer: Move, before: Collection[str], state: Move.State, by: User | None, note: str, *names: str
 ) -> bool:
-    """Bring a move from one of these states to its end, with its event, by a transaction of its own.
+    """Move a transfer from one of the states `before` to its final `state` and record it, in one transaction.
 
-    `names` are other columns to store. False, and nothing is stored, where it is in another state by now.
+    `names` are other fields to store. Return False, without storing, if it has another state by now.
     """
     transfer.state, transfer.ended_at = state, timezone.now()
     values = {name: getattr(transfer, name) for name in ("state", "ended_at", *names)}
     with transaction.atomic(durable=True):
-        ended = bool(Move.objects.filter(pk=transfer.pk, state__in=before).update(**values))
-        if ended:
+        finished = bool(Move.objects.filter(pk=transfer.pk, state__in=before).update(**values))
+        if finished:
             record_event(transfer, by, note)
-    return ended
+    return finished

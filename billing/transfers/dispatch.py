@@ -1,4 +1,4 @@
-"""Asking the carrier for one move, once, and writing down how it ended."""
+"""Send one transfer to the carrier, once, and store its result."""
 
 import logging
 from datetime import timedelta
@@ -14,30 +14,30 @@ from billing.statements import periods
 from billing.statements.service import get_statement
 from billing.transfers.audit import finish_transfer, record_event
 from billing.transfers.policy import stop_transfers
-from portal.carrier import calls as carrier_calls
+from portal.carrier import calls
 from portal.carrier.calls import CallContext
 from portal.voipline import Answer, Unreachable, UpstreamError
 
 logger = logging.getLogger(__name__)
 
 State = Move.State
-# Stored in English, translated where it is shown.
+# Stored in English, translated when shown.
 LATE = gettext_noop("A move that was found not done was done after all: the carrier's answer came late.")
-# A process that was held up for longer must not send: somebody may have looked and decided meanwhile.
+# A process that was delayed for longer must not send: staff may have resolved the transfer by then.
 _LATEST = timedelta(seconds=20)
 _CENT = Decimal("0.01")
 
 
 def dispatch_transfer(transfer: Move) -> Move:
-    """Send a move that is stored as DISPATCHED. It is sent once at most, and its end is stored.
+    """Send a transfer that is stored as DISPATCHED, at most once, and store its result.
 
-    Not inside a transaction: what happened would be forgotten if that were rolled back. If even the end
-    cannot be stored, the row stays as it is, and is read as unknown a minute after.
+    Call it outside any transaction: a rollback would lose the result. If the result cannot be stored, the row
+    stays as it is, and is unknown a minute later.
     """
     if transfer.dispatched_at is None or abs(timezone.now() - transfer.dispatched_at) > _LATEST:
-        return _ended(transfer, State.NOT_SENT, "held up before it was sent")
+        return _finish(transfer, State.NOT_SENT, "held up before it was sent")
     try:
-        answer = carrier_calls.call(
+        answer = calls.call(
             CallContext(transfer.customer_id, str(transfer.operation)),
             brand=transfer.brand,
             method="move_funds",
@@ -46,11 +46,11 @@ def dispatch_transfer(transfer: Move) -> Move:
             description=transfer.description,
         )
     except UpstreamError as error:
-        return _ended(transfer, _state(error), error.user_message or error.message, error.status)
-    except Exception as error:  # Whatever it is, the carrier may have been asked.
+        return _finish(transfer, _state(error), error.user_message or error.message, error.status)
+    except Exception as error:  # The carrier may have been called.
         logger.exception("move of funds: unforeseen", extra={"operation": str(transfer.operation)})
-        return _ended(transfer, State.UNKNOWN, type(error).__name__)
-    return _answered(transfer, answer)
+        return _finish(transfer, State.UNKNOWN, type(error).__name__)
+    return _handle_answer(transfer, answer)
 
 
 def _state(error: UpstreamError) -> State:
@@ -59,25 +59,25 @@ def _state(error: UpstreamError) -> State:
     return State.NOT_SENT if isinstance(error, Unreachable) else State.REFUSED
 
 
-def _answered(transfer: Move, answer: Answer) -> Move:
+def _handle_answer(transfer: Move, answer: Answer) -> Move:
     balance, limit = Decimal(answer["customer_balance"]), Decimal(answer["customer_credit_limit"])
     transfer.customer_after = balance
-    if why := _against(transfer, balance):
+    if why := _mismatch(transfer, balance):
         stop_transfers(brand=transfer.brand, why=why)
-        return _ended(transfer, State.UNKNOWN, why, 200)
-    ended = _ended(transfer, State.DONE, "", 200)
+        return _finish(transfer, State.UNKNOWN, why, 200)
+    finished = _finish(transfer, State.DONE, "", 200)
     try:
         _update_from_answer(transfer, limit)
-    except Exception:  # The move itself is done and stored; nothing after it may make it look otherwise.
+    except Exception:  # The transfer is done and stored; a later failure must not hide that.
         logger.exception("nothing learned from a move", extra={"operation": str(transfer.operation)})
-    return ended
+    return finished
 
 
-def _against(transfer: Move, balance: Decimal) -> str:
-    """Why the customer's new balance is not what the move must lead to; empty where it is.
+def _mismatch(transfer: Move, balance: Decimal) -> str:
+    """Return why the customer's new balance does not fit the transfer; empty if it does.
 
-    It has changed by half of the amount at least, as calls go on meanwhile, and by a cent more at most. The
-    partner balance proves nothing: the calls of all customers change it.
+    It must have changed by at least half of the amount, as calls go on in the meantime, and by at most one
+    cent more. The partner balance proves nothing: the calls of all customers change it.
     """
     change = balance - transfer.customer_before if transfer.customer_before is not None else Decimal(0)
     moved = change if transfer.amount > 0 else -change
@@ -86,13 +86,13 @@ def _against(transfer: Move, balance: Decimal) -> str:
     return Move.OTHER_AMOUNT if moved > 0 else Move.WRONG_WAY
 
 
-def _ended(transfer: Move, state: State, why: str, status: int | None = None) -> Move:
+def _finish(transfer: Move, state: State, why: str, status: int | None = None) -> Move:
     transfer.why, transfer.status = why[:200], status
     try:
         if not finish_transfer(
             transfer, (State.DISPATCHED,), state, None, why, "why", "status", "customer_after"
         ):
-            return _too_late(transfer)
+            return _record_late_answer(transfer)
     except Error:
         logger.exception("end of a move not stored", extra={"operation": str(transfer.operation)})
         transfer.state = State.DISPATCHED
@@ -106,22 +106,24 @@ def _ended(transfer: Move, state: State, why: str, status: int | None = None) ->
     return transfer
 
 
-def _too_late(transfer: Move) -> Move:
-    """A person has decided before the answer came: what they said stays, and what came is written down.
+def _record_late_answer(transfer: Move) -> Move:
+    """Record an answer that came after staff resolved the transfer; their decision stays.
 
-    Where that is the opposite of what they said, moves are stopped: the next one might be the second.
+    If the answer contradicts them, stop all transfers: the next one could be a repetition.
     """
-    came = transfer.state
+    late_state = transfer.state
     transfer.refresh_from_db()
-    record_event(transfer, None, f"an answer came after that: {came}")
-    if (came, transfer.state) == (State.DONE, State.FOUND_NOT_DONE):
+    record_event(transfer, None, f"an answer came after that: {late_state}")
+    if (late_state, transfer.state) == (State.DONE, State.FOUND_NOT_DONE):
         stop_transfers(brand=transfer.brand, why=LATE)
-    logger.error("move of funds: late answer", extra={"operation": str(transfer.operation), "outcome": came})
+    logger.error(
+        "move of funds: late answer", extra={"operation": str(transfer.operation), "outcome": late_state}
+    )
     return transfer
 
 
 def _update_from_answer(transfer: Move, limit: Decimal) -> None:
-    """What a move's answer tells besides: the credit limit, and that kept figures are old now."""
+    """Store the credit limit from the answer, and refresh the cached statements that it made stale."""
     User.objects.filter(pk=transfer.customer_id).update(credit_limit=limit)
     month = periods.this_month(periods.today(transfer.brand))
     get_statement(brand=transfer.brand, customer=transfer.customer, period=month, refresh=True)

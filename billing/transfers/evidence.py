@@ -1,4 +1,4 @@
-"""What a person goes by who says what became of a move: both balances, and what else has changed them."""
+"""Evidence for resolving an unknown transfer: both balances, and what else has changed them."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,14 +8,14 @@ from django.utils.translation import gettext as _
 
 from billing.models import Move
 
-LISTED = 50  # So many of the other moves are named; all of them are in the sum.
+LISTED = 50  # Other transfers shown at most; the sum counts all of them.
 
 
 @dataclass(frozen=True)
 class Side:
-    """The customer's account or the partner's: the balance before the move, now, and what came between.
+    """One account's balance before the transfer and now.
 
-    `would` is how the move itself changes it, `others` is how other moves have changed it.
+    `would` is the change by the transfer itself, `others` the change by other transfers.
     """
 
     name: str
@@ -26,17 +26,17 @@ class Side:
 
     @property
     def happened(self) -> Decimal | None:
-        """What it would be if the move took place and nothing else did; None where it is not known."""
+        """The balance if only the transfer took place; None if the one before is not known."""
         return None if self.before is None else self.before + self.would
 
     @property
     def since(self) -> Decimal | None:
-        """By how much it has changed since."""
+        """The change since the transfer."""
         return None if self.before is None else self.now - self.before
 
 
 def get_evidence(transfer: Move, now: tuple[Decimal, Decimal]) -> list[Side]:
-    """Customer and partner account, by both balances as just read."""
+    """Return the customer's and the partner's side, with both balances as just read."""
     customer, partner = now
     others = list_transfers_since(transfer)
     own = _sum(others.filter(account_number=transfer.account_number))
@@ -47,9 +47,9 @@ def get_evidence(transfer: Move, now: tuple[Decimal, Decimal]) -> list[Side]:
 
 
 def list_transfers_since(transfer: Move) -> QuerySet[Move]:
-    """Other moves of the brand since the balances before this one were read, the newest first.
+    """Return the brand's other transfers since the balances before this one were read, the newest first.
 
-    One that was under way at that moment may be in those balances already; it is among these all the same.
+    One that was in progress at that moment is included, although those balances may contain it already.
     """
     sent = transfer.dispatched_at or transfer.asked_at
     done = Move.objects.filter(brand=transfer.brand_id, state__in=(Move.State.DONE, Move.State.FOUND_DONE))

@@ -1,4 +1,4 @@
-"""The forms of moving funds: what to move, what became of a move, and what a brand allows."""
+"""Forms of transfers: request one, resolve one, and a brand's rules."""
 
 import re
 import unicodedata
@@ -24,16 +24,16 @@ _FILL_IN = {"required": _("Please fill this in.")}
 
 
 class PlainAmountField(forms.DecimalField):
-    """An amount as it is written by hand: digits, a point, at most two decimals, and nothing else."""
+    """An amount of digits with at most two decimals, and nothing else."""
 
     def __init__(self, **options: Any) -> None:
-        # A text field: browsers let people write 1e3 into a field for numbers.
+        # A text field, as browsers accept 1e3 in a number field.
         widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
         super().__init__(**{"max_digits": 12, "decimal_places": 2, "widget": widget, **options})
         self.error_messages |= _FILL_IN
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
-        """Stricter than Django's, which takes exponents, signs and digits of any script."""
+        """Stricter than Django's field, which takes exponents, signs and digits of any script."""
         if value in self.empty_values or isinstance(value, Decimal):
             return value or None
         if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,2})?", str(value).strip()):
@@ -42,7 +42,7 @@ class PlainAmountField(forms.DecimalField):
 
 
 def validate_one_line(text: str) -> None:
-    """Refuse what would break the line, or show it in another order than it is sent."""
+    """Refuse line breaks and characters that change the order of the text."""
     if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in _TURNING for sign in text):
         raise ValidationError(_("Write one line, without signs that cannot be seen."), code="invalid")
 
@@ -51,7 +51,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class TransferForm(forms.Form):
-    """How much, which way, and why. `operation` makes the move one, however often the form is sent."""
+    """Amount, direction and description. `operation` is the idempotency key."""
 
     operation = forms.UUIDField(widget=forms.HiddenInput)
     direction = forms.ChoiceField(label=_("Direction"), widget=forms.RadioSelect, error_messages=_FILL_IN)
@@ -73,14 +73,14 @@ class TransferForm(forms.Form):
         self.fields["amount"].label = gettext("Amount in %(currency)s") % {"currency": policy.brand.currency}
 
     def clean_amount(self) -> Decimal:
-        """More than nothing; the direction is chosen, not written as a sign."""
+        """Require more than zero; the direction is not a sign."""
         amount: Decimal = self.cleaned_data["amount"]
         if not amount:
             raise ValidationError(_("Write an amount above zero."))
         return amount
 
     def clean(self) -> None:
-        """Before moving back is known to work, a small amount may be tried."""
+        """Until refunds are allowed, limit the amount of a test refund."""
         back = self.cleaned_data.get("direction") == "back"
         if back and not self.policy.back_at and self.cleaned_data.get("amount", 0) > TRIAL:
             words = gettext("Until moving back is known to work, try at most %(most)s.")
@@ -95,18 +95,21 @@ class TransferForm(forms.Form):
 
 
 def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, str]]:
-    """Back only where it is known to work, or to operators as a trial."""
-    there, back = (describe_direction(Decimal(sign), policy.brand, number) for sign in (1, -1))
+    """Offer a refund only if refunds are allowed, or to operators as a test."""
+    forward, back = (describe_direction(Decimal(sign), policy.brand, number) for sign in (1, -1))
     if policy.back_at:
-        return [("to_customer", there), ("back", back)]
+        return [("to_customer", forward), ("back", back)]
     if not is_operator(by):
-        return [("to_customer", there)]
+        return [("to_customer", forward)]
     words = gettext("%(direction)s, as a trial of at most %(most)s")
-    return [("to_customer", there), ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)})]
+    return [
+        ("to_customer", forward),
+        ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)}),
+    ]
 
 
 def parse_operation(text: str) -> uuid.UUID | None:
-    """The operation that a form carries, if it is one."""
+    """Return the operation in a form's field; None if it is not a UUID."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -114,7 +117,7 @@ def parse_operation(text: str) -> uuid.UUID | None:
 
 
 class NoteForm(forms.Form):
-    """Why somebody decided as they did; it stays with the record for ever."""
+    """The reason for a decision; it stays in the audit log."""
 
     note = forms.CharField(
         label=_("Note for the record"),
@@ -125,7 +128,7 @@ class NoteForm(forms.Form):
 
 
 class StopForm(forms.Form):
-    """Why an operator stops all moves; whoever wants to move funds reads it."""
+    """Why an operator stops all transfers; shown to the brand's staff."""
 
     why = forms.CharField(
         label=_("Reason"),
@@ -137,7 +140,7 @@ class StopForm(forms.Form):
 
 
 class ResolveForm(NoteForm):
-    """What became of a move whose outcome was unknown; nothing is chosen beforehand."""
+    """The result of an unknown transfer; no choice is preselected."""
 
     happened = forms.ChoiceField(
         label=_("What you found"),
@@ -152,7 +155,7 @@ class ResolveForm(NoteForm):
 
 
 class LimitsForm(forms.Form):
-    """How much a brand's staff may move; amounts in the brand's currency."""
+    """Limits of a brand's transfers, in the brand's currency."""
 
     per_move = PlainAmountField(label=_("At most per move"))
     per_day = PlainAmountField(
@@ -167,7 +170,7 @@ class LimitsForm(forms.Form):
     )
 
     def clean(self) -> None:
-        """What may be moved at once must fit into a day."""
+        """The limit per transfer must not exceed the daily limit."""
         once, day = self.cleaned_data.get("per_move"), self.cleaned_data.get("per_day")
         if once is not None and day is not None and once > day:
             self.add_error("per_move", _("This is more than may be moved within 24 hours."))

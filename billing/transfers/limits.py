@@ -1,7 +1,7 @@
-"""How much may be moved: what operators set for a brand, written down with who and what it was before.
+"""Change a brand's limits for transfers; each change is recorded with the old and the new value.
 
-A lower limit is in force at once. A higher one takes a second operator. Where there is one operator alone it
-takes 24 hours, and all who work for the brand are mailed about it at once.
+A lower limit applies at once. A higher one needs a second operator. If there is only one operator, it applies
+after 24 hours, and the brand's staff are emailed at once.
 """
 
 from collections.abc import Mapping
@@ -62,32 +62,32 @@ def _set(policy: MovePolicy, by: User, limits: Limits) -> tuple[Limits, LimitsCh
         _withdraw_all(policy, by)
     if lower:
         MovePolicy.objects.filter(pk=policy.pk).update(**lower)
-        record_policy_change(by, policy, _told(before, lower))
-    return lower, _ask(policy, by, before, higher) if higher else None
+        record_policy_change(by, policy, _describe(before, lower))
+    return lower, _request(policy, by, before, higher) if higher else None
 
 
-def _ask(policy: MovePolicy, by: User, before: Limits, higher: Limits) -> LimitsChange:
+def _request(policy: MovePolicy, by: User, before: Limits, higher: Limits) -> LimitsChange:
     now = timezone.now()
     alone = not User.objects.filter(brand=None, **_OPERATORS).exclude(pk=by.pk).exists()
     change = LimitsChange(policy=policy, asked_by=by, asked_at=now, **higher)
     change.effective_at = now + ALONE if alone else None
     change.save()
     when = "in force in 24 hours" if alone else "another operator has to confirm it"
-    record_policy_change(by, policy, f"Asked for {_told(before, higher)} ({when})")
+    record_policy_change(by, policy, f"Asked for {_describe(before, higher)} ({when})")
     return change
 
 
 _OPERATORS = {"is_active": True, "is_staff": True, "is_superuser": True}
 
 
-def _told(before: Limits, after: Mapping[str, Decimal]) -> str:
+def _describe(before: Limits, after: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{name}: {before[name]} → {value}" for name, value in after.items())
 
 
 def confirm_limits(*, change: LimitsChange, by: User) -> None:
-    """Another operator lets higher limits take effect.
+    """Let higher limits take effect, by another operator.
 
-    Raises TransferRefused for anybody else, and where they do not wait any more.
+    Raises TransferRefused for anyone else, and if the change is no longer pending.
     """
     require_operator(by)
     if change.effective_at:
@@ -102,9 +102,9 @@ def confirm_limits(*, change: LimitsChange, by: User) -> None:
 
 
 def withdraw_limits(*, change: LimitsChange, by: User) -> None:
-    """Any operator decides against higher limits that wait.
+    """Withdraw pending higher limits, by any operator.
 
-    Raises TransferRefused for anybody else, and where they do not wait any more.
+    Raises TransferRefused for anyone else, and if the change is no longer pending.
     """
     require_operator(by)
     with transaction.atomic():
@@ -124,12 +124,12 @@ def _too_late() -> str:
 
 
 def get_pending_limits(policy: MovePolicy) -> LimitsChange | None:
-    """The change of a brand's limits that waits, if there is one."""
+    """Return the pending change of a brand's limits, if any."""
     rows = policy.changes.filter(state=LimitsChange.State.WAITING).select_related("asked_by", "policy__brand")
     return rows.defer("policy__brand__logo").first()
 
 
 def list_policy_changes(policy: MovePolicy) -> QuerySet[LogEntry]:
-    """What operators changed, the newest first."""
+    """Return what operators changed, the newest first."""
     entries = LogEntry.objects.filter(content_type__app_label="billing", content_type__model="movepolicy")
     return entries.filter(object_id=str(policy.pk)).select_related("user").order_by("-action_time", "-pk")

@@ -1,4 +1,4 @@
-"""Mails to those who work for a brand about what happens to its funds."""
+"""Emails to a brand's staff about its transfers and limits."""
 
 from django.conf import settings
 from django.urls import reverse
@@ -13,7 +13,7 @@ from portal.models import Brand
 
 
 def send_notice(*, brand: Brand, person: User, template: str, path: str, **context: object) -> bool:
-    """Mail one of them, with a link to a page of the admin; whether it was sent. The log says why not."""
+    """Email one person, with a link to an admin page. Return False if it was not sent; the log says why."""
     url = mail.admin_link(path) if path else ""
     try:
         return mail.send(
@@ -29,16 +29,16 @@ def send_notice(*, brand: Brand, person: User, template: str, path: str, **conte
 
 
 def send_limits_notice(change: LimitsChange) -> bool:
-    """Mail all who work for the brand that higher limits take effect by themselves; whether anybody was told.
+    """Email the brand's staff that higher limits take effect by themselves. False if no email was sent.
 
-    The one who asked comes first: where not even that mail can be sent, no other is tried.
+    The requester comes first: if not even that email can be sent, no other is tried.
     """
     brand = change.policy.brand
     path = reverse("billing_admin:policy", urlconf=settings.ADMIN_URLCONF, args=(brand.pk,))
     people = sorted(list_transfer_staff(brand), key=lambda person: person.pk != change.asked_by_id)
-    told = 0
+    sent = 0
     for person in people:
-        told += send_notice(
+        sent += send_notice(
             brand=brand,
             person=person,
             template="limits_raised",
@@ -46,6 +46,6 @@ def send_limits_notice(change: LimitsChange) -> bool:
             change=change,
             what=lambda: describe_limits(change, change.policy),
         )
-        if not told:
+        if not sent:
             return False
-    return told > 0
+    return sent > 0

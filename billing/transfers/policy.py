@@ -1,4 +1,4 @@
-"""What moves of funds a brand allows: limits, the stop after a strange answer, and moving back."""
+"""A brand's rules for transfers: limits, the stop after an unexpected answer, and refunds."""
 
 import logging
 from datetime import datetime, timedelta
@@ -20,13 +20,13 @@ from portal.models import Brand
 logger = logging.getLogger(__name__)
 
 DAY = timedelta(hours=24)
-# What an operator may move back before moving back is known to work, in the brand's currency.
+# An operator's largest test refund before refunds are allowed, in the brand's currency.
 TRIAL = Decimal("1.00")
-_NO_BACK = {"back_at": None, "back_by": None, "back_move": None}
+_NO_REFUNDS = {"back_at": None, "back_by": None, "back_move": None}
 
 
 class TransferRefused(Exception):
-    """Nothing was sent. `words` are for staff; `needs` names a confirmation that would help, or is empty."""
+    """Nothing was sent. `words` tell staff why; `needs` names a confirmation that would help, or is empty."""
 
     def __init__(self, words: str, needs: str = "") -> None:
         super().__init__(words)
@@ -35,10 +35,9 @@ class TransferRefused(Exception):
 
 
 def get_policy(brand: Brand) -> MovePolicy:
-    """The brand's rules as they are in force now; made with their defaults at the first time.
+    """Return the brand's current rules; create them with their defaults if there are none.
 
-    Higher limits whose time has come are put in force by whoever reads the rules next, so that no job has to
-    run for it.
+    Higher limits whose time has come are applied here, so that no job has to run.
     """
     due = LimitsChange.objects.filter(
         state=LimitsChange.State.WAITING, effective_at__lte=timezone.now()
@@ -54,9 +53,9 @@ def get_policy(brand: Brand) -> MovePolicy:
 
 
 def apply_limits(change: LimitsChange, *, by: User | None) -> bool:
-    """Put higher limits that wait in force: by whoever confirms them, or (None) because their time has come.
+    """Apply pending higher limits: confirmed by an operator or (None) because their time has come.
 
-    False where somebody else has just decided about them.
+    Return False if they are no longer pending.
     """
     with transaction.atomic():
         policy = MovePolicy.objects.select_for_update().get(pk=change.policy_id)
@@ -74,7 +73,7 @@ def apply_limits(change: LimitsChange, *, by: User | None) -> bool:
 
 
 def close_limits_change(change: LimitsChange, state: LimitsChange.State, by: User | None) -> bool:
-    """End the waiting of a change, once; whether it still waited."""
+    """Close a pending change, once. Return False if it was not pending."""
     waiting = LimitsChange.objects.filter(pk=change.pk, state=LimitsChange.State.WAITING)
     return bool(waiting.update(state=state, decided_by=by, decided_at=timezone.now()))
 
@@ -82,13 +81,13 @@ def close_limits_change(change: LimitsChange, state: LimitsChange.State, by: Use
 def require_within_policy(
     policy: MovePolicy, *, amount: Decimal, by: User, exclude: Move | None = None
 ) -> None:
-    """Limits, the stop and the direction. `but` is a move that is counted already. Raises TransferRefused."""
+    """Raise TransferRefused if limits, the stop or the direction forbid it. `exclude` is counted already."""
     if policy.stopped_at:
         raise TransferRefused(
             _("All moves of this brand are stopped: %(why)s An operator has to look and start them again.")
             % {"why": _(policy.stopped_why)}
         )
-    if amount < 0 and not policy.back_at and not _is_trial(amount, by):
+    if amount < 0 and not policy.back_at and not _is_test_refund(amount, by):
         raise TransferRefused(
             _("Moving funds back to the partner account is off until an operator has tried a small one.")
         )
@@ -97,35 +96,35 @@ def require_within_policy(
         raise TransferRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
     left = policy.per_day - get_moved_today(policy.brand, exclude)
     if abs(amount) > left:
-        told = {"limit": policy.per_day, "left": max(left, Decimal(0))}
+        amounts = {"limit": policy.per_day, "left": max(left, Decimal(0))}
         raise TransferRefused(
             _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
-            % {name: money(value, policy.brand) for name, value in told.items()}
+            % {name: money(value, policy.brand) for name, value in amounts.items()}
         )
 
 
-def _is_trial(amount: Decimal, by: User) -> bool:
+def _is_test_refund(amount: Decimal, by: User) -> bool:
     return is_operator(by) and abs(amount) <= TRIAL
 
 
 def get_moved_today(brand: Brand, exclude: Move | None = None) -> Decimal:
-    """What was moved in the last 24 hours, either way, unknown and waiting moves included.
+    """Return the sum of the last 24 hours' transfers, in both directions, including unknown and waiting ones.
 
-    A move that was approved counts from then on, which is up to a day after it was asked for.
+    An approved transfer counts from its approval, which is up to a day after its request.
     """
-    return _sum(_lately(brand).filter(state__in=Move.COUNTED), exclude)
+    return _sum(_recent(brand).filter(state__in=Move.COUNTED), exclude)
 
 
-def _lately(brand: Brand) -> QuerySet[Move]:
+def _recent(brand: Brand) -> QuerySet[Move]:
     since = timezone.now() - DAY
-    late = Q(asked_at__gt=since) | Q(dispatched_at__gt=since)
-    return Move.objects.filter(late, brand=brand, asked_at__gt=since - DAY)
+    is_recent = Q(asked_at__gt=since) | Q(dispatched_at__gt=since)
+    return Move.objects.filter(is_recent, brand=brand, asked_at__gt=since - DAY)
 
 
 def pending_outflow(brand: Brand, since: datetime, exclude: Move | None = None) -> Decimal:
-    """What other moves may take from the partner account that a balance asked for since does not show."""
-    late = Q(state=Move.State.DONE, ended_at__gt=since) | Q(state__in=Move.OPEN)
-    return _sum(Move.objects.filter(late, brand=brand, amount__gt=0), exclude)
+    """Return what other transfers may take from the partner account beyond a balance read `since` then."""
+    is_pending = Q(state=Move.State.DONE, ended_at__gt=since) | Q(state__in=Move.OPEN)
+    return _sum(Move.objects.filter(is_pending, brand=brand, amount__gt=0), exclude)
 
 
 def _sum(transfers: QuerySet[Move], exclude: Move | None) -> Decimal:
@@ -136,29 +135,29 @@ def _sum(transfers: QuerySet[Move], exclude: Move | None) -> Decimal:
 def needs_second_person(
     policy: MovePolicy, customer: User, amount: Decimal, exclude: Move | None = None
 ) -> bool:
-    """Whether somebody else has to approve: by the amount, with what was moved for the customer before it.
+    """Return True if the amount, with the customer's recent transfers, is above what one person may move.
 
-    What was moved in the last 24 hours counts, either way, for the customer and for the account number: also
-    what is unknown or waits, and what the one who asked for it has found not done. What a second person has
-    approved does not count any more, or everything after it would wait too.
+    The last 24 hours count, in both directions, for the customer and for the account number: also what is
+    unknown or waits, and what its own requester has found not done. What a second person has approved does
+    not count, or everything after it would wait too.
     """
     own = Q(customer=customer) | Q(account_number=customer.account_number)
     alone = Q(state=Move.State.FOUND_NOT_DONE, resolved_by=F("asked_by"))
-    counted = _lately(policy.brand).filter(own, Q(state__in=Move.COUNTED) | alone, approved_by=None)
+    counted = _recent(policy.brand).filter(own, Q(state__in=Move.COUNTED) | alone, approved_by=None)
     return abs(amount) + _sum(counted, exclude) > policy.second_person_above
 
 
 def stop_transfers(*, brand: Brand, why: str) -> None:
-    """An answer cannot be trusted: stop all moves of a brand until an operator starts them again.
+    """Stop all transfers of a brand, after an answer that cannot be trusted, until an operator resumes them.
 
-    What was seen of moving back is not trusted any more either. The first reason stays.
+    Refunds are no longer allowed either. The first reason stays.
     """
     _stop(get_policy(brand), why)
-    MovePolicy.objects.filter(brand=brand).update(**_NO_BACK)
+    MovePolicy.objects.filter(brand=brand).update(**_NO_REFUNDS)
 
 
 def stop_transfers_by_hand(*, brand: Brand, by: User, why: str) -> None:
-    """An operator stops all moves of a brand. Raises TransferRefused for anybody else."""
+    """Stop all transfers of a brand, as an operator. Raises TransferRefused for anyone else."""
     require_operator(by)
     policy = get_policy(brand)
     if _stop(policy, why):
@@ -166,15 +165,15 @@ def stop_transfers_by_hand(*, brand: Brand, by: User, why: str) -> None:
 
 
 def _stop(policy: MovePolicy, why: str) -> bool:
-    still = MovePolicy.objects.filter(pk=policy.pk, stopped_at=None)
-    stopped = bool(still.update(stopped_at=timezone.now(), stopped_why=why))
+    running = MovePolicy.objects.filter(pk=policy.pk, stopped_at=None)
+    stopped = bool(running.update(stopped_at=timezone.now(), stopped_why=why))
     if stopped:
         logger.error("moves of funds stopped", extra={"brand": policy.brand.slug, "why": why})
     return stopped
 
 
 def resume_transfers(*, brand: Brand, by: User, note: str) -> None:
-    """An operator has looked, and lets moves go on. Raises TransferRefused for anybody else."""
+    """Resume a brand's transfers, as an operator. Raises TransferRefused for anyone else."""
     require_operator(by)
     policy = get_policy(brand)
     stopped = MovePolicy.objects.filter(pk=policy.pk, stopped_at__isnull=False)
@@ -183,12 +182,12 @@ def resume_transfers(*, brand: Brand, by: User, note: str) -> None:
 
 
 def allow_refunds(*, brand: Brand, transfer: Move, by: User) -> None:
-    """An operator has seen a small move back arrive the right way; from now on staff may move back.
+    """Allow refunds to staff, after an operator has checked a small one.
 
-    Raises TransferRefused where the move proves nothing.
+    Raises TransferRefused if that transfer proves nothing.
     """
     require_operator(by)
-    done = transfer.state == Move.State.DONE  # One found done later may have had calls beside it.
+    done = transfer.state == Move.State.DONE  # The balance of one found done later may contain calls.
     if transfer.brand_id != brand.pk or transfer.amount >= 0 or not done:
         raise TransferRefused(_("Only a move back of this brand that is done proves that moving back works."))
     before, after = transfer.customer_before, transfer.customer_after
@@ -202,20 +201,20 @@ def allow_refunds(*, brand: Brand, transfer: Move, by: User) -> None:
 
 
 def forbid_refunds(*, brand: Brand, by: User, note: str) -> None:
-    """An operator takes the permission to move back away again. Raises TransferRefused for anybody else."""
+    """Forbid refunds again, as an operator. Raises TransferRefused for anyone else."""
     require_operator(by)
     policy = get_policy(brand)
-    if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_BACK):
+    if MovePolicy.objects.filter(pk=policy.pk, back_at__isnull=False).update(**_NO_REFUNDS):
         record_policy_change(by, policy, f"Switched moving back off: {note}")
 
 
 def require_operator(by: User) -> None:
-    """Raises TransferRefused for anybody else."""
+    """Raise TransferRefused unless `by` is an operator."""
     if not is_operator(by):
         raise TransferRefused(_("Only an operator may do this."))
 
 
 def record_policy_change(by: User, policy: MovePolicy, words: str) -> None:
-    """Write down what an operator changed of the rules: into their history, and into the log."""
+    """Record an operator's change of the rules in their history and in the log."""
     LogEntry.objects.log_actions(by.pk, [policy], CHANGE, words, single_object=True)
     logger.warning("rules for moving funds changed", extra={"brand": policy.brand.slug, "why": words})

@@ -1,7 +1,4 @@
-"""What stands against a move besides the brand's rules: whose it is, and what else is under way.
-
-Each raises TransferRefused.
-"""
+"""Preconditions of a transfer: ownership, and no other open transfer. Each raises TransferRefused."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -17,13 +14,13 @@ from portal.models import Brand
 
 
 def require_access(brand: Brand, customer: User, by: User) -> None:
-    """The customer to the brand, and the brand to the person."""
+    """Require that the customer belongs to the brand, and that `by` works for it."""
     if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
         raise TransferRefused(_("There is no such customer."))
 
 
 def require_account_number(customer: User) -> None:
-    """Without one there is no account."""
+    """Require that the customer has an account number."""
     if not customer.account_number:
         raise TransferRefused(
             _("This customer has no account number, so there is no account to move funds to.")
@@ -31,7 +28,7 @@ def require_account_number(customer: User) -> None:
 
 
 def describe_unknown_account(number: str) -> str:
-    """That the carrier does not know the account."""
+    """Return the text that the carrier does not know the account."""
     return _(
         "The carrier knows no account with the number %(number)s, so nothing was sent. Check the number on "
         "the customer’s page, and compare it with the carrier’s partner portal."
@@ -39,20 +36,20 @@ def describe_unknown_account(number: str) -> str:
 
 
 def describe_open_transfer() -> str:
-    """That another move stands in the way."""
+    """Return the text that another transfer is open."""
     return _(
         "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
     )
 
 
 def require_no_open_transfer(customer: User, exclude: Move | None = None) -> None:
-    """Of this customer, or of this account, whoever had it at the time."""
+    """Require that no transfer of this customer or account number is open."""
     if _others(customer, exclude).filter(state__in=Move.OPEN).exists():
         raise TransferRefused(describe_open_transfer())
 
 
 def require_latest_balance(customer: User, read_at: datetime, exclude: Move | None = None) -> None:
-    """No other move was done since the balance was read: its change would be taken for this one's."""
+    """Require that no other transfer was done since the balance was read: its change would look like ours."""
     if _others(customer, exclude).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
         raise TransferRefused(
             _(
@@ -69,7 +66,7 @@ def _others(customer: User, exclude: Move | None) -> QuerySet[Move]:
 
 
 def require_confirmation(empties_partner: bool, confirmed: bool) -> None:
-    """What cuts off all customers takes more than a click."""
+    """Require a separate confirmation if the transfer cuts off all customers."""
     if empties_partner and not confirmed:
         raise TransferRefused(
             _(
@@ -81,5 +78,5 @@ def require_confirmation(empties_partner: bool, confirmed: bool) -> None:
 
 
 def would_empty_partner_account(amount: Decimal, partner: Decimal) -> bool:
-    """Whether a move takes the partner account, with so much in it, to zero or below."""
+    """Return True if the amount takes a partner balance to zero or below."""
     return amount > 0 and partner - amount <= 0

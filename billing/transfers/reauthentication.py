@@ -1,4 +1,4 @@
-"""Pages of moving funds that want a recent proof of who opens them; see `portal.admin.reauthentication`."""
+"""Require recent authentication for the pages of transfers; see `portal.admin.reauthentication`."""
 
 from collections.abc import Collection
 
@@ -13,9 +13,9 @@ from portal.admin.reauthentication import (
 
 
 def reauthentication(request: HttpRequest, back: str, names: Collection[str] = ()) -> HttpResponse | None:
-    """None where it was recent; else the way there, and from there to `back`.
+    """Return None after a recent authentication; else a redirect to authenticate, and from there to `back`.
 
-    `names` are the fields of a form that was sent, to be kept until then.
+    `names` are the fields of a submitted form to keep until then.
     """
     if recently_authenticated(request):
         return None
@@ -25,6 +25,6 @@ def reauthentication(request: HttpRequest, back: str, names: Collection[str] = (
 
 
 def restore_form_data(request: HttpRequest) -> dict[str, str]:
-    """What was typed on this page before one had to prove who one is; given once."""
+    """Return the form data that was kept during re-authentication; only once."""
     typed = pop_form_data(request)
     return {name: str(value) for name, value in typed.fields.items()} if typed else {}

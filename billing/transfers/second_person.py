@@ -1,4 +1,4 @@
-"""A second person is another human being, not an account that the first one has just made or taken over."""
+"""Require a second person: another human being, not an account that the first has just made or taken over."""
 
 from datetime import datetime, timedelta
 
@@ -16,21 +16,21 @@ APART = timedelta(hours=24)
 
 
 def list_transfer_staff(brand: Brand) -> QuerySet[User]:
-    """Who moves funds of a brand: its active staff, and the operators."""
+    """Return the brand's active staff and the operators."""
     here = User.objects.filter(brand=None, is_active=True, is_staff=True)
     return here.filter(Q(is_superuser=True) | Q(brands=brand)).distinct()
 
 
 def _handed_over() -> QuerySet[StaffEvent]:
-    """Events by which an account came into other hands; nobody knows who types a command (`by` is None)."""
+    """Events by which an account changed hands; `by` is None for a command, whose user is unknown."""
     by_another = Q(by=None) | ~Q(by=F("user"))
     return StaffEvent.objects.filter(by_another, kind__in=StaffEvent.HANDED_OVER)
 
 
 def independent_since(person: User, before: datetime | None = None) -> datetime:
-    """From when somebody counts as a person of their own: 24 hours after the account was made or handed over.
+    """Return when an account counts as independent: 24 hours after it was made or changed hands.
 
-    `before` looks at what had happened until then.
+    `before` looks only at events until then.
     """
     events = _handed_over().filter(user=person)
     if before is not None:
@@ -59,17 +59,17 @@ def require_two_people(*, by: User, asked_by: User, asked_at: datetime) -> None:
 
 
 def has_second_person(brand: Brand, than: User) -> bool:
-    """Whether another person of the brand could decide now: with an app, and counting as one of their own."""
-    lately = timezone.now() - APART
-    handed_over = _handed_over().filter(user=OuterRef("pk"), at__gt=lately)
+    """Return True if another independent person of the brand, with an authenticator app, could decide now."""
+    recent = timezone.now() - APART
+    handed_over = _handed_over().filter(user=OuterRef("pk"), at__gt=recent)
     others = list_transfer_staff(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
-    return others.filter(~Exists(handed_over), date_joined__lte=lately).exists()
+    return others.filter(~Exists(handed_over), date_joined__lte=recent).exists()
 
 
 def require_second_person_to_resolve(transfer: Move, by: User) -> None:
-    """What needs a second person is not resolved by the one who asked for it. Raises TransferRefused.
+    """Raise TransferRefused if the requester resolves a transfer that needs a second person.
 
-    Where there is nobody else they may, 24 hours after it was sent.
+    If there is no second person, the requester may, 24 hours after it was sent.
     """
     alone = needs_second_person(get_policy(transfer.brand), transfer.customer, transfer.amount, transfer)
     if not alone and transfer.approved_by_id is None:

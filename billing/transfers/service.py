@@ -1,8 +1,9 @@
-"""Moving funds between the partner account and a customer: once, or not at all, or known to be unknown.
+"""Transfer funds between the partner account and a customer: once, not at all, or known to be unknown.
 
-The carrier knows no reference of ours, so nothing can be asked twice. A move is stored as DISPATCHED, by a
-transaction of its own, before the carrier is asked; then it is asked once. Only what provably never left us
-counts as not sent; whatever else has no clear answer is unknown until a person has looked at both balances.
+The carrier takes no idempotency key, so no call can be repeated. A transfer is stored as DISPATCHED in its
+own transaction before the carrier is called; then it is called once. Only a request that certainly never left
+the server counts as not sent; anything else without a clear answer is unknown until staff have checked both
+balances.
 """
 
 import logging
@@ -43,9 +44,9 @@ State = Move.State
 
 @dataclass(frozen=True)
 class Preview:
-    """What a move would do, by both balances as just read; in the brand's currency.
+    """The effect of a transfer on both balances as just read, in the brand's currency.
 
-    `under_way` is what other moves may still take from the partner account beside it.
+    `under_way` is what other open transfers may still take from the partner account.
     """
 
     customer_before: Decimal
@@ -59,7 +60,7 @@ class Preview:
 
     @property
     def partner_at_worst(self) -> Decimal:
-        """The partner balance afterwards, if none of what is under way is in the one that was read."""
+        """The partner balance afterwards, if the one that was read contains none of the open transfers."""
         return self.partner_then - self.under_way
 
 
@@ -70,13 +71,13 @@ def read_balances(*, brand: Brand, customer: User, by: User) -> tuple[Decimal, D
     return _read_now(brand, customer), _read_now(brand, None)
 
 
-def _read_now(brand: Brand, whose: User | None) -> Decimal:
-    """Of a question asked from now on: one that somebody else asked before may miss the latest move."""
+def _read_now(brand: Brand, customer: User | None) -> Decimal:
+    """Read a balance by a call from now on: an earlier reader's may miss the latest transfer."""
     began, month = timezone.now(), periods.this_month(periods.today(brand))
-    for _try in range(3):  # The first ones may have waited for somebody else's answer.
-        found = get_statement(brand=brand, customer=whose, period=month, refresh=True)
-        if whose and found.error == "gone":
-            raise TransferRefused(describe_unknown_account(whose.account_number))
+    for _try in range(3):  # The first ones may have waited for another reader's call.
+        found = get_statement(brand=brand, customer=customer, period=month, refresh=True)
+        if customer and found.error == "gone":
+            raise TransferRefused(describe_unknown_account(customer.account_number))
         if not found.statement or found.error:
             break
         if found.as_of and found.as_of >= began:
@@ -89,7 +90,7 @@ def _read_now(brand: Brand, whose: User | None) -> Decimal:
 def preview_transfer(
     *, brand: Brand, customer: User, amount: Decimal, by: User, exclude: Move | None = None
 ) -> Preview:
-    """What would happen now, by a move that is to be approved in `but`. Raises TransferRefused against it."""
+    """Return what the transfer would do now; `exclude` is itself, if stored. Raises TransferRefused."""
     require_access(brand, customer, by)
     policy = get_policy(brand)
     if exclude:
@@ -121,28 +122,30 @@ def request_transfer(
     by: User,
     empties_partner_confirmed: bool = False,
 ) -> Move:
-    """Make a move, or leave it for a second person to approve; once per operation, however often it is asked.
+    """Make a transfer, or store it for a second person to approve; once per operation.
 
-    Raises TransferRefused where nothing was recorded.
+    Raises TransferRefused if nothing was stored.
     """
-    if known := _known(operation, brand, customer):
-        return known
+    if same := _find_same(operation, brand, customer):
+        return same
     transfer = Move(brand=brand, customer=customer, account_number=customer.account_number, amount=amount)
     transfer.description, transfer.operation, transfer.asked_by = description, operation, by
     try:
-        return _asked(transfer, by, empties_partner_confirmed)
+        return _request(transfer, by, empties_partner_confirmed)
     except TransferRefused:
-        if known := _known(operation, brand, customer):  # Another request has just begun this very move.
-            return known
+        if same := _find_same(operation, brand, customer):  # Another request has just begun the same one.
+            return same
         raise
 
 
-def _asked(transfer: Move, by: User, confirmed: bool) -> Move:
-    seen = preview_transfer(brand=transfer.brand, customer=transfer.customer, amount=transfer.amount, by=by)
-    require_confirmation(seen.empties_partner, confirmed)
+def _request(transfer: Move, by: User, confirmed: bool) -> Move:
+    preview = preview_transfer(
+        brand=transfer.brand, customer=transfer.customer, amount=transfer.amount, by=by
+    )
+    require_confirmation(preview.empties_partner, confirmed)
     try:
-        _record(transfer, seen, by, confirmed)
-    except IntegrityError as error:  # Another request was first: with this operation, or for this customer.
+        _store_request(transfer, preview, by, confirmed)
+    except IntegrityError as error:  # Another request was first, with this operation or for this customer.
         raise TransferRefused(describe_open_transfer()) from error
     return transfer if transfer.state == State.WAITING else dispatch_transfer(transfer)
 
@@ -150,19 +153,19 @@ def _asked(transfer: Move, by: User, confirmed: bool) -> Move:
 def approve_transfer(
     *, brand: Brand, transfer: Move, by: User, empties_partner_confirmed: bool = False
 ) -> Move:
-    """A second person approves, and the move is made. Raises TransferRefused; then it goes on waiting."""
+    """Approve a transfer as the second person, and make it. Raises TransferRefused; then it stays waiting."""
     if by.pk == transfer.asked_by_id:
         raise TransferRefused(_("Somebody else than the person who asked for a move has to approve it."))
     if transfer.state != State.WAITING or timezone.now() - transfer.asked_at > Move.APPROVED_WITHIN:
         raise TransferRefused(_("This move does not wait for approval any more."))
-    seen = preview_transfer(
+    preview = preview_transfer(
         brand=brand, customer=transfer.customer, amount=transfer.amount, by=by, exclude=transfer
     )
-    require_confirmation(seen.empties_partner, empties_partner_confirmed)
+    require_confirmation(preview.empties_partner, empties_partner_confirmed)
     if transfer.customer.account_number != transfer.account_number:
         raise TransferRefused(_("The customer's account number has changed since; decline this move."))
     try:
-        approved = _approve(transfer, seen, by, empties_partner_confirmed)
+        approved = _store_approval(transfer, preview, by, empties_partner_confirmed)
     except IntegrityError as error:
         raise TransferRefused(describe_open_transfer()) from error
     if not approved:
@@ -171,51 +174,48 @@ def approve_transfer(
 
 
 def decline_transfer(*, brand: Brand, transfer: Move, by: User, note: str) -> Move:
-    """Somebody decides against a waiting move; whoever asked for it may take it back too."""
+    """Decline a waiting transfer; its requester can withdraw it too."""
     require_access(brand, transfer.customer, by)
-    return _end(transfer, (State.WAITING,), State.DECLINED, by, note)
+    return _finish(transfer, (State.WAITING,), State.DECLINED, by, note)
 
 
 def resolve_transfer(*, brand: Brand, transfer: Move, by: User, happened: bool, note: str) -> Move:
-    """A person has looked, and says whether an unknown move took place; both balances are recorded."""
+    """Record whether an unknown transfer took place, with both balances."""
     if transfer.outcome != State.UNKNOWN:
         raise TransferRefused(_("Only a move whose outcome is unknown can be resolved."))
     require_second_person_to_resolve(transfer, by)
     customer = transfer.customer
-    customer.account_number = transfer.account_number  # Of this account, whichever the customer has by now.
+    customer.account_number = transfer.account_number  # The customer may have another one by now.
     transfer.customer_after, transfer.partner_after = read_balances(brand=brand, customer=customer, by=by)
     transfer.resolved_by = by
     state = State.FOUND_DONE if happened else State.FOUND_NOT_DONE
-    return _end(transfer, Move.OPEN, state, by, note, "customer_after", "partner_after", "resolved_by")
+    return _finish(transfer, Move.OPEN, state, by, note, "customer_after", "partner_after", "resolved_by")
 
 
-def _known(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
+def _find_same(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
     transfer = Move.objects.filter(operation=operation).first()
     if transfer and (transfer.brand_id, transfer.customer_id) != (brand.pk, customer.pk):
         raise TransferRefused(_("This form belongs to another move. Begin anew."))
     return transfer
 
 
-# --- What is recorded -----------------------------------------------------------------------------
-
-
-def _record(transfer: Move, seen: Preview, by: User, confirmed: bool) -> None:
-    """Store the move, checked once more under the brand's lock. Raises IntegrityError or TransferRefused."""
+def _store_request(transfer: Move, preview: Preview, by: User, confirmed: bool) -> None:
+    """Check again under the brand's lock, then store. Raises IntegrityError and TransferRefused."""
     with transaction.atomic(durable=True):
-        rules = _checked_again(transfer, seen, by, confirmed)
+        rules = _check_again(transfer, preview, by, confirmed)
         waits = needs_second_person(rules, transfer.customer, transfer.amount, transfer)
         transfer.state = State.WAITING if waits else State.DISPATCHED
         transfer.asked_at = timezone.now()
-        _dispatched(transfer, seen)
+        _set_dispatched(transfer, preview)
         transfer.save()
         record_event(transfer, by)
 
 
-def _approve(transfer: Move, seen: Preview, by: User, confirmed: bool) -> bool:
+def _store_approval(transfer: Move, preview: Preview, by: User, confirmed: bool) -> bool:
     with transaction.atomic(durable=True):
-        _checked_again(transfer, seen, by, confirmed)
+        _check_again(transfer, preview, by, confirmed)
         transfer.state, transfer.approved_by = State.DISPATCHED, by
-        _dispatched(transfer, seen)
+        _set_dispatched(transfer, preview)
         names = ("state", "approved_by", "dispatched_at", "customer_before", "partner_before")
         values = {name: getattr(transfer, name) for name in names}
         if not Move.objects.filter(pk=transfer.pk, state=State.WAITING).update(**values):
@@ -224,25 +224,25 @@ def _approve(transfer: Move, seen: Preview, by: User, confirmed: bool) -> bool:
     return True
 
 
-def _dispatched(transfer: Move, seen: Preview) -> None:
-    transfer.customer_before, transfer.partner_before = seen.customer_before, seen.partner_before
+def _set_dispatched(transfer: Move, preview: Preview) -> None:
+    transfer.customer_before, transfer.partner_before = preview.customer_before, preview.partner_before
     transfer.dispatched_at = timezone.now() if transfer.state == State.DISPATCHED else None
 
 
-def _checked_again(transfer: Move, seen: Preview, by: User, confirmed: bool) -> MovePolicy:
-    """Under the brand's lock, so that of two moves at once the second counts the first."""
+def _check_again(transfer: Move, preview: Preview, by: User, confirmed: bool) -> MovePolicy:
+    """Check under the brand's lock, so that of two transfers at once the second counts the first."""
     get_policy(transfer.brand)
     rows = MovePolicy.objects.select_related("brand").select_for_update(of=("self",))
     rules = rows.get(brand=transfer.brand)
     require_within_policy(rules, amount=transfer.amount, by=by, exclude=transfer)
     require_no_open_transfer(transfer.customer, transfer)
-    require_latest_balance(transfer.customer, seen.read_at, transfer)
-    left = seen.partner_before - pending_outflow(transfer.brand, seen.read_at, transfer)
+    require_latest_balance(transfer.customer, preview.read_at, transfer)
+    left = preview.partner_before - pending_outflow(transfer.brand, preview.read_at, transfer)
     require_confirmation(would_empty_partner_account(transfer.amount, left), confirmed)
     return rules
 
 
-def _end(transfer: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
+def _finish(transfer: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
     if not finish_transfer(transfer, before, state, by, note, *names):
         raise TransferRefused(_("Somebody else has just decided about this move."))
     return transfer

@@ -193,14 +193,14 @@ class _killed:
     """The process dies just before, or just after, the carrier was asked."""
 
     def __init__(self, patch: pytest.MonkeyPatch, when: str) -> None:
-        self.patch, self.when, self.call = patch, when, dispatch.carrier_calls.call
+        self.patch, self.when, self.call = patch, when, dispatch.calls.call
 
     def __enter__(self) -> None:
         if self.when:
-            self.patch.setattr(dispatch.carrier_calls, "call", self._dies)
+            self.patch.setattr(dispatch.calls, "call", self._dies)
 
     def __exit__(self, *_: object) -> None:
-        self.patch.setattr(dispatch.carrier_calls, "call", self.call)
+        self.patch.setattr(dispatch.calls, "call", self.call)
 
     def _dies(self, *args: Any, **values: Any) -> None:
         if self.when == "after":

@@ -64,13 +64,17 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 ) -> None:
     amount = (partner_balance(simulator) * Decimal("0.7")).quantize(Decimal(1))
     rules(aurora, per_move=amount, per_day=3 * amount, second_person_above=amount)
-    customers, both_have_read, record = [carl, new_customer(simulator, aurora)], Barrier(2), transfers._record
+    customers, both_have_read, record = (
+        [carl, new_customer(simulator, aurora)],
+        Barrier(2),
+        transfers._store_request,
+    )
 
     def together(*told: Any) -> None:
         both_have_read.wait(PATIENCE)
         record(*told)
 
-    monkeypatch.setattr(transfers, "_record", together)
+    monkeypatch.setattr(transfers, "_store_request", together)
 
     def job(nth: int) -> str:
         try:
@@ -85,14 +89,14 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 def test_a_balance_that_was_read_before_another_move_was_made_is_not_gone_by(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = transfers._record
+    record = transfers._store_request
 
     def after_another(*told: Any) -> None:
-        monkeypatch.setattr(transfers, "_record", record)
+        monkeypatch.setattr(transfers, "_store_request", record)
         ask(carl, sam, "3")
         record(*told)
 
-    monkeypatch.setattr(transfers, "_record", after_another)
+    monkeypatch.setattr(transfers, "_store_request", after_another)
     with pytest.raises(TransferRefused, match="Nothing was sent"):
         ask(carl, sam, "5")
     assert booked(simulator, carl) == [3]

@@ -254,7 +254,7 @@ def test_an_unforeseen_failure_of_ours_is_unknown(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("whatever")
 
-    monkeypatch.setattr(dispatch.carrier_calls, "call", broken)
+    monkeypatch.setattr(dispatch.calls, "call", broken)
     transfer = ask(carl, sam)
     transfer.refresh_from_db()
     assert transfer.outcome == State.UNKNOWN
@@ -310,7 +310,7 @@ def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_a
         transfer.dispatched_at = timezone.now() + timedelta(seconds=ahead)
         transfer.save()
         assert transfer.outcome == outcome
-        assert list(alerts.unknown_moves()) == ([transfer] if outcome == State.UNKNOWN else [])
+        assert list(Move.objects.unknown()) == ([transfer] if outcome == State.UNKNOWN else [])
 
 
 # --- Once ---
@@ -427,7 +427,7 @@ def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_
     transfer = unknown(simulator, carl, sam)
     late = Move.objects.get(pk=transfer.pk)
     transfers.resolve_transfer(brand=carl.brand, transfer=transfer, by=sam, happened=False, note="I looked.")
-    assert dispatch._ended(late, State.DONE, "").state == State.FOUND_NOT_DONE
+    assert dispatch._finish(late, State.DONE, "").state == State.FOUND_NOT_DONE
     assert "an answer came after that: done" in MoveEvent.objects.last().note
 
 
@@ -440,7 +440,7 @@ def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
     transfers.resolve_transfer(
         brand=carl.brand, transfer=transfer, by=sam, happened=happened, note="I looked."
     )
-    dispatch._ended(late, State.DONE, "")
+    dispatch._finish(late, State.DONE, "")
     assert policy.get_policy(carl.brand).stopped_why == (dispatch.LATE if stops else "")
 
 

@@ -1,1 +1,1 @@
-"""The pages of moving funds, in the admin."""
+"""Admin pages of transfers."""

@@ -1,4 +1,4 @@
-"""What the pages of moving funds have in common: whose they are, and how they are shown."""
+"""Shared parts of the transfer pages: access and rendering."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,23 +16,23 @@ from portal.models import Brand
 
 
 def signed_in_staff(request: HttpRequest) -> User:
-    """Whoever works here; `admin_page` lets nobody else in."""
+    """Return the signed-in person; `admin_page` requires staff."""
     return cast(User, request.user)
 
 
 def get_own_customer(request: HttpRequest, pk: int) -> User:
-    """A customer of one of this person's brands; else 404."""
+    """Return a customer of one of this person's brands, or raise 404."""
     rows = User.objects.select_related("brand").defer("brand__logo")
     return get_object_or_404(rows, pk=pk, brand__in=brands_of(request.user).values("pk"))
 
 
 def get_brand(customer: User) -> Brand:
-    """A customer has one."""
+    """Return the customer's brand; each has one."""
     return cast(Brand, customer.brand)
 
 
 def get_own_transfer(request: HttpRequest, pk: int) -> Move:
-    """A move of one of this person's brands; else 404."""
+    """Return a transfer of one of this person's brands, or raise 404."""
     rows = Move.objects.select_related("brand", "customer", "asked_by", "approved_by", "resolved_by")
     return get_object_or_404(rows.defer("brand__logo"), pk=pk, brand__in=brands_of(request.user).values("pk"))
 
@@ -40,7 +40,7 @@ def get_own_transfer(request: HttpRequest, pk: int) -> Move:
 def render_page(
     request: HttpRequest, name: str, title: str, status: int = HTTPStatus.OK, **context: Any
 ) -> HttpResponse:
-    """One of our pages in the admin's look."""
+    """Render a page in the admin's look."""
     values = {
         **site.each_context(request),
         "title": title,
@@ -52,17 +52,17 @@ def render_page(
 
 
 def redirect_303(to: Any, *args: Any) -> HttpResponse:
-    """303: the answer stands on another page, which can be reloaded."""
+    """Redirect after a POST, so that reloading sends nothing again."""
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": resolve_url(to, *args)})
 
 
 def get_title(customer: User) -> str:
-    """The title of the pages on which a move is begun."""
+    """Return the title of the pages that start a transfer."""
     return gettext("Move funds: %(who)s") % {"who": customer.get_full_name() or customer.email}
 
 
 def expired_confirmation_message() -> str:
-    """What somebody reads whose confirmation is not good any more."""
+    """Return the text for a confirmation that is no longer valid."""
     return gettext(
         "Nothing was sent: what you were shown is older than ten minutes, or does not hold any more. "
         "Please look at it once more."

@@ -1,4 +1,4 @@
-"""What a brand's staff may move, for operators: limits, the stop, and moving back."""
+"""A brand's rules for transfers, for operators: limits, the stop, and refunds."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -35,14 +35,14 @@ from portal.brands.access import brands_of, is_operator
 from portal.core.formats import date_time
 from portal.models import Brand
 
-# There may be two notes on the page.
+# The page may have two note fields.
 _BACK_ID = "id_back_%s"
 _FIELDS = (*MovePolicy.LIMITS, "do", "note", "why")
 
 
 @require_safe
 def policies(request: HttpRequest) -> HttpResponse:
-    """All brands, and what each allows."""
+    """List all brands with their rules."""
     _for_operators(request)
     rows = [get_policy(brand) for brand in brands_of(request.user)]
     return render_page(request, "policies", _("Rules for moving funds"), rows=rows)
@@ -50,13 +50,13 @@ def policies(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def policy(request: HttpRequest, pk: int) -> HttpResponse:
-    """One brand's rules. What is sent names in `do` what is to be done."""
+    """Show and change one brand's rules. The form field `do` names the action."""
     _for_operators(request)
     brand = get_object_or_404(brands_of(request.user), pk=pk)
     if request.method != "POST":
-        return _page(request, brand, restore_form_data(request))
-    if led := reauthentication(request, request.path, _FIELDS):
-        return led
+        return _render(request, brand, restore_form_data(request))
+    if response := reauthentication(request, request.path, _FIELDS):
+        return response
     action = _ACTIONS.get(request.POST.get("do", ""))
     if action is None:
         raise Http404
@@ -71,19 +71,19 @@ def _for_operators(request: HttpRequest) -> None:
 def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
     form = LimitsForm(request.POST)
     if not form.is_valid():
-        return _page(request, brand, {}, limits=form)
+        return _render(request, brand, {}, limits=form)
     try:
         lower, waiting = update_limits(brand=brand, by=signed_in_staff(request), **form.cleaned_data)
     except TransferRefused as refused:
-        return _page(request, brand, {}, refused=refused.words, limits=form)
+        return _render(request, brand, {}, refused=refused.words, limits=form)
     if lower:
         messages.success(request, _("The lower limits apply now."))
     if waiting:
-        messages.warning(request, _waits(waiting))
+        messages.warning(request, _describe_pending(waiting))
     return redirect_303("billing_admin:policy", brand.pk)
 
 
-def _waits(change: LimitsChange) -> str:
+def _describe_pending(change: LimitsChange) -> str:
     if not change.effective_at:
         return _("The higher limits are waiting. Another operator has to confirm them on this page.")
     words = _(
@@ -101,14 +101,14 @@ def _withdraw(request: HttpRequest, brand: Brand) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], words: str) -> HttpResponse:
-    """About the change that was shown, which may not be the one that waits by now."""
+    """Decide about the change that was shown, if it is still the pending one."""
     change, shown = get_pending_limits(get_policy(brand)), request.POST.get("change", "")
     try:
         if change is None or shown != str(change.pk):
             raise TransferRefused(_("Somebody has just decided about these limits, or they apply already."))
         service(change=change, by=signed_in_staff(request))
     except TransferRefused as refused:
-        return _page(request, brand, {}, refused=refused.words)
+        return _render(request, brand, {}, refused=refused.words)
     messages.success(request, words)
     return redirect_303("billing_admin:policy", brand.pk)
 
@@ -116,7 +116,7 @@ def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], wo
 def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
     form = NoteForm(request.POST)
     if not form.is_valid():
-        return _page(request, brand, {}, resume=form)
+        return _render(request, brand, {}, resume=form)
     note = form.cleaned_data["note"]
     return _done(request, brand, _("Moves go on."), resume_transfers, note=note)
 
@@ -124,24 +124,28 @@ def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
 def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
     form = StopForm(request.POST)
     if not form.is_valid():
-        return _page(request, brand, {}, stop=form)
+        return _render(request, brand, {}, stop=form)
     why = form.cleaned_data["why"]
     return _done(request, brand, _("All moves of this brand are stopped."), stop_transfers_by_hand, why=why)
 
 
-def _forbid_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+def _forbid_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
     form = NoteForm(request.POST, auto_id=_BACK_ID)
     if not form.is_valid():
-        return _page(request, brand, {}, forbid=form)
+        return _render(request, brand, {}, forbid=form)
     note = form.cleaned_data["note"]
     return _done(request, brand, _("Moving funds back is off."), forbid_refunds, note=note)
 
 
-def _allow_back(request: HttpRequest, brand: Brand) -> HttpResponse:
+def _allow_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
     chosen = request.POST.get("move", "")
-    found = _trials(brand).filter(pk=int(chosen)).first() if chosen.isascii() and chosen.isdigit() else None
+    found = (
+        _list_test_refunds(brand).filter(pk=int(chosen)).first()
+        if chosen.isascii() and chosen.isdigit()
+        else None
+    )
     if found is None:
-        return _page(
+        return _render(
             request, brand, {}, refused=_("Please choose the move whose direction you have checked.")
         )
     return _done(request, brand, _("From now on staff may move funds back."), allow_refunds, transfer=found)
@@ -153,30 +157,30 @@ _ACTIONS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
     "withdraw": _withdraw,
     "stop": _stop,
     "resume": _resume,
-    "back": _allow_back,
-    "forbid": _forbid_back,
+    "back": _allow_refunds,
+    "forbid": _forbid_refunds,
 }
 
 
 def _done(
-    request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **told: Any
+    request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **values: Any
 ) -> HttpResponse:
     try:
-        service(brand=brand, by=signed_in_staff(request), **told)
+        service(brand=brand, by=signed_in_staff(request), **values)
     except TransferRefused as refused:
-        return _page(request, brand, {}, refused=refused.words)
+        return _render(request, brand, {}, refused=refused.words)
     messages.success(request, words)
     return redirect_303("billing_admin:policy", brand.pk)
 
 
-def _trials(brand: Brand) -> Any:
-    """Small moves back that are done: what can show that moving back works."""
+def _list_test_refunds(brand: Brand) -> Any:
+    """Return small refunds that are done: they can prove that refunds work."""
     done = Move.objects.filter(brand=brand, state=Move.State.DONE)
     rows = done.filter(amount__lt=0, amount__gte=-TRIAL)
     return rows.select_related("brand", "asked_by").defer("brand__logo")
 
 
-def _page(
+def _render(
     request: HttpRequest, brand: Brand, typed: dict[str, str], refused: str = "", **forms: Any
 ) -> HttpResponse:
     rules: MovePolicy = get_policy(brand)
@@ -193,7 +197,7 @@ def _page(
         waiting=waiting,
         mine=bool(waiting and waiting.asked_by_id == signed_in_staff(request).pk),
         wanted=describe_limits(waiting, rules) if waiting else [],
-        trials=_trials(brand)[:20],
+        trials=_list_test_refunds(brand)[:20],
         history=list_policy_changes(rules)[:50],
         most=TRIAL,
     )
