@@ -70,7 +70,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         network=request.client_network,
     )
     remember_next_url(request)
-    noted: dict[str, object] = {"sign_up": form.kept()}
+    noted: dict[str, object] = {"sign_up": form.form_data()}
     if outcome.state in ("done", "unknown"):
         noted["confirm"] = {"email": data["email"]}
     if outcome.done:  # Only then it was surely this browser that chose the account's password.
