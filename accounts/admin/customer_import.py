@@ -124,7 +124,7 @@ class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         except ImportDone:
             return self._redirect_already_imported(request, waiting.brand)
         except (ImportChanged, ImportRefused):
-            # The report shown is out of date, or an address was taken meanwhile.
+            # The report shown is out of date, or an address has just been taken.
             return self._report_page(request, waiting, build_import_report(waiting=waiting), changed=True)
         self._show_success(request, report)
         return self._redirect_to_list(waiting.brand)

@@ -44,7 +44,7 @@ _CARRIER = ("account_number", "account_type", "credit_limit", "carrier_email")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(
+class PortalUserAdmin(
     AuthenticatorMixin,
     CustomerImportMixin,
     CustomerActionsMixin,

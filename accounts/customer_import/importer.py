@@ -232,7 +232,7 @@ class _ImportPlan:
         return RowReport(line, action, *shown, changes=changes, notes=notes, customer=user)
 
     def write(self) -> None:
-        """Write all changes. Raises ImportRefused if an address or number was taken meanwhile."""
+        """Write all changes. Raises ImportRefused if an address or number has just been taken."""
         for user in self.new:
             user.set_unusable_password()
         try:

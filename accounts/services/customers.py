@@ -32,7 +32,7 @@ def find_customer(*, brand: Brand, email: str) -> User | None:
 def save_sign_up(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
     """Save a sign-up. `account_number` is None if it is unknown whether the sign-up worked.
 
-    An existing customer who never signed in and has no account number gets the newer data; others are
+    An active customer who never signed in and has no account number gets the newer data; any other is
     unchanged.
     """
     user = User.objects.filter(with_email(details["email"]), brand=brand).first()

@@ -71,7 +71,7 @@ def confirm_email_change(
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
-    with contextlib.suppress(mail.MailNotSent):  # `mail.send` logs it; the change stands.
+    with contextlib.suppress(mail.MailNotSent):  # `mail.send` logs it; the change remains.
         mail.send(
             brand=brand,
             to=old,

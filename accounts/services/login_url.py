@@ -21,7 +21,7 @@ def validate_login_url(brand: Brand, url: str) -> str:
     """Return the carrier's login URL as an absolute URL, if it is safe to redirect a customer there.
 
     A relative URL is resolved against the carrier's; blanks and non-ASCII characters become %XX. Raises
-    ValueError, which never quotes the URL, because the URL signs in anyone who has it.
+    ValueError, which never quotes the URL: the URL alone is enough to sign in.
     """
     text = text_input.trimmed(url)
     if not text:

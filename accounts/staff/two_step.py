@@ -112,12 +112,12 @@ def set_password(*, user: User, password: str) -> None:
 
 
 def send_password_set_notice(*, user: User) -> bool:
-    """Email the user that their password was set. Return True if sent; the password stands either way."""
+    """Email the user that their password was set. Return True if sent; the password is valid anyway."""
     return _send_notice("password_set", user, None)
 
 
 def send_reset_notice(*, user: User, by: User | None) -> bool:
-    """Email the user that their app was reset. Return True if sent; the reset stands either way."""
+    """Email the user that their app was reset. Return True if sent; the reset is valid anyway."""
     return _send_notice("authenticator_reset", user, by)
 
 

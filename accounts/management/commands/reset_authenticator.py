@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("email", help="The address with which this person signs in to the admin.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reset the app and notify the user by email. The reset stands even if the email cannot be sent."""
+        """Reset the app and notify the user by email. A failed email changes nothing."""
         user = find_staff(options["email"].strip())
         totp.reset_authenticator(user=user, by=None)
         self.stdout.write(

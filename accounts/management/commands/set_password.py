@@ -19,7 +19,7 @@ class Command(BaseCommand):
         add_password_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Set the password and notify the user by email. It stands even if the email cannot be sent."""
+        """Set the password and notify the user by email. A failed email changes nothing."""
         user = find_staff(options["email"].strip())
         password = read_password(user, from_stdin=options["password_from_stdin"])
         two_step.set_password(user=user, password=password)
