@@ -1,4 +1,4 @@
-"""Database triggers: the audit trail and the terms of a transfer cannot be changed, nor either be deleted.
+"""Database triggers that forbid changes to the audit trail and to the terms of a transfer, and any deletion.
 
 For SQLite and PostgreSQL. Used by migrations and by `manage.py guard_moves`. Tests drop the triggers to empty
 the tables. A migration that recreates one of the tables must create its triggers again.

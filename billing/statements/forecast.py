@@ -25,7 +25,7 @@ class Forecast:
     """Position of a balance relative to the point at which calls stop, rounded to the cent as on pages.
 
     `kind` is `prepaid`, `postpaid`, `no_limit` (postpaid, limit unknown) or `unknown`. `place` is `above`,
-    `at` or `below` that point, or zero if the point is unknown. `left`: amount until the point, if known.
+    `at` or `below` that point (zero if the point is unknown). `left`: amount until the point, if known.
     `days`: whole days until then, rounded down, or None. `around`: the last of these days, or None if it is
     more than a year away. `months`: number of months that the average spending was taken from.
     """

@@ -55,7 +55,7 @@ class Spending:
         return self.total / self.span if self.total > 0 else None
 
     def days_left(self, balance: Decimal) -> int | None:
-        """Return how many whole days a balance lasts, exactly; None without spending."""
+        """Return the exact number of whole days a balance lasts; None without spending."""
         return int(balance * self.span // self.total) if self.total > 0 else None
 
 
