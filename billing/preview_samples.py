@@ -11,9 +11,9 @@ from accounts import preview_samples as account_samples
 from accounts.models import User
 from billing.statements import periods
 from billing.statements.forms import PeriodForm
-from billing.statements.service import MONTHS, Figures
+from billing.statements.service import MONTHS, StatementResult
 from billing.views import context
-from billing.views.history import month_row, picture_of
+from billing.views.history import render_month, render_chart
 from portal.models import Brand
 from portal.preview.sample_pages import CUSTOMER, UNAVAILABLE, UNNUMBERED, VISITOR, Sample
 from portal.voipline import Statement
@@ -41,8 +41,8 @@ def _home(brand: Brand, scenario: str) -> dict[str, Any]:
     return {**values, **context.statement_context(brand, found)}
 
 
-def _figures(period: periods.Period) -> Figures:
-    return Figures(period, FIGURES, period, timezone.now())
+def _figures(period: periods.Period) -> StatementResult:
+    return StatementResult(period, FIGURES, period, timezone.now())
 
 
 def _statement(brand: Brand, scenario: str) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def _history(brand: Brand, _scenario: str) -> dict[str, Any]:
             [periods.this_month(day), *periods.complete_months(day, 11)], sizes, strict=True
         )
     ]
-    rows = [month_row(month, brand, running=month is months[0]) for month in months]
-    return {"rows": rows, "picture": picture_of(months, brand)}
+    rows = [render_month(month, brand, running=month is months[0]) for month in months]
+    return {"rows": rows, "picture": render_chart(months, brand)}
 
 
 def _nothing(_brand: Brand, _scenario: str) -> dict[str, Any]:

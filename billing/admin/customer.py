@@ -15,7 +15,7 @@ from accounts.sign_in.history import list_sign_ins
 from billing.admin.refresh import consume_refresh
 from billing.models import Move
 from billing.statements import labels, periods
-from billing.statements.service import PAGE, Figures, get_statement
+from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.transfers.alerts import is_unknown
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
@@ -34,11 +34,11 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     if not consume_refresh(request, f"customer {found.pk}"):
         return redirect("billing_admin:customer", pk)
     figures = _figures(found, refresh=True)
-    trouble = figures and figures.trouble
+    trouble = figures and figures.error
     return _page(request, found, figures) if trouble else redirect("billing_admin:customer", pk)
 
 
-def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
+def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None:
     """Return this month's statement, cached or fetched; None if there is no account number."""
     brand = customer.brand
     if brand is None or not customer.account_number:
@@ -47,7 +47,7 @@ def _figures(customer: User, *, refresh: bool = False) -> Figures | None:
     return get_statement(brand=brand, customer=customer, period=month, refresh=refresh, bounds=PAGE)
 
 
-def _page(request: HttpRequest, customer: User, figures: Figures | None) -> HttpResponse:
+def _page(request: HttpRequest, customer: User, figures: StatementResult | None) -> HttpResponse:
     statement = figures.statement if figures else None
     sign_ins, transfers = list_sign_ins(user=customer), _transfer_rows(customer)
     context: dict[str, Any] = {

@@ -40,7 +40,7 @@ def partner(request: HttpRequest, pk: int) -> HttpResponse:
     if not consume_refresh(request, f"partner {brand.pk}"):
         return redirect("billing_admin:partner", pk)
     account = get_partner_account(brand=brand, refresh=True)
-    return _page(request, account) if account.figures.trouble else redirect("billing_admin:partner", pk)
+    return _page(request, account) if account.figures.error else redirect("billing_admin:partner", pk)
 
 
 def _page(request: HttpRequest, account: Account) -> HttpResponse:

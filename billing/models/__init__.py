@@ -1,7 +1,7 @@
 """The tables of billing."""
 
 from billing.models.policy import LimitsChange, MovePolicy
-from billing.models.statement import KeptStatement
+from billing.models.statement import CachedStatement
 from billing.models.transfer import Move, MoveEvent
 
-__all__ = ["KeptStatement", "LimitsChange", "Move", "MoveEvent", "MovePolicy"]
+__all__ = ["CachedStatement", "LimitsChange", "Move", "MoveEvent", "MovePolicy"]

@@ -9,7 +9,7 @@ from django.db.models import Q
 from portal.models import Brand
 
 
-class KeptStatement(models.Model):
+class CachedStatement(models.Model):
     """A statement as the carrier last sent it, for one customer (or the partner account) and one period.
 
     `figures` maps the statement's names to decimal texts. `running`: the period reached the day on which it

@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from django.utils.translation import get_language_bidi
 
-from billing.statements.service import Figures
+from billing.statements.service import StatementResult
 from portal.voipline import Statement
 
 CHARGES = ("call_charges", "other_charges", "adjustments")  # In the order of stacking from zero.
@@ -127,7 +127,7 @@ def _round_step(least: Decimal) -> Decimal:
     )
 
 
-def draw(months: Sequence[Figures]) -> Chart:
+def draw(months: Sequence[StatementResult]) -> Chart:
     """Return the chart of these months (at least one), the newest first."""
     mirrored = get_language_bidi()
     ordered = list(months) if mirrored else list(reversed(months))
@@ -151,7 +151,7 @@ def _extent(statement: Statement) -> tuple[Decimal, Decimal]:
     return sum((a for a in amounts if a < 0), Decimal(0)), sum((a for a in amounts if a > 0), Decimal(0))
 
 
-def _column(number: int, count: int, month: Figures, charges: _Scale, balances: _Scale) -> Column:
+def _column(number: int, count: int, month: StatementResult, charges: _Scale, balances: _Scale) -> Column:
     width = Decimal(1) / count
     left, statement = width * number, month.statement
     return Column(

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.labels import classify_error
 from billing.statements.periods import Period, today
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 _PAUSE = 0.1  # Seconds between two looks at a row that another request has claimed.
-_TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "tried_at")
+_TOLD = ("figures", "as_of", "running", "claimed_until", "trouble", "attempted_at")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class StatementFetcher:
     ) -> None:
         self.brand, self.customer, self.context = brand, customer, context
         self.day, self.rows = today(brand), statement_cache.get_rows(brand, customer, periods)
-        self.tried = [row.tried_at for row in self.rows]
-        self.wanted: list[KeptStatement] = []
-        self.forced: list[KeptStatement] = []
+        self.tried = [row.attempted_at for row in self.rows]
+        self.wanted: list[CachedStatement] = []
+        self.forced: list[CachedStatement] = []
         self.flights: dict[int, Future[CallResult]] = {}  # By the row's place in `rows`, as `told`.
         self.told: dict[int, FetchResult] = {}
         self.pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="figures")
@@ -83,7 +83,7 @@ class StatementFetcher:
         room = bulkhead.CARRIERS.has_room(self.brand)  # Else nobody would wait for the calls.
         for place, row in enumerate(self.rows):
             if row not in self.forced and statement_cache.has_just_failed(row):
-                self.told[place] = FetchResult(row.trouble)
+                self.told[place] = FetchResult(row.error)
             elif row in self.forced or not statement_cache.is_fresh(row, self.day):
                 self.wanted.append(row)
                 if room:
@@ -106,7 +106,7 @@ class StatementFetcher:
         if statement_cache.claim(row, timezone.now() + statement_cache.longest_claim(waves)):
             self.flights[place] = self.pool.submit(self.context.copy().run, self._call(row).send)
 
-    def _call(self, row: KeptStatement) -> Call:
+    def _call(self, row: CachedStatement) -> Call:
         period: dict[str, Value] = {"from_date": row.from_date, "to_date": row.to_date}
         if self.customer is None:
             return Call(self.brand, "partner_balance", period, self._carrier)
@@ -130,7 +130,7 @@ class StatementFetcher:
             return self.told[place]
         if self._is_there(place):
             return FetchResult()
-        return FetchResult(row.trouble or "down", late=not self._has_been_tried(place))
+        return FetchResult(row.error or "down", late=not self._has_been_tried(place))
 
     def _has_to_wait(self, place: int) -> bool:
         if flight := self.flights.get(place):
@@ -150,13 +150,13 @@ class StatementFetcher:
 
     def _is_there(self, place: int) -> bool:
         row = self.rows[place]
-        if row.figures is not None and self._has_been_tried(place) and not row.trouble:
+        if row.figures is not None and self._has_been_tried(place) and not row.error:
             return True
         return row not in self.forced and statement_cache.is_fresh(row, self.day)
 
     def _has_been_tried(self, place: int) -> bool:
         """Whether somebody's call for the row has ended since we read it, whatever any clock says."""
-        return self.rows[place].tried_at != self.tried[place]
+        return self.rows[place].attempted_at != self.tried[place]
 
     def _wait_for_another(self, place: int, until: float | None) -> None:
         """Another reader asks for this row: wait for its end, or take its place if it has none."""
@@ -165,7 +165,7 @@ class StatementFetcher:
             time.sleep(_PAUSE)
             try:
                 row.refresh_from_db(fields=_TOLD)
-            except KeptStatement.DoesNotExist:  # Removed: too many newer ones of this account.
+            except CachedStatement.DoesNotExist:  # Removed: too many newer ones of this account.
                 return
             bulkhead.release_db_connections()
             if self._is_there(place) or self._has_been_tried(place):
@@ -174,7 +174,7 @@ class StatementFetcher:
             if self._is_mine(place):
                 return
 
-    def _land(self, row: KeptStatement, sent: CallResult) -> FetchResult:
+    def _land(self, row: CachedStatement, sent: CallResult) -> FetchResult:
         try:
             statement = Statement.from_answer(self.context.copy().run(sent.answer))
         except UpstreamError as error:
@@ -185,7 +185,7 @@ class StatementFetcher:
             )
         if not statement.is_consistent:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        statement_cache.store_statement(row, statement, at=sent.asked, running=row.to_date >= self.day)
+        statement_cache.store_statement(row, statement, at=sent.asked, is_open=row.to_date >= self.day)
         return FetchResult()
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class StatementFetcher:
                 flight.add_done_callback(partial(self._land_late, self.rows[place], here))
         self.pool.shutdown(wait=False)
 
-    def _land_late(self, row: KeptStatement, reader: int, flight: "Future[CallResult]") -> None:
+    def _land_late(self, row: CachedStatement, reader: int, flight: "Future[CallResult]") -> None:
         """In the call's own thread, or in the reader's where the call has ended already."""
         try:
             self._land(row, flight.result())

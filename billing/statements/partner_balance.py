@@ -12,18 +12,18 @@ from typing import Literal
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.forecast import round_to_cents
 from billing.statements.periods import Period, complete_months, this_month, today
-from billing.statements.service import KNOWN, MONTHS, Bounds, Figures, stream_statements
+from billing.statements.service import KNOWN, MONTHS, Deadlines, StatementResult, stream_statements
 from portal.brands.launch_checklist import Item
 from portal.models import Brand
 from portal.voipline import Statement
 
 LOW_DAYS = 7
 # How long the page waits for complete months once this month's statement is there; later ones are cached.
-_BOUNDS = Bounds(within=3.0, known=KNOWN)
+_BOUNDS = Deadlines(within=3.0, known=KNOWN)
 
 State = Literal["empty", "low", "ok", "unknown"]
 
@@ -77,7 +77,7 @@ class Account:
     """Partner account of a brand: this month's statement, as far as known, and its status."""
 
     brand: Brand
-    figures: Figures
+    figures: StatementResult
     status: BalanceStatus
 
 
@@ -95,7 +95,7 @@ def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
 def list_partner_accounts(*, brands: QuerySet[Brand]) -> list[Account]:
     """Return the partner accounts of these brands as last fetched, without calling the carrier."""
     listed = list(brands.annotate(latest=Subquery(_latest_rows().values("pk")[:1])))
-    now = KeptStatement.objects.in_bulk([brand.latest for brand in listed if brand.latest])
+    now = CachedStatement.objects.in_bulk([brand.latest for brand in listed if brand.latest])
     past = _past_statements(listed)
     return [_stored_account(brand, now.get(brand.latest), past) for brand in listed]
 
@@ -105,8 +105,8 @@ def latest_balance() -> Subquery:
     return Subquery(_latest_rows().values("figures__closing_balance")[:1])
 
 
-def _latest_rows() -> QuerySet[KeptStatement]:
-    rows = KeptStatement.objects.filter(brand=OuterRef("pk"), customer=None, running=True)
+def _latest_rows() -> QuerySet[CachedStatement]:
+    rows = CachedStatement.objects.filter(brand=OuterRef("pk"), customer=None, is_open=True)
     return rows.filter(figures__isnull=False).order_by("-as_of")
 
 
@@ -129,8 +129,8 @@ def check_partner_balance(brand: Brand) -> Iterator[Item]:
 
 def _past_statements(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
     first_days = {month.from_date for brand in brands for month in past_months(today(brand))}
-    rows = KeptStatement.objects.filter(
-        brand__in=brands, customer=None, from_date__in=first_days, running=False
+    rows = CachedStatement.objects.filter(
+        brand__in=brands, customer=None, from_date__in=first_days, is_open=False
     )
     return {
         (row.brand_id, Period(row.from_date, row.to_date)): statement_cache.build_statement(row)
@@ -139,15 +139,15 @@ def _past_statements(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statem
 
 
 def _stored_account(
-    brand: Brand, row: KeptStatement | None, past: dict[tuple[int, Period], Statement | None]
+    brand: Brand, row: CachedStatement | None, past: dict[tuple[int, Period], Statement | None]
 ) -> Account:
     months = past_months(today(brand))
     spending = get_spending([(month, past.get((brand.pk, month))) for month in months])
     if row is None:
-        return Account(brand, Figures(this_month(today(brand))), get_balance_status(None, spending))
+        return Account(brand, StatementResult(this_month(today(brand))), get_balance_status(None, spending))
     statement, period = statement_cache.build_statement(row), Period(row.from_date, row.to_date)
     return Account(
-        brand, Figures(period, statement, period, row.as_of), get_balance_status(statement, spending)
+        brand, StatementResult(period, statement, period, row.as_of), get_balance_status(statement, spending)
     )
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.statements.labels import get_rounding_note, is_rounding_visible, list_statement_amounts
-from billing.statements.service import Figures
+from billing.statements.service import StatementResult
 from portal.core import colours, text_input
 from portal.core.formats import date_time, day, money
 from portal.models import Brand
@@ -28,7 +28,7 @@ _ROW_STYLES = {"total_charges": "strong", "closing_balance": "tinted"}
 _REGIONS = {"hans": "CN"}  # Typst selects a Chinese script by region.
 
 
-def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
+def statement_pdf(*, brand: Brand, customer: User, found: StatementResult) -> bytes:
     """Return the PDF of a known statement. Amounts are rounded to the cent, as on the page.
 
     If no font has a letter of the customer's name, the email address replaces it.
@@ -40,7 +40,7 @@ def statement_pdf(*, brand: Brand, customer: User, found: Figures) -> bytes:
         return _render(brand, customer, found)
 
 
-def _render(brand: Brand, customer: User, found: Figures) -> bytes:
+def _render(brand: Brand, customer: User, found: StatementResult) -> bytes:
     data = _data(brand, found)
     names = f"{customer.first_name} {customer.last_name}", customer.company_name
     for name, company in (names, (customer.email, names[1]), (customer.email, "")):
@@ -70,14 +70,14 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
 
 
-def _data(brand: Brand, found: Figures) -> dict[str, Any]:
+def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
     """Return the data of the file except the facts, as texts in the current language."""
     assert found.statement
-    assert found.shown
+    assert found.period_shown
     accent, title = brand.accent.lower(), _("Statement")
     period = _("%(first)s to %(last)s, both included") % {
-        "first": day(found.shown.from_date),
-        "last": day(found.shown.to_date),
+        "first": day(found.period_shown.from_date),
+        "last": day(found.period_shown.to_date),
     }
     lang, _dash, rest = (get_language() or brand.language).lower().partition("-")
     region = _REGIONS.get(rest, rest)
@@ -112,7 +112,7 @@ def _clean_line(text: str) -> str:
     return text_input.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
 
 
-def _facts(brand: Brand, customer: User, found: Figures, named: str, company: str) -> list[tuple[str, str]]:
+def _facts(brand: Brand, customer: User, found: StatementResult, named: str, company: str) -> list[tuple[str, str]]:
     assert found.as_of
     facts = [
         (_("Customer"), named),
@@ -124,11 +124,11 @@ def _facts(brand: Brand, customer: User, found: Figures, named: str, company: st
     return [(name, plain) for name, value in facts if (plain := _clean_line(value))]
 
 
-def _notices(brand: Brand, found: Figures) -> list[str]:
+def _notices(brand: Brand, found: StatementResult) -> list[str]:
     assert found.statement
     assert found.as_of
     notices = []
-    if found.trouble:
+    if found.error:
         notices.append(
             _("These are the last figures we have, as of %(moment)s. What has happened since is not in them.")
             % {"moment": date_time(found.as_of)}

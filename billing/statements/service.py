@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.fetcher import FetchResult, StatementFetcher
 from billing.statements.periods import Period, complete_months, this_month, today
@@ -27,7 +27,7 @@ SOON = 0.2  # Seconds for which a page waits with its frame, where it has none.
 
 
 @dataclass(frozen=True)
-class Figures:
+class StatementResult:
     """A statement, or the lack of one.
 
     `shown` is the period that the statement is of: the one asked for, or the newest known one that stands in.
@@ -48,7 +48,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Deadlines:
     """How long a reader waits, in seconds; None is as long as a call may last.
 
     `within`: for all others, after the first. `in_all`: from the beginning. `known`: from the beginning, but
@@ -63,12 +63,12 @@ class Bounds:
     soon: bool = False
 
 
-PATIENT = Bounds()
-PAGE = Bounds(known=KNOWN)
-BALANCE = Bounds(within=WITHIN, known=KNOWN, newest=True)
+PATIENT = Deadlines()
+PAGE = Deadlines(known=KNOWN)
+BALANCE = Deadlines(within=WITHIN, known=KNOWN, newest=True)
 # The same for a page that can be sent in two parts.
 PAGE_SOON, BALANCE_SOON = replace(PAGE, soon=True), replace(BALANCE, soon=True)
-_YEAR = Bounds(in_all=WITHIN)
+_YEAR = Deadlines(in_all=WITHIN)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def get_statement(
     customer: User | None,
     period: Period,
     refresh: bool = False,
-    bounds: Bounds = PATIENT,
-) -> Figures:
+    bounds: Deadlines = PATIENT,
+) -> StatementResult:
     """The figures of one period, of a customer or (None) of the partner account; see `stream_statements`."""
     read = stream_statements(brand=brand, customer=customer, periods=[period], refresh=refresh, bounds=bounds)
     with closing(read) as stream:
@@ -99,8 +99,8 @@ def stream_statements(
     customer: User | None,
     periods: Sequence[Period],
     refresh: bool = False,
-    bounds: Bounds = PATIENT,
-) -> Generator[Figures, None, None]:
+    bounds: Deadlines = PATIENT,
+) -> Generator[StatementResult, None, None]:
     """The figures of each period, in order, each as soon as it is there; at most four calls at a time.
 
     Kept ones are given without a call: for a minute while the period runs, for a day when it is over. With
@@ -112,8 +112,8 @@ def stream_statements(
 
 
 def _stream(
-    begin: Callable[[], StatementFetcher], refresh: bool, bounds: Bounds
-) -> Generator[Figures, None, None]:
+    begin: Callable[[], StatementFetcher], refresh: bool, bounds: Deadlines
+) -> Generator[StatementResult, None, None]:
     asking = begin()
     until = None if bounds.in_all is None else time.monotonic() + bounds.in_all
     try:
@@ -133,35 +133,35 @@ def _stream(
         asking.close()
 
 
-def _has_something(asking: StatementFetcher, bounds: Bounds) -> bool:
+def _has_something(asking: StatementFetcher, bounds: Deadlines) -> bool:
     row = asking.rows[0]
     if row.figures is not None or statement_cache.fallback_row(row, asking.day):
         return True
     return bounds.newest and statement_cache.latest_balance_row(asking.brand, asking.customer) is not None
 
 
-def _known(asking: StatementFetcher, row: KeptStatement, ending: FetchResult) -> Figures:
-    missing = ending.trouble and row.figures is None
+def _known(asking: StatementFetcher, row: CachedStatement, ending: FetchResult) -> StatementResult:
+    missing = ending.error and row.figures is None
     found = (statement_cache.fallback_row(row, asking.day) if missing else None) or row
     return _figures(Period(row.from_date, row.to_date), found, ending)
 
 
-def _figures(asked: Period, found: KeptStatement, ending: FetchResult) -> Figures:
-    return Figures(
+def _figures(asked: Period, found: CachedStatement, ending: FetchResult) -> StatementResult:
+    return StatementResult(
         period=asked,
         statement=statement_cache.build_statement(found),
-        shown=Period(found.from_date, found.to_date),
+        period_shown=Period(found.from_date, found.to_date),
         as_of=found.as_of,
-        trouble=ending.trouble,
+        error=ending.error,
         retry_after=ending.retry_after,
-        running=found.running,
+        running=found.is_open,
         late=ending.late,
     )
 
 
 def get_balance(
-    *, brand: Brand, customer: User | None, bounds: Bounds = BALANCE
-) -> tuple[Figures, list[Figures]]:
+    *, brand: Brand, customer: User | None, bounds: Deadlines = BALANCE
+) -> tuple[StatementResult, list[StatementResult]]:
     """This month until today, whose closing balance is the balance; and the last three complete months.
 
     The months are waited for a moment only. Where this month cannot be had, the newest balance that is known
@@ -170,9 +170,9 @@ def get_balance(
     day = today(brand)
     periods = [this_month(day), *complete_months(day, MONTHS)]
     current, *months = stream_statements(brand=brand, customer=customer, periods=periods, bounds=bounds)
-    if current.statement is None or current.shown != current.period:
+    if current.statement is None or current.period_shown != current.period:
         newest = statement_cache.latest_balance_row(brand, customer)
-        ending = FetchResult(current.trouble, current.retry_after)
+        ending = FetchResult(current.error, current.retry_after)
         current = _figures(current.period, newest, ending) if newest else current
     return current, months
 
@@ -195,11 +195,11 @@ def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:
     return _movement(statement_cache.get_rows(brand, customer, periods))
 
 
-def _movement(rows: Sequence[KeptStatement]) -> LastActivity:
+def _movement(rows: Sequence[CachedStatement]) -> LastActivity:
     for row in rows:
         statement = statement_cache.build_statement(row)
         if statement and statement.moved:
             return LastActivity(Period(row.from_date, row.to_date))
     months = rows[1:]
-    unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.running)
+    unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.is_open)
     return LastActivity(quiet=next(unknown, len(months)))

@@ -18,8 +18,8 @@ from billing.statements.service import (
     BALANCE_SOON,
     PAGE,
     PAGE_SOON,
-    Bounds,
-    Figures,
+    Deadlines,
+    StatementResult,
     get_balance,
     get_statement,
 )
@@ -48,7 +48,7 @@ def home(request: BrandRequest) -> HttpResponseBase:
     if not user.account_number:
         return render(request, _HOME, context)
 
-    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+    def read(bounds: Deadlines) -> tuple[StatementResult, dict[str, object]]:
         current, months = get_balance(brand=brand, customer=user, bounds=bounds)
         late = any(each.late for each in (current, *months))
         more = {"runway": build_forecast(brand, user, current, months)} if current.statement else {}
@@ -71,7 +71,7 @@ def statement(request: BrandRequest) -> HttpResponseBase:
     if not user.account_number:
         return render(request, _STATEMENT, context)
 
-    def read(bounds: Bounds) -> tuple[Figures, dict[str, object]]:
+    def read(bounds: Deadlines) -> tuple[StatementResult, dict[str, object]]:
         return get_statement(brand=brand, customer=user, period=form.period, bounds=bounds), context
 
     brand = request.brand
@@ -105,7 +105,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     return redirect(back)
 
 
-def _page(request: BrandRequest, template: str, found: Figures, **context: object) -> HttpResponse:
+def _page(request: BrandRequest, template: str, found: StatementResult, **context: object) -> HttpResponse:
     """The page with its figures; without, an honest one with status 503. There is never a false zero."""
     if found.statement is None:
         return render_unavailable(request, template, found, **context)

@@ -16,14 +16,14 @@ from billing.statements import labels, periods
 from billing.statements.forecast import Forecast, forecast
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
-from billing.statements.service import Figures, LastActivity, get_last_activity
+from billing.statements.service import StatementResult, LastActivity, get_last_activity
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
 
 logger = logging.getLogger(__name__)
 
-Reading = Callable[[], tuple[Figures, dict[str, object]]]
+Reading = Callable[[], tuple[StatementResult, dict[str, object]]]
 
 
 def parse_period_form(request: BrandRequest) -> PeriodForm:
@@ -48,22 +48,22 @@ def _presets(day: date) -> list[tuple[str, Period]]:
     return [(names[name], period) for name, period in periods.presets(day).items()]
 
 
-def statement_context(brand: Brand, found: Figures, movement: LastActivity | None = None) -> dict[str, Any]:
+def statement_context(brand: Brand, found: StatementResult, movement: LastActivity | None = None) -> dict[str, Any]:
     """What the templates want of figures that there are; `movement` where nothing moved in them."""
     assert found.statement
     rounding = labels.is_rounding_visible(found.statement, brand)
     return {
         "statement": found.statement,
-        "shown": found.shown,
+        "shown": found.period_shown,
         "as_of": found.as_of,
-        "trouble": found.trouble,
+        "trouble": found.error,
         "figures": labels.list_statement_amounts(found.statement),
         "rounding": labels.get_rounding_note() if rounding else "",
         "movement": movement,
     }
 
 
-def build_forecast(brand: Brand, customer: User, current: Figures, months: list[Figures]) -> Forecast:
+def build_forecast(brand: Brand, customer: User, current: StatementResult, months: list[StatementResult]) -> Forecast:
     """When the customer's calls stop, by the figures of `get_balance`.
 
     Figures of a month that was not over when it was asked for do not tell its pace.
@@ -74,7 +74,7 @@ def build_forecast(brand: Brand, customer: User, current: Figures, months: list[
         balance=current.statement.closing_balance,
         account_type=customer.account_type,
         credit_limit=customer.credit_limit,
-        months=[(each.period, None if each.running else each.statement) for each in months],
+        months=[(each.period, None if each.is_open else each.statement) for each in months],
         on=_day_of(brand, current.as_of) if current.as_of else day,
         today=day,
     )
@@ -84,10 +84,10 @@ def _day_of(brand: Brand, moment: datetime) -> date:
     return moment.astimezone(brand.zone).date()
 
 
-def build_figures_context(request: BrandRequest, found: Figures) -> dict[str, Any]:
+def build_figures_context(request: BrandRequest, found: StatementResult) -> dict[str, Any]:
     """What the templates want of figures, whether there are any or not."""
     if found.statement is None:
-        return {"unavailable": found.trouble, "again": retry.try_again(found.retry_after)}
+        return {"unavailable": found.error, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
     still = not found.statement.moved
     movement = get_last_activity(brand=request.brand, customer=customer) if still else None
@@ -128,10 +128,10 @@ def _parts(
 
 
 def render_unavailable(
-    request: BrandRequest, template: str, found: Figures, **context: object
+    request: BrandRequest, template: str, found: StatementResult, **context: object
 ) -> HttpResponse:
     """The page that says why there are none, with status 503, or 409 where waiting would not help."""
-    gone = found.trouble == "gone"
+    gone = found.error == "gone"
     status = HTTPStatus.CONFLICT if gone else HTTPStatus.SERVICE_UNAVAILABLE
     response = render(request, template, {**context, **build_figures_context(request, found)}, status=status)
     if not gone:

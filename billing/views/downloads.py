@@ -12,7 +12,7 @@ from accounts.models import User
 from billing.statements import csv_export
 from billing.statements.pdf import statement_pdf as pdf_of
 from billing.statements.periods import Period
-from billing.statements.service import PAGE, Figures, get_statement
+from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.views.context import build_form_context, parse_period_form, render_unavailable
 from portal.models import Brand
 from portal.resilience import rate_limits
@@ -33,21 +33,21 @@ def statement_pdf(request: BrandRequest) -> HttpResponse:
     return _file(request, "pdf", "application/pdf", _pdf, limit="pdf")
 
 
-def _csv(request: BrandRequest, found: Figures) -> bytes:
+def _csv(request: BrandRequest, found: StatementResult) -> bytes:
     assert found.statement
-    assert found.shown
+    assert found.period_shown
     assert found.as_of
     text = csv_export.statement_csv(
         brand=request.brand,
         account_number=cast(User, request.user).account_number,
-        period=found.shown,
+        period=found.period_shown,
         statement=found.statement,
         as_of=found.as_of,
     )
     return ("\ufeff" + text).encode()
 
 
-def _pdf(request: BrandRequest, found: Figures) -> bytes:
+def _pdf(request: BrandRequest, found: StatementResult) -> bytes:
     return pdf_of(brand=request.brand, customer=cast(User, request.user), found=found)
 
 
@@ -55,7 +55,7 @@ def _file(
     request: BrandRequest,
     ending: str,
     kind: str,
-    content: Callable[[BrandRequest, Figures], bytes],
+    content: Callable[[BrandRequest, StatementResult], bytes],
     limit: str = "",
 ) -> HttpResponse:
     """The file; where none can be given, the page of the statement with the reason."""
@@ -67,17 +67,17 @@ def _file(
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
     found = _figures(request.brand, user, form.period, limit)
-    if not (found.statement and found.shown and found.as_of):
+    if not (found.statement and found.period_shown and found.as_of):
         return render_unavailable(request, _STATEMENT, found, **context)
-    name = f"statement-{found.shown.from_date}-{found.shown.to_date}.{ending}"
+    name = f"statement-{found.period_shown.from_date}-{found.period_shown.to_date}.{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content(request, found), content_type=kind, headers=headers)
 
 
-def _figures(brand: Brand, user: User, period: Period, limit: str) -> Figures:
+def _figures(brand: Brand, user: User, period: Period, limit: str) -> StatementResult:
     try:
         if limit:
             rate_limits.consume(action=limit, account=f"customer {user.pk}")
     except rate_limits.Limited as limited:
-        return Figures(period, trouble="busy", retry_after=limited.retry_after)
+        return StatementResult(period, error="busy", retry_after=limited.retry_after)
     return get_statement(brand=brand, customer=user, period=period, bounds=PAGE)

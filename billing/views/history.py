@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.statements import chart, periods
-from billing.statements.service import Bounds, Figures, stream_statements
+from billing.statements.service import Deadlines, StatementResult, stream_statements
 from portal.models import Brand
 from portal.web import streaming
 from portal.web.http import BrandRequest
@@ -39,7 +39,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
         brand=brand,
         customer=user,
         periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
-        bounds=Bounds(in_all=_LONGEST),
+        bounds=Deadlines(in_all=_LONGEST),
     )
     # Made now, because later even this might fail.
     broken = render_to_string("billing/_history_broken.html", {"request": request})
@@ -51,18 +51,18 @@ def history(request: BrandRequest) -> HttpResponseBase:
 
 
 def _page(
-    pieces: list[str], months: Generator[Figures, None, None], brand: Brand, broken: str
+    pieces: list[str], months: Generator[StatementResult, None, None], brand: Brand, broken: str
 ) -> streaming.Chunks:
     """The pieces of the page with what comes between them; whatever happens, the page gets its end."""
     head, between, tail = pieces
     yield head
-    found: list[Figures] = []
+    found: list[StatementResult] = []
     try:
         for figures in months:
-            row = month_row(figures, brand, running=not found)
+            row = render_month(figures, brand, running=not found)
             found.append(figures)
             yield row
-        picture = picture_of(found, brand)
+        picture = render_chart(found, brand)
     except Exception:
         logger.exception("history broke off", extra={"brand": brand.slug, "months": len(found)})
         picture = broken
@@ -71,12 +71,12 @@ def _page(
     yield between + picture + tail
 
 
-def month_row(figures: Figures, brand: Brand, *, running: bool) -> str:
+def render_month(figures: StatementResult, brand: Brand, *, running: bool) -> str:
     """A month's row of the table; the newest month is the one that is still running."""
     context = {"month": figures, "brand": brand, "running": running}
     return render_to_string("billing/_history_row.html", context)
 
 
-def picture_of(found: list[Figures], brand: Brand) -> str:
+def render_chart(found: list[StatementResult], brand: Brand) -> str:
     """The chart of the months, the newest first; a sentence where there is nothing to draw."""
     return render_to_string("billing/_history_chart.html", {"chart": chart.draw(found), "brand": brand})

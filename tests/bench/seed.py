@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 
 from accounts.models import TotpDevice, User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements.periods import complete_months, this_month, today
 from portal.admin import sessions
 from portal.models import Brand
@@ -93,7 +93,7 @@ def keep(brand: Brand, customer: User) -> None:
     """Figures that stay fresh as long as a bench lasts."""
     day, fresh = today(brand), timezone.now() + timedelta(hours=6)
     for period in [this_month(day), *complete_months(day, 12)]:
-        KeptStatement.objects.create(
+        CachedStatement.objects.create(
             brand=brand,
             customer=customer,
             account_number=customer.account_number,
@@ -101,8 +101,8 @@ def keep(brand: Brand, customer: User) -> None:
             to_date=period.to_date,
             figures=EXAMPLE,
             as_of=fresh,
-            tried_at=fresh,
-            running=period.to_date >= day,
+            attempted_at=fresh,
+            is_open=period.to_date >= day,
         )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from billing.statements import chart
 from billing.statements.chart import CHARGES, Chart
 from billing.statements.periods import Period, complete_months
-from billing.statements.service import Figures
+from billing.statements.service import StatementResult
 from portal.brands.views import brand_css
 from portal.core import colours
 from portal.core.formats import compact_number
@@ -33,9 +33,9 @@ years = st.lists(st.none() | statements, min_size=12, max_size=12)
 languages = st.sampled_from(["en-au", "ar"])
 
 
-def months(found: list[Statement | None]) -> list[Figures]:
+def months(found: list[Statement | None]) -> list[StatementResult]:
     periods = [Period(DAY.replace(day=1), DAY), *complete_months(DAY, 11)]
-    return [Figures(period, statement) for period, statement in zip(periods, found, strict=True)]
+    return [StatementResult(period, statement) for period, statement in zip(periods, found, strict=True)]
 
 
 def number(share: str) -> Decimal:

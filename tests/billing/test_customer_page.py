@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SignIn, User
-from billing.models import KeptStatement, Move
+from billing.models import CachedStatement, Move
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator
 from tests.support.customer_flow import words
@@ -136,7 +136,7 @@ def test_where_the_carrier_fails_the_last_known_stands_with_its_age_or_nothing_d
     assert "has never told it" in never
     simulator.post("reset", seed="default")
     desk.post(url(alice))
-    KeptStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
+    CachedStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
     simulator.fault("customer_balance", "status", status=status, times=99)
     text = words(desk.get(url(alice)))
     assert said in text

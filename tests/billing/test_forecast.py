@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements.forecast import forecast
 from billing.statements.periods import complete_months, today
 from portal.models import Brand
@@ -273,7 +273,7 @@ def test_a_slow_month_holds_no_page_and_its_estimate_is_said_to_be_missing(
     alice.save()
     browser = browse(AURORA, alice)
     assert "It is an estimate." in words(browser.get("/"))
-    KeptStatement.objects.exclude(from_date=today(alice.brand).replace(day=1)).delete()
+    CachedStatement.objects.exclude(from_date=today(alice.brand).replace(day=1)).delete()
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
     began = time.monotonic()
     page = browser.get("/")
@@ -281,4 +281,4 @@ def test_a_slow_month_holds_no_page_and_its_estimate_is_said_to_be_missing(
     assert page.status_code == 200
     assert "the figures of the last months are missing at the moment" in words(page)
     simulator.post("faults/clear")
-    assert eventually(lambda: KeptStatement.objects.exclude(figures=None).count() == 4)
+    assert eventually(lambda: CachedStatement.objects.exclude(figures=None).count() == 4)

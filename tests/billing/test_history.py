@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone, translation
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import periods
 from billing.views import history
 from tests.conftest import AURORA
@@ -65,11 +65,11 @@ def test_what_is_kept_is_not_asked_again(simulator, alice, browse):
 def test_complete_months_are_asked_again_only_after_a_day(simulator, alice, browse):
     whole(browse(AURORA, alice).get("/history/"))
     old = timezone.now() - timezone.timedelta(hours=23)
-    KeptStatement.objects.update(as_of=old, tried_at=old)
+    CachedStatement.objects.update(as_of=old, attempted_at=old)
     whole(browse(AURORA, alice).get("/history/"))
     assert len(simulator.calls("customer_balance")) == 13  # The running month again.
     old -= timezone.timedelta(hours=2)
-    KeptStatement.objects.update(as_of=old, tried_at=old)
+    CachedStatement.objects.update(as_of=old, attempted_at=old)
     whole(browse(AURORA, alice).get("/history/"))
     assert len(simulator.calls("customer_balance")) == 25
 
@@ -77,7 +77,7 @@ def test_complete_months_are_asked_again_only_after_a_day(simulator, alice, brow
 def test_a_missing_month_says_so_and_a_new_try_asks_for_it_alone(simulator, alice, browse):
     client = browse(AURORA, alice)
     whole(client.get("/history/"))
-    lost = KeptStatement.objects.order_by("-from_date")[3]
+    lost = CachedStatement.objects.order_by("-from_date")[3]
     lost.delete()
     simulator.fault("customer_balance", "status", status=400)
     page = whole(client.get("/history/"))
@@ -105,7 +105,7 @@ def test_old_figures_of_this_month_stand_in_with_their_age_and_the_reason(simula
     client = browse(AURORA, alice)
     whole(client.get("/history/"))
     old = timezone.now() - timezone.timedelta(minutes=5)
-    KeptStatement.objects.update(as_of=old, tried_at=old)
+    CachedStatement.objects.update(as_of=old, attempted_at=old)
     simulator.fault("customer_balance", "status", status=400)
     row = rows(whole(client.get("/history/")))[0]
     assert "The billing system refuses our question" in row
@@ -199,7 +199,7 @@ def test_a_carrier_that_hangs_does_not_hold_the_page_for_ever(
     assert time.monotonic() - began < SLACK
     assert sum("Missing." in row for row in rows(page)) == 12
     simulator.post("faults/clear")
-    _wait_for(lambda: not KeptStatement.objects.exclude(claimed_until=None).exists())
+    _wait_for(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
     assert len({call["query"]["from_date"] for call in simulator.calls("customer_balance")}) == 4
 
 
@@ -210,10 +210,10 @@ def test_a_visitor_who_leaves_costs_no_more_calls_and_what_comes_is_kept(simulat
     frame, first = next(response.streaming_content), next(response.streaming_content)
     response.close()
     assert (rows(frame.decode()), len(rows(first.decode()))) == ([], 1)
-    _wait_for(lambda: not KeptStatement.objects.exclude(claimed_until=None).exists())
+    _wait_for(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
     made = len(simulator.calls("customer_balance"))
     assert 4 <= made < 12
-    assert KeptStatement.objects.exclude(figures=None).count() == made
+    assert CachedStatement.objects.exclude(figures=None).count() == made
 
 
 def _wait_for(done: Any) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements.partner_balance import (
     Spending,
     get_balance_status,
@@ -63,7 +63,7 @@ def leave(brand: Brand, left: Decimal) -> None:
     carrier_calls.call(
         brand=brand, method="move_funds", account_number="70001", amount=balance - left, description="x"
     )
-    KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
+    CachedStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
 
 
 def statement(closing: Decimal, charges: Decimal = Decimal(0)) -> Statement:
@@ -183,7 +183,7 @@ def test_without_a_pace_no_day_is_promised(
     carrier_calls.call(
         brand=cirrus, method="move_funds", account_number="1", amount=Decimal(-9), description="x"
     )
-    KeptStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
+    CachedStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
     text = look(desk, cirrus)
     assert "How long it lasts is not known." in text
     assert "no pace to reckon with" in text
@@ -195,7 +195,7 @@ def test_while_the_carrier_is_away_the_last_known_stands_with_its_age(
 ) -> None:
     leave(aurora, Decimal(0))
     look(desk, aurora)
-    KeptStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
+    CachedStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
     simulator.fault("partner_balance", "status", status=503, times=99)
     response = page(desk, aurora)
     text = " ".join(response.content.decode().split())
@@ -223,8 +223,8 @@ def test_what_is_not_known_is_said_to_be_unknown(
 
 def test_a_missing_month_is_told(simulator: Simulator, desk: Client, aurora: Brand) -> None:
     get_partner_account(brand=aurora)
-    oldest = KeptStatement.objects.order_by("from_date").first()
-    KeptStatement.objects.filter(pk=oldest.pk).delete()
+    oldest = CachedStatement.objects.order_by("from_date").first()
+    CachedStatement.objects.filter(pk=oldest.pk).delete()
     simulator.fault("partner_balance", "status", status=503, times=99)
     text = look(desk, aurora)
     assert "1 of the last three months could not be read" in text
@@ -239,7 +239,7 @@ def test_each_brand_reads_its_own_partner_account_also_where_anothers_is_kept_al
         for brand in (aurora, borealis, aurora)
     ]
     assert read[0] == read[2] != read[1]
-    assert len(KeptStatement.objects.filter(brand=borealis, customer=None)) > 0
+    assert len(CachedStatement.objects.filter(brand=borealis, customer=None)) > 0
 
 
 def test_refreshing_asks_once_more_and_not_without_end(

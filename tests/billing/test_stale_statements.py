@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone, translation
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import service as bounds
 from billing.statements.periods import complete_months, this_month, today
 from billing.views import balance as billing_views
@@ -144,7 +144,7 @@ def test_the_button_gets_new_figures_and_leads_back(simulator, alice, address):
     assert (response.status_code, response["Location"]) == (302, address)
     assert len(simulator.calls()) == before + 1
     assert simulator.calls()[-1]["query"]["from_date"] == sent["from_date"]
-    newest = KeptStatement.objects.get(from_date=sent["from_date"])
+    newest = CachedStatement.objects.get(from_date=sent["from_date"])
     assert timezone.now() - newest.as_of < timedelta(seconds=5)
     browser.get(address)
     assert len(simulator.calls()) == before + 1
@@ -264,10 +264,10 @@ def test_where_none_moved_it_says_of_how_many_months_that_is_known(simulator, al
     assert "No movement in this period. 1 January" not in alone
     assert re.search(r"No movement in this period\. (?!The|In the)", alone)
     assert "In the last 12 complete months there was none either." in words(browser.get("/"))
-    KeptStatement.objects.filter(from_date=complete_months(today(aurora), 2)[1].from_date).delete()
+    CachedStatement.objects.filter(from_date=complete_months(today(aurora), 2)[1].from_date).delete()
     one = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
     assert "In the last complete month there was none either." in one
-    KeptStatement.objects.exclude(from_date=this_month(today(aurora)).from_date).update(running=True)
+    CachedStatement.objects.exclude(from_date=this_month(today(aurora)).from_date).update(is_open=True)
     assert "none either" not in words(
         browser.get("/statement/?from_date=2001-01-03&to_date=2001-01-04")
     )  # Incomplete ones tell nothing of their end.

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import periods
 from billing.statements.periods import Period
 from portal.core.csv_escape import escape_formula
@@ -532,8 +532,8 @@ def test_it_takes_as_many_queries_with_a_thousand_customers_and_kept_figures(
     ]
     months = [Period(date(1900 + nth // 12, nth % 12 + 1, 1), date(2019, 1, 1)) for nth in range(1000)]
     everyone = zip([*User.objects.bulk_create(others), *[alice] * 1000], [*months, *months], strict=True)
-    KeptStatement.objects.bulk_create(
-        KeptStatement(
+    CachedStatement.objects.bulk_create(
+        CachedStatement(
             brand=alice.brand,
             customer=customer,
             account_number=customer.account_number,

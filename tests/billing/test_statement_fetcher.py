@@ -12,10 +12,10 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.periods import Period, complete_months, this_month, today
-from billing.statements.service import Bounds, get_balance, get_statement, stream_statements
+from billing.statements.service import Deadlines, get_balance, get_statement, stream_statements
 from portal.models import CarrierCall
 from portal.resilience import circuit_breaker, rate_limits
 from portal.voipline import Timeouts
@@ -31,7 +31,7 @@ MONTHS = complete_months(date(2020, 1, 31), 12)
 def pass_time(**span: int) -> None:
     """All that is kept is so much older."""
     ago = timedelta(**span)
-    KeptStatement.objects.update(as_of=F("as_of") - ago, tried_at=F("tried_at") - ago)
+    CachedStatement.objects.update(as_of=F("as_of") - ago, attempted_at=F("attempted_at") - ago)
 
 
 def read(customer: Any, period: Period = JANUARY, **options: Any) -> Any:
@@ -80,7 +80,7 @@ def test_of_a_running_period_figures_spare_a_call_for_a_minute(simulator, alice)
     first = read(alice, running(alice.brand))
     pass_time(seconds=58)
     again = read(alice, running(alice.brand))
-    assert (again.statement, again.shown, again.trouble) == (first.statement, first.period, "")
+    assert (again.statement, again.period_shown, again.error) == (first.statement, first.period, "")
     assert again.as_of == first.as_of - timedelta(seconds=58)
     assert len(simulator.calls()) == 1
     pass_time(seconds=3)
@@ -100,10 +100,10 @@ def test_of_a_period_that_is_over_they_do_for_a_day(simulator, alice):
 
 def test_figures_that_were_asked_for_while_their_period_ran_are_not_settled_by_its_end(simulator, alice, at):
     at("2020-01-31T12:59:00+00:00")  # A minute to midnight in Sydney.
-    assert read(alice).running
+    assert read(alice).is_open
     at("2020-01-31T13:01:00+00:00")
     pass_time(minutes=2)
-    assert not read(alice).running
+    assert not read(alice).is_open
     assert len(simulator.calls()) == 2
     pass_time(hours=20)
     read(alice)
@@ -127,14 +127,14 @@ def test_ten_readers_at_once_make_one_call(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=0.5)
     found = at_once(10, lambda nth: read(alice))
     assert {each.statement.closing_balance for each in found} == {Decimal("242.08793")}
-    assert {each.trouble for each in found} == {""}
-    assert len(simulator.calls()) == CarrierCall.objects.count() == KeptStatement.objects.count() == 1
+    assert {each.error for each in found} == {""}
+    assert len(simulator.calls()) == CarrierCall.objects.count() == CachedStatement.objects.count() == 1
 
 
 def test_ten_readers_at_once_share_one_failure(threads, failing_slowly, alice):
     calls = failing_slowly(1)
     found = at_once(10, lambda nth: read(alice))
-    assert {(each.statement, each.trouble) for each in found} == {(None, "down")}
+    assert {(each.statement, each.error) for each in found} == {(None, "down")}
     assert len(calls) == CarrierCall.objects.count() == 1
 
 
@@ -144,7 +144,7 @@ def test_readers_beyond_a_bound_do_not_wait_for_a_carrier_that_hangs(threads, si
 
     def timed(nth):
         began = time.monotonic()
-        return read(alice).trouble, time.monotonic() - began
+        return read(alice).error, time.monotonic() - began
 
     found = sorted(at_once(4 + 4, timed), key=lambda each: each[1])
     assert [trouble for trouble, _ in found] == ["busy"] * 4 + ["down"] * 4
@@ -183,11 +183,11 @@ def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settin
     settings.CARRIER_TIMEOUTS = Timeouts(connect=2, read=2, total=2)
     row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
-    assert (read(alice).trouble, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
-    KeptStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
+    assert (read(alice).error, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
+    CachedStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
     assert read(alice).statement
-    assert KeptStatement.objects.get().claimed_until is None
-    KeptStatement.objects.update(claimed_until=timezone.now() - timedelta(seconds=1), as_of=None)
+    assert CachedStatement.objects.get().claimed_until is None
+    CachedStatement.objects.update(claimed_until=timezone.now() - timedelta(seconds=1), as_of=None)
     assert read(alice).statement
     assert len(simulator.calls()) == 2
 
@@ -211,12 +211,12 @@ def test_a_failure_keeps_what_was_known_and_says_why(simulator, alice, fault, tr
     simulator.fault("customer_balance", **fault)
     pass_time(days=3)
     found = read(alice)
-    assert (found.statement, found.shown) == (first.statement, JANUARY)
+    assert (found.statement, found.period_shown) == (first.statement, JANUARY)
     assert found.as_of == first.as_of - timedelta(days=3)
-    assert (found.trouble, found.retry_after) == (trouble, seconds)
+    assert (found.error, found.retry_after) == (trouble, seconds)
     simulator.post("faults/clear")
     pass_time(seconds=11)
-    assert read(alice).trouble == ""
+    assert read(alice).error == ""
 
 
 @pytest.mark.parametrize(("fault", "trouble", "seconds"), TROUBLES, ids=lambda value: str(value))
@@ -224,19 +224,19 @@ def test_a_failure_where_nothing_is_known_gives_nothing(simulator, alice, fault,
     simulator.fault("customer_balance", **fault)
     for _ in range(2):  # Each asks anew: there is nothing else to show.
         found = read(alice)
-        assert (found.statement, found.as_of, found.trouble) == (None, None, trouble)
+        assert (found.statement, found.as_of, found.error) == (None, None, trouble)
         assert found.retry_after == seconds
     assert len(simulator.calls()) == 2
-    assert KeptStatement.objects.get().claimed_until is None
+    assert CachedStatement.objects.get().claimed_until is None
 
 
 def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulator, alice):
     read(alice)
     pass_time(days=2)
     simulator.fault("customer_balance", "status", status=500)
-    assert [read(alice).trouble for _ in range(3)] == ["down"] * 3
+    assert [read(alice).error for _ in range(3)] == ["down"] * 3
     assert len(simulator.calls()) == 2
-    assert read(alice, refresh=True).trouble == "down"
+    assert read(alice, refresh=True).error == "down"
     assert len(simulator.calls()) == 3
     pass_time(seconds=11)
     read(alice)
@@ -249,18 +249,18 @@ def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulat
         rate_limits.consume(action="statement", account=f"customer {alice.pk}")
     pass_time(days=2)
     found = read(alice)
-    assert (bool(found.statement), found.trouble, found.retry_after) == (True, "busy", 60)
+    assert (bool(found.statement), found.error, found.retry_after) == (True, "busy", 60)
     assert len(simulator.calls()) == 1
-    assert KeptStatement.objects.get().trouble == ""  # The refusal is told, and not written down.
-    assert KeptStatement.objects.get().claimed_until is None
-    assert read(bob).trouble == ""
+    assert CachedStatement.objects.get().error == ""  # The refusal is told, and not written down.
+    assert CachedStatement.objects.get().claimed_until is None
+    assert read(bob).error == ""
 
 
 def test_a_connection_that_is_not_usable_is_a_failure_like_any(simulator, alice):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     periods = [JANUARY, MONTHS[1]]
     found = list(stream_statements(brand=alice.brand, customer=alice, periods=periods))
-    assert [(each.statement, each.trouble) for each in found] == [(None, "down")] * 2
+    assert [(each.statement, each.error) for each in found] == [(None, "down")] * 2
 
 
 # Clocks that were wrong: what is stored as still to come counts as past
@@ -271,7 +271,7 @@ AHEAD = timedelta(hours=1)
 def test_figures_from_an_hour_ahead_are_not_fresh(simulator, alice):
     for period in (JANUARY, running(alice.brand)):
         read(alice, period)
-        KeptStatement.objects.update(as_of=timezone.now() + AHEAD, tried_at=timezone.now() + AHEAD)
+        CachedStatement.objects.update(as_of=timezone.now() + AHEAD, attempted_at=timezone.now() + AHEAD)
         before = len(simulator.calls())
         assert read(alice, period).as_of <= timezone.now()
         assert len(simulator.calls()) == before + 1
@@ -280,8 +280,8 @@ def test_figures_from_an_hour_ahead_are_not_fresh(simulator, alice):
 def test_a_failure_from_an_hour_ahead_spares_no_call(simulator, alice):
     read(alice)
     at = timezone.now()
-    KeptStatement.objects.update(as_of=at - timedelta(days=2), tried_at=at + AHEAD, trouble="down")
-    assert read(alice).trouble == ""
+    CachedStatement.objects.update(as_of=at - timedelta(days=2), attempted_at=at + AHEAD, error="down")
+    assert read(alice).error == ""
     assert len(simulator.calls()) == 2
 
 
@@ -289,10 +289,10 @@ def test_a_failure_from_an_hour_ahead_spares_no_call(simulator, alice):
 def test_a_claim_until_an_hour_from_now_is_none(simulator, alice, refresh):
     read(alice)
     long_ago = timezone.now() - timedelta(days=2)
-    KeptStatement.objects.update(claimed_until=timezone.now() + AHEAD, as_of=long_ago)
+    CachedStatement.objects.update(claimed_until=timezone.now() + AHEAD, as_of=long_ago)
     found = read(alice, refresh=refresh)
-    assert (found.trouble, found.as_of > long_ago + timedelta(days=1)) == ("", True)
-    assert KeptStatement.objects.get().claimed_until is None
+    assert (found.error, found.as_of > long_ago + timedelta(days=1)) == ("", True)
+    assert CachedStatement.objects.get().claimed_until is None
     assert len(simulator.calls()) == 2
 
 
@@ -306,7 +306,7 @@ def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice
 
 def test_two_refreshes_of_figures_from_an_hour_ahead_both_get_what_is_new(threads, simulator, alice):
     read(alice)
-    KeptStatement.objects.update(as_of=timezone.now() + AHEAD, tried_at=timezone.now() + AHEAD)
+    CachedStatement.objects.update(as_of=timezone.now() + AHEAD, attempted_at=timezone.now() + AHEAD)
     before = timezone.now()
     simulator.fault("customer_balance", "slow", seconds=0.5)
     found = at_once(2, lambda nth: read(alice, refresh=True))
@@ -324,9 +324,9 @@ def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allow
 ):
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "statement", {"account": "10/hour"})
     found = [read(alice, period) for period in MADE_UP]
-    assert [each.trouble for each in found] == [*[""] * 10, *["busy"] * 50]
+    assert [each.error for each in found] == [*[""] * 10, *["busy"] * 50]
     assert {each.retry_after for each in found[10:]} == {3600}
-    assert KeptStatement.objects.count() == len(simulator.calls()) == 10
+    assert CachedStatement.objects.count() == len(simulator.calls()) == 10
 
 
 def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice, bob, monkeypatch):
@@ -337,19 +337,19 @@ def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice
         read(alice, period)
     for period in MADE_UP[3:12]:
         read(alice, period)
-    left = [Period(row.from_date, row.to_date) for row in KeptStatement.objects.filter(customer=alice)]
+    left = [Period(row.from_date, row.to_date) for row in CachedStatement.objects.filter(customer=alice)]
     assert sorted(left, key=str) == sorted([*kept_anyway, *MADE_UP[7:12]], key=str)
-    assert KeptStatement.objects.filter(customer=bob).count() == 7
-    assert read(alice, MADE_UP[0]).trouble == ""
+    assert CachedStatement.objects.filter(customer=bob).count() == 7
+    assert read(alice, MADE_UP[0]).error == ""
 
 
 def test_whoever_waits_for_a_row_that_is_removed_is_told_so(simulator, alice, monkeypatch):
     row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     with monkeypatch.context() as patch:
-        patch.setattr("billing.statements.fetcher.time.sleep", lambda _: KeptStatement.objects.all().delete())
+        patch.setattr("billing.statements.fetcher.time.sleep", lambda _: CachedStatement.objects.all().delete())
         found = read(alice)
-    assert (found.statement, found.trouble) == (None, "down")
+    assert (found.statement, found.error) == (None, "down")
 
 
 # What stands in
@@ -363,8 +363,8 @@ def test_for_a_running_month_its_newest_known_day_stands_in(simulator, alice, at
     at("2026-02-11T00:00:00+00:00")
     simulator.fault("customer_balance", "status")
     found = read(alice, Period(date(2026, 2, 1), date(2026, 2, 11)))
-    assert (found.statement, found.as_of, found.trouble) == (before.statement, before.as_of, "down")
-    assert (found.period.to_date.day, found.shown) == (11, before.period)
+    assert (found.statement, found.as_of, found.error) == (before.statement, before.as_of, "down")
+    assert (found.period.to_date.day, found.period_shown) == (11, before.period)
     assert read(alice, Period(date(2026, 2, 1), date(2026, 2, 10))).statement is None  # That is over.
 
 
@@ -375,10 +375,10 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     at("2026-02-01T00:00:00+00:00")
     simulator.fault("customer_balance", "status")
     current, months = get_balance(brand=alice.brand, customer=alice)
-    assert (current.statement, current.as_of, current.trouble) == (before.statement, before.as_of, "down")
-    assert (current.shown, current.period) == (january, Period(date(2026, 2, 1), date(2026, 2, 1)))
+    assert (current.statement, current.as_of, current.error) == (before.statement, before.as_of, "down")
+    assert (current.period_shown, current.period) == (january, Period(date(2026, 2, 1), date(2026, 2, 1)))
     assert [bool(each.statement) for each in months] == [True, False, False]
-    assert months[0].running  # Its last hours are not in it.
+    assert months[0].is_open  # Its last hours are not in it.
     # Once the month has been asked for after its end, its closing balance is that of its last moment.
     simulator.post("faults/clear")
     pass_time(minutes=2)
@@ -386,7 +386,7 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     simulator.fault("customer_balance", "status")
     current, months = get_balance(brand=alice.brand, customer=alice)
     assert current.as_of == datetime(2026, 1, 31, 13, tzinfo=UTC)  # Midnight in Sydney.
-    assert (current.shown, months[0].running) == (january, False)
+    assert (current.period_shown, months[0].is_open) == (january, False)
     # A balance of long ago is none.
     at("2026-06-01T00:00:00+00:00")
     assert get_balance(brand=alice.brand, customer=alice)[0].statement is None
@@ -420,7 +420,7 @@ def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, 
         assert len({each.statement for each in found}) == 5
     assert len(simulator.calls("customer_balance")) == 3
     assert len(simulator.calls("partner_balance")) == 2
-    assert KeptStatement.objects.filter(customer=None).count() == 2
+    assert CachedStatement.objects.filter(customer=None).count() == 2
     expected = [("customer_balance", who.pk) for who in (alice, bob, charlie)] + [
         ("partner_balance", None)
     ] * 2
@@ -428,7 +428,7 @@ def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, 
     assert list(rows) == expected
     simulator.fault("partner_balance", "status")
     pass_time(minutes=5)
-    assert get_statement(brand=aurora, customer=None, period=period).trouble == "down"
+    assert get_statement(brand=aurora, customer=None, period=period).error == "down"
 
 
 @pytest.mark.parametrize("amount", ["987654321098.12345", "-987654321098.12345", "0.00001", "-0.00001"])
@@ -438,7 +438,7 @@ def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
     simulator.post("seed", customers=[seeded])
     came = read(alice).statement
     assert str(came.payments) == str(came.closing_balance) == str(Decimal(amount))
-    assert statement_cache.build_statement(KeptStatement.objects.get()) == came
+    assert statement_cache.build_statement(CachedStatement.objects.get()) == came
     assert read(alice).statement == came
     assert came.is_consistent
     assert len(simulator.calls()) == 1
@@ -458,7 +458,7 @@ def test_each_figure_is_given_as_soon_as_it_is_there(simulator, alice, settings)
     settings.CARRIER_TIMEOUTS = PATIENT
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
-    bounds = Bounds(within=PATIENCE)
+    bounds = Deadlines(within=PATIENCE)
     stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS[:2], bounds=bounds)
     assert next(stream).statement
     assert eventually(lambda: [call["status"] for call in simulator.calls()] == [200, None])
@@ -476,26 +476,26 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     pass_time(hours=30)
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
-    stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "bounds": Bounds(within=1)}
+    stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "bounds": Deadlines(within=1)}
     token = request_id.current.set("K7QF-2MPX")
     reader = stream_statements(**stream)
     request_id.current.reset(token)  # As when a page is streamed: the request is over before it is read.
     found = list(reader)
     assert eventually(lambda: [call["status"] for call in simulator.calls()[-4:]] == [None] * 4)
-    assert [each.trouble for each in found] == ["", *["down"] * 5]
+    assert [each.error for each in found] == ["", *["down"] * 5]
     assert [bool(each.statement) for each in found] == [True, True, *[False] * 4]
     assert found[1].as_of == known.as_of - timedelta(hours=30)
     # Four calls were under way; the fifth had not begun, and is nobody's.
-    assert KeptStatement.objects.exclude(claimed_until=None).count() == 4
-    assert not KeptStatement.objects.exclude(trouble="").exists()
+    assert CachedStatement.objects.exclude(claimed_until=None).count() == 4
+    assert not CachedStatement.objects.exclude(error="").exists()
     simulator.post("faults/clear")
-    assert eventually(lambda: not KeptStatement.objects.exclude(claimed_until=None).exists())
-    assert KeptStatement.objects.exclude(figures=None).count() == 5
+    assert eventually(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
+    assert CachedStatement.objects.exclude(figures=None).count() == 5
     late = CarrierCall.objects.filter(reference="K7QF-2MPX", customer_id=alice.pk, outcome="ok")
     assert late.count() == 4
     before = len(simulator.calls())
-    stream["bounds"] = Bounds(within=PATIENCE)
-    assert [each.trouble for each in stream_statements(**stream)] == [""] * 6
+    stream["bounds"] = Deadlines(within=PATIENCE)
+    assert [each.error for each in stream_statements(**stream)] == [""] * 6
     assert len(simulator.calls()) == before + 1
 
 
@@ -504,11 +504,11 @@ def test_whoever_goes_away_leaves_no_claim_behind_and_what_comes_is_kept(threads
     stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS)
     next(stream)
     stream.close()
-    assert KeptStatement.objects.exclude(claimed_until=None).count() <= 4
-    assert eventually(lambda: not KeptStatement.objects.exclude(claimed_until=None).exists())
-    came = KeptStatement.objects.exclude(figures=None).count()
+    assert CachedStatement.objects.exclude(claimed_until=None).count() <= 4
+    assert eventually(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
+    came = CachedStatement.objects.exclude(figures=None).count()
     assert 4 <= came == len(simulator.calls()) == CarrierCall.objects.count() <= 8
-    assert not KeptStatement.objects.exclude(trouble="").exists()
+    assert not CachedStatement.objects.exclude(error="").exists()
 
 
 def test_what_had_come_when_the_reader_went_is_kept_at_once(simulator, alice):
@@ -518,7 +518,7 @@ def test_what_had_come_when_the_reader_went_is_kept_at_once(simulator, alice):
     assert eventually(lambda: [call["status"] for call in simulator.calls()] == [200] * 4)
     time.sleep(1)  # Then the threads here have read them.
     stream.close()
-    assert KeptStatement.objects.exclude(figures=None).count() == 4
+    assert CachedStatement.objects.exclude(figures=None).count() == 4
     assert CarrierCall.objects.count() == 4
 
 
@@ -526,9 +526,9 @@ def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, 
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "hang")
     periods = MONTHS[:3]
-    list(stream_statements(brand=alice.brand, customer=alice, periods=periods, bounds=Bounds(within=0.1)))
-    assert KeptStatement.objects.exclude(claimed_until=None).count() == 2
-    assert eventually(lambda: KeptStatement.objects.filter(claimed_until=None, trouble="down").count() == 2)
+    list(stream_statements(brand=alice.brand, customer=alice, periods=periods, bounds=Deadlines(within=0.1)))
+    assert CachedStatement.objects.exclude(claimed_until=None).count() == 2
+    assert eventually(lambda: CachedStatement.objects.filter(claimed_until=None, error="down").count() == 2)
 
 
 def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_days(simulator, alice):
@@ -538,7 +538,7 @@ def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_d
         read(alice, period)
 
     def left() -> set[date]:
-        return set(KeptStatement.objects.values_list("from_date", flat=True))
+        return set(CachedStatement.objects.values_list("from_date", flat=True))
 
     pass_time(days=6)
     assert (statement_cache.prune_statements(), len(left())) == (0, 3)
@@ -553,11 +553,11 @@ def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
     statement_cache.claim(
         statement_cache.get_rows(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)
     )
-    assert (statement_cache.prune_statements(), KeptStatement.objects.get().from_date) == (
+    assert (statement_cache.prune_statements(), CachedStatement.objects.get().from_date) == (
         1,
         JANUARY.from_date,
     )
     pass_time(days=399)
     assert statement_cache.prune_statements() == 0
     pass_time(days=2)
-    assert (statement_cache.prune_statements(), KeptStatement.objects.count()) == (1, 0)
+    assert (statement_cache.prune_statements(), CachedStatement.objects.count()) == (1, 0)

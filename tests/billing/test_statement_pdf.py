@@ -21,7 +21,7 @@ from accounts.models import User
 from billing.preview_samples import FIGURES
 from billing.statements.pdf import statement_pdf
 from billing.statements.periods import Period
-from billing.statements.service import Figures
+from billing.statements.service import StatementResult
 from portal.brands.logo import read_logo
 from portal.models import Brand
 from portal.resilience.bulkhead import Slots
@@ -30,7 +30,7 @@ from tests.support.http_steps import pdf_text
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
 PERIOD = Period(date(2020, 1, 1), date(2020, 1, 31))
-FOUND = Figures(PERIOD, FIGURES, PERIOD, datetime(2026, 11, 26, 3, 5, tzinfo=UTC))
+FOUND = StatementResult(PERIOD, FIGURES, PERIOD, datetime(2026, 11, 26, 3, 5, tzinfo=UTC))
 ALICE = {"first_name": "Alice", "last_name": "Archer", "account_number": "70001"}
 
 
@@ -47,7 +47,7 @@ def brand(**fields: Any) -> Brand:
     return Brand(**{**told, **fields})
 
 
-def made(language: str = "en-au", found: Figures = FOUND, look: Any = None, **customer: Any) -> bytes:
+def made(language: str = "en-au", found: StatementResult = FOUND, look: Any = None, **customer: Any) -> bytes:
     with translation.override(language):
         return statement_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=found)
 
@@ -269,7 +269,7 @@ def test_names_of_any_length_wrap_and_pages_are_numbered():
     look = brand(
         name="W" * 80, support_email=f"{'x' * 240}@a.example", terms_url=f"https://a.example/{'t' * 180}"
     )
-    data = made(look=look, found=replace(FOUND, trouble="down"), **long)
+    data = made(look=look, found=replace(FOUND, error="down"), **long)
     reader = PdfReader(io.BytesIO(data))
     assert len(reader.pages) == 2
     for number, page in enumerate(reader.pages, 1):

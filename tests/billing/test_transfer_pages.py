@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import TotpDevice, User
-from billing.models import KeptStatement, Move, MoveEvent, MovePolicy
+from billing.models import CachedStatement, Move, MoveEvent, MovePolicy
 from billing.transfers import policy
 from portal.admin import sessions
 from portal.models import Brand
@@ -680,7 +680,7 @@ def test_the_first_page_tells_what_needs_somebody_of_their_own_brands(
     unknown_move(simulator, new_customer(simulator, aurora), sam)
     waiting_move(carl, sam)
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
-    KeptStatement.objects.filter(customer=None).update(figures=BROKE)
+    CachedStatement.objects.filter(customer=None).update(figures=BROKE)
     asked = len(simulator.calls())
     page = sams.get("/admin/")
     for said in (

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import KeptStatement, Move, MoveEvent
+from billing.models import CachedStatement, Move, MoveEvent
 from billing.statements.periods import this_month, today
 from billing.statements.service import get_statement
 from billing.transfers import service as transfers
@@ -127,7 +127,7 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
         return timezone.now(), transfers.read_balances(brand=aurora, customer=carl, by=sam)
 
     shared, (began, balances) = at_once(2, job)
-    assert shared.as_of < began < KeptStatement.objects.get(customer=carl).as_of
+    assert shared.as_of < began < CachedStatement.objects.get(customer=carl).as_of
     assert balances[0] == 10
     assert len(simulator.calls("customer_balance")) == 2
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.partner_balance import list_partner_accounts
 from portal.models import Brand
@@ -19,7 +19,7 @@ def row(brand, customer, to_date, known=True):
     number = customer.account_number if customer else ""
     asked = {"figures": EXAMPLE, "as_of": timezone.now() - timedelta(hours=1)} if known else {}
     period = {"from_date": FIRST, "to_date": to_date, "running": True}
-    return KeptStatement.objects.create(
+    return CachedStatement.objects.create(
         brand=brand, customer=customer, account_number=number, **period, **asked
     )
 
@@ -31,7 +31,7 @@ def test_the_newest_known_figures_stand_in_although_newer_ones_were_asked_for_in
     vain = row(aurora, customer, THIRD, known=False)
     assert statement_cache.latest_balance_row(aurora, customer) == known
     assert (
-        statement_cache.fallback_row(KeptStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST)
+        statement_cache.fallback_row(CachedStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST)
         == known
     )
 

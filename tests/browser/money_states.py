@@ -30,7 +30,7 @@ def days_old(days: int) -> Step:
     def step(visitor: Visitor) -> None:
         visitor.stack.run(
             "from datetime import timedelta; from django.db.models import F; "
-            "from billing.models import KeptStatement as K; "
+            "from billing.models import CachedStatement as K; "
             f"K.objects.update(as_of=F('as_of') - timedelta(days={days}), tried_at=None)"
         )
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from billing.statements.periods import Period
 from portal.carrier import calls as carrier_calls
 from portal.carrier.calls import CallContext
@@ -201,7 +201,7 @@ def test_in_the_break_pages_show_the_last_known_figures_at_once(aurora, alice, b
     client = browse(AURORA, alice)
     assert "242.09" in client.get(QUERY).content.decode()  # Its templates are compiled, too.
     hour = timedelta(hours=30)
-    KeptStatement.objects.update(as_of=timezone.now() - hour, tried_at=timezone.now() - hour)
+    CachedStatement.objects.update(as_of=timezone.now() - hour, attempted_at=timezone.now() - hour)
     shut(aurora)
     simulator.fault("customer_balance", "hang")
     settings.CARRIER_TIMEOUTS = PATIENT

@@ -15,7 +15,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from accounts.models import User
-from billing.models import KeptStatement
+from billing.models import CachedStatement
 from portal.models import Brand
 from portal.monitoring.logging import JsonFormatter
 from portal.security.crypto import encrypt
@@ -126,7 +126,7 @@ class Walk:
         monkeypatch.setattr("portal.carrier.calls.voipline_call", broken)
         self.send("/account/open/", password=PASSWORD)
         self.send("/password-reset/", email=DORA)
-        KeptStatement.objects.all().delete()  # So that the page asks.
+        CachedStatement.objects.all().delete()  # So that the page asks.
         self.open("/")
         self.send("/sign-out/", captcha=False)
         self.open("/sign-up/")

@@ -12,7 +12,7 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from accounts.models import CustomerImport, RecoveryCode, SignIn, SignInCode, StaffEvent, Submission, User
-from billing.models import KeptStatement, LimitsChange, Move, MoveEvent, MovePolicy
+from billing.models import CachedStatement, LimitsChange, Move, MoveEvent, MovePolicy
 from portal.models import Brand, BrandPreview, CarrierCall
 from portal.security.crypto import encrypt
 
@@ -140,14 +140,14 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
         ),
         SignIn.objects.create(user=customer, at=now, browser=f"{mark} browser", system=f"{mark} system"),
         Submission.objects.create(brand=brand, kind=mark, token_hash=mark, created_at=now),
-        KeptStatement.objects.create(
+        CachedStatement.objects.create(
             brand=brand,
             from_date=date(2020, 1, 1),
             to_date=date(2020, 1, 2),
             figures=figures,
             as_of=now,
-            running=True,
-            tried_at=now,
+            is_open=True,
+            attempted_at=now,
         ),
         policy := MovePolicy.objects.create(brand=brand, stopped_why=f"{mark} why", stopped_at=now),
         LimitsChange.objects.create(policy=policy, per_move=Decimal(10**6), asked_by=person, asked_at=now),
@@ -196,7 +196,7 @@ FOREIGN: dict[str, Q | None] = {
     "accounts.SignInCode": _OF_BRAND,
     "accounts.SignIn": Q(user__brand=FOREIGN_PKS["brand"]),
     "accounts.Submission": _OF_BRAND,
-    "billing.KeptStatement": _OF_BRAND,
+    "billing.CachedStatement": _OF_BRAND,
     "billing.MovePolicy": _OF_BRAND,
     "billing.LimitsChange": Q(policy__brand=FOREIGN_PKS["brand"]),
     "billing.Move": _OF_BRAND,
