@@ -1,15 +1,15 @@
-"""The accounts app: who may come in, and how."""
+"""The accounts app: customers, staff and how they sign in."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
-    """Customers of the brands, and the people in the admin."""
+    """Configuration of the accounts app."""
 
     name = "accounts"
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Register the start check."""
+        """Register the system check."""
         from accounts import checks as checks

@@ -1,4 +1,4 @@
-"""Passwords are for the admin alone."""
+"""Authentication backend of the admin. Only staff have passwords."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from accounts.models import User, with_email
 
 
 class StaffBackend(ModelBackend):
-    """Signs in staff and operators by e-mail address and password; customers have no password here."""
+    """Authenticates staff and operators by email address and password. Customers have no password."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
     ) -> User | None:
-        """The person, or None; an unknown address costs the same time as a wrong password."""
+        """Return the user, or None. An unknown address takes as long as a wrong password."""
         if not username or password is None:
             return None
         user = User.objects.filter(with_email(username), brand=None).first()

@@ -1,4 +1,4 @@
-"""A start check: whoever works in the admin must be able to take the second step of the sign-in."""
+"""System check: the keys of all authenticator apps can be decrypted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from portal.security.crypto import SecretUnreadable
 
 @checks.register(checks.Tags.database)
 def authenticators_are_usable(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
-    """The key of each person's authenticator app can be decrypted."""
+    """Return an error for each active user whose authenticator key cannot be decrypted."""
     if not databases or encryption_keys():
         return []
     try:
         devices = list(TotpDevice.objects.filter(user__is_active=True).select_related("user"))
     except DatabaseError:
-        return []  # Before the first migration there is no table.
+        return []  # There is no table before the first migration.
     return [message for device in devices for message in _problems(device)]
 
 

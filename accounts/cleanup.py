@@ -1,4 +1,4 @@
-"""What `manage.py tick` removes of what visits leave behind."""
+"""Cleanup of expired rows of accounts, run by `manage.py tick`."""
 
 from django.utils import timezone
 
@@ -7,11 +7,11 @@ from accounts.models import SignIn, SignInCode, Submission
 
 
 def prune_accounts() -> int:
-    """Codes, forms, sign-ins and files to import past their time; how many."""
+    """Delete expired sign-in codes, submissions, sign-ins and pending imports. Return their number."""
     now = timezone.now()
-    old = (
-        SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT),
+    expired = (
+        SignInCode.objects.filter(expires_at__lt=now - SignInCode.RETENTION),
         Submission.objects.filter(created_at__lt=now - Submission.LIFETIME),
-        SignIn.objects.filter(at__lt=now - SignIn.KEPT),
+        SignIn.objects.filter(at__lt=now - SignIn.RETENTION),
     )
-    return sum(rows.delete()[0] for rows in old) + prune_imports()
+    return sum(rows.delete()[0] for rows in expired) + prune_imports()

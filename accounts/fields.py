@@ -1,4 +1,4 @@
-"""Form fields for what people type and paste about themselves, as `portal.core.text_input` reads it."""
+"""Form fields that normalise what users type or paste; see `portal.core.text_input`."""
 
 from typing import Any
 
@@ -11,55 +11,53 @@ from accounts.models import SignInCode
 from portal.core import text_input, validators
 
 
-class _TypedField(forms.CharField):
-    """A text that is brought into its normal form before it is looked at."""
+class _NormalisedField(forms.CharField):
+    """A text field that normalises its input before validation."""
 
     def to_python(self, value: Any) -> Any:
-        """Django's, of the normal form."""
-        return super().to_python(self.normal(str(value or "")))
+        return super().to_python(self.normalise(str(value or "")))
 
     @staticmethod
-    def normal(text: str) -> str:
-        """What is kept of a text."""
+    def normalise(text: str) -> str:
+        """Return the normal form of a text."""
         raise NotImplementedError
 
 
-class NameField(_TypedField):
-    """A name of a person or a company, on one line."""
+class NameField(_NormalisedField):
+    """Name of a person or company, on one line."""
 
-    normal = staticmethod(text_input.name)
+    normalise = staticmethod(text_input.name)
     default_validators = [validators.name]
 
 
-class PhoneField(_TypedField):
-    """A telephone number, as address books copy it too."""
+class PhoneField(_NormalisedField):
+    """Phone number, also as copied from an address book."""
 
-    normal = staticmethod(text_input.phone)
+    normalise = staticmethod(text_input.phone)
     default_validators = [validators.one_line]
 
 
-class TypedEmailField(forms.EmailField):
-    """An e-mail address; blanks and invisible marks around it do not matter."""
+class TrimmedEmailField(forms.EmailField):
+    """Email address. Blanks and invisible characters around it are removed."""
 
     def to_python(self, value: Any) -> Any:
-        """Django's, without that."""
         return super().to_python(text_input.trimmed(str(value or "")))
 
 
-class AccountNumberField(_TypedField):
-    """The carrier's number of an account."""
+class AccountNumberField(_NormalisedField):
+    """Account number at the carrier."""
 
-    normal = staticmethod(text_input.account_number)
-
-
-class ConfirmationCodeField(_TypedField):
-    """The code in the carrier's mail."""
-
-    normal = staticmethod(text_input.code)
+    normalise = staticmethod(text_input.account_number)
 
 
-class SignInCodeField(_TypedField):
-    """The digits of our code."""
+class ConfirmationCodeField(_NormalisedField):
+    """Code from the carrier's confirmation email."""
+
+    normalise = staticmethod(text_input.code)
+
+
+class SignInCodeField(_NormalisedField):
+    """Digits of our sign-in code."""
 
     default_validators = [
         RegexValidator(
@@ -69,6 +67,6 @@ class SignInCodeField(_TypedField):
     ]
 
     @staticmethod
-    def normal(text: str) -> str:
-        """The one run of so many digits."""
+    def normalise(text: str) -> str:
+        """Return the only run of `SignInCode.DIGITS` digits in the text."""
         return text_input.digits(text, SignInCode.DIGITS)

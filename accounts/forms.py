@@ -1,4 +1,4 @@
-"""The forms of a customer's journey; each field says what the browser may fill in and which keyboard fits."""
+"""Forms of the customer pages. Each field has its autocomplete token and input mode."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TypedEmailField
+from accounts.fields import ConfirmationCodeField, NameField, PhoneField, SignInCodeField, TrimmedEmailField
 from accounts.services.login_url import form_action_sources
 from portal.brands import phone_examples
 from portal.captcha import CaptchaField
@@ -19,13 +19,13 @@ from portal.core.email_addresses import normal_email
 from portal.models import Brand
 
 
-def _name(label: Any, autocomplete: str, *, required: bool = True) -> NameField:
+def _name_field(label: Any, autocomplete: str, *, required: bool = True) -> NameField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
     return NameField(label=label, max_length=150, required=required, widget=widget)
 
 
-class EmailField(TypedEmailField):
-    """An e-mail address, with the keyboard and the autocompletion that fit."""
+class EmailField(TrimmedEmailField):
+    """Email address of a customer. Refuses addresses without a public domain."""
 
     def __init__(self, **options: Any) -> None:
         attrs = {
@@ -39,17 +39,17 @@ class EmailField(TypedEmailField):
         super().__init__(**{**defaults, **options})
 
     def clean(self, value: Any) -> Any:
-        """In its normal form. What no mail reaches is refused, and what has no public domain behind the @."""
-        written = super().clean(value)
-        email = normal_email(written)
+        """Return the address in its normal form. Raises ValidationError if no email can reach it."""
+        typed = super().clean(value)
+        email = normal_email(typed)
         domain = email.rpartition("@")[2]
-        if written and ("." not in domain or domain.startswith("[")):
+        if typed and ("." not in domain or domain.startswith("[")):
             raise ValidationError(EmailValidator.message, code="invalid")
         return email
 
 
 class BrandForm(forms.Form):
-    """A form on a brand's page; `action` set means that the brand's captcha stands at its end."""
+    """Base form of a brand's pages. If `action` is set, it ends with the brand's captcha."""
 
     action = ""
 
@@ -63,37 +63,37 @@ class BrandForm(forms.Form):
             self.fields["captcha"] = CaptchaField(brand=brand, action=self.action)
 
     @property
-    def leads_to(self) -> list[str]:
-        """Hosts, besides ours, to which the answer to the form may lead."""
+    def form_action_hosts(self) -> list[str]:
+        """Other hosts to which submitting the form may redirect, for the policy's form-action."""
         return []
 
     @property
     def has_captcha(self) -> bool:
-        """Whether the page must load Google's script."""
+        """True if the page must load Google's script."""
         return "captcha" in self.fields
 
     @property
-    def as_offered(self) -> str:
-        """Which fields it has, where it shows nothing that anybody has typed; else empty.
+    def cache_key(self) -> str:
+        """Key for caching the rendered fields of an empty form; empty if the form shows any input.
 
-        Such forms of one brand in one language look alike.
+        Empty forms of one brand in one language look alike.
         """
         return "" if self.is_bound or self.initial else " ".join([type(self).__name__, *self.fields])
 
-    def kept(self) -> dict[str, str]:
-        """What was typed, for filling the form again: neither the password nor the captcha's token."""
-        left_out = {"password", "captcha"}
-        return {name: str(self[name].value() or "") for name in self.fields if name not in left_out}
+    def form_data(self) -> dict[str, str]:
+        """Return the typed values to refill the form, without password and captcha token."""
+        excluded = {"password", "captcha"}
+        return {name: str(self[name].value() or "") for name in self.fields if name not in excluded}
 
 
 class SignUpForm(BrandForm):
-    """Everything the carrier wants to know of a new customer."""
+    """Details of a new customer that the carrier needs."""
 
     action = "sign_up"
 
-    first_name = _name(_("First name"), "given-name")
-    last_name = _name(_("Last name"), "family-name")
-    company_name = _name(_("Company"), "organization", required=False)
+    first_name = _name_field(_("First name"), "given-name")
+    last_name = _name_field(_("Last name"), "family-name")
+    company_name = _name_field(_("Company"), "organization", required=False)
     email = EmailField(help_text=_("We send a confirmation to this address."))
     phone = PhoneField(
         label=_("Phone"),
@@ -118,7 +118,7 @@ class SignUpForm(BrandForm):
         self.fields["accept_terms"].label = lazy(_terms_label, str)(self.brand)
 
     def clean_phone(self) -> str:
-        """A number that can be dialled; the example is one of the brand's country."""
+        """Return the number if it can be dialled. The error has an example from the brand's country."""
         phone = str(self.cleaned_data["phone"])
         digits = sum(letter.isdigit() for letter in phone)
         if re.fullmatch(r"\+?[0-9 ().\-/]+", phone) and 6 <= digits <= 15:
@@ -137,7 +137,7 @@ def _terms_label(brand: Brand) -> SafeString:
 
 
 class ConfirmForm(BrandForm):
-    """The carrier's confirmation code, as mailed."""
+    """Email address and the carrier's confirmation code."""
 
     action = "confirm"
 
@@ -158,7 +158,7 @@ class ConfirmForm(BrandForm):
 
 
 class SignInForm(BrandForm):
-    """Asks for a sign-in code; with a captcha only where the brand can verify one itself."""
+    """Asks for a sign-in code. Has a captcha only if the brand can verify one itself."""
 
     email = EmailField()
 
@@ -168,7 +168,7 @@ class SignInForm(BrandForm):
 
 
 class CodeForm(BrandForm):
-    """The eight digits of a sign-in code; around them may stand the words of the mail."""
+    """The eight digits of a sign-in code, with any text of the email around them."""
 
     code = SignInCodeField(
         label=_("Sign-in code"),
@@ -178,7 +178,7 @@ class CodeForm(BrandForm):
 
 
 class PasswordResetForm(BrandForm):
-    """Asks the carrier to mail a way to a new password; `known` is the address of a signed-in customer."""
+    """Asks the carrier to email a password reset. `known` is the address of a signed-in customer."""
 
     action = "reset"
 
@@ -191,7 +191,7 @@ class PasswordResetForm(BrandForm):
 
 
 class OpenForm(BrandForm):
-    """The one button; the carrier's password only where the brand's method wants it."""
+    """Button to open the carrier's portal; asks for a password only if the brand's method wants it."""
 
     action = "open"
 
@@ -209,13 +209,13 @@ class OpenForm(BrandForm):
             del self.fields["password"]
 
     @property
-    def leads_to(self) -> list[str]:
-        """The carrier's own portal; no other page may lead there."""
+    def form_action_hosts(self) -> list[str]:
+        """Hosts of the carrier's own portal. No other form may redirect there."""
         return form_action_sources(self.brand)
 
 
 class NewEmailForm(BrandForm):
-    """A new e-mail address; other capitals than before are a change too."""
+    """A new email address. A change of upper or lower case counts as a change."""
 
     email = EmailField(
         label=_("New e-mail address"),
@@ -227,7 +227,7 @@ class NewEmailForm(BrandForm):
         self.current = current
 
     def clean_email(self) -> str:
-        """Nothing to do where it is the same."""
+        """Refuse the current address."""
         email = str(self.cleaned_data["email"])
         if email == self.current:
             raise ValidationError(_("This is your e-mail address already. Type the new one."))
@@ -235,7 +235,7 @@ class NewEmailForm(BrandForm):
 
 
 class EmailCodeForm(CodeForm):
-    """The eight digits that were mailed to a new address."""
+    """The eight digits that were emailed to the new address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Sample pages of the customer's journey, for previews: real templates and forms, an invented customer."""
+"""Sample customer pages for previews: real templates and forms, an invented customer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,18 +24,18 @@ from portal.preview.sample_pages import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSa
 EMAIL = "alex@example.com"
 
 
-def person(brand: Brand, mood: str) -> User | None:
-    """Nobody, or Alex; never one of the brand's customers."""
-    if mood == VISITOR:
+def person(brand: Brand, scenario: str) -> User | None:
+    """Return the invented customer Alex, or None for a visitor. Never a customer of the brand."""
+    if scenario == VISITOR:
         return None
-    number = "" if mood == UNNUMBERED else "70001"
-    named = {"first_name": "Alex", "last_name": "Archer", "account_number": number}
-    return User(brand=brand, email=EMAIL, account_type=PREPAID, **named)
+    number = "" if scenario == UNNUMBERED else "70001"
+    details = {"first_name": "Alex", "last_name": "Archer", "account_number": number}
+    return User(brand=brand, email=EMAIL, account_type=PREPAID, **details)
 
 
-def _form(made: type[BrandForm], **context: object) -> Callable[[Brand, str], dict[str, Any]]:
-    def context_of(brand: Brand, _mood: str) -> dict[str, Any]:
-        form = made(brand=brand)
+def _form(form_class: type[BrandForm], **context: object) -> Callable[[Brand, str], dict[str, Any]]:
+    def context_of(brand: Brand, _scenario: str) -> dict[str, Any]:
+        form = form_class(brand=brand)
         if form.has_captcha:
             form.fields["captcha"].widget = CaptchaSample()
         return {"form": form, **context}
@@ -43,20 +43,20 @@ def _form(made: type[BrandForm], **context: object) -> Callable[[Brand, str], di
     return context_of
 
 
-def _sign_up(brand: Brand, mood: str) -> dict[str, Any]:
-    return _form(SignUpForm)(brand, mood) | {"outcome": None}
+def _sign_up(brand: Brand, scenario: str) -> dict[str, Any]:
+    return _form(SignUpForm)(brand, scenario) | {"outcome": None}
 
 
 def _sign_up_page(brand: Brand) -> str:
     return "accounts/sign_up.html" if brand.signup_open else "accounts/sign_up_closed.html"
 
 
-def _details(_brand: Brand, _mood: str) -> dict[str, Any]:
+def _details(_brand: Brand, _scenario: str) -> dict[str, Any]:
     rows = [SignIn(pk=1, at=timezone.now(), browser="Firefox", system="Windows")]
     return {"here": 1, "live": rows, "last": rows}
 
 
-def _new_email(brand: Brand, _mood: str) -> dict[str, Any]:
+def _new_email(brand: Brand, _scenario: str) -> dict[str, Any]:
     return {"form": NewEmailForm(brand=brand, current=EMAIL)}
 
 
@@ -102,7 +102,7 @@ PAGES = (
         UNNUMBERED,
         "accounts:account_open",
         "accounts/no_account_number.html",
-        lambda _brand, _mood: {},
+        lambda _brand, _scenario: {},
     ),
     Sample(
         _("My details"),
@@ -141,6 +141,6 @@ PAGES = (
         VISITOR,
         "accounts:password_reset_sent",
         "accounts/password_reset_sent.html",
-        lambda _brand, _mood: {"email": EMAIL},
+        lambda _brand, _scenario: {"email": EMAIL},
     ),
 )

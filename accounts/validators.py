@@ -1,4 +1,4 @@
-"""How far a customer's balance may go: a plain number, at most zero."""
+"""Parse and validate a customer's credit limit: a plain number, at most zero."""
 
 import re
 from decimal import Decimal
@@ -6,17 +6,17 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-# As many digits as the form's field takes.
+# The same number of digits as the form field allows.
 _PLAIN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,5})?", re.ASCII)
 
 
 def parse_amount(text: str) -> Decimal | None:
-    """The amount that stands there as a plain number with at most five decimals, or None."""
+    """Return the amount if the text is a plain number with at most five decimals, else None."""
     return Decimal(text) + 0 if _PLAIN.fullmatch(text) else None  # Adding 0 turns -0 into 0.
 
 
 def validate_at_most_zero(limit: Decimal) -> None:
-    """A limit is how far the balance may go; one above zero is a slip. Raises ValidationError."""
+    """Raise ValidationError if a credit limit is above zero: it says how far the balance may fall."""
     if limit > 0:
         raise ValidationError(
             _(

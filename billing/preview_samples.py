@@ -1,4 +1,4 @@
-"""Sample pages of the balance, for previews: the carrier's published example as figures, nobody's money."""
+"""Sample billing pages for previews, with the amounts of the carrier's published example."""
 
 from dataclasses import astuple, replace
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import preview_samples as people
+from accounts import preview_samples as account_samples
 from accounts.models import User
 from billing.statements import periods
 from billing.statements.forms import PeriodForm
@@ -29,30 +29,30 @@ FIGURES = Statement(
 )
 
 
-def _home(brand: Brand, mood: str) -> dict[str, Any]:
+def _home(brand: Brand, scenario: str) -> dict[str, Any]:
     day = periods.today(brand)
     period = periods.this_month(day)
-    if mood == UNAVAILABLE:
+    if scenario == UNAVAILABLE:
         return {"period": period, "unavailable": "down"}
     found = _figures(period)
     months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
-    alex = cast(User, people.person(brand, CUSTOMER))
-    told = {"period": period, "runway": context.build_forecast(brand, alex, found, months)}
-    return {**told, **context.statement_context(brand, found)}
+    alex = cast(User, account_samples.person(brand, CUSTOMER))
+    values = {"period": period, "runway": context.build_forecast(brand, alex, found, months)}
+    return {**values, **context.statement_context(brand, found)}
 
 
 def _figures(period: periods.Period) -> StatementResult:
     return StatementResult(period, FIGURES, period, timezone.now())
 
 
-def _statement(brand: Brand, mood: str) -> dict[str, Any]:
+def _statement(brand: Brand, scenario: str) -> dict[str, Any]:
     today = periods.today(brand)
     form = PeriodForm(vars(periods.this_month(today)), today=today)
-    return context.build_form_context(form) | _home(brand, mood)
+    return context.build_form_context(form) | _home(brand, scenario)
 
 
-def _history(brand: Brand, _mood: str) -> dict[str, Any]:
-    """Twelve months, each with the example's figures in another size; the sums go on holding."""
+def _history(brand: Brand, _scenario: str) -> dict[str, Any]:
+    """Return twelve months of the example's amounts, all of a month scaled alike, so sums stay consistent."""
     day = periods.today(brand)
     sizes = (Decimal(40 + (17 * number) % 61) / 60 for number in range(12))
     months = [
@@ -65,7 +65,7 @@ def _history(brand: Brand, _mood: str) -> dict[str, Any]:
     return {"rows": rows, "picture": render_chart(months, brand)}
 
 
-def _nothing(_brand: Brand, _mood: str) -> dict[str, Any]:
+def _nothing(_brand: Brand, _scenario: str) -> dict[str, Any]:
     return {}
 
 

@@ -1,7 +1,7 @@
-"""What the database itself refuses: to change the audit trail or what a move is about, and to delete either.
+"""Database triggers that forbid changes to the audit trail and to the terms of a transfer, and any deletion.
 
-For SQLite and PostgreSQL. Used by migrations and by `manage.py guard_moves`; tests, which empty all tables,
-take the triggers off for that. A migration that makes one of the tables anew has to put them on again.
+For SQLite and PostgreSQL. Used by migrations and by `manage.py guard_moves`. Tests drop the triggers to empty
+the tables. A migration that recreates one of the tables must create its triggers again.
 """
 
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 @dataclass(frozen=True)
 class Guard:
-    """The triggers of one table: the statements that put them on, and those that take them off."""
+    """The triggers of one table: the statements that create and drop them, by database vendor."""
 
     table: str
     create: dict[str, list[str]]
     drop: dict[str, list[str]]
 
     def is_on(self, connection: BaseDatabaseWrapper) -> bool:
-        """Whether all of them are there and switched on. Raises DatabaseError."""
+        """Return True if all triggers exist and are enabled. Raises DatabaseError."""
         vendor = connection.vendor
-        wanted = sum(statement.startswith("CREATE TRIGGER") for statement in self.create[vendor])
+        expected = sum(statement.startswith("CREATE TRIGGER") for statement in self.create[vendor])
         with connection.cursor() as cursor:
-            cursor.execute(_FIRING[vendor], [self.table])
-            return bool(cursor.fetchone()[0] >= wanted)
+            cursor.execute(_COUNT_ENABLED[vendor], [self.table])
+            return bool(cursor.fetchone()[0] >= expected)
 
 
-# A query that counts the triggers of a table that fire.
-_FIRING = {
+# Query that counts the enabled triggers of a table, by vendor.
+_COUNT_ENABLED = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s",
     "postgresql": "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal "
     "AND tgenabled IN ('O', 'A')",
@@ -41,15 +41,15 @@ def _drop(table: str) -> dict[str, list[str]]:
     }
 
 
-def _refusing(table: str, words: str) -> str:
+def _refuse_function(table: str, words: str) -> str:
     return (
         f"CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{words}'; END $$"
     )
 
 
-def _audit(table: str) -> Guard:
-    """No row of it is ever changed or deleted."""
+def _audit_guard(table: str) -> Guard:
+    """Return the guard of an append-only table: no row is ever changed or deleted."""
     words = "the audit trail of moves is append-only"
     refuse, run = f"BEGIN SELECT RAISE(ABORT, '{words}'); END", f"EXECUTE FUNCTION {table}_refuse()"
     same = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608  # nosec B608
@@ -57,11 +57,11 @@ def _audit(table: str) -> Guard:
         "sqlite": [
             f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} {refuse}",
             f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}",
-            # INSERT OR REPLACE deletes the former row without asking the trigger above.
+            # INSERT OR REPLACE deletes the former row without firing the trigger above.
             f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {same} {refuse}",
         ],
         "postgresql": [
-            _refusing(table, words),
+            _refuse_function(table, words),
             f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {run}",
             f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {run}",
         ],
@@ -69,8 +69,8 @@ def _audit(table: str) -> Guard:
     return Guard(table, create, _drop(table))
 
 
-def _moves(table: str) -> Guard:
-    """No row of it is ever deleted; and what was asked for, by whom and for whom, never changes."""
+def _transfer_guard(table: str) -> Guard:
+    """Return the guard of transfers: no row is deleted, and the columns of the request never change."""
     words = "what a move is about never changes"
     fixed = ("amount", "account_number", "brand_id", "customer_id", "operation", "asked_by_id")
     refuse, run = f"BEGIN SELECT RAISE(ABORT, '{words}'); END", f"EXECUTE FUNCTION {table}_refuse()"
@@ -84,7 +84,7 @@ def _moves(table: str) -> Guard:
             f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {same} {refuse}",
         ],
         "postgresql": [
-            _refusing(table, words),
+            _refuse_function(table, words),
             f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({distinct}) {run}",
             f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW {run}",
             f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {run}",
@@ -93,5 +93,5 @@ def _moves(table: str) -> Guard:
     return Guard(table, create, _drop(table))
 
 
-AUDIT, MOVES = _audit("billing_moveevent"), _moves("billing_move")
+AUDIT, MOVES = _audit_guard("billing_moveevent"), _transfer_guard("billing_move")
 GUARDS = (AUDIT, MOVES)

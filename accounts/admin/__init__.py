@@ -1,3 +1,3 @@
-"""The admin of people; importing it registers its pages."""
+"""Admin of customers and staff. Importing the package registers its pages."""
 
 from accounts.admin import users as users

@@ -1,4 +1,4 @@
-"""What staff do with customers from the list: export, disable and enable them, and see who lacks a number."""
+"""Actions on customers in the admin: export, disable, enable, and count unclear account numbers."""
 
 from typing import Any, cast
 
@@ -23,32 +23,31 @@ from accounts.services.deactivation import disable_customers, enable_customers
 from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
 from portal.brands.access import brands_of
 
-SHOWN = 100  # Addresses on the page that asks whether to disable them.
+MAX_LISTED = 100  # Customers on the page that confirms disabling them.
 
 
-class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Actions of the list and buttons of the pages, for the customers of one's own brands."""
+class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """List actions and page buttons, for customers of the user's own brands only."""
 
     actions = ("export_selected", "disable_selected", "enable_selected")
     change_list_template = "admin/accounts/user/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Three more addresses."""
-        guarded = self.admin_site.admin_view
+        wrap = self.admin_site.admin_view
         return [
-            path("export/", guarded(require_POST(self.export_view)), name="accounts_user_export"),
-            path("<int:pk>/disable/", guarded(self.disable_view), name="accounts_user_disable"),
-            path("<int:pk>/enable/", guarded(require_POST(self.enable_view)), name="accounts_user_enable"),
+            path("export/", wrap(require_POST(self.export_view)), name="accounts_user_export"),
+            path("<int:pk>/disable/", wrap(self.disable_view), name="accounts_user_disable"),
+            path("<int:pk>/enable/", wrap(require_POST(self.enable_view)), name="accounts_user_enable"),
             *super().get_urls(),
         ]
 
-    def _customers(self, request: HttpRequest, among: QuerySet[User] | None = None) -> QuerySet[User]:
-        """Customers of the person's brands, whatever else a list may show."""
-        people = User.objects.all() if among is None else among
-        return people.filter(brand__in=brands_of(request.user).values("pk"))
+    def _customers(self, request: HttpRequest, users: QuerySet[User] | None = None) -> QuerySet[User]:
+        """Return those of `users` (default: all) who are customers of the signed-in user's brands."""
+        rows = User.objects.all() if users is None else users
+        return rows.filter(brand__in=brands_of(request.user).values("pk"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """With the number of those whose account number somebody must look into."""
+        """Add the counts of customers whose account number staff must check."""
         customers = self._customers(request)
         look_into = [
             (value, words, customers.filter(condition).count())
@@ -57,33 +56,32 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {"look_into": look_into, **(extra_context or {})})
 
     @admin.display(description=_("Page"))
-    def page(self, person: User) -> str | SafeString:
-        """Where a customer's figures, moves and sign-ins are."""
-        if not person.brand_id:
+    def page(self, user: User) -> str | SafeString:
+        """Link to the customer's figures, transfers and sign-ins."""
+        if not user.brand_id:
             return ""
-        url = reverse("billing_admin:customer", args=(person.pk,))
+        url = reverse("billing_admin:customer", args=(user.pk,))
         return format_html(
-            '<a href="{}">{}<span class="visually-hidden"> {}</span></a>', url, gettext("Open"), person
+            '<a href="{}">{}<span class="visually-hidden"> {}</span></a>', url, gettext("Open"), user
         )
 
     # --- Export ---
 
     @admin.action(description=_("Export the chosen customers as CSV"), permissions=("view",))
-    def export_selected(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
-        """The customers that are ticked."""
-        return self._export(request, people)
+    def export_selected(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        return self._export(request, users)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """All that the list shows with the same filters and search."""
-        back = f"{reverse('admin:accounts_user_changelist')}?{request.GET.urlencode()}"
+        """Export all customers that the list shows with the same filters and search."""
+        list_url = f"{reverse('admin:accounts_user_changelist')}?{request.GET.urlencode()}"
         if not recently_authenticated(request):
-            return redirect_to_reauthentication(request, back)
+            return redirect_to_reauthentication(request, list_url)
         listed = self.get_changelist_instance(request).get_queryset(request)
-        return self._export(request, listed) or redirect(back)
+        return self._export(request, listed) or redirect(list_url)
 
-    def _export(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
-        chosen = self._customers(request, people)
-        count, lines = export_customers(customers=chosen, by=cast(User, request.user))
+    def _export(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        customers = self._customers(request, users)
+        count, lines = export_customers(customers=customers, by=cast(User, request.user))
         if not count:
             words = gettext("Nothing was exported: no customer is among these.")
             self.message_user(request, words, messages.WARNING)
@@ -95,9 +93,9 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     # --- Disable ---
 
     @admin.action(description=_("Disable the chosen customers"), permissions=("change",))
-    def disable_selected(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
-        """Ask first, then do it."""
-        active = self._customers(request, people).filter(is_active=True)
+    def disable_selected(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """Show a confirmation page first; disable the customers once it is confirmed."""
+        active = self._customers(request, users).filter(is_active=True)
         if "sure" in request.POST:
             self._disable(request, active)
             return None
@@ -105,24 +103,24 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             words = gettext("Nobody was disabled: no active customer is among these.")
             self.message_user(request, words, messages.WARNING)
             return None
-        again = {
+        form_state = {
             "action": "disable_selected",
             "select_across": request.POST.get("select_across", "0"),
             "index": request.POST.get("index", "0"),
         }
         ticked = [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
-        return self._ask(request, active, [*again.items(), *ticked])
+        return self._render_confirmation(request, active, [*form_state.items(), *ticked])
 
     def disable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask, and on a POST disable one customer."""
-        one = self._customers(request).filter(pk=pk)
-        get_object_or_404(one)
+        """Show a confirmation page; on POST, disable the customer."""
+        selected = self._customers(request).filter(pk=pk)
+        get_object_or_404(selected)
         if request.method != "POST":
-            return self._ask(request, one, [])
-        self._disable(request, one)
+            return self._render_confirmation(request, selected, [])
+        self._disable(request, selected)
         return redirect("billing_admin:customer", pk)
 
-    def _ask(
+    def _render_confirmation(
         self, request: HttpRequest, active: QuerySet[User], fields: list[tuple[str, str]]
     ) -> HttpResponse:
         count = active.count()
@@ -131,8 +129,8 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "title": gettext("Disable customers"),
             "opts": self.opts,
             "count": count,
-            "customers": active[:SHOWN],
-            "more": max(0, count - SHOWN),
+            "customers": active[:MAX_LISTED],
+            "more": max(0, count - MAX_LISTED),
             "fields": fields,
         }
         return TemplateResponse(request, "admin/accounts/user/disable.html", context)
@@ -147,19 +145,17 @@ class CustomerToolsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.message_user(request, words % {"count": count}, messages.SUCCESS)
 
     @admin.action(description=_("Enable the chosen customers"), permissions=("change",))
-    def enable_selected(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """Let the customers that are ticked sign in again."""
-        self._enable(request, self._customers(request, people))
+    def enable_selected(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self._enable(request, self._customers(request, users))
 
     def enable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Let one customer sign in again."""
-        one = self._customers(request).filter(pk=pk)
-        get_object_or_404(one)
-        self._enable(request, one)
+        selected = self._customers(request).filter(pk=pk)
+        get_object_or_404(selected)
+        self._enable(request, selected)
         return redirect("billing_admin:customer", pk)
 
-    def _enable(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        count = enable_customers(customers=people, by=cast(User, request.user))
+    def _enable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        count = enable_customers(customers=users, by=cast(User, request.user))
         words = ngettext(
             "%(count)d customer can sign in again.", "%(count)d customers can sign in again.", count
         )

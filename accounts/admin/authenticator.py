@@ -1,4 +1,4 @@
-"""Somebody’s way in to the admin, on their page: what it is, what happened, and a new start."""
+"""Two-factor sign-in of a staff user, on their admin page: its state, its events, and its reset."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ from portal.admin.reauthentication import needs_recent_authentication
 from portal.brands.access import is_operator
 from portal.core.formats import date_time
 
-_NEWEST = 20
+_MAX_EVENTS = 20
 
 
-class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Pages behind a recent proof: a new start of somebody’s app, and a new password."""
+class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Pages that need a recent reauthentication: reset the authenticator app, and set a password."""
 
     device_fieldset = (_("Sign-in"), {"fields": ("authenticator_in_words", "staff_history")})
     device_fields = ("authenticator_in_words", "staff_history")
 
     def get_urls(self) -> list[URLPattern]:
-        """Before Django's own of the same pattern."""
+        """Put our password page before Django's of the same pattern."""
         reset = self.admin_site.admin_view(form_view(needs_recent_authentication(self.reset_view)))
         password = needs_recent_authentication(self.user_change_password)  # type: ignore[attr-defined]
         return [
@@ -41,46 +41,46 @@ class DevicesMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         ]
 
     def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Say what will happen; then forget the app. For operators alone, and not for oneself."""
-        person = self.get_object(request, str(pk))
-        if not isinstance(person, User) or person.brand_id:
+        """Confirm, then reset the app. For operators only, and not for their own app."""
+        user = self.get_object(request, str(pk))
+        if not isinstance(user, User) or user.brand_id:
             raise Http404
         if not is_operator(request.user):
             raise PermissionDenied
-        if person.pk == request.user.pk:
+        if user.pk == request.user.pk:
             messages.info(request, gettext("Your own app you do not reset: set up another one in its place."))
             return redirect("staff_security")
         if request.method == "POST":
-            self._reset(request, person)
-            return redirect("admin:accounts_user_change", person.pk)
-        context = {"person": person, "opts": self.opts}
+            self._reset(request, user)
+            return redirect("admin:accounts_user_change", user.pk)
+        context = {"person": user, "opts": self.opts}
         return render_staff_page(request, "reset", gettext("Reset the authenticator app"), context)
 
-    def _reset(self, request: HttpRequest, person: User) -> None:
+    def _reset(self, request: HttpRequest, user: User) -> None:
         by = signed_in_staff(request)
-        totp.reset_authenticator(user=person, by=by)
-        self.log_change(request, person, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
+        totp.reset_authenticator(user=user, by=by)
+        self.log_change(request, user, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
         words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")
         self.message_user(request, words, messages.SUCCESS)
-        if not two_step.send_reset_notice(user=person, by=by):
+        if not two_step.send_reset_notice(user=user, by=by):
             words = gettext("We could not mail the person: please tell them yourself.")
             self.message_user(request, words, messages.WARNING)
 
     @admin.display(description=_("Authenticator app"))
-    def authenticator_in_words(self, person: User) -> str | SafeString:
-        """Whether there is one, since when, and how many recovery codes are left."""
-        device = totp.get_device(user=person)
+    def authenticator_in_words(self, user: User) -> str | SafeString:
+        """Return when the app was set up and how many recovery codes are left."""
+        device = totp.get_device(user=user)
         if device is None:
             return gettext("None yet; the next sign-in begins with setting one up.")
         words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
             "when": date_time(device.created_at) if device.created_at else "?",
-            "left": totp.count_recovery_codes(user=person),
+            "left": totp.count_recovery_codes(user=user),
         }
-        url = reverse("admin:accounts_user_reset_authenticator", args=(person.pk,))
+        url = reverse("admin:accounts_user_reset_authenticator", args=(user.pk,))
         return format_html('{} <a href="{}">{}</a>', words, url, gettext("Reset it, if it is lost"))
 
     @admin.display(description=_("What happened last"))
-    def staff_history(self, person: User) -> Any:
-        """The newest events of this person's way in."""
-        events = StaffEvent.objects.filter(user=person).select_related("by")[:_NEWEST]
+    def staff_history(self, user: User) -> Any:
+        """Return the newest events of this user's sign-in."""
+        events = StaffEvent.objects.filter(user=user).select_related("by")[:_MAX_EVENTS]
         return render_to_string("admin/staff/_events.html", {"events": events})

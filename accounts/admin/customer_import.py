@@ -1,4 +1,4 @@
-"""Import of customers in the admin: choose the brand, then the file, look at what would happen, confirm."""
+"""Customer import in the admin: choose the brand, upload the file, check the report, confirm."""
 
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ from portal.models import Brand
 
 
 class FileForm(forms.Form):
-    """The file, small enough to be looked at as a whole."""
+    """The CSV file to import, at most `MAX_BYTES`."""
 
     file = forms.FileField(
         label=_("CSV file"),
@@ -40,71 +40,68 @@ class FileForm(forms.Form):
     )
 
     def clean_file(self) -> "UploadedFile[bytes]":
-        """Refuse what is too large before it is read."""
+        """Refuse a file that is too large before it is read."""
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > MAX_BYTES:
             raise ValidationError(_("This file is larger than 2 MB. Please split it, and import the parts."))
         return file
 
 
-class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Three more pages for whoever works here: the brand, the file, the report."""
+class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Pages of the import: choose a brand, upload a file, confirm the report. For staff and operators."""
 
     def get_urls(self) -> list[URLPattern]:
-        """The brand stands in the address of all that comes after it."""
-        guarded = self.admin_site.admin_view
+        wrap = self.admin_site.admin_view
         return [
-            path("import/", guarded(self.import_view), name="accounts_user_import"),
-            path("import/template.csv", guarded(self.template_view), name="accounts_user_import_template"),
-            path("import/<int:brand>/", guarded(self.file_view), name="accounts_user_import_file"),
-            path(
-                "import/<int:brand>/<int:pk>/", guarded(self.report_view), name="accounts_user_import_report"
-            ),
+            path("import/", wrap(self.import_view), name="accounts_user_import"),
+            path("import/template.csv", wrap(self.template_view), name="accounts_user_import_template"),
+            path("import/<int:brand>/", wrap(self.file_view), name="accounts_user_import_file"),
+            path("import/<int:brand>/<int:pk>/", wrap(self.report_view), name="accounts_user_import_report"),
             *super().get_urls(),
         ]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        """Choose one of one's own brands; whoever has but one is led on."""
+        """Choose one of the user's brands; with a single brand, redirect to its file page."""
         brands = list(brands_of(request.user))
         if len(brands) == 1:
             return redirect("admin:accounts_user_import_file", brands[0].pk)
         return self._import_page(request, "brand", brands=brands)
 
     def template_view(self, request: HttpRequest) -> HttpResponse:
-        """A file with the first line alone, which spreadsheets read as UTF-8 by its mark."""
+        """Return a file with only the header; the byte order mark tells spreadsheets that it is UTF-8."""
         headers = {"Content-Disposition": 'attachment; filename="customers.csv"'}
         body = "\ufeff" + ",".join(COLUMNS) + "\r\n"
         return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
 
     def file_view(self, request: HttpRequest, brand: int) -> HttpResponse:
-        """Take a file whose rows can be told apart; nothing of it is written yet."""
+        """Store an uploaded file whose rows can be read. No customer is written yet."""
         chosen = get_object_or_404(brands_of(request.user), pk=brand)
         form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
         if form.is_valid():
-            return self._kept(request, chosen, form)
+            return self._store_file(request, chosen, form)
         return self._file_page(request, chosen, form)
 
-    def _kept(self, request: HttpRequest, brand: Brand, form: FileForm) -> HttpResponse:
+    def _store_file(self, request: HttpRequest, brand: Brand, form: FileForm) -> HttpResponse:
         file: UploadedFile[bytes] = form.cleaned_data["file"]
         data = file.read()
         try:
             read_rows(data=data, brand=brand.slug)
-        except ImportRefused as refused:
-            return self._file_page(request, brand, form, refused)
-        kept = store_import(brand=brand, by=cast(User, request.user), name=file.name or "", data=data)
-        return redirect("admin:accounts_user_import_report", brand.pk, kept.pk)
+        except ImportRefused as error:
+            return self._file_page(request, brand, form, error)
+        stored = store_import(brand=brand, by=cast(User, request.user), name=file.name or "", data=data)
+        return redirect("admin:accounts_user_import_report", brand.pk, stored.pk)
 
     def _file_page(
-        self, request: HttpRequest, brand: Brand, form: FileForm, refused: ImportRefused | None = None
+        self, request: HttpRequest, brand: Brand, form: FileForm, error: ImportRefused | None = None
     ) -> HttpResponse:
-        problems = [(each.line, translate(each.reason)) for each in refused.problems] if refused else []
-        own = brands_of(request.user)[:2]
+        problems = [(each.line, translate(each.reason)) for each in error.problems] if error else []
+        brands = brands_of(request.user)[:2]
         details = [name for name in COLUMNS if name not in REQUIRED]
-        context = {"brand": brand, "form": form, "problems": problems, "others": len(own) > 1}
+        context = {"brand": brand, "form": form, "problems": problems, "others": len(brands) > 1}
         return self._import_page(request, "file", **context, required=REQUIRED, details=details)
 
     def report_view(self, request: HttpRequest, brand: int, pk: int) -> HttpResponse:
-        """What the file would do now; on a POST, do it if that is what was shown."""
+        """Show what the import would do now; on POST, do it if the report shown is still right."""
         brands = brands_of(request.user)
         chosen = get_object_or_404(brands, pk=brand)
         waiting = find_import(brands=brands.filter(pk=brand), by=cast(User, request.user), pk=pk)
@@ -113,26 +110,26 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, words, messages.WARNING)
             return redirect("admin:accounts_user_import_file", chosen.pk)
         if waiting.done_at:
-            return self._done_before(request, chosen)
+            return self._redirect_already_imported(request, chosen)
         if request.method == "POST":
             if not recently_authenticated(request):
-                return redirect_to_reauthentication(request, request.path)  # The file waits.
-            return self._confirmed(request, waiting)
+                return redirect_to_reauthentication(request, request.path)
+            return self._confirm(request, waiting)
         return self._report_page(request, waiting, build_import_report(waiting=waiting))
 
-    def _confirmed(self, request: HttpRequest, waiting: CustomerImport) -> HttpResponse:
-        shown, good = request.POST.get("report", "-"), request.POST.get("rows") == "good"
+    def _confirm(self, request: HttpRequest, waiting: CustomerImport) -> HttpResponse:
+        expected, skip_invalid = request.POST.get("report", "-"), request.POST.get("rows") == "good"
         try:
-            report = confirm_import(waiting=waiting, expected=shown or "-", skip_invalid=good)
+            report = confirm_import(waiting=waiting, expected=expected or "-", skip_invalid=skip_invalid)
         except ImportDone:
-            return self._done_before(request, waiting.brand)
+            return self._redirect_already_imported(request, waiting.brand)
         except (ImportChanged, ImportRefused):
-            # What was shown is not what would happen now, or somebody was quicker with an address.
+            # The report shown is out of date, or an address has just been taken.
             return self._report_page(request, waiting, build_import_report(waiting=waiting), changed=True)
-        self._say_done(request, report)
-        return self._list_of(waiting.brand)
+        self._show_success(request, report)
+        return self._redirect_to_list(waiting.brand)
 
-    def _say_done(self, request: HttpRequest, report: Report) -> None:
+    def _show_success(self, request: HttpRequest, report: Report) -> None:
         counts = report.counts
         words = gettext(
             "The file is imported. Created: %(created)d, updated: %(updated)d, unchanged: %(unchanged)d, "
@@ -140,12 +137,12 @@ class ImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
         self.message_user(request, words % vars(counts), messages.SUCCESS)
 
-    def _done_before(self, request: HttpRequest, brand: Brand) -> HttpResponse:
+    def _redirect_already_imported(self, request: HttpRequest, brand: Brand) -> HttpResponse:
         words = gettext("This file has been imported already. Nothing was written a second time.")
         self.message_user(request, words, messages.INFO)
-        return self._list_of(brand)
+        return self._redirect_to_list(brand)
 
-    def _list_of(self, brand: Brand) -> HttpResponse:
+    def _redirect_to_list(self, brand: Brand) -> HttpResponse:
         return redirect(f"{reverse('admin:accounts_user_changelist')}?brand={brand.pk}")
 
     def _report_page(

@@ -1,4 +1,4 @@
-"""What the list of people in the admin can be narrowed to."""
+"""List filters of the user admin."""
 
 from typing import Any
 
@@ -12,22 +12,20 @@ from portal.admin.scoping import BrandFilter as BrandFilter
 
 
 class _ChoiceFilter(SimpleListFilter):
-    """A filter with fixed choices: value → words and condition."""
+    """A filter with fixed choices: value → (label, condition)."""
 
     options: dict[str, tuple[Any, Q]] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        """The choices in words."""
         return [(value, words) for value, (words, _condition) in self.options.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
-        """Apply the chosen condition."""
         chosen = self.options.get(self.value() or "")
         return queryset.filter(chosen[1]) if chosen else queryset
 
 
 class KindFilter(_ChoiceFilter):
-    """Customers, staff or operators."""
+    """Filter by kind of user: customers, staff or operators."""
 
     title = _("kind")
     parameter_name = "kind"
@@ -39,7 +37,7 @@ class KindFilter(_ChoiceFilter):
 
 
 class NumberFilter(_ChoiceFilter):
-    """Customers whose account number staff must look into."""
+    """Filter customers whose account number staff must check."""
 
     title = _("account number")
     parameter_name = "number"

@@ -1,4 +1,4 @@
-"""A report of an import as the admin shows it: bad rows first, reasons in the reader's language."""
+"""Template context of an import report: bad rows first, reasons in the reader's language."""
 
 from typing import Any
 
@@ -8,35 +8,35 @@ from accounts.customer_import.importer import BAD, CREATE, UNCHANGED, UPDATE, Ch
 from accounts.services.change_log import get_label
 from portal.i18n.translation import translate
 
-SHOWN = 500
+MAX_ROWS = 500
 ORDER = (BAD, CREATE, UPDATE, UNCHANGED)
 _KINDS = {BAD: _("Bad"), CREATE: _("Create"), UPDATE: _("Update"), UNCHANGED: _("Unchanged")}
 
 
 def report_context(report: Report) -> dict[str, Any]:
-    """What the page of a report wants."""
-    ordered = sorted(report.rows, key=lambda row: ORDER.index(row.what))
+    """Return the template context of a report; at most `MAX_ROWS` rows are listed."""
+    ordered = sorted(report.rows, key=lambda row: ORDER.index(row.action))
     counts = report.counts
     return {
         "counts": counts,
         "writes": counts.created + counts.updated,
-        "rows": [_shown(row) for row in ordered[:SHOWN]],
+        "rows": [_row_context(row) for row in ordered[:MAX_ROWS]],
         "total": len(ordered),
-        "left_out": max(0, len(ordered) - SHOWN),
+        "left_out": max(0, len(ordered) - MAX_ROWS),
         "fingerprint": report.fingerprint,
     }
 
 
-def _says_more(row: RowReport, change: Change) -> bool:
-    """A new customer's number has a column of its own."""
-    return row.what != CREATE or change.name != "account_number"
+def _is_listed(row: RowReport, change: Change) -> bool:
+    """Return False for a new customer's account number: it has a column of its own."""
+    return row.action != CREATE or change.name != "account_number"
 
 
-def _shown(row: RowReport) -> dict[str, Any]:
+def _row_context(row: RowReport) -> dict[str, Any]:
     return {
         "line": row.line,
-        "what": row.what,
-        "kind": _KINDS[row.what],
+        "what": row.action,
+        "kind": _KINDS[row.action],
         "email": row.email,
         "account_number": row.account_number,
         "problems": [(problem.column, translate(problem.reason)) for problem in row.problems],
@@ -44,6 +44,6 @@ def _shown(row: RowReport) -> dict[str, Any]:
         "changes": [
             (get_label(change.name), change.old, change.new)
             for change in row.changes
-            if _says_more(row, change)
+            if _is_listed(row, change)
         ],
     }

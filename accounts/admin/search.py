@@ -1,4 +1,4 @@
-"""Searching the list of people in the admin: what is written whole by an index, phones by their digits."""
+"""Search of the user list in the admin: exact matches first, by an index; phone numbers by their digits."""
 
 import re
 from functools import reduce
@@ -15,12 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, with_email
 
 _PHONE = re.compile(r"[0-9 +()./-]+")
-_BETWEEN = " +()./-"  # What stands between the digits of a stored phone.
-_LEAST, _OWN = 6, 8  # Digits that make a phone; those that are alike with and without the country's code.
+_SEPARATORS = " +()./-"  # Between the digits of a stored phone number.
+_MIN_DIGITS = 6  # A term with fewer digits is no phone number.
+_NATIONAL_DIGITS = 8  # The last digits are the same with and without the country code.
 
 
-class PeopleSearchMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """How the list of people is searched."""
+class UserSearchMixin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Search of the user list."""
 
     search_fields = (
         "email",
@@ -39,23 +40,25 @@ class PeopleSearchMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """A whole address or number means that one, and it is found by an index."""
+        """Return the exact matches of an address or account number, found by an index, if there are any."""
         term = search_term.strip()
         numbers = Q(account_number=term) | Q(refused_account_number=term)
         address = with_email(term)  # Unique among customers and among staff, by an index each.
-        whole = queryset.filter(numbers | address & Q(brand=None) | address & Q(brand__isnull=False))
-        if term and whole.exists():
-            return whole, False
+        exact = queryset.filter(numbers | address & Q(brand=None) | address & Q(brand__isnull=False))
+        if term and exact.exists():
+            return exact, False
         digits = re.sub("[^0-9]", "", term)
-        if _PHONE.fullmatch(term) and len(digits) >= _LEAST:
-            anywhere: Any = reduce(or_, (Q(**{f"{name}__icontains": term}) for name in self.search_fields))
-            return queryset.filter(anywhere | Q(Contains(_digits("phone"), digits[-_OWN:]))), False
+        if _PHONE.fullmatch(term) and len(digits) >= _MIN_DIGITS:
+            text_match: Any = reduce(or_, (Q(**{f"{name}__icontains": term}) for name in self.search_fields))
+            return queryset.filter(
+                text_match | Q(Contains(_digits("phone"), digits[-_NATIONAL_DIGITS:]))
+            ), False
         return super().get_search_results(request, queryset, search_term)
 
 
 def _digits(name: str) -> Any:
-    """The digits of a column: “+61 411 222 333” and “(0411) 222-333” have the last eight in common."""
-    found: Any = F(name)
-    for sign in _BETWEEN:
-        found = Replace(found, Value(sign), Value(""))
-    return found
+    """Return the digits of a column: “+61 411 222 333” and “(0411) 222-333” share the last eight."""
+    expression: Any = F(name)
+    for separator in _SEPARATORS:
+        expression = Replace(expression, Value(separator), Value(""))
+    return expression

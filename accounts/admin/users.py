@@ -1,4 +1,4 @@
-"""People in the admin: customers of all brands, and the operators themselves."""
+"""Admin of users: customers of all brands, staff and operators."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.actions import CustomerToolsMixin
-from accounts.admin.authenticator import DevicesMixin
-from accounts.admin.customer_import import ImportMixin
+from accounts.admin.actions import CustomerActionsMixin
+from accounts.admin.authenticator import AuthenticatorMixin
+from accounts.admin.customer_import import CustomerImportMixin
 from accounts.admin.filters import BrandFilter, KindFilter, NumberFilter
 from accounts.admin.forms import BrandsField, CustomerForm, NewCustomerForm, StaffForm
-from accounts.admin.search import PeopleSearchMixin
+from accounts.admin.search import UserSearchMixin
 from accounts.models import User
 from accounts.services.change_log import describe_form_changes
 from accounts.services.deactivation import end_sessions
@@ -38,26 +38,26 @@ from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
 _HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
-# Whose account somebody reads, and who signs in to it.
-_DELICATE = {"brand", "email", "account_number", "carrier_email"}
+# They decide which account a customer reads, and who signs in to it.
+_DELICATE_FIELDS = {"brand", "email", "account_number", "carrier_email"}
 _CARRIER = ("account_number", "account_type", "credit_limit", "carrier_email")
 
 
 @admin.register(User, site=site)
-class PersonAdmin(
-    DevicesMixin,
-    ImportMixin,
-    CustomerToolsMixin,
-    PeopleSearchMixin,
+class PortalUserAdmin(
+    AuthenticatorMixin,
+    CustomerImportMixin,
+    CustomerActionsMixin,
+    UserSearchMixin,
     BoundedListMixin,
     ProofMixin,
     DeletionMixin,
     ScopedAdmin,
     UserAdmin,  # type: ignore[type-arg]
 ):
-    """Customers have no password and no permissions here; staff have no account number.
+    """Admin of users. Customers have no password and no permissions; staff have no account number.
 
-    Operators see everybody. Staff see, add and change the customers of their own brands, and nobody else.
+    Operators see all users. Staff see, add and change only the customers of their own brands.
     """
 
     staff_may = ("view", "add", "change")
@@ -90,51 +90,50 @@ class PersonAdmin(
     staff_fieldsets = (
         (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
         (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
-        DevicesMixin.device_fieldset,
+        AuthenticatorMixin.device_fieldset,
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """With the brands, but without their pictures."""
+        """Join the brands, without their logos."""
         return super().get_queryset(request).select_related("brand").defer("brand__logo")
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """Staff see one kind of people only."""
+        """Leave out the filter by kind for staff: they see customers only."""
         filters = super().get_list_filter(request)
         if is_operator(request.user):
             return filters
         return [each for each in filters if each is not KindFilter]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Whoever works for one brand adds to that one."""
-        own = list(brands_of(request.user).values_list("pk", flat=True)[:2])
-        first = {"brand": own[0]} if len(own) == 1 else {}
-        return {**first, **super().get_changeform_initial_data(request)}
+        """Preselect the brand of staff who have only one."""
+        brands = list(brands_of(request.user).values_list("pk", flat=True)[:2])
+        initial = {"brand": brands[0]} if len(brands) == 1 else {}
+        return {**initial, **super().get_changeform_initial_data(request)}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """For staff, a list of customers by name too."""
-        named = {} if is_operator(request.user) else {"title": gettext("Customers")}
-        return super().changelist_view(request, {**named, **(extra_context or {})})
+        """Title the list “Customers” for staff."""
+        title = {} if is_operator(request.user) else {"title": gettext("Customers")}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """One form for customers, another for those who work here."""
         if obj:
             kwargs.setdefault("form", CustomerForm if obj.brand_id else StaffForm)
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The refused number is shown only where there is one."""
+        """Show the refused account number only if there is one."""
         if not obj:
             return self.add_fieldsets
         if not obj.brand_id:
             return self.staff_fieldsets
         if obj.refused_account_number:
             return self.customer_fieldsets
-        person, _carrier, history = self.customer_fieldsets
-        return (person, (_("At the carrier"), {"fields": _CARRIER}), history)
+        customer, _carrier, history = self.customer_fieldsets
+        return (customer, (_("At the carrier"), {"fields": _CARRIER}), history)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """A customer stays with the brand; nobody locks themselves out."""
+        """Add fields that depend on the user: a customer keeps the brand; no user can lock themselves out."""
         shown = (
             *self.device_fields,
             "password_in_words",
@@ -148,21 +147,21 @@ class PersonAdmin(
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Brands are chosen by name among one's own, without a second page beside this one."""
+        """Offer the user's own brands by name, without links to add or change a brand."""
         if db_field.related_model is not Brand:
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        own = brands_of(request.user)
+        brands = brands_of(request.user)
         if db_field.many_to_many:
             field, widget = BrandsField, forms.CheckboxSelectMultiple
-            return db_field.formfield(queryset=own, form_class=field, widget=widget, **kwargs)
-        return db_field.formfield(queryset=own, widget=forms.Select, **kwargs)
+            return db_field.formfield(queryset=brands, form_class=field, widget=widget, **kwargs)
+        return db_field.formfield(queryset=brands, widget=forms.Select, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever worked here is made inactive instead: with them the history of what they did would go."""
+        """Return False for staff: deleting them would delete the history of what they did."""
         return bool(super().has_delete_permission(request, obj) and (obj is None or obj.brand_id))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Say so where somebody else took the address or number while this form was being saved."""
+        """Show an error if the address or account number was taken while this form was being saved."""
         try:
             return super().changeform_view(request, *args, **kwargs)
         except IntegrityError:
@@ -171,11 +170,11 @@ class PersonAdmin(
             return HttpResponseRedirect(request.get_full_path())
 
     def is_delicate(self, obj: User, form: Any, change: bool) -> bool:
-        """Rights in the admin, a new customer, and whose account a customer reads; not a name or a phone."""
-        return not change or not obj.brand_id or bool(_DELICATE & {*form.changed_data})
+        """Return True for changes to staff, new customers and `_DELICATE_FIELDS`; not for names or phones."""
+        return not change or not obj.brand_id or bool(_DELICATE_FIELDS & {*form.changed_data})
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save; and where the address is a new one, it has everything to prove again."""
+        """Save; a new email address must be verified again."""
         if form.cleaned_data.get("clear_refused_number"):
             obj.refused_account_number = ""
         super().save_model(request, obj, form, change)
@@ -183,10 +182,10 @@ class PersonAdmin(
             end_sessions(customers=[obj])
         if change and obj.brand_id and "email" in form.changed_data:
             reset_email_proofs(user=obj, old=form.initial["email"])
-            transaction.on_commit(lambda: self._tell(request, obj, form.initial["email"]))
+            transaction.on_commit(lambda: self._send_notices(request, obj, form.initial["email"]))
 
-    def _tell(self, request: HttpRequest, customer: User, old: str) -> None:
-        """Mail both addresses, once the change is safe: no slow mail server holds the database."""
+    def _send_notices(self, request: HttpRequest, customer: User, old: str) -> None:
+        """Mail both addresses. Called after the commit, so that a slow mail server holds no transaction."""
         if not send_email_changed_mails(user=customer, old=old):
             words = gettext(
                 "The address is changed, but we could not mail everybody who should know: please tell the "
@@ -197,39 +196,38 @@ class PersonAdmin(
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """With old and new e-mail address and what the carrier goes by, for the history."""
+        """Add old and new values of the logged fields to the history."""
         return describe_form_changes(
             form, super().construct_change_message(request, form, formsets, add), add=add
         )
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Set a password: for staff alone, a customer has none."""
-        person = self.get_object(request, id)
-        if person is None or person.brand_id:
+        """Set a password. Only for staff: customers have none."""
+        user = self.get_object(request, id)
+        if user is None or user.brand_id:
             raise Http404
-        before = person.password
+        old_password = user.password
         response = super().user_change_password(request, id, form_url)
-        person.refresh_from_db(fields=["password"])
-        if person.password != before:
-            record_event(user=person, kind="password_set", by=signed_in_staff(request))
-            if person.pk != request.user.pk and not send_password_set_notice(user=person):
+        user.refresh_from_db(fields=["password"])
+        if user.password != old_password:
+            record_event(user=user, kind="password_set", by=signed_in_staff(request))
+            if user.pk != request.user.pk and not send_password_set_notice(user=user):
                 words = gettext("We could not mail the person: please tell them yourself.")
                 self.message_user(request, words, messages.WARNING)
         if isinstance(response, TemplateResponse):
-            title = gettext("Set a password: %s") % person
+            title = gettext("Set a password: %s") % user
             response.context_data = {**(response.context_data or {}), "title": title}
         return response
 
     @admin.display(description=_("Name"), ordering="last_name")
-    def name(self, person: User) -> str:
-        """First and last name."""
-        return person.get_full_name()
+    def name(self, user: User) -> str:
+        return user.get_full_name()
 
     @admin.display(description=_("Password"))
-    def password_in_words(self, person: User) -> SafeString:
-        """Whether there is one, and where to set it."""
+    def password_in_words(self, user: User) -> SafeString:
+        """Return the state of the password, with a link to set one."""
         state = (
-            gettext("A password is set.") if person.has_usable_password() else gettext("No password is set.")
+            gettext("A password is set.") if user.has_usable_password() else gettext("No password is set.")
         )
-        url = reverse("admin:auth_user_password_change", args=(person.pk,))
+        url = reverse("admin:auth_user_password_change", args=(user.pk,))
         return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))

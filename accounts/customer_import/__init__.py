@@ -1,1 +1,1 @@
-"""Customers from a CSV file."""
+"""Import and export of customers as CSV files."""

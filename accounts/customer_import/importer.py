@@ -1,4 +1,4 @@
-"""Customers whom the carrier knows already, from a CSV file of one brand: what would happen, and doing it."""
+"""Import a brand's existing customers from a CSV file: report what would change, then write it."""
 
 import hashlib
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.customer_import.csv_file import COLUMNS as COLUMNS
-from accounts.customer_import.csv_file import DETAILS, BadRow, Note, Row, read_rows
+from accounts.customer_import.csv_file import DETAILS, Note, Row, RowProblem, read_rows
 from accounts.customer_import.csv_file import REQUIRED as REQUIRED
 from accounts.customer_import.csv_file import ImportRefused as ImportRefused
 from accounts.models import User
@@ -29,7 +29,7 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class Change:
-    """A column's value before (empty for a new customer) and after."""
+    """A column's old value (empty for a new customer) and new value."""
 
     name: str
     old: str
@@ -38,21 +38,21 @@ class Change:
 
 @dataclass(frozen=True)
 class RowReport:
-    """What a row does, or would do. `what` is one of CREATE, UPDATE, UNCHANGED and BAD."""
+    """Result of importing a row. `action` is one of CREATE, UPDATE, UNCHANGED and BAD."""
 
     line: int
-    what: str
+    action: str
     email: str = ""
     account_number: str = ""
     changes: tuple[Change, ...] = ()
-    problems: tuple[BadRow, ...] = ()
+    problems: tuple[RowProblem, ...] = ()
     notes: tuple[Note, ...] = ()
     customer: User | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What an import did, or would do."""
+    """Number of rows by action."""
 
     created: int
     updated: int
@@ -61,30 +61,30 @@ class Counts:
 
     @property
     def good(self) -> int:
-        """Rows that can be written, whether they change anything or not."""
+        """Number of valid rows, unchanged ones included."""
         return self.created + self.updated + self.unchanged
 
 
 @dataclass(frozen=True)
 class Report:
-    """Row by row, in the file's order."""
+    """Result of an import, row by row in the order of the file."""
 
     rows: tuple[RowReport, ...]
 
     @cached_property
     def counts(self) -> Counts:
-        """How many rows of each kind."""
-        found = [row.what for row in self.rows]
-        return Counts(*(found.count(what) for what in (CREATE, UPDATE, UNCHANGED, BAD)))
+        """Number of rows by action."""
+        actions = [row.action for row in self.rows]
+        return Counts(*(actions.count(action) for action in (CREATE, UPDATE, UNCHANGED, BAD)))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Two reports with the same one say the same of every row."""
+        """Hash of all rows: reports with the same fingerprint have the same rows."""
         return hashlib.sha256(repr(self.rows).encode()).hexdigest()
 
 
 class ImportChanged(Exception):
-    """Nothing was written: since its report was shown, the customers have changed; `report` is as of now."""
+    """Nothing was written: the customers have changed since the report was shown. `report` is the new one."""
 
     def __init__(self, report: Report) -> None:
         super().__init__("the report is another now")
@@ -94,19 +94,19 @@ class ImportChanged(Exception):
 def import_customers(
     *, brand: Brand, data: bytes, dry_run: bool = False, skip_invalid: bool = False, expected: str = ""
 ) -> Report:
-    """Create the customers of a CSV file, and fill in those the brand has: every row, or none.
+    """Create or update the customers of a CSV file: all rows, or none.
 
     With `skip_invalid` the invalid rows are left out instead, and listed in the report. `expected` is the
     fingerprint of the report that was confirmed. Raises ImportRefused and ImportChanged; with either,
     nothing is written.
 
-    A row is the customer with its account number; where nobody has that, the one with its e-mail who has no
-    number yet. A cell that is empty leaves what there is. Known numbers and addresses are never changed.
+    A row matches the customer with its account number; if there is none, the customer with its email address
+    who has no number yet. An empty cell changes nothing. Known numbers and addresses are never changed.
     """
     rows, problems = read_rows(data=data, brand=brand.slug)
     if dry_run:
-        report = _Plan(brand, rows, lock=False).report(problems)
-        _agree(report, skip_invalid, expected)
+        report = _ImportPlan(brand, rows, lock=False).report(problems)
+        _require_importable(report, skip_invalid, expected)
         return report
     with transaction.atomic():
         return import_rows(
@@ -115,53 +115,53 @@ def import_customers(
 
 
 def import_rows(
-    *, brand: Brand, rows: list[Row], problems: list[BadRow], skip_invalid: bool, expected: str
+    *, brand: Brand, rows: list[Row], problems: list[RowProblem], skip_invalid: bool, expected: str
 ) -> Report:
-    """Write what `read_rows` found, inside the caller's transaction; all else as `import_customers` says."""
-    plan = _Plan(brand, rows, lock=True)
+    """Write the result of `read_rows` inside the caller's transaction; otherwise like `import_customers`."""
+    plan = _ImportPlan(brand, rows, lock=True)
     report = plan.report(problems)
-    _agree(report, skip_invalid, expected)
+    _require_importable(report, skip_invalid, expected)
     plan.write()
     counts = {f"rows_{name}": number for name, number in vars(report.counts).items()}
     logger.info("customers imported", extra={"brand": brand.slug, **counts})
     return report
 
 
-def _agree(report: Report, skip_invalid: bool, expected: str) -> None:
+def _require_importable(report: Report, skip_invalid: bool, expected: str) -> None:
     if expected and report.fingerprint != expected:
         raise ImportChanged(report)
     if report.counts.bad and not skip_invalid:
         raise ImportRefused([problem for row in report.rows for problem in row.problems])
 
 
-def _touched(brand: Brand, rows: list[Row], *, lock: bool) -> Iterator[User]:
-    """The customers who have an address or a number of these rows, found by indexes; all others stay unread.
+def _find_customers(brand: Brand, rows: list[Row], *, lock: bool) -> Iterator[User]:
+    """Yield the customers who have an email address or account number of these rows, found by index.
 
-    Locked they are in the order of their keys, so that two imports at once wait for each other.
+    They are locked in the order of their keys, so that two imports at once do not deadlock.
     """
-    mine = User.objects.filter(brand=brand)
+    own = User.objects.filter(brand=brand)
     keys: set[int] = set()
-    for part in _parts(rows):
-        # What no address or number can be is of nobody; PostgreSQL would not even look for a NUL.
-        emails = {each for row in part for each in email_spellings(row.key) if "\0" not in each}
-        numbers = {row.number for row in part if is_account_number(row.number)}
-        keys.update(mine.filter(email__lower__in=emails).values_list("pk", flat=True))
-        keys.update(mine.filter(account_number__in=numbers).values_list("pk", flat=True))
-    found = (mine.select_for_update() if lock else mine).order_by("pk")
-    for some in _parts(sorted(keys)):
-        yield from found.filter(pk__in=some)
+    for batch in _batches(rows):
+        # Skip invalid values: they match no customer, and PostgreSQL refuses a NUL.
+        emails = {each for row in batch for each in email_spellings(row.key) if "\0" not in each}
+        numbers = {row.number for row in batch if is_account_number(row.number)}
+        keys.update(own.filter(email__lower__in=emails).values_list("pk", flat=True))
+        keys.update(own.filter(account_number__in=numbers).values_list("pk", flat=True))
+    ordered = (own.select_for_update() if lock else own).order_by("pk")
+    for batch in _batches(sorted(keys)):
+        yield from ordered.filter(pk__in=batch)
 
 
-def _parts(whole: list[Any]) -> Iterator[list[Any]]:
-    return (whole[start : start + _BATCH] for start in range(0, len(whole), _BATCH))
+def _batches(items: list[Any]) -> Iterator[list[Any]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
 
 
-class _Plan:
-    """The customers whom the rows of a file touch, and what becomes of them."""
+class _ImportPlan:
+    """The customers that match the rows of a file, and the changes to them."""
 
     def __init__(self, brand: Brand, rows: list[Row], *, lock: bool) -> None:
         self.brand, self.rows = brand, rows
-        customers = list(_touched(brand, rows, lock=lock))
+        customers = list(_find_customers(brand, rows, lock=lock))
         self.by_email = {email_key(user.email): user for user in customers}
         self.by_number = {user.account_number: user for user in customers if user.account_number}
         self.new: list[User] = []
@@ -169,22 +169,25 @@ class _Plan:
         self.names: set[str] = set()
         self.notes: dict[int, list[Note]] = {}
 
-    def report(self, problems: list[BadRow]) -> Report:
+    def report(self, problems: list[RowProblem]) -> Report:
         rows = self.rows
-        found: dict[int, list[BadRow]] = {}
+        by_line: dict[int, list[RowProblem]] = {}
         for note in problems:
             if isinstance(note, Note):
                 self.notes.setdefault(note.line, []).append(note)
         problems = [each for each in problems if not isinstance(each, Note)]
-        for problem in [*problems, *(clash for row in rows if (clash := self._clash(row)))]:
-            found.setdefault(problem.line, []).append(problem)
+        for problem in [*problems, *(conflict for row in rows if (conflict := self._conflict(row)))]:
+            by_line.setdefault(problem.line, []).append(problem)
         lines = {row.line: row for row in rows}
         return Report(
-            tuple(self._outcome(line, lines.get(line), found.get(line)) for line in sorted({*lines, *found}))
+            tuple(
+                self._report_row(line, lines.get(line), by_line.get(line))
+                for line in sorted({*lines, *by_line})
+            )
         )
 
-    def _clash(self, row: Row) -> BadRow | None:
-        """Why a row is nobody's, or not this customer's."""
+    def _conflict(self, row: Row) -> RowProblem | None:
+        """Return the conflict of a row with the brand's customers, or None."""
         holder, user, number = self.by_number.get(row.number), self.by_email.get(row.key), row.number
         if not row.key or (number and holder is user is not None):
             return None
@@ -195,11 +198,11 @@ class _Plan:
                 number=number,
                 holder=holder.email,
             )
-            return BadRow(row.line, "account_number", words)
-        return self._numberless(row, user)
+            return RowProblem(row.line, "account_number", words)
+        return self._number_conflict(row, user)
 
-    def _numberless(self, row: Row, user: User | None) -> BadRow | None:
-        """Of a row with a number that nobody has, or without one."""
+    def _number_conflict(self, row: Row, user: User | None) -> RowProblem | None:
+        """Return the problem of a row whose account number is new or empty. `user` has its email address."""
         if user is None:
             words = None if row.number else Words("empty, and nobody here has this address")
         elif not user.account_number:
@@ -210,9 +213,9 @@ class _Plan:
             )
         else:
             words = Words("empty, but this customer has {known}", known=user.account_number)
-        return BadRow(row.line, "account_number", words) if words else None
+        return RowProblem(row.line, "account_number", words) if words else None
 
-    def _outcome(self, line: int, row: Row | None, problems: list[BadRow] | None) -> RowReport:
+    def _report_row(self, line: int, row: Row | None, problems: list[RowProblem] | None) -> RowReport:
         shown = (row.cells["email"], row.number) if row else ("", "")
         notes = tuple(self.notes.get(line, ()))
         if problems or row is None:
@@ -225,11 +228,11 @@ class _Plan:
         elif changes:
             self.changed.append(user)
             self.names |= {change.name for change in changes}
-        what = CREATE if known is None else UPDATE if changes else UNCHANGED
-        return RowReport(line, what, *shown, changes=changes, notes=notes, customer=user)
+        action = CREATE if known is None else UPDATE if changes else UNCHANGED
+        return RowReport(line, action, *shown, changes=changes, notes=notes, customer=user)
 
     def write(self) -> None:
-        """All of it. Raises ImportRefused where somebody was quicker with an address or a number."""
+        """Write all changes. Raises ImportRefused if an address or number has just been taken."""
         for user in self.new:
             user.set_unusable_password()
         try:
@@ -238,10 +241,10 @@ class _Plan:
                 self._update()
         except IntegrityError as error:
             words = Words("a customer signed up during the import; please repeat it")
-            raise ImportRefused([BadRow(1, "", words)]) from error
+            raise ImportRefused([RowProblem(1, "", words)]) from error
 
     def _update(self) -> None:
-        """As rows that are there already: much faster than bulk_update, which builds a CASE for each."""
+        """Update by upsert: much faster than bulk_update, which builds a CASE for each row."""
         if self.changed:
             User.objects.bulk_create(
                 self.changed,
@@ -253,7 +256,7 @@ class _Plan:
 
 
 def _apply_row(user: User, row: Row) -> Iterable[Change]:
-    """Take over what the row knows; what that changed."""
+    """Set the non-empty cells of a row on the customer, and yield each change."""
     for name in ("account_number", *DETAILS):
         cell = row.cells.get(name)
         if not cell:

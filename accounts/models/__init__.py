@@ -1,4 +1,4 @@
-"""The tables of people."""
+"""Models of customers, staff and their sign-ins."""
 
 from accounts.models.customer_import import CustomerImport
 from accounts.models.sign_in import SignIn, SignInCode

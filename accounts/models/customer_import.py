@@ -1,4 +1,4 @@
-"""A file of customers that waits to be confirmed."""
+"""Model of an uploaded customer file that waits for confirmation."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class CustomerImport(models.Model):
-    """An uploaded file, between its dry run and its confirmation, which may reach another node."""
+    """An uploaded file between its dry run and its confirmation, which another node may serve."""
 
     LIFETIME = timedelta(hours=1)
 

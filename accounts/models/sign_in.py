@@ -1,4 +1,4 @@
-"""Signing in: codes that were mailed, and the sign-ins of a customer."""
+"""Models of sign-in codes and of customers' sign-ins."""
 
 from datetime import datetime, timedelta
 
@@ -12,16 +12,16 @@ from portal.models import Attempt, Brand
 
 
 class SignInCode(models.Model):
-    """One mailed code: eight digits, ten minutes, once, three tries, for one browser on one brand.
+    """An emailed code: eight digits, valid once for ten minutes, three tries, for one browser on one brand.
 
-    For an address without an account a row is written too, without user, so that both look alike. With
-    `new_email` it is no sign-in: a signed-in customer proves that this mailbox is theirs.
+    An address without an account gets a row too, without a user, so that both cases look alike. With
+    `new_email` the code is not for a sign-in: a signed-in customer proves that they own that mailbox.
     """
 
     DIGITS = 8
     TRIES = 3
     LIFETIME = timedelta(minutes=10)
-    KEPT = timedelta(days=1)  # After that, so that staff can look into a complaint.
+    RETENTION = timedelta(days=1)  # After it expires, so that staff can check a complaint.
 
     brand = models.ForeignKey(Brand, models.CASCADE)
     user = models.ForeignKey(User, models.CASCADE, null=True)
@@ -32,7 +32,7 @@ class SignInCode(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)
-    # What it was counted as, until that counts no more: without a constraint, so that it goes by itself.
+    # The rate-limit row that counted it. No constraint: that row is deleted on its own schedule.
     attempt = models.ForeignKey(Attempt, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
 
     def __str__(self) -> str:
@@ -40,10 +40,10 @@ class SignInCode(models.Model):
 
 
 class SignIn(models.Model):
-    """One sign-in of a customer, from which browser, and when it ended (by hand; else it runs out)."""
+    """A sign-in of a customer: its browser, and when it was ended; otherwise it expires."""
 
-    MOST = 50
-    KEPT = timedelta(days=90)
+    MAX_PER_USER = 50
+    RETENTION = timedelta(days=90)
 
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     at = models.DateTimeField()
@@ -59,17 +59,17 @@ class SignIn(models.Model):
 
     @property
     def ends_at(self) -> datetime:
-        """When its session runs out, however much it is used."""
+        """Time at which its session expires, regardless of use."""
         return self.at + timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
     @property
     def live(self) -> bool:
-        """Whether its session is still good."""
+        """True if its session is still valid."""
         return self.ended_at is None and timezone.now() < self.ends_at
 
     @property
     def device(self) -> str:
-        """ "Firefox on Windows", in the visitor's language."""
+        """Browser and system in the visitor's language, such as "Firefox on Windows"."""
         if self.browser and self.system:
             names = {"browser": self.browser, "system": self.system}
             return gettext("%(browser)s on %(system)s") % names

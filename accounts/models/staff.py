@@ -1,4 +1,4 @@
-"""The second step of staff's sign-in as rows."""
+"""Models of the second factor of staff: authenticator apps, recovery codes and events."""
 
 from django.conf import settings
 from django.db import models
@@ -9,10 +9,10 @@ from portal.security.crypto import SecretField
 
 
 class TotpDevice(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]
-    """An authenticator app of somebody who works in the admin (RFC 6238), its key encrypted.
+    """Authenticator app of a staff user (RFC 6238). Its key is encrypted.
 
-    Confirmed once the person has typed a code of it. `last_t` is the newest time step that was used: no code
-    is good twice.
+    It is confirmed once the user has typed one of its codes. `last_t` is the newest used time step: each
+    code is valid once.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="authenticator")
@@ -25,7 +25,7 @@ class TotpDevice(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]
 
 
 class RecoveryCode(models.Model):
-    """One code that serves once in place of the authenticator app; only its hash is kept."""
+    """A code that replaces the authenticator app once. Only its hash is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes")
     code_hash = models.CharField(max_length=64)
@@ -39,7 +39,7 @@ class RecoveryCode(models.Model):
 
 
 class StaffEvent(models.Model):
-    """What happened to the way in of somebody who works in the admin. `by` is None for the command line."""
+    """An event of a staff user's sign-in. `by` is None for the command line."""
 
     KINDS = (
         ("signed_in", _("signed in")),
@@ -49,7 +49,7 @@ class StaffEvent(models.Model):
         ("reset", _("authenticator app reset")),
         ("password_set", _("password set")),
     )
-    # What gives an account into other hands, where somebody else than its owner did it.
+    # If another user did this, that user may have taken over the account.
     HANDED_OVER = ("reset", "password_set")
 
     user = models.ForeignKey(

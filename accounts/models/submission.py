@@ -1,4 +1,4 @@
-"""Forms that were sent, so that none acts twice."""
+"""Model of sent forms, so that each acts once."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from portal.models import Brand
 
 
 class Submission(models.Model):
-    """A form that carried a captcha token to the carrier, and how it ended; see `services.idempotency`."""
+    """A form sent with a captcha token, and its outcome; see `services.idempotency`."""
 
     LIFETIME = timedelta(minutes=10)
 

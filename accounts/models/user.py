@@ -1,4 +1,4 @@
-"""People: the brands' customers, and those who work in the admin."""
+"""The user model: customers of the brands, staff and operators."""
 
 import uuid
 
@@ -14,13 +14,13 @@ from portal.models import Brand
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
 
 
-# How the carrier bills an account; empty where nobody has told us.
+# How the carrier bills an account; empty if unknown.
 PREPAID, POSTPAID = "prepaid", "postpaid"
 ACCOUNT_TYPES = [(PREPAID, _("prepaid")), (POSTPAID, _("postpaid"))]
 
 
 def with_email(email: str) -> models.Q:
-    """Whoever has this address, in whatever case and spelling of its domain: of those that a row may hold."""
+    """Return the condition for users with this address, in any case and any stored spelling of its domain."""
     return models.Q(email__lower__in=email_spellings(email))
 
 
@@ -29,7 +29,7 @@ def _opaque() -> str:
 
 
 class User(AbstractUser):
-    """A customer (brand set, signs in by a mailed code) or a person of the admin (brand empty, password)."""
+    """A customer (has a brand, signs in by an emailed code) or staff (no brand, signs in by password)."""
 
     username = models.CharField(max_length=32, unique=True, default=_opaque, editable=False)
     email = models.EmailField(_("e-mail address"))
@@ -68,12 +68,12 @@ class User(AbstractUser):
         _("language of the last sign-in"), max_length=10, blank=True, default="", editable=False
     )
 
-    account_number_is_new = False  # True for the request in which a sign-in brought the number.
+    account_number_is_new = False  # True during the request whose sign-in added the number.
 
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
-        # For the admin's list of a million people, and for whom a number belongs to.
+        # For the admin's list of a million users, and to find the customer of a number.
         indexes = (
             models.Index(fields=("email", "id"), name="people_by_email"),
             models.Index(fields=("account_number",), name="people_by_number"),
@@ -110,5 +110,5 @@ class User(AbstractUser):
 
     @property
     def address_at_carrier(self) -> str:
-        """The address that the carrier knows: the one from before, where it has been changed here."""
+        """Email address at the carrier: the former one if it has been changed here."""
         return self.carrier_email or self.email

@@ -1,4 +1,4 @@
-"""The brand's customers as rows: finding them, writing them down, and what a carrier may say about them."""
+"""Find and save a brand's customers, and apply account numbers from the carrier."""
 
 import logging
 from typing import TypedDict
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class SignUpDetails(TypedDict):
-    """What a visitor tells about themselves; the password is not among it, because we never keep it."""
+    """Details that a visitor signs up with, except the password, which is never stored."""
 
     first_name: str
     last_name: str
@@ -25,22 +25,23 @@ class SignUpDetails(TypedDict):
 
 
 def find_customer(*, brand: Brand, email: str) -> User | None:
-    """The brand's customer with this address, however it is written; one who was switched off, too."""
+    """Return the brand's customer with this address in any spelling, disabled ones included."""
     return User.objects.filter(with_email(email), brand=brand).order_by("-is_active", "pk").first()
 
 
 def save_sign_up(*, brand: Brand, details: SignUpDetails, account_number: str | None) -> None:
-    """Write down who signed up; `account_number` is None where nobody knows whether the sign-up worked.
+    """Save a sign-up. `account_number` is None if it is unknown whether the sign-up worked.
 
-    A row that never signed in and that staff did not fill takes the newer data; any other stays as it is.
+    An active customer who never signed in and has no account number gets the newer data; any other is
+    unchanged.
     """
     user = User.objects.filter(with_email(details["email"]), brand=brand).first()
     if user is None:
         user = _create(brand, details)
     else:
-        forgotten = {} if account_number is None else {"offered_account_number": "", "confirmed_at": None}
-        free = User.objects.filter(pk=user.pk, verified_at=None, account_number="", is_active=True)
-        free.update(**details, **forgotten)
+        cleared = {} if account_number is None else {"offered_account_number": "", "confirmed_at": None}
+        replaceable = User.objects.filter(pk=user.pk, verified_at=None, account_number="", is_active=True)
+        replaceable.update(**details, **cleared)
         user.refresh_from_db()
     apply_account_number(user=user, account_number=account_number or "")
 
@@ -51,15 +52,15 @@ def _create(brand: Brand, details: SignUpDetails) -> User:
     try:
         with transaction.atomic():
             user.save()
-    except IntegrityError:  # Another request was first with this address.
+    except IntegrityError:  # Another request saved this address first.
         return User.objects.get(with_email(details["email"]), brand=brand)
     return user
 
 
 def mark_confirmed(*, brand: Brand, email: str, account_number: str, by: User | None) -> None:
-    """Note that the carrier confirmed the address; `by` is who is signed in, if anybody.
+    """Record that the carrier confirmed the address. `by` is the signed-in customer, if any.
 
-    There may be no customer here with this address.
+    Does nothing if the brand has no customer with this address.
     """
     user = find_customer(brand=brand, email=email)
     if user and user.is_active:
@@ -68,7 +69,7 @@ def mark_confirmed(*, brand: Brand, email: str, account_number: str, by: User | 
 
 
 def mark_verified(*, user: User) -> User:
-    """Note that the address has proved itself by our code; only now a carrier's account number counts."""
+    """Record that our code verified the address, and apply a pending account number of the carrier."""
     if user.verified_at is None:
         user.verified_at = timezone.now()
         user.save(update_fields=["verified_at"])
@@ -81,45 +82,47 @@ def mark_verified(*, user: User) -> User:
 
 
 def apply_account_number(*, user: User, account_number: str, proven: bool = False) -> None:
-    """A carrier's answer names an account number. It may fill an empty one, and never overwrites one.
+    """Apply an account number from a carrier's answer. It may fill an empty one, and never overwrites one.
 
-    Anybody may sign up with any address, so the number waits until the next sign-in by our code (`proven`),
-    also where the address has signed in before. One that differs, or that another customer of the brand
-    holds, is not taken over: it is noted for staff and logged.
+    Any visitor may sign up with any address, so the number waits until the next sign-in by our code
+    (`proven`), even if the address has signed in before. A number that differs from the known one, or that
+    another customer of the brand has, is not applied: it is stored for staff and logged.
     """
     if not account_number or account_number == user.account_number:
         return
     if not is_account_number(account_number):
-        _refuse(user, "", "not an account number")
+        _refuse_account_number(user, "", "not an account number")
     elif user.account_number or user.offered_account_number not in ("", account_number):
-        _refuse(user, account_number, "differs from the known one")
+        _refuse_account_number(user, account_number, "differs from the known one")
     elif not proven:
         User.objects.filter(pk=user.pk).update(offered_account_number=account_number)
-    elif not _take(user, account_number):
-        _refuse(user, account_number, "held by another customer")
+    elif not _assign_account_number(user, account_number):
+        _refuse_account_number(user, account_number, "held by another customer")
 
 
 def discard_pending_account_number(*, user: User) -> None:
-    """The address is another now: a number that waits for the former one is for staff to look at."""
-    waiting = User.objects.filter(pk=user.pk).exclude(offered_account_number="")
-    if waiting.update(refused_account_number=F("offered_account_number"), offered_account_number=""):
+    """Leave an account number that was pending for the customer's former address to staff."""
+    pending = User.objects.filter(pk=user.pk).exclude(offered_account_number="")
+    if pending.update(refused_account_number=F("offered_account_number"), offered_account_number=""):
         logger.warning(
             "account number not taken over",
             extra={"customer": user.pk, "why": "offered to the former address"},
         )
 
 
-def _take(user: User, account_number: str) -> bool:
+def _assign_account_number(user: User, account_number: str) -> bool:
     try:
         with transaction.atomic():
-            taken = User.objects.filter(pk=user.pk, account_number="").update(account_number=account_number)
+            assigned = User.objects.filter(pk=user.pk, account_number="").update(
+                account_number=account_number
+            )
     except IntegrityError:
         return False
     user.refresh_from_db(fields=["account_number"])
-    return bool(taken)
+    return bool(assigned)
 
 
-def _refuse(user: User, account_number: str, why: str) -> None:
+def _refuse_account_number(user: User, account_number: str, why: str) -> None:
     user.refused_account_number = account_number or "?"
     user.save(update_fields=["refused_account_number"])
     logger.warning("account number not taken over", extra={"customer": user.pk, "why": why})

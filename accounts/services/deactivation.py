@@ -1,4 +1,4 @@
-"""Keeping customers out, and letting them in again."""
+"""Disable and enable customers, and end their sessions."""
 
 import logging
 from collections.abc import Iterator
@@ -18,34 +18,33 @@ _BATCH = 500
 
 
 def disable_customers(*, customers: QuerySet[User], by: User) -> int:
-    """Let these customers in no more: their sessions end at once, and no code opens anything. How many.
+    """Disable customers: their sessions end at once and their codes become invalid. Return their number.
 
-    Whoever tries to sign in gets the answer of an address without an account.
+    When they try to sign in, the page looks as for an address without an account.
     """
     active = customers.filter(brand__isnull=False, is_active=True)
     words = gettext("Disabled: signed out everywhere, and cannot sign in.")
-    return sum(_switch(some, False, by, words) for some in _batches(active))
+    return sum(_set_active(batch, False, by, words) for batch in _batches(active))
 
 
 def enable_customers(*, customers: QuerySet[User], by: User) -> int:
-    """Let these customers sign in again; how many."""
+    """Let these customers sign in again. Return their number."""
     disabled = customers.filter(brand__isnull=False, is_active=False)
     words = gettext("Enabled: can sign in again.")
-    return sum(_switch(some, True, by, words) for some in _batches(disabled))
+    return sum(_set_active(batch, True, by, words) for batch in _batches(disabled))
 
 
-def _switch(some: list[User], active: bool, by: User, words: str) -> int:
-    """Let these in, or keep them out; how many."""
+def _set_active(batch: list[User], active: bool, by: User, words: str) -> int:
     with transaction.atomic():
-        for user in some:
+        for user in batch:
             user.is_active = active
-        User.objects.bulk_update(some, ["is_active"])
+        User.objects.bulk_update(batch, ["is_active"])
         if not active:
-            end_sessions(customers=some)
-        log_entries(by=by, entries=[(user, CHANGE, words) for user in some])
+            end_sessions(customers=batch)
+        log_entries(by=by, entries=[(user, CHANGE, words) for user in batch])
     event = "customers enabled" if active else "customers disabled"
-    logger.info(event, extra={"customers": [user.pk for user in some], "by": by.pk})
-    return len(some)
+    logger.info(event, extra={"customers": [user.pk for user in batch], "by": by.pk})
+    return len(batch)
 
 
 def _batches(customers: QuerySet[User]) -> Iterator[list[User]]:
@@ -54,9 +53,9 @@ def _batches(customers: QuerySet[User]) -> Iterator[list[User]]:
 
 
 def end_sessions(*, customers: list[User]) -> None:
-    """End every session of these customers, and make each code in their mailboxes one that opens nothing.
+    """End all sessions of these customers, and invalidate their emailed codes.
 
-    A session is bound to the text in `password`, which is no password; see `accounts.sign_in.history`.
+    A session is bound to the value of `password`, which is unusable; see `accounts.sign_in.history`.
     """
     for user in customers:
         user.set_unusable_password()

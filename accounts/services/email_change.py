@@ -1,4 +1,4 @@
-"""A customer's new e-mail address: proved by a code to the new mailbox, told to the old one."""
+"""Change a customer's email address: verify the new one by a code, and notify the old one."""
 
 import contextlib
 import logging
@@ -19,17 +19,16 @@ logger = logging.getLogger(__name__)
 
 
 class EmailTaken(Exception):
-    """Somebody else of the brand got this address in the meantime."""
+    """Another customer of the brand took this address in the meantime."""
 
 
 def request_email_change(
     *, brand: Brand, user: User, email: str, network: str, browser: str
 ) -> tuple[SignInCode, bool]:
-    """Mail a code to the new address; where another customer has it already, a mail that says so.
+    """Email a code to the new address, or a notice if another customer has that address.
 
-    Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
-
-    The caller cannot tell the two apart. Raises Limited and MailNotSent; with either, nothing is left behind.
+    Return the code's row, and True if the mail server confirmed the message (see `mail.send`). The caller
+    cannot tell the two cases apart. Raises Limited and MailNotSent; with either, no rows are left.
     """
     by = rate_limits.record_attempt(
         brand=brand, action="email_change_by", email=f"customer {user.pk}", network=network
@@ -40,38 +39,39 @@ def request_email_change(
         by.delete()
         raise
     row, code = create_code(brand=brand, user=user, browser=browser, new_email=email)
-    template = "email_taken" if _taken(user, email) else "email_code"
+    template = "email_taken" if _is_taken(user, email) else "email_code"
     try:
-        sure = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
+        confirmed = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
     except mail.MailNotSent:
         for each in (row, attempt, by):
             each.delete()
         raise
-    return row, sure
+    return row, confirmed
 
 
-def _taken(user: User, email: str) -> bool:
-    same = User.objects.filter(with_email(email), brand=user.brand_id)
-    return same.exclude(pk=user.pk).exists()
+def _is_taken(user: User, email: str) -> bool:
+    holders = User.objects.filter(with_email(email), brand=user.brand_id)
+    return holders.exclude(pk=user.pk).exists()
 
 
 def confirm_email_change(
     *, brand: Brand, user: User, code_id: int, browser: str, code: str, sign_in: int
 ) -> None:
-    """Change the address to the one whose code this is; all sessions but `sign_in` end, the old one is told.
+    """Change the address to the one that this code verifies. Raises CodeRefused and EmailTaken.
 
-    The caller binds its own session to the user again. Raises CodeRefused and EmailTaken.
+    All sessions except `sign_in` end, and the old address is notified. The caller must bind its own session
+    to the user again.
     """
     row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=user)
     old, user.email = user.email, row.new_email
     user.verified_at, user.confirmed_at = timezone.now(), None
     try:
         with transaction.atomic():
-            _address_keep(user, old, exclude=sign_in)
+            _save_email(user, old, exclude=sign_in)
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
-    with contextlib.suppress(mail.MailNotSent):  # Logged there; the change stands.
+    with contextlib.suppress(mail.MailNotSent):  # `mail.send` logs it; the change remains.
         mail.send(
             brand=brand,
             to=old,
@@ -81,10 +81,10 @@ def confirm_email_change(
         )
 
 
-def _address_keep(user: User, old: str, exclude: int = 0) -> None:
-    """Save the new address; whatever waited for the former one, or was begun with it, ends.
+def _save_email(user: User, old: str, exclude: int = 0) -> None:
+    """Save the new address. Pending account number, codes and sessions of the former one end.
 
-    The carrier, whom nobody has told, goes on with the one that it knows.
+    The carrier is not informed, so `carrier_email` keeps the address that it knows.
     """
     known = user.carrier_email or old
     user.carrier_email = "" if email_key(known) == email_key(user.email) else known
@@ -94,15 +94,15 @@ def _address_keep(user: User, old: str, exclude: int = 0) -> None:
 
 
 def reset_email_proofs(*, user: User, old: str) -> None:
-    """The new address has everything to prove again; sessions and codes of the former one end."""
+    """Mark the new address as unverified, and end sessions and codes of the former one."""
     user.verified_at = user.confirmed_at = None
-    _address_keep(user, old)
+    _save_email(user, old)
     logger.info("e-mail address changed", extra={"customer": user.pk, "by": "staff"})
 
 
 def send_email_changed_mails(*, user: User, old: str) -> bool:
-    """Tell both mailboxes what staff did. Whether both mails were sent; the change stands all the same."""
-    assert user.brand  # Only customers have mailboxes that we write to.
+    """Notify both addresses of a change by staff. Return True if both emails were sent."""
+    assert user.brand  # Only for customers, who have a brand.
     sent = True
     for to, template in ((old, "email_changed_old"), (user.email, "email_changed_new")):
         try:
@@ -119,6 +119,6 @@ def send_email_changed_mails(*, user: User, old: str) -> bool:
 
 
 def end_sessions_and_codes(*, user: User, exclude: int = 0) -> None:
-    """End the customer's sessions, all or all but one, and the codes that wait to be typed."""
+    """End the customer's sessions (except `exclude`), and delete their pending codes."""
     end_other_sign_ins(user=user, exclude=exclude)
     SignInCode.objects.filter(user=user).delete()

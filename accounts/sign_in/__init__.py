@@ -1,1 +1,1 @@
-"""What a sign-in by code is made of."""
+"""Sign-in of customers by emailed code."""

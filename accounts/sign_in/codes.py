@@ -1,4 +1,4 @@
-"""Signing in by a mailed code. Our own code, sent to the stored address, is the only proof of a customer."""
+"""Sign-in codes. Our own code, emailed to the stored address, is the only way to prove a customer."""
 
 import hmac
 import logging
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class CodeRefused(Exception):
-    """The code does not do; `tries_left` is 0 when the code itself is of no more use.
+    """The code is wrong. `tries_left` is 0 once the code can no longer be used.
 
-    `older`: it is one that the same browser asked for before the newest.
+    `older`: it is an earlier code of the same browser.
     """
 
     def __init__(self, tries_left: int, *, older: bool = False) -> None:
@@ -32,42 +32,42 @@ class CodeRefused(Exception):
 
 
 def mail_sign_in_code(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
-    """Mail a code to the customer with this address; to any other address, a mail that says why not.
+    """Email a code to the customer with this address; to any other address, email why there is none.
 
-    Gives the code's row, and whether the mail server confirmed the mail (see `mail.send`).
-    Only in the visitor's browser the code signs in. All cases take the same path. Raises Limited and
-    MailNotSent; with either, nothing is counted or left behind.
+    Return the code's row, and True if the mail server confirmed the message (see `mail.send`). The code is
+    valid only in the visitor's browser. All cases take the same path. Raises Limited and MailNotSent; with
+    either, nothing is counted and no rows are left.
     """
-    attempt = _attempt(brand, email, visitor)
-    person = find_customer(brand=brand, email=email)
-    user = person if person and person.is_active else None
+    attempt = _record_attempt(brand, email, visitor)
+    customer = find_customer(brand=brand, email=email)
+    user = customer if customer and customer.is_active else None
     row, code = create_code(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
     try:
-        sure = mail.send(
+        confirmed = mail.send(
             brand=brand,
-            to=person.email if person else email,
-            template=_mail_for(person),
+            to=customer.email if customer else email,
+            template=_template_for(customer),
             language=get_language() or "",
             code=code,
-            user=person,
+            user=customer,
         )
     except mail.MailNotSent:
         row.delete()
         attempt.delete()
         raise
-    return row, sure
+    return row, confirmed
 
 
-def _mail_for(person: User | None) -> str:
-    if person is None:
+def _template_for(customer: User | None) -> str:
+    if customer is None:
         return "no_account"
-    return "sign_in_code" if person.is_active else "account_off"
+    return "sign_in_code" if customer.is_active else "account_off"
 
 
-def _attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
-    """Count one for the address, then one mail to anybody; neither, where there is no room for both.
+def _record_attempt(brand: Brand, email: str, visitor: Visitor) -> Attempt:
+    """Count an attempt for the address, and an email of the brand; neither, if one limit is reached.
 
-    A browser that has signed in with the address before is no part of what strangers share.
+    A browser that has signed in with the address before is exempt from the limit that all others share.
     """
     network, device = visitor.network, visitor.device
     action = "sign_in_code"
@@ -91,10 +91,13 @@ def create_code(
     new_email: str = "",
     attempt: Attempt | None = None,
 ) -> tuple[SignInCode, str]:
-    """A new code and its row, which holds only a keyed hash of it; `attempt` is what it was counted as."""
+    """Create a code. Return its row, which has only a keyed hash of it, and the code.
+
+    `attempt` is the rate-limit row that counted it.
+    """
     now = timezone.now()
     code = f"{secrets.randbelow(10**SignInCode.DIGITS):0{SignInCode.DIGITS}d}"
-    SignInCode.objects.filter(expires_at__lt=now - SignInCode.KEPT).delete()
+    SignInCode.objects.filter(expires_at__lt=now - SignInCode.RETENTION).delete()
     row = SignInCode.objects.create(
         brand=brand,
         user=user,
@@ -115,16 +118,16 @@ def _code_hash(brand: Brand, browser: str, new_email: str, code: str) -> str:
 
 
 def redeem_sign_in_code(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
-    """The customer whose code this is. Raises CodeRefused."""
+    """Use up a sign-in code, and return its customer. Raises CodeRefused."""
     row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
-    assert row.user  # code_redeem refuses a row without one.
+    assert row.user  # redeem_code refuses a row without a user.
     if row.attempt_id:
         Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
     return mark_verified(user=row.user)
 
 
 def redeem_code(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
-    """The row whose code this is, now used; with `user`, one for a new address of theirs. Raises CodeRefused.
+    """Use up a code, and return its row; with `user`, a code for their new address. Raises CodeRefused.
 
     Each try is counted before the code is compared, by an update that only one request can win.
     """

@@ -1,10 +1,11 @@
-"""Browsers that have signed in with an address before, so that no stranger can lock them out.
+"""Device cookies (OWASP): browsers that signed in with an address before cannot be locked out by others.
 
-Anybody may ask for codes for any address, and so use up its limits. A browser that has proved an address
-gets a signed cookie (OWASP: device cookie); when it asks for that address again, it is counted apart from
-strangers. The cookie opens nothing. For each address it holds a keyed hash of brand and address, a random
-name by which the browser is counted, and a mark of what sessions are bound to: signing out everywhere makes
-it worthless too. The name stays when the browser signs in again, or each sign-in would bring new limits.
+Any visitor may request codes for any address, and so use up its limits. A browser that has verified an
+address gets a signed cookie; when it requests that address again, it has its own limits. The cookie does
+not sign in. For each address it has a keyed hash of brand and address, a random name under which the
+browser is counted, and a fingerprint of the value that sessions are bound to, so signing out everywhere
+invalidates it. The name stays the same when the browser signs in again; otherwise each sign-in would
+reset the limits.
 """
 
 import secrets
@@ -19,17 +20,17 @@ from portal.models import Brand
 from portal.security.crypto import keyed_hash
 
 LIFETIME = 365 * 24 * 3600  # Seconds.
-_MOST = 5  # Addresses in one browser; the one that signed in longest ago goes first.
+_MAX_ENTRIES = 5  # Addresses per browser; the oldest sign-in is dropped first.
 _SALT = "accounts.devices"
 
-Entry = tuple[str, str, str]  # Hash of the address, name, mark.
+Entry = tuple[str, str, str]  # Hash of the address, name, fingerprint.
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who sends a form for an address, as limits and codes know them.
+    """Sender of a form, as limits and codes identify it.
 
-    `network` is the client's, `browser` a secret of its session, `device` what `find_device` gave.
+    `network` is the client network, `browser` a secret of its session, `device` the result of `find_device`.
     """
 
     network: str
@@ -38,28 +39,34 @@ class Visitor:
 
 
 def find_device(*, brand: Brand | None, email: str, cookie: str) -> str:
-    """The name of the browser with this cookie, if it has signed in with this address; else empty.
+    """Return the name of the browser with this cookie, if it has signed in with this address; else empty.
 
     The brand is None in the admin.
     """
     address = _address(brand.pk if brand else None, email)
-    name, mark = next(((name, mark) for at, name, mark in _entries(cookie) if at == address), ("", ""))
+    name, fingerprint = next(
+        ((name, fingerprint) for at, name, fingerprint in _entries(cookie) if at == address), ("", "")
+    )
     if not name:
         return ""
     user = User.objects.filter(with_email(email), brand=brand, is_active=True).first()
-    return name if user and constant_time_compare(mark, _password_fingerprint(name, user)) else ""
+    return name if user and constant_time_compare(fingerprint, _password_fingerprint(name, user)) else ""
 
 
 def add_device(*, user: User, cookie: str) -> str:
-    """The cookie once more, with an entry for who has just proved their address."""
+    """Return the cookie with an entry for a user who has just verified their address."""
     address, entries = _address(user.brand_id, user.email), _entries(cookie)
-    name = next((name for at, name, _mark in entries if at == address), "") or secrets.token_urlsafe(16)
+    name = next((name for at, name, _fingerprint in entries if at == address), "") or secrets.token_urlsafe(
+        16
+    )
     others = [entry for entry in entries if entry[0] != address]
-    return signing.dumps([(address, name, _password_fingerprint(name, user)), *others][:_MOST], salt=_SALT)
+    return signing.dumps(
+        [(address, name, _password_fingerprint(name, user)), *others][:_MAX_ENTRIES], salt=_SALT
+    )
 
 
 def _entries(cookie: str) -> list[Entry]:
-    """What a cookie of ours holds, the newest first; nothing in one that we did not sign."""
+    """Return the entries of a cookie, the newest first; none if we did not sign it."""
     try:
         return [tuple(entry) for entry in signing.loads(cookie, salt=_SALT, max_age=LIFETIME)]
     except signing.BadSignature:

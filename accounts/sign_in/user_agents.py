@@ -1,7 +1,7 @@
-"""Which browser a customer came with, in words that the customer would use for it."""
+"""Name the browser and system of a User-Agent header."""
 
-# (what the User-Agent header holds, what it is called); the first that fits counts, because most browsers
-# also carry the names of those they descend from.
+# (tokens of the User-Agent header, name). The first match counts: most browsers also send the tokens of those
+# they are derived from.
 _BROWSERS = (
     (("Edg/", "EdgA/", "EdgiOS/"), "Edge"),
     (("OPR/", "OPT/"), "Opera"),
@@ -22,15 +22,15 @@ _SYSTEMS = (
 
 
 def describe_user_agent(user_agent: str) -> tuple[str, str]:
-    """(browser, system), like ("Firefox", "Windows"): proper names of ours; empty where it is none we know.
+    """Return (browser, system) such as ("Firefox", "Windows"), each empty if unknown.
 
-    Nothing of the header itself is kept, because anybody can write anything into it.
+    The names are our own: the header itself is never stored, because a client can send any text.
     """
-    browser = _first(_BROWSERS, user_agent)
+    browser = _first_match(_BROWSERS, user_agent)
     if browser == "Safari" and "Safari/" not in user_agent:
         browser = ""
-    return browser, _first(_SYSTEMS, user_agent)
+    return browser, _first_match(_SYSTEMS, user_agent)
 
 
-def _first(names: tuple[tuple[tuple[str, ...], str], ...], text: str) -> str:
-    return next((name for marks, name in names if any(mark in text for mark in marks)), "")
+def _first_match(names: tuple[tuple[tuple[str, ...], str], ...], text: str) -> str:
+    return next((name for tokens, name in names if any(token in text for token in tokens)), "")

@@ -1,1 +1,1 @@
-"""The sign-in of staff: password, then a code."""
+"""Two-factor sign-in of staff: password, then a code."""

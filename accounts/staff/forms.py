@@ -1,4 +1,4 @@
-"""The forms of the admin's sign-in. What is wrong stands in the same words, whatever it was."""
+"""Forms of the admin's sign-in."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.staff.totp import DIGITS, RECOVERY_LETTERS, normalise_code
 
-_LONGEST_PASSWORD = 4096  # Beyond it Django hashes none.
+_MAX_PASSWORD_LENGTH = 4096  # Django hashes no longer ones.
 
 
 class PasswordForm(forms.Form):
-    """The first step."""
+    """First step: email address and password."""
 
     username = forms.EmailField(
         label=_("E-mail address"),
@@ -20,21 +20,21 @@ class PasswordForm(forms.Form):
     )
     password = forms.CharField(
         label=_("Password"),
-        max_length=_LONGEST_PASSWORD,
+        max_length=_MAX_PASSWORD_LENGTH,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
 
 class NoEchoInput(forms.TextInput):
-    """A field that does not repeat what was typed: no page shows a code."""
+    """A text input that never shows the typed value again, as no page may show a code."""
 
     def format_value(self, value: Any) -> None:
-        """Nothing."""
+        """Return None, so that the input is empty."""
 
 
 class CodeForm(forms.Form):
-    """The second step: six digits of the app or, where it is lost, a recovery code."""
+    """Second step: six digits of the app, or a recovery code if the app is lost."""
 
     code = forms.CharField(
         label=_("Code from your authenticator app"),
@@ -52,7 +52,7 @@ class CodeForm(forms.Form):
             field.widget.attrs |= {"inputmode": "text", "autocomplete": "off", "autocapitalize": "characters"}
 
     def clean_code(self) -> str:
-        """Either kind, plain; anything else is wrong without counting as a try."""
+        """Return a normalised code of either kind. Other input is refused without counting as a try."""
         code = normalise_code(self.cleaned_data["code"])
         if len(code) not in (DIGITS, RECOVERY_LETTERS):
             raise forms.ValidationError(
@@ -62,10 +62,9 @@ class CodeForm(forms.Form):
 
 
 class EnrolForm(CodeForm):
-    """The code that shows that the app has the key."""
+    """Code that proves that the app has the key."""
 
     def clean_code(self) -> str:
-        """Six digits."""
         code = normalise_code(self.cleaned_data["code"])
         if len(code) != DIGITS or not code.isdecimal():
             raise forms.ValidationError(_("The code has 6 digits, as your authenticator app shows them."))
@@ -73,11 +72,11 @@ class EnrolForm(CodeForm):
 
 
 class ReauthenticationForm(CodeForm):
-    """Password and code once more, for a delicate step."""
+    """Password and code again, before a delicate step."""
 
     password = forms.CharField(
         label=_("Password"),
-        max_length=_LONGEST_PASSWORD,
+        max_length=_MAX_PASSWORD_LENGTH,
         strip=False,
         widget=forms.PasswordInput(attrs={"autofocus": True, "autocomplete": "current-password"}),
     )

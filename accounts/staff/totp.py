@@ -1,7 +1,7 @@
-"""The authenticator app of somebody who works in the admin: its key, its codes, and the codes for its loss.
+"""Authenticator apps (TOTP) and recovery codes of staff.
 
-The app and we share a key; every 30 seconds both make six digits of it and of the time (RFC 6238). A code is
-good for the step before and the one after too, for clocks that are a little off, and once.
+App and portal share a key; from it and the time both compute six digits every 30 seconds (RFC 6238). A code
+is valid once, also one step early or late, in case a clock is slightly off.
 """
 
 import base64
@@ -18,22 +18,22 @@ from portal.security.crypto import EncryptedSecret, keyed_hash
 
 STEP, DIGITS, DRIFT = 30, 6, 1
 KEY_BYTES = 20
-RECOVERY_CODES, RECOVERY_LETTERS, _GROUP = 10, 20, 5
-# Crockford's base32: 20 letters are 100 bits, and no two letters are taken for one another.
+RECOVERY_CODES, RECOVERY_LETTERS, _GROUP_LENGTH = 10, 20, 5
+# Crockford's base32: 20 letters are 100 bits, and no two letters look alike.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("OIL", "011")
 
 
 class CodeWrong(Exception):
-    """Not a code of the app at this time."""
+    """The code is not one of the app at this time."""
 
 
 class RecoveryCodeWrong(CodeWrong):
-    """None of the recovery codes that are still good."""
+    """The code is not an unused recovery code."""
 
 
 class CodeUsed(CodeWrong):
-    """The app's present code, but it has served already; the next one comes in `seconds`."""
+    """The app's current code has already been used. The next one appears in `seconds`."""
 
     def __init__(self) -> None:
         super().__init__("used")
@@ -41,35 +41,35 @@ class CodeUsed(CodeWrong):
 
 
 class AlreadySetUp(Exception):
-    """Meanwhile the person has set up an app in another browser."""
+    """The user has set up an app in another browser in the meantime."""
 
 
 def generate_key() -> EncryptedSecret:
-    """A new key, encrypted; inside it is base32, as apps take it."""
+    """Return a new encrypted key. The plain key is base32, as apps expect it."""
     return crypto.encrypt(base64.b32encode(secrets.token_bytes(KEY_BYTES)).decode())
 
 
 def get_device(*, user: User) -> TotpDevice | None:
-    """The person's app; None while there is none."""
+    """Return the user's confirmed app, or None."""
     device: TotpDevice | None = TotpDevice.objects.filter(user=user, confirmed=True).first()
     return device
 
 
 def set_up_authenticator(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
-    """Keep the key of a first app, once a code of it was typed; also the recovery codes, to be shown once.
+    """Save a first app after checking one of its codes. Return it and new recovery codes, to be shown once.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
     """
-    step = _step_of(key, code)
+    step = _verify_app_code(key, code)
     try:
         with transaction.atomic():
-            return _device_new(user, key, step), create_recovery_codes(user=user)
+            return _create_device(user, key, step), create_recovery_codes(user=user)
     except IntegrityError as error:
         raise AlreadySetUp from error
 
 
 def replace_authenticator(*, user: User, key: EncryptedSecret, code: str) -> tuple[TotpDevice, list[str]]:
-    """The same for a new app in the place of the former, whose sessions end.
+    """Replace the user's app likewise; sessions of the former app end.
 
     Raises CodeWrong, AlreadySetUp and SecretUnreadable.
     """
@@ -78,7 +78,7 @@ def replace_authenticator(*, user: User, key: EncryptedSecret, code: str) -> tup
         return set_up_authenticator(user=user, key=key, code=code)
 
 
-def _device_new(user: User, key: EncryptedSecret, step: int) -> TotpDevice:
+def _create_device(user: User, key: EncryptedSecret, step: int) -> TotpDevice:
     record_event(user=user, kind="enrolled", by=user)
     device: TotpDevice = TotpDevice.objects.create(
         user=user, name="authenticator app", key=key, last_t=step, confirmed=True
@@ -86,7 +86,7 @@ def _device_new(user: User, key: EncryptedSecret, step: int) -> TotpDevice:
     return device
 
 
-def _step_of(key: EncryptedSecret, code: str) -> int:
+def _verify_app_code(key: EncryptedSecret, code: str) -> int:
     totp = _totp(key)
     if not _is_app_code(code) or not totp.verify(int(code), tolerance=DRIFT):
         raise CodeWrong
@@ -100,7 +100,7 @@ def _totp(key: EncryptedSecret) -> TOTP:
 
 
 def normalise_code(typed: str) -> str:
-    """What was typed without spaces and hyphens, in capitals, and with misread letters put right."""
+    """Return the code without spaces and hyphens, in capitals, with misread letters corrected."""
     return re.sub(r"[\s-]", "", typed).upper().translate(_MISREAD)
 
 
@@ -109,31 +109,31 @@ def _is_app_code(code: str) -> bool:
 
 
 def redeem_code(*, user: User, code: str) -> TotpDevice:
-    """The person's app, if this is its code or a recovery code in its place; both are good once.
+    """Use up a code of the user's app, or a recovery code. Return the app.
 
-    Raises CodeWrong, CodeUsed and, where the key cannot be decrypted, SecretUnreadable.
+    Raises CodeWrong, CodeUsed and, if the key cannot be decrypted, SecretUnreadable.
     """
     device = get_device(user=user)
     if device is None:
         raise CodeWrong
     if _is_app_code(code):
-        _app_code_redeem(device, code)
+        _redeem_app_code(device, code)
     else:
-        _recovery_code_redeem(user, code)
+        _redeem_recovery_code(user, code)
     return device
 
 
-def _app_code_redeem(device: TotpDevice, code: str) -> None:
+def _redeem_app_code(device: TotpDevice, code: str) -> None:
     totp = _totp(device.key)
     if not totp.verify(int(code), tolerance=DRIFT, min_t=device.last_t + 1):
         raise CodeUsed if totp.verify(int(code), tolerance=DRIFT) else CodeWrong
-    # Of two requests with one code only one finds the step unused.
+    # Of two requests with the same code, only one finds the step unused.
     unused = TotpDevice.objects.filter(pk=device.pk, confirmed=True, last_t__lt=totp.t())
     if not unused.update(last_t=totp.t(), last_used_at=timezone.now()):
         raise CodeUsed
 
 
-def _recovery_code_redeem(user: User, code: str) -> None:
+def _redeem_recovery_code(user: User, code: str) -> None:
     own = RecoveryCode.objects.filter(user=user, code_hash=_recovery_hash(user, code), used_at=None)
     if not own.update(used_at=timezone.now()):
         raise RecoveryCodeWrong
@@ -141,23 +141,23 @@ def _recovery_code_redeem(user: User, code: str) -> None:
 
 
 def create_recovery_codes(*, user: User) -> list[str]:
-    """Ten new ones, `XXXXX-XXXXX-XXXXX-XXXXX`, in the place of all former; only their hashes are kept."""
-    codes = [_letters() for _ in range(RECOVERY_CODES)]
+    """Replace all recovery codes by ten new ones, `XXXXX-XXXXX-XXXXX-XXXXX`. Only hashes are stored."""
+    codes = [_random_letters() for _ in range(RECOVERY_CODES)]
     with transaction.atomic():
         RecoveryCode.objects.filter(user=user).delete()
         RecoveryCode.objects.bulk_create(
             RecoveryCode(user=user, code_hash=_recovery_hash(user, code)) for code in codes
         )
         record_event(user=user, kind="recovery_made", by=user)
-    return ["-".join(re.findall(f".{{{_GROUP}}}", code)) for code in codes]
+    return ["-".join(re.findall(f".{{{_GROUP_LENGTH}}}", code)) for code in codes]
 
 
-def _letters() -> str:
+def _random_letters() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(RECOVERY_LETTERS))
 
 
 def count_recovery_codes(*, user: User) -> int:
-    """How many are still good."""
+    """Return the number of unused recovery codes."""
     return RecoveryCode.objects.filter(user=user, used_at=None).count()
 
 
@@ -166,7 +166,7 @@ def _recovery_hash(user: User, code: str) -> str:
 
 
 def reset_authenticator(*, user: User, by: User | None) -> None:
-    """Forget app and recovery codes, which ends the person's sessions; the next sign-in sets up a new app."""
+    """Delete app and recovery codes, which ends the user's sessions. The next sign-in sets up a new app."""
     with transaction.atomic():
         TotpDevice.objects.filter(user=user).delete()
         RecoveryCode.objects.filter(user=user).delete()
@@ -174,5 +174,5 @@ def reset_authenticator(*, user: User, by: User | None) -> None:
 
 
 def record_event(*, user: User, kind: str, by: User | None) -> None:
-    """Write down what happened to somebody's way in; `by` is None for the command line."""
+    """Record an event of a staff user's sign-in. `by` is None for the command line."""
     StaffEvent.objects.create(user=user, kind=kind, by=by, at=timezone.now())

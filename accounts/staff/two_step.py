@@ -1,4 +1,4 @@
-"""Signing in to the admin: the password, then a code. And telling a person that their app was reset."""
+"""Steps of the admin's sign-in (password, then code), and notices to staff about their account."""
 
 import hashlib
 import logging
@@ -19,14 +19,14 @@ from portal.resilience.bulkhead import HASHING
 
 logger = logging.getLogger(__name__)
 
-HALF_OPEN = 10 * 60  # Seconds between the password and the code.
+PENDING_SECONDS = 10 * 60  # Seconds between the password and the code.
 
 
 def check_password_step(*, email: str, password: str, network: str, device: str = "") -> User | None:
-    """Who this is, of those who work here; None for all others, in the same time. Raises Limited and Busy.
+    """Return the staff user, or None after the same time. Raises Limited and Busy.
 
-    `device` is what limits count the browser as, see `accounts.sign_in.device_cookies`. All of it waits for
-    the slot of the hash, so that a burst of tries keeps neither the database nor the interpreter from others.
+    `device` is the name under which limits count the browser, see `accounts.sign_in.device_cookies`. The
+    whole check waits for a hashing slot, so that a burst of tries does not block database and interpreter.
     """
     with HASHING.slot():
         attempt = rate_limits.record_attempt(
@@ -41,25 +41,25 @@ def check_password_step(*, email: str, password: str, network: str, device: str 
 
 
 def check_code_step(*, user: User, code: str, network: str, device: str = "") -> TotpDevice:
-    """The person's app, if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
+    """Return the user's app if the code is right. Raises Limited, CodeWrong, CodeUsed and SecretUnreadable.
 
-    Each try is counted before the code is compared; one that was right, or was so before, is taken back. A
-    stranger who has the password uses up none of the tries of a browser that they do not have (`device`).
+    Each try is counted before the code is compared; a right or already used code is not counted in the end.
+    An attacker with the password does not use up the tries of the user's own browser (`device`).
     """
-    tries = _tries(user, network, device)
+    attempts = _record_attempts(user, network, device)
     try:
         device = redeem_code(user=user, code=code)
     except CodeUsed:
-        _refund(tries)
+        _refund(attempts)
         raise
     except CodeWrong:
         logger.warning("admin sign-in refused", extra={"step": "code", "person": user.pk})
         raise
-    _refund(tries)
+    _refund(attempts)
     return device
 
 
-def _tries(user: User, network: str, device: str) -> list[Attempt]:
+def _record_attempts(user: User, network: str, device: str) -> list[Attempt]:
     person, source = f"person {user.pk}", device or network
     own = rate_limits.record_attempt(
         brand=None, action="staff_code", email=person, network=network, device=device
@@ -74,25 +74,25 @@ def _tries(user: User, network: str, device: str) -> list[Attempt]:
         raise
 
 
-def _refund(tries: list[Attempt]) -> None:
-    for attempt in tries:
+def _refund(attempts: list[Attempt]) -> None:
+    for attempt in attempts:
         attempt.delete()
 
 
-def pending_login(user: User) -> dict[str, Any]:
-    """What a session keeps of the first step: who, when, and a mark of the password. It signs nobody in."""
+def build_pending_login(user: User) -> dict[str, Any]:
+    """Return session data of the first step: user, time and password fingerprint. It is no sign-in."""
     return {"user": user.pk, "at": timezone.now().timestamp(), "mark": _password_fingerprint(user)}
 
 
-def load_pending_login(kept: dict[str, Any]) -> User | None:
-    """Who took the first step in the last ten minutes, works here still, and has the same password."""
-    if abs(timezone.now().timestamp() - kept.get("at", 0)) > HALF_OPEN:
+def load_pending_login(data: dict[str, Any]) -> User | None:
+    """Return the user of a first step in the last ten minutes, if still active with the same password."""
+    if abs(timezone.now().timestamp() - data.get("at", 0)) > PENDING_SECONDS:
         return None
-    user = User.objects.filter(brand=None, pk=int(kept.get("user", 0))).first()
+    user = User.objects.filter(brand=None, pk=int(data.get("user", 0))).first()
     if (
         user is None
         or not is_active_staff(user)
-        or not constant_time_compare(str(kept.get("mark")), _password_fingerprint(user))
+        or not constant_time_compare(str(data.get("mark")), _password_fingerprint(user))
     ):
         return None
     return user
@@ -103,7 +103,7 @@ def _password_fingerprint(user: User) -> str:
 
 
 def set_password(*, user: User, password: str) -> None:
-    """A new password, set from the command line: it ends the person's sessions, and half-open sign-ins."""
+    """Set a password from the command line. Ends the user's sessions and pending sign-ins."""
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
@@ -112,19 +112,19 @@ def set_password(*, user: User, password: str) -> None:
 
 
 def send_password_set_notice(*, user: User) -> bool:
-    """Mail the person that their password was set. Whether it was sent; the password stands all the same."""
-    return _tell("password_set", user, None)
+    """Email the user that their password was set. Return True if sent; the password is valid anyway."""
+    return _send_notice("password_set", user, None)
 
 
 def send_reset_notice(*, user: User, by: User | None) -> bool:
-    """Mail the person that their app was reset. Whether it was sent; the reset stands all the same."""
-    return _tell("authenticator_reset", user, by)
+    """Email the user that their app was reset. Return True if sent; the reset is valid anyway."""
+    return _send_notice("authenticator_reset", user, by)
 
 
-def _tell(template: str, user: User, by: User | None) -> bool:
-    """Who works in the admin has no brand of their own: the mail comes from one of their brands, or any."""
-    every = Brand.objects.defer("logo").order_by("pk")
-    brand = every.filter(staff=user).first() or every.first()
+def _send_notice(template: str, user: User, by: User | None) -> bool:
+    """Send an email from one of the user's brands, else from the first brand: staff belong to no brand."""
+    brands = Brand.objects.defer("logo").order_by("pk")
+    brand = brands.filter(staff=user).first() or brands.first()
     if brand is None:
         return False
     try:

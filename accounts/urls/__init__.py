@@ -1,1 +1,1 @@
-"""Addresses of accounts: of a brand's customers, and of staff."""
+"""URLs of accounts: customer pages, and the sign-in of staff."""

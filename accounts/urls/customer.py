@@ -1,4 +1,4 @@
-"""Addresses of the customer's journey."""
+"""URLs of the customer pages."""
 
 from django.urls import path
 

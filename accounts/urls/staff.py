@@ -1,4 +1,4 @@
-"""Addresses of the admin's sign-in, below /admin/; they stand before Django's own of the same names."""
+"""URLs of the admin's sign-in, below /admin/. They override Django's of the same paths."""
 
 from django.urls import path
 
@@ -14,5 +14,5 @@ urlpatterns = [
     path("security/recovery-codes/", admin_page(security.recovery_codes), name="staff_recovery_codes"),
     path("security/app/", admin_page(security.replace_app), name="staff_replace_app"),
     path("password_change/", admin_page(security.password_change), name="staff_password_change"),
-    path("still-here/", admin_page(security.still_here), name="staff_still_here"),
+    path("still-here/", admin_page(security.keepalive), name="staff_still_here"),
 ]

@@ -1,1 +1,1 @@
-"""The customer's journey, page by page: read the form, call one service, answer."""
+"""Views of the customer pages: read the form, call one service, respond."""

@@ -1,4 +1,4 @@
-"""What we know of a customer, and from where they are signed in."""
+"""Account page of a customer: details and sign-ins."""
 
 from typing import cast
 
@@ -15,19 +15,19 @@ from accounts.views.forms import form_view
 from accounts.views.session import current_sign_in_id
 from portal.web.http import BrandRequest
 
-_LAST = 10  # Sign-ins that the page lists; those that are still good are listed apart from them, all.
+_MAX_LISTED = 10  # Latest sign-ins on the page. Those still valid are listed separately, without limit.
 
 
 @form_view
 def account(request: BrandRequest) -> HttpResponse:
-    """/account/; its one form signs out everywhere else."""
-    user, here = cast(User, request.user), current_sign_in_id(request)
+    """/account/: details and sign-ins. POST signs out all other browsers."""
+    user, current = cast(User, request.user), current_sign_in_id(request)
     if request.method == "POST":
-        sign_in_history.end_other_sign_ins(user=user, exclude=here)
+        sign_in_history.end_other_sign_ins(user=user, exclude=current)
         update_session_auth_hash(request, user)
         messages.success(request, _("You are signed out everywhere else."))
         return set_device_cookie(request, redirect("accounts:account"), user)
-    found = sign_in_history.list_sign_ins(user=user)
-    live = [row for row in found if row.live]
-    context = {"here": here, "live": live, "last": found[:_LAST]}
+    sign_ins = sign_in_history.list_sign_ins(user=user)
+    live = [row for row in sign_ins if row.live]
+    context = {"here": current, "live": live, "last": sign_ins[:_MAX_LISTED]}
     return render(request, "accounts/account.html", context)

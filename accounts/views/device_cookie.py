@@ -1,4 +1,4 @@
-"""The cookie by which limits know a browser that has signed in before; see `sign_in.device_cookies`."""
+"""Read and set the device cookie; see `accounts.sign_in.device_cookies`."""
 
 from typing import TypeVar
 
@@ -14,23 +14,23 @@ Response = TypeVar("Response", bound=HttpResponse)
 
 
 def get_device(request: HttpRequest, email: str) -> str:
-    """What limits count this browser as when it asks for this address; empty for a stranger's."""
+    """Return the name under which limits count this browser for this address; empty if it is unknown."""
     brand = request.brand  # type: ignore[attr-defined]
     return find_device(brand=brand, email=email, cookie=_cookie(request))
 
 
 def get_visitor(request: BrandRequest, email: str) -> Visitor:
-    """Who sends this form for this address. Nothing is kept of it before the form is taken."""
+    """Return the sender of a form for this address. Nothing is stored."""
     return Visitor(request.client_network, browser_secret(request), get_device(request, email))
 
 
 def rate_limit_key(request: HttpRequest, device: str) -> str:
-    """Whose requests a limit per network counts: the device's, where there is one, else the network's."""
+    """Return the key of a limit per network: the device if known, else the client network."""
     return f"device {device}" if device else str(request.client_network)  # type: ignore[attr-defined]
 
 
 def set_device_cookie(request: HttpRequest, response: Response, user: User) -> Response:
-    """The answer, with which this browser is remembered as one that has just proved the user's address."""
+    """Set the cookie of a browser that has just verified the user's address. Return the response."""
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         add_device(user=user, cookie=_cookie(request)),

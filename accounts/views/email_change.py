@@ -1,4 +1,4 @@
-"""Changing one's e-mail address: a sign-in of now, the new address, the code from its mailbox."""
+"""Change of the email address: a recent sign-in, the new address, then the code emailed to it."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -41,7 +41,7 @@ from portal.web.http import BrandRequest
 
 @form_view
 def email(request: BrandRequest) -> HttpResponse:
-    """/account/email/: asks for the new address, of whoever signed in within the last five minutes."""
+    """/account/email/: ask for the new address. Needs a sign-in within the last five minutes."""
     if not signed_in_recently(request):
         status = HTTPStatus.FORBIDDEN if request.method == "POST" else HTTPStatus.OK
         return render(request, "accounts/email_sign_in_again.html", status=status)
@@ -52,7 +52,7 @@ def email(request: BrandRequest) -> HttpResponse:
     if not form.is_valid():
         return render_form(request, template, form)
     try:
-        _ask(request, form.cleaned_data["email"])
+        _request_code(request, form.cleaned_data["email"])
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited)
     except MailNotSent:
@@ -60,9 +60,9 @@ def email(request: BrandRequest) -> HttpResponse:
     return redirect("accounts:email_code")
 
 
-def _ask(request: BrandRequest, address: str) -> None:
+def _request_code(request: BrandRequest, address: str) -> None:
     browser = browser_secret(request)
-    row, sure = email_change.request_email_change(
+    row, confirmed = email_change.request_email_change(
         brand=request.brand,
         user=cast(User, request.user),
         email=address,
@@ -70,20 +70,20 @@ def _ask(request: BrandRequest, address: str) -> None:
         browser=browser,
     )
     update_session(request, browser=browser, new_email={"code": row.pk, "email": address})
-    if not sure:
+    if not confirmed:
         messages.warning(request, str(MAIL_SLOW))
 
 
 @login_not_required
 @require_POST
 def sign_in_again(request: BrandRequest) -> HttpResponse:
-    """/sign-in/again/: ends this session, and leads over a sign-in back to the change of address."""
+    """/sign-in/again/: end this session, sign in again, and return to the change of address."""
     query = {"why": "again"}
     if request.user.is_authenticated:
         address = request.user.email
         end_session(request)
         update_session(request, sign_in={"email": address}, next=reverse("accounts:email"))
-    else:  # Their session has ended, or they never had one; none begins here.
+    else:  # Without a session, do not start one.
         query["next"] = reverse("accounts:email")
     return HttpResponseRedirect(reverse("accounts:sign_in", query=query))
 
@@ -91,37 +91,37 @@ def sign_in_again(request: BrandRequest) -> HttpResponse:
 @form_view
 @sensitive_post_parameters()
 def email_code(request: BrandRequest) -> HttpResponse:
-    """/account/email/code/"""
-    asked = request.session.get("new_email")
-    if not asked:
+    """/account/email/code/: ask for the code that was emailed to the new address."""
+    pending = request.session.get("new_email")
+    if not pending:
         messages.info(request, _("No new e-mail address is waiting for a code. Type the new address first."))
         return redirect("accounts:email")
-    template, context = "accounts/email_code.html", {"email": asked["email"]}
+    template, context = "accounts/email_code.html", {"email": pending["email"]}
     if request.method != "POST":
         return render_form(request, template, EmailCodeForm(brand=request.brand), **context)
     form = EmailCodeForm(request.POST, brand=request.brand)
     if not form.is_valid():
         return render_form(request, template, form, **context)
     try:
-        return _changed(request, asked, form.cleaned_data["code"])
+        return _confirm_change(request, pending, form.cleaned_data["code"])
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
         if not refused.tries_left:
             new = NewEmailForm(brand=request.brand, current="", initial=context)
-            return render_code_expired(request, new, asked["email"], reverse("accounts:email"))
+            return render_code_expired(request, new, pending["email"], reverse("accounts:email"))
         form.add_error("code", code_error_message(refused))
     return render_form(request, template, form, **context)
 
 
-def _changed(request: BrandRequest, asked: dict[str, Any], code: str) -> HttpResponse:
+def _confirm_change(request: BrandRequest, pending: dict[str, Any], code: str) -> HttpResponse:
     user = cast(User, request.user)
     rate_limits.consume(action="code_post", network=rate_limit_key(request, get_device(request, user.email)))
     try:
         email_change.confirm_email_change(
             brand=request.brand,
             user=user,
-            code_id=asked["code"],
+            code_id=pending["code"],
             browser=browser_secret(request),
             code=code,
             sign_in=current_sign_in_id(request),

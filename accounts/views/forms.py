@@ -34,7 +34,7 @@ def render_form(
     values = {"form": form, "failed": failed, **context}
     if form.has_captcha:
         values["captcha_script"] = captcha.script_url(request.brand)
-    show = captcha.allow(render, form.leads_to) if form.has_captcha else render
+    show = captcha.allow(render, form.form_action_hosts) if form.has_captcha else render
     return show(request, template, values, status=status)
 
 

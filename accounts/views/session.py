@@ -1,17 +1,17 @@
-"""What a visitor's session holds, before the sign-in and after it.
+"""Session of a visitor or customer. Its keys before the sign-in:
 
-`browser`     a secret that binds codes to this browser
-`sign_in`     the code that was asked for
-`next`        the page that was wanted
-`sign_up`     the form as it was typed
-`registered`  the address that this browser signed up
-`confirm`     what the confirmation form starts with
+`browser`     secret that binds codes to this browser
+`sign_in`     the requested code
+`next`        URL to redirect to after the sign-in
+`sign_up`     typed values of the sign-up form
+`registered`  email address that this browser signed up
+`confirm`     initial values of the confirmation form
 
-After it:
+After the sign-in:
 
-`signed_in_at`  when, in seconds since 1970
-`sign_in_row`   the key of its `SignIn`
-`new_email`     the new address that waits for its code
+`signed_in_at`  time, in seconds since 1970
+`sign_in_row`   primary key of its `SignIn`
+`new_email`     new email address that waits for its code
 """
 
 import secrets
@@ -26,12 +26,12 @@ from accounts.sign_in import history as sign_in_history
 from portal.security.crypto import keyed_hash
 from portal.web.http import BrandRequest, get_next_url
 
-_BEFORE_SIGN_IN = 24 * 3600  # Seconds that a visitor's session lasts; signing in begins another.
-_RECENT = 5 * 60  # Seconds after a sign-in in which the e-mail address may be changed.
+_VISITOR_SECONDS = 24 * 3600  # A visitor's session lasts this long; signing in starts another.
+_RECENT_SECONDS = 5 * 60  # After a sign-in, the email address may be changed for this long.
 
 
 def begin_session(request: BrandRequest, user: User) -> None:
-    """Sign in: a new session key, and nothing of the time before. It ends after SESSION_COOKIE_AGE."""
+    """Sign in, in an empty session with a new key. It ends after SESSION_COOKIE_AGE."""
     request.session.flush()
     login(request, user)
     row = sign_in_history.record_sign_in(
@@ -42,40 +42,40 @@ def begin_session(request: BrandRequest, user: User) -> None:
 
 
 def end_session(request: BrandRequest) -> None:
-    """Sign out, on the server too."""
+    """Sign out, and record the end of the sign-in."""
     if request.user.is_authenticated:
         sign_in_history.end_sign_in(user=request.user, sign_in=current_sign_in_id(request))
     logout(request)
 
 
 def current_sign_in_id(request: BrandRequest) -> int:
-    """The key of this session's `SignIn`; 0 where the session is older than those."""
+    """Return the primary key of this session's `SignIn`; 0 for a session from before that model."""
     return int(request.session.get("sign_in_row", 0))
 
 
 def signed_in_recently(request: BrandRequest) -> bool:
-    """Whether the customer has proved within the last five minutes who they are."""
-    return bool(abs(timezone.now().timestamp() - request.session.get("signed_in_at", 0)) <= _RECENT)
+    """Return True if the customer signed in within the last five minutes."""
+    return bool(abs(timezone.now().timestamp() - request.session.get("signed_in_at", 0)) <= _RECENT_SECONDS)
 
 
 def update_session(request: BrandRequest, **values: object) -> None:
-    """Note something in the session. That may begin one, which is a row: let a limit refuse before.
+    """Store values in the session. This may create a session row, so check a rate limit first.
 
-    A visitor's session lasts a day from there; that of a sign-in has its own end.
+    A visitor's session lasts a day from then on; the session of a sign-in has its own end.
     """
     if not request.user.is_authenticated:
-        request.session.set_expiry(_BEFORE_SIGN_IN)
+        request.session.set_expiry(_VISITOR_SECONDS)
     request.session.update(values)
 
 
 def browser_secret(request: BrandRequest) -> str:
-    """The secret of this browser: the one that its session holds, else a new one, which is to be noted there.
+    """Return the browser's secret from its session, else a new one, which the caller must store there.
 
-    Made of the cookie that came with the form, where one did: of a form that is sent twice, the second may
-    come before the first one's answer has brought a session, and both must be of one browser.
+    A new one is derived from the form's CSRF cookie if there is one: if a form is sent twice, the second may
+    arrive before the first response has set a session, and both must count as the same browser.
     """
-    if known := request.session.get("browser"):
-        return str(known)
+    if stored := request.session.get("browser"):
+        return str(stored)
     cookie = request.COOKIES.get(settings.CSRF_COOKIE_NAME) or secrets.token_urlsafe(32)
     return keyed_hash("browser-of-form", request.brand.pk, cookie)
 
@@ -83,23 +83,23 @@ def browser_secret(request: BrandRequest) -> str:
 def remember_requested_code(
     request: BrandRequest, browser: str, email: str, code: int | None, **more: object
 ) -> None:
-    """Note which code the next page is to ask for, and the secret of the browser that it was made for."""
+    """Store which code the next page asks for, and the secret of the browser that it was created for."""
     update_session(request, browser=browser, sign_in={"code": code, "email": email, **more})
 
 
 def requested_url(request: BrandRequest) -> str:
-    """The page that `next` in the form or in its address names; else empty."""
+    """Return the URL of `next` in the form or in its URL; else empty."""
     return get_next_url(request, request.POST) or get_next_url(request)
 
 
 def remember_next_url(request: BrandRequest) -> None:
-    """Note that page for after the sign-in. For a form that was taken: who only looks gets no session."""
-    if wanted := requested_url(request):
-        update_session(request, next=wanted)
+    """Store that URL for after the sign-in. Only for accepted forms: viewing a page creates no session."""
+    if next_url := requested_url(request):
+        update_session(request, next=next_url)
 
 
 def known_email(request: BrandRequest) -> dict[str, str]:
-    """The address this visitor last gave us, to begin a form with."""
+    """Return the email address this visitor last gave, as initial data of a form."""
     for key in ("sign_in", "confirm", "sign_up"):
         if email := request.session.get(key, {}).get("email"):
             return {"email": email}

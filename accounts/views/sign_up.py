@@ -70,7 +70,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         network=request.client_network,
     )
     remember_next_url(request)
-    values: dict[str, object] = {"sign_up": form.kept()}
+    values: dict[str, object] = {"sign_up": form.form_data()}
     if outcome.may_have_happened:
         values["confirm"] = {"email": data["email"]}
     if outcome.done:  # Else another browser may have chosen the account's password.

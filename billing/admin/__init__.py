@@ -1,3 +1,3 @@
-"""The admin of billing; importing it registers its pages."""
+"""Admin of billing. Importing the package registers its pages."""
 
 from billing.admin import transfers as transfers

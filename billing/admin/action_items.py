@@ -1,4 +1,4 @@
-"""What needs the people who work here: moves, brands that stand still, empty accounts, carriers that fail."""
+"""Action items of staff: open transfers, stopped brands, empty accounts, failing carriers."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,10 @@ from portal.resilience import circuit_breaker
 
 @dataclass(frozen=True)
 class ActionItems:
-    """How many moves are unknown or wait; whose moves are stopped, partner account empty, or carrier down.
+    """Numbers of unknown and waiting transfers, and the brands that need attention.
 
-    `raised` are the brands for which an operator has asked for higher limits; for operators alone.
+    `stopped`: transfers are stopped. `empty_accounts`: the partner account is empty. `failing_carriers`: the
+    circuit breaker is open. `raised`: an operator has requested higher limits; for operators only.
     """
 
     unknown: int
@@ -30,7 +31,7 @@ class ActionItems:
 
 
 def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
-    """By what is stored: the carrier is not asked, however many brands there are."""
+    """Return the action items of these brands from stored data, without calling a carrier."""
     accounts = list_partner_accounts(brands=brands)
     listed = [account.brand for account in accounts]
     counts = Move.objects.filter(brand__in=listed).aggregate(
@@ -38,12 +39,12 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
         waiting=Count("pk", filter=Q(state=Move.State.WAITING)),
     )
     stopped = MovePolicy.objects.filter(brand__in=listed, stopped_at__isnull=False)
-    still = set(stopped.values_list("brand_id", flat=True))
+    stopped_ids = set(stopped.values_list("brand_id", flat=True))
     changes = LimitsChange.objects.filter(state=LimitsChange.State.WAITING, policy__brand__in=listed)
     raised = set(changes.values_list("policy__brand", flat=True)) if operates else set()
     return ActionItems(
         **counts,
-        stopped=[brand for brand in listed if brand.pk in still],
+        stopped=[brand for brand in listed if brand.pk in stopped_ids],
         empty_accounts=[account.brand for account in accounts if account.status.state == "empty"],
         failing_carriers=[brand for brand in listed if circuit_breaker.of(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
@@ -51,11 +52,11 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
 
 
 def count_open_transfers() -> dict[tuple[str, ...], float]:
-    """How many moves of each brand are unknown, and how many wait for a second person."""
-    wanted = {"unknown": is_unknown(), "waiting": Q(state=Move.State.WAITING)}
+    """Return the numbers of unknown and waiting transfers by (brand slug, state), for Prometheus."""
+    conditions = {"unknown": is_unknown(), "waiting": Q(state=Move.State.WAITING)}
     slugs = Brand.objects.values_list("slug", flat=True)
-    told: dict[tuple[str, ...], float] = {(slug, state): 0.0 for slug in slugs for state in wanted}
-    for state, condition in wanted.items():
+    result: dict[tuple[str, ...], float] = {(slug, state): 0.0 for slug in slugs for state in conditions}
+    for state, condition in conditions.items():
         rows = Move.objects.filter(condition).values_list("brand__slug").annotate(Count("pk"))
-        told |= {(slug, state): float(number) for slug, number in rows}
-    return told
+        result |= {(slug, state): float(number) for slug, number in rows}
+    return result

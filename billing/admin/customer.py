@@ -1,4 +1,4 @@
-"""A customer's page in the admin: who, what the carrier says, moves, sign-ins, and what staff changed."""
+"""A customer's page in the admin: statement, transfers, sign-ins and changes by staff."""
 
 from decimal import Decimal
 from typing import Any
@@ -21,12 +21,12 @@ from billing.transfers.views.base import get_own_customer
 from portal.admin.site import site
 from portal.voipline import Statement
 
-LAST = 10  # Rows of moves, sign-ins and changes.
+MAX_ROWS = 10  # Of transfers, sign-ins and changes each.
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
-    """/admin/billing/customer/PK/, for whoever works for its brand; a POST asks the carrier anew."""
+    """/admin/billing/customer/PK/, for staff of its brand. POST refreshes the statement."""
     found = get_own_customer(request, pk)
     if request.method != "POST":
         return _page(request, found, _figures(found))
@@ -38,7 +38,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None:
-    """This month's, kept ones where they are fresh; None where there is no account to ask for."""
+    """Return this month's statement, cached or fetched; None if there is no account number."""
     brand = customer.brand
     if brand is None or not customer.account_number:
         return None
@@ -48,7 +48,7 @@ def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None
 
 def _page(request: HttpRequest, customer: User, figures: StatementResult | None) -> HttpResponse:
     statement = figures.statement if figures else None
-    sign_ins, transfers = list_sign_ins(user=customer), _moves(customer)
+    sign_ins, transfers = list_sign_ins(user=customer), _transfer_rows(customer)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": customer.get_full_name() or customer.email,
@@ -58,29 +58,29 @@ def _page(request: HttpRequest, customer: User, figures: StatementResult | None)
         "figures": figures,
         "statement": statement,
         "rows": labels.list_statement_amounts(statement) if statement else [],
-        "left": _left(customer, statement),
+        "left": _credit_left(customer, statement),
         "transfers": transfers,
-        "unknown": _unknown(customer),
-        "sign_ins": sign_ins[:LAST],
-        "changes": _changes(customer),
+        "unknown": _unknown_transfer(customer),
+        "sign_ins": sign_ins[:MAX_ROWS],
+        "changes": _staff_changes(customer),
     }
     return TemplateResponse(request, "admin/billing/customer.html", context)
 
 
-def _left(customer: User, statement: Statement | None) -> Decimal | None:
-    """How far a postpaid balance is above its limit, where both are known."""
+def _credit_left(customer: User, statement: Statement | None) -> Decimal | None:
+    """Return the credit left to a postpaid customer, if balance and limit are known."""
     if statement is None or customer.account_type != POSTPAID or customer.credit_limit is None:
         return None
     limit: Decimal = customer.credit_limit
     return statement.closing_balance - limit
 
 
-def _unknown(customer: User) -> Move | None:
-    """The move that stands in the way of any other until a person has said what became of it."""
+def _unknown_transfer(customer: User) -> Move | None:
+    """Return the unknown transfer, which blocks all others until staff resolve it."""
     return Move.objects.unknown().filter(customer=customer).first()
 
 
-def _moves(customer: User) -> list[dict[str, Any]]:
+def _transfer_rows(customer: User) -> list[dict[str, Any]]:
     rows = Move.objects.filter(customer=customer).select_related("brand", "asked_by").defer("brand__logo")
     return [
         {
@@ -90,12 +90,12 @@ def _moves(customer: User) -> list[dict[str, Any]]:
             "outcome": describe_outcome(transfer),
             "unknown": transfer.outcome == Move.State.UNKNOWN,
         }
-        for transfer in rows[:LAST]
+        for transfer in rows[:MAX_ROWS]
     ]
 
 
-def _changes(customer: User) -> list[LogEntry]:
-    """What staff did to this customer, the newest first."""
+def _staff_changes(customer: User) -> list[LogEntry]:
+    """Return the latest changes of this customer by staff, the newest first."""
     kind = ContentType.objects.get_for_model(User)
     entries = LogEntry.objects.filter(content_type=kind, object_id=str(customer.pk)).select_related("user")
-    return list(entries.order_by("-action_time", "-pk")[:LAST])
+    return list(entries.order_by("-action_time", "-pk")[:MAX_ROWS])

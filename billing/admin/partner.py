@@ -1,4 +1,4 @@
-"""Partner balances in the admin: for staff those of their own brands, for operators all."""
+"""Partner balances in the admin: staff see their own brands, operators all."""
 
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +19,7 @@ from portal.carrier.call_stats import count_calls_by_day
 
 @require_safe
 def partners(request: HttpRequest) -> HttpResponse:
-    """/admin/billing/partner/: what is known of each; whoever has one brand is led to it."""
+    """/admin/billing/partner/: list of partner accounts. Redirects if the user has only one brand."""
     brands = brands_of(request.user)
     if len(only := list(brands.values_list("pk", flat=True)[:2])) == 1:
         return redirect("billing_admin:partner", only[0])
@@ -33,7 +33,7 @@ def partners(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def partner(request: HttpRequest, pk: int) -> HttpResponse:
-    """/admin/billing/partner/PK/: one brand's account; a POST asks the carrier anew."""
+    """/admin/billing/partner/PK/: a brand's partner account. POST refreshes it."""
     brand = get_object_or_404(brands_of(request.user), pk=pk)
     if request.method != "POST":
         return _page(request, get_partner_account(brand=brand))
@@ -44,7 +44,7 @@ def partner(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, account: Account) -> HttpResponse:
-    """The account with its age; where nothing at all is known, with status 503."""
+    """Render the account; with status 503 if nothing is known of it."""
     brand, statement = account.brand, account.figures.statement
     context: dict[str, Any] = {
         **site.each_context(request),

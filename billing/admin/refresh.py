@@ -1,4 +1,4 @@
-"""Asking the carrier anew from a page of the admin: so often, and no more."""
+"""Rate limit of refreshes from the admin."""
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -7,10 +7,10 @@ from django.utils.translation import ngettext
 from portal.resilience import rate_limits
 
 
-def consume_refresh(request: HttpRequest, whose: str) -> bool:
-    """Count one refresh of somebody's figures; False, and the reader is told, where there were too many."""
+def consume_refresh(request: HttpRequest, account: str) -> bool:
+    """Count a refresh of an account. Return False and add a message if there were too many."""
     try:
-        rate_limits.consume(action="refresh", account=whose)
+        rate_limits.consume(action="refresh", account=account)
     except rate_limits.Limited as limited:
         words = ngettext(
             "The figures were refreshed often just now. Please wait %(seconds)d second.",

@@ -1,4 +1,4 @@
-"""Moves of funds in the admin: a list to look through, in which each leads to a page of its own."""
+"""List of transfers in the admin. Each row links to the transfer's own page."""
 
 import uuid
 from typing import Any
@@ -19,17 +19,16 @@ from portal.brands.access import is_operator
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """The state as it is to be read: what was sent a while ago without an end is unknown."""
+    """Filter by effective state: a transfer that was sent a while ago and has no result is unknown."""
 
     title = _("outcome")
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """All states."""
         return list(Move.State.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Move]) -> QuerySet[Move]:
-        """A state that there is not has no moves."""
+        """Filter by state; return none for an invalid state."""
         value = self.value()
         if not value:
             return queryset
@@ -43,7 +42,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 @admin.register(Move, site=site)
 class MoveAdmin(ScopedAdmin):
-    """Everybody looks, nobody changes: moves are made, decided and resolved on pages of their own."""
+    """Read-only admin: transfers are made, decided and resolved on their own pages."""
 
     list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by")
     list_filter = (BrandFilter, OutcomeFilter, "asked_at")
@@ -53,14 +52,14 @@ class MoveAdmin(ScopedAdmin):
     change_list_template = "admin/billing/move/change_list.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With all that a line tells, but without the brands' pictures."""
+        """Join the related rows, without the brands' logos."""
         rows = super().get_queryset(request)
         return rows.select_related("brand", "customer", "asked_by").defer("brand__logo")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """An operation is found by all of its digits, with hyphens or without."""
+        """Find an operation by its whole UUID, with or without hyphens; else search the fields."""
         try:
             return queryset.filter(operation=uuid.UUID(search_term.strip())), False
         except ValueError:
@@ -69,45 +68,43 @@ class MoveAdmin(ScopedAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list; for operators with the way to the rules."""
+        """Tell the template whether to link to the transfer policies, which only operators see."""
         return super().changelist_view(
             request, {"operates": is_operator(request.user), **(extra_context or {})}
         )
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
-        """To the move's own page."""
+        """Redirect to the transfer's own page."""
         return self._redirect_to_transfer(request, object_id)
 
     def history_view(self, request: HttpRequest, object_id: str, *_: Any) -> HttpResponse:
-        """The move's own page tells all that happened."""
+        """Redirect to the transfer's own page, which has its history."""
         return self._redirect_to_transfer(request, object_id)
 
     def _redirect_to_transfer(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        found = self.get_object(request, object_id)
-        if found is None:
+        transfer = self.get_object(request, object_id)
+        if transfer is None:
             raise Http404
-        return redirect("billing_admin:transfer", found.pk)
+        return redirect("billing_admin:transfer", transfer.pk)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A move begins on its customer's page."""
+        """Return False: transfers start on the customer's page."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays as it was."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened stays as it was."""
         return False
 
     @admin.display(description=_("Move"), ordering="amount")
     def what(self, transfer: Move) -> str:
-        """Amount and direction."""
+        """Return amount and direction."""
         return describe_transfer(transfer)
 
     @admin.display(description=_("Outcome"), ordering="state")
     def outcome_now(self, transfer: Move) -> str:
-        """As it is to be read; the unknown ones stand out."""
+        """Return the effective state; unknown ones are highlighted."""
         words = describe_outcome(transfer)
         if transfer.outcome != Move.State.UNKNOWN:
             return words

@@ -1,7 +1,7 @@
-"""Where things stand in the chart of the months: bars of what was charged, and a line of what was left.
+"""Geometry of the monthly chart: bars of the charges, and a line of the closing balances.
 
-Everything is a share of the chart's width or height, from its upper left corner; months run with the
-reading direction. What is missing is left out, and nothing is ever drawn in its place.
+All positions are percentages of the chart's width or height, from its upper left corner. Months run in the
+reading direction. Missing months are left blank.
 """
 
 import itertools
@@ -15,16 +15,16 @@ from django.utils.translation import get_language_bidi
 from billing.statements.service import StatementResult
 from portal.voipline import Statement
 
-CHARGES = ("call_charges", "other_charges", "adjustments")  # From the axis outwards.
-_BAR = Decimal("0.62")  # Of a month's width.
-_LINES = 5  # About so many lines across the chart.
-_FINEST = Decimal("0.01")  # Between two lines: an amount is read to the cent.
-_NICE = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
+CHARGES = ("call_charges", "other_charges", "adjustments")  # In the order of stacking from zero.
+_BAR_WIDTH = Decimal("0.62")  # Of a month's width.
+_TICKS = 5  # Approximate number of lines across the chart.
+_MIN_STEP = Decimal("0.01")  # Between two lines: amounts are shown to the cent.
+_STEP_SIZES = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A line across the chart, and the amount it stands for."""
+    """A horizontal line of a scale: its amount and position."""
 
     amount: Decimal
     y: str
@@ -32,7 +32,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """One kind of charge in one month."""
+    """A bar: one kind of charge in one month."""
 
     kind: str
     x: str
@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """One month. Without a statement it has neither bars nor a point."""
+    """A month of the chart. Without a statement it has neither bars nor a point."""
 
     month: date
     statement: Statement | None
@@ -51,13 +51,13 @@ class Column:
     left: str
     width: str
     bars: tuple[Bar, ...]
-    point: str  # The height of the closing balance; empty where there is none.
-    is_named: bool  # Each third, counted from the newest, where there is no room for more names.
+    point: str  # Position of the closing balance; empty if there is none.
+    is_named: bool  # Every third month from the newest keeps its name if there is little room.
 
 
 @dataclass(frozen=True)
 class Step:
-    """From one month's closing balance to the next one's."""
+    """A line from one month's closing balance to the next month's."""
 
     x1: str
     y1: str
@@ -67,9 +67,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Chart:
-    """The months from left to right, and the lines of both scales from the top down.
+    """The months from left to right, and the lines of both scales from top to bottom.
 
-    `edge` is where the scale's amounts stand, and `aside` how many pixels beside it.
+    `edge` is the position of the scale's amounts, `aside` their distance from it in pixels.
     """
 
     edge: str
@@ -81,52 +81,54 @@ class Chart:
 
     @property
     def first(self) -> date:
-        """The oldest month."""
+        """Oldest month."""
         return min(column.month for column in self.columns)
 
     @property
     def last(self) -> date:
-        """The newest month."""
+        """Newest month."""
         return max(column.month for column in self.columns)
 
     @property
     def missing(self) -> int:
-        """How many months there are no figures of."""
+        """Number of months without a statement."""
         return sum(column.statement is None for column in self.columns)
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing to draw."""
+        """True if no month has a statement."""
         return self.missing == len(self.columns)
 
 
 class _Scale:
-    """From zero to whatever is furthest from it on either side, in round steps."""
+    """A scale in round steps that includes zero and all amounts."""
 
     def __init__(self, amounts: Sequence[Decimal]) -> None:
         low, high = min([Decimal(0), *amounts]), max([Decimal(0), *amounts])
-        step = _round_step((high - low or Decimal(1)) / _LINES)
+        step = _round_step((high - low or Decimal(1)) / _TICKS)
         first = (low / step).to_integral_value(ROUND_FLOOR)
         last = (high / step).to_integral_value(ROUND_CEILING)
         if first == last:
             last += 1
         self.low, self.high = first * step, last * step
         amounts = [(last - number) * step for number in range(int(last - first) + 1)]
-        self.ticks = tuple(Tick(amount, _share(self.y(amount))) for amount in amounts)
+        self.ticks = tuple(Tick(amount, _percent(self.y(amount))) for amount in amounts)
 
     def y(self, amount: Decimal) -> Decimal:
-        """How far down from the top, of 1."""
+        """Return the distance of an amount from the top, as a fraction of the height."""
         return (self.high - amount) / (self.high - self.low)
 
 
 def _round_step(least: Decimal) -> Decimal:
-    """The next of 1, 2, 5, 10 … that is not below."""
-    unit = Decimal(1).scaleb(max(least, _FINEST).adjusted())
-    return next(unit * each for each in _NICE if unit * each >= max(least, _FINEST) or each == _NICE[-1])
+    """Return the smallest of …, 1, 2, 5, 10, … that is not below `least`; at least `_MIN_STEP`."""
+    unit = Decimal(1).scaleb(max(least, _MIN_STEP).adjusted())
+    return next(
+        unit * each for each in _STEP_SIZES if unit * each >= max(least, _MIN_STEP) or each == _STEP_SIZES[-1]
+    )
 
 
 def draw(months: Sequence[StatementResult]) -> Chart:
-    """The chart of these months, of which the newest comes first; at least one."""
+    """Return the chart of these months (at least one), the newest first."""
     mirrored = get_language_bidi()
     ordered = list(months) if mirrored else list(reversed(months))
     known = [each.statement for each in ordered if each.statement]
@@ -144,7 +146,7 @@ def _amounts(statement: Statement) -> list[Decimal]:
 
 
 def _extent(statement: Statement) -> tuple[Decimal, Decimal]:
-    """How far a month's bars reach below and above zero."""
+    """Return the sums of a month's negative and positive charges: the extent of its bars."""
     amounts = _amounts(statement)
     return sum((a for a in amounts if a < 0), Decimal(0)), sum((a for a in amounts if a > 0), Decimal(0))
 
@@ -155,19 +157,19 @@ def _column(number: int, count: int, month: StatementResult, charges: _Scale, ba
     return Column(
         month=month.period.from_date,
         statement=statement,
-        middle=_share(left + width / 2),
-        left=_share(left),
-        width=_share(width),
-        bars=tuple(_bars(statement, left + width * (1 - _BAR) / 2, width * _BAR, charges))
+        middle=_percent(left + width / 2),
+        left=_percent(left),
+        width=_percent(width),
+        bars=tuple(_bars(statement, left + width * (1 - _BAR_WIDTH) / 2, width * _BAR_WIDTH, charges))
         if statement
         else (),
-        point=_share(balances.y(statement.closing_balance)) if statement else "",
+        point=_percent(balances.y(statement.closing_balance)) if statement else "",
         is_named=(number if get_language_bidi() else count - 1 - number) % 3 == 0,
     )
 
 
 def _bars(statement: Statement, left: Decimal, width: Decimal, scale: _Scale) -> Iterator[Bar]:
-    """Charges above the line of zero, one on the other; what is negative below it."""
+    """Yield the bars: positive charges stacked above zero, negative ones below it."""
     above = below = Decimal(0)
     for kind, amount in zip(CHARGES, _amounts(statement), strict=True):
         start = above if amount > 0 else below
@@ -177,16 +179,16 @@ def _bars(statement: Statement, left: Decimal, width: Decimal, scale: _Scale) ->
             below += amount
         top, bottom = scale.y(max(start, start + amount)), scale.y(min(start, start + amount))
         if amount:
-            yield Bar(kind, _share(left), _share(top), _share(width), _share(bottom - top))
+            yield Bar(kind, _percent(left), _percent(top), _percent(width), _percent(bottom - top))
 
 
 def _steps(columns: Sequence[Column]) -> Iterator[Step]:
-    """None to or from a month without figures."""
-    for one, next_one in itertools.pairwise(columns):
-        if one.point and next_one.point:
-            yield Step(one.middle, one.point, next_one.middle, next_one.point)
+    """Yield lines between adjacent months that both have a statement."""
+    for column, next_column in itertools.pairwise(columns):
+        if column.point and next_column.point:
+            yield Step(column.middle, column.point, next_column.middle, next_column.point)
 
 
-def _share(part: Decimal) -> str:
-    """As SVG writes it, whatever the language of the page."""
+def _percent(part: Decimal) -> str:
+    """Format a fraction as an SVG percentage, independent of the language."""
     return f"{100 * part:.3f}%"

@@ -1,4 +1,4 @@
-"""When an account's calls stop: from its balance and from what is known about it, and no guess beyond."""
+"""Forecast of when an account's calls stop, from its balance and its past spending."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from billing.statements.periods import Period
 from portal.voipline import Statement
 
 _CENT = Decimal("0.01")
-_LONGEST = 365  # Days; what lasts longer is said to last longer than a year.
-_SOON = 3
+_MAX_DAYS = 365  # Pages say “longer than a year” beyond this.
+_WARNING_DAYS = 3
 
 # Why there is no estimate: no complete month yet, nothing charged in them, or figures that could not be read.
 Why = Literal["", "new", "quiet", "missing"]
@@ -22,12 +22,12 @@ Month = tuple[Period, Statement | None]
 
 @dataclass(frozen=True)
 class Forecast:
-    """Where a balance stands on the way to the point at which calls stop, all as it is shown: to the cent.
+    """Position of a balance relative to the point at which calls stop, rounded to the cent as on pages.
 
-    `kind` is `prepaid`, `postpaid`, `no_limit` (postpaid, the limit is unknown) or `unknown`. `place` is
-    `above`, `at` or `below` that point; where the point is unknown, zero. `left` until the point, where it is
-    known. `days`: whole ones, never more than the figures carry, or None; `around`: their last day, or None
-    where it is more than a year away. `months`: how many the pace was taken from.
+    `kind` is `prepaid`, `postpaid`, `no_limit` (postpaid, limit unknown) or `unknown`. `place` is `above`,
+    `at` or `below` that point (zero if the point is unknown). `left`: amount until the point, if known.
+    `days`: whole days until then, rounded down, or None. `around`: the last of these days, or None if it is
+    more than a year away. `months`: number of months that the average spending was taken from.
     """
 
     kind: str
@@ -41,8 +41,8 @@ class Forecast:
 
     @property
     def warns(self) -> bool:
-        """Whether to look at this now: calls are or may be stopped, or will be in a few days."""
-        return self.place != "above" or (self.days is not None and self.days <= _SOON)
+        """True if calls are or may be stopped, or will be in a few days."""
+        return self.place != "above" or (self.days is not None and self.days <= _WARNING_DAYS)
 
 
 def forecast(
@@ -54,24 +54,24 @@ def forecast(
     on: date,
     today: date,
 ) -> Forecast:
-    """Where a balance stands that was true on a day; `months` are complete ones, the newest first.
+    """Return the forecast for the balance of day `on`. `months` are complete ones, the newest first.
 
-    Prepaid accounts stop at zero, postpaid ones at their credit limit. The pace is the average of the months'
-    call and other charges; an adjustment happens once and is no pace.
+    Prepaid accounts stop at zero, postpaid ones at their credit limit. Spending per day is the average of the
+    months' call and other charges; adjustments are left out because they happen once.
     """
     stop = Decimal(0) if account_type == PREPAID else credit_limit if account_type == POSTPAID else None
     kind = account_type or "unknown"
     if stop is None:
         return Forecast("no_limit" if kind == POSTPAID else "unknown", _place(balance, Decimal(0)))
     limit = stop if kind == POSTPAID else None
-    found = Forecast(kind, _place(balance, stop), limit, round_to_cents(balance) - round_to_cents(stop))
-    if found.place != "above":
-        return found
-    return _estimated(found, balance - stop, months, on, today)
+    result = Forecast(kind, _place(balance, stop), limit, round_to_cents(balance) - round_to_cents(stop))
+    if result.place != "above":
+        return result
+    return _with_estimate(result, balance - stop, months, on, today)
 
 
 def round_to_cents(amount: Decimal) -> Decimal:
-    """An amount as pages show it."""
+    """Round an amount to the cent, half up, as pages show it."""
     return amount.quantize(_CENT, ROUND_HALF_UP)
 
 
@@ -80,33 +80,35 @@ def _place(balance: Decimal, stop: Decimal) -> str:
     return "above" if left > 0 else "below" if left < 0 else "at"
 
 
-def _estimated(found: Forecast, left: Decimal, months: Sequence[Month], on: date, today: date) -> Forecast:
+def _with_estimate(
+    result: Forecast, left: Decimal, months: Sequence[Month], on: date, today: date
+) -> Forecast:
     if any(statement is None for _period, statement in months):
-        return replace(found, why="missing")
-    counted = _months_since_opening(months)
-    if not counted:
-        return replace(found, why="new")
-    daily = _pace(counted)
+        return replace(result, why="missing")
+    open_months = _months_since_opening(months)
+    if not open_months:
+        return replace(result, why="new")
+    daily = _daily_spending(open_months)
     if daily <= 0:
-        return replace(found, why="quiet", months=len(counted))
+        return replace(result, why="quiet", months=len(open_months))
     days = int(Fraction(left) / daily)
-    if days > _LONGEST:
-        return replace(found, days=days, months=len(counted))
+    if days > _MAX_DAYS:
+        return replace(result, days=days, months=len(open_months))
     around = on + timedelta(days=days)
-    return replace(found, days=max(0, (around - today).days), around=around, months=len(counted))
+    return replace(result, days=max(0, (around - today).days), around=around, months=len(open_months))
 
 
 def _months_since_opening(months: Sequence[Month]) -> list[tuple[Period, Statement]]:
-    """Without the oldest ones in which nothing moved and nothing was there: the account was not open yet."""
-    lived = [(period, statement) for period, statement in months if statement]
-    while lived and not (lived[-1][1].opening_balance or lived[-1][1].moved):
-        lived.pop()
-    return lived
+    """Return the months without the oldest ones that had no balance and no activity: not open yet."""
+    statements = [(period, statement) for period, statement in months if statement]
+    while statements and not (statements[-1][1].opening_balance or statements[-1][1].moved):
+        statements.pop()
+    return statements
 
 
-def _pace(months: Sequence[tuple[Period, Statement]]) -> Fraction:
-    """Spending per day, exact."""
-    spent = sum(
+def _daily_spending(months: Sequence[tuple[Period, Statement]]) -> Fraction:
+    """Return the exact spending per day."""
+    spending = sum(
         (Fraction(each.call_charges) + Fraction(each.other_charges) for _, each in months), Fraction()
     )
-    return spent / sum(period.days for period, _ in months)
+    return spending / sum(period.days for period, _ in months)

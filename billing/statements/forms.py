@@ -1,4 +1,4 @@
-"""The period a statement is asked for."""
+"""Form for the period of a statement."""
 
 import re
 from datetime import date
@@ -13,18 +13,18 @@ from billing.statements.periods import EARLIEST, LONGEST_DAYS, Period, presets
 
 
 class _DateInput(forms.DateInput):
-    """A browser's date field. A name that came twice is shown as it came, and so refused."""
+    """A date input of the browser. A repeated parameter is shown as sent, and so refused."""
 
     input_type = "date"
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        """The value; of several, all of them."""
+        """Return the value, or all values joined if there are several."""
         values = data.getlist(name) if isinstance(data, QueryDict) else [data.get(name)]
         return values[0] if len(values) == 1 else ", ".join(values)
 
 
 class _DateField(forms.DateField):
-    """A date as browsers send it, YYYY-MM-DD, and in no other way."""
+    """A date in the format of browsers only: YYYY-MM-DD."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -37,7 +37,7 @@ class _DateField(forms.DateField):
         )
 
     def to_python(self, value: Any) -> date | None:
-        """Stricter than Django's, which takes 2026-1-1, digits of any script, and blanks around."""
+        """Return the date. Django would also accept 2026-1-1, digits of any script, and blanks around."""
         if value in self.empty_values or isinstance(value, date):
             return value or None
         try:
@@ -49,7 +49,7 @@ class _DateField(forms.DateField):
 
 
 class PeriodForm(forms.Form):
-    """Two dates, both included; refused at the field before the carrier is asked."""
+    """Two dates, both included, validated before the carrier is called."""
 
     from_date = _DateField(label=_("From"))
     to_date = _DateField(label=_("To"))
@@ -62,10 +62,11 @@ class PeriodForm(forms.Form):
 
     @property
     def offered(self) -> bool:
-        """Whether it shows one of the periods that the page offers: no error, and none that was made up."""
+        """True if the form is valid and its period is one of the presets."""
         return self.is_valid() and self.period in presets(self.today).values()
 
-    def _within(self, name: str) -> date:
+    def _clean_date(self, name: str) -> date:
+        """Return the date; refuse one in the future or before 2000."""
         value: date = self.cleaned_data[name]
         if value < EARLIEST:
             raise ValidationError(_("There are no statements before the year 2000."))
@@ -74,15 +75,13 @@ class PeriodForm(forms.Form):
         return value
 
     def clean_from_date(self) -> date:
-        """Not in the future, not before 2000."""
-        return self._within("from_date")
+        return self._clean_date("from_date")
 
     def clean_to_date(self) -> date:
-        """Not in the future, not before 2000."""
-        return self._within("to_date")
+        return self._clean_date("to_date")
 
     def clean(self) -> None:
-        """In order, and not longer than a year."""
+        """Check the order of the dates, and the length of at most a year."""
         first, last = self.cleaned_data.get("from_date"), self.cleaned_data.get("to_date")
         if not first or not last:
             return
@@ -93,5 +92,5 @@ class PeriodForm(forms.Form):
 
     @property
     def period(self) -> Period:
-        """What a valid form asks for."""
+        """Period of a valid form."""
         return Period(self.cleaned_data["from_date"], self.cleaned_data["to_date"])

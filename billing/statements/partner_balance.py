@@ -1,6 +1,6 @@
-"""A reseller's own account at the carrier: what is left of it, and for how many days.
+"""Balance of a reseller's own account at the carrier, and for how many days it lasts.
 
-At zero or below, the carrier cuts off all of the reseller's customers, whatever their own balances say.
+At zero or below, the carrier cuts off all of the reseller's customers, regardless of their own balances.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from portal.models import Brand
 from portal.voipline import Statement
 
 LOW_DAYS = 7
-# The page waits so long for complete months, once this month's figures are there; the rest is for next time.
+# How long the page waits for complete months once this month's statement is there; later ones are cached.
 _DEADLINES = Deadlines(if_stale=IF_STALE, rest=3.0)
 
 State = Literal["empty", "low", "ok", "unknown"]
@@ -30,11 +30,10 @@ State = Literal["empty", "low", "ok", "unknown"]
 
 @dataclass(frozen=True)
 class Spending:
-    """What left the account in the complete months that are known, the oldest first: all charges.
+    """Total charges of the account in the known complete months, the oldest first.
 
-    Adjustments are among the charges; we take moves to customers to be among them, which the carrier does not
-    document. A month before the first movement is no part of the pace. `missing`: how many of the months
-    nobody knows.
+    The charges include adjustments. We assume that they include transfers to customers, which the carrier
+    does not document. Months before the first activity are left out. `missing`: number of unknown months.
     """
 
     months: tuple[tuple[Period, Decimal], ...] = ()
@@ -42,30 +41,30 @@ class Spending:
 
     @property
     def total(self) -> Decimal:
-        """What left in all of these months."""
+        """Sum of the charges of all months."""
         return sum((charges for _month, charges in self.months), Decimal(0))
 
     @property
     def span(self) -> int:
-        """How many days these months have."""
+        """Number of days of all months."""
         return sum(month.days for month, _charges in self.months)
 
     @property
     def per_day(self) -> Decimal | None:
-        """The pace; None where nothing left, or nobody knows."""
+        """Average spending per day; None if there was none or it is unknown."""
         return self.total / self.span if self.total > 0 else None
 
-    def lasts(self, balance: Decimal) -> int | None:
-        """For how many whole days a balance lasts at this pace, exactly."""
+    def days_left(self, balance: Decimal) -> int | None:
+        """Return the exact number of whole days a balance lasts; None without spending."""
         return int(balance * self.span // self.total) if self.total > 0 else None
 
 
 @dataclass(frozen=True)
 class BalanceStatus:
-    """How things stand with a balance.
+    """Status of a balance.
 
-    `cut`: at zero or below. `low`: less than seven days are left. `fine`: neither is known. `unknown`: nobody
-    knows the balance. `days` is rounded down; None where there is no pace.
+    `empty`: at zero or below. `low`: less than seven days are left. `ok`: neither is known. `unknown`: the
+    balance is unknown. `days` is rounded down; None without spending.
     """
 
     state: State
@@ -75,7 +74,7 @@ class BalanceStatus:
 
 @dataclass(frozen=True)
 class Account:
-    """The figures of this month, as they are known, and what they mean."""
+    """Partner account of a brand: this month's statement, as far as known, and its status."""
 
     brand: Brand
     figures: StatementResult
@@ -83,7 +82,7 @@ class Account:
 
 
 def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
-    """The partner account now; see `statements.service`. With `refresh` the carrier is always called."""
+    """Return the current partner account; see `statements.service`. `refresh` always calls the carrier."""
     now = this_month(today(brand))
     months = past_months(now.to_date)
     figures, *past = stream_statements(
@@ -94,26 +93,26 @@ def get_partner_account(*, brand: Brand, refresh: bool = False) -> Account:
 
 
 def list_partner_accounts(*, brands: QuerySet[Brand]) -> list[Account]:
-    """The partner accounts of these brands as they were last read, without asking the carrier."""
-    listed = list(brands.annotate(newest=Subquery(_newest().values("pk")[:1])))
-    now = CachedStatement.objects.in_bulk([brand.newest for brand in listed if brand.newest])
-    past = _past(listed)
-    return [_known(brand, now.get(brand.newest), past) for brand in listed]
+    """Return the partner accounts of these brands as last fetched, without calling the carrier."""
+    listed = list(brands.annotate(latest=Subquery(_latest_rows().values("pk")[:1])))
+    now = CachedStatement.objects.in_bulk([brand.latest for brand in listed if brand.latest])
+    past = _past_statements(listed)
+    return [_stored_account(brand, now.get(brand.latest), past) for brand in listed]
 
 
-def newest_balance() -> Subquery:
-    """For queries of brands: the partner balance as last read, a decimal text; None where it never was."""
-    return Subquery(_newest().values("figures__closing_balance")[:1])
+def latest_balance() -> Subquery:
+    """Return a subquery of brands for the last fetched partner balance: a decimal text, or None."""
+    return Subquery(_latest_rows().values("figures__closing_balance")[:1])
 
 
-def _newest() -> QuerySet[CachedStatement]:
+def _latest_rows() -> QuerySet[CachedStatement]:
     rows = CachedStatement.objects.filter(brand=OuterRef("pk"), customer=None, is_open=True)
     return rows.filter(figures__isnull=False).order_by("-as_of")
 
 
 def check_partner_balance(brand: Brand) -> Iterator[Item]:
-    """For the list of what is left to do: with an empty partner account nobody can call."""
-    balance = getattr(brand, "partner_balance", None)  # See `newest_balance`.
+    """Yield the partner balance as an item of the launch checklist: if it is empty, no customer can call."""
+    balance = getattr(brand, "partner_balance", None)  # See `latest_balance`.
     if balance is None:
         return
     if round_to_cents(Decimal(balance)) > 0:
@@ -128,10 +127,10 @@ def check_partner_balance(brand: Brand) -> Iterator[Item]:
     )
 
 
-def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
-    begins = {month.from_date for brand in brands for month in past_months(today(brand))}
+def _past_statements(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]:
+    first_days = {month.from_date for brand in brands for month in past_months(today(brand))}
     rows = CachedStatement.objects.filter(
-        brand__in=brands, customer=None, from_date__in=begins, is_open=False
+        brand__in=brands, customer=None, from_date__in=first_days, is_open=False
     )
     return {
         (row.brand_id, Period(row.from_date, row.to_date)): statement_cache.build_statement(row)
@@ -139,7 +138,7 @@ def _past(brands: Iterable[Brand]) -> dict[tuple[int, Period], Statement | None]
     }
 
 
-def _known(
+def _stored_account(
     brand: Brand, row: CachedStatement | None, past: dict[tuple[int, Period], Statement | None]
 ) -> Account:
     months = past_months(today(brand))
@@ -153,12 +152,12 @@ def _known(
 
 
 def past_months(day: date) -> list[Period]:
-    """The last three months that were over before the day's, the oldest first."""
+    """Return the last three complete months before the day's month, the oldest first."""
     return complete_months(day, MONTHS)[::-1]
 
 
 def get_spending(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
-    """What left the account in these months, the oldest first; None for a month that nobody knows."""
+    """Return the spending in these months, the oldest first. The statement of an unknown month is None."""
     known = [(month, statement) for month, statement in months if statement]
     while known and not known[0][1].moved:
         known.pop(0)
@@ -167,10 +166,10 @@ def get_spending(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
 
 
 def get_balance_status(statement: Statement | None, spending: Spending) -> BalanceStatus:
-    """What a balance means at this pace; it is judged as it is shown, to the cent."""
+    """Return the status of a balance, rounded to the cent as pages show it."""
     if statement is None:
         return BalanceStatus("unknown", spending)
     if round_to_cents(statement.closing_balance) <= 0:
         return BalanceStatus("empty", spending, 0)
-    days = spending.lasts(statement.closing_balance)
+    days = spending.days_left(statement.closing_balance)
     return BalanceStatus("low" if days is not None and days < LOW_DAYS else "ok", spending, days)

@@ -1,6 +1,6 @@
-"""A statement as a PDF file in the brand's look, in the language of the page.
+"""Render a statement as a PDF file in the brand's design, in the language of the page.
 
-Typst sets it by `statement.typ`, in fonts that come with Python packages; the system's are not asked.
+Typst compiles `statement.typ` with fonts from Python packages; system fonts are not used.
 """
 
 import json
@@ -24,38 +24,36 @@ from portal.resilience.bulkhead import DRAWING
 
 _TEMPLATE = Path(__file__).with_name("statement.typ")
 _FONTS = ("manimgx_fonts", "manimgx_fonts_cjk", "fontpkg_almarai")
-_LOOKS = {"total_charges": "strong", "closing_balance": "tinted"}
-_REGIONS = {"hans": "CN"}  # Typst tells Chinese scripts apart by regions.
+_ROW_STYLES = {"total_charges": "strong", "closing_balance": "tinted"}
+_REGIONS = {"hans": "CN"}  # Typst selects a Chinese script by region.
 
 
 def statement_pdf(*, brand: Brand, customer: User, found: StatementResult) -> bytes:
-    """The file of figures that there are. Amounts are rounded to the cent, as on the page.
+    """Return the PDF of a known statement. Amounts are rounded to the cent, as on the page.
 
-    If no font has a letter of the customer's name, the e-mail address stands in its place.
-    Raises `portal.resilience.bulkhead.Busy` where too many are being drawn.
+    If no font has a letter of the customer's name, the email address replaces it.
+    Raises `portal.resilience.bulkhead.Busy` if too many PDFs are being rendered.
     """
     if brand.logo_hash:
-        bytes(brand.logo)  # Deferred: read now, because drawing holds no connection.
+        bytes(brand.logo)  # Deferred: load it now, as rendering has no connection.
     with DRAWING.slot():
-        return _drawn(brand, customer, found)
+        return _render(brand, customer, found)
 
 
-def _drawn(brand: Brand, customer: User, found: StatementResult) -> bytes:
+def _render(brand: Brand, customer: User, found: StatementResult) -> bytes:
     data = _data(brand, found)
     names = f"{customer.first_name} {customer.last_name}", customer.company_name
     for name, company in (names, (customer.email, names[1]), (customer.email, "")):
         try:
-            return _compiled(
-                {**data, "facts": _facts(brand, customer, found, name, company)}, accessible=True
-            )
-        except typst.TypstError:  # In an accessible file a letter that no font has is an error.
+            return _compile({**data, "facts": _facts(brand, customer, found, name, company)}, accessible=True)
+        except typst.TypstError:  # In an accessible file, a letter missing in all fonts is an error.
             continue
-    # The brand's own texts have such letters; each shows a box.
-    return _compiled({**data, "facts": _facts(brand, customer, found, *names)}, accessible=False)
+    # The brand's own texts have such letters, which are shown as boxes.
+    return _compile({**data, "facts": _facts(brand, customer, found, *names)}, accessible=False)
 
 
-def _compiled(data: dict[str, Any], *, accessible: bool) -> bytes:
-    """By PDF/UA-1 where it is to be accessible. Threads share the fonts, but no compiler."""
+def _compile(data: dict[str, Any], *, accessible: bool) -> bytes:
+    """Compile the file, as PDF/UA-1 if accessible. Threads share the fonts, but no compiler."""
     return typst.compile(
         _TEMPLATE,
         root=_TEMPLATE.parent,
@@ -73,7 +71,7 @@ def _fonts() -> typst.Fonts:
 
 
 def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
-    """What stands in the file but facts, as texts in the current language."""
+    """Return the data of the file except the facts, as texts in the current language."""
     assert found.statement
     assert found.period_shown
     accent, title = brand.accent.lower(), _("Statement")
@@ -86,29 +84,29 @@ def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
     return {
         "lang": lang,
         "region": region if len(region) == 2 else None,
-        "name": _plain(f"{title}, {period} · {brand.name}"),
-        "brand": _plain(brand.name),
+        "name": _clean_line(f"{title}, {period} · {brand.name}"),
+        "brand": _clean_line(brand.name),
         "logo": list(bytes(brand.logo)) if brand.logo_hash else [],
         "accent": accent,
         "on_accent": colours.text_on(accent),
         "readable": colours.readable_on(accent, "#ffffff"),
         "tint": colours.mix("#ffffff", accent, 0.1),
         "title": title,
-        "period": _plain(period),
-        "notices": [_plain(notice) for notice in _notices(brand, found)],
+        "period": _clean_line(period),
+        "notices": [_clean_line(notice) for notice in _notices(brand, found)],
         "rows": [
-            (_LOOKS.get(name, ""), label, _plain(money(amount, brand)))
+            (_ROW_STYLES.get(name, ""), label, _clean_line(money(amount, brand)))
             for name, label, amount in list_statement_amounts(found.statement)
         ],
-        "foot": _foot(brand),
+        "foot": _footer(brand),
         "number": _("Page %(page)s of %(pages)s") % {"page": "{page}", "pages": "{pages}"},
     }
 
 
-def _plain(text: str) -> str:
-    """In one line and without marks of direction, which would be obeyed beyond the text's end.
+def _clean_line(text: str) -> str:
+    """Return the text in one line, without bidi marks, which would also apply after its end.
 
-    Typst takes neither NUL nor surrogates; nobody sees the other controls.
+    Typst accepts neither NUL nor surrogates; other control characters are invisible anyway.
     """
     line = unicodedata.normalize("NFC", " ".join(text.split()))
     return text_input.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
@@ -125,7 +123,7 @@ def _facts(
         (_("Currency"), brand.currency),
         (_("As of"), date_time(found.as_of)),
     ]
-    return [(name, plain) for name, value in facts if (plain := _plain(value))]
+    return [(name, plain) for name, value in facts if (plain := _clean_line(value))]
 
 
 def _notices(brand: Brand, found: StatementResult) -> list[str]:
@@ -151,12 +149,15 @@ def _notices(brand: Brand, found: StatementResult) -> list[str]:
     return notices
 
 
-def _foot(brand: Brand) -> list[tuple[str, list[str]]]:
-    """Whom to ask, and the terms: words, and addresses that follow them."""
+def _footer(brand: Brand) -> list[tuple[str, list[str]]]:
+    """Return the support and terms lines of the footer: (label, contacts or URLs)."""
     questions = _("Questions? %(name)s is glad to help:") % {"name": brand.name}
     foot = [
         (questions, [brand.support_email, brand.support_phone]),
         (f"{_('Terms of service')}:", [brand.terms_url]),
     ]
-    told = [(_plain(words), [plain for each in values if (plain := _plain(each))]) for words, values in foot]
-    return [(words, values) for words, values in told if values]
+    lines = [
+        (_clean_line(words), [plain for each in values if (plain := _clean_line(each))])
+        for words, values in foot
+    ]
+    return [(words, values) for words, values in lines if values]

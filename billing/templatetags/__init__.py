@@ -1,1 +1,1 @@
-"""Template tags of moves of funds and partner accounts."""
+"""Template tags of transfers and partner accounts."""

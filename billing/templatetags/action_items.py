@@ -1,4 +1,4 @@
-"""What stands on the admin's first page until somebody has seen to it."""
+"""Template tag for the action items on the admin's index."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ register = template.Library()
 
 @register.inclusion_tag("admin/billing/_action_items.html")
 def action_items(user: Person) -> dict[str, Any]:
-    """What needs this person, of their own brands; nothing where nothing does."""
+    """Render the action items of the user's brands, if any."""
     operates = is_operator(user)
     return {"needs": get_action_items(brands=brands_of(user), operates=operates), "operates": operates}

@@ -1,1 +1,1 @@
-"""Addresses of billing: of a brand's customers, and of the admin."""
+"""URLs of billing: customer pages and admin."""

@@ -1,4 +1,4 @@
-"""Addresses of the balance and the statement."""
+"""URLs of balance, statement and history."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Addresses of the billing pages on the admin's hosts, below /admin/billing/."""
+"""URLs of the billing pages in the admin, below /admin/billing/."""
 
 from django.urls import URLPattern, path
 

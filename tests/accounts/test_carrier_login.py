@@ -324,7 +324,7 @@ def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, ca
 
 
 def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplog, monkeypatch):
-    monkeypatch.setattr(login_url, "_LONGEST", 30)
+    monkeypatch.setattr(login_url, "_MAX_LENGTH", 30)
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 503
     assert "Nothing in your account was changed" in words(response)

@@ -23,7 +23,7 @@ from accounts.cleanup import prune_accounts
 from accounts.customer_import.csv_file import MAX_BYTES
 from accounts.customer_import.export import export_customers
 from accounts.customer_import.importer import Counts, import_customers
-from accounts.customer_import.pending import MOST
+from accounts.customer_import.pending import MAX_PENDING
 from accounts.models import CustomerImport, SignIn, SignInCode, User
 from portal.admin.pagination import BoundedPaginator
 from portal.models import Brand
@@ -212,9 +212,9 @@ def test_a_file_waits_for_whoever_chose_it_and_for_an_hour(
 
 
 def test_a_person_has_few_files_waiting(desk: Client, aurora: Brand) -> None:
-    urls = [waiting(desk, aurora, GOOD) for _ in range(MOST + 2)]
-    assert CustomerImport.objects.count() == MOST
-    assert [desk.get(url).status_code for url in urls] == [302] * 2 + [200] * MOST
+    urls = [waiting(desk, aurora, GOOD) for _ in range(MAX_PENDING + 2)]
+    assert CustomerImport.objects.count() == MAX_PENDING
+    assert [desk.get(url).status_code for url in urls] == [302] * 2 + [200] * MAX_PENDING
 
 
 @pytest.mark.parametrize(
@@ -564,4 +564,4 @@ def test_a_template_holds_the_columns_and_can_be_filled_in(desk: Client, aurora:
     template = desk.get("/admin/accounts/user/import/template.csv")
     assert template["Content-Disposition"] == 'attachment; filename="customers.csv"'
     filled = template.content + b"dora@example.com,70003,Dora,Deer,,,prepaid,\r\n"
-    assert [row.what for row in import_customers(brand=aurora, data=filled).rows] == ["create"]
+    assert [row.action for row in import_customers(brand=aurora, data=filled).rows] == ["create"]

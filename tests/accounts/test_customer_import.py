@@ -137,7 +137,7 @@ def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Br
     text = HEADER + "dora@example.com,70003,,\nno-address,70004,,\nalice@example.com,70009,A,\n"
     report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
     assert report.counts == Counts(1, 0, 0, 2)
-    assert [row.what for row in report.rows] == ["create", "bad", "bad"]
+    assert [row.action for row in report.rows] == ["create", "bad", "bad"]
     assert set(User.objects.values_list("email", "account_number")) == {
         ("alice@example.com", "70001"),
         ("dora@example.com", "70003"),

@@ -178,7 +178,7 @@ def test_what_stands_for_nothing_is_nothing_and_is_told(aurora: Brand, nothing: 
     head = f"{HEAD},first_name,last_name,company_name,phone"
     text = f"{head}\nann@x.example,70001,{nothing},Null,{nothing},{nothing}\n"
     [row] = import_customers(brand=aurora, data=text.encode()).rows
-    assert row.what == CREATE
+    assert row.action == CREATE
     user = User.objects.get()
     assert (user.first_name, user.last_name, user.company_name, user.phone) == (nothing, "Null", "", "")
     assert [(note.column, str(note.reason)) for note in row.notes] == [
@@ -266,7 +266,7 @@ def test_several_accounts_under_one_address_are_explained():
 def test_bad_rows_keep_their_notes(aurora: Brand) -> None:
     text = f"{HEAD},company_name\nnobody,70001,NULL\n"
     [row] = import_customers(brand=aurora, data=text.encode(), skip_invalid=True).rows
-    assert row.what == BAD
+    assert row.action == BAD
     assert len(row.notes) == 1
     assert isinstance(row, RowReport)
 

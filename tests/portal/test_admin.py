@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
 
-from accounts.admin.forms import PersonForm
+from accounts.admin.forms import UserForm
 from accounts.models import SignInCode, User
 from portal.models import Brand, CarrierCall
 from portal.security.crypto import encrypt
@@ -483,7 +483,7 @@ def test_what_is_taken_is_an_error_at_its_field(
 def test_what_was_taken_in_the_same_moment_is_told_too(
     admin_client: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PersonForm, "_taken", lambda *_args, **_kwargs: False)
+    monkeypatch.setattr(UserForm, "_is_taken", lambda *_args, **_kwargs: False)
     for changes in ({"account_number": "70002"}, {"email": "BOB@example.com"}):
         response = admin_client.post(
             change_url(alice), customer_data(alice, **changes), secure=True, follow=True

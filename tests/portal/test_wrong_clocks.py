@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Submission
 from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import DONE
-from accounts.staff.two_step import load_pending_login, pending_login
+from accounts.staff.two_step import build_pending_login, load_pending_login
 from accounts.views.session import signed_in_recently
 from portal.admin import sessions
 
@@ -34,7 +34,7 @@ def test_a_sign_in_from_an_hour_ahead_is_not_recent(ahead, recent):
 
 @pytest.mark.django_db
 def test_a_first_step_from_an_hour_ahead_is_over(operator):
-    kept = pending_login(operator)
+    kept = build_pending_login(operator)
     assert load_pending_login(kept) == operator
     assert load_pending_login({**kept, "at": kept["at"] + AHEAD}) is None
 

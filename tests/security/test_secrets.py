@@ -168,7 +168,7 @@ class Walk:
             patch.setattr("accounts.staff.totp.TOTP.verify", broken)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.apps[0])
             inside, self.client = self.client, Watched(self.witness, ADMIN)
-            patch.setattr("accounts.staff.two_step.pending_login", broken)
+            patch.setattr("accounts.staff.two_step.build_pending_login", broken)
             self.enter_password()
             self.client = inside
 

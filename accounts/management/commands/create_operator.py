@@ -1,4 +1,4 @@
-"""`manage.py create_operator EMAIL`."""
+"""`manage.py create_operator EMAIL`: create an operator of the admin."""
 
 import sys
 import warnings
@@ -15,32 +15,31 @@ from portal.core.email_addresses import normal_email
 
 
 class Command(BaseCommand):
-    """Makes a person who looks after the installation, in the admin."""
+    """Create an operator, who manages the whole installation in the admin."""
 
     help = "Create an operator, who may do everything in the admin. Asks for the password."
     is_operator = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The address, and for scripts another way for the password to come in."""
         parser.add_argument("email", help="The address to sign in with.")
-        password_option(parser)
+        add_password_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Refuse what cannot be before asking for anything."""
-        user = _person(options["email"].strip(), self.is_operator)
-        user.set_password(password_read(user, from_stdin=options["password_from_stdin"]))
+        """Check the address before asking for the password."""
+        user = _build_user(options["email"].strip(), self.is_operator)
+        user.set_password(read_password(user, from_stdin=options["password_from_stdin"]))
         with transaction.atomic():
             user.save()
-            self.saved(user)
+            self.after_save(user)
         self.stdout.write(
             f"{user.email} can sign in to the admin now; the first sign-in sets up an authenticator app."
         )
 
-    def saved(self, user: User) -> None:
-        """What else belongs to a person of this kind: to an operator nothing."""
+    def after_save(self, user: User) -> None:
+        """Complete a new user in the same transaction; for subclasses."""
 
 
-def _person(email: str, is_operator: bool) -> User:
+def _build_user(email: str, is_operator: bool) -> User:
     user = User(email=normal_email(email), is_staff=True, is_superuser=is_operator)
     try:
         user.clean_fields(exclude={"password"})
@@ -54,8 +53,8 @@ def _person(email: str, is_operator: bool) -> User:
     return user
 
 
-def password_option(parser: CommandParser) -> None:
-    """For scripts, which have no terminal."""
+def add_password_option(parser: CommandParser) -> None:
+    """Add the option to read the password from standard input, for scripts without a terminal."""
     parser.add_argument(
         "--password-from-stdin",
         action="store_true",
@@ -63,9 +62,9 @@ def password_option(parser: CommandParser) -> None:
     )
 
 
-def password_read(user: User, *, from_stdin: bool) -> str:
-    """A password that will do for this person, asked for twice. Raises CommandError."""
-    password = _read_line() if from_stdin else _asked_twice()
+def read_password(user: User, *, from_stdin: bool) -> str:
+    """Return a valid password for this user, asked for twice. Raises CommandError."""
+    password = _read_line() if from_stdin else _prompt_twice()
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -77,14 +76,14 @@ def _read_line() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _asked_twice() -> str:
+def _prompt_twice() -> str:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", GetPassWarning)  # Without a terminal it would show what is typed.
+            warnings.simplefilter("error", GetPassWarning)  # Without a terminal it would echo.
             password = getpass("Password: ")
-            again = getpass("Password again: ")
+            repeated = getpass("Password again: ")
     except (EOFError, GetPassWarning) as error:
         raise CommandError("no password was given; for scripts there is --password-from-stdin.") from error
-    if password != again:
+    if password != repeated:
         raise CommandError("the two passwords are not the same.")
     return password

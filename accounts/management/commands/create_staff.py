@@ -1,4 +1,4 @@
-"""`manage.py create_staff EMAIL --brand SLUG`."""
+"""`manage.py create_staff EMAIL --brand SLUG`: create a staff user of some brands."""
 
 from typing import Any
 
@@ -10,13 +10,12 @@ from portal.management.arguments import find_brand
 
 
 class Command(create_operator.Command):
-    """Makes a person who works for one brand or more, in the admin."""
+    """Create a staff user, who works for one brand or more in the admin."""
 
     help = "Create somebody who sees the given brands in the admin. Asks for the password."
     is_operator = False
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The brands too."""
         super().add_arguments(parser)
         parser.add_argument(
             "--brand",
@@ -27,10 +26,9 @@ class Command(create_operator.Command):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Look for the brands before asking for anything."""
+        """Check the brands before asking for the password."""
         self.brands = [find_brand(slug) for slug in options["brand"]]
         super().handle(*args, **options)
 
-    def saved(self, user: User) -> None:
-        """Give the person the brands."""
+    def after_save(self, user: User) -> None:
         user.brands.set(self.brands)

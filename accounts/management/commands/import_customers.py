@@ -1,4 +1,4 @@
-"""`manage.py import_customers SLUG FILE [--dry-run] [--keep-good]`."""
+"""`manage.py import_customers SLUG FILE [--dry-run] [--keep-good]`: import customers of a brand."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from portal.management.arguments import find_brand
 
 
 class Command(BaseCommand):
-    """Makes customers of a brand from a CSV file."""
+    """Create or update the customers of a brand from a CSV file."""
 
     help = (
         f"Create or fill in a brand's customers from a CSV file with a header: {', '.join(COLUMNS)} "
@@ -19,7 +19,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The brand, the file, whether to try only, and whether bad rows may be left out."""
         parser.add_argument("slug", help="The brand's short name.")
         parser.add_argument("file", type=Path, help="CSV in UTF-8, with commas, semicolons or tabs.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen; write nothing.")
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import, and count."""
+        """Import the file, and print problems and counts."""
         brand, path, dry_run = find_brand(options["slug"]), options["file"], options["dry_run"]
         try:
             report = import_customers(
@@ -42,18 +41,18 @@ class Command(BaseCommand):
         except ImportRefused as error:
             lines = "\n".join(f"{path.name}: {problem}" for problem in error.problems)
             raise CommandError(f"nothing was written.\n{lines}") from error
-        self._tell(report, path.name)
+        self._print_problems(report, path.name)
         self.stdout.write(
-            f"{brand.slug}: {_in_words(report)}{' (dry run: nothing was written)' if dry_run else ''}"
+            f"{brand.slug}: {_summary(report)}{' (dry run: nothing was written)' if dry_run else ''}"
         )
 
-    def _tell(self, report: Report, name: str) -> None:
+    def _print_problems(self, report: Report, name: str) -> None:
         for row in report.rows:
-            for remark in (*row.problems, *row.notes):
-                self.stderr.write(f"{name}: {remark}")
+            for problem in (*row.problems, *row.notes):
+                self.stderr.write(f"{name}: {problem}")
 
 
-def _in_words(report: Report) -> str:
+def _summary(report: Report) -> str:
     counts = report.counts
     words = f"created {counts.created}, updated {counts.updated}, unchanged {counts.unchanged}"
     return f"{words}, bad {counts.bad}" if counts.bad else words

@@ -1,1 +1,1 @@
-"""The pages of the staff's sign-in."""
+"""Views of the admin's sign-in."""

@@ -1,4 +1,4 @@
-"""What the pages of the admin's sign-in have in common."""
+"""Helpers that the views of the admin's sign-in share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -26,42 +26,42 @@ View = Callable[..., HttpResponse]
 def render_staff_page(
     request: HttpRequest, name: str, title: str, context: dict[str, Any], status: int = HTTPStatus.OK
 ) -> TemplateResponse:
-    """A page of ours in the admin's look."""
+    """Render a template of admin/staff/ in the admin's layout."""
     values = {**site.each_context(request), "title": title, "subtitle": None} | context
     return TemplateResponse(request, f"admin/staff/{name}.html", values, status=status)
 
 
 def rate_limited(view: View) -> View:
-    """So many forms, whatever is typed into them, as `counted` says; a view may raise Limited too."""
+    """Limit the forms sent to a view, by `rate_limit_key`. The view itself may raise Limited too."""
 
     @wraps(view)
-    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             if request.method == HTTPMethod.POST:
                 rate_limits.consume(
                     action="admin_sign_in",
-                    network=rate_limit_key(request, get_device(request, _claimed(request))),
+                    network=rate_limit_key(request, get_device(request, _claimed_email(request))),
                 )
             return view(request, *args, **kwargs)
         except rate_limits.Limited as error:
-            return _too_many(request, error)
+            return _render_limited(request, error)
 
-    return gate
+    return wrapper
 
 
-def _claimed(request: HttpRequest) -> str:
-    """The address of whoever sends a form: as typed, else of the first step or the sign-in."""
-    person = request.user if isinstance(request.user, User) else pending_user(request)
-    return request.POST.get("username", "").strip() or (person.email if person else "")
+def _claimed_email(request: HttpRequest) -> str:
+    """Return the typed address, else that of the signed-in user or of the first step."""
+    user = request.user if isinstance(request.user, User) else pending_user(request)
+    return request.POST.get("username", "").strip() or (user.email if user else "")
 
 
 def pending_user(request: HttpRequest) -> User | None:
-    """Who has typed the password in this session, and no code yet."""
+    """Return the user who has typed the password in this session, but no code yet."""
     return two_step.load_pending_login(request.session.get("staff_step", {}))
 
 
-def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
-    """429: when to try again, and where. 503 where we cannot tell how many tries there were."""
+def _render_limited(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
+    """Return 429 with the time to wait; 503 if attempts cannot be counted."""
     context: dict[str, Any] = {"minutes": -(-error.retry_after // 60), "back": request.get_full_path()}
     if isinstance(error, rate_limits.LimitUnavailable):
         name, title, status = (
@@ -77,22 +77,22 @@ def _too_many(request: HttpRequest, error: rate_limits.Limited) -> HttpResponse:
 
 
 def client_network_of(request: HttpRequest) -> str:
-    """The client network, as limits count it."""
+    """Return the client network, by which limits count."""
     return request.client_network  # type: ignore[attr-defined, no-any-return]
 
 
 def requested_url(request: HttpRequest) -> str:
-    """The page of `next`, if it is one of this admin; else the admin's first page."""
+    """Return the URL of `next` if it is in this admin, else the admin's index."""
     return sessions.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
 
 
 def signed_in_staff(request: HttpRequest) -> User:
-    """Whoever is signed in."""
+    """Return the signed-in user."""
     return cast(User, request.user)
 
 
 def begin_session(request: HttpRequest, user: User, device: TotpDevice) -> None:
-    """Sign in, after both steps: a new session key, and nothing of the time before."""
+    """Sign in after both steps, in an empty session with a new key."""
     request.session.flush()
     login(request, user)
     otp_login(request, device)
@@ -103,7 +103,7 @@ def begin_session(request: HttpRequest, user: User, device: TotpDevice) -> None:
 
 
 def code_error_message(error: Exception) -> str:
-    """Why a code did not do, and what to do now."""
+    """Return the message for a refused code: the reason, and what to do."""
     if isinstance(error, SecretUnreadable):
         return _(
             "Your authenticator app cannot be checked at the moment: the installation lacks the key that "

@@ -1,4 +1,4 @@
-"""Showing the key of an authenticator app that is being set up: as a picture to scan, and as text to type."""
+"""Page to set up an authenticator app: its key as a QR code and as text."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,16 +17,16 @@ from accounts.staff.forms import EnrolForm
 from accounts.staff.views.base import render_staff_page
 from portal.security.crypto import EncryptedSecret, RedactedTuple, SecretUnreadable
 
-_GROUP = 4
-_QUIET = 4  # Modules of white around the code, as the standard wants.
+_GROUP_LENGTH = 4
+_QUIET_ZONE = 4  # White modules around the code, as the standard requires.
 
 
 def get_pending_key(request: HttpRequest) -> EncryptedSecret:
-    """The key that this session is setting up, encrypted; a new one where there is none yet."""
-    kept = EncryptedSecret(request.session.get("staff_key", ""))
+    """Return the encrypted key that this session is setting up; create one if there is none."""
+    stored_key = EncryptedSecret(request.session.get("staff_key", ""))
     with suppress(SecretUnreadable):
-        if kept.reveal():
-            return kept
+        if stored_key.reveal():
+            return stored_key
     key = totp.generate_key()
     request.session["staff_key"] = key.stored
     return key
@@ -35,29 +35,29 @@ def get_pending_key(request: HttpRequest) -> EncryptedSecret:
 def render_setup_page(
     request: HttpRequest, name: str, user: User, key: EncryptedSecret, form: EnrolForm
 ) -> HttpResponse:
-    """The page with the key; it is shown until a code of the app has been typed, and never again."""
+    """Render the page with the key. It is shown until a code of the app has been typed, and never again."""
     text = key.reveal()
     context = {
         "form": form,
         "person": user,
-        "pictures": RedactedTuple([_picture(_address(request, user, text))]),
-        "groups": RedactedTuple(text[at : at + _GROUP] for at in range(0, len(text), _GROUP)),
+        "pictures": RedactedTuple([_qr_svg(_otpauth_url(request, user, text))]),
+        "groups": RedactedTuple(text[at : at + _GROUP_LENGTH] for at in range(0, len(text), _GROUP_LENGTH)),
     }
     return render_staff_page(request, name, _("Set up your authenticator app"), context)
 
 
-def _address(request: HttpRequest, user: User, key: str) -> str:
-    """What the app reads (Key URI Format): the host tells one installation from another in its list."""
+def _otpauth_url(request: HttpRequest, user: User, key: str) -> str:
+    """Return the URI for the app (Key URI Format). The host identifies the installation in its list."""
     host = request.get_host().partition(":")[0]
     query = {"secret": key, "issuer": host, "algorithm": "SHA1", "digits": 6, "period": totp.STEP}
     return f"otpauth://totp/{quote(host)}:{quote(user.email)}?{urlencode(query)}"
 
 
-def _picture(text: str) -> SafeString:
-    """A QR code as inline SVG, black on white in any colour scheme, without style: the policy forbids it."""
+def _qr_svg(text: str) -> SafeString:
+    """Return a QR code as inline SVG, always black on white. No style attributes: the policy forbids them."""
     rows = segno.make(text, error="m", micro=False).matrix
-    size = len(rows) + 2 * _QUIET
-    dark = "".join(_runs(row, nth + _QUIET) for nth, row in enumerate(rows))
+    size = len(rows) + 2 * _QUIET_ZONE
+    dark = "".join(_dark_rectangles(row, nth + _QUIET_ZONE) for nth, row in enumerate(rows))
     return format_html(
         '<svg viewBox="0 0 {0} {0}" class="qr" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{0}v{0}'
         'h-{0}z"/><path d="{1}"/></svg>',
@@ -66,9 +66,9 @@ def _picture(text: str) -> SafeString:
     )
 
 
-def _runs(row: Iterable[int], y: int) -> str:
-    """The dark modules of one row, neighbours as one rectangle."""
-    pieces, x = [], _QUIET
+def _dark_rectangles(row: Iterable[int], y: int) -> str:
+    """Return the SVG path of a row's dark modules. Adjacent modules form one rectangle."""
+    pieces, x = [], _QUIET_ZONE
     for dark, modules in groupby(row):
         width = len(list(modules))
         if dark:

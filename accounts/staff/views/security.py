@@ -1,4 +1,4 @@
-"""“Your sign-in”: what somebody who works in the admin can see and change of their own way in."""
+"""“Your sign-in”: staff view and change their own password, app and recovery codes."""
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -21,17 +21,17 @@ from portal.admin.reauthentication import needs_recent_authentication
 from portal.admin.site import site
 from portal.security.crypto import RedactedTuple
 
-_LAST = 10
+_MAX_EVENTS = 10
 
 
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
-    """/admin/security/"""
+    """/admin/security/: state and latest events of the user's own sign-in."""
     user = signed_in_staff(request)
     context = {
         "device": totp.get_device(user=user),
         "left": totp.count_recovery_codes(user=user),
-        "events": StaffEvent.objects.filter(user=user).select_related("by")[:_LAST],
+        "events": StaffEvent.objects.filter(user=user).select_related("by")[:_MAX_EVENTS],
     }
     return render_staff_page(request, "security", _("Your sign-in"), context)
 
@@ -39,7 +39,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs_recent_authentication
 def recovery_codes(request: HttpRequest) -> HttpResponse:
-    """/admin/security/recovery-codes/: ten new ones, shown in this answer and never again."""
+    """/admin/security/recovery-codes/: create ten new codes, shown in this response only."""
     codes = totp.create_recovery_codes(user=signed_in_staff(request))
     return render_staff_page(
         request, "recovery_codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)}
@@ -50,7 +50,7 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @needs_recent_authentication
 def replace_app(request: HttpRequest) -> HttpResponse:
-    """/admin/security/app/: another app in the place of the one of today, whose sessions end."""
+    """/admin/security/app/: replace the app; sessions of the former app end."""
     user, key = signed_in_staff(request), get_pending_key(request)
     form = EnrolForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -73,18 +73,18 @@ def replace_app(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @needs_recent_authentication
 def password_change(request: HttpRequest) -> HttpResponse:
-    """/admin/password_change/: Django's page for one's own password; all other sessions end by it."""
+    """/admin/password_change/: Django's page to change one's own password. All other sessions end."""
     response = site.password_change(request)
     if isinstance(response, HttpResponseRedirect) and request.method == "POST":
         user = signed_in_staff(request)
-        people = get_user_model().objects.filter(pk=user.pk)
-        LogEntry.objects.log_actions(user.pk, people, CHANGE, [{"changed": {"fields": [_("Password")]}}])
+        users = get_user_model().objects.filter(pk=user.pk)
+        LogEntry.objects.log_actions(user.pk, users, CHANGE, [{"changed": {"fields": [_("Password")]}}])
         messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
         return redirect("staff_security")
     return response
 
 
 @require_safe
-def still_here(request: HttpRequest) -> HttpResponse:
-    """/admin/still-here/: asked by a page in which somebody is typing, so that a long form is not lost."""
+def keepalive(request: HttpRequest) -> HttpResponse:
+    """/admin/still-here/: keep the session alive while the user types, so that a long form is not lost."""
     return HttpResponse(status=204)

@@ -1,10 +1,10 @@
-"""Signing in to the admin in two steps, setting up the app for the second, and proving oneself once more.
+"""Two-step sign-in to the admin, set-up of the authenticator app, and reauthentication.
 
-The password alone signs nobody in. Until the code a session holds, for ten minutes:
+The password alone is no sign-in. Between password and code a session has, for ten minutes:
 
-`staff_step`   who took the first step, and when; see `accounts.staff.two_step.pending_login`
-`staff_next`   the page that was wanted
-`staff_key`    while an app is being set up: its key, encrypted
+`staff_step`   user and time of the first step; see `accounts.staff.two_step.build_pending_login`
+`staff_next`   URL to redirect to after the sign-in
+`staff_key`    encrypted key of the app that is being set up
 """
 
 from typing import Any
@@ -40,11 +40,11 @@ from portal.admin import sessions
 from portal.security.crypto import RedactedTuple, SecretUnreadable
 
 _REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
-_NOT_TAKEN = gettext_lazy(
+_FORM_NOT_SAVED = gettext_lazy(
     "The form that you sent just now came after that and was not taken: nothing was changed. Sign in, and "
     "fill it in once more."
 )
-WHY = {
+SIGN_OUT_REASONS = {
     "idle": gettext_lazy("You were signed out because nothing had been done here for 15 minutes."),
     "long": gettext_lazy("You were signed out because a sign-in lasts 8 hours at most."),
     "changed": gettext_lazy("You were signed out because something about your sign-in was changed."),
@@ -60,10 +60,10 @@ WHY = {
 @rate_limited
 @sensitive_post_parameters()
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """/admin/login/, step one: the password. `?next=` names the page that was wanted, `?why=` one of WHY."""
-    wanted = requested_url(request)
+    """/admin/login/, first step: the password. `?next=`: the next URL, `?why=`: one of SIGN_OUT_REASONS."""
+    next_url = requested_url(request)
     if request.user.is_authenticated:
-        return HttpResponseRedirect(wanted)
+        return HttpResponseRedirect(next_url)
     form = PasswordForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         user = two_step.check_password_step(
@@ -73,29 +73,29 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             device=get_device(request, form.cleaned_data["username"]),
         )
         if user:
-            return _start_second_factor(request, user, wanted)
+            return _start_second_factor(request, user, next_url)
         form.add_error(None, str(_REFUSED))
-    context = {"form": form, "wanted": wanted, "why": _why(request)}
+    context = {"form": form, "wanted": next_url, "why": _sign_out_reason(request)}
     return render_staff_page(request, "sign_in", _("Log in"), context)
 
 
-def _why(request: HttpRequest) -> tuple[object, ...]:
-    """Why somebody stands here who did not mean to, in sentences."""
+def _sign_out_reason(request: HttpRequest) -> tuple[object, ...]:
+    """Return the sentences that explain why the user was signed out."""
     why, _dash, sent = request.GET.get("why", "").partition("-")
-    if why not in WHY or request.method == "POST":
+    if why not in SIGN_OUT_REASONS or request.method == "POST":
         return ()
-    return (WHY[why], _NOT_TAKEN) if sent else (WHY[why],)
+    return (SIGN_OUT_REASONS[why], _FORM_NOT_SAVED) if sent else (SIGN_OUT_REASONS[why],)
 
 
-def _start_second_factor(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
-    """On to the second step, in a session with a new key that holds nothing of the time before."""
+def _start_second_factor(request: HttpRequest, user: User, next_url: str) -> HttpResponse:
+    """Redirect to the second step, in an empty session with a new key."""
     request.session.flush()
-    request.session.set_expiry(two_step.HALF_OPEN)
-    request.session.update({"staff_step": two_step.pending_login(user), "staff_next": wanted})
+    request.session.set_expiry(two_step.PENDING_SECONDS)
+    request.session.update({"staff_step": two_step.build_pending_login(user), "staff_next": next_url})
     return redirect("staff_code" if totp.get_device(user=user) else "staff_enrol")
 
 
-def _begin_again(request: HttpRequest) -> HttpResponse:
+def _redirect_to_sign_in(request: HttpRequest) -> HttpResponse:
     query = {"next": sessions.page_inside(request, request.session.get("staff_next", ""))}
     if "staff_step" in request.session:
         query["why"] = "again"
@@ -108,28 +108,28 @@ def _begin_again(request: HttpRequest) -> HttpResponse:
 @rate_limited
 @sensitive_post_parameters()
 def sign_in_code(request: HttpRequest) -> HttpResponse:
-    """/admin/login/code/, the second step; `?with=recovery` asks for a recovery code."""
+    """/admin/login/code/, second step: the code. `?with=recovery` asks for a recovery code."""
     user = pending_user(request)
     if user is None:
-        return _begin_again(request)
+        return _redirect_to_sign_in(request)
     if totp.get_device(user=user) is None:
         return redirect("staff_enrol")
     recovery = request.GET.get("with") == "recovery"
     form = CodeForm(request.POST if request.method == "POST" else None, recovery=recovery)
     if form.is_valid():
         try:
-            return _signed_in(request, user, form.cleaned_data["code"])
+            return _finish_sign_in(request, user, form.cleaned_data["code"])
         except (CodeWrong, SecretUnreadable) as error:
             form.add_error("code", code_error_message(error))
     context = {"form": form, "recovery": recovery, "person": user}
     return render_staff_page(request, "code", _("Enter your code"), context)
 
 
-def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
+def _finish_sign_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
     device = two_step.check_code_step(
         user=user, code=code, network=client_network_of(request), device=get_device(request, user.email)
     )
-    wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
+    next_url = sessions.page_inside(request, request.session.get("staff_next", ""))
     begin_session(request, user, device)
     if len(code) == totp.RECOVERY_LETTERS:
         text = _(
@@ -137,8 +137,8 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
             "lost, set up another app now."
         )
         messages.warning(request, text % {"count": totp.count_recovery_codes(user=user)})
-        wanted = reverse("staff_security")
-    return set_device_cookie(request, HttpResponseRedirect(wanted), user)
+        next_url = reverse("staff_security")
+    return set_device_cookie(request, HttpResponseRedirect(next_url), user)
 
 
 @login_not_required
@@ -146,16 +146,16 @@ def _signed_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
 @form_view
 @sensitive_post_parameters()
 def enrol(request: HttpRequest) -> HttpResponse:
-    """/admin/login/enrol/: whoever has no app yet sets one up, and is signed in by its first code."""
+    """/admin/login/enrol/: set up a first app. Its first code signs the user in."""
     user = pending_user(request)
     if user is None:
-        return _begin_again(request)
+        return _redirect_to_sign_in(request)
     if totp.get_device(user=user):
         return redirect("staff_code")
     form = EnrolForm(request.POST if request.method == "POST" else None)
     key = get_pending_key(request)
     if form.is_valid():
-        wanted = sessions.page_inside(request, request.session.get("staff_next", ""))
+        next_url = sessions.page_inside(request, request.session.get("staff_next", ""))
         try:
             device, codes = totp.set_up_authenticator(user=user, key=key, code=form.cleaned_data["code"])
         except AlreadySetUp:
@@ -164,12 +164,12 @@ def enrol(request: HttpRequest) -> HttpResponse:
             form.add_error("code", code_error_message(error))
         else:
             begin_session(request, user, device)
-            return set_device_cookie(request, _codes_page(request, codes, wanted), user)
+            return set_device_cookie(request, _render_recovery_codes(request, codes, next_url), user)
     return render_setup_page(request, "enrol", user, key, form)
 
 
-def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResponse:
-    context = {"codes": RedactedTuple(codes), "wanted": wanted}
+def _render_recovery_codes(request: HttpRequest, codes: list[str], next_url: str) -> HttpResponse:
+    context = {"codes": RedactedTuple(codes), "wanted": next_url}
     return render_staff_page(request, "recovery_codes_first", _("Keep your recovery codes"), context)
 
 
@@ -177,27 +177,27 @@ def _codes_page(request: HttpRequest, codes: list[str], wanted: str) -> HttpResp
 @rate_limited
 @sensitive_post_parameters()
 def reauthenticate(request: HttpRequest) -> HttpResponse:
-    """/admin/reauthenticate/: password and code once more, for a delicate step; then on to `?next=`."""
-    wanted = requested_url(request)
+    """/admin/reauthenticate/: password and code again, before a delicate step; then on to `?next=`."""
+    next_url = requested_url(request)
     form = ReauthenticationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             if _reauthenticated(request, form.cleaned_data):
-                return HttpResponseRedirect(wanted)
+                return HttpResponseRedirect(next_url)
             form.add_error("password", _("This password is not yours."))
         except (CodeWrong, SecretUnreadable) as error:
             form.add_error("code", code_error_message(error))
-    context: dict[str, Any] = {"form": form, "wanted": wanted, "sent": request.GET.get("why") == "sent"}
+    context: dict[str, Any] = {"form": form, "wanted": next_url, "sent": request.GET.get("why") == "sent"}
     return render_staff_page(request, "reauthenticate", _("Confirm that it is you"), context)
 
 
 def _reauthenticated(request: HttpRequest, data: dict[str, str]) -> bool:
     user, network = signed_in_staff(request), client_network_of(request)
     device = get_device(request, user.email)
-    known = two_step.check_password_step(
+    checked_user = two_step.check_password_step(
         email=user.email, password=data["password"], network=network, device=device
     )
-    if known is None or known.pk != user.pk:
+    if checked_user is None or checked_user.pk != user.pk:
         return False
     two_step.check_code_step(user=user, code=data["code"], network=network, device=device)
     request.session.cycle_key()

@@ -1,4 +1,4 @@
-"""`manage.py guard_moves`."""
+"""`manage.py guard_moves`: recreate the triggers that protect transfers."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from billing.triggers import GUARDS
 
 
 class Command(BaseCommand):
-    """For tables that were restored in part or rebuilt by hand, and for triggers that were switched off."""
+    """Recreate the triggers of tables that were restored in part or rebuilt, or that have them disabled."""
 
     help = "Put the triggers that guard moves of funds and their audit trail on again. Changes no row."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Take off what is there, then put all on, by one transaction."""
+        """Drop all triggers and create them again, in one transaction."""
         with transaction.atomic(), connection.cursor() as cursor:
             for guard in GUARDS:
                 for statement in (*guard.drop[connection.vendor], *guard.create[connection.vendor]):

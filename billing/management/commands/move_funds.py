@@ -1,4 +1,4 @@
-"""`manage.py move_funds SLUG ACCOUNT AMOUNT --by EMAIL --description TEXT`."""
+"""`manage.py move_funds SLUG ACCOUNT AMOUNT --by EMAIL --description TEXT`: make a transfer."""
 
 import re
 import uuid
@@ -19,7 +19,7 @@ _AMOUNT = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")
 
 
 class Command(BaseCommand):
-    """Moves funds under the same rules as the admin."""
+    """Make a transfer under the same rules as the admin."""
 
     help = (
         "Move funds from a brand's partner account to a customer (a negative amount: back). Exit status 0 "
@@ -27,7 +27,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """What, whose and why."""
         parser.add_argument("slug", help="The brand's short name.")
         parser.add_argument("account", help="The customer's account number.")
         parser.add_argument("amount", help="In the brand's currency, such as 25 or 12.50.")
@@ -42,13 +41,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Show what would happen, ask, move, say how it ended."""
+        """Show the effect, ask for confirmation, make the transfer, and print its outcome."""
         brand, description = find_brand(options["slug"]), _description(options["description"])
         amount, operation = _amount(options["amount"]), _operation(options["operation"])
         customer, by = _customer(brand, options["account"]), _person(options["by"])
         try:
             if not options["yes"]:
-                self._ask(
+                self._confirm(
                     brand,
                     customer,
                     amount,
@@ -65,19 +64,19 @@ class Command(BaseCommand):
             )
         except TransferRefused as refused:
             raise CommandError(f"nothing was sent. {refused.words}") from refused
-        self._tell(transfer)
+        self._print_outcome(transfer)
 
-    def _ask(self, brand: Brand, customer: User, amount: Decimal, seen: Preview) -> None:
-        whither = f"{brand} → customer" if amount > 0 else f"{brand} ← customer"
-        self.stdout.write(f"{whither} {customer.account_number}: {abs(amount)} {brand.currency}")
-        self.stdout.write(f"  customer  {seen.customer_before} → {seen.customer_then}")
-        self.stdout.write(f"  partner   {seen.partner_before} → {seen.partner_then}")
-        if seen.under_way:
-            self.stdout.write(f"  other moves may take up to {seen.under_way} more from it")
+    def _confirm(self, brand: Brand, customer: User, amount: Decimal, preview: Preview) -> None:
+        direction = f"{brand} → customer" if amount > 0 else f"{brand} ← customer"
+        self.stdout.write(f"{direction} {customer.account_number}: {abs(amount)} {brand.currency}")
+        self.stdout.write(f"  customer  {preview.customer_before} → {preview.customer_then}")
+        self.stdout.write(f"  partner   {preview.partner_before} → {preview.partner_then}")
+        if preview.under_way:
+            self.stdout.write(f"  other moves may take up to {preview.under_way} more from it")
         if input("Move it? Type yes: ").strip() != "yes":
             raise CommandError("nothing was sent.")
 
-    def _tell(self, transfer: Move) -> None:
+    def _print_outcome(self, transfer: Move) -> None:
         self.stdout.write(
             f"{transfer.operation}: {transfer.outcome}{f' ({transfer.why})' if transfer.why else ''}"
         )

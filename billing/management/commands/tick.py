@@ -1,4 +1,4 @@
-"""`manage.py tick`: what has to happen regularly; run it every minute."""
+"""`manage.py tick`: run the periodic jobs. To be started every minute."""
 
 import logging
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from portal.cleanup import prune_portal
 logger = logging.getLogger(__name__)
 
 
-def _sessions_prune() -> int:
+def _prune_sessions() -> int:
     return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
 
 
-# What is said → what does it, and gives how many.
+# Label for logs and errors → job, which returns a number.
 WORK: dict[str, Callable[[], int]] = {
     "unknown moves told": alert_unknown_transfers,
     "waiting moves expired": expire_transfers,
@@ -29,28 +29,28 @@ WORK: dict[str, Callable[[], int]] = {
     "kept figures removed": prune_statements,
     "rows of visits removed": prune_accounts,
     "previews and tries removed": prune_portal,
-    "sessions removed": _sessions_prune,
+    "sessions removed": _prune_sessions,
 }
 
 
 class Command(BaseCommand):
-    """Alerts about moves of funds whose outcome is unknown, and removes what has had its time."""
+    """Alert about transfers whose outcome is unknown, and delete expired rows."""
 
     help = "Run every minute, on one node or all: alerts about unknown moves of funds, and prunes."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """All of it; one that fails holds up none of the others. A line in the log is the sign of life."""
+        """Run all jobs, even if one fails. The log line at the end shows that the job ran."""
         done: dict[str, int] = {}
         failed = []
-        for words, work in WORK.items():
+        for label, job in WORK.items():
             try:
-                done[words] = work()
-            except Exception as error:  # Whatever it is, the rest has to be done.
+                done[label] = job()
+            except Exception as error:  # The other jobs must still run.
                 logger.error(
-                    "tick failed", extra={"work": words, "error": f"{type(error).__name__}: {error}"}
+                    "tick failed", extra={"work": label, "error": f"{type(error).__name__}: {error}"}
                 )
-                failed.append(words)
-        told = {words.replace(" ", "_"): number for words, number in done.items() if number}
-        logger.info("tick", extra={"failed": len(failed), **told})
+                failed.append(label)
+        counts = {label.replace(" ", "_"): number for label, number in done.items() if number}
+        logger.info("tick", extra={"failed": len(failed), **counts})
         if failed:
             raise CommandError(f"not done, the log says why: {', '.join(failed)}")
