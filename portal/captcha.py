@@ -105,7 +105,7 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
     """
     try:
         fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
-        with bulkhead.CARRIERS.place(brand):
+        with bulkhead.CARRIERS.slot(brand):
             answer = _asked(fields)
         if wrong := _OUR_FAULT.intersection(_error_codes(answer)):
             raise CaptchaUnavailable(f"{', '.join(sorted(wrong))}: check the brand's reCAPTCHA secret key")

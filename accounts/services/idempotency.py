@@ -66,7 +66,7 @@ def _begin(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Submissi
 def _earlier(brand: Brand, kind: str, token_hash: str, form_hash: str) -> Outcome | None:
     """How the first one ended; None if it gave the token back."""
     try:
-        with bulkhead.CARRIERS.place(brand):
+        with bulkhead.CARRIERS.slot(brand):
             return _waited_for(kind, token_hash, form_hash, time.monotonic() + _PATIENCE)
     except bulkhead.BulkheadFull:
         return _waited_for(kind, token_hash, form_hash, time.monotonic())

@@ -117,7 +117,7 @@ class StatementFetcher:
         """How it went for the row at this place, waited for until then; else as long as a call may last."""
         row = self.rows[place]
         try:
-            with bulkhead.CARRIERS.place(self.brand) if self._has_to_wait(place) else nullcontext():
+            with bulkhead.CARRIERS.slot(self.brand) if self._has_to_wait(place) else nullcontext():
                 sent = self._waited_for(place, until)
         except bulkhead.BulkheadFull:
             return _CROWDED
