@@ -22,7 +22,7 @@ environ.Env.read_env(str(BASE_DIR / ".env"))  # A missing file is fine; the real
 DEBUG = env.boolean("DEBUG", False)
 SCHEME = env.choice("SCHEME", ("https", "http"), "https")
 BIND = env.text("BIND", "127.0.0.1:8000")
-ADMIN_HOSTS = [host.lower() for host in env.words("ADMIN_HOSTS", "admin.localhost")]
+ADMIN_HOSTS = [host.lower() for host in env.string_list("ADMIN_HOSTS", "admin.localhost")]
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 ALLOWED_HOSTS = ["*"]  # The brand middleware is the list: a host that no brand has gets 400.
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
@@ -224,7 +224,7 @@ RECAPTCHA_URL = env.text(
 
 # Seconds for connecting, for each read, and for the whole call from before the name is resolved.
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
-_PRIVATE_HOSTS = env.words(
+_PRIVATE_HOSTS = env.string_list(
     "CARRIER_PRIVATE_HOSTS",
     form=r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
     rule="a host name or an IP address. Write hosts alone, comma-separated: no https://, no port, no range.",
