@@ -79,7 +79,7 @@ def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
 
 
 def _in_language(default: str, request: HttpRequest, get_response: Next) -> HttpResponse:
-    chosen = language.of_request(request, default)
+    chosen = language.get_request_language(request, default)
     with translation.override(chosen):
         response = get_response(request)
         response = response.render() if hasattr(response, "render") else response
