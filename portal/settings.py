@@ -198,7 +198,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if not DEBUG:
-    DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.DiscreetReporter"
+    DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.ScrubbedReporter"
     DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.monitoring.error_reports.ScrubbedReportFilter"
 SILENCED_SYSTEM_CHECKS = [
     # The reseller owns the parent domain, so binding its other hosts to https, or asking browser

@@ -165,8 +165,8 @@ def test_a_state_that_nobody_can_tell_takes_no_other_numbers_with_it(monkeypatch
     def gone() -> dict[tuple[str, ...], float]:
         raise trouble
 
-    for collector in list(metrics._STATES._collector_to_names):
-        monkeypatch.setattr(collector, "_ask", gone)
+    for collector in list(metrics._CALLBACK_GAUGES._collector_to_names):
+        monkeypatch.setattr(collector, "_get_values", gone)
     assert "portal_requests_total" in metrics.text()
     assert "metric not known" in caplog.text
 
