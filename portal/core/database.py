@@ -74,8 +74,8 @@ def replace_connections() -> None:
             pool.drain()
 
 
-def options(given: dict[str, Any], *, pages: bool, waiting: int) -> dict[str, Any]:
-    """Return the OPTIONS of a PostgreSQL database. Those `given` in DATABASE_URL override ours.
+def options(overrides: dict[str, Any], *, pages: bool, waiting: int) -> dict[str, Any]:
+    """Return the OPTIONS of a PostgreSQL database. `overrides` are those in DATABASE_URL.
 
     `pages`: this process answers visitors. `waiting`: how many threads may wait for a connection. The next
     one is refused at once, so that some thread is always left for a page that needs no database.
@@ -91,6 +91,6 @@ def options(given: dict[str, Any], *, pages: bool, waiting: int) -> dict[str, An
             "reconnect_timeout": 5,  # Seconds; the longest delay between two attempts to connect.
         }
         limit = f"-c statement_timeout={STATEMENT_SECONDS}s"
-        base["options"] = " ".join(filter(None, [limit, given.get("options")]))
-        given = {name: value for name, value in given.items() if name != "options"}
-    return base | given
+        base["options"] = " ".join(filter(None, [limit, overrides.get("options")]))
+        overrides = {name: value for name, value in overrides.items() if name != "options"}
+    return base | overrides

@@ -76,7 +76,7 @@ _LONGEST_WINDOW = timedelta(seconds=max(limit.seconds for limits in DB_LIMITS.va
 # not reach a shared limit, and it must still be lower than what a carrier tolerates: the limit of a brand is
 # ten to twenty times a narrow one, and `all` is what three brands may use.
 REDIS_LIMITS: dict[str, dict[str, str]] = {
-    # Links in the carrier's emails. Each begins a session and calls nobody.
+    # Links in the carrier's emails. Each begins a session and makes no external call.
     "confirm_link": {"network": "20/minute", "brand": "200/minute", "all": "600/minute"},
     "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before it is verified.
     # Strangers' forms that are about to reach the carrier; then customers', which strangers cannot use up.
