@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Django's command line, with the settings of this portal."""
+"""Django's command line with the settings of the portal."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Run the command that stands on the command line."""
+    """Run the command given on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if sys.argv[1:2] == ["demo"]:
-        # The demo brings its own environment, so it must be in place before the settings are read.
+        # The demo sets its own environment, which must be done before the settings are read.
         from portal.management import demo_environment
 
         demo_environment.prepare_environment(sys.argv[2:])
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(str(error))  # It names the setting; where it was read helps nobody.
+        sys.exit(str(error))  # The message names the setting; a traceback would not help.
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Google reCAPTCHA: the field that collects a token, our own check of one, and what a page must be allowed.
+"""Google reCAPTCHA: a form field for the token, its verification, and the content security policy.
 
-A token verifies once, with whoever asks first. A token that goes to the carrier is therefore never
-verified here (the carrier does it); only forms of our own call `verify`, once.
+A token can be verified only once. So a token for the carrier is never verified here, because the carrier does
+that. Only forms of our own call `verify`, once.
 """
 
 import json
@@ -32,21 +32,21 @@ logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
 
-_LONGEST_TOKEN = 8192
-_LOWEST_SCORE = 0.5
+_MAX_TOKEN_LENGTH = 8192
+_MIN_SCORE = 0.5
 _TIMEOUTS = Timeouts(connect=3, read=5, total=8)
-# What Google says where it is not the visitor who is wrong but the brand's key, or how we ask.
-_OUR_FAULT = {"missing-input-secret", "invalid-input-secret", "invalid-keys", "bad-request"}
-# Some of the challenges that Google's script shows come from the second address.
+# Google's error codes for a wrong key of the brand or a wrong request of ours: not the visitor's fault.
+_CONFIGURATION_ERRORS = {"missing-input-secret", "invalid-input-secret", "invalid-keys", "bad-request"}
+# Google's script loads some challenges from the second host.
 _GOOGLE, _CHALLENGES = "https://www.google.com", "https://recaptcha.google.com"
 
 
 class CaptchaUnavailable(Exception):
-    """Google could not be asked, or refuses to answer us; nothing is known about the visitor."""
+    """Google could not be reached or refused our request. Nothing is known about the visitor."""
 
 
 class CaptchaField(ReCaptchaField):  # type: ignore[misc]
-    """Takes a token and leaves it as it came: required, but never verified while the form is validated."""
+    """A required field for a token. Form validation does not change or verify the token."""
 
     def __init__(self, *, brand: Brand, action: str) -> None:
         super().__init__(
@@ -54,13 +54,13 @@ class CaptchaField(ReCaptchaField):  # type: ignore[misc]
             private_key="unused",
             widget=_widget(brand, action),
             label=_("Security check"),
-            max_length=_LONGEST_TOKEN,
+            max_length=_MAX_TOKEN_LENGTH,
             strip=False,
             error_messages={"required": _("Please complete the security check.")},
         )
 
     def validate(self, value: Any) -> None:
-        """Presence only. The library's own method would spend the token."""
+        """Check only that there is a token. The library's method would verify it, which works only once."""
         forms.CharField.validate(self, value)
 
 
@@ -74,15 +74,15 @@ def _widget(brand: Brand, action: str) -> ReCaptchaBase:
 
 
 def script_url(brand: Brand) -> str:
-    """Google's script for the brand's kind of captcha; our captcha.js renders each widget explicitly."""
+    """Return the URL of Google's script for the brand's kind of captcha. captcha.js renders each widget."""
     render = brand.recaptcha_site_key if brand.recaptcha_kind == "v3" else "explicit"
     return f"{settings.RECAPTCHA_URL}/api.js?" + urlencode({"render": render, "hl": language.for_google()})
 
 
 def allow(view: View, leads_to: list[str]) -> View:
-    """Widen the content security policy of a view that shows a captcha, by no more than Google needs.
+    """Extend the content security policy of a view that shows a captcha by what Google needs.
 
-    `leads_to`: the hosts, besides ours, to which the answer to its form may lead.
+    `leads_to`: other hosts to which a submitted form may redirect.
     """
     google = "{0.scheme}://{0.netloc}".format(urlsplit(settings.RECAPTCHA_URL))
     sources = {
@@ -96,28 +96,28 @@ def allow(view: View, leads_to: list[str]) -> View:
 
 
 def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
-    """Ask Google whether a token of our own form is good; this spends it.
+    """Verify a token of our own form with Google. This uses up the token.
 
-    Returns False for a bad, spent or low-scored token, and for one that was solved on another site than the
-    brand's or, with v3, for another form than `action`. Raises CaptchaUnavailable when Google does not
-    answer in time, not as documented (https://developers.google.com/recaptcha/docs/verify), or that the fault
-    is ours.
+    Return False if the token is invalid, used or has a low score, if it was solved on another site than the
+    brand's or, with v3, for another form than `action`. Raise CaptchaUnavailable if Google does not answer in
+    time, does not answer as documented (https://developers.google.com/recaptcha/docs/verify), or reports an
+    error of ours.
     """
     try:
         fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
-        with bulkhead.CARRIERS.place(brand):
-            answer = _asked(fields)
-        if wrong := _OUR_FAULT.intersection(_error_codes(answer)):
+        with bulkhead.CARRIERS.slot(brand):
+            answer = _site_verify(fields)
+        if wrong := _CONFIGURATION_ERRORS.intersection(_error_codes(answer)):
             raise CaptchaUnavailable(f"{', '.join(sorted(wrong))}: check the brand's reCAPTCHA secret key")
     except (bulkhead.BulkheadFull, SecretUnreadable, CaptchaUnavailable) as error:
-        why = str(error) or type(error).__name__
-        logger.error("captcha not verified", extra={"brand": brand.slug, "error": why})
-        raise CaptchaUnavailable(why) from error
-    return _is_good(brand, answer, action)
+        reason = str(error) or type(error).__name__
+        logger.error("captcha not verified", extra={"brand": brand.slug, "error": reason})
+        raise CaptchaUnavailable(reason) from error
+    return _is_valid(brand, answer, action)
 
 
-def _asked(fields: dict[str, str]) -> dict[str, Any]:
-    """Google's answer, within `_TIMEOUTS.total` seconds and 1 MiB; `success` in it is true or false."""
+def _site_verify(fields: dict[str, str]) -> dict[str, Any]:
+    """Return Google's answer, in which `success` is a bool. Limits: `_TIMEOUTS.total` seconds and 1 MiB."""
     url = f"{settings.RECAPTCHA_URL}/api/siteverify"
     request = requests.Request("POST", url, data=fields, headers=transport.HEADERS).prepare()
     deadline = time.monotonic() + _TIMEOUTS.total
@@ -126,10 +126,10 @@ def _asked(fields: dict[str, str]) -> dict[str, Any]:
         raise CaptchaUnavailable(reply.reason)
     if reply.status != 200 or reply.body is None:
         raise CaptchaUnavailable(reply.flaw or f"HTTP {reply.status}")
-    return _read(reply.body)
+    return _parse(reply.body)
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -144,19 +144,19 @@ def _error_codes(answer: dict[str, Any]) -> list[str]:
     return [str(code) for code in codes] if isinstance(codes, list) else []
 
 
-def _is_good(brand: Brand, answer: dict[str, Any], action: str) -> bool:
-    why = _fault(brand, answer, action)
-    if why:
-        told = {name: answer.get(name) for name in ("error-codes", "hostname", "action", "score")}
-        logger.warning("captcha refused", extra={"brand": brand.slug, "why": why, "told": told})
-    return not why
+def _is_valid(brand: Brand, answer: dict[str, Any], action: str) -> bool:
+    problem = _find_problem(brand, answer, action)
+    if problem:
+        details = {name: answer.get(name) for name in ("error-codes", "hostname", "action", "score")}
+        logger.warning("captcha refused", extra={"brand": brand.slug, "why": problem, "told": details})
+    return not problem
 
 
-def _fault(brand: Brand, answer: dict[str, Any], action: str) -> str:
-    """What is wrong with a token, in a word; empty when it is good."""
+def _find_problem(brand: Brand, answer: dict[str, Any], action: str) -> str:
+    """Return what is wrong with a token, for the log; empty if it is valid."""
     if not answer["success"]:
         return "not solved"
-    # Google checks the site only where the key's owner has not switched that off, so it is checked here too.
+    # The owner of the key can switch off Google's check of the site, so we check it too.
     if "hostname" in answer and not brand.hosts.filter(host=normal_host(str(answer["hostname"]))).exists():
         return "solved on another site"
     if brand.recaptcha_kind == "v3" and answer.get("action") != action:
@@ -164,4 +164,4 @@ def _fault(brand: Brand, answer: dict[str, Any], action: str) -> str:
     score = answer.get("score")
     if score is None:
         return "no score" if brand.recaptcha_kind == "v3" else ""
-    return "" if isinstance(score, int | float) and score >= _LOWEST_SCORE else "low score"
+    return "" if isinstance(score, int | float) and score >= _MIN_SCORE else "low score"

@@ -1,4 +1,4 @@
-"""Start checks: what would fail later is said now, with the way out."""
+"""System checks: report at the start what would fail later, and say how to fix it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _HIGHEST_PORT = 65535
 
 @checks.register(checks.Tags.security)
 def encryption_keys(**_: Any) -> list[checks.CheckMessage]:
-    """Each entry of ENCRYPTION_KEY must be usable."""
+    """Check that each entry of ENCRYPTION_KEY is usable."""
     try:
         fernet()
     except ImproperlyConfigured as error:
@@ -29,21 +29,21 @@ def encryption_keys(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.security)
 def addresses(**_: Any) -> list[checks.CheckMessage]:
-    """BIND is an address, and each entry of ADMIN_HOSTS a hostname as a browser sends it."""
-    found: list[checks.CheckMessage] = []
+    """Check that BIND is an address and each entry of ADMIN_HOSTS a hostname as a browser sends it."""
+    errors: list[checks.CheckMessage] = []
     bind = re.fullmatch(r"unix:/.+|(?:[A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", settings.BIND)
     if not bind or int(bind[1] or 0) > _HIGHEST_PORT:
-        found.append(checks.Error(f"BIND is {settings.BIND!r}; it must be HOST:PORT.", id="portal.E006"))
+        errors.append(checks.Error(f"BIND is {settings.BIND!r}; it must be HOST:PORT.", id="portal.E006"))
     for host in settings.ADMIN_HOSTS:
         if normal_host(host) != host:
             hint = "Write hostnames alone: no https://, no port, no path."
-            found.append(checks.Error(f"ADMIN_HOSTS: {host!r} is no hostname.", hint=hint, id="portal.E007"))
-    return found
+            errors.append(checks.Error(f"ADMIN_HOSTS: {host!r} is no hostname.", hint=hint, id="portal.E007"))
+    return errors
 
 
 @checks.register(checks.Tags.security, deploy=True)
 def workers_share_limits(**_: Any) -> list[checks.CheckMessage]:
-    """Several workers need Redis, else each would count for itself."""
+    """Check that several workers have Redis. Without it each worker would count limits separately."""
     if settings.WEB_CONCURRENCY > 1 and not settings.REDIS_URL:
         return [
             checks.Error(
@@ -58,13 +58,13 @@ def workers_share_limits(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.database)
 def brands_are_usable(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
-    """Each brand's stored secrets can be read, and no site key is Google's test key."""
+    """Check that each brand's secrets can be read and that no site key is Google's test key."""
     if not databases or encryption_keys():
         return []
     try:
         brands = list(Brand.objects.defer("logo").prefetch_related("hosts"))
     except DatabaseError:
-        return []  # Before the first migration there is no table, and no brand.
+        return []  # Before the first migration there is no table.
     return [message for brand in brands for message in _problems(brand)]
 
 
@@ -79,5 +79,5 @@ def _problems(brand: Brand) -> Iterator[checks.CheckMessage]:
     except ValidationError as error:
         yield checks.Error(f"Brand {brand.slug}: {error.messages[0]}", id="portal.E004")
     if not brand.hosts.all():
-        # Information alone: a warning stops a start, and a brand that is being prepared must not.
+        # Info, not a warning: a warning stops the start, and a brand in preparation must not.
         yield checks.Info(f"Brand {brand.slug} has no host, so nobody can reach it.", id="portal.I005")

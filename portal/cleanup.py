@@ -1,4 +1,4 @@
-"""What `manage.py tick` removes of the portal's own rows."""
+"""Delete old rows of the portal app, for `manage.py tick`."""
 
 from django.utils import timezone
 
@@ -8,6 +8,6 @@ from portal.resilience import rate_limits
 
 
 def prune_portal() -> int:
-    """Previews past their seven days, and tries that no limit counts any more; how many."""
+    """Delete previews after seven days, and attempts that no limit counts any more. Return how many."""
     previews = BrandPreview.objects.filter(made_at__lt=timezone.now() - LIFETIME).delete()[0]
     return previews + rate_limits.prune_attempts()

@@ -1,4 +1,4 @@
-"""How `make serve` runs gunicorn: threads, because a request may wait for the carrier."""
+"""gunicorn's configuration for `make serve`. It uses threads, because a request may wait for the carrier."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from typing import Any
 
 from portal.monitoring import metrics_folder
 
-# Before anything imports the metrics: where the workers keep them (prometheus_client, multiprocess mode).
-# A folder of this node's own, whatever the environment says: on_exit removes it.
-_METRICS = os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder.new()
+# Must be set before metrics are imported (prometheus_client, multiprocess mode). The folder is always new,
+# whatever the environment says, because on_exit removes it.
+_METRICS_FOLDER = os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder.new()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-os.environ["PORTAL_PAGES"] = "True"  # Before the settings are read: see portal.core.database.
+os.environ["PORTAL_PAGES"] = "True"  # Must be set before the settings are read; see portal.core.database.
 
 from django.conf import settings
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
@@ -20,34 +20,35 @@ bind = settings.BIND
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS
 worker_class = "gthread"
-timeout = 60  # Seconds without a sign of life of the worker; longer than any request may take.
+timeout = 60  # Seconds without a heartbeat of the worker; longer than any request may take.
 graceful_timeout = 30
 keepalive = 5
-# The socket of gunicorn's own console has one place per user: a second node would take the first one's.
+# gunicorn's control socket has one path per user: a second node would replace the first one's.
 control_socket_disable = True
-# gunicorn's own lines look like ours.
+# Format gunicorn's log lines like ours.
 logconfig_dict = settings.LOGGING
-# No header of a proxy changes what gunicorn believes: portal.middleware alone decides what is trusted.
+# gunicorn trusts no proxy headers: only portal.middleware decides which to trust.
 forwarder_headers = ""
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 
 
 class WithoutAccessLog(Logger):  # type: ignore[misc]
-    """The one line a request is our own: addresses like the one in a confirmation mail carry codes."""
+    """A logger without an access log: URLs such as confirmation links contain codes. We log requests."""
 
     def access(self, *_: Any) -> None:
-        """Nothing: gunicorn composes the line as soon as there is a `logconfig_dict`, shown or not."""
+        """Do nothing. With a `logconfig_dict` gunicorn would format the line even if it is not shown."""
 
 
 logger_class = WithoutAccessLog
 
 
 def pre_request(worker: Any, req: Any) -> None:
-    """End the connection behind a body in chunks.
+    """Close the connection after a request with a chunked body.
 
-    gunicorn reads what a page left of a body only after its answer. Where that is malformed it would answer
-    the same request again, and whoever keeps the connection would take this for the answer to the next one.
+    gunicorn reads the rest of a body only after its response. If the rest is malformed, it would send a
+    second response, and a proxy that reuses the connection would take this for the response to the next
+    request.
     """
     if any(name == "TRANSFER-ENCODING" for name, _ in req.headers):
         req.force_close()
@@ -57,17 +58,17 @@ SWITCH_SECONDS = 0.0002  # Python's default is 0.005.
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let a thread that computes give way to pages more often."""
+    """Switch threads more often, so that a computing thread does not hold up pages."""
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """A worker that has ended waits on nobody; what it counted stays."""
+    """Remove the gauges of a worker that has ended. Its counters remain."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(server: Any) -> None:
-    """Nothing of the metrics stays."""
-    shutil.rmtree(_METRICS, ignore_errors=True)
+    """Delete the metrics folder."""
+    shutil.rmtree(_METRICS_FOLDER, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""All settings. Whatever differs between installations comes from the environment (see .env.example)."""
+"""All settings. Those that differ between installations come from the environment (see .env.example)."""
 
 import os
 from pathlib import Path
@@ -17,17 +17,17 @@ from portal.voipline import Reach, Timeouts
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(str(BASE_DIR / ".env"))  # A missing file is fine; the real environment wins.
 
-# --- How the installation is reached -------------------------------------------------------------
+# --- Network -------------------------------------------------------------------------------------
 
 DEBUG = env.boolean("DEBUG", False)
 SCHEME = env.choice("SCHEME", ("https", "http"), "https")
 BIND = env.text("BIND", "127.0.0.1:8000")
-ADMIN_HOSTS = [host.lower() for host in env.words("ADMIN_HOSTS", "admin.localhost")]
+ADMIN_HOSTS = [host.lower() for host in env.string_list("ADMIN_HOSTS", "admin.localhost")]
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
-ALLOWED_HOSTS = ["*"]  # The brand middleware is the list: a host that no brand has gets 400.
+ALLOWED_HOSTS = ["*"]  # The brand middleware answers 400 on an unknown host.
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, minimum=1)
 WEB_THREADS = env.integer("WEB_THREADS", 64, minimum=1)
-# Set by portal.wsgi and portal.gunicorn, never by hand: this process answers visitors.
+# True if this process answers visitors. portal.wsgi and portal.gunicorn set the variable, never an operator.
 PAGES = "PORTAL_PAGES" in os.environ
 
 SECURE = SCHEME == "https"
@@ -114,7 +114,7 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
-# Widgets and fields are rendered with our templates too: the captcha's must carry no inline script.
+# Widgets and fields use our templates too: the captcha must have no inline script.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database, cache, mail -----------------------------------------------------------------------
@@ -124,7 +124,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # FULL: a move of funds must be on the disk before the carrier is asked, also where the power fails.
+        # FULL: a transfer must be on disk before the carrier is called, in case the power fails.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
@@ -132,7 +132,7 @@ else:
         DATABASES["default"].get("OPTIONS", {}), pages=PAGES, waiting=max(1, WEB_THREADS * 3 // 4)
     )
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-BRAND_SECONDS = 1  # For so long a process knows a brand without asking the database.
+BRAND_SECONDS = 1  # A process caches a brand for so long.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret(
@@ -140,16 +140,14 @@ REDIS_URL = env.secret(
     form=r"rediss?://([^@/\s]*@)?[A-Za-z0-9.\[\]:-]+(/\d+)?",
     rule="cannot be read; write it like redis://host:6379/0.",
 )
-REDIS_OPTIONS = {
-    "socket_timeout": 1,
-    "socket_connect_timeout": 1,
-}  # Seconds; see portal.resilience.redis_guard.
+# Seconds; see portal.resilience.redis_guard.
+REDIS_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1}
 _REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": _REDIS_CACHE, "LOCATION": REDIS_URL, "OPTIONS": REDIS_OPTIONS}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # Of this process alone: brands by host, and fragments of pages (portal.templatetags.fragments).
+    # One per process: brands by host, and page fragments (portal.templatetags.fragments).
     "local": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "local",
@@ -158,9 +156,9 @@ CACHES: dict[str, dict[str, Any]] = {
 }
 
 vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp_backend.from_url))
-EMAIL_TIMEOUT = 10  # Seconds. Django's default is none: a stuck mail server would hold a worker for ever.
+EMAIL_TIMEOUT = 10  # Seconds. Without it, a mail server that hangs would block a worker for ever.
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form, uploads apart; the longest has a captcha token.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form without uploads. The longest has a captcha token.
 
 # --- Sign-in and sessions ------------------------------------------------------------------------
 
@@ -188,28 +186,27 @@ CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
 DEVICE_COOKIE_NAME = f"{_PREFIX}device"  # See accounts.sign_in.device_cookies.
 CSRF_FAILURE_VIEW = "portal.web.error_views.csrf_failure"
-# In the session a message stays with its brand; in a cookie it would be readable by the browser.
+# A message in the session belongs to one brand. In a cookie the browser could read it.
 MESSAGE_STORAGE = "portal.middleware.sessions.Messages"
 
 # --- Browser security ----------------------------------------------------------------------------
 
-SECURE_SSL_REDIRECT = SECURE  # Never fires by itself: portal.middleware.scheme has set the scheme before.
+SECURE_SSL_REDIRECT = SECURE  # Never redirects: portal.middleware.scheme has already set the scheme.
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if not DEBUG:
-    DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.DiscreetReporter"
+    DEFAULT_EXCEPTION_REPORTER = "portal.monitoring.error_reports.ScrubbedReporter"
     DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.monitoring.error_reports.ScrubbedReportFilter"
 SILENCED_SYSTEM_CHECKS = [
-    # The reseller owns the parent domain, so binding its other hosts to https, or asking browser
-    # vendors to do so for good, is the reseller's decision.
+    # The reseller owns the parent domain and decides on HSTS for its other hosts and on HSTS preloading.
     "security.W005",
     "security.W021",
-    # django-recaptcha looks at project-wide keys; ours belong to each brand and have checks of their own.
+    # django-recaptcha checks project-wide keys. Ours belong to brands and are checked in portal.checks.
     "django_recaptcha.recaptcha_test_key_error",
 ]
 if not SECURE:
-    # A demonstration on this machine has no https, and a start ends at a warning.
+    # A demo on this machine has no https, and warnings stop the start.
     SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W010", "security.W016"]
 
 RECAPTCHA_URL = env.text(
@@ -222,9 +219,9 @@ RECAPTCHA_URL = env.text(
 
 # --- The carrier ---------------------------------------------------------------------------------
 
-# Seconds for connecting, for each read, and for the whole call from before the name is resolved.
+# Seconds to connect, for each read, and for the whole call including the name look-up.
 CARRIER_TIMEOUTS = Timeouts(connect=3, read=10, total=15)
-_PRIVATE_HOSTS = env.words(
+_PRIVATE_HOSTS = env.string_list(
     "CARRIER_PRIVATE_HOSTS",
     form=r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
     rule="a host name or an IP address. Write hosts alone, comma-separated: no https://, no port, no range.",
@@ -240,7 +237,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # Nodes keep nothing on disk.
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # Nodes store no files.
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

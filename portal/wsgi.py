@@ -1,4 +1,4 @@
-"""The WSGI application that `make serve` runs."""
+"""WSGI application for `make serve`."""
 
 import os
 import re
@@ -15,10 +15,10 @@ _BOUNDARY = re.compile(r';\s*(boundary=(?:"[^"]*"|[^\s;]*))', re.IGNORECASE)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Run Django's; of its body a request tells it the kind and the boundary of its parts, no more.
+    """Run Django's application, with all parameters but `boundary` removed from Content-Type.
 
-    Forms are UTF-8 here. Django would believe any other character set that a request names, even one that
-    Python cannot read text with, and fail over it before it has a request to answer.
+    Forms are always UTF-8. Django would accept any charset that a request names, even one that is not a text
+    encoding, and fail before it has a request to answer.
     """
     kind, _, more = environ.get("CONTENT_TYPE", "").partition(";")
     boundary = _BOUNDARY.search(f";{more}")

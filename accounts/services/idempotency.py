@@ -76,7 +76,7 @@ def _claim(brand: Brand, action: str, token_hash: str, form_hash: str) -> Submis
 def _get_earlier_outcome(brand: Brand, action: str, token_hash: str, form_hash: str) -> Outcome | None:
     """Return the outcome of the first request; None if that one released the token."""
     try:
-        with bulkhead.CARRIERS.place(brand):
+        with bulkhead.CARRIERS.slot(brand):
             return _wait_for_outcome(action, token_hash, form_hash, time.monotonic() + _PATIENCE)
     except bulkhead.BulkheadFull:
         return _wait_for_outcome(action, token_hash, form_hash, time.monotonic())

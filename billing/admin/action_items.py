@@ -46,7 +46,7 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
         **counts,
         stopped=[brand for brand in listed if brand.pk in stopped_ids],
         empty_accounts=[account.brand for account in accounts if account.status.state == "empty"],
-        failing_carriers=[brand for brand in listed if circuit_breaker.of(brand).is_open],
+        failing_carriers=[brand for brand in listed if circuit_breaker.get_breaker(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
     )
 

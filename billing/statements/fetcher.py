@@ -169,7 +169,7 @@ class StatementFetcher:
         """Wait for the row's result until then; without a deadline as long as a call may last."""
         row = self.rows[index]
         try:
-            with bulkhead.CARRIERS.place(self.brand) if self._must_wait(index) else nullcontext():
+            with bulkhead.CARRIERS.slot(self.brand) if self._must_wait(index) else nullcontext():
                 call_result = self._wait(index, until)
         except bulkhead.BulkheadFull:
             return _TOO_BUSY

@@ -63,7 +63,7 @@ class Call:
     def send(self) -> "CallResult":
         """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
         asked, began = timezone.now(), time.monotonic()
-        guard = circuit_breaker.of(self.brand)
+        guard = circuit_breaker.get_breaker(self.brand)
         try:
             turn = guard.begin(self._account)
         except circuit_breaker.Open as wait:
@@ -167,7 +167,7 @@ def call(about: CallContext = NOBODY, /, *, brand: Brand, method: str, **values:
     """
     made = Call(brand, method, values, connection(brand), about)
     try:
-        with bulkhead.CARRIERS.place(brand):
+        with bulkhead.CARRIERS.slot(brand):
             sent = made.send()
     except bulkhead.BulkheadFull:
         why = "too many are waiting on carriers"

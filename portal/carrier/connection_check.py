@@ -67,7 +67,7 @@ def _asked(brand: Brand, method: str, account_number: str) -> Finding:
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
-    circuit_breaker.of(brand).allow_probe()  # Whoever asks for this wants to know now.
+    circuit_breaker.get_breaker(brand).allow_probe()  # Whoever asks for this wants to know now.
     try:
         answer = carrier_calls.call(
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today

@@ -1,1 +1,1 @@
-"""Plain helpers that know no request and no table."""
+"""Helpers that depend on neither a request nor the database."""

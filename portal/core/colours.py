@@ -1,29 +1,29 @@
-"""Colour arithmetic for a brand's accent: WCAG 2.2 contrast (relative luminance, success criterion 1.4.3)."""
+"""Compute colours for a brand's accent: WCAG 2.2 contrast (relative luminance, success criterion 1.4.3)."""
 
 import re
 from functools import lru_cache
 
 AA = 4.5
 _HEX = re.compile(r"#[0-9a-f]{6}\Z")
-# Black, and no softer one: with #111111 there are greys on which neither colour reaches 4.5.
+# Pure black: with #111111 there are greys on which neither colour reaches 4.5.
 DARK, LIGHT = "#000000", "#ffffff"
-# Where pages and mails have the accent as text, the surface with the least contrast: light page, dark card.
+# The surfaces with the least contrast to accent-coloured text in pages and emails: light page, dark card.
 LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#151a21"
 
 
 def is_hex(colour: str) -> bool:
-    """Whether the text is a colour as brands write it: `#0b6e4f`."""
+    """Return True if the text is a colour as brands write it: `#0b6e4f`."""
     return bool(_HEX.match(colour.lower()))
 
 
 def channels(colour: str) -> tuple[int, int, int]:
-    """`#0b6e4f` → (11, 110, 79)."""
+    """Return red, green and blue: `#0b6e4f` → (11, 110, 79)."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-@lru_cache(maxsize=256)  # Our own surfaces are asked for again and again.
+@lru_cache(maxsize=256)  # Most calls are for our own surfaces.
 def luminance(colour: str) -> float:
-    """Relative luminance as WCAG defines it: 0 for black, 1 for white."""
+    """Return the relative luminance as WCAG defines it: 0 for black, 1 for white."""
     linear = [
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
         for c in (v / 255 for v in channels(colour))
@@ -32,20 +32,20 @@ def luminance(colour: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio, from 1 (same) to 21 (black on white)."""
+    """Return the contrast ratio, from 1 (same colour) to 21 (black on white)."""
     lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def text_on(background: str) -> str:
-    """The text colour, black or white, with the higher contrast; it is never below 4.5."""
+    """Return black or white, the one with the higher contrast as text. The contrast is never below 4.5."""
     return max((DARK, LIGHT), key=lambda text: contrast(text, background))
 
 
 def readable_on(colour: str, *backgrounds: str) -> str:
-    """The colour itself, or the nearest mixture with black or white that reads on each background (AA).
+    """Return the colour, or the nearest mix with black or white that is readable on each background (AA).
 
-    The backgrounds are all light or all dark; the first decides which.
+    The backgrounds must be all light or all dark; the first decides whether to mix with black or white.
     """
     target = text_on(backgrounds[0])
     for step in range(0, 101, 2):
@@ -56,6 +56,6 @@ def readable_on(colour: str, *backgrounds: str) -> str:
 
 
 def mix(one: str, other: str, share: float) -> str:
-    """The colour that lies `share` of the way from one to the other; 0 is the one, 1 the other."""
+    """Return a mix of two colours. With a `share` of 0 it is the first, with 1 the second."""
     mixed = (round(a + (b - a) * share) for a, b in zip(channels(one), channels(other), strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)

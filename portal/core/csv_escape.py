@@ -1,16 +1,16 @@
-"""Texts in CSV files that no spreadsheet takes for a formula, and back."""
+"""Escape texts in CSV files so that no spreadsheet reads them as a formula, and unescape them."""
 
 import re
 
-# Quotation marks in front count too, so that what is made neutral can be told from what was written so.
+# Leading quotation marks match too, so that an escaped text differs from one that was written like that.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])")
 
 
 def escape_formula(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection; full-width signs included)."""
+    """Quote a text that a spreadsheet would read as a formula (OWASP CSV injection; full-width signs too)."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unescape_formula(text: str) -> str:
-    """The text that `neutral` made this one of."""
+    """Undo `escape_formula`."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -1,63 +1,63 @@
-"""Email addresses: the form in which they are stored, sent and compared."""
+"""Normalise email addresses for storing, sending and comparing."""
 
 import unicodedata
 
-_LONGEST_EMAIL = 254
+_MAX_LENGTH = 254
 
 
 def normal_email(email: str) -> str:
-    """An address as mail servers get it: no quotes, the domain in ASCII and lower case; else empty.
+    """Return an address as mail servers get it: no quotes, an ASCII domain in lower case. Empty if invalid.
 
-    Empty also where that form would be another domain than the one that is read: `straße.de` is mailed as
-    `strasse.de` (IDNA 2003, as Python and Django have it), and what cannot be seen is left out on the way.
+    Also empty if the ASCII domain differs from the one that users see: `straße.de` becomes `strasse.de` (IDNA
+    2003, as in Python and Django), and invisible characters are dropped.
     """
     local, _at, domain = email.rpartition("@")
-    wire = _wire(domain)
-    good = local and wire and local.isascii() and '"' not in local
-    return f"{local}@{wire}" if good and len(f"{local}@{wire}") <= _LONGEST_EMAIL else ""
+    ascii_domain = _ascii_domain(domain)
+    valid = local and ascii_domain and local.isascii() and '"' not in local
+    return f"{local}@{ascii_domain}" if valid and len(f"{local}@{ascii_domain}") <= _MAX_LENGTH else ""
 
 
-def _wire(domain: str) -> str:
+def _ascii_domain(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
-    wide = unicodedata.normalize("NFKC", domain).lower().replace("\u3002", ".")
+    visible = unicodedata.normalize("NFKC", domain).lower().replace("\u3002", ".")
     try:
-        wire = domain.encode("idna").decode().lower()
-        return wire if _read(wire) == wide else ""
+        encoded = domain.encode("idna").decode().lower()
+        return encoded if _unicode_domain(encoded) == visible else ""
     except UnicodeError:
         return ""
 
 
-def _read(wire: str) -> str:
-    return wire.encode().decode("idna")
+def _unicode_domain(domain: str) -> str:
+    return domain.encode().decode("idna")
 
 
 def email_key(email: str) -> str:
-    """What all spellings of one mailbox have in common; other texts are told apart by letters alone."""
+    """Return a key that is equal for all spellings of an address. For other texts only case is ignored."""
     return (normal_email(email) or email).casefold()
 
 
-_ONE_AT_GOOGLE = {"gmail.com", "googlemail.com"}  # One mail service, which takes no notice of dots.
+_GMAIL_DOMAINS = {"gmail.com", "googlemail.com"}  # One mail service, which ignores dots.
 
 
 def mailbox_key(email: str) -> str:
-    """What limits count as one mailbox: `a+tag@b.example` is `a@b.example`, and at Gmail `a.b` is `ab`.
+    """Return a key for the mailbox: `a+tag@b.example` counts as `a@b.example`, and at Gmail `a.b` as `ab`.
 
-    For limits alone. Elsewhere these are different addresses, because at some mail servers they are. What
-    is no address is its own key.
+    For rate limits only: some mail servers treat these as different addresses. A text that is no address is
+    its own key.
     """
     local, at, domain = email_key(email).rpartition("@")
     local = local.partition("+")[0]
-    if domain in _ONE_AT_GOOGLE:
+    if domain in _GMAIL_DOMAINS:
         local, domain = local.replace(".", ""), "gmail.com"
     return local + at + domain
 
 
 def email_spellings(email: str) -> tuple[str, ...]:
-    """How rows may hold an address, in lower case; those from before have letters in the domain."""
+    """Return the spellings of an address in database rows, in lower case; old rows have a Unicode domain."""
     local, at, domain = (normal_email(email) or email).lower().rpartition("@")
     try:
-        read = _read(domain)
+        unicode_domain = _unicode_domain(domain)
     except UnicodeError:
-        read = domain
-    return tuple(sorted({local + at + domain, local + at + read}))
+        unicode_domain = domain
+    return tuple(sorted({local + at + domain, local + at + unicode_domain}))

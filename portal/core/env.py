@@ -1,4 +1,4 @@
-"""Strict readers of environment variables: a wrong value stops the start and is named; no secret is shown."""
+"""Read environment variables strictly: errors name the variable and stop the start, but show no secret."""
 
 import os
 import re
@@ -8,11 +8,11 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
-_values = FileAwareMapping(cache=False)  # NAME_FILE may name a file that holds the value of NAME.
+_values = FileAwareMapping(cache=False)  # NAME_FILE may name a file that contains the value of NAME.
 
 
 def secret(name: str, default: str = "", form: str = "", rule: str = "") -> str:
-    """The value, which matches the pattern `form` as `rule` says in words; an empty one counts as unset."""
+    """Return the value. It must match the pattern `form`, which `rule` describes. Empty counts as unset."""
     file = os.environ.get(f"{name}_FILE", "")
     if file and os.environ.get(name, "").strip():
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one of them.")
@@ -28,7 +28,7 @@ def secret(name: str, default: str = "", form: str = "", rule: str = "") -> str:
 
 
 def text(name: str, default: str = "", form: str = ".*", rule: str = "") -> str:
-    """The same of what is no secret, so that an error may show it."""
+    """Return the value of a variable that is no secret: an error message may show it."""
     value = secret(name, default)
     if not re.fullmatch(form, value):
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be {rule}")
@@ -36,31 +36,31 @@ def text(name: str, default: str = "", form: str = ".*", rule: str = "") -> str:
 
 
 def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
-    """One of the allowed words, exactly as written."""
+    """Return one of the allowed values, exactly as written."""
     return text(name, default, "|".join(allowed), f"one of: {', '.join(allowed)}.")
 
 
 def boolean(name: str, default: bool) -> bool:
-    """`True` or `False`; any other word is refused, because a misread DEBUG=maybe is a security hole."""
+    """Read `True` or `False`. Anything else is refused, because a misread DEBUG=maybe is a security hole."""
     return choice(name, ("True", "False"), str(default)) == "True"
 
 
 def integer(name: str, default: int, *, minimum: int = 0) -> int:
-    """A whole number of at least `minimum`, which is 0 or 1."""
+    """Return a whole number of at least `minimum`, which must be 0 or 1."""
     form = r"[1-9][0-9]{0,8}" if minimum else r"[0-9]{1,9}"
     return int(text(name, str(default), form, f"a whole number, {minimum} or more."))
 
 
-def words(name: str, default: str = "", form: str = ".*", rule: str = "") -> list[str]:
-    """A comma-separated list, blanks around the entries removed."""
-    found = [word for word in map(str.strip, text(name, default).split(",")) if word]
-    if wrong := [word for word in found if not re.fullmatch(form, word)]:
-        raise ImproperlyConfigured(f"{name} has {wrong[0]!r}, which is not {rule}")
-    return found
+def string_list(name: str, default: str = "", form: str = ".*", rule: str = "") -> list[str]:
+    """Return the entries of a comma-separated list, without spaces around them."""
+    entries = [entry for entry in map(str.strip, text(name, default).split(",")) if entry]
+    if invalid := [entry for entry in entries if not re.fullmatch(form, entry)]:
+        raise ImproperlyConfigured(f"{name} has {invalid[0]!r}, which is not {rule}")
+    return entries
 
 
 def parsed(name: str, default: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """A URL with a password in it, as `parse` reads it. Its errors may quote parts of the URL."""
+    """Parse a URL that has a password. Errors of `parse` are not shown: they may quote parts of the URL."""
     try:
         return parse(secret(name) or default)
     except (KeyError, ValueError, UserWarning, ImproperlyConfigured):

@@ -1,4 +1,4 @@
-"""Money, dates and times as the page's language writes them."""
+"""Format money, dates and times in the language of the page."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,45 +13,45 @@ from django.utils.translation import get_language, get_language_bidi, to_locale
 
 from portal.core.money import rounded
 
-# From right to left, an amount stays in one piece from left to right (UAX 9: LRI, PDI; LRM and RLM).
+# In right-to-left languages an amount is isolated and runs left to right (UAX 9: LRI, RLI, PDI; LRM and RLM).
 _ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
 
 
 class HasCurrency(Protocol):
-    """A brand, of which only the currency counts."""
+    """A brand or any other object with a currency."""
 
     currency: str
 
 
 def money(amount: Decimal, brand: HasCurrency) -> str:
-    """An amount in the brand's currency, rounded half up to its minor unit, in the page's language."""
-    return _in_one_piece(_money(amount, brand.currency, _locale()))
+    """Format an amount in the brand's currency, rounded half up to its minor unit."""
+    return _isolate(_money(amount, brand.currency, _locale()))
 
 
 @lru_cache(maxsize=2000)
 def _money(amount: Decimal, currency: str, locale: str) -> str:
-    shown = rounded(amount, currency) + 0  # Adding 0 turns -0.00 into 0.00.
-    return str(format_currency(shown, currency, locale=locale))
+    value = rounded(amount, currency) + 0  # Adding 0 turns -0.00 into 0.00.
+    return str(format_currency(value, currency, locale=locale))
 
 
 def compact_number(amount: Decimal) -> str:
-    """An amount for the scale of a chart: without currency, and large ones in short, like 1.5K."""
+    """Format an amount for the scale of a chart: without currency, large amounts abbreviated like 1.5K."""
     if amount and abs(amount) < 1:
-        return _in_one_piece(str(format_decimal(amount, "0.00", locale=_locale())))
+        return _isolate(str(format_decimal(amount, "0.00", locale=_locale())))
     number, gap, word = str(format_compact_decimal(amount, fraction_digits=1, locale=_locale())).partition(
         "\xa0"
     )
     if not (word and get_language_bidi()):
-        return _in_one_piece(number + gap + word)
-    return f"{_ISOLATE_RTL}{_in_one_piece(number)}{gap}{word}{_RELEASE}"  # First the number, at the right.
+        return _isolate(number + gap + word)
+    return f"{_ISOLATE_RTL}{_isolate(number)}{gap}{word}{_RELEASE}"  # The number comes first, at the right.
 
 
-def _in_one_piece(text: str) -> str:
+def _isolate(text: str) -> str:
     return f"{_ISOLATE}{text.strip(_MARKS)}{_RELEASE}" if get_language_bidi() else text
 
 
 def day(value: date) -> str:
-    """A date in words, like 25 November 2026."""
+    """Format a date like 25 November 2026."""
     return _day(value, _locale())
 
 
@@ -61,29 +61,29 @@ def _day(value: date, locale: str) -> str:
 
 
 def month(value: date) -> str:
-    """The month of a date in words, like November 2026."""
+    """Format the month of a date like November 2026."""
     return str(format_skeleton("yMMMM", value, locale=_locale()))
 
 
 def short_month(value: date) -> str:
-    """The day's month without its year, like Nov."""
+    """Format the month of a date without its year, like Nov."""
     return str(format_date(value, "MMM", locale=_locale()))
 
 
 def year(value: date) -> str:
-    """The day's year, in the language's digits."""
+    """Format the year of a date, in the digits of the language."""
     return str(format_date(value, "y", locale=_locale()))
 
 
 def date_time(value: datetime) -> str:
-    """A point in time, in the current time zone, like 25 November 2026, 14:05."""
+    """Format a time in the current time zone like 25 November 2026, 14:05."""
     at, locale = timezone.localtime(value), _locale()
-    both = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
-    return both.format(format_time(at, "HH:mm", locale=locale), _day(at.date(), locale))
+    pattern = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
+    return pattern.format(format_time(at, "HH:mm", locale=locale), _day(at.date(), locale))
 
 
 def nowrap(text: str) -> str:
-    """Text that stays in one line, however it is quoted: its blanks do not break."""
+    """Replace spaces by non-breaking ones."""
     return text.replace(" ", "\u00a0")
 
 

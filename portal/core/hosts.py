@@ -1,4 +1,4 @@
-"""Hostnames and IP addresses of hosts, as plain functions."""
+"""Normalise and classify hostnames and IP addresses."""
 
 import ipaddress
 import re
@@ -9,13 +9,13 @@ _HOST = re.compile(
 
 
 def normal_host(value: str) -> str:
-    """A Host header as we store hosts: lower case, no port, no dot at its end; empty if malformed."""
+    """Return a Host header as hosts are stored: lower case, no port, no final dot. Empty if malformed."""
     host = re.sub(r":[0-9]{1,5}\Z", "", value.strip().lower()).removesuffix(".")
     return host if _HOST.match(host) else ""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host (name or address, without port) can only be this machine."""
+    """Return True if a host (name or address, without port) can only be this machine."""
     host = host.strip("[]").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -26,12 +26,12 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of_bind(bind: str) -> str:
-    """`127.0.0.1:8000` → `127.0.0.1`; `:8000` → empty, which is every address."""
+    """Return the host: `127.0.0.1:8000` → `127.0.0.1`; `:8000` → empty, which means every address."""
     return bind.rpartition(":")[0]
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IP address and not a name."""
+    """Return True if a host is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a brand's fields may hold; each message says what to write instead."""
+"""Validators for the fields of brands and customers. Each message says what to write instead."""
 
 import re
 import unicodedata
@@ -17,42 +17,42 @@ from portal.core.hosts import is_address, normal_host
 from portal.i18n.translation import translate
 from portal.voipline import Carrier, MappingError, Secret
 
-# Google's published always-pass keys begin so: with them everybody passes the captcha.
+# Google's public test keys start like this: with them every visitor passes the captcha.
 GOOGLE_TEST_KEY = "6LeIxAcTAAAAA"
 
 
 @cache
 def timezones() -> frozenset[str]:
-    """The names of all IANA time zones; Python reads hundreds of files for them."""
+    """Return the names of all IANA time zones. Cached: Python reads hundreds of files for them."""
     return frozenset(zoneinfo.available_timezones())
 
 
 def timezone(value: str) -> None:
-    """An IANA time zone name."""
+    """Require the name of an IANA time zone."""
     if value not in timezones():
         raise ValidationError(_("Unknown time zone. Write it like Australia/Sydney."))
 
 
 def hex_colour(value: str) -> None:
-    """`#0b6e4f`."""
+    """Require a colour like `#0b6e4f`."""
     if not colours.is_hex(value):
         raise ValidationError(_("Write the colour as # and six digits, like #0b6e4f."))
 
 
 def one_line(value: str) -> None:
-    """No line break or other control character: names and phone numbers stand in the headers of mails."""
+    """Refuse line breaks and other control characters: the text is used in email headers."""
     if not value.isprintable():
         raise ValidationError(_("This must stand on one line, without control characters."))
 
 
 def name(value: str) -> None:
-    """The name of a person or a company: any letters and marks, but nothing that ends a line."""
+    """Require a name of a person or company: any letters and marks, but no control characters, one line."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):
         raise ValidationError(_("This must stand on one line, without control characters."))
 
 
 def sender(value: str) -> None:
-    """`Aurora Phone <no-reply@aurora.example>` or a bare address; one line."""
+    """Require `Aurora Phone <no-reply@aurora.example>` or an address alone, on one line."""
     one_line(value)
     try:
         validate_email(parseaddr(value)[1])
@@ -61,7 +61,7 @@ def sender(value: str) -> None:
 
 
 def carrier_url(value: str) -> None:
-    """The prefix of the carrier's API: https, or http on this machine where a carrier may be there."""
+    """Require the base URL of the carrier's API: https, or http to this machine if CARRIER_REACH allows."""
     try:
         Carrier(url=value, key=Secret("unused"), reach=settings.CARRIER_REACH)
     except MappingError as error:
@@ -69,7 +69,7 @@ def carrier_url(value: str) -> None:
 
 
 def brand_host(value: str) -> None:
-    """A hostname without scheme, port and path."""
+    """Require a hostname without scheme, port and path."""
     if not value or normal_host(value) != value.lower().removesuffix("."):
         raise ValidationError(
             _("Write the host alone, like portal.example.com: no https://, no port, no path.")
@@ -77,7 +77,7 @@ def brand_host(value: str) -> None:
 
 
 def site_key(value: str) -> None:
-    """Any key but Google's test key, which lets everybody pass (it is allowed with DEBUG)."""
+    """Refuse Google's test key, with which every visitor passes; it is allowed with DEBUG."""
     if value.startswith(GOOGLE_TEST_KEY) and not settings.DEBUG:
         raise ValidationError(
             _("This is Google's public test key: everybody passes it. Use the carrier's site key.")
@@ -87,7 +87,7 @@ def site_key(value: str) -> None:
 
 
 def login_hosts(value: object) -> None:
-    """A list of `host` or `host:port`, each in lower case and IDNA form."""
+    """Require a list of `host` or `host:port`, each in lower case and IDNA form."""
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise ValidationError(_('Write a list of hosts, like ["au.voipcloud.online"].'))
     for entry in value:

@@ -1,1 +1,1 @@
-"""The language of a page, and texts that wait for one."""
+"""Language of a page, and translation of the carrier client's texts."""

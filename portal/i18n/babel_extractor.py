@@ -1,4 +1,4 @@
-"""Reads translatable texts out of Django's templates, for `pybabel extract` (see babel.cfg)."""
+"""Extract translatable texts from Django templates, for `pybabel extract` (see babel.cfg)."""
 
 import io
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from django.utils.translation.template import templatize
 def extract_template(
     file: BinaryIO, keywords: Any, comment_tags: Any, options: Any
 ) -> Iterator[tuple[Any, ...]]:
-    """What Babel wants of an extraction method: (line, function, messages, comments) for each text.
+    """Yield (line, function, messages, comments) for each text, as Babel's extraction methods do.
 
-    Django rewrites a template as calls of gettext, as its own makemessages does, and Babel reads those.
+    Django rewrites the template as calls of gettext, as its makemessages does, and Babel reads those.
     """
     code = templatize(file.read().decode())
     return extract_python(io.BytesIO(code.encode()), keywords, comment_tags, options)

@@ -1,13 +1,13 @@
-"""The carrier client's texts in the reader's language; the client itself knows no translation."""
+"""Translate the texts of the carrier client, which does not use Django's translation itself."""
 
 from django.utils.translation import gettext
 
 from portal.voipline.messages import Words
 
 
-def translate(said: object) -> str:
-    """A text of the client, or the one that an error of the client carries, in the current language."""
-    words = said.args[0] if isinstance(said, Exception) and said.args else said
+def translate(message: object) -> str:
+    """Return a text of the client, or the text of an error of the client, in the current language."""
+    words = message.args[0] if isinstance(message, Exception) and message.args else message
     if not isinstance(words, Words):
         return str(words)
     text = gettext(words.template)

@@ -94,7 +94,7 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     """
     try:
         message = _message(brand, to, template, language or brand.language, context)
-        with bulkhead.MAIL.place(brand):
+        with bulkhead.MAIL.slot(brand):
             message.send()
     except smtp_backend.Unacknowledged:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})

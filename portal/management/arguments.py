@@ -1,4 +1,4 @@
-"""The brand a command is about."""
+"""Arguments that several commands share."""
 
 from django.core.management.base import CommandError
 
@@ -6,7 +6,7 @@ from portal.models import Brand
 
 
 def find_brand(slug: str) -> Brand:
-    """The brand with this slug. Raises CommandError, naming those there are."""
+    """Return the brand with this slug. Raise CommandError, which lists the existing slugs."""
     if brand := Brand.objects.filter(slug=slug).first():
         return brand
     slugs = ", ".join(Brand.objects.order_by("slug").values_list("slug", flat=True))

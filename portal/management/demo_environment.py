@@ -1,4 +1,4 @@
-"""The demo's own environment: it must not touch an installation's database, keys or mail server."""
+"""The demo's environment variables: it must not use an installation's database, keys or mail server."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ HOME = Path(__file__).resolve().parents[2] / ".demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Ports and folder, for the command and for `prepare_environment`, which runs before Django is there."""
+    """Add ports and folder, for the command and for `prepare_environment`, which runs before Django."""
     parser.add_argument("--port", type=int, default=8000, help="Port of the portal (default 8000).")
     parser.add_argument("--carrier-port", type=int, default=8090, help="Port of the stand-in carrier (8090).")
     parser.add_argument("--smtp-port", type=int, default=8025, help="Port of its mail server (8025).")
@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare_environment(arguments: list[str]) -> None:
-    """Point every setting at the demo; whatever the real environment or .env says is set aside."""
+    """Set the demo's environment variables. They override the real environment and .env."""
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)
-    given, _others = parser.parse_known_args(arguments)
-    given.home.mkdir(parents=True, exist_ok=True)
+    options, _others = parser.parse_known_args(arguments)
+    options.home.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         {
             "DEBUG": "False",
@@ -32,12 +32,12 @@ def prepare_environment(arguments: list[str]) -> None:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "ENCRYPTION_KEY": secrets.token_urlsafe(32),
             "ADMIN_HOSTS": "admin.localhost",
-            "DATABASE_URL": f"sqlite:///{given.home.resolve() / 'demo.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{options.home.resolve() / 'demo.sqlite3'}",
             "REDIS_URL": "",
-            "EMAIL_URL": f"smtp://127.0.0.1:{given.smtp_port}",
+            "EMAIL_URL": f"smtp://127.0.0.1:{options.smtp_port}",
             "TRUSTED_PROXIES": "0",
-            "RECAPTCHA_URL": f"http://127.0.0.1:{given.carrier_port}/recaptcha",
-            "BIND": f"127.0.0.1:{given.port}",
+            "RECAPTCHA_URL": f"http://127.0.0.1:{options.carrier_port}/recaptcha",
+            "BIND": f"127.0.0.1:{options.port}",
             "WEB_CONCURRENCY": "1",
             "WEB_THREADS": "16",
         }
@@ -45,17 +45,16 @@ def prepare_environment(arguments: list[str]) -> None:
 
 
 class WithoutStaticFiles(logging.Filter):
-    """Leaves out the lines of requests for static files, a brand's sheet and its logo."""
+    """Drop log lines of requests for static files and for a brand's style sheet and logo."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is the line of a page."""
         return vars(record).get("route") not in ("static", "brand_css", "brand_logo")
 
 
 def end_with_parent() -> None:
-    """Ask this process to end as soon as its standard input closes.
+    """End this process as soon as its standard input closes.
 
-    The demo holds the other end of that pipe, and the system closes it however the demo ends.
+    The demo holds the other end of that pipe. The system closes it even if the demo is killed.
     """
 
     def watch() -> None:

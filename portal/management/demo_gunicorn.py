@@ -1,15 +1,15 @@
-"""How the demo runs gunicorn: as `make serve` does, and never longer than the demo itself."""
+"""gunicorn's configuration for the demo: as for `make serve`, but it ends with the demo."""
 
 from typing import Any
 
 from portal.gunicorn import *  # noqa: F403 - gunicorn reads its settings from this module's names.
 from portal.management import demo_environment
 
-# A line for each page, and none for what belongs to it.
+# Log pages, but not the files that belong to them.
 logconfig_dict["filters"]["pages"] = {"()": "portal.management.demo_environment.WithoutStaticFiles"}  # noqa: F405
 logconfig_dict["loggers"]["portal.monitoring.middleware"] = {"filters": ["pages"]}  # noqa: F405
 
 
 def when_ready(server: Any) -> None:
-    """Begin to watch the demo, in the master alone: workers end with their master."""
+    """Watch the demo, only in the master process: workers end with their master."""
     demo_environment.end_with_parent()

@@ -1,4 +1,4 @@
-"""What happens to a request before a view sees it: a module for each entry of settings.MIDDLEWARE."""
+"""Middleware: a module for each entry of settings.MIDDLEWARE."""
 
 from collections.abc import Callable
 

@@ -1,23 +1,21 @@
-"""The largest request that the portal takes, refused by its length before a byte of it is read.
+"""Refuse requests whose body is too large, by their Content-Length, before any of it is read.
 
-The proxy in front has the same limit. Without it, Django would write an upload of any size to disk before a
-view says that nobody may send it. A body in chunks has no length: Django reads nothing of it.
+The reverse proxy has the same limit. Without it, Django would write an upload of any size to disk before a
+view refuses it. A chunked body has no Content-Length, and Django reads none of it.
 """
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
+from portal.middleware import Next
 from portal.web.http import plain_text_response
 
-LARGEST = 3 * 1024 * 1024  # Bytes: a file of customers, 2 MB, with its form.
-
-Next = Callable[[HttpRequest], HttpResponse]
+LARGEST = 3 * 1024 * 1024  # Bytes: a customer file (2 MB) and its form.
 
 
 def body_size(get_response: Next) -> Next:
-    """Answer 413 where the request's length is over the limit."""
+    """Answer 413 if the body is larger than the limit."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"

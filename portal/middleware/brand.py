@@ -1,4 +1,4 @@
-"""Find the brand of a request by its host, and the language of the page."""
+"""Find the brand of a request by its host, and choose the language of the page."""
 
 import functools
 import logging
@@ -15,49 +15,47 @@ from portal.core.hosts import normal_host
 from portal.i18n import language
 from portal.middleware import Next
 from portal.models import Brand
-from portal.web import error_views
-from portal.web import request_id as references
+from portal.web import error_views, request_id
 
 logger = logging.getLogger(__name__)
 
 
 def brand(get_response: Next) -> Next:
-    """Find the brand by hostname: `request.brand` and its time zone; None on the admin's hosts.
+    """Set `request.brand` by hostname (None on the admin's hosts) and activate its time zone.
 
-    Here the language of the page is chosen too, by what the visitor wants and the brand speaks.
-
-    A visitor of one of these hosts who came by http, as a trusted proxy says, is sent to https.
+    Also activate the language: the visitor's preference, else the brand's language. Redirect to https if a
+    trusted proxy says that the visitor came by http. Answer 400 on an unknown host.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.preview = None  # type: ignore[attr-defined]  # See portal.preview.rendering.
         host = normal_host(request.META.get("HTTP_HOST", ""))
         try:
-            found = get_brand_for_host(host) if host and host not in settings.ADMIN_HOSTS else None
+            brand = get_brand_for_host(host) if host and host not in settings.ADMIN_HOSTS else None
         except Error:
             logger.exception("brand not looked up")
-            page = functools.partial(error_views.unavailable, begun=False)
+            page = functools.partial(error_views.unavailable, view_started=False)
             response = _in_language(settings.LANGUAGE_CODE, request, page)
         else:
-            response = _on_host(host, found, request, get_response)
+            response = _on_host(host, brand, request, get_response)
         patch_vary_headers(response, ["Host"])
         return response
 
     return middleware
 
 
-def _on_host(host: str, found: Brand | None, request: HttpRequest, get_response: Next) -> HttpResponse:
-    if (found or host in settings.ADMIN_HOSTS) and _came_by_http(request):
+def _on_host(host: str, brand: Brand | None, request: HttpRequest, get_response: Next) -> HttpResponse:
+    if (brand or host in settings.ADMIN_HOSTS) and _came_by_http(request):
         return HttpResponsePermanentRedirect(f"https://{host}{request.get_full_path()}")
-    if found:
-        return _in_brand(found, request, get_response)
+    if brand:
+        return _in_brand(brand, request, get_response)
     if host in settings.ADMIN_HOSTS:
         return _in_admin(request, get_response)
     return _unknown_host()
 
 
 def _unknown_host() -> HttpResponse:
-    page = render_to_string("unknown_host.html", {"reference": references.current.get()})
+    page = render_to_string("unknown_host.html", {"reference": request_id.current.get()})
     return HttpResponse(page, status=400, headers={"Cache-Control": "no-store"})
 
 
@@ -66,10 +64,10 @@ def _came_by_http(request: HttpRequest) -> bool:
     return bool(settings.SECURE and settings.TRUSTED_PROXIES and forwarded == "http")
 
 
-def _in_brand(found: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
-    request.brand = found  # type: ignore[attr-defined]
-    with timezone.override(found.zone):
-        return _in_language(found.language, request, get_response)
+def _in_brand(brand: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
+    request.brand = brand  # type: ignore[attr-defined]
+    with timezone.override(brand.zone):
+        return _in_language(brand.language, request, get_response)
 
 
 def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
@@ -79,7 +77,7 @@ def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
 
 
 def _in_language(default: str, request: HttpRequest, get_response: Next) -> HttpResponse:
-    chosen = language.of_request(request, default)
+    chosen = language.get_request_language(request, default)
     with translation.override(chosen):
         response = get_response(request)
         response = response.render() if hasattr(response, "render") else response

@@ -1,7 +1,7 @@
-"""An honest 503 where the database does not answer or a thread finds no free slot; never a 500.
+"""Answer 503 instead of 500 if the database does not answer or no slot for costly work is free.
 
-`OutageMiddleware` sees what views raise. What is raised elsewhere, as when a middleware reads the session,
-reaches Django's handler for 500s, which is `server_error`.
+`OutageMiddleware` handles exceptions of views. Others, such as those of middleware that reads the session,
+reach Django's `handler500`, which is `server_error`.
 """
 
 import logging
@@ -18,27 +18,25 @@ logger = logging.getLogger(__name__)
 
 
 class OutageMiddleware:
-    """Answers for views that could not reach the database or found no slot."""
+    """Answer for views that could not reach the database or got no slot."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Nothing on the way in or out."""
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Django's hook for what a view raises; None leaves it to the page for 500s."""
         return answer(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's hook for whatever nobody has caught: the page of 503 or of 500."""
+    """Return the page for an unhandled exception: 503 or 500. Django calls it as `handler500`."""
     return answer(request, sys.exc_info()[1]) or error_views.server_error(request)
 
 
 def answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    """The page of 503 for an outage; None for a fault of ours, such as a statement that cannot work."""
+    """Return the page for 503 for an outage, and None for a bug of ours, such as a wrong SQL statement."""
     if isinstance(error, Busy):
         return error_views.busy(request)
     if not database.is_outage(error):

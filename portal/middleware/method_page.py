@@ -1,4 +1,4 @@
-"""A page for 405."""
+"""Show an error page for 405."""
 
 from http import HTTPStatus
 
@@ -9,14 +9,14 @@ from portal.web import error_views
 
 
 def method_page(get_response: Next) -> Next:
-    """Make a page of Django's blank answer to a method that an address does not take.
+    """Replace Django's empty 405 response by an error page.
 
-    The innermost, so that each of the others does to this page what it does to any.
+    It is one of the innermost, so that the others handle this page like any other.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        refused = response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-        return error_views.not_allowed(request, response) if refused else response
+        not_allowed = response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        return error_views.not_allowed(request, response) if not_allowed else response
 
     return middleware

@@ -1,4 +1,4 @@
-"""Bind each session to one brand, or to the admin."""
+"""Bind each session to one brand or to the admin."""
 
 import contextlib
 
@@ -9,9 +9,9 @@ from portal.middleware import Next
 
 
 def bind_session_to_brand(get_response: Next) -> Next:
-    """Bind each session to one brand, or to the admin: a session of another realm is emptied.
+    """Bind each session to one brand or to the admin, and flush a session of another realm.
 
-    Also forbids keeping private pages: no-store for whoever is signed in, no shared copies for all others.
+    Also forbid caching of private pages: `no-store` for signed-in users, no shared caches for all others.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -24,8 +24,7 @@ def bind_session_to_brand(get_response: Next) -> Next:
         if session.modified and not session.is_empty():
             session["realm"] = current
         if "Cache-Control" not in response:
-            private = "no-store" if _signed_in(request) else "private, no-cache"
-            response["Cache-Control"] = private
+            response["Cache-Control"] = "no-store" if _signed_in(request) else "private, no-cache"
         return response
 
     return middleware

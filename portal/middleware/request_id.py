@@ -1,25 +1,25 @@
-"""Give each request an id of ours."""
+"""Give each request an ID."""
 
 from django.http import HttpRequest, HttpResponse
 
 from portal.middleware import Next
-from portal.web import request_id as references
+from portal.web import request_id
 
 
 def assign_request_id(get_response: Next) -> Next:
-    """Give each request a number of ours: `request.reference`, in each log line, in the answer's header.
+    """Set a request ID as `request.reference`, in each log line, and in the response header X-Request-ID.
 
-    Never one that the visitor sent, so that nobody can make two requests look like one. An answer to HEAD
-    loses its body here (RFC 9110, 9.3.2); gunicorn would leave it out too, but with a warning each time.
+    An ID from the visitor is never used, so that two requests cannot look like one. This also removes the
+    body of a response to HEAD (RFC 9110, 9.3.2); gunicorn would do so too, but with a warning each time.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        request.reference = references.new_request_id()  # type: ignore[attr-defined]
-        token = references.current.set(request.reference)  # type: ignore[attr-defined]
+        request.reference = request_id.new_request_id()  # type: ignore[attr-defined]
+        token = request_id.current.set(request.reference)  # type: ignore[attr-defined]
         try:
             response = get_response(request)
         finally:
-            references.current.reset(token)
+            request_id.current.reset(token)
         response["X-Request-ID"] = request.reference  # type: ignore[attr-defined]
         if request.method == "HEAD" and not response.streaming:
             response.headers.setdefault("Content-Length", str(len(response.content)))

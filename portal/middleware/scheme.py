@@ -1,4 +1,4 @@
-"""The scheme of a request, and the address that it comes from."""
+"""Set the scheme of a request and the visitor's address."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,9 +8,9 @@ from portal.web.client_ip import client_address, network
 
 
 def scheme(get_response: Next) -> Next:
-    """Set the scheme to SCHEME, whatever stands between us and the visitor.
+    """Set the scheme to SCHEME, whatever proxies say.
 
-    Also notes the visitor's address as `request.client_address`, counted through TRUSTED_PROXIES.
+    Also set `request.client_address`, found with TRUSTED_PROXIES, and `request.client_network`.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Django's sessions in the database, kept with an answer of 503 too."""
+"""Sessions in the database, which are saved with a 503 response too, and messages in the session."""
 
 import logging
 import re
@@ -16,36 +16,36 @@ from django.http import HttpRequest, HttpResponse
 
 logger = logging.getLogger(__name__)
 
-_KEY = re.compile(r"[a-z0-9]{32}\Z")  # What Django makes.
+_KEY = re.compile(r"[a-z0-9]{32}\Z")  # The form of Django's keys.
 
 
 class SessionStore(db.SessionStore):
-    """What SESSION_ENGINE names."""
+    """The session store of SESSION_ENGINE."""
 
     def __init__(self, session_key: str | None = None) -> None:
-        """Take a cookie that Django cannot have made for no session; the database never sees it."""
+        """Ignore a cookie that Django cannot have set, without a database query."""
         super().__init__(session_key if _KEY.match(session_key or "") else None)
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
-    """Keeps what a request has put into its session with an answer of 503 too: what was typed must stay.
+    """Save the session with a 503 response too, so that form input is kept.
 
-    Nothing that happens to the session takes the answer away: it says what has been done.
+    A failure to save does not replace the response, which says what has been done.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Django keeps nothing of an answer from 500 on, and sets no cookie with it."""
+        # Django saves no session and sets no cookie with a status of 500 or more.
         status = response.status_code
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             response.status_code = HTTPStatus.OK
         try:
             return super().process_response(request, response)
-        except SessionInterrupted:  # Signed out meanwhile. Django would say 400, as if nothing had been done.
+        except SessionInterrupted:  # Signed out in parallel. Django would answer 400, as if nothing was done.
             return response
         except Error as error:
             if status != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise
-            # The page still says more than that something has gone wrong.
+            # The page for 503 is more helpful than the one for 500.
             logger.error("session not kept", extra={"error": type(error).__name__})
             return response
         finally:
@@ -53,10 +53,10 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
 
 class Messages(SessionStorage):
-    """What MESSAGE_STORAGE names: only the newest few wait for a page, so that no session grows on and on."""
+    """The message storage of MESSAGE_STORAGE. It keeps only the newest messages: a session must not grow."""
 
-    MOST = 10
+    MAX_MESSAGES = 10
 
     def _store(self, messages: Sequence[Message], response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
-        newest = messages[-self.MOST :]
+        newest = messages[-self.MAX_MESSAGES :]
         return super()._store(newest, response, *args, **kwargs)  # type: ignore[misc]  # Not in the stubs.

@@ -1,4 +1,4 @@
-"""End a session of the admin that is idle, old, or has lost its ground."""
+"""End sessions of the admin that are idle, too old or no longer valid."""
 
 from http import HTTPMethod
 
@@ -21,43 +21,43 @@ from portal.admin.sessions import (
 from portal.brands.access import is_active_staff
 from portal.middleware import Next
 
-_NOTED_EACH = 60  # Seconds between two notes of when somebody was last seen: no write for each request.
+_SEEN_INTERVAL = 60  # Seconds between two updates of the time of the last request: not a write per request.
 
 
 def staff_session(get_response: Next) -> Next:
-    """End a session of the admin that was idle for 15 minutes, is 8 hours old, or has lost its ground.
+    """End a session of the admin that was idle for 15 minutes, is 8 hours old or is no longer valid.
 
-    The last is so for whoever works here no more, and where the authenticator app is not the one of the
-    sign-in. They are led to the sign-in page, which says why and brings them back.
+    It is invalid if the user is no longer active staff, or if the authenticator app is not the one used to
+    sign in. The user is redirected to the sign-in page, which says why and leads back to the page.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.brand is None and request.user.is_authenticated:  # type: ignore[attr-defined]
-            if why := _over(request):
+            if reason := _end_reason(request):
                 logout(request)
                 if not request.path.startswith(WITHOUT_SIGN_IN) and request.path.startswith(START):
-                    return _to_sign_in(request, why)
-            elif now() - request.session[SEEN] >= _NOTED_EACH:
+                    return _to_sign_in(request, reason)
+            elif now() - request.session[SEEN] >= _SEEN_INTERVAL:
                 request.session[SEEN] = now()
         return get_response(request)
 
     return middleware
 
 
-def _over(request: HttpRequest) -> str:
-    """Why this session is over, in a word of the sign-in page's address; empty while it is good."""
-    session, moment = request.session, now()
+def _end_reason(request: HttpRequest) -> str:
+    """Return why the session must end, as in the query string of the sign-in page; empty if it is valid."""
+    session, current = request.session, now()
     if not is_active_staff(request.user) or not is_verified(request.user):
         return "changed"
-    if moment - session.get(SINCE, 0) > LONGEST:
+    if current - session.get(SINCE, 0) > LONGEST:
         return "long"
-    return "idle" if moment - session.get(SEEN, 0) > IDLE else ""
+    return "idle" if current - session.get(SEEN, 0) > IDLE else ""
 
 
-def _to_sign_in(request: HttpRequest, why: str) -> HttpResponse:
+def _to_sign_in(request: HttpRequest, reason: str) -> HttpResponse:
     sent = "" if request.method in (HTTPMethod.GET, HTTPMethod.HEAD) else "-sent"
     query = QueryDict(mutable=True)
-    query.update({"next": page_before(request), "why": f"{why}{sent}"})
-    # This host's table of addresses is in force only once a view is looked for.
+    query.update({"next": page_before(request), "why": f"{reason}{sent}"})
+    # Middleware runs before the admin's URLconf is activated.
     login = reverse("admin:login", urlconf=settings.ADMIN_URLCONF)
     return HttpResponseRedirect(f"{login}?{query.urlencode(safe='/')}")

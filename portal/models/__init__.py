@@ -1,4 +1,4 @@
-"""The tables of brands and of what belongs to no customer."""
+"""Models of the portal app: brands, and rows that belong to no customer."""
 
 from portal.models.attempt import Attempt
 from portal.models.brand import Brand, BrandHost, HttpsURLField

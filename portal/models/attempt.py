@@ -1,10 +1,10 @@
-"""Counted tries of what is limited per address."""
+"""Attempts that count against a rate limit of an email address."""
 
 from django.db import models
 
 
 class Attempt(models.Model):
-    """One counted try of something that is limited per address; see `portal.resilience.rate_limits`."""
+    """One attempt that counts against a limit per address. See `portal.resilience.rate_limits`."""
 
     action = models.CharField(max_length=20)
     address = models.CharField(max_length=64, help_text="Keyed hash of brand and e-mail address.")

@@ -1,4 +1,4 @@
-"""Brands: the look of a reseller's portal, the hosts it answers on, and its connection to the carrier."""
+"""Brands: a reseller's name and look, its hosts, and its connection to the carrier."""
 
 import zoneinfo
 from collections.abc import Iterable
@@ -17,23 +17,22 @@ from portal.voipline import METHODS, Method
 
 
 class HttpsURLField(models.URLField):  # type: ignore[type-arg]
-    """A URL whose form takes `aurora.example/terms` for https, which Django does from version 6 on."""
+    """A URL field whose form reads `aurora.example/terms` as https, as Django does from version 6 on."""
 
     def formfield(self, **kwargs: Any) -> Any:
-        """The form's field."""
         return super().formfield(**{"assume_scheme": "https", **kwargs})
 
 
 class BrandQuerySet(models.QuerySet["Brand"]):
-    """Brands; what is written to many at once counts as a change of each too."""
+    """Brands. An update of many rows sets `changed_at` of each."""
 
     def update(self, **values: Any) -> int:
-        """Django's, which sets nothing by itself."""
+        """Set `changed_at` too, which Django does only in `save`."""
         return super().update(**{"changed_at": timezone.now(), **values})
 
 
 class Brand(models.Model):
-    """One reseller: one look and one partner account at the carrier."""
+    """One reseller with one look and one partner account at the carrier."""
 
     CURRENCIES = ("AUD", "NZD", "USD", "GBP")
     CAPTCHA_KINDS = (
@@ -61,7 +60,7 @@ class Brand(models.Model):
     terms_url = HttpsURLField(_("terms of service"), blank=True)
     privacy_url = HttpsURLField(_("privacy policy"), blank=True)
     signup_open = models.BooleanField(_("sign-up open"), default=True)
-    # With the key it tells whether a fragment of a page was made for this very row.
+    # Part of the key of cached page fragments: they are valid for this version of the row.
     changed_at = models.DateTimeField(auto_now=True, db_default=Now())
     mail_tested_at = models.DateTimeField(_("last test mail sent"), null=True, blank=True, editable=False)
 
@@ -70,7 +69,7 @@ class Brand(models.Model):
     login_hosts = models.JSONField(
         _("login hosts"), default=list, blank=True, validators=[validators.login_hosts]
     )
-    # Of the last check that worked; `portal.carrier.connection_proof` says what the hash is of.
+    # Of the last successful check. `portal.carrier.connection_proof` describes the hash.
     carrier_proven_at = models.DateTimeField(null=True, editable=False)
     carrier_proven_for = models.CharField(max_length=64, blank=True, default="", editable=False)
 
@@ -91,7 +90,7 @@ class Brand(models.Model):
         return self.name
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Django's, which sets `changed_at` too, but not where only some columns are written."""
+        """Set `changed_at` with `update_fields` too, which Django does not do."""
         fields = None if update_fields is None else {*update_fields, "changed_at"}
         super().save(*args, update_fields=fields, **options)
 
@@ -102,28 +101,28 @@ class Brand(models.Model):
 
     @property
     def main_host(self) -> str:
-        """The first host: the one that links in mails are built from."""
+        """The first host. Links in emails use it."""
         return str(self.hosts.order_by("position", "pk").values_list("host", flat=True)[0])
 
     def reveal(self, field: str) -> str:
-        """The text of `carrier_key` or `recaptcha_secret_key`. Raises SecretUnreadable, naming the brand."""
+        """Return `carrier_key` or `recaptcha_secret_key`. Raise SecretUnreadable, which names the brand."""
         try:
             return str(getattr(self, field).reveal())
         except SecretUnreadable as error:
             raise SecretUnreadable(f"Brand {self.slug}: {field} cannot be read: {error}.") from error
 
     def methods(self) -> dict[str, Method]:
-        """The carrier's seven methods as this brand's partner portal names them."""
+        """Return the carrier's seven methods with the names that this brand's partner portal uses."""
         overrides = {override.method: override for override in self.overrides.all()}
         return {key: overrides[key].customised() if key in overrides else METHODS[key] for key in METHODS}
 
     def method(self, key: str) -> Method:
-        """One of the seven."""
+        """Return one of the seven methods with the names of this brand's partner portal."""
         override = self.overrides.filter(method=key).first()
         return override.customised() if override else METHODS[key]
 
     def codes(self) -> dict[str, str]:
-        """What the partner portal's response codes mean: code or exact message → meaning."""
+        """Return the meaning of each response code or exact message of the partner portal."""
         return dict(self.response_codes.values_list("code", "meaning"))
 
 
@@ -145,7 +144,7 @@ class BrandHost(models.Model):
         return self.host
 
     def clean(self) -> None:
-        """Hosts are kept in lower case; a host of the admin cannot be a brand's."""
+        """Convert the host to lower case. Refuse hosts of the admin."""
         self.host = self.host.lower().removesuffix(".")
         if self.host in settings.ADMIN_HOSTS:
             raise ValidationError({"host": _("This host belongs to the admin (ADMIN_HOSTS).")})

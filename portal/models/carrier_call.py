@@ -1,4 +1,4 @@
-"""Calls to the carrier: what was asked for whom and how it ended; no parameter, no secret."""
+"""The log of calls to the carrier: method, customer and outcome, without parameters and secrets."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CarrierCall(models.Model):
-    """One call of one method. `operation` is that of a move of funds, else empty."""
+    """One call of a carrier method. `operation` is that of a transfer of funds, else empty."""
 
     KEPT = timedelta(days=30)
 

@@ -1,4 +1,4 @@
-"""What a brand's carrier calls things, where that is not what we expect."""
+"""Names and response codes of a brand's partner portal, where they differ from our defaults."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ def _text_map(value: object) -> None:
 
 
 class MethodOverride(models.Model):
-    """What a partner portal names differently from our defaults, for one of the seven methods."""
+    """Names of one of the seven methods in a partner portal, where they differ from our defaults."""
 
     brand = models.ForeignKey(Brand, models.CASCADE, related_name="overrides")
     method = models.CharField(_("method"), max_length=20, choices=[(key, key) for key in METHODS])
@@ -51,7 +51,7 @@ class MethodOverride(models.Model):
         return self.method
 
     def customised(self) -> Method:
-        """The method with these names in place of the defaults. Raises MappingError."""
+        """Return the method with these names instead of the defaults. Raise MappingError."""
         return customise(
             METHODS[self.method],
             path=self.path or None,
@@ -63,7 +63,7 @@ class MethodOverride(models.Model):
         )
 
     def clean(self) -> None:
-        """Refuse a mapping that could show one customer another's figures."""
+        """Refuse a mapping that could show a customer the figures of another customer."""
         if self.method not in METHODS:
             return
         try:
@@ -82,7 +82,7 @@ def _by_field(problems: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 class ResponseCode(models.Model):
-    """One line of the partner portal's list of response codes, and what it means to us."""
+    """One entry of the partner portal's list of response codes, and its meaning."""
 
     brand = models.ForeignKey(Brand, models.CASCADE, related_name="response_codes")
     code = models.CharField(_("code or exact message"), max_length=200, validators=[RegexValidator(r"\S")])

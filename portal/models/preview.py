@@ -1,14 +1,14 @@
-"""The row behind a preview link."""
+"""Brand looks from unsaved forms, for preview links."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class BrandPreview(models.Model):
-    """A brand's look as somebody typed it, unsaved. No host, no key, nothing of the carrier.
+    """A brand's look from an unsaved form. It has no host, no key and nothing of the carrier.
 
-    One that is `kept` never changes, so that whoever got its link sees what was meant; any other follows the
-    form it belongs to. `brand` is None while the brand itself is still to be added.
+    A preview that is `kept` never changes, so that everyone with its link sees the same; any other follows
+    its form. `brand` is None while the brand is not saved yet.
     """
 
     brand = models.ForeignKey("portal.Brand", models.CASCADE, null=True, related_name="previews")

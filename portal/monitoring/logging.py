@@ -1,4 +1,4 @@
-"""Log lines: `event key=value …` for people, or one JSON object a line for machines."""
+"""Format log lines: `event key=value …` for people, or one JSON object per line for programs."""
 
 import logging
 from datetime import UTC, datetime
@@ -13,17 +13,17 @@ from portal.web import request_id
 
 _LOGGERS: dict[str, dict[str, Any]] = {
     "django": {"handlers": [], "level": "INFO", "propagate": True},
-    # Our own line of each request tells of those that were refused.
+    # Our own line for each request covers refused requests.
     "django.request": {"level": "ERROR", "filters": ["route"]},
     "django.security.csrf": {"filters": ["route"]},
     "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
-    # Below, urllib3 writes whole URLs, which hold account numbers, and headers that it cannot read.
+    # At lower levels urllib3 logs full URLs, which contain account numbers, and headers that it cannot parse.
     "urllib3": {"level": "ERROR"},
 }
 
 
 def configuration(form: str) -> dict[str, Any]:
-    """Django's LOGGING: everything goes to stderr; `form` is `text` or `json`."""
+    """Return Django's LOGGING: everything goes to stderr. `form` is `text` or `json`."""
     stderr = {"class": "logging.StreamHandler", "formatter": form, "filters": ["reference"]}
     return {
         "version": 1,
@@ -57,12 +57,12 @@ def _extras(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _one_line(text: str) -> str:
-    """No value may begin a line that looks like one of ours."""
+    """Escape control characters, so that no value can forge a log line."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
-    """An error's message may hold anything, line ends too: no line of it may look like one of ours."""
+    """Return the lines of the traceback, each with a mark: an error message must not forge a log line."""
     if not record.exc_info:
         return []
     return [f"  | {_one_line(line)}" for line in formatter.formatException(record.exc_info).splitlines()]
@@ -73,9 +73,9 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def route_of(request: HttpRequest) -> str:
-    """The name of the address that was asked for, without what stood in it.
+    """Return the name of the requested URL pattern, without its arguments.
 
-    `static` for a static file, and `none` where it has no name.
+    It is `static` for a static file and `none` if the URL has no name.
     """
     match = request.resolver_match
     if match is None and request.path_info.startswith(settings.STATIC_URL):
@@ -84,40 +84,41 @@ def route_of(request: HttpRequest) -> str:
 
 
 class RequestIdFilter(logging.Filter):
-    """The field `request_id`: the reference of the request a line belongs to, if it belongs to one."""
+    """Add the field `request_id` to log lines that belong to a request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True: nothing is left out. Django logs a failure when the request is over already."""
-        found = request_id.current.get() or getattr(getattr(record, "request", None), "reference", "")
-        if found:
-            record.request_id = found
+        """Return True: every record is logged."""
+        # Django logs a failure after the request has ended, so the context may be empty.
+        current = request_id.current.get() or getattr(getattr(record, "request", None), "reference", "")
+        if current:
+            record.request_id = current
         return True
 
 
 class GunicornFilter(logging.Filter):
-    """gunicorn quotes what it cannot read or serve, codes and cookies too; what happened stays."""
+    """Shorten gunicorn's lines about failed requests, which may quote codes and cookies."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True: nothing is left out."""
-        for said in ("Invalid request", "Error handling request"):
-            if str(record.msg).startswith(said):
-                record.msg, record.args = said, ()
+        """Return True: every record is logged."""
+        for event in ("Invalid request", "Error handling request"):
+            if str(record.msg).startswith(event):
+                record.msg, record.args = event, ()
         return True
 
 
 class RouteFilter(logging.Filter):
-    """Django's lines about a request, by its route: a path may hold a link's secret, a reason an address."""
+    """Replace paths by route names in Django's lines: a path may contain a secret, a reason an address."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True: nothing is left out. The path is a line's last argument, the reason stands before it."""
+        """Return True: every record is logged."""
+        # The path is Django's last argument, and the reason comes before it.
         request = getattr(record, "request", None)
         if request is not None and isinstance(record.args, tuple):
-            told = [str(each).partition(" - ")[0] for each in record.args[:-1]]
-            record.args = (*told, route_of(request))
+            others = [str(each).partition(" - ")[0] for each in record.args[:-1]]
+            record.args = (*others, route_of(request))
         if record.exc_info and database.is_outage(record.exc_info[1]):
-            record.exc_info = (
-                None  # `portal.middleware.database_outage` has said so; the place in the code tells nothing.
-            )
+            # `portal.middleware.database_outage` logs the outage; a traceback would not help.
+            record.exc_info = None
         return True
 
 
@@ -125,14 +126,14 @@ class TextFormatter(logging.Formatter):
     """`2026-01-31T10:00:00.000+00:00 INFO portal.carrier.calls carrier call brand=aurora status=200`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with a traceback behind it where there is one, each of its lines behind a mark."""
+        """Return the line, followed by the lines of a traceback, each marked with `  | `."""
         extras = "".join(f" {key}={value}" for key, value in _extras(record).items())
         line = f"{_time(record)} {record.levelname} {record.name} {_one_line(record.getMessage() + extras)}"
         return "\n".join([line, *_traceback(self, record)])
 
 
 class JsonFormatter(jsonlogger.JsonFormatter):
-    """One JSON object a line: time, level, logger, event, the record's extra fields, and a traceback."""
+    """Format one JSON object per line: time, level, logger, event, the record's extra fields, traceback."""
 
     _NAMES = {
         "asctime": "time",
@@ -152,5 +153,5 @@ class JsonFormatter(jsonlogger.JsonFormatter):
         )
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """In UTC, to the millisecond."""
+        """Return the time in UTC, to the millisecond."""
         return _time(record)

@@ -1,7 +1,7 @@
-"""What Prometheus is told: counters and times as they happen, and states asked for when it asks.
+"""Metrics for Prometheus: counters, durations, and gauges that are computed when Prometheus reads them.
 
-With several worker processes the numbers are in files of a temporary folder, which `portal.gunicorn` names
-before this module is imported. No label holds anything that a visitor can choose.
+With several worker processes the numbers are in files of a temporary folder, which `portal.gunicorn` sets
+before this module is imported. No label has a value that a visitor can choose.
 """
 
 import logging
@@ -35,7 +35,7 @@ CALL_SECONDS = Histogram(
 WAITING = Gauge(
     "portal_threads_waiting", "Worker threads that wait on others.", ("on",), multiprocess_mode="livesum"
 )
-# Of all processes the last word holds: one opens its breaker, or a call of another is answered.
+# The most recent value of all processes counts: one opens its breaker, or another gets an answer.
 BREAKER_OPEN = Gauge(
     "portal_breaker_open",
     "1 since a brand's carrier was left alone, until it answers.",
@@ -49,40 +49,43 @@ Values = Mapping[tuple[str, ...], float]
 
 
 class _CallbackGauge(Collector):
-    """A gauge whose values are asked for when somebody reads it."""
+    """A gauge whose values are computed when it is read."""
 
-    def __init__(self, name: str, words: str, labels: Iterable[str], ask: Callable[[], Values]) -> None:
-        self._about = (name, words)
-        self._labels, self._ask = tuple(labels), ask
+    def __init__(
+        self, name: str, documentation: str, labels: Iterable[str], get_values: Callable[[], Values]
+    ) -> None:
+        self._name, self._documentation = name, documentation
+        self._labels, self._get_values = tuple(labels), get_values
 
     def describe(self) -> list[Any]:
         return []
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(*self._about, labels=self._labels)
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
         try:
-            values = self._ask()
-        except Exception as error:  # A database that is down, say, must not take the other numbers with it.
-            told = {"metric": self._about[0], "error": type(error).__name__}
-            logger.error("metric not known", extra=told)
+            values = self._get_values()
+        except Exception as error:  # A database outage, for example, must not hide the other metrics.
+            logger.error("metric not known", extra={"metric": self._name, "error": type(error).__name__})
             return
         for labels, value in values.items():
             family.add_metric(labels, value)
         yield family
 
 
-_STATES = CollectorRegistry()
+_CALLBACK_GAUGES = CollectorRegistry()
 
 
-def gauge_from(name: str, words: str, labels: Iterable[str], ask: Callable[[], Values]) -> None:
-    """Add a gauge; `ask` gives its values by their labels, and may ask the database."""
-    _STATES.register(_CallbackGauge(name, words, labels, ask))
+def gauge_from(
+    name: str, documentation: str, labels: Iterable[str], get_values: Callable[[], Values]
+) -> None:
+    """Add a gauge. `get_values` returns its values by their labels and may query the database."""
+    _CALLBACK_GAUGES.register(_CallbackGauge(name, documentation, labels, get_values))
 
 
 def text() -> str:
-    """Everything, of all worker processes, in Prometheus' text format."""
+    """Return all metrics of all worker processes in Prometheus' text format."""
     registry: CollectorRegistry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return (generate_latest(registry) + generate_latest(_STATES)).decode().rstrip("\n")
+    return (generate_latest(registry) + generate_latest(_CALLBACK_GAUGES)).decode().rstrip("\n")

@@ -1,4 +1,4 @@
-"""Each answered request as a line in the log and in the metrics; and the page that Prometheus reads."""
+"""Log and measure each request, and serve /metrics for Prometheus."""
 
 import logging
 import time
@@ -20,29 +20,29 @@ _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 def requests(get_response: Next) -> Next:
-    """Count, time and log each request by its route; never by its path, which may hold a link's secret."""
+    """Count, time and log each request by its route, never by its path, which may contain a secret."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        began = time.perf_counter()
+        started = time.perf_counter()
         response = get_response(request)
-        _note(request, response.status_code, time.perf_counter() - began)
+        _record(request, response.status_code, time.perf_counter() - started)
         return response
 
     return middleware
 
 
-def _note(request: HttpRequest, status: int, seconds: float) -> None:
+def _record(request: HttpRequest, status: int, seconds: float) -> None:
     route = route_of(request)
     method = request.method if request.method in _METHODS else "other"
     metrics.REQUESTS.labels(route, method, f"{status // 100}xx").inc()
     metrics.SECONDS.labels(route).observe(seconds)
     brand = getattr(request, "brand", None)
-    told = {"route": route, "method": method, "status": status, "milliseconds": round(seconds * 1000)}
-    logger.info("request", extra={"brand": brand.slug, **told} if brand else told)
+    fields = {"route": route, "method": method, "status": status, "milliseconds": round(seconds * 1000)}
+    logger.info("request", extra={"brand": brand.slug, **fields} if brand else fields)
 
 
 def metrics_page(get_response: Next) -> Next:
-    """/metrics on any host, for whoever has METRICS_TOKEN; without that setting there is no such page."""
+    """Answer /metrics on any host to requests with METRICS_TOKEN. Without that setting there is no page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path_info == "/metrics" and settings.METRICS_TOKEN:

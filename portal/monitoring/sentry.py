@@ -1,7 +1,7 @@
-"""Faults told to Sentry, where SENTRY_DSN names one: the place of a fault, and nothing of the people.
+"""Send errors to Sentry if SENTRY_DSN is set: where an error happened, without personal data.
 
-What our log says at level ERROR is sent, by a thread of its own. A line's fixed text goes out, its traceback,
-and of its fields those that are listed here; the text of an exception may hold anything, so it stays here.
+Log lines at level ERROR are sent from a separate thread: the fixed text, the traceback, and the fields in
+`_FIELDS`. The text of an exception is not sent, because it may contain anything.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _FIELDS = {"brand", "method", "outcome", "status", "milliseconds", "action", "er
 
 
 def start(dsn: str) -> None:
-    """Begin to send."""
+    """Start to send errors."""
     sentry_sdk.init(
         dsn=dsn,
         default_integrations=False,
@@ -33,11 +33,11 @@ def start(dsn: str) -> None:
         server_name="",
         shutdown_timeout=2,
     )
-    ignore_logger("portal.voipline")  # `portal.carrier.calls` says the same, with the brand.
+    ignore_logger("portal.voipline")  # `portal.carrier.calls` logs the same with the brand.
 
 
 def scrub_event(event: Any, hint: Any) -> Any:
-    """The event without whatever could tell of a person or a secret."""
+    """Remove everything from an event that could reveal a person or a secret."""
     for name in ("request", "user", "breadcrumbs", "server_name", "modules", "contexts"):
         event.pop(name, None)
     if "logentry" in event:
@@ -46,8 +46,8 @@ def scrub_event(event: Any, hint: Any) -> Any:
         value["value"] = ""
         for frame in (value.get("stacktrace") or {}).get("frames", []):
             frame.pop("vars", None)
-    told = {name: value for name, value in event.get("extra", {}).items() if name in _FIELDS}
-    event["extra"] = told
-    brand = {"brand": told["brand"]} if "brand" in told else {}
+    extra = {name: value for name, value in event.get("extra", {}).items() if name in _FIELDS}
+    event["extra"] = extra
+    brand = {"brand": extra["brand"]} if "brand" in extra else {}
     event["tags"] = {"request_id": request_id.current.get(), **brand}
     return event

@@ -1,1 +1,1 @@
-"""What bounds a fault of the carrier, Redis or the database: breakers, slots, limits, time-outs."""
+"""Limit the damage of a failing carrier, Redis or database: breakers, bulkheads, limits, timeouts."""

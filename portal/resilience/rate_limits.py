@@ -1,9 +1,9 @@
-"""Every limit of the portal, in one table.
+"""All rate limits of the portal, and the functions that count against them.
 
-What guards a mailbox or a code is counted in the database, so that it holds on any number of workers. The
-rest is kept by the `limits` library, in memory or in Redis (`REDIS_URL`). Browsers that have signed in with
-an address before are counted apart from strangers (`accounts.sign_in.device_cookies`), who cannot lock them
-out.
+Limits that protect a mailbox or a code (`DB_LIMITS`) are counted in the database, so that they hold for any
+number of workers. The others (`REDIS_LIMITS`) are counted by the `limits` library, in memory or in Redis
+(`REDIS_URL`). Browsers that have signed in with an address before are counted apart from strangers
+(`accounts.sign_in.device_cookies`), who cannot lock them out.
 """
 
 import logging
@@ -26,14 +26,14 @@ from portal.resilience import redis_guard
 from portal.security.crypto import keyed_hash
 
 logger = logging.getLogger(__name__)
-_LOCK = Lock()
+_MEMORY_LOCK = Lock()
 
 
 @dataclass(frozen=True)
 class Limit:
     """At most `amount` in `seconds`, per mailbox, or per mailbox and client network.
 
-    `unredeemed`: what led to a sign-in is not counted any more, so that somebody with many devices gets on.
+    `unredeemed`: attempts that led to a sign-in are not counted, so that users can sign in on many devices.
     """
 
     amount: int
@@ -49,59 +49,59 @@ DB_LIMITS = {
         Limit(30, 24 * 3600),
     ),
     "confirm_email": (Limit(5, 15 * 60),),
-    # The carrier mails these addresses, so what surely mailed nobody is not counted. The day's limit is what
-    # one mailbox bears; the hour's leaves strangers from three networks unable to use it up.
+    # The carrier emails these addresses, so attempts that certainly sent no email are not counted. The daily
+    # limit is what one mailbox can bear. The hourly one stops strangers from three networks from using it up.
     "reset": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(20, 24 * 3600)),
     "sign_up": (Limit(3, 15 * 60, per_network=True), Limit(10, 3600), Limit(20, 24 * 3600)),
     "email_change": (Limit(3, 15 * 60), Limit(10, 24 * 3600)),  # Per new address.
-    "email_change_by": (Limit(5, 3600), Limit(10, 24 * 3600)),  # Per customer who asks.
-    # Of staff only what was wrong is counted. The wide one holds off guesses from everywhere; it is far above
-    # what a stranger from one network can use up, so that nobody is locked out by one.
+    "email_change_by": (Limit(5, 3600), Limit(10, 24 * 3600)),  # Per customer.
+    # For staff only wrong passwords are counted. The second limit stops guesses from many networks. It is far
+    # above what a stranger from one network can use up, so one stranger cannot lock staff out.
     "staff_password": (Limit(5, 15 * 60, per_network=True), Limit(100, 3600)),
-    # Only whoever knows the password gets here. Three codes are good at a time, so 30 tries a day find one
-    # with a chance of 0.009 %. In browsers that are known both steps have been taken before; all of those
-    # together have sixty more.
+    # Only users who know the password get here. Three codes are valid at a time, so 30 attempts a day find
+    # one with a chance of 0.009 %. Known browsers have passed both steps before; all together have 60 more.
     "staff_code": (Limit(5, 15 * 60), Limit(30, 24 * 3600)),
-    "staff_code_from": (Limit(10, 15 * 60),),  # Per client network or known browser, whoever it says it is.
+    "staff_code_from": (Limit(10, 15 * 60),),  # Per client network or known browser, for all users.
 }
 
-# All known browsers of a mailbox together may do so many times what one of them may: so one in wrong hands
-# leaves room for another, and whoever makes ever new ones meets a limit.
-_TOGETHER = 2
+# All known browsers of a mailbox together have this multiple of the limit of one. So a stolen browser leaves
+# room for another, and an attacker who keeps adding browsers meets a limit.
+_ALL_KNOWN_BROWSERS = 2
 
-_LONGEST = timedelta(seconds=max(limit.seconds for limits in DB_LIMITS.values() for limit in limits))
+_LONGEST_WINDOW = timedelta(seconds=max(limit.seconds for limits in DB_LIMITS.values() for limit in limits))
 
-# Per scope, the narrowest first: whoever is refused by an own limit uses up nothing of those shared with
-# others. `network` is the client's, or in its place a known browser or a customer who is signed in; `account`
-# a customer, a partner account or an operator; `all` is the whole installation. A wide limit must be out of
-# reach of one network or account, also of a handful, and still less than what a carrier minds: that of a
-# brand is ten to twenty times a narrow one, that of all is what three brands may use.
+# Per scope, the narrowest first: a request that exceeds its own limit uses up nothing of the shared ones.
+# `network` is the client's network, or instead a known browser or a signed-in customer. `account` is a
+# customer, a partner account or an operator. `all` is the whole installation. A few networks or accounts must
+# not reach a shared limit, and it must still be lower than what a carrier tolerates: the limit of a brand is
+# ten to twenty times a narrow one, and `all` is what three brands may use.
 REDIS_LIMITS: dict[str, dict[str, str]] = {
-    # Links of the carrier's mail; each begins a session, and nothing is asked of anybody.
+    # Links in the carrier's emails. Each begins a session and makes no external call.
     "confirm_link": {"network": "20/minute", "brand": "200/minute", "all": "600/minute"},
-    "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before anybody is asked about it.
-    # Those of strangers that are about to reach the carrier; and those of customers, out of their reach.
+    "captcha_post": {"network": "20/minute"},  # Forms with a captcha token, before it is verified.
+    # Strangers' forms that are about to reach the carrier; then customers', which strangers cannot use up.
     "carrier_form": {"brand": "200/minute", "all": "600/minute"},
     "account_open": {"account": "10/minute", "brand": "200/minute", "all": "600/minute"},
-    "sign_in_post": {"network": "60/hour"},  # Each mails somebody.
-    # Those of them that do, but for known browsers: strangers cannot spoil the good name of the sender.
+    "sign_in_post": {"network": "60/hour"},  # Each may send an email.
+    # Emails sent, except to known browsers: strangers cannot damage the sender's reputation.
     "sign_in_mail": {"brand": "3000/hour", "all": "9000/hour"},
     "code_post": {"network": "30/minute"},
-    # Whatever is typed; what was wrong is counted apart, see above.
+    # Right or wrong; wrong passwords and codes are also counted above.
     "admin_sign_in": {"network": "20/5minute"},
     "test_mail": {"account": "10/hour"},
-    # Calls for figures; what is kept costs nothing. Twelve months of a hundred new readers a minute fit in.
+    # Calls for statements; cached ones are not counted. A brand's limit is enough for a hundred new readers a
+    # minute who open twelve months each.
     "statement": {"account": "60/minute", "brand": "1200/minute", "all": "3600/minute"},
     "refresh": {"account": "6/minute"},
     "pdf": {"account": "20/minute"},
 }
 
-# What goes on while the store is down: reading, and what operators alone can do.
-_OPEN = {"statement", "refresh", "pdf", "test_mail"}
+# Allowed without a count while Redis is down: reading, and actions of operators.
+_FAIL_OPEN = {"statement", "refresh", "pdf", "test_mail"}
 
 
 class Limited(Exception):
-    """Too many; `retry_after` is in whole seconds."""
+    """Too many requests. `retry_after` is in whole seconds."""
 
     def __init__(self, action: str, retry_after: int) -> None:
         super().__init__(f"{action}: too many, again in {retry_after} s")
@@ -110,28 +110,28 @@ class Limited(Exception):
 
 
 class LimitUnavailable(Limited):
-    """The store does not answer, so nobody can tell whether it is too many, and nothing was done."""
+    """Redis does not answer, so the limit cannot be checked. Nothing was done."""
 
 
 def record_attempt(
     *, brand: Brand | None, action: str, email: str, network: str, device: str = ""
 ) -> Attempt:
-    """Count one attempt for an address; the brand is None in the admin. Raises Limited.
+    """Count one attempt for an address. The brand is None in the admin. Raise Limited if there are too many.
 
-    With `device` (see `accounts.sign_in.device_cookies`) it counts among those of that browser, and of the
-    other known browsers of the mailbox, but not among strangers'. A refused attempt is not counted.
+    With `device` (see `accounts.sign_in.device_cookies`) the attempt counts for that browser and for the
+    other known browsers of the mailbox, but not for strangers. A refused attempt is not counted.
 
-    The row is written first and counted after, outside any transaction: of many at the same moment each
-    sees those before it, so no more than the limit get through.
+    The row is written first and counted afterwards, outside any transaction: of concurrent attempts each sees
+    those before it, so no more than the limit get through.
     """
-    whose = (mailbox_key(email), "known") if device else (mailbox_key(email),)
-    address = keyed_hash("attempt", brand.pk if brand else "admin", *whose)
+    key = (mailbox_key(email), "known") if device else (mailbox_key(email),)
+    address = keyed_hash("attempt", brand.pk if brand else "admin", *key)
     prune_attempts()
     attempt = Attempt.objects.create(
         action=action, address=address, network=device or network, at=timezone.now()
     )
-    for limit in _of_known(DB_LIMITS[action]) if device else DB_LIMITS[action]:
-        if retry_after := _exceeded(attempt, limit):
+    for limit in _known_browser_limits(DB_LIMITS[action]) if device else DB_LIMITS[action]:
+        if retry_after := _seconds_until_allowed(attempt, limit):
             attempt.delete()
             logger.warning(
                 "limit reached", extra={"brand": brand.slug if brand else "admin", "action": action}
@@ -140,20 +140,21 @@ def record_attempt(
     return attempt
 
 
-def _of_known(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
-    """The same for known browsers: what holds for each of them, then what holds for all together."""
+def _known_browser_limits(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Return the limits of each known browser, then those of all known browsers of the mailbox together."""
     each = [replace(limit, per_network=True) for limit in limits]
-    together = [replace(limit, amount=limit.amount * _TOGETHER) for limit in limits if not limit.per_network]
+    shared = [limit for limit in limits if not limit.per_network]
+    together = [replace(limit, amount=limit.amount * _ALL_KNOWN_BROWSERS) for limit in shared]
     return (*each, *together)
 
 
 def prune_attempts() -> int:
-    """Remove tries that no limit counts any more; how many."""
-    return Attempt.objects.filter(at__lt=timezone.now() - _LONGEST).delete()[0]
+    """Delete attempts that no limit counts any more. Return how many."""
+    return Attempt.objects.filter(at__lt=timezone.now() - _LONGEST_WINDOW).delete()[0]
 
 
-def _exceeded(attempt: Attempt, limit: Limit) -> int:
-    """Seconds until there is room again; 0 while there is room."""
+def _seconds_until_allowed(attempt: Attempt, limit: Limit) -> int:
+    """Return the seconds until another attempt is allowed; 0 if this one is."""
     window = Attempt.objects.filter(
         action=attempt.action, address=attempt.address, at__gt=attempt.at - timedelta(seconds=limit.seconds)
     )
@@ -168,26 +169,26 @@ def _exceeded(attempt: Attempt, limit: Limit) -> int:
 
 
 def consume(*, action: str, network: str = "", account: str = "", brand: Brand | None = None) -> None:
-    """Count one request in each scope of the action that is named here, and in that of all. Raises Limited.
+    """Count one request in each scope of the action that is given here, and in `all`. Raise Limited.
 
-    While the store is down it raises Unchecked, or lets through what only reads.
+    While Redis is down, raise LimitUnavailable, except for the actions in `_FAIL_OPEN`.
     """
-    whose = {"network": network, "account": account, "brand": str(brand.pk) if brand else "", "all": "all"}
+    keys = {"network": network, "account": account, "brand": str(brand.pk) if brand else "", "all": "all"}
     try:
         for scope, limit in REDIS_LIMITS[action].items():
-            if whose[scope] and not _allowed(_item(limit), action, scope, whose[scope]):
+            if keys[scope] and not _hit(_parse_limit(limit), action, scope, keys[scope]):
                 logger.warning("limit reached", extra={"action": action, "scope": scope})
-                raise Limited(action, _item(limit).get_expiry())
+                raise Limited(action, _parse_limit(limit).get_expiry())
     except redis_guard.Unreachable as error:
-        if action not in _OPEN:
+        if action not in _FAIL_OPEN:
             raise LimitUnavailable(action, 60) from error
 
 
-def _allowed(item: RateLimitItem, *whose: str) -> bool:
+def _hit(limit: RateLimitItem, *key: str) -> bool:
     url = settings.REDIS_URL
-    # In memory, two first hits at once would start the library's one timer twice.
-    with nullcontext() if url else _LOCK:
-        return redis_guard.call(lambda: _limiter(url).hit(item, *whose))
+    # In memory, two first hits at the same time would start the library's timer twice.
+    with nullcontext() if url else _MEMORY_LOCK:
+        return redis_guard.call(lambda: _limiter(url).hit(limit, *key))
 
 
 @cache
@@ -196,9 +197,9 @@ def _limiter(url: str) -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(storage_from_string(url or "memory://", **options))
 
 
-_item = cache(parse)
+_parse_limit = cache(parse)
 
 
 def forget() -> None:
-    """Empty the kept counters; for tests."""
+    """Reset the counters in memory or in Redis. For tests."""
     _limiter(settings.REDIS_URL).storage.reset()

@@ -1,7 +1,7 @@
-"""The shared store, Redis: while it does not answer, nobody waits for it.
+"""Guard calls to Redis: fail fast while it is down, retry every two seconds.
 
-After a failure this process leaves it alone for two seconds. Then one request asks again, while all others go
-on without it until it has answered.
+After a failure this process does not call Redis for two seconds. Then one request tries again, while all
+others go on without Redis until it has answered.
 """
 
 import logging
@@ -16,33 +16,33 @@ from redis import RedisError
 
 logger = logging.getLogger(__name__)
 
-_PAUSE = 2  # Seconds; also the least time between two lines about it in the log.
+_RETRY_SECONDS = 2  # Also the shortest time between two log lines about an outage.
 _lock = Lock()
-_down_until = 0.0  # 0 while it answers.
-_told_at = -math.inf
+_down_until = 0.0  # 0 while Redis answers.
+_logged_at = -math.inf
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Unreachable(Exception):
-    """The store did not answer, or is left alone because it did not just before."""
+    """Redis did not answer, or was not called because it has just failed."""
 
 
-def call(question: Callable[[], Answer]) -> Answer:
-    """What the store answers. Raises Unreachable, at the latest after the time-outs of REDIS_OPTIONS."""
-    if not _may_ask():
+def call(operation: Callable[[], Result]) -> Result:
+    """Return the operation's result. Raise Unreachable, at the latest after the timeouts of REDIS_OPTIONS."""
+    if not _may_call():
         raise Unreachable
     try:
-        answer = question()
+        result = operation()
     except RedisError as error:
-        _failed(error)
+        _mark_down(error)
         raise Unreachable from error
-    _answered()
-    return answer
+    _mark_up()
+    return result
 
 
 def is_available() -> bool:
-    """Whether it takes something now; False at once while it is left alone."""
+    """Return True if Redis accepts a write now. While calls fail fast, return False at once."""
     try:
         call(lambda: cache.set("readyz", 1, 10))
     except Unreachable:
@@ -51,32 +51,32 @@ def is_available() -> bool:
 
 
 def as_metric() -> dict[tuple[str, ...], float]:
-    """1 while it takes something, else 0."""
+    """Return the value of a gauge: 1 if Redis accepts a write, else 0."""
     return {(): float(is_available())}
 
 
-def _may_ask() -> bool:
+def _may_call() -> bool:
     global _down_until
     with _lock:
         now = time.monotonic()
         if now < _down_until:
             return False
         if _down_until:
-            _down_until = now + _PAUSE  # This request tries; no other while it does.
+            _down_until = now + _RETRY_SECONDS  # Only this request tries now.
         return True
 
 
-def _failed(error: RedisError) -> None:
-    global _down_until, _told_at
+def _mark_down(error: RedisError) -> None:
+    global _down_until, _logged_at
     with _lock:
         now = time.monotonic()
-        _down_until = now + _PAUSE
-        if now - _told_at >= _PAUSE:
-            _told_at = now
+        _down_until = now + _RETRY_SECONDS
+        if now - _logged_at >= _RETRY_SECONDS:
+            _logged_at = now
             logger.error("store unreachable", extra={"error": type(error).__name__})
 
 
-def _answered() -> None:
+def _mark_up() -> None:
     global _down_until
     if _down_until:
         with _lock:
@@ -85,6 +85,6 @@ def _answered() -> None:
 
 
 def forget() -> None:
-    """Ask again at once; for tests."""
-    global _down_until, _told_at
-    _down_until, _told_at = 0.0, -math.inf
+    """Call Redis again at once. For tests."""
+    global _down_until, _logged_at
+    _down_until, _logged_at = 0.0, -math.inf

@@ -1,1 +1,1 @@
-"""Secrets at rest, and what browsers let our pages do."""
+"""Encryption of stored secrets, and policies for browsers."""

@@ -1,4 +1,4 @@
-"""What a browser lets our pages do, as headers of every answer say; pages with a captcha add to the first."""
+"""Content security policy and permissions policy of every response. Captcha pages extend the former."""
 
 from csp.constants import NONE, SELF
 
@@ -16,7 +16,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# What no page uses is off, for frames and for a script that got in too.
+# Features that no page uses are off, also for frames and injected scripts.
 PERMISSIONS_POLICY: dict[str, str | list[str]] = {
     "accelerometer": [],
     "autoplay": [],
@@ -40,7 +40,7 @@ PERMISSIONS_POLICY: dict[str, str | list[str]] = {
     "sync-xhr": [],
     "usb": [],
     "xr-spatial-tracking": [],
-    # Recovery codes and links are copied, and passkeys are for our own pages.
+    # Our pages copy recovery codes and links, and only they may use passkeys.
     "clipboard-write": "self",
     "publickey-credentials-create": "self",
     "publickey-credentials-get": "self",

@@ -16,11 +16,11 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 _REFERENCE = re.compile(r"env:(PORTAL_SECRET_[A-Z0-9_]+)\Z")
-_SHORTEST_PASSPHRASE = 16
+_MIN_PASSPHRASE_LENGTH = 16
 
 
 class SecretUnreadable(Exception):
-    """A stored secret cannot be read; the text names the environment variable that must be mended."""
+    """A stored secret cannot be read. The text names the environment variable that must be corrected."""
 
 
 def _fernet(key: str) -> Fernet:
@@ -28,10 +28,10 @@ def _fernet(key: str) -> Fernet:
         return Fernet(key)
     except ValueError:
         pass
-    if len(key) < _SHORTEST_PASSPHRASE:
+    if len(key) < _MIN_PASSPHRASE_LENGTH:
         raise ImproperlyConfigured(
             "ENCRYPTION_KEY: an entry is neither a Fernet key nor a passphrase of at least "
-            f"{_SHORTEST_PASSPHRASE} characters."
+            f"{_MIN_PASSPHRASE_LENGTH} characters."
         )
     derived = hashlib.scrypt(key.encode(), salt=b"portal.crypto", n=2**14, r=8, p=1, dklen=32)
     return Fernet(base64.urlsafe_b64encode(derived))
@@ -43,35 +43,35 @@ def _multi_fernet(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def fernet() -> MultiFernet:
-    """The keys of `ENCRYPTION_KEY`: the first encrypts, each may decrypt."""
+    """Return the keys of `ENCRYPTION_KEY`: the first encrypts, any of them may decrypt."""
     return _multi_fernet(tuple(settings.ENCRYPTION_KEYS))
 
 
-def uses_primary_key(sealed: "EncryptedSecret") -> bool:
-    """Whether the first key of `ENCRYPTION_KEY` opens it."""
+def uses_primary_key(secret: "EncryptedSecret") -> bool:
+    """Return True if the first key of `ENCRYPTION_KEY` decrypts the secret."""
     try:
-        _multi_fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(sealed.stored.encode())
+        _multi_fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(secret.stored.encode())
     except InvalidToken:
         return False
     return True
 
 
-def reencrypt(sealed: "EncryptedSecret") -> "EncryptedSecret":
-    """The same secret under the first key of `ENCRYPTION_KEY`. Raises InvalidToken where no key opens it."""
-    return EncryptedSecret(fernet().rotate(sealed.stored.encode()).decode())
+def reencrypt(secret: "EncryptedSecret") -> "EncryptedSecret":
+    """Encrypt the secret with the first key of `ENCRYPTION_KEY`. Raise InvalidToken if no key decrypts it."""
+    return EncryptedSecret(fernet().rotate(secret.stored.encode()).decode())
 
 
 def keyed_hash(purpose: str, *parts: object) -> str:
-    """A hash nobody can compute without `SECRET_KEY`: 64 hexadecimal digits.
+    """Return an HMAC-SHA256 with `SECRET_KEY`: 64 hexadecimal digits.
 
-    For what must be found again but not read in a dump of the database: codes, tokens, addresses.
+    For values that we look up but that a database dump must not reveal: codes, tokens, addresses.
     """
     message = "\x1f".join([purpose, *map(str, parts)]).encode()
     return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
 
 
 class EncryptedSecret:
-    """A secret as it is stored. It prints as dots; `reveal()` gives the text."""
+    """A stored secret. It prints as dots; `reveal()` returns the text."""
 
     def __init__(self, stored: str = "") -> None:
         self.stored = stored
@@ -92,11 +92,11 @@ class EncryptedSecret:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it names a variable of the environment, and so is not encrypted."""
+        """True if it names an environment variable and so is not encrypted."""
         return bool(_REFERENCE.match(self.stored))
 
     def reveal(self) -> str:
-        """The secret itself. Raises SecretUnreadable, naming the variable to look at."""
+        """Return the secret in plain text. Raise SecretUnreadable, which names the variable to check."""
         if not self.stored:
             return ""
         if reference := _REFERENCE.match(self.stored):
@@ -110,7 +110,7 @@ class EncryptedSecret:
 
 
 class RedactedTuple(tuple[str, ...]):
-    """Secrets on their way to the one page that shows them. They print as dots: logs may print a context."""
+    """Secrets for the page that shows them once. They print as dots, because logs may print a context."""
 
     def __repr__(self) -> str:
         return "•••"
@@ -125,9 +125,9 @@ def _from_environment(name: str) -> str:
 
 
 def encrypt(text: str) -> EncryptedSecret:
-    """Encrypt a secret for storing; `env:PORTAL_SECRET_…` stays a reference.
+    """Encrypt a secret for the database; `env:PORTAL_SECRET_…` stays a reference.
 
-    Raises ValueError for a reference to any other variable: a form must not read SECRET_KEY out.
+    Raise ValueError for a reference to any other variable: a form must not reveal SECRET_KEY.
     """
     text = text.strip()
     if text.startswith("env:"):
@@ -138,30 +138,28 @@ def encrypt(text: str) -> EncryptedSecret:
 
 
 class SecretField(models.TextField):  # type: ignore[type-arg]
-    """A text column that holds an `EncryptedSecret`; a plain string is refused, never stored by mistake."""
+    """A text column for an `EncryptedSecret`. A plain string is refused, so it is never stored by mistake."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"blank": True, "default": EncryptedSecret, **kwargs})
 
     def from_db_value(self, value: str | None, *_: object) -> EncryptedSecret:
-        """What a row's attribute holds after reading."""
         return EncryptedSecret(value or "")
 
     def to_python(self, value: Any) -> EncryptedSecret:
-        """Used by validation and fixtures: a stored text becomes a Sealed."""
         return value if isinstance(value, EncryptedSecret) else EncryptedSecret(value or "")
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """A row that was read before `reencrypt` and is saved after it must not bring the old key back."""
-        sealed = super().pre_save(model_instance, add)
-        if isinstance(sealed, EncryptedSecret) and not sealed.is_reference and not uses_primary_key(sealed):
-            with contextlib.suppress(InvalidToken):  # Empty, or closed to us: as it is.
-                sealed = reencrypt(sealed)
-                setattr(model_instance, self.attname, sealed)
-        return sealed
+        """Use the newest key: a row that was read before a key rotation may be saved after it."""
+        secret = super().pre_save(model_instance, add)
+        if isinstance(secret, EncryptedSecret) and not secret.is_reference and not uses_primary_key(secret):
+            with contextlib.suppress(InvalidToken):  # Empty, or no key decrypts it: leave it unchanged.
+                secret = reencrypt(secret)
+                setattr(model_instance, self.attname, secret)
+        return secret
 
     def get_prep_value(self, value: Any) -> str:
-        """What goes into the column. Raises TypeError for anything but a Sealed."""
+        """Return the text for the column. Raise TypeError for anything but an EncryptedSecret."""
         if not isinstance(value, EncryptedSecret):
             raise TypeError(
                 f"{self.name} takes portal.security.crypto.encrypt(text), not {type(value).__name__}"
@@ -169,6 +167,6 @@ class SecretField(models.TextField):  # type: ignore[type-arg]
         return value.stored
 
     def value_to_string(self, obj: models.Model) -> str:
-        """What dumpdata writes: the ciphertext."""
+        """Return the ciphertext, for dumpdata."""
         stored: str = self.value_from_object(obj).stored
         return stored

@@ -1,4 +1,4 @@
-"""Bringing stored secrets under the newest key of ENCRYPTION_KEY."""
+"""Re-encrypt stored secrets with the newest key of ENCRYPTION_KEY."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,45 +11,44 @@ from portal.security.crypto import EncryptedSecret, SecretField, reencrypt, uses
 
 
 @dataclass
-class Reencrypted:
-    """How many secrets were encrypted anew, how many were fresh, and where those stand that no key opens."""
+class RotationResult:
+    """Counts of re-encrypted and up-to-date secrets, and the location of those that no key decrypts."""
 
     reencrypted: int = 0
-    fresh: int = 0
+    up_to_date: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
-def reencrypt_secrets() -> Reencrypted:
-    """Encrypt each stored secret with the newest key; references to the environment stay as they are.
+def reencrypt_secrets() -> RotationResult:
+    """Encrypt each stored secret with the newest key. References to the environment stay as they are.
 
-    Row by row, and only where the row still holds what was read: a key entered meanwhile stays.
+    A row is updated only if it still has the value that was read, so a secret entered in between is kept.
     """
-    done = Reencrypted()
-    for column in _columns():
+    result = RotationResult()
+    for column in _secret_columns():
         name = column.attname
         rows = column.model._base_manager.exclude(**{name: EncryptedSecret()})
-        for pk, sealed in rows.values_list("pk", name).iterator():
-            if sealed.is_reference:
-                continue
-            _renew(column, pk, sealed, done)
-    return done
+        for pk, secret in rows.values_list("pk", name).iterator():
+            if not secret.is_reference:
+                _reencrypt_row(column, pk, secret, result)
+    return result
 
 
-def _columns() -> Iterator["models.Field[object, object]"]:
+def _secret_columns() -> Iterator["models.Field[object, object]"]:
     for model in apps.get_models():
         yield from (column for column in model._meta.local_fields if isinstance(column, SecretField))
 
 
-def _renew(
-    column: "models.Field[object, object]", pk: int, sealed: EncryptedSecret, done: Reencrypted
+def _reencrypt_row(
+    column: "models.Field[object, object]", pk: int, secret: EncryptedSecret, result: RotationResult
 ) -> None:
-    if uses_primary_key(sealed):
-        done.fresh += 1
+    if uses_primary_key(secret):
+        result.up_to_date += 1
         return
     try:
-        fresh = reencrypt(sealed)
+        reencrypted = reencrypt(secret)
     except InvalidToken:
-        done.unreadable.append(f"{column.model._meta.label} {pk}, {column.name}")
+        result.unreadable.append(f"{column.model._meta.label} {pk}, {column.name}")
         return
-    own = column.model._base_manager.filter(**{"pk": pk, column.attname: sealed})
-    done.reencrypted += own.update(**{column.attname: fresh})
+    unchanged = column.model._base_manager.filter(**{"pk": pk, column.attname: secret})
+    result.reencrypted += unchanged.update(**{column.attname: reencrypted})

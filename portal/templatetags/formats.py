@@ -1,4 +1,4 @@
-"""Template filters for money, dates and times, see `portal.core.formats`; and the choice of languages."""
+"""Template filters for money, dates and times (see `portal.core.formats`), and the language switcher."""
 
 from django import template
 
@@ -19,5 +19,5 @@ register.filter(formats.nowrap)
 
 @register.simple_tag
 def language_choices() -> list[dict[str, str | bool]]:
-    """What the language switcher offers; see `portal.i18n.language.choices`."""
+    """Return the entries of the language switcher. See `portal.i18n.language.choices`."""
     return language.choices()

@@ -1,9 +1,9 @@
-"""What the fragments of pages are keyed by that are kept, each per process, in the cache `local`.
+"""Keys of page fragments that each process caches in the cache `local`.
 
     {% load cache fragments %}{% cache 60 "footer" request|page_key … using="local" %} … {% endcache %}
 
-`page_key` stands first in each such tag, and behind it what else the fragment shows. It shows nothing of a
-person, no token and no nonce.
+`page_key` is the first key of each such tag, followed by everything else that the fragment depends on. A
+cached fragment must not contain personal data, tokens or nonces.
 """
 
 from django import template
@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.filter
 def page_key(request: HttpRequest) -> str:
-    """The brand's row as it was last changed, the language, and where the addresses of a preview begin."""
+    """Return a key of the brand, its last change, the language, and the URL prefix of a preview."""
     brand, preview = request.brand, request.preview  # type: ignore[attr-defined]
     row = f"{brand.pk} {brand.changed_at}" if brand else ""
     return f"{row} {get_language()} {preview['start'] if preview else ''}"
@@ -23,9 +23,9 @@ def page_key(request: HttpRequest) -> str:
 
 @register.filter
 def own_path(request: HttpRequest) -> str:
-    """The page's path where it is one of ours, of which there are few; else empty.
+    """Return the path if it belongs to a URL pattern without arguments, else empty.
 
-    A visitor can make up other paths, and queries, without end: no fragment holds them.
+    Visitors can invent any number of other paths and query strings, so these must not be cached.
     """
     match = request.resolver_match
     return request.path if match and not match.kwargs else ""

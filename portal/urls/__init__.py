@@ -1,1 +1,1 @@
-"""The tables of addresses: of a brand's host, and of the admin's hosts."""
+"""URL configurations: of a brand's host, and of the admin's hosts."""

@@ -1,4 +1,4 @@
-"""Addresses on the admin's hosts."""
+"""URLs of the admin's hosts."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path

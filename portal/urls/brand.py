@@ -1,4 +1,4 @@
-"""Addresses on a brand's host."""
+"""URLs of a brand's host."""
 
 from django.urls import include, path
 

@@ -1,1 +1,1 @@
-"""What every view needs of a request, and the error pages."""
+"""Helpers for requests and responses that all views share, and the error pages."""

@@ -1,4 +1,4 @@
-"""The request as our middleware leaves it, for the type checker and for readers."""
+"""The type of requests on a brand's host, safe redirect URLs, and plain-text responses."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from portal.models import Brand
 
 
 class BrandRequest(HttpRequest):
-    """A request on a brand's host."""
+    """A request on a brand's host, with the attributes that our middleware sets."""
 
     brand: Brand
     reference: str
@@ -18,22 +18,22 @@ class BrandRequest(HttpRequest):
     csp_nonce: str
 
 
-_LONGEST_NEXT = 500
+_MAX_URL_LENGTH = 500
 
 
 def get_next_url(request: HttpRequest, query: Mapping[str, str] | None = None) -> str:
-    """The page that `next` in the address (or in a form) names, if it is one of this host; else empty."""
+    """Return the `next` URL of the query string (or of `query`) if it is on this host, else empty."""
     return safe_redirect_url(request, (request.GET if query is None else query).get("next") or "")
 
 
-def safe_redirect_url(request: HttpRequest, wanted: str) -> str:
-    """The address, if it is a page of this host, from its root; else empty."""
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if ours and wanted.startswith("/") and len(wanted) <= _LONGEST_NEXT else ""
+def safe_redirect_url(request: HttpRequest, url: str) -> str:
+    """Return the URL if it is an absolute path on this host, else empty."""
+    allowed = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if allowed and url.startswith("/") and len(url) <= _MAX_URL_LENGTH else ""
 
 
 def plain_text_response(text: str, status: int = 200) -> HttpResponse:
-    """What a program asked for, in plain text: never kept, and nothing that a browser would run."""
+    """Return a plain-text response for programs. It is never cached, and a browser runs nothing in it."""
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -1,27 +1,27 @@
-"""A short number for each request, by which a customer's question and our log lines find each other."""
+"""Request IDs: short enough to quote in a support request, so that we find the log lines of the request."""
 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# No two that are taken for one another (0/O, 1/I/L, 2/Z, 5/S, 8/B), and no vowel to make words with.
-ALPHABET = "2345679CDFGHJKMNPQRTVWXY"
+# Without characters that are easily confused (0/O, 1/I/L, 2/Z, 5/S, 8/B) and without vowels, to avoid words.
+_ALPHABET = "2345679CDFGHJKMNPQRTVWXY"
 
 current: ContextVar[str] = ContextVar("reference", default="")
 
 
 def new_request_id() -> str:
-    """`K7QF-2MPX`, by chance: it says nothing, and nobody can choose or guess it."""
-    number = secrets.randbelow(len(ALPHABET) ** 8)
-    letters = "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
+    """Return a random ID like `K7QF-2MPX`. It has no meaning and cannot be guessed."""
+    number = secrets.randbelow(len(_ALPHABET) ** 8)
+    letters = "".join(_ALPHABET[number // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(8))
     return f"{letters[:4]}-{letters[4:]}"
 
 
 @contextmanager
-def request_id_context(reference: str) -> Iterator[None]:
-    """Log lines belong to the request of this reference meanwhile."""
-    token = current.set(reference)
+def request_id_context(request_id: str) -> Iterator[None]:
+    """Use this request ID in log lines within the context."""
+    token = current.set(request_id)
     try:
         yield
     finally:

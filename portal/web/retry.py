@@ -1,21 +1,22 @@
-"""How long somebody is asked to wait: in words, and in a header that no robot takes for a farewell."""
+"""Waiting times: as a Retry-After header, with an upper limit, and as a sentence."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-MINUTE = 60  # Seconds, as all here.
-BUSY = 5  # A call lasts 15 at the most, and most that wait have begun a while ago.
-_LONGEST = 3600  # A carrier may name any number; a page is worth another look within the hour.
+# All in seconds.
+MINUTE = 60
+BUSY = 5  # A call lasts at most 15 seconds, and most of those in progress began a while ago.
+_LONGEST = 3600  # A carrier may send any number; crawlers and monitors should return within the hour.
 _DAY = 24 * 3600
 
 
 def retry_after(seconds: int) -> str:
-    """The value of a Retry-After header (RFC 9110, section 10.2.3)."""
+    """Return the value of a Retry-After header (RFC 9110, section 10.2.3)."""
     return str(min(max(1, seconds), _LONGEST))
 
 
 def try_again(seconds: int | None) -> str:
-    """When it is worth trying again, as one sentence; None where nobody knows better than in a minute."""
+    """Return a sentence that says when to try again. None means unknown: in a minute."""
     if seconds is None or seconds <= MINUTE:
         return _("Please try again in a minute.")
     if seconds > _DAY:

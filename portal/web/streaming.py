@@ -1,6 +1,6 @@
-"""Pages whose frame is sent at once, and the rest as it comes to be known. No JavaScript has a part in it.
+"""Stream pages without JavaScript: send the frame at once and the other parts as they become available.
 
-The template is rendered once, with a mark where something is to come, and the page is cut at the marks.
+The template is rendered once, with a placeholder for each later part, and the page is split at placeholders.
 """
 
 import secrets
@@ -15,45 +15,46 @@ Chunks = Generator[str, None, None]
 
 
 def new_placeholder() -> str:
-    """A text for the template that nothing else on the page can hold, because nobody can guess it."""
+    """Return a random text for the template that cannot occur anywhere else on the page."""
     return f"[{secrets.token_hex(16)}]"
 
 
 def stream_in_request_context(chunks: Chunks) -> Chunks:
-    """The chunks, each made in the language, time zone and reference of the request that is being answered.
+    """Produce each chunk in the language, time zone and request ID of the current request.
 
-    When a chunk is wanted, the middlewares have let go of the request. Nothing is made before the first is.
+    By the time the server reads a chunk, the middleware has reset them. Nothing runs before the first chunk
+    is read.
     """
     return _iterate(chunks, _RequestContext())
 
 
 class _RequestContext:
-    """What the middlewares have set, kept to be set again."""
+    """Language, time zone and request ID as middleware has set them, to be restored later."""
 
     def __init__(self) -> None:
         self.language = translation.get_language()
         self.zone = timezone.get_current_timezone()
-        self.reference = request_id.current.get()
+        self.request_id = request_id.current.get()
 
     @contextmanager
-    def again(self) -> Iterator[None]:
+    def restored(self) -> Iterator[None]:
         with (
-            request_id.request_id_context(self.reference),
+            request_id.request_id_context(self.request_id),
             translation.override(self.language),
             timezone.override(self.zone),
         ):
             yield
 
 
-def _iterate(chunks: Chunks, moment: _RequestContext) -> Chunks:
-    """Between two chunks nothing stays set: the thread is the server's."""
+def _iterate(chunks: Chunks, context: _RequestContext) -> Chunks:
+    """Restore the context for each chunk only: between chunks the thread belongs to the server."""
     try:
         while True:
-            with moment.again():
+            with context.restored():
                 chunk = next(chunks, None)
             if chunk is None:
                 return
             yield chunk
     finally:
-        with moment.again():
+        with context.restored():
             chunks.close()

@@ -321,7 +321,7 @@ def test_the_file_says_what_it_is_and_asks_for_nothing():
 
 
 def test_many_at_once_are_as_good_as_one(monkeypatch):
-    monkeypatch.setattr(Slots, "PATIENCE", 300.0)  # However slow the machine is.
+    monkeypatch.setattr(Slots, "MAX_WAIT", 300.0)  # However slow the machine is.
     names = ["Alice", "小明", "محمد", "Zoë"] * 4
     with ThreadPoolExecutor(8) as pool:
         texts = list(pool.map(lambda name: pdf_text(made(first_name=name, last_name="")), names))

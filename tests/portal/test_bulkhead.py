@@ -29,7 +29,7 @@ def brand(pk: int) -> Brand:
 
 def entered(places: Bulkhead, stack: ExitStack, pk: int) -> bool:
     try:
-        stack.enter_context(places.place(brand(pk)))
+        stack.enter_context(places.slot(brand(pk)))
     except BulkheadFull:
         return False
     return True
@@ -90,7 +90,7 @@ def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_
 def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, browse, simulator, settings):
     settings.WEB_THREADS = 2
     client, form = browse(AURORA), sign_up_form(simulator.token())
-    with bulkhead.CARRIERS.place(aurora):
+    with bulkhead.CARRIERS.slot(aurora):
         answer = send(client, "/sign-up/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, str(BUSY))
     assert "Too many people are asking at the moment. Nothing was changed." in words(answer)
@@ -101,7 +101,7 @@ def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, brow
 @pytest.mark.django_db
 def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice, browse, settings):
     settings.WEB_THREADS = 4
-    with bulkhead.MAIL.place(aurora):
+    with bulkhead.MAIL.slot(aurora):
         answer = send(browse(AURORA), "/sign-in/", {"email": "alice@example.com"})
     assert answer.status_code == 503
     assert "We cannot send mail at the moment" in words(answer)
@@ -115,7 +115,7 @@ def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice,
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
 def test_whoever_waits_for_a_carrier_holds_no_connection_of_the_pool(aurora):
     Brand.objects.count()
-    with bulkhead.CARRIERS.place(aurora):
+    with bulkhead.CARRIERS.slot(aurora):
         assert connection.connection is None
     assert Brand.objects.count() == 1
 
@@ -126,7 +126,7 @@ def test_places_are_given_back_whatever_ends_the_wait(settings):
 
     def work() -> None:
         try:
-            with places.place(brand(1)):
+            with places.slot(brand(1)):
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             thread_ended.set()

@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.exceptions import ValidationError
 
 from portal import captcha
-from portal.captcha import CaptchaUnavailable, _is_good
+from portal.captcha import CaptchaUnavailable, _is_valid
 from portal.models import Attempt, Brand
 from portal.monitoring.logging import TextFormatter
 from portal.resilience import bulkhead
@@ -282,7 +282,7 @@ def test_google_s_answer_counts_only_for_this_brand_this_form_and_a_person(
 ):
     guarded.hosts.create(host="second.aurora.test", position=1)
     guarded.recaptcha_kind = kind
-    assert _is_good(guarded, {"success": True, **told}, "sign_in") is good
+    assert _is_valid(guarded, {"success": True, **told}, "sign_in") is good
 
 
 @pytest.mark.parametrize(

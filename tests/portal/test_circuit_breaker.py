@@ -85,7 +85,7 @@ def fail(brand: Brand, simulator: Any, times: int = circuit_breaker.FAILURES) ->
 
 def shut(brand: Brand) -> None:
     """Open the breaker for all, as calls do that do not reach the carrier."""
-    guard = circuit_breaker.of(brand)
+    guard = circuit_breaker.get_breaker(brand)
     with suppress(circuit_breaker.Open):
         while True:
             guard.end(guard.begin(carrier_calls.PARTNER), How.UNREACHED)
@@ -127,7 +127,7 @@ def test_after_five_failures_the_carrier_is_asked_no_more(aurora, borealis, simu
     assert 0 < spared.retry_after <= 30
     assert len(simulator.calls()) == before
     assert not isinstance(ask(borealis), UpstreamError)
-    assert [circuit_breaker.of(brand).is_open for brand in (aurora, borealis)] == [True, False]
+    assert [circuit_breaker.get_breaker(brand).is_open for brand in (aurora, borealis)] == [True, False]
 
 
 def test_a_call_that_was_spared_is_not_in_the_journal_of_calls(aurora, simulator):
@@ -151,7 +151,7 @@ def test_an_answer_that_refuses_is_an_answer(aurora, simulator, fault):
     simulator.fault("partner_balance", **fault)
     found = {type(ask(aurora)) for _ in range(circuit_breaker.FAILURES + 2)}
     assert BreakerOpen not in found
-    assert not circuit_breaker.of(aurora).is_open
+    assert not circuit_breaker.get_breaker(aurora).is_open
 
 
 def test_a_connection_that_cannot_be_used_as_configured_says_nothing_of_the_carrier(aurora, simulator):
@@ -169,7 +169,7 @@ def test_after_half_a_minute_one_call_tries_and_its_success_ends_the_break(
     found = at_once(6, lambda nth: ask(aurora))
     assert sum(isinstance(each, BreakerOpen) for each in found) == 5
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not circuit_breaker.of(aurora).is_open
+    assert not circuit_breaker.get_breaker(aurora).is_open
 
 
 def test_a_try_that_fails_begins_another_half_minute(aurora, simulator, pass_break):
@@ -262,7 +262,7 @@ def test_nobody_closes_figures_for_others_by_forms(aurora, alice, simulator, set
     assert found == {ServerError if fault == "status" else NoAnswer}
     settings.CARRIER_TIMEOUTS = usual
     assert not isinstance(ask_for(alice), UpstreamError)
-    assert not circuit_breaker.of(aurora).is_open
+    assert not circuit_breaker.get_breaker(aurora).is_open
 
 
 @pytest.mark.parametrize("method", FORMS)
@@ -281,9 +281,9 @@ def test_after_half_a_minute_forms_go_on_and_neither_end_the_break_nor_take_its_
     pass_break()
     for _ in range(2):
         assert isinstance(form(aurora, "reset_password"), Rejected)
-    assert circuit_breaker.of(aurora).is_open
+    assert circuit_breaker.get_breaker(aurora).is_open
     assert not isinstance(ask(aurora), UpstreamError)
-    assert not circuit_breaker.of(aurora).is_open
+    assert not circuit_breaker.get_breaker(aurora).is_open
 
 
 def test_a_carrier_that_no_form_reaches_is_left_alone_by_all(aurora, alice, simulator):

@@ -107,7 +107,7 @@ def test_four_failures_open_it_for_nobody_and_an_answer_begins_the_count_again(g
         assert make(guard, "e", How.ANSWERED)
     for account in "abcd":
         assert make(guard, account, How.FAILED)
-    assert [guard.begin("a").tries for _ in range(3)] == [False] * 3
+    assert [guard.begin("a").is_probe for _ in range(3)] == [False] * 3
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(LOST)), max_size=4), st.integers(1, 30))
@@ -155,7 +155,7 @@ def test_a_try_that_never_ends_gives_its_turn_back_in_time(guard: Breaker, clock
     shut(guard, *"abcde")
     clock.now += SECONDS
     guard.begin("a")
-    clock.now += circuit_breaker._TRYING - 0.1
+    clock.now += circuit_breaker._PROBE_SECONDS - 0.1
     assert spared(guard, "b") == RETRY_AFTER
     clock.now += 0.1
     assert make(guard, "b", How.ANSWERED)
@@ -232,7 +232,7 @@ def test_whoever_ends_the_break_lets_one_call_through(guard: Breaker, clock: Clo
 
 def test_a_break_that_nobody_has_looked_at_since_is_no_news_for_ever(guard: Breaker, clock: Clock) -> None:
     shut(guard, *"abcde")
-    clock.now += SECONDS + circuit_breaker._NEWS - 1
+    clock.now += SECONDS + circuit_breaker._SHOWN_SECONDS - 1
     assert guard.is_open
     clock.now += 1
     assert not guard.is_open
@@ -264,7 +264,7 @@ def test_however_calls_overlap_at_most_one_tries_at_a_time(steps: list[Any], is_
             elif step[0] == "end" and under_way:
                 turn = under_way.pop(step[1] % len(under_way))
                 guard.end(turn, step[2])
-                tried = -1000.0 if turn.tries else tried
+                tried = -1000.0 if turn.is_probe else tried
             elif step[0] == "begin":
                 tried = begun(guard, clock, step[1], under_way, tried)
 
@@ -278,8 +278,8 @@ def begun(
     except Open:
         return tried
     under_way.append(turn)
-    if not turn.tries:
+    if not turn.is_probe:
         return tried
     assert account is not FORM
-    assert clock() - tried >= circuit_breaker._TRYING
+    assert clock() - tried >= circuit_breaker._PROBE_SECONDS
     return clock()

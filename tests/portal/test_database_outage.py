@@ -182,7 +182,7 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
 
 @pytest.fixture
 def no_patience(monkeypatch):
-    monkeypatch.setattr(bulkhead.Slots, "PATIENCE", 0.05)
+    monkeypatch.setattr(bulkhead.Slots, "MAX_WAIT", 0.05)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, bo
     assert device.key.reveal() == key
     assert stored(borealis).stored == "env:PORTAL_SECRET_BOREALIS"
     done = reencrypt_secrets()
-    assert (done.reencrypted, done.fresh) == (0, 3)
+    assert (done.reencrypted, done.up_to_date) == (0, 3)
 
 
 def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):

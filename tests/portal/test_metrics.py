@@ -116,7 +116,7 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
     Move.objects.create(brand=aurora, asked_at=timezone.now(), state=Move.State.UNKNOWN, **new)
     assert read('portal_moves{brand="aurora",state="unknown"}') == 1
     before = read('portal_threads_waiting{on="carriers"}')
-    with bulkhead.CARRIERS.place(aurora):
+    with bulkhead.CARRIERS.slot(aurora):
         assert read('portal_threads_waiting{on="carriers"}') == before + 1
     assert read('portal_threads_waiting{on="carriers"}') == before
 
@@ -124,7 +124,7 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
 def test_a_breaker_is_told_as_open_until_the_carrier_answers_again(aurora, simulator, read):
     shut(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
-    circuit_breaker.of(aurora).allow_probe()
+    circuit_breaker.get_breaker(aurora).allow_probe()
     ask(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 0
 
@@ -165,8 +165,8 @@ def test_a_state_that_nobody_can_tell_takes_no_other_numbers_with_it(monkeypatch
     def gone() -> dict[tuple[str, ...], float]:
         raise trouble
 
-    for collector in list(metrics._STATES._collector_to_names):
-        monkeypatch.setattr(collector, "_ask", gone)
+    for collector in list(metrics._CALLBACK_GAUGES._collector_to_names):
+        monkeypatch.setattr(collector, "_get_values", gone)
     assert "portal_requests_total" in metrics.text()
     assert "metric not known" in caplog.text
 

@@ -34,7 +34,7 @@ def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRed
     """The portal's Redis, for this test alone; after a failure it is asked again after `pass_pause`."""
     own = OwnRedis()
     settings.REDIS_URL, settings.REDIS_OPTIONS = own.url, LONG
-    monkeypatch.setattr(redis_guard, "_PAUSE", 10 * PATIENCE)
+    monkeypatch.setattr(redis_guard, "_RETRY_SECONDS", 10 * PATIENCE)
     yield own
     rate_limits._limiter(own.url).storage.storage.close()  # type: ignore[attr-defined]
     own.stop()
@@ -55,13 +55,13 @@ def wait_for_redis(settings: Any, options: dict[str, int]) -> None:
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[redis.RedisError]:
     """Collects each failed question to Redis."""
-    seen, noted = list[redis.RedisError](), redis_guard._failed
+    seen, noted = list[redis.RedisError](), redis_guard._mark_down
 
     def note(error: redis.RedisError) -> None:
         seen.append(error)
         noted(error)
 
-    monkeypatch.setattr(redis_guard, "_failed", note)
+    monkeypatch.setattr(redis_guard, "_mark_down", note)
     return seen
 
 
@@ -222,7 +222,7 @@ def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, rea
 def test_an_answered_move_is_done_although_redis_took_nothing(
     own_redis, aurora, alice, operator, simulator, caplog, monkeypatch
 ):
-    monkeypatch.setattr(redis_guard, "_PAUSE", 0.3)
+    monkeypatch.setattr(redis_guard, "_RETRY_SECONDS", 0.3)
     own_redis.refuse("full")
     simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
     transfer = transfers.ask(alice, operator)

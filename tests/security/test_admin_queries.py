@@ -176,7 +176,7 @@ def test_no_made_up_field_of_a_form_breaks_it(
     nth: int, world: World, people: list[Client], caplog: Any
 ) -> None:
     for _ in range(circuit_breaker.FAILURES):  # So that no form asks the carrier.
-        guard = circuit_breaker.of(world.aurora)
+        guard = circuit_breaker.get_breaker(world.aurora)
         guard.end(guard.begin(carrier_calls.PARTNER), How.UNREACHED)
     for client in people[: 2 if ALL else 1]:
         path, data, fields = sent(world, client)[nth]

@@ -135,7 +135,7 @@ class Walk:
         self.send("/sign-in/", email=DORA)
         monkeypatch.setattr("accounts.sign_in.codes.mark_verified", broken)
         self.send("/sign-in/code/", captcha=False, code=self.code())
-        monkeypatch.setattr("portal.captcha._is_good", broken)
+        monkeypatch.setattr("portal.captcha._is_valid", broken)
         self.send("/sign-in/", email=DORA)
 
     def enter_password(self, password: str = OPERATORS) -> None:

@@ -45,7 +45,7 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
         "readiness": items,
         "readiness_words": readiness_words(missing(items)),
         "proven_at": stored.carrier_proven_at if is_connection_verified(stored) else None,
-        "carrier_down": circuit_breaker.of(stored).is_open,
+        "carrier_down": circuit_breaker.get_breaker(stored).is_open,
         "calls": count_calls_by_day(brand=stored),
         "check": CheckForm(auto_id="check_%s"),
     }

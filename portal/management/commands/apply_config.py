@@ -1,4 +1,4 @@
-"""`manage.py apply_config FILE`."""
+"""`manage.py apply_config FILE`: create or update brands from a TOML file."""
 
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,15 @@ from portal.brands import config_file
 
 
 class Command(BaseCommand):
-    """Makes the brands as a TOML file describes them."""
+    """Create or update brands from a TOML file (docs/connect-a-brand.md)."""
 
     help = "Create or update brands from a TOML file. Nothing changes when anything in the file is wrong."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """One file."""
-        parser.add_argument("file", type=Path, help="TOML, as the README describes it.")
+        parser.add_argument("file", type=Path, help="TOML, as docs/connect-a-brand.md describes it.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Apply, and say what became of each brand."""
+        """Apply the file, and print what was done with each brand."""
         try:
             applied = config_file.apply(options["file"])
         except config_file.ConfigError as error:

@@ -1,4 +1,4 @@
-"""`manage.py check_carrier SLUG [--account N]`."""
+"""`manage.py check_carrier SLUG [--account N]`: check a brand's connection to the carrier."""
 
 import socket
 from collections.abc import Iterable
@@ -16,34 +16,33 @@ _STATES = {"ok": "ok", "missing": "TO DO", "hint": "hint"}
 
 
 class Command(BaseCommand):
-    """Says whether a brand's connection to the carrier works, and what is to do before it goes live."""
+    """Check a brand's connection to the carrier, and list what is left to do before it goes live."""
 
     help = "Ask the carrier for a balance, and say in words what is wrong. At the carrier it only reads."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The brand, and perhaps a customer of it."""
         parser.add_argument("slug", help="The brand's short name.")
         parser.add_argument("--account", default="", metavar="N", help="Ask for this customer's balance too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """One line for each call, then the list; exit status 1 when one of the calls failed."""
+        """Print a line for each call, then the launch checklist. Exit with status 1 if a call failed."""
         brand = find_brand(options["slug"])
         findings = check_connection(brand=brand, account_number=options["account"])
         for finding in findings:
             self.stdout.write(f"{finding.method}: {'ok' if finding.ok else 'FAILED'}. {finding.text}")
-        self._tell_readiness(brand)
+        self._print_readiness(brand)
         if not all(finding.ok for finding in findings):
             raise CommandError("the connection to the carrier does not work as it should.")
 
-    def _tell_readiness(self, brand: Brand) -> None:
+    def _print_readiness(self, brand: Brand) -> None:
         self.stdout.write("\nReady to go live:")
         brand = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-        for item in readiness(brand, _without_dns(host.host for host in brand.hosts.all())):
+        for item in readiness(brand, _missing_in_dns(host.host for host in brand.hosts.all())):
             self.stdout.write(f"  {_STATES[item.state]}: {' '.join(filter(None, (item.text, item.todo)))}")
 
 
-def _without_dns(hosts: Iterable[str]) -> list[str]:
-    """Those of which the resolver says that there is no such name; one that fails to answer says nothing."""
+def _missing_in_dns(hosts: Iterable[str]) -> list[str]:
+    """Return the hosts that do not exist according to DNS. Hosts for which the look-up fails are left out."""
     missing = []
     for host in hosts:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py demo`: two brands, the stand-in carrier, and a mailbox, ready to be clicked through."""
+"""`manage.py demo`: run two brands with the carrier simulator and a mailbox, ready to try out."""
 
 import contextlib
 import io
@@ -36,50 +36,49 @@ CUSTOMERS = {
     "bob@example.com,70002,Bob,Baker,postpaid,-55\n",
     "borealis": f"{_COLUMNS}charlie@example.com,80001,Charlie,Cole,prepaid,\n",
 }
-# At the carrier from the start, for a third brand that one connects in the admin as the README says.
+# The simulator knows this brand, so that it can be connected in the admin (docs/connect-a-brand.md).
 THIRD = "cirrus"
 READY_WITHIN = 120  # Seconds, on a busy machine.
-ENDED_WITHIN = 15  # Seconds for what was begun.
+ENDED_WITHIN = 15  # Seconds to finish requests in progress.
 
 
 class Command(BaseCommand):
-    """Starts everything in the foreground; Ctrl-C stops it. Each start begins anew.
+    """Run everything in the foreground until Ctrl-C. Each start creates a new database.
 
-    It also ends when its terminal closes and when the process that started it is gone. Its children end with
-    it, even if it is killed: each of them watches a pipe that only the demo holds open.
+    It also ends when its terminal closes or its parent process ends. Its children end with it, even if it is
+    killed: each of them watches a pipe that only the demo holds open.
     """
 
     help = "Run two demonstration brands against the stand-in carrier, on this machine only."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ports and folder."""
         demo_environment.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare, start, tell the addresses, wait."""
+        """Prepare and start everything, print the addresses, and wait."""
         parent = os.getppid()
-        logging.disable(logging.INFO)  # Of this process: what it tells shall stand last.
-        # Ours, whatever the shell left: it ignores SIGINT for a command behind `&`, and nohup ignores SIGHUP.
-        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ending, signal.default_int_handler)
+        logging.disable(logging.INFO)  # In this process only: the addresses shall be the last output.
+        # Handle signals that the shell may ignore: SIGINT for a background command, SIGHUP with nohup.
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signal_number, signal.default_int_handler)
         ports = {name: options[name] for name in ("port", "carrier_port", "smtp_port")}
         for name, port in ports.items():
-            _must_be_free(name, port)
+            _require_free_port(name, port)
         carrier = f"127.0.0.1:{options['carrier_port']}"
         with contextlib.suppress(KeyboardInterrupt), _simulator(carrier, options["smtp_port"]):
             passwords = _prepare(carrier, options["port"], options["home"])
             with _portal():
-                self._tell(carrier, options["port"], passwords)
+                self._print_addresses(carrier, options["port"], passwords)
                 while os.getppid() == parent:
                     if _enter_pressed(within=0.5):
-                        self._tell(carrier, options["port"], passwords)
+                        self._print_addresses(carrier, options["port"], passwords)
         with contextlib.suppress(OSError):  # The terminal may be gone.
             self.stdout.write("\nThe demo has ended.")
 
-    def _tell(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
+    def _print_addresses(self, carrier: str, port: int, passwords: dict[str, str]) -> None:
         rows = [
-            ("To connect a third brand in the admin, as the README says step by step:", ""),
+            ("To connect a third brand in the admin, step by step as in docs/connect-a-brand.md:", ""),
             ("Host", f"{THIRD}.localhost"),
             ("API address", f"http://{carrier}/api/integration/v2/"),
             ("API key", f"{THIRD}-api-key"),
@@ -97,17 +96,17 @@ class Command(BaseCommand):
             ("Admin", f"http://admin.localhost:{port}/admin/"),
         ]
         for email, password in passwords.items():
-            who = "operator" if email == OPERATOR else f"staff of {STAFF[1].capitalize()}"
-            rows.append(("", f"{email}  {password}   {who}"))
+            role = "operator" if email == OPERATOR else f"staff of {STAFF[1].capitalize()}"
+            rows.append(("", f"{email}  {password}   {role}"))
         for name, text in rows:
             self.stdout.write(f"  {name:<16} {text}" if text else name)
         self.stdout.flush()
 
 
 def _enter_pressed(within: float) -> bool:
-    """Whether a line was typed within so many seconds; where nobody can type one, just wait."""
+    """Return True if Enter is pressed within so many seconds. Without a terminal just wait."""
     try:
-        if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():  # In the background it is the shell's to read.
+        if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():  # In the background the shell reads it.
             return bool(select.select([0], [], [], within)[0] and os.read(0, 1024))
     except OSError:  # The terminal may be gone.
         pass
@@ -115,7 +114,7 @@ def _enter_pressed(within: float) -> bool:
     return False
 
 
-def _must_be_free(name: str, port: int) -> None:
+def _require_free_port(name: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -127,8 +126,8 @@ def _must_be_free(name: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    # A session of its own, so that Ctrl-C reaches us alone and we end our children in order. Its standard
-    # input closes when we are gone, and that ends it too.
+    # In a new session, so that Ctrl-C reaches only us and we end our children in order. Its standard input
+    # closes when this process ends, and that ends the child too.
     process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
@@ -166,8 +165,8 @@ def _portal() -> Iterator[None]:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + READY_WITHIN
-    while time.monotonic() < until and process.poll() is None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):
             _http().get(url, timeout=5)
             return
@@ -177,12 +176,12 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _http() -> requests.Session:
     session = requests.Session()
-    session.trust_env = False  # A proxy of the environment cannot reach this machine's own ports.
+    session.trust_env = False  # A proxy from the environment cannot reach this machine's ports.
     return session
 
 
 def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
-    """A fresh database with brands, customers and two who work in the admin, whose passwords are returned."""
+    """Create a database with brands, customers and two users of the admin. Return the passwords by email."""
     for leftover in home.glob("demo.sqlite3*"):
         leftover.unlink()
     call_command("migrate", verbosity=0)
@@ -194,15 +193,15 @@ def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
         file = home / f"{slug}.csv"
         file.write_text(rows)
         call_command("import_customers", slug, str(file), stdout=io.StringIO())
-    _tell_carrier_where_links_lead(carrier, port)
-    for brand in Brand.objects.all():  # So that nothing is left to do before they go live.
+    _seed_simulator(carrier, port)
+    for brand in Brand.objects.all():  # So that their launch checklist is complete.
         check_connection(brand=brand)
         send_test_mail(brand=brand, to=OPERATOR)
-    return _admins(carrier)
+    return _create_admin_users(carrier)
 
 
-def _admins(carrier: str) -> dict[str, str]:
-    """An operator, and somebody of one brand's staff; the stand-in for their phones has both apps already."""
+def _create_admin_users(carrier: str) -> dict[str, str]:
+    """Create an operator and a staff user of one brand, and add both to the simulator's authenticator app."""
     email, slug = STAFF
     passwords = {OPERATOR: secrets.token_urlsafe(9), email: secrets.token_urlsafe(9)}
     operator = User.objects.create_superuser("operator", OPERATOR, passwords[OPERATOR])
@@ -210,29 +209,29 @@ def _admins(carrier: str) -> dict[str, str]:
     staff.set_password(passwords[email])
     staff.save()
     staff.brands.add(Brand.objects.get(slug=slug))
-    # A demo begins on their thirtieth day: the account of somebody new approves nothing.
+    # The accounts are 30 days old, because a new account may not approve transfers.
     User.objects.filter(brand=None).update(date_joined=timezone.now() - timedelta(days=30))
-    for person in (operator, staff):
+    for user in (operator, staff):
         key = generate_key()
-        TotpDevice.objects.create(user=person, name="demo", key=key)
-        entry = {"name": person.email, "key": key.reveal()}
+        TotpDevice.objects.create(user=user, name="demo", key=key)
+        entry = {"name": user.email, "key": key.reveal()}
         _http().post(f"http://{carrier}/_control/authenticator", json=entry, timeout=5).raise_for_status()
     return passwords
 
 
-def _tell_carrier_where_links_lead(carrier: str, port: int) -> None:
-    partners = [{"key": f"{slug}-api-key", "confirm_url": _link(slug, port)} for slug in CUSTOMERS]
+def _seed_simulator(carrier: str, port: int) -> None:
+    partners = [{"key": f"{slug}-api-key", "confirm_url": _confirm_url(slug, port)} for slug in CUSTOMERS]
     third = {
         "key": f"{THIRD}-api-key",
         "name": THIRD.capitalize(),
         "site_key": f"{THIRD}-site-key",
         "secret_key": f"{THIRD}-secret-key",
         "balance": "1250",
-        "confirm_url": _link(THIRD, port),
+        "confirm_url": _confirm_url(THIRD, port),
     }
     seed = {"partners": [*partners, third]}
     _http().post(f"http://{carrier}/_control/seed", json=seed, timeout=5).raise_for_status()
 
 
-def _link(slug: str, port: int) -> str:
+def _confirm_url(slug: str, port: int) -> str:
     return f"http://{slug}.localhost:{port}/sign-up/confirm/?email={{email}}&code={{code}}"

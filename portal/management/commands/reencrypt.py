@@ -1,4 +1,4 @@
-"""`manage.py reencrypt`: every stored secret under the newest key of ENCRYPTION_KEY."""
+"""`manage.py reencrypt`: re-encrypt every stored secret with the newest key of ENCRYPTION_KEY."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from portal.security.key_rotation import reencrypt_secrets
 
 
 class Command(BaseCommand):
-    """Run it when the new key is in front of ENCRYPTION_KEY on every node; then the old one can go."""
+    """Run this once the new key is first in ENCRYPTION_KEY on every node. Then the old key can be removed."""
 
     help = "Encrypts every stored secret with the first key of ENCRYPTION_KEY; safe while the portal serves."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Say how many, and which could not be read."""
-        done = reencrypt_secrets()
+        result = reencrypt_secrets()
         self.stdout.write(
-            f"Secrets encrypted anew: {done.reencrypted}; already under the newest key: {done.fresh}."
+            f"Secrets encrypted anew: {result.reencrypted}; "
+            f"already under the newest key: {result.up_to_date}."
         )
-        if done.unreadable:
-            named = "\n".join(f"  {place}" for place in done.unreadable)
+        if result.unreadable:
+            named = "\n".join(f"  {location}" for location in result.unreadable)
             raise CommandError(
                 f"No key of ENCRYPTION_KEY decrypts these:\n{named}\n"
                 "Put the key that they were stored with back into ENCRYPTION_KEY, or enter them anew."
