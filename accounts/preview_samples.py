@@ -61,7 +61,7 @@ def _new_email(brand: Brand, _scenario: str) -> dict[str, Any]:
 
 
 _code = _form(CodeForm, email=EMAIL, confirmed=False, advise_reset=False)
-_home = (CUSTOMER, "billing:home")
+_home = (CUSTOMER, "home")
 
 PAGES = (
     Sample(

@@ -69,7 +69,7 @@ def _nothing(_brand: Brand, _scenario: str) -> dict[str, Any]:
     return {}
 
 
-_HOME = "billing:home"
+_HOME = "home"
 
 WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
 PAGES = (

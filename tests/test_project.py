@@ -71,6 +71,17 @@ def test_imports_run_one_way(own):
     assert wrong == []
 
 
+def test_no_app_names_a_url_of_a_higher_app():
+    higher = {"portal": "accounts|billing|billing_admin", "accounts": "billing|billing_admin"}
+    named = [
+        f"{path}: {found}"
+        for path in MODULES
+        if path.parts[0] in higher and not knows_every_app(path)
+        for found in re.findall(rf"[\"'](?:{higher[path.parts[0]]}):\w+", (ROOT / path).read_text())
+    ]
+    assert named == []
+
+
 # The packages of each app, the lowest first: none imports one that follows it. Those with no bar between them
 # know each other. What is not named (settings, apps, checks, URL tables, commands) knows all of its app.
 PACKAGES = {

@@ -60,7 +60,7 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Link to the customer's figures, transfers and sign-ins."""
         if not user.brand_id:
             return ""
-        url = reverse("billing_admin:customer", args=(user.pk,))
+        url = reverse("customer_page", args=(user.pk,))
         return format_html(
             '<a href="{}">{}<span class="visually-hidden"> {}</span></a>', url, gettext("Open"), user
         )
@@ -118,7 +118,7 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST":
             return self._render_confirmation(request, selected, [])
         self._disable(request, selected)
-        return redirect("billing_admin:customer", pk)
+        return redirect("customer_page", pk)
 
     def _render_confirmation(
         self, request: HttpRequest, active: QuerySet[User], fields: list[tuple[str, str]]
@@ -152,7 +152,7 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         selected = self._customers(request).filter(pk=pk)
         get_object_or_404(selected)
         self._enable(request, selected)
-        return redirect("billing_admin:customer", pk)
+        return redirect("customer_page", pk)
 
     def _enable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         count = enable_customers(customers=users, by=cast(User, request.user))

@@ -76,7 +76,7 @@ def _why(request: BrandRequest, wanted: str) -> object:
 def already_signed_in(request: BrandRequest) -> HttpResponse:
     """Redirect to the balance with a message."""
     messages.info(request, _("You are signed in already."))
-    return redirect("billing:home")
+    return redirect("home")
 
 
 def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
@@ -171,7 +171,7 @@ def code_error_message(refused: codes.CodeRefused) -> str:
 
 def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     """Start a new session; of the old one only the page to open next remains."""
-    wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("billing:home")
+    wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("home")
     own = request.session.get("registered", "").lower() == user.email.lower()
     begin_session(request, user)
     if user.account_number_is_new and not own:
@@ -196,4 +196,4 @@ def sign_out(request: BrandRequest) -> HttpResponse:
     if request.user.is_authenticated:
         end_session(request)
         messages.success(request, _("You are signed out."))
-    return redirect("billing:home")
+    return redirect("home")

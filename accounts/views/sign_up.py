@@ -145,7 +145,7 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
         messages.success(request, _("Your e-mail address is confirmed."))
-        return redirect("billing:home")
+        return redirect("home")
     remember_requested_code(
         request, browser, email, outcome.sign_in_code, confirmed=True, advise_reset=not own
     )
@@ -167,7 +167,7 @@ def _already_confirmed(request: BrandRequest, email: str) -> HttpResponse:
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
         messages.success(request, _("Your email address is already confirmed."))
-        return redirect("billing:home")
+        return redirect("home")
     update_session(request, sign_in={"email": email})
     messages.success(request, _("Already confirmed. Sign in."))
     return redirect("accounts:sign_in")

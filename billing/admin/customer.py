@@ -31,10 +31,10 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _page(request, found, _figures(found))
     if not consume_refresh(request, f"customer {found.pk}"):
-        return redirect("billing_admin:customer", pk)
+        return redirect("customer_page", pk)
     figures = _figures(found, refresh=True)
     failed = figures and figures.error
-    return _page(request, found, figures) if failed else redirect("billing_admin:customer", pk)
+    return _page(request, found, figures) if failed else redirect("customer_page", pk)
 
 
 def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None:

@@ -22,7 +22,7 @@ def partners(request: HttpRequest) -> HttpResponse:
     """/admin/billing/partner/: list of partner accounts. Redirects if the user has only one brand."""
     brands = brands_of(request.user)
     if len(only := list(brands.values_list("pk", flat=True)[:2])) == 1:
-        return redirect("billing_admin:partner", only[0])
+        return redirect("partner_page", only[0])
     context = {
         **site.each_context(request),
         "title": gettext("Partner balance"),
@@ -38,9 +38,9 @@ def partner(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _page(request, get_partner_account(brand=brand))
     if not consume_refresh(request, f"partner {brand.pk}"):
-        return redirect("billing_admin:partner", pk)
+        return redirect("partner_page", pk)
     account = get_partner_account(brand=brand, refresh=True)
-    return _page(request, account) if account.figures.error else redirect("billing_admin:partner", pk)
+    return _page(request, account) if account.figures.error else redirect("partner_page", pk)
 
 
 def _page(request: HttpRequest, account: Account) -> HttpResponse:

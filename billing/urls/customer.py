@@ -7,7 +7,6 @@ from billing.views import balance, downloads, history
 app_name = "billing"
 
 urlpatterns = [
-    path("", balance.home, name="home"),
     path("statement/", balance.statement, name="statement"),
     path("statement/refresh/", balance.statement_refresh, name="statement_refresh"),
     path("statement.csv", downloads.statement_csv, name="statement_csv"),

@@ -2,16 +2,14 @@
 
 from django.urls import URLPattern, path
 
-from billing.admin import customer, partner
+from billing.admin import partner
 from billing.transfers.views import detail, policy, start
 from portal.admin.site import admin_page
 
 app_name = "billing_admin"
 
 urlpatterns: list[URLPattern] = [
-    path("customer/<int:pk>/", admin_page(customer.customer), name="customer"),
     path("partner/", admin_page(partner.partners), name="partners"),
-    path("partner/<int:pk>/", admin_page(partner.partner), name="partner"),
     path("move/start/<int:pk>/", admin_page(start.start_transfer), name="transfer_start"),
     path("move/confirm/<int:pk>/", admin_page(start.confirm_transfer), name="transfer_confirm"),
     path("move/<int:pk>/", admin_page(detail.transfer), name="transfer"),

@@ -129,7 +129,7 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
         """Whom it was about, with their page."""
         if call.customer is None:
             return None
-        url = reverse("billing_admin:customer", args=(call.customer.pk,))
+        url = reverse("customer_page", args=(call.customer.pk,))
         return format_html('<a href="{}">{}</a>', url, call.customer)
 
     @admin.display(description=_("Outcome"))

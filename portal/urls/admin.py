@@ -6,7 +6,9 @@ from django.views.generic import RedirectView
 
 import accounts.preview_samples
 import billing.preview_samples
-from portal.admin.site import site
+from billing.admin.customer import customer
+from billing.admin.partner import partner
+from portal.admin.site import admin_page, site
 from portal.brands import views
 from portal.preview import sample_pages
 
@@ -19,6 +21,9 @@ urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/admin/"))),
     path("language/<code>/", views.choose_language, name="language"),
     path("admin/", include("accounts.urls.staff")),
+    # Pages that lower apps link to are named here, without the namespace of a higher app.
+    path("admin/billing/customer/<int:pk>/", admin_page(customer), name="customer_page"),
+    path("admin/billing/partner/<int:pk>/", admin_page(partner), name="partner_page"),
     path("admin/billing/", include("billing.urls.staff")),
     path("admin/", site.urls),
     path("preview/", include("portal.preview.urls")),

@@ -2,9 +2,12 @@
 
 from django.urls import include, path
 
+from billing.views.balance import home
 from portal.brands import views
 
+# Pages that lower apps link to are named here, without the namespace of a higher app.
 urlpatterns = [
+    path("", home, name="home"),
     path("brand.css", views.stylesheet, name="brand_css"),
     path("brand/logo", views.logo, name="brand_logo"),
     path("language/<code>/", views.choose_language, name="language"),

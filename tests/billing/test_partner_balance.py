@@ -50,7 +50,7 @@ def desk(browse: Browse, sam: User) -> Client:
 
 
 def page(client: Client, brand: Brand) -> Any:
-    return client.get(reverse("billing_admin:partner", args=(brand.pk,), urlconf="portal.urls.admin"))
+    return client.get(reverse("partner_page", args=(brand.pk,), urlconf="portal.urls.admin"))
 
 
 def look(client: Client, brand: Brand) -> str:
