@@ -25,7 +25,7 @@ from billing.statements.service import (
 )
 from billing.views.context import (
     build_figures_context,
-    build_forecast,
+    build_forecast_context,
     build_form_context,
     parse_period_form,
     render_unavailable,
@@ -51,8 +51,10 @@ def home(request: BrandRequest) -> HttpResponseBase:
     def read(deadlines: Deadlines) -> tuple[StatementResult, dict[str, object]]:
         current, months = get_balance(brand=brand, customer=user, deadlines=deadlines)
         late = any(each.late for each in (current, *months))
-        more = {"runway": build_forecast(brand, user, current, months)} if current.statement else {}
-        return replace(current, late=late), {**context, **more}
+        values = dict(context)
+        if current.statement:
+            values |= build_forecast_context(brand, user, current, months)
+        return replace(current, late=late), values
 
     found, values = read(BALANCE_FRAME)
     if found.late:

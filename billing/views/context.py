@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.statements import labels, periods
-from billing.statements.forecast import Forecast, forecast
+from billing.statements.forecast import forecast
+from billing.statements.forecast_text import describe_forecast
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
 from billing.statements.service import LastActivity, StatementResult, get_last_activity
@@ -65,16 +66,16 @@ def statement_context(
     }
 
 
-def build_forecast(
+def build_forecast_context(
     brand: Brand, customer: User, current: StatementResult, months: list[StatementResult]
-) -> Forecast:
-    """Return when the customer's calls stop, by the results of `get_balance`.
+) -> dict[str, object]:
+    """Return the context that says when the customer's calls stop, by the results of `get_balance`.
 
     Months that were still open when they were fetched do not count for the pace.
     """
     assert current.statement
     day = periods.today(brand)
-    return forecast(
+    estimate = forecast(
         balance=current.statement.closing_balance,
         account_type=customer.account_type,
         credit_limit=customer.credit_limit,
@@ -82,6 +83,8 @@ def build_forecast(
         on=_day_of(brand, current.as_of) if current.as_of else day,
         today=day,
     )
+    text, note = describe_forecast(estimate, brand)
+    return {"forecast": estimate, "forecast_text": text, "forecast_note": note}
 
 
 def _day_of(brand: Brand, moment: datetime) -> date:
