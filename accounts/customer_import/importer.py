@@ -157,7 +157,7 @@ def _batches(items: list[Any]) -> Iterator[list[Any]]:
 
 
 class _ImportPlan:
-    """The customers that match the rows of a file, and the changes to them."""
+    """Customers that match the rows of a file, and the changes to them."""
 
     def __init__(self, brand: Brand, rows: list[Row], *, lock: bool) -> None:
         self.brand, self.rows = brand, rows

@@ -1,4 +1,4 @@
-"""What moves of funds a brand allows."""
+"""A brand's rules for transfers, and pending changes of its limits."""
 
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from portal.models import Brand
 
 
 class MovePolicy(models.Model):
-    """What moves of funds a brand allows; set by operators. Amounts in the brand's currency."""
+    """A brand's rules for transfers, set by operators. Amounts in the brand's currency."""
 
     LIMITS = ("per_move", "per_day", "second_person_above")  # Each allows more the higher it is.
 
@@ -43,10 +43,10 @@ class MovePolicy(models.Model):
 
 
 class LimitsChange(models.Model):
-    """Higher limits that an operator has asked for; a limit that stays as it is is None.
+    """Higher limits that an operator has requested; an unchanged limit is None.
 
-    Without `effective_at` another operator has to confirm them. With it they take effect by themselves then.
-    Which of the two it is was settled when it was asked for, by how many operators there were.
+    Without `effective_at` another operator has to confirm them; with it they take effect by themselves
+    then. The number of operators at the time of the request decides which.
     """
 
     class State(models.TextChoices):
@@ -77,6 +77,6 @@ class LimitsChange(models.Model):
 
     @property
     def limits(self) -> dict[str, Decimal]:
-        """The limits that are to be higher, by their names."""
+        """Name → requested higher limit."""
         values = {name: getattr(self, name) for name in MovePolicy.LIMITS}
         return {name: value for name, value in values.items() if value is not None}

@@ -132,7 +132,7 @@ class StatementFetcher:
 
     def _start_calls(self, refresh: bool) -> None:
         self.forced = 0 if refresh else None
-        has_room = bulkhead.CARRIERS.has_room(self.brand)  # Without a slot, nobody could wait for the calls.
+        has_room = bulkhead.CARRIERS.has_room(self.brand)  # Else no thread could wait for the calls.
         for index, row in enumerate(self.rows):
             if index != self.forced and cache.has_just_failed(row):
                 self.results[index] = FetchResult(row.error)
@@ -190,7 +190,7 @@ class StatementFetcher:
         return index in self.stale and index not in self.results
 
     def _wait(self, index: int, until: float | None) -> CallResult | None:
-        """Return the result of our own call; None if another reader made the call, or nobody did."""
+        """Return the result of our own call; None if another reader made the call, or there was none."""
         if index in self.stale and not self._is_own(index):
             self._wait_for_other_reader(index, until)
         if index not in self.futures:

@@ -128,7 +128,7 @@ class NoteForm(forms.Form):
 
 
 class StopForm(forms.Form):
-    """Why an operator stops all transfers; shown to the brand's staff."""
+    """An operator's reason for stopping all transfers; shown to the brand's staff."""
 
     why = forms.CharField(
         label=_("Reason"),

@@ -43,7 +43,7 @@ def describe_outcome(transfer: Move) -> str:
 
 @dataclass(frozen=True)
 class StateText:
-    """How the page of a transfer presents its state. `reason` is the carrier's or our own English text."""
+    """Texts for a transfer's state. `reason` is the carrier's English text, or our own."""
 
     title: Promise
     text: Promise

@@ -28,7 +28,7 @@ class SessionStore(db.SessionStore):
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
-    """Save the session with a 503 response too, so that form input is kept.
+    """Save the session with a 503 response too, so that form input is not lost.
 
     A failure to save does not replace the response, which says what has been done.
     """

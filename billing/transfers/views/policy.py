@@ -204,7 +204,7 @@ def _render(
 
 
 def _forms(rules: MovePolicy, typed: dict[str, str]) -> dict[str, Any]:
-    """As they stand before anything is sent; what was typed stands in the form that it was typed into."""
+    """Return the page's forms, with the typed values in the form they were typed into."""
     do, note = typed.get("do"), {"note": typed.get("note", "")}
     return {
         "limits": LimitsForm(
