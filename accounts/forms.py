@@ -73,6 +73,11 @@ class BrandForm(forms.Form):
         return "captcha" in self.fields
 
     @property
+    def captcha_token(self) -> str:
+        """Captcha token of a valid form; empty if the form has no captcha."""
+        return str(self.cleaned_data.get("captcha", ""))
+
+    @property
     def cache_key(self) -> str:
         """Key for caching the rendered fields of an empty form; empty if the form shows any input.
 

@@ -95,7 +95,7 @@ def allow(view: View, leads_to: list[str]) -> View:
     return cast(View, csp_update(sources)(scripts(view)))
 
 
-def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
+def verify(*, brand: Brand, captcha_token: str, address: str, action: str) -> bool:
     """Verify a token of our own form with Google. This uses up the token.
 
     Return False if the token is invalid, used or has a low score, if it was solved on another site than the
@@ -104,7 +104,11 @@ def verify(*, brand: Brand, token: str, address: str, action: str) -> bool:
     error of ours.
     """
     try:
-        fields = {"secret": brand.reveal("recaptcha_secret_key"), "response": token, "remoteip": address}
+        fields = {
+            "secret": brand.reveal("recaptcha_secret_key"),
+            "response": captcha_token,
+            "remoteip": address,
+        }
         with bulkhead.CARRIERS.slot(brand):
             answer = _site_verify(fields)
         if wrong := _CONFIGURATION_ERRORS.intersection(_error_codes(answer)):

@@ -36,7 +36,7 @@ def _mail_code(brand: Brand, email: str, visitor: Visitor) -> Outcome:
 def _verify_captcha(brand: Brand, captcha_token: str, address: str) -> Outcome | None:
     """Return None for a valid token; else the outcome to show."""
     try:
-        valid = captcha.verify(brand=brand, token=captcha_token, address=address, action="sign_in")
+        valid = captcha.verify(brand=brand, captcha_token=captcha_token, address=address, action="sign_in")
     except captcha.CaptchaUnavailable:
         return unavailable(CAPTCHA_DOWN, retry_after=60)
     return None if valid else refused("captcha_failed")

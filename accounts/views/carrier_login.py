@@ -32,7 +32,7 @@ def account_open(request: BrandRequest) -> HttpResponse:
             brand=request.brand,
             user=user,
             password=form.cleaned_data.get("password", ""),
-            captcha_token=form.cleaned_data["captcha"],
+            captcha_token=form.captcha_token,
         )
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited)

@@ -41,7 +41,7 @@ def password_reset(request: BrandRequest) -> HttpResponse:
         outcome = request_password_reset(
             brand=request.brand,
             email=email,
-            captcha_token=form.cleaned_data["captcha"],
+            captcha_token=form.captcha_token,
             network=request.client_network,
             device=get_device(request, email),
         )

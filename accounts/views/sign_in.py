@@ -106,7 +106,7 @@ def _request_code(request: BrandRequest, form: SignInForm, visitor: Visitor) -> 
         brand=request.brand,
         email=form.cleaned_data["email"],
         visitor=visitor,
-        captcha_token=form.cleaned_data.get("captcha", ""),
+        captcha_token=form.captcha_token,
         address=request.client_address,
     )
 

@@ -66,7 +66,7 @@ def _register(request: BrandRequest, form: SignUpForm) -> Outcome:
         brand=request.brand,
         details=details,
         password=data["password"],
-        captcha_token=data["captcha"],
+        captcha_token=form.captcha_token,
         network=request.client_network,
     )
     remember_next_url(request)
@@ -126,7 +126,7 @@ def _confirm(request: BrandRequest) -> HttpResponse:
             brand=request.brand,
             email=email,
             code=form.cleaned_data["code"],
-            captcha_token=form.cleaned_data["captcha"],
+            captcha_token=form.captcha_token,
             visitor=visitor,
             by=request.user if isinstance(request.user, User) else None,
         )

@@ -155,7 +155,7 @@ def google(settings, monkeypatch) -> Iterator[Server]:
 
 
 def verified(brand: Brand) -> bool:
-    return captcha.verify(brand=brand, token="token", address="192.0.2.1", action="sign_in")
+    return captcha.verify(brand=brand, captcha_token="token", address="192.0.2.1", action="sign_in")
 
 
 def unavailable(brand: Brand) -> tuple[str, float]:
