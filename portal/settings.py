@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.brand.brand",
     "portal.middleware.sessions.SessionMiddleware",
-    "portal.middleware.realm.bind_session_to_brand",
+    "portal.middleware.session_realm.bind_session_to_brand",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

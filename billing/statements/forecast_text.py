@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing.statements.forecast import Forecast
-from portal.core.formats import day, money, nowrap
+from portal.core.formats import day, nowrap
+from portal.core.money import format_money
 from portal.models import Brand
 
 # By kind, then by place. Above the point at which calls stop, the estimate decides where the kind has one.
@@ -107,8 +108,8 @@ _NO_ESTIMATE_NOTES: dict[str, Promise] = {
 def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[str, str]:
     """Return (text, note) in the current language; the note on the estimate may be empty."""
     values = {
-        "limit": "" if forecast.limit is None else money(forecast.limit, brand),
-        "left": "" if forecast.left is None else money(forecast.left, brand),
+        "limit": "" if forecast.limit is None else format_money(forecast.limit, brand),
+        "left": "" if forecast.left is None else format_money(forecast.left, brand),
         "days": forecast.days or 0,
         "date": nowrap(day(forecast.around)) if forecast.around else "",
     }

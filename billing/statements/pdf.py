@@ -18,7 +18,8 @@ from accounts.models import User
 from billing.statements.labels import get_rounding_note, is_rounding_visible, list_statement_amounts
 from billing.statements.service import StatementResult
 from portal.core import colours, text_input
-from portal.core.formats import date_time, day, money
+from portal.core.formats import date_time, day
+from portal.core.money import format_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
 
@@ -95,7 +96,7 @@ def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
         "period": _clean_line(period),
         "notices": [_clean_line(notice) for notice in _notices(brand, found)],
         "rows": [
-            (_ROW_STYLES.get(name, ""), label, _clean_line(money(amount, brand)))
+            (_ROW_STYLES.get(name, ""), label, _clean_line(format_money(amount, brand)))
             for name, label, amount in list_statement_amounts(found.statement)
         ],
         "foot": _footer(brand),

@@ -13,7 +13,7 @@ from billing.transfers.audit import finish_transfer
 from billing.transfers.labels import describe_transfer
 from billing.transfers.notices import send_notice
 from billing.transfers.policy import get_policy
-from billing.transfers.second_person import list_transfer_staff
+from billing.transfers.second_person_rules import list_transfer_staff
 
 logger = logging.getLogger(__name__)
 

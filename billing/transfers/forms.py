@@ -17,7 +17,7 @@ from billing.transfers.confirmation import TransferRequest
 from billing.transfers.labels import describe_direction
 from billing.transfers.policy import TRIAL
 from portal.brands.access import is_operator
-from portal.core.formats import money
+from portal.core.money import format_money
 
 LONGEST_NOTE = 500
 _FILL_IN = {"required": _("Please fill this in.")}
@@ -84,7 +84,7 @@ class TransferForm(forms.Form):
         back = self.cleaned_data.get("direction") == "back"
         if back and not self.policy.back_at and self.cleaned_data.get("amount", 0) > TRIAL:
             words = gettext("Until moving back is known to work, try at most %(most)s.")
-            self.add_error("amount", words % {"most": money(TRIAL, self.policy.brand)})
+            self.add_error("amount", words % {"most": format_money(TRIAL, self.policy.brand)})
 
     @property
     def transfer_request(self) -> TransferRequest:
@@ -104,7 +104,7 @@ def _directions(policy: MovePolicy, number: str, by: User) -> list[tuple[str, st
     words = gettext("%(direction)s, as a trial of at most %(most)s")
     return [
         ("to_customer", forward),
-        ("back", words % {"direction": back, "most": money(TRIAL, policy.brand)}),
+        ("back", words % {"direction": back, "most": format_money(TRIAL, policy.brand)}),
     ]
 
 

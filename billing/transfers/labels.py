@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import LimitsChange, Move, MovePolicy
-from portal.core.formats import money
+from portal.core.money import format_money
 from portal.models import Brand
 
 State = Move.State
@@ -27,7 +27,7 @@ def describe_direction(amount: Decimal, brand: Brand, account_number: str) -> st
 
 def format_amount(transfer: Move) -> str:
     """Return the amount without its sign, in the brand's currency."""
-    return money(abs(transfer.amount), transfer.brand)
+    return format_money(abs(transfer.amount), transfer.brand)
 
 
 def describe_transfer(transfer: Move) -> str:
@@ -150,8 +150,8 @@ def describe_limits(change: LimitsChange, now: MovePolicy) -> list[str]:
         gettext("%(limit)s: %(then)s instead of %(now)s")
         % {
             "limit": names[name],
-            "then": money(value, now.brand),
-            "now": money(getattr(now, name), now.brand),
+            "then": format_money(value, now.brand),
+            "now": format_money(getattr(now, name), now.brand),
         }
         for name, value in change.limits.items()
     ]

@@ -25,7 +25,7 @@ from billing.transfers.policy import (
     record_policy_change,
     require_operator,
 )
-from billing.transfers.second_person import require_two_people
+from billing.transfers.second_person_rules import require_two_people
 from portal.models import Brand
 
 ALONE = timedelta(hours=24)

@@ -6,7 +6,7 @@ from django.urls import reverse
 from accounts.models import User
 from billing.models import LimitsChange
 from billing.transfers.labels import describe_limits
-from billing.transfers.second_person import list_transfer_staff
+from billing.transfers.second_person_rules import list_transfer_staff
 from portal.brands.access import is_operator
 from portal.mail import send as mail
 from portal.models import Brand

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.models import LimitsChange, Move, MovePolicy
 from portal.brands.access import is_operator
-from portal.core.formats import money
+from portal.core.money import format_money
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -92,14 +92,14 @@ def require_within_policy(
             _("Moving funds back to the partner account is off until an operator has tried a small one.")
         )
     if abs(amount) > policy.per_move:
-        limit = money(policy.per_move, policy.brand)
+        limit = format_money(policy.per_move, policy.brand)
         raise TransferRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
     left = policy.per_day - get_moved_today(policy.brand, exclude)
     if abs(amount) > left:
         amounts = {"limit": policy.per_day, "left": max(left, Decimal(0))}
         raise TransferRefused(
             _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
-            % {name: money(value, policy.brand) for name, value in amounts.items()}
+            % {name: format_money(value, policy.brand) for name, value in amounts.items()}
         )
 
 

@@ -34,7 +34,7 @@ from billing.transfers.preconditions import (
     require_no_open_transfer,
     would_empty_partner_account,
 )
-from billing.transfers.second_person import require_second_person_to_resolve, require_two_people
+from billing.transfers.second_person_rules import require_second_person_to_resolve, require_two_people
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)

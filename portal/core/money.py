@@ -1,17 +1,57 @@
-"""Round amounts for display, and store them exactly in every database."""
+"""Format and round amounts, and store them exactly in every database."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
-from babel.numbers import get_currency_precision
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
 from django import forms
 from django.db import models
 from django.utils.text import capfirst
+from django.utils.translation import get_language_bidi
+
+from portal.core.formats import current_locale
+
+# In right-to-left languages an amount is isolated and runs left to right (UAX 9: LRI, RLI, PDI; LRM and RLM).
+_ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """Return the amount as it is shown: rounded half up to the currency's minor unit."""
     return amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_HALF_UP)
+
+
+class HasCurrency(Protocol):
+    """A brand or any other object with a currency."""
+
+    currency: str
+
+
+def format_money(amount: Decimal, brand: HasCurrency) -> str:
+    """Format an amount in the brand's currency, rounded half up to its minor unit."""
+    return _isolate(_format(amount, brand.currency, current_locale()))
+
+
+@lru_cache(maxsize=2000)
+def _format(amount: Decimal, currency: str, locale: str) -> str:
+    value = rounded(amount, currency) + 0  # Adding 0 turns -0.00 into 0.00.
+    return str(format_currency(value, currency, locale=locale))
+
+
+def format_compact_number(amount: Decimal) -> str:
+    """Format an amount for the scale of a chart: without currency, large amounts abbreviated like 1.5K."""
+    if amount and abs(amount) < 1:
+        return _isolate(str(format_decimal(amount, "0.00", locale=current_locale())))
+    number, gap, word = str(
+        format_compact_decimal(amount, fraction_digits=1, locale=current_locale())
+    ).partition("\xa0")
+    if not (word and get_language_bidi()):
+        return _isolate(number + gap + word)
+    return f"{_ISOLATE_RTL}{_isolate(number)}{gap}{word}{_RELEASE}"  # The number comes first, at the right.
+
+
+def _isolate(text: str) -> str:
+    return f"{_ISOLATE}{text.strip(_MARKS)}{_RELEASE}" if get_language_bidi() else text
 
 
 class AmountField(models.CharField):  # type: ignore[type-arg]

@@ -1,14 +1,14 @@
-"""Template filters for money, dates and times (see `portal.core.formats`), and the language switcher."""
+"""Template filters for money, dates and times, and the language switcher."""
 
 from django import template
 
-from portal.core import formats
+from portal.core import formats, money
 from portal.i18n import language
 
 register = template.Library()
 
-register.filter(formats.money)
-register.filter(formats.compact_number)
+register.filter("money", money.format_money)
+register.filter("compact_number", money.format_compact_number)
 register.filter(formats.day)
 register.filter(formats.month)
 register.filter(formats.short_month)

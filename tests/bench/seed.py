@@ -23,7 +23,7 @@ from billing.statements.periods import complete_months, this_month, today
 from portal.admin import sessions
 from portal.models import Brand
 from portal.security.crypto import encrypt
-from tests.support.article import EXAMPLE
+from tests.support.article_statement import EXAMPLE
 
 MILLION = """
 INSERT INTO accounts_user (password, is_superuser, first_name, last_name, is_staff, is_active, date_joined,

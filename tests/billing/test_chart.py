@@ -19,7 +19,7 @@ from billing.statements.periods import Period, complete_months
 from billing.statements.service import StatementResult
 from portal.brands.views import brand_css
 from portal.core import colours
-from portal.core.formats import compact_number
+from portal.core.money import format_compact_number
 from portal.models import Brand
 from portal.voipline import Statement
 
@@ -115,7 +115,7 @@ def test_the_scales_are_a_few_round_amounts_that_read_differently(found: Any) ->
         assert any(tick.amount == 0 for tick in ticks)
         for language in ("en-au", "es", "zh-hans", "ar"):
             with translation.override(language):
-                assert len({compact_number(tick.amount) for tick in ticks}) == len(ticks)
+                assert len({format_compact_number(tick.amount) for tick in ticks}) == len(ticks)
 
 
 @given(years)

@@ -23,10 +23,11 @@ from billing.models import CachedStatement
 from billing.statements import periods
 from billing.statements.periods import Period
 from portal.core.csv_escape import escape_formula
-from portal.core.formats import date_time, money
+from portal.core.formats import date_time
+from portal.core.money import format_money
 from portal.resilience import circuit_breaker
 from tests.conftest import AURORA, BOREALIS
-from tests.support.article import EXAMPLE
+from tests.support.article_statement import EXAMPLE
 from tests.support.timeouts import HASTY, PATIENCE, SLACK, eventually, timeouts_for
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
@@ -164,7 +165,7 @@ def test_home_shows_this_month_until_today_and_reads_three_complete_ones(simulat
 def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amount, shown, settings):
     settings.LANGUAGE_CODE = language
     brand = SimpleNamespace(currency=currency, language=language)
-    assert money(Decimal(amount), brand).replace("\xa0", "") == shown
+    assert format_money(Decimal(amount), brand).replace("\xa0", "") == shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from billing.models import CachedStatement
 from billing.statements import cache as statement_cache
 from billing.statements.partner_balance import list_partner_accounts
 from portal.models import Brand
-from tests.support.article import EXAMPLE
+from tests.support.article_statement import EXAMPLE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 20), date(2026, 1, 21)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.formats import money
+from portal.core.money import format_money
 from portal.models import Brand
 from portal.voipline import (
     METHODS,
@@ -104,7 +104,7 @@ def test_a_figure_sent_as_a_double_or_a_text_or_in_groups_is_the_same(value, pla
 @given(st.lists(FIGURE, min_size=7, max_size=7), st.integers(0, 5))
 def test_seven_figures_are_shown_the_same_however_they_were_sent(figures, places):
     wanted = dict(zip(STATEMENT_NAMES, (round(each, places) for each in figures), strict=True))
-    shown = [money(value, Brand(currency="AUD")) for value in wanted.values()]
+    shown = [format_money(value, Brand(currency="AUD")) for value in wanted.values()]
     for write in (
         lambda value: f"{float(value):.17g}",
         lambda value: f'"{value:f}"',
@@ -113,7 +113,7 @@ def test_seven_figures_are_shown_the_same_however_they_were_sent(figures, places
         members = ", ".join(f'"{name}": {write(value)}' for name, value in wanted.items())
         found = answer_of(BALANCE, f'{{"code": 200, "data": {{{members}}}}}'.encode())
         assert found == wanted
-        assert [money(found[name], Brand(currency="AUD")) for name in STATEMENT_NAMES] == shown
+        assert [format_money(found[name], Brand(currency="AUD")) for name in STATEMENT_NAMES] == shown
 
 
 @pytest.mark.parametrize(

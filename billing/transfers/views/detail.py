@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.models import Move
 from billing.transfers.confirmation import read_confirmation, sign_confirmation
-from billing.transfers.evidence import LISTED, Side, get_evidence, list_transfers_since
 from billing.transfers.forms import NoteForm, ResolveForm
 from billing.transfers.labels import describe_direction, describe_state
 from billing.transfers.reauthentication import reauthentication, restore_form_data
-from billing.transfers.second_person import require_second_person_to_resolve
+from billing.transfers.resolution_evidence import LISTED, Side, get_evidence, list_transfers_since
+from billing.transfers.second_person_rules import require_second_person_to_resolve
 from billing.transfers.service import (
     TransferRefused,
     approve_transfer,
