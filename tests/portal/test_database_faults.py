@@ -74,7 +74,7 @@ class Visitors:
     def browse(self, number: int, path: str) -> None:
         while not self.over.wait(0.05):
             requested_at = time.monotonic()
-            self.answers_by_visitor[number].append((requested_at, self.ask(path)))
+            self.answers_by_visitor[number].append((requested_at, self.get(path)))
 
     def are_served(self, since: float) -> bool:
         """Return True if the last three pages of every visitor were 200 and requested after this moment."""
@@ -195,7 +195,7 @@ FAULTS: tuple[Fault, ...] = (restarted, aborted, killed, frozen, ended, cancelle
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_database_fault_causes_only_503_and_recovers_soon(world: World, fault: Fault) -> None:
     visitors = world.visitors
-    assert {visitors.ask(SIGNED_IN), visitors.ask(STRANGER)} == {200}
+    assert {visitors.get(SIGNED_IN), visitors.get(STRANGER)} == {200}
     with visitors.browsing():
         time.sleep(0.3)
         fault(world)

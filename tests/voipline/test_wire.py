@@ -1,4 +1,4 @@
-"""From bytes to exact amounts, from an answer to a success or its error."""
+"""Parsing responses: from bytes to exact amounts, and to a success or an error."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -44,7 +44,7 @@ BALANCE, LOGIN, MOVE, RESET = (
 )
 
 
-def test_the_articles_example_comes_out_to_the_last_digit():
+def test_example_of_the_article_is_exact_to_the_last_digit():
     statement = Statement.from_answer(answer_of(BALANCE, ARTICLE))
     assert [str(getattr(statement, name)) for name in STATEMENT_NAMES] == [
         "245.71293",
@@ -59,7 +59,7 @@ def test_the_articles_example_comes_out_to_the_last_digit():
 
 
 @pytest.mark.parametrize("name", STATEMENT_NAMES)
-def test_sums_hold_exactly_or_not_at_all(name):
+def test_sums_are_compared_exactly(name):
     data = json.loads(ARTICLE, parse_float=str, parse_int=str)["data"]
     data[name] = str(Decimal(data[name]) + Decimal("0.00001"))
     assert not Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data})).is_consistent
@@ -71,7 +71,7 @@ AMOUNTS = st.decimals(
 
 
 @given(AMOUNTS, st.booleans())
-def test_an_amount_survives_the_wire_to_the_last_digit(amount, quoted):
+def test_amount_survives_a_round_trip_exactly(amount, quoted):
     literal = f'"{amount:f}"' if quoted else f"{amount:f}"
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": -55}}}}'
     found = answer_of(MOVE, body.encode())["customer_balance"]
@@ -81,7 +81,7 @@ def test_an_amount_survives_the_wire_to_the_last_digit(amount, quoted):
 
 
 @given(AMOUNTS)
-def test_an_amount_is_sent_in_plain_notation(amount):
+def test_amount_is_sent_in_plain_notation(amount):
     text = wire.render(amount, "")
     assert Decimal(text) == amount
     assert "e" not in text.lower()
@@ -90,14 +90,14 @@ def test_an_amount_is_sent_in_plain_notation(amount):
 @pytest.mark.parametrize(
     ("value", "text"), [("1E+3", "1000"), ("-0", "0"), ("1.5000000", "1.50000"), ("0E-9", "0.00000")]
 )
-def test_unusual_decimals_are_written_plainly(value, text):
+def test_unusual_decimals_are_written_in_plain_notation(value, text):
     assert wire.render(Decimal(value), "") == text
 
 
 @pytest.mark.parametrize(
     "value", ["NaN", "Infinity", "-Infinity", "sNaN", "0.000001", "1E+12", "1E+999999", "1E-999999"]
 )
-def test_a_decimal_that_is_no_amount_is_not_sent(value):
+def test_decimal_that_is_not_an_amount_is_not_sent(value):
     with pytest.raises(ValueError):
         wire.render(Decimal(value), "")
 
@@ -108,7 +108,7 @@ def test_other_types_are_not_sent(value):
         wire.render(value, "")
 
 
-def test_dates_and_texts_are_rendered():
+def test_dates_and_texts_are_serialised():
     assert wire.render(date(2024, 2, 29), "%d.%m.%Y") == "29.02.2024"
     assert wire.render("Zoë “☃”", "") == "Zoë “☃”"
     with pytest.raises(ValueError):
@@ -149,7 +149,7 @@ def test_dates_and_texts_are_rendered():
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_amount_is_a_bad_answer(literal):
+def test_invalid_amount_is_a_bad_answer(literal):
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": 0}}}}'
     error = error_of(MOVE, body.encode())
     assert type(error) is BadAnswer
@@ -159,7 +159,7 @@ def test_what_is_no_amount_is_a_bad_answer(literal):
 @pytest.mark.parametrize(
     "literal", ["5.7e1", "57.00000000", '"57.0000000"', "570E-1", '"057"', '" 57.00\u00a0"']
 )
-def test_other_ways_to_write_an_amount(literal):
+def test_other_notations_of_an_amount_are_accepted(literal):
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": -0.0}}}}'
     found = answer_of(MOVE, body.encode())
     assert found["customer_balance"] == 57
@@ -189,7 +189,7 @@ def test_other_ways_to_write_an_amount(literal):
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_a_body_that_is_not_the_agreed_json_is_a_bad_answer(body):
+def test_body_that_is_not_the_agreed_json_is_a_bad_answer(body):
     assert type(error_of(RESET, body)) is BadAnswer
     assert type(error_of(RESET, body, status=401)) is NotAuthorised
     assert type(error_of(RESET, body, status=404)) is Rejected
@@ -197,7 +197,7 @@ def test_a_body_that_is_not_the_agreed_json_is_a_bad_answer(body):
     assert type(error_of(RESET, body, status=503)) is ServerError
 
 
-def test_a_byte_order_mark_is_tolerated():
+def test_byte_order_mark_is_tolerated():
     assert answer_of(RESET, b'\xef\xbb\xbf{"code": 200}') == {}
 
 
@@ -268,7 +268,7 @@ CODES = {
         (600, {}, BadAnswer, 600, None),
     ],
 )
-def test_the_error_table(status, body, kind, code, meaning):
+def test_error_table(status, body, kind, code, meaning):
     error = error_of(RESET, body, status=status, codes=CODES)
     assert type(error) is kind
     assert error.status == code
@@ -288,7 +288,7 @@ def test_not_authorised_names_both_causes():
     assert "IP address" in message
 
 
-def test_field_messages_come_back_under_our_names():
+def test_field_messages_are_returned_under_our_names():
     method = customise(METHODS["register_customer"], parameters={"email": "mail"})
     message = {
         "mail": ["Taken.", "Really."],
@@ -326,7 +326,7 @@ def test_retry_after_as_a_date():
     assert error_of(RESET, {}, status=429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0
 
 
-def test_an_echo_must_be_what_was_sent():
+def test_echoed_value_must_match_what_was_sent():
     sent = {"account_number": "70001", "email": "Ann@Example.org"}
     body = {"code": 200, "data": {"url": "https://x", "account_number": 70001, "email": "ann@example.ORG"}}
     assert answer_of(LOGIN, body, sent=sent)["account_number"] == "70001"
@@ -356,7 +356,7 @@ def test_texts_and_dotted_paths():
 
 
 @pytest.mark.parametrize("name", STATEMENT_NAMES)
-def test_a_field_gone_is_a_bad_answer(name):
+def test_missing_field_is_a_bad_answer(name):
     body = json.loads(ARTICLE)
     del body["data"][name]
     error = error_of(BALANCE, body)
@@ -384,7 +384,7 @@ CODE_MAPS = st.dictionaries(st.text(max_size=3) | st.just("200"), st.sampled_fro
     CODE_MAPS,
     st.text(max_size=20),
 )
-def test_any_bytes_give_an_answer_or_one_of_our_errors(key, status, raw, codes, retry_after):
+def test_any_bytes_give_a_result_or_one_of_our_errors(key, status, raw, codes, retry_after):
     sent = {"account_number": "7", "email": "a@b"}
     words, names = "", set()
     try:
