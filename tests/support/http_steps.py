@@ -75,7 +75,7 @@ def staff_sign_in(visitor: Visitor, email: str) -> requests.Response:
     return visitor.send("/admin/login/code/", {"code": app_code()}) if answer.status_code == FOUND else answer
 
 
-def begin_move(visitor: Visitor, customer: int, amount: str) -> tuple[dict[str, str], requests.Response]:
+def begin_transfer(visitor: Visitor, customer: int, amount: str) -> tuple[dict[str, str], requests.Response]:
     """The two pages before a move, which is described by its operation; and the fields to confirm, if any."""
     path = f"/admin/billing/move/start/{customer}/"
     first = visitor.open(path)
@@ -88,6 +88,6 @@ def begin_move(visitor: Visitor, customer: int, amount: str) -> tuple[dict[str, 
     return (fields if "shown" in fields else {}), second
 
 
-def confirm_move(visitor: Visitor, customer: int, fields: dict[str, str]) -> requests.Response:
+def confirm_transfer(visitor: Visitor, customer: int, fields: dict[str, str]) -> requests.Response:
     """Press the button that moves the money."""
     return visitor.post(f"/admin/billing/move/confirm/{customer}/", fields)

@@ -63,7 +63,7 @@ class Proxy:
         """Reset what is connected, and refuse new connections."""
         self._tell("refuse")
 
-    def lead_to(self, server: int) -> None:
+    def redirect_to(self, server: int) -> None:
         """New connections lead to another port, and are taken again; what is connected stays."""
         self._tell(f"lead {server}")
 
