@@ -18,8 +18,8 @@ from tests.conftest import ADMIN, AURORA
 from tests.soak import assertions, ledgers
 from tests.soak.assertions import Answer
 from tests.support import cluster, http_steps
-from tests.support.cluster import Node, Nodes, Person
-from tests.support.nginx import Visitor, code_from, leading
+from tests.support.cluster import Cluster, Node, Person
+from tests.support.nginx import Visitor, code_from, hosts_redirected_to
 from tests.support.timeouts import eventually
 
 CUSTOMERS = [Person("aurora", f"c{number}@example.com", str(number)) for number in range(760_001, 760_021)]
@@ -30,17 +30,17 @@ MAY_WAIT = 2 * 4
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Nodes]:
+def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Cluster]:
     """Two nodes, twenty customers of Aurora and four of its staff."""
-    if lacking := cluster.missing():
+    if lacking := cluster.missing_services():
         pytest.skip(lacking)
     tmp = tmp_path_factory.mktemp("nodes")
-    with cluster.running(tmp, shared, [*CUSTOMERS, *STAFF]) as running, leading(running.front):
+    with cluster.running(tmp, shared, [*CUSTOMERS, *STAFF]) as running, hosts_redirected_to(running.front):
         yield running
 
 
 @pytest.fixture
-def visitor(site: Nodes) -> Iterator[Callable[..., Visitor]]:
+def visitor(site: Cluster) -> Iterator[Callable[..., Visitor]]:
     """Make visitors, each from its own IP address."""
     with ExitStack() as closing:
 
@@ -106,18 +106,18 @@ def test_staff_sign_in_and_transfer_funds_over_both_nodes(site, visitor):
     assert alternates(nodes_used), nodes_used
 
 
-def next_node(site: Nodes, answer: requests.Response) -> Node:
+def next_node(site: Cluster, answer: requests.Response) -> Node:
     """Return the node that gets the next request: not the one that has just answered."""
     return next(node for node in site.nodes if node.address != answer.headers["X-Node"])
 
 
-def route_next_to(site: Nodes, who: Visitor, node: Node) -> None:
+def route_next_to(site: Cluster, who: Visitor, node: Node) -> None:
     """Let the next request go to this node; a health check takes the other node's turn."""
     while next_node(site, who.open("/healthz")) is not node:
         pass
 
 
-def open_at(site: Nodes, node: Node, who: Visitor, path: str) -> requests.Response:
+def open_at(site: Cluster, node: Node, who: Visitor, path: str) -> requests.Response:
     """Request a page from this node."""
     route_next_to(site, who, node)
     answer = who.open(path)
@@ -218,7 +218,7 @@ def probe_page(probe: Visitor, path: str) -> Answer:
 
 
 @contextmanager
-def kill_during(site: Nodes, method: str, node: Node, job: Callable[[], Any]) -> Iterator[Future[Any]]:
+def kill_during(site: Cluster, method: str, node: Node, job: Callable[[], Any]) -> Iterator[Future[Any]]:
     """Kill a node while a request waits there for the carrier, and start it again afterwards."""
     carrier = site.stack.carrier
     before = len(carrier.calls(method))
@@ -280,7 +280,7 @@ class BackgroundLoad:
     `pause`: seconds between two sign-ups or transfers of a visitor; without it they soon reach the limits.
     """
 
-    def __init__(self, site: Nodes, pause: float = 0) -> None:
+    def __init__(self, site: Cluster, pause: float = 0) -> None:
         self.site, self.pause, self.over = site, pause, threading.Event()
         self.signed_up: list[str] = []
         self.transferred: list[str] = []
@@ -406,7 +406,7 @@ def test_migrations_of_a_later_version_run_while_both_nodes_serve(site, tmp_path
         ended = time.monotonic()
         assert eventually(lambda: kinds <= {each.kind for each in load.seen if each.at > ended})
     tables = site.rows("SELECT table_name AS name FROM information_schema.tables")
-    assert {f"{app}_later" for app in cluster.CHANGED} <= {row["name"] for row in tables}
+    assert {f"{app}_later" for app in cluster.CHANGED_MODELS} <= {row["name"] for row in tables}
     assert "page" in {each.kind for each in load.seen if begun < each.at < ended}
     assert {each.status for each in load.seen} <= {200, 302, 303}
     assert assertions.signed_out(load.seen) == []

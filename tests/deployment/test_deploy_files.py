@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.deployment.test_settings import PRODUCTION
 from tests.support.nginx import nginx
 from tests.support.ports import free_port
-from tests.support.redis_server import OwnRedis
+from tests.support.redis_server import RedisServer
 from tests.support.timeouts import PATIENCE
 
 DEPLOY = ROOT / "deploy"
@@ -203,7 +203,7 @@ def test_networked_redis_has_the_password_given_to_the_nodes(tmp_path, monkeypat
     name, _, value = (tmp_path / "portal.env").read_text().strip().partition("=")
     monkeypatch.setenv(name, value)
     url = env.secret(name)
-    own_redis = OwnRedis(tmp_path / "redis.conf")
+    own_redis = RedisServer(tmp_path / "redis.conf")
     try:
         with redis.Redis.from_url(url.replace(":6379/", f":{own_redis.port}/")) as node:
             assert node.ping()

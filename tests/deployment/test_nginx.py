@@ -31,9 +31,9 @@ from tests.support.live_stack import (
     _portal,
     _toml,
 )
-from tests.support.nginx import Front, Visitor, code_from, leading, nginx, raw
+from tests.support.nginx import NginxServer, Visitor, code_from, hosts_redirected_to, nginx, raw
 from tests.support.ports import free_port
-from tests.support.redis_server import OwnRedis
+from tests.support.redis_server import RedisServer
 from tests.support.timeouts import PATIENCE, eventually
 
 YEAR = 365 * 24 * 3600
@@ -43,7 +43,7 @@ CONFIRM_LINK = "/sign-up/confirm/?email=a@example.com&code=CANARYCODE"
 
 
 @dataclass(frozen=True)
-class Site(Front):
+class Site(NginxServer):
     """nginx with the portal and the carrier behind it."""
 
     carrier: Simulator
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Sit
     with contextlib.ExitStack() as stack:
         # First, because it may skip the test.
         front = stack.enter_context(nginx(tmp / "nginx", port))
-        redis_server = OwnRedis()
+        redis_server = RedisServer()
         stack.callback(redis_server.stop)
         process, carrier = start_simulator()
         stack.callback(stop_simulator, process)
@@ -93,14 +93,14 @@ def _create_operator(environment: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def redirect_hosts() -> Iterator[Callable[[Front], None]]:
+def redirect_hosts() -> Iterator[Callable[[NginxServer], None]]:
     """Redirect the ports 80 and 443 of all hosts to an nginx."""
     with contextlib.ExitStack() as stack:
-        yield lambda front: stack.enter_context(leading(front))
+        yield lambda front: stack.enter_context(hosts_redirected_to(front))
 
 
 @pytest.fixture
-def visitor(site: Site, redirect_hosts: Callable[[Front], None]) -> Iterator[Callable[..., Visitor]]:
+def visitor(site: Site, redirect_hosts: Callable[[NginxServer], None]) -> Iterator[Callable[..., Visitor]]:
     """Make visitors of the site, in each test from its own IP addresses, so that no rate limit is shared."""
     redirect_hosts(site)
     with contextlib.ExitStack() as closing:
@@ -253,7 +253,7 @@ def test_access_log_shows_paths_without_query(site, visitor):
     assert alice.open(CONFIRM_LINK).headers["Location"] == "/sign-up/confirm/"
     assert alice.open(CONFIRM_LINK, scheme="http").status_code == 301
     alice.open("/sign-in/", Referer=f"https://{AURORA}{CONFIRM_LINK}")
-    logs = site.logged(f'"GET {AURORA} /sign-in/ HTTP/1.1" 200')
+    logs = site.wait_for_log(f'"GET {AURORA} /sign-in/ HTTP/1.1" 200')
     assert f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 302' in logs
     assert f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 301' in logs
     assert "CANARYCODE" not in logs
@@ -284,7 +284,7 @@ def test_access_log_shows_no_query_while_the_portal_is_down(tmp_path, redirect_h
         alice = Visitor(front, "127.0.1.8", AURORA)
         with alice.session:
             assert alice.open(CONFIRM_LINK).status_code == 502
-        logs = front.logged(f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 502')
+        logs = front.wait_for_log(f'"GET {AURORA} /sign-up/confirm/ HTTP/1.1" 502')
     assert "CANARYCODE" not in logs
 
 
@@ -400,7 +400,7 @@ FOR_EVER = {"client_body_timeout 10s;": "client_body_timeout 1h;"}  # However sl
 
 def test_unfinished_requests_hold_no_thread_of_the_portal(site, tmp_path, redirect_hosts):
     with (
-        nginx(tmp_path / "nginx", site.portal_port, spoilt=FOR_EVER) as front,
+        nginx(tmp_path / "nginx", site.portal_port, replacements=FOR_EVER) as front,
         contextlib.ExitStack() as held,
     ):
         for _ in range(16):  # Twice as many as it has threads.
@@ -414,7 +414,7 @@ def test_unfinished_requests_hold_no_thread_of_the_portal(site, tmp_path, redire
 def test_one_ip_address_cannot_hold_all_connections(tmp_path, redirect_hosts):
     node = Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     few = {**FOR_EVER, "limit_conn portal_visitors 200;": "limit_conn portal_visitors 5;"}
-    with nginx(tmp_path / "nginx", node.port, spoilt=few) as front, contextlib.ExitStack() as held:
+    with nginx(tmp_path / "nginx", node.port, replacements=few) as front, contextlib.ExitStack() as held:
         redirect_hosts(front)
         for _ in range(5):
             held.enter_context(raw(front, source="127.0.6.1")).sendall(BEGUN)
@@ -473,7 +473,10 @@ def test_login_url_of_nearly_8000_characters_is_forwarded(tmp_path, redirect_hos
 def test_hundreds_of_the_longest_host_names_fit(tmp_path):
     names = [f"{nth:03d}{'n' * 60}.{'d' * 63}.{'e' * 63}.test" for nth in range(400)]
     ours = f"{AURORA} {BOREALIS}"
-    with nginx(tmp_path / "nginx", 9, spoilt={ours: " ".join([ours, *names])}) as front, raw(front) as tls:
+    with (
+        nginx(tmp_path / "nginx", 9, replacements={ours: " ".join([ours, *names])}) as front,
+        raw(front) as tls,
+    ):
         tls.sendall(f"GET /readyz HTTP/1.1\r\nHost: {names[-1]}\r\nConnection: close\r\n\r\n".encode())
         assert tls.recv(12) == b"HTTP/1.1 404"
 
@@ -487,13 +490,13 @@ def test_access_log_shows_no_preview_token(tmp_path, redirect_hosts):
                 assert olga.open(path).status_code == 200
             olga.open("/preview/CANARY/", scheme="http")
             olga.open("/last/")
-        logs = front.logged(f'"GET {ADMIN} /last/ HTTP/1.1" 200')
+        logs = front.wait_for_log(f'"GET {ADMIN} /last/ HTTP/1.1" 200')
     node.stop()
     assert logs.count(f'"GET {ADMIN} /preview/... HTTP/1.1" 200') == 3
     assert "CANARY" not in logs
 
 
-def tls_client(site: Front, version: ssl.TLSVersion, suites: str = "") -> ssl.SSLContext:
+def tls_client(site: NginxServer, version: ssl.TLSVersion, suites: str = "") -> ssl.SSLContext:
     """A client that supports only this version of TLS, with these cipher suites."""
     context = ssl.create_default_context(cafile=str(site.folder / "fullchain.pem"))
     context.minimum_version = context.maximum_version = version
@@ -504,7 +507,7 @@ def tls_client(site: Front, version: ssl.TLSVersion, suites: str = "") -> ssl.SS
 
 @contextlib.contextmanager
 def tls_connection(
-    site: Front, context: ssl.SSLContext, host: str = AURORA, session: ssl.SSLSession | None = None
+    site: NginxServer, context: ssl.SSLContext, host: str = AURORA, session: ssl.SSLSession | None = None
 ) -> Iterator[ssl.SSLSocket]:
     """A TLS connection of this client."""
     with (

@@ -8,7 +8,7 @@ from django.core.wsgi import get_wsgi_application
 from django.test import RequestFactory
 
 from portal.middleware.body_size import LARGEST, body_size
-from tests.support.gunicorn_server import served
+from tests.support.gunicorn_server import run_gunicorn
 
 
 class UnreadBody(BytesIO):
@@ -49,5 +49,5 @@ def test_chunked_body_is_not_read():
 
 def test_gunicorn_refuses_an_oversized_body_by_its_headers(tmp_path):
     head = b"POST /sign-in/ HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n"
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         assert portal.raw(head + b"Content-Length: 400000000\r\n\r\n").startswith(b"HTTP/1.1 413 ")

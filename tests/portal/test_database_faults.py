@@ -17,9 +17,9 @@ import pytest
 import requests
 
 from tests.conftest import AURORA
-from tests.support.gunicorn_server import Served, served
+from tests.support.gunicorn_server import GunicornServer, run_gunicorn
 from tests.support.live_stack import _collect_static, _manage
-from tests.support.postgres_server import OwnPostgres
+from tests.support.postgres_server import PostgresServer
 from tests.support.tcp_proxy import Proxy
 
 pytestmark = [
@@ -55,7 +55,7 @@ open("KEY", "w").write(session.session_key)
 class Visitors:
     """Four signed-in and two anonymous visitors, each requesting pages one after another."""
 
-    site: Served
+    site: GunicornServer
     key: str
     over: threading.Event = field(default_factory=threading.Event)
     answers_by_visitor: dict[int, list[tuple[float, int]]] = field(
@@ -103,7 +103,7 @@ class Visitors:
 class World:
     """The servers and the visitors."""
 
-    server: OwnPostgres
+    server: PostgresServer
     proxy: Proxy
     visitors: Visitors
 
@@ -111,7 +111,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("faults")
-    server = OwnPostgres()
+    server = PostgresServer()
     proxy = Proxy(server.port)
     environment = {
         "DATABASE_URL": server.url(proxy.port),
@@ -126,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Wo
         _manage(around, "migrate", "--verbosity", "0")
         _collect_static(around, shared)
         _manage(around, "shell", "-v", "0", "-c", PEOPLE.replace('"KEY"', f'"{folder}/key"'))
-        with served(folder, **environment) as site:
+        with run_gunicorn(folder, **environment) as site:
             yield World(server, proxy, Visitors(site, (folder / "key").read_text()))
     finally:
         proxy.close()
@@ -134,14 +134,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Wo
 
 
 def locked(world: World) -> None:
-    with world.server.beside() as other, other.transaction():
+    with world.server.admin_connection() as other, other.transaction():
         other.execute("LOCK TABLE portal_brand, django_session IN ACCESS EXCLUSIVE MODE")
         time.sleep(6)
 
 
 def full(world: World) -> None:
     """Others have taken all connections except the administrator's."""
-    with world.server.beside() as other:
+    with world.server.admin_connection() as other:
         other.execute("ALTER ROLE portal CONNECTION LIMIT 0")
         world.server.end_connections()
         time.sleep(3)
@@ -160,9 +160,9 @@ def killed(world: World) -> None:
 
 
 def frozen(world: World) -> None:
-    world.server.hold()
+    world.server.freeze()
     time.sleep(7)
-    world.server.go_on()
+    world.server.unfreeze()
 
 
 def ended(world: World) -> None:
@@ -172,7 +172,7 @@ def ended(world: World) -> None:
 
 
 def cancelled(world: World) -> None:
-    with world.server.beside() as other:
+    with world.server.admin_connection() as other:
         for _ in range(200):
             other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
             time.sleep(0.005)

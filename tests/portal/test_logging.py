@@ -14,7 +14,7 @@ from django.test import Client
 
 from portal.monitoring.logging import JsonFormatter, TextFormatter
 from tests.conftest import AURORA
-from tests.support.gunicorn_server import served
+from tests.support.gunicorn_server import run_gunicorn
 from tests.support.timeouts import PATIENCE
 
 FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.carrier.calls carrier call brand=aurora status=200"
@@ -88,10 +88,10 @@ BROKEN_REQUESTS = [
 
 
 def test_content_of_unparsable_requests_is_not_logged(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         for request in BROKEN_REQUESTS:
             assert portal.raw(request).startswith(b"HTTP/1.1 "), request
-        log = portal.said("Invalid request", len(BROKEN_REQUESTS))
+        log = portal.wait_for_log("Invalid request", len(BROKEN_REQUESTS))
     assert "CANARY" not in log
     assert "127.0.0.1" not in log.partition("Listening at")[2].partition("\n")[2]
 
@@ -99,21 +99,21 @@ def test_content_of_unparsable_requests_is_not_logged(tmp_path):
 def test_gunicorn_error_log_has_the_traceback_but_not_the_url(tmp_path):
     broken = "def pre_request(worker, request): raise RuntimeError('in the hook')\n"
     (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{broken}")
-    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
         assert portal.get("/?code=CANARY").status_code == 500
-        log = portal.said("RuntimeError: in the hook")
+        log = portal.wait_for_log("RuntimeError: in the hook")
     assert "Error handling request" in log
     assert "CANARY" not in log
 
 
 def test_head_response_has_content_length_and_no_warning(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         page = portal.get("/").content
         answers = [
             portal.raw(b"HEAD %s HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n" % path)
             for path in (b"/", b"/healthz")
         ]
-        log = portal.said("portal.monitoring.middleware request", 2)
+        log = portal.wait_for_log("portal.monitoring.middleware request", 2)
     for answer, length in zip(answers, (len(page), len("ok\n")), strict=True):
         head, _, nothing = answer.partition(b"\r\n\r\n")
         assert f"Content-Length: {length}".encode() in head
@@ -124,10 +124,10 @@ def test_head_response_has_content_length_and_no_warning(tmp_path):
 def test_gunicorn_writes_no_access_log(tmp_path):
     shown = 'logconfig_dict["loggers"]["gunicorn.access"] = {"level": "INFO", "handlers": ["stderr"]}\n'
     (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{shown}")
-    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
         assert portal.get("/?code=CANARY").status_code == 503
         portal.get("/?code=CANARY")
-        log = portal.said("portal.monitoring.middleware request", 2)
+        log = portal.wait_for_log("portal.monitoring.middleware request", 2)
     assert "gunicorn.access" not in log
     assert "CANARY" not in log
 

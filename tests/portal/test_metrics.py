@@ -16,7 +16,7 @@ from portal.resilience import bulkhead, circuit_breaker, rate_limits
 from tests.conftest import ADMIN, AURORA
 from tests.portal.test_circuit_breaker import get_partner_balance, open_breaker
 from tests.support.customer_flow import send, sign_up_form
-from tests.support.gunicorn_server import TOKEN, served
+from tests.support.gunicorn_server import TOKEN, run_gunicorn
 
 pytestmark = pytest.mark.django_db
 
@@ -172,11 +172,11 @@ def test_unavailable_state_does_not_affect_other_metrics(monkeypatch, caplog, tr
 
 
 def test_metrics_cover_all_workers_and_leave_no_files(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="3", LOG_FORMAT="json") as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="3", LOG_FORMAT="json") as portal:
         # No table yet; the response is the error page.
         assert {portal.get("/").status_code for _ in range(30)} == {503}
         line = 'portal_requests_total{method="GET",route="none",status="5xx"}'
-        assert {portal.counted(line) for _ in range(6)} == {30.0}
+        assert {portal.metric(line) for _ in range(6)} == {30.0}
         assert list(tmp_path.glob("portal-node-metrics-*/*.db"))
         told = portal.log.read_text().splitlines()
         lines = [json.loads(line) for line in told if line.startswith("{")]
@@ -193,18 +193,18 @@ def test_start_removes_only_the_metrics_folders_of_killed_nodes(tmp_path):
     first.mkdir()
     second.mkdir()
     shared = {"TMPDIR": str(tmp_path), "WEB_CONCURRENCY": "1"}
-    with served(first, **shared) as running:
+    with run_gunicorn(first, **shared) as running:
         (own,) = tmp_path.glob("portal-node-metrics-*")
         killed, young = tmp_path / "portal-node-metrics-killed", tmp_path / "portal-node-metrics-young"
         killed.mkdir()
         young.mkdir()  # Its node may be about to lock it.
         for folder in (own, killed):
             os.utime(folder, (0, 0))
-        with served(second, **shared):
+        with run_gunicorn(second, **shared):
             assert not killed.exists()
             assert young.exists()
             running.get("/")
-            assert running.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
+            assert running.metric('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
 
 
 def test_metrics_folder_named_by_the_operator_is_not_cleared(tmp_path):
@@ -213,8 +213,8 @@ def test_metrics_folder_named_by_the_operator_is_not_cleared(tmp_path):
     temporary.mkdir()
     (own / "db.sqlite3").write_text("precious")
     names = {"PROMETHEUS_MULTIPROC_DIR": str(own), "TMPDIR": str(temporary)}
-    with served(tmp_path, WEB_CONCURRENCY="1", **names) as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1", **names) as portal:
         portal.get("/")
-        assert portal.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
+        assert portal.metric('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
     assert [path.name for path in own.iterdir()] == ["db.sqlite3"]
     assert not list(temporary.glob("portal-node-metrics-*"))

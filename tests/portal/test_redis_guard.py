@@ -17,7 +17,7 @@ from portal.settings import REDIS_OPTIONS
 from tests.conftest import ADMIN, AURORA
 from tests.support import transfers
 from tests.support.customer_flow import code_for, send, sign_up_form, value_of, words
-from tests.support.redis_server import OwnRedis
+from tests.support.redis_server import RedisServer
 from tests.support.timeouts import PATIENCE
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +30,9 @@ SHORT, LONG = REDIS_OPTIONS, dict.fromkeys(REDIS_OPTIONS, PATIENCE)
 
 
 @pytest.fixture
-def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
+def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     """The portal's Redis for this test; after a failure it is retried only after `pass_pause`."""
-    own = OwnRedis()
+    own = RedisServer()
     settings.REDIS_URL, settings.REDIS_OPTIONS = own.url, LONG
     monkeypatch.setattr(redis_guard, "_PAUSE", 10 * PATIENCE)
     yield own
@@ -136,7 +136,7 @@ def test_hanging_redis_delays_one_request_and_not_the_next(
     client = browse(AURORA, alice)
     assert client.get("/").status_code == 200
     wait_for_redis(settings, SHORT)
-    own_redis.hold()
+    own_redis.freeze()
     try:
         for ask in (lambda: reset(browse, simulator), lambda: client.get("/statement/")) * 2:
             assert ask().status_code in (200, 503)
@@ -144,7 +144,7 @@ def test_hanging_redis_delays_one_request_and_not_the_next(
             redis.TimeoutError
         ]  # The other requests did not call Redis.
     finally:
-        own_redis.go_on()
+        own_redis.unfreeze()
     wait_for_redis(settings, LONG)
     pass_pause()
     assert reset(browse, simulator).status_code == 302
@@ -182,13 +182,13 @@ def test_redis_contains_no_email(own_redis, aurora, alice, simulator, browse):
         assert "alice" not in str([(key, client.dump(key)) for key in keys])
 
 
-def cache_of(own: OwnRedis, options: dict[str, int]) -> dict[str, Any]:
+def cache_of(own: RedisServer, options: dict[str, int]) -> dict[str, Any]:
     backend = "django.core.cache.backends.redis.RedisCache"
     return {"default": {"BACKEND": backend, "LOCATION": own.url, "OPTIONS": options}}
 
 
 @pytest.fixture
-def ready(own_redis: OwnRedis, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+def ready(own_redis: RedisServer, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
     """Request /readyz of a node that uses the same Redis as its cache."""
     settings.CACHES = cache_of(own_redis, LONG)
     yield lambda: browse(AURORA).get("/readyz")
@@ -211,12 +211,12 @@ def test_node_is_ready_without_redis_and_reports_it(own_redis, ready, caplog):
 
 def test_hanging_redis_delays_one_readyz_and_not_the_next(own_redis, ready, settings, failures):
     settings.CACHES = cache_of(own_redis, SHORT)
-    own_redis.hold()
+    own_redis.freeze()
     try:
         for _ in range(3):
             assert ready().status_code == 200
     finally:
-        own_redis.go_on()
+        own_redis.unfreeze()
     assert [type(error) for error in failures] == [redis.TimeoutError]
 
 

@@ -22,7 +22,7 @@ from portal.security.crypto import encrypt
 from tests.conftest import ADMIN, AURORA, code_of
 from tests.portal.test_admin import brand_data
 from tests.support.customer_flow import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
-from tests.support.leak_detector import PLACES, Watched, Witness, database, watching
+from tests.support.leak_detector import PLACES, LeakDetector, WatchedClient, database, detect_leaks
 
 pytestmark = pytest.mark.django_db
 DORA = "dora@example.com"
@@ -58,9 +58,9 @@ def canaries(aurora, simulator) -> None:
 
 
 @pytest.fixture
-def witness() -> Iterator[Witness]:
+def witness() -> Iterator[LeakDetector]:
     """Inspect every place after each request of a `Watched` browser."""
-    with watching() as seen:
+    with detect_leaks() as seen:
         yield seen
 
 
@@ -71,9 +71,9 @@ def fail(*args: object, **values: object) -> None:
 class Scenario:
     """Dora's and the operator's visits, each flow once, and the secrets that must not leak."""
 
-    def __init__(self, witness: Witness, simulator: Any) -> None:
+    def __init__(self, witness: LeakDetector, simulator: Any) -> None:
         self.witness, self.simulator = witness, simulator
-        self.client = Watched(witness, AURORA)
+        self.client = WatchedClient(witness, AURORA)
         self.secrets: list[str] = [KEY, SECRET, NEW_KEY, NEW_SECRET, PASSWORD, OPERATORS]
         self.codes: list[str] = []
         self.answers: list[int] = []
@@ -167,14 +167,14 @@ class Scenario:
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.recovery[-1])
             patch.setattr("accounts.staff.totp.TOTP.verify", fail)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.apps[0])
-            inside, self.client = self.client, Watched(self.witness, ADMIN)
+            inside, self.client = self.client, WatchedClient(self.witness, ADMIN)
             patch.setattr("accounts.staff.two_step.pending_login", fail)
             self.enter_password()
             self.client = inside
 
     def administer(self, brand: Brand, monkeypatch: Any) -> None:
         """Sign in as operator; save a brand with new secrets: invalid, valid, and with an exception."""
-        self.client = Watched(self.witness, ADMIN)
+        self.client = WatchedClient(self.witness, ADMIN)
         path = f"/admin/portal/brand/{brand.pk}/change/"
         self.open("/admin/login/", path)
         self.set_up_app()
@@ -239,7 +239,7 @@ def check_staff_codes(scenario: Scenario) -> None:
             assert not any(re.search(rf"(?<!\d){code}(?!\d)", text) for text in seen[place]), place
 
 
-def check_cookies(witness: Witness) -> None:
+def check_cookies(witness: LeakDetector) -> None:
     """Check that every cookie ever set or deleted is bound to host and https and hidden from scripts."""
     assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in witness.cookies:
@@ -262,7 +262,7 @@ def test_leak_detector_finds_a_canary_in_each_place(alice, witness, place):
         logging.getLogger("portal.x").debug("x", extra={"y": canary})
     elif place == "error mails":
         logging.getLogger("django.request").error(canary)
-    witness.look(Client(), response)
+    witness.inspect(Client(), response)
     cache.clear()
     assert place in witness.places_with(canary)
 
@@ -357,7 +357,7 @@ def test_resubmission_after_an_exception_reports_an_unclear_outcome(canaries, si
 
 def test_error_email_does_not_contain_the_code_of_a_failing_link(aurora, witness, monkeypatch):
     monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", fail)
-    client = Watched(witness, AURORA)
+    client = WatchedClient(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}
         client.get(

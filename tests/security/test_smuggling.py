@@ -34,7 +34,7 @@ from tests.support.live_stack import (
     _portal,
     _toml,
 )
-from tests.support.nginx import Front, nginx, raw
+from tests.support.nginx import NginxServer, nginx, raw
 from tests.support.ports import free_port
 from tests.support.timeouts import eventually
 
@@ -54,7 +54,7 @@ LISTENING = ("--logger-class", "gunicorn.glogging.Logger", "--access-logformat",
 class Site:
     """nginx, the port of the gunicorn behind it, and gunicorn's access log."""
 
-    front: Front
+    front: NginxServer
     port: int
     log: Path
 
@@ -100,7 +100,7 @@ def connect(request: pytest.FixtureRequest, site: Site) -> Connect:
     return via_nginx(site.front) if request.param == "nginx" else direct(site)
 
 
-def via_nginx(front: Front) -> Connect:
+def via_nginx(front: NginxServer) -> Connect:
     """To nginx."""
     return lambda: raw(front, source=SOURCE)
 
@@ -473,7 +473,7 @@ def test_proxy_that_drops_lengths_is_noticed(site, tmp_path):
         "proxy_set_header Connection close;": without,
     }
     with (
-        nginx(tmp_path / "nginx", site.port, spoilt=changes) as front,
+        nginx(tmp_path / "nginx", site.port, replacements=changes) as front,
         pytest.raises(AssertionError, match="smuggled"),
     ):
         run_attack(site, via_nginx(front), TAKEN["a body that looks like a request"])

@@ -19,7 +19,7 @@ from h2.exceptions import ProtocolError
 from portal.web.client_ip import client_address
 from tests.conftest import ADMIN, AURORA, BOREALIS
 from tests.security.test_smuggling import HIDDEN, MARK, SOURCE, Site, requests_logged, site, via_nginx
-from tests.support.nginx import Front
+from tests.support.nginx import NginxServer
 from tests.support.timeouts import PATIENCE
 
 __all__ = ["site"]  # A fixture of the HTTP/1.1 attacks.
@@ -28,7 +28,7 @@ Field = tuple[str, str]
 
 
 @contextlib.contextmanager
-def connected(front: Front, host: str = AURORA) -> Iterator[tuple[ssl.SSLSocket, H2Connection]]:
+def connected(front: NginxServer, host: str = AURORA) -> Iterator[tuple[ssl.SSLSocket, H2Connection]]:
     """A connection of a client that sends its headers unvalidated."""
     context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
     context.set_alpn_protocols(["h2"])

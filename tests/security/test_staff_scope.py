@@ -17,7 +17,7 @@ from accounts.models import User
 from portal.admin.site import site
 from portal.models import Brand
 from tests.conftest import ADMIN
-from tests.support.two_brands import FOREIGN_PKS, MARK, MISSING, World, foreign_rows, plant
+from tests.support.two_brands import FOREIGN_PKS, MARK, MISSING, World, create_world, foreign_rows
 from tests.support.urls import routes
 
 Browse = Callable[..., Client]
@@ -106,7 +106,7 @@ def foreign_paths(route: str, world: World) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def world(aurora: Brand, borealis: Brand, operator: User) -> World:
     """Both brands, with a row of everything."""
-    return plant(aurora, borealis, operator)
+    return create_world(aurora, borealis, operator)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.soak.visitors import Soak, start_staff, start_visitors
 from tests.support import cluster
 from tests.support.cluster import Person
 from tests.support.live_stack import AURORA, BOREALIS
-from tests.support.nginx import leading
+from tests.support.nginx import hosts_redirected_to
 
 SLUGS = ("aurora", "borealis")
 CUSTOMERS = 60  # Per brand; the last two receive no transfers.
@@ -61,7 +61,7 @@ def running(number: int, **settings: str) -> Iterator[tuple[Soak, Infrastructure
             tmp, tmp, all_people, brands, a_carrier_each=True, number=number, **selected
         ) as site:
             servers.redirect_to(site)
-            with leading(site.front):
+            with hosts_redirected_to(site.front):
                 yield Soak(site, all_people), servers
 
 

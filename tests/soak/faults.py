@@ -12,9 +12,9 @@ import psycopg
 
 from tests.soak.infrastructure import Infrastructure
 from tests.soak.visitors import copy_of
-from tests.support.cluster import Node, Nodes
+from tests.support.cluster import Cluster, Node
 from tests.support.ports import free_port
-from tests.support.processes import tell
+from tests.support.processes import send_signal
 
 LASTS = 8.0  # Seconds, unless stated otherwise.
 
@@ -24,7 +24,7 @@ class Scene:
     """Everything that can be broken."""
 
     infrastructure: Infrastructure
-    site: Nodes
+    site: Cluster
 
     def carriers_fault(self, fault: str, method: str = "*", **options: Any) -> None:
         """Inject a fault into all carriers."""
@@ -77,9 +77,9 @@ def _killed(scene: Scene) -> None:
 
 
 def _frozen(scene: Scene) -> None:
-    scene.infrastructure.postgres.hold()
+    scene.infrastructure.postgres.freeze()
     _sleep(12)
-    scene.infrastructure.postgres.go_on()
+    scene.infrastructure.postgres.unfreeze()
 
 
 def _switched_over(scene: Scene) -> None:
@@ -126,7 +126,7 @@ def _ended(scene: Scene) -> None:
 
 def _cancelled(scene: Scene) -> None:
     until = time.monotonic() + LASTS
-    with scene.infrastructure.postgres.beside() as other:
+    with scene.infrastructure.postgres.admin_connection() as other:
         while time.monotonic() < until:
             other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
             time.sleep(0.005)
@@ -164,7 +164,7 @@ def _full(scene: Scene) -> None:
 
 def _locked(table: str, seconds: float = 9) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
-        with scene.infrastructure.postgres.beside() as other, other.transaction():
+        with scene.infrastructure.postgres.admin_connection() as other, other.transaction():
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             _sleep(seconds)
 
@@ -181,16 +181,16 @@ def _redis_killed(scene: Scene) -> None:
 
 
 def _redis_frozen(scene: Scene) -> None:
-    scene.infrastructure.redis.hold()
+    scene.infrastructure.redis.freeze()
     _sleep()
-    scene.infrastructure.redis.go_on()
+    scene.infrastructure.redis.unfreeze()
 
 
 def _redis_refuses(how: str) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
         scene.infrastructure.redis.refuse(how)
         _sleep()
-        scene.infrastructure.redis.take()
+        scene.infrastructure.redis.accept_writes()
 
     return act
 
@@ -201,9 +201,9 @@ def _redis_refuses(how: str) -> Callable[[Scene], None]:
 def _worker(number: signal.Signals, seconds: float = 0) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
         worker = scene.site.nodes[0].workers()[:1]
-        tell(worker, number)
+        send_signal(worker, number)
         _sleep(seconds)
-        tell(worker, signal.SIGCONT)
+        send_signal(worker, signal.SIGCONT)
 
     return act
 
@@ -220,9 +220,9 @@ def _node(end: Callable[[Node], None], which: int) -> Callable[[Scene], None]:
 
 
 def _node_frozen(scene: Scene) -> None:
-    scene.site.nodes[0].hold()
+    scene.site.nodes[0].freeze()
     _sleep(5)
-    scene.site.nodes[0].go_on()
+    scene.site.nodes[0].unfreeze()
 
 
 def _nginx_reloaded(scene: Scene) -> None:
@@ -236,9 +236,9 @@ def _nginx_reloaded(scene: Scene) -> None:
 def _carrier_frozen(scene: Scene) -> None:
     """Of the brand whose simulator receives no emails."""
     pids = [list(scene.site.processes.values())[-1].pid]
-    tell(pids, signal.SIGSTOP)
+    send_signal(pids, signal.SIGSTOP)
     _sleep(12)
-    tell(pids, signal.SIGCONT)
+    send_signal(pids, signal.SIGCONT)
 
 
 def _carriers(fault: str, method: str = "*", **options: Any) -> Callable[[Scene], None]:
@@ -283,7 +283,7 @@ def _clock_ahead(scene: Scene) -> None:
     """Store times as a node with a wrong clock does while its carriers fail."""
     scene.carriers_fault("status", status=500)
     _sleep(6)
-    with scene.infrastructure.postgres.beside() as other:
+    with scene.infrastructure.postgres.admin_connection() as other:
         other.execute(AHEAD)
     scene.clear()
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from tests.support.cluster import Nodes
-from tests.support.postgres_server import OwnPostgres
-from tests.support.redis_server import OwnRedis
+from tests.support.cluster import Cluster
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
 from tests.support.tcp_proxy import Proxy
 
 
@@ -14,8 +14,8 @@ from tests.support.tcp_proxy import Proxy
 class Infrastructure:
     """`database`, `mail` and `google` are proxies that the nodes use instead of the servers."""
 
-    postgres: OwnPostgres
-    redis: OwnRedis
+    postgres: PostgresServer
+    redis: RedisServer
     database: Proxy
     mail: Proxy
     google: Proxy
@@ -30,7 +30,7 @@ class Infrastructure:
             "RECAPTCHA_URL": f"http://127.0.0.1:{self.google.port}/recaptcha",
         }
 
-    def redirect_to(self, site: Nodes) -> None:
+    def redirect_to(self, site: Cluster) -> None:
         """Point mail and Google at the simulator of the first brand."""
         carrier = site.stack.carrier
         self.mail.redirect_to(int(carrier.smtp.rpartition(":")[2]))
@@ -41,9 +41,9 @@ class Infrastructure:
 def infrastructure() -> Iterator[Infrastructure]:
     """Start everything, and remove it at the end."""
     with ExitStack() as stack:
-        postgres = OwnPostgres()
+        postgres = PostgresServer()
         stack.callback(postgres.close)
-        redis = OwnRedis()
+        redis = RedisServer()
         stack.callback(redis.stop)
         proxies = [Proxy(postgres.port), Proxy(9), Proxy(9)]
         for proxy in proxies:

@@ -16,7 +16,7 @@ import requests
 from tests.conftest import ADMIN, Simulator
 from tests.soak.assertions import Answer, names_in
 from tests.support import http_steps
-from tests.support.cluster import Nodes, Person
+from tests.support.cluster import Cluster, Person
 from tests.support.nginx import Visitor, code_from
 
 PAGES = ("/", "/", "/statement/", "/statement.csv", "/statement.pdf", "/history/", "/account/")
@@ -32,7 +32,7 @@ class VisitFailed(Exception):
 class Soak:
     """State shared by all threads. IP addresses, periods and amounts are used only once."""
 
-    site: Nodes
+    site: Cluster
     people: Sequence[Person]
     over: threading.Event = field(default_factory=threading.Event)
     seen: list[Answer] = field(default_factory=list)

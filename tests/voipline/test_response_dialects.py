@@ -21,7 +21,7 @@ from portal.voipline import (
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
 from portal.voipline.response import parse_response
-from tests.support.answers import answer_of, error_of
+from tests.support.answers import parse_answer, parse_error
 
 BALANCE, MOVE, REGISTER, CONFIRM, LOGIN, RESET = (
     METHODS[key]
@@ -50,7 +50,7 @@ NO_ACTIVITY = {**dict.fromkeys(STATEMENT_NAMES), "opening_balance": 12, "closing
 def funds(balance):
     """Parse a transfer response with this balance as written in JSON."""
     body = f'{{"code": 200, "data": {{"customer_balance": {balance}, "customer_credit_limit": -55}}}}'
-    return answer_of(MOVE, body.encode())["customer_balance"]
+    return parse_answer(MOVE, body.encode())["customer_balance"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_statement_is_shown_the_same_in_any_notation(figures, places):
         lambda value: f'"{value:,.5f}"',
     ):
         members = ", ".join(f'"{name}": {write(value)}' for name, value in expected.items())
-        found = answer_of(BALANCE, f'{{"code": 200, "data": {{{members}}}}}'.encode())
+        found = parse_answer(BALANCE, f'{{"code": 200, "data": {{{members}}}}}'.encode())
         assert found == expected
         assert [money(found[name], Brand(currency="AUD")) for name in STATEMENT_NAMES] == shown
 
@@ -122,9 +122,9 @@ def test_statement_is_shown_the_same_in_any_notation(figures, places):
 )
 def test_null_amount_is_zero_if_the_sums_are_consistent(null):
     data = {name: null if value is None else value for name, value in NO_ACTIVITY.items()}
-    statement = Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data}))
+    statement = Statement.from_answer(parse_answer(BALANCE, {"code": 200, "data": data}))
     assert statement == Statement(*map(Decimal, (12, 0, 0, 0, 0, 0, 12)))
-    one = answer_of(
+    one = parse_answer(
         BALANCE,
         {
             "data": {
@@ -152,14 +152,14 @@ def test_null_amount_is_zero_if_the_sums_are_consistent(null):
     ],
 )
 def test_null_that_may_hide_an_amount_is_a_bad_answer(data):
-    assert type(error_of(BALANCE, {"code": 200, "data": data})) is BadAnswer
+    assert type(parse_error(BALANCE, {"code": 200, "data": data})) is BadAnswer
 
 
 @pytest.mark.parametrize(
     "around", ["{}", "\ufeff\ufeff{}", "\r\n\ufeff{}\n", "\u00a0\t{}\ufeff", "\u2028\u3000{}"]
 )
 def test_spaces_and_byte_order_marks_around_the_response_are_ignored(around):
-    assert answer_of(RESET, around.replace("{}", '{"code": 200}').encode()) == {}
+    assert parse_answer(RESET, around.replace("{}", '{"code": 200}').encode()) == {}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_spaces_and_byte_order_marks_around_the_response_are_ignored(around):
     ids=str,
 )
 def test_success_in_any_dialect(status, body):
-    assert answer_of(RESET, body, status=status) == {}
+    assert parse_answer(RESET, body, status=status) == {}
 
 
 AGAINST = [
@@ -217,11 +217,11 @@ AGAINST = [
 @pytest.mark.parametrize("word", AGAINST, ids=str)
 def test_refusal_by_message_only_is_a_refusal_except_of_a_transfer(word):
     for method in (REGISTER, CONFIRM, LOGIN, RESET):
-        error = error_of(method, {"data": {"url": "https://x.example/"}, **word})
+        error = parse_error(method, {"data": {"url": "https://x.example/"}, **word})
         assert type(error) is Rejected
         assert not error.may_have_happened
     moved = {"customer_balance": 5, "customer_credit_limit": 0}
-    error = error_of(MOVE, {"data": moved, **word})
+    error = parse_error(MOVE, {"data": moved, **word})
     assert type(error) is BadAnswer
     assert error.may_have_happened
 
@@ -230,18 +230,18 @@ def test_refusal_by_message_only_is_a_refusal_except_of_a_transfer(word):
 @pytest.mark.parametrize("code", [200, "200", 201])
 def test_refusal_with_a_success_code_is_a_bad_answer(word, code):
     for method in WRITES:
-        error = error_of(method, {"code": code, "data": {"url": "https://x.example/"}, **word})
+        error = parse_error(method, {"code": code, "data": {"url": "https://x.example/"}, **word})
         assert type(error) is BadAnswer
         assert error.may_have_happened
         assert "listed" not in error.message
-    read = error_of(BALANCE, {"code": code, "data": FIGURES, **word})
+    read = parse_error(BALANCE, {"code": code, "data": FIGURES, **word})
     assert type(read) is BadAnswer
     assert not read.may_have_happened
 
 
 def test_success_word_with_a_refusal_is_a_bad_answer():
     for yes in ({"success": True}, {"status": "success"}, {"result": "success"}):
-        assert type(error_of(REGISTER, {**yes, "error": "Email already registered"})) is BadAnswer
+        assert type(parse_error(REGISTER, {**yes, "error": "Email already registered"})) is BadAnswer
 
 
 @pytest.mark.parametrize(
@@ -250,32 +250,32 @@ def test_success_word_with_a_refusal_is_a_bad_answer():
 @pytest.mark.parametrize("body", [b"", b"<html>", {"message": "No."}], ids=repr)
 def test_any_4xx_refuses_a_form_but_few_refuse_a_transfer(status, body):
     for method in (REGISTER, CONFIRM, LOGIN, RESET):
-        assert type(error_of(method, body, status=status)) is Rejected
+        assert type(parse_error(method, body, status=status)) is Rejected
     sure = status in (404, 409, 422) and isinstance(body, dict)
-    error = error_of(MOVE, body, status=status)
+    error = parse_error(MOVE, body, status=status)
     assert type(error) is (Rejected if sure else BadAnswer)
     assert error.may_have_happened is not sure
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_transfer_is_refused_only_by_the_api_not_by_a_proxy_page(status):
-    assert not error_of(MOVE, {"message": "No."}, status=status).may_have_happened
-    assert error_of(MOVE, b"<html>", status=status).may_have_happened
-    assert not error_of(RESET, b"<html>", status=status).may_have_happened
+    assert not parse_error(MOVE, {"message": "No."}, status=status).may_have_happened
+    assert parse_error(MOVE, b"<html>", status=status).may_have_happened
+    assert not parse_error(RESET, b"<html>", status=status).may_have_happened
 
 
 def test_mapped_codes_add_no_refusals_of_transfers():
     codes = {"1005": "customer_unknown", "No such customer": "customer_unknown"}
     for status, body in ((200, {"code": 1005}), (402, {"message": "No such customer"}), (404, b"<html>")):
-        assert error_of(MOVE, body, status=status, codes=codes).may_have_happened
-    error = error_of(MOVE, {"message": "No such customer"}, status=404, codes=codes)
+        assert parse_error(MOVE, body, status=status, codes=codes).may_have_happened
+    error = parse_error(MOVE, {"message": "No such customer"}, status=404, codes=codes)
     assert (type(error), error.meaning) == (Rejected, "customer_unknown")
 
 
 @pytest.mark.parametrize("status", [408, 500, 520, 522, 524, 527, 530])
 def test_timeout_and_gateway_codes_may_have_happened(status):
     for method in WRITES:
-        error = error_of(method, b"", status=status)
+        error = parse_error(method, b"", status=status)
         assert type(error) is ServerError
         assert error.may_have_happened
 
@@ -323,49 +323,51 @@ def test_timeout_and_gateway_codes_may_have_happened(status):
     ids=str,
 )
 def test_error_message_is_found_in_any_place(body, fields, general):
-    error = error_of(REGISTER, body, status=422)
+    error = parse_error(REGISTER, body, status=422)
     assert error.fields == fields
     assert error.user_message == general
 
 
 def test_code_may_be_the_name_of_a_field():
-    error = error_of(CONFIRM, {"errors": {"code": ["Wrong code"]}})
+    error = parse_error(CONFIRM, {"errors": {"code": ["Wrong code"]}})
     assert error.fields == {"code": ["Wrong code"]}
-    assert error_of(CONFIRM, {"message": {"code": "Wrong code"}}, status=422).fields == {
+    assert parse_error(CONFIRM, {"message": {"code": "Wrong code"}}, status=422).fields == {
         "code": ["Wrong code"]
     }
 
 
 def test_deeply_nested_messages_are_ignored():
     deep = b'{"message": ' + b'{"a": ' * 800 + b'"x"' + b"}" * 801
-    assert error_of(REGISTER, deep, status=422).user_message == ""
+    assert parse_error(REGISTER, deep, status=422).user_message == ""
 
 
 @pytest.mark.parametrize("data", [[FIGURES], {"x": [FIGURES]}], ids=["list", "nested"])
 def test_list_of_one_record_is_that_record(data):
-    assert answer_of(BALANCE, {"data": [FIGURES]})["payments"] == 57
-    assert answer_of(LOGIN, {"code": 200, "data": [{"url": "https://x"}]}) == {"url": "https://x"}
-    assert answer_of(REGISTER, {"data": [{"account_number": "71001"}]}) == {"account_number": "71001"}
+    assert parse_answer(BALANCE, {"data": [FIGURES]})["payments"] == 57
+    assert parse_answer(LOGIN, {"code": 200, "data": [{"url": "https://x"}]}) == {"url": "https://x"}
+    assert parse_answer(REGISTER, {"data": [{"account_number": "71001"}]}) == {"account_number": "71001"}
 
 
 @pytest.mark.parametrize("data", [0, "false", "0", ["x"], [[]]])
 def test_other_json_is_never_a_success(data):
-    assert error_of(REGISTER, {"code": 200, "data": data}).may_have_happened
+    assert parse_error(REGISTER, {"code": 200, "data": data}).may_have_happened
 
 
 @pytest.mark.parametrize("data", [[], [FIGURES, FIGURES], [[FIGURES]], [1], "x", None])
 def test_any_other_list_is_a_bad_answer(data):
-    assert type(error_of(BALANCE, {"code": 200, "data": data})) is BadAnswer
+    assert type(parse_error(BALANCE, {"code": 200, "data": data})) is BadAnswer
 
 
 def test_several_records_are_a_bad_answer():
-    error = error_of(REGISTER, {"data": [{"account_number": "1"}, {"account_number": "2"}]})
+    error = parse_error(REGISTER, {"data": [{"account_number": "1"}, {"account_number": "2"}]})
     assert type(error) is BadAnswer
 
 
 def test_results_without_a_data_key_are_read_from_the_top_level():
-    assert answer_of(BALANCE, {"result": "success", **FIGURES})["closing_balance"] == Decimal("242.08793")
-    assert answer_of(REGISTER, {"result": "success", "account_number": 71001}) == {"account_number": "71001"}
+    assert parse_answer(BALANCE, {"result": "success", **FIGURES})["closing_balance"] == Decimal("242.08793")
+    assert parse_answer(REGISTER, {"result": "success", "account_number": 71001}) == {
+        "account_number": "71001"
+    }
 
 
 @pytest.mark.parametrize(
@@ -375,27 +377,27 @@ def test_results_without_a_data_key_are_read_from_the_top_level():
 def test_echoed_account_number_may_lose_zeros_only_as_json_number(came, same):
     sent, body = {"account_number": "0070001"}, {"data": {**FIGURES, "account_number": came}}
     if same:
-        assert answer_of(BALANCE, body, sent=sent)["account_number"] == "0070001"
+        assert parse_answer(BALANCE, body, sent=sent)["account_number"] == "0070001"
     else:
-        assert type(error_of(BALANCE, body, sent=sent)) is BadAnswer
+        assert type(parse_error(BALANCE, body, sent=sent)) is BadAnswer
 
 
 def test_echoed_email_may_have_another_spelling():
     sent = {"email": "ann@xn--bcher-kva.example"}
     for came in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
-        assert answer_of(REGISTER, {"data": {"email": came}}, sent=sent) == {"email": sent["email"]}
-    assert type(error_of(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
+        assert parse_answer(REGISTER, {"data": {"email": came}}, sent=sent) == {"email": sent["email"]}
+    assert type(parse_error(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
     strasse = {"email": "ann@strasse.de"}
-    assert type(error_of(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
+    assert type(parse_error(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 503])
 def test_page_of_a_proxy_is_distinguished(status):
     for body in (b"<!DOCTYPE html><title>Just a moment...</title>", b"error code: 1020"):
-        assert error_of(BALANCE, body, status=status).not_json
-    assert not error_of(BALANCE, {"code": 403}, status=status).not_json
-    assert type(error_of(BALANCE, b"<html>", status=403)) is NotAuthorised
-    assert "web page" in error_of(BALANCE, b" <html>").message
+        assert parse_error(BALANCE, body, status=status).not_json
+    assert not parse_error(BALANCE, {"code": 403}, status=status).not_json
+    assert type(parse_error(BALANCE, b"<html>", status=403)) is NotAuthorised
+    assert "web page" in parse_error(BALANCE, b" <html>").message
 
 
 @given(
