@@ -243,9 +243,9 @@ def untranslated_words(text: str) -> list[str]:
     )
     text = re.sub(r"{% block (width|bodyclass|coltype) %}.*?{% endblock %}", "", text)
     text = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", text, flags=re.DOTALL)
-    said = re.findall(r'\s(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
+    attributes = re.findall(r'\s(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
     text = re.sub(r"<!--.*?-->|<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL)
-    return re.findall(r"[^\W\d_]{2,}", html.unescape(" ".join([text, *said])))
+    return re.findall(r"[^\W\d_]{2,}", html.unescape(" ".join([text, *attributes])))
 
 
 def test_untranslated_words_are_found():

@@ -79,10 +79,10 @@ def test_every_page_links_to_the_account_page(aurora, alice, browse):
 
 
 def test_sign_ins_are_listed_with_browser_and_current_one_marked(aurora, alice, browse):
-    here = browser(browse, FIREFOX)
+    current = browser(browse, FIREFOX)
     browser(browse, IPHONE)
     browser(browse, "curl/8.5.0")
-    page = words(here.get("/account/"))
+    page = words(current.get("/account/"))
     assert "Firefox on Windows (this browser)" in page
     assert page.count("(this browser)") == 1
     assert "Safari on iPhone Signed in on" in page
@@ -90,25 +90,29 @@ def test_sign_ins_are_listed_with_browser_and_current_one_marked(aurora, alice, 
 
 
 def test_signing_out_removes_the_sign_in_from_the_list(aurora, alice, browse):
-    other, here = browser(browse, IPHONE), browser(browse, FIREFOX)
-    assert "Safari on iPhone Signed in" in words(here.get("/account/"))
+    other, current = browser(browse, IPHONE), browser(browse, FIREFOX)
+    assert "Safari on iPhone Signed in" in words(current.get("/account/"))
     send(other, "/sign-out/", {})
-    assert "Safari on iPhone Signed in" not in words(here.get("/account/"))
-    assert "Safari on iPhone" in words(here.get("/account/"))
+    assert "Safari on iPhone Signed in" not in words(current.get("/account/"))
+    assert "Safari on iPhone" in words(current.get("/account/"))
 
 
 def test_sign_out_everywhere_else_keeps_only_the_current_session(aurora, alice, bob, browse):
-    other, here, bobs = browser(browse, IPHONE), browser(browse, FIREFOX), browser(browse, FIREFOX, bob.email)
-    before = here.cookies["__Host-session"].value
-    assert send(here, "/account/", {})["Location"] == "/account/"
-    page = words(here.get("/account/"))
+    other, current, bobs = (
+        browser(browse, IPHONE),
+        browser(browse, FIREFOX),
+        browser(browse, FIREFOX, bob.email),
+    )
+    before = current.cookies["__Host-session"].value
+    assert send(current, "/account/", {})["Location"] == "/account/"
+    page = words(current.get("/account/"))
     assert "You are signed out everywhere else." in page
     assert "Safari on iPhone Signed in" not in page
     assert "Firefox on Windows (this browser)" in page
     assert other.get("/account/").status_code == 302
     assert bobs.get("/account/").status_code == 200
-    assert here.cookies["__Host-session"].value != before
-    assert "_auth_user_id" in here.session
+    assert current.cookies["__Host-session"].value != before
+    assert "_auth_user_id" in current.session
 
 
 def test_sign_out_everywhere_else_requires_a_csrf_token(aurora, alice, browse):
@@ -116,10 +120,10 @@ def test_sign_out_everywhere_else_requires_a_csrf_token(aurora, alice, browse):
 
 
 def test_sign_in_is_not_listed_after_its_session_ends_at_two_weeks(aurora, alice, browse):
-    here = browser(browse, FIREFOX)
-    here.get("/account/open/")
+    current = browser(browse, FIREFOX)
+    current.get("/account/open/")
     (row,) = SignIn.objects.all()
-    expiry = Session.objects.get(pk=here.cookies["__Host-session"].value).expire_date
+    expiry = Session.objects.get(pk=current.cookies["__Host-session"].value).expire_date
     assert abs(expiry - row.ends_at) < timedelta(seconds=2)
     assert row.live
     row.at -= timedelta(days=14)
@@ -141,12 +145,12 @@ def test_sign_in_rows_are_pruned_after_90_days_and_beyond_50(aurora, alice, bob,
 def test_account_page_query_count_does_not_grow_with_sign_ins(
     aurora, alice, browse, django_assert_num_queries
 ):
-    here = browser(browse, FIREFOX)
-    here.get("/account/")
+    current = browser(browse, FIREFOX)
+    current.get("/account/")
     for many in (0, 49):
         SignIn.objects.bulk_create(SignIn(user=alice, at=timezone.now()) for _ in range(many))
         with django_assert_num_queries(4):  # Brand, session, customer, sign-ins.
-            here.get("/account/")
+            current.get("/account/")
 
 
 def test_user_agent_string_is_not_stored(aurora, alice, browse):

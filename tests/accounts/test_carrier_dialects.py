@@ -42,8 +42,8 @@ def test_customer_completes_the_whole_journey(
     assert "$0.00" in words(client.get("/"))
     opened = send(client, "/account/open/", token(simulator))
     assert opened["Location"].startswith(f"{simulator.url}/carrier/login?ticket=")
-    asked = send(client, "/password-reset/", {"email": EMAIL, **token(simulator)})
-    assert asked["Location"] == "/password-reset/sent/"
+    answer = send(client, "/password-reset/", {"email": EMAIL, **token(simulator)})
+    assert answer["Location"] == "/password-reset/sent/"
     assert "Set a new password" in simulator.mails(EMAIL)[-1]["subject"]
 
 
@@ -89,7 +89,7 @@ def test_used_confirmation_and_unknown_email_look_as_with_any_carrier(
     dialect: str, simulator: Simulator, aurora: Brand, browse: Any
 ) -> None:
     client: Client = browse(AURORA)
-    asked = send(client, "/password-reset/", {"email": "nobody@example.com", **token(simulator)})
-    assert asked["Location"] == "/password-reset/sent/"
+    answer = send(client, "/password-reset/", {"email": "nobody@example.com", **token(simulator)})
+    assert answer["Location"] == "/password-reset/sent/"
     old = {"email": "alice@example.com", "code": "OLD", **token(simulator)}
     assert send(browse(AURORA), "/sign-up/confirm/", old)["Location"] == "/sign-in/"

@@ -97,8 +97,8 @@ def test_page_is_correct_and_carrier_gets_at_most_one_write_on_fault(
     assert len(simulator.calls(method)) == 1
     assert len(simulator.listed("elsewhere")) == 0
     if method == "register_customer":
-        kept = User.objects.filter(email="dora@example.com").exists()
-        assert kept == (expected in ("done", "unknown"))
+        is_stored = User.objects.filter(email="dora@example.com").exists()
+        assert is_stored == (expected in ("done", "unknown"))
 
 
 @pytest.mark.parametrize("method", sorted(FORMS))

@@ -364,6 +364,6 @@ def test_login_url_is_not_stored_anywhere(client, simulator, caplog):
         url = unescape(send(client, "/account/open/", form(simulator))["Location"])
     ticket = url.partition("ticket=")[2]
     assert len(ticket) > 20
-    kept = str(list(Submission.objects.values())) + str([s.get_decoded() for s in Session.objects.all()])
-    kept += str([vars(record) for record in caplog.records]) + str(client.cookies)
-    assert ticket not in kept
+    stored = str(list(Submission.objects.values())) + str([s.get_decoded() for s in Session.objects.all()])
+    stored += str([vars(record) for record in caplog.records]) + str(client.cookies)
+    assert ticket not in stored

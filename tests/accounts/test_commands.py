@@ -60,9 +60,9 @@ def test_script_passes_the_password_on_standard_input(
 def test_email_in_use_by_staff_is_refused_before_the_password_prompt(
     type_passwords: Typed, operator: User
 ) -> None:
-    told = refusal("OLGA@example.com")
-    assert "has a place in the admin already" in told
-    assert "set_password OLGA@example.com" in told
+    output = refusal("OLGA@example.com")
+    assert "has a place in the admin already" in output
+    assert "set_password OLGA@example.com" in output
 
 
 def test_customer_email_may_also_be_an_operator_email(type_passwords: Typed, alice: User) -> None:
@@ -111,9 +111,9 @@ def test_set_password_replaces_the_password_and_ends_all_sessions(
     assert (event.user, event.kind, event.by) == (operator, "password_set", None)
     assert [record.person for record in caplog.records if record.msg == "admin password set"] == [operator.pk]
     assert [(each.to, each.from_email) for each in mail.outbox] == [([operator.email], aurora.from_email)]
-    told = f"{mail.outbox[0].subject} {mail.outbox[0].body} {out.getvalue()} {caplog.text}"
-    assert "set a new password" in told
-    assert NEW not in told
+    output = f"{mail.outbox[0].subject} {mail.outbox[0].body} {out.getvalue()} {caplog.text}"
+    assert "set a new password" in output
+    assert NEW not in output
 
 
 def test_set_password_works_for_staff_and_reports_password_errors(

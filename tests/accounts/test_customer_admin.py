@@ -174,8 +174,8 @@ def test_second_confirmation_writes_nothing_and_file_is_deleted(
     shown = value_of(desk.get(url), "report") or ""
     confirm(desk, url)
     User.objects.filter(email="dora@example.com").delete()
-    again = desk.post(url, {"report": shown, "rows": "all"}, follow=True)
-    assert "has been imported already. Nothing was written a second time." in words(again)
+    second = desk.post(url, {"report": shown, "rows": "all"}, follow=True)
+    assert "has been imported already. Nothing was written a second time." in words(second)
     assert "has been imported already" in words(desk.get(url, follow=True))
     assert stored() == {"alice@example.com": "70001"}
     assert bytes(CustomerImport.objects.get().data) == b""
@@ -218,7 +218,7 @@ def test_number_of_pending_files_per_user_is_limited(desk: Client, aurora: Brand
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"email;password\n", "Line 1: unknown column “password”"),
         (b"caf\xe9\n", "Line 1: not UTF-8"),
@@ -227,8 +227,8 @@ def test_number_of_pending_files_per_user_is_limited(desk: Client, aurora: Brand
         (b"x" * (MAX_BYTES + 1), "This file is larger than 2 MB."),
     ],
 )
-def test_unreadable_file_is_not_stored(data: bytes, said: str, desk: Client, aurora: Brand) -> None:
-    assert said in words(upload(desk, aurora, data))
+def test_unreadable_file_is_not_stored(data: bytes, message: str, desk: Client, aurora: Brand) -> None:
+    assert message in words(upload(desk, aurora, data))
     assert not CustomerImport.objects.exists()
 
 
@@ -288,8 +288,8 @@ def exported(response: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def choose(client: Client, action: str, *people: User, **more: str) -> Any:
-    data = {"action": action, "index": "0", "_selected_action": [person.pk for person in people], **more}
+def choose(client: Client, action: str, *users: User, **more: str) -> Any:
+    data = {"action": action, "index": "0", "_selected_action": [person.pk for person in users], **more}
     return client.post(LIST, data, follow=True)
 
 
@@ -311,8 +311,8 @@ def test_export_follows_the_filters_and_search_of_the_list(
     assert change_messages(aurora) == ["Exported 1 customer.", "Exported 2 customers."]
     assert change_messages(borealis) == []
     assert {entry.user for entry in LogEntry.objects.all()} == {sam}
-    nobody = desk.post(f"{EXPORT}?q=nobody", follow=True)
-    assert "Nothing was exported" in words(nobody)
+    empty = desk.post(f"{EXPORT}?q=nobody", follow=True)
+    assert "Nothing was exported" in words(empty)
     assert desk.get(EXPORT).status_code == 405
 
 
@@ -484,9 +484,9 @@ def test_unticking_active_in_the_form_ends_the_sessions_too(
 def test_only_selected_customers_are_disabled_after_confirmation(
     desk: Client, alice: User, bob: User, charlie: User, operator: User, sam: User
 ) -> None:
-    asked = choose(desk, "disable_selected", alice, bob, charlie, operator, sam)
-    assert "Disable 2 customers" in words(asked)
-    assert "charlie" not in words(asked)
+    question = choose(desk, "disable_selected", alice, bob, charlie, operator, sam)
+    assert "Disable 2 customers" in words(question)
+    assert "charlie" not in words(question)
     assert User.objects.filter(is_active=False).count() == 0
     choose(desk, "disable_selected", alice, bob, charlie, operator, sam, sure="1")
     assert set(User.objects.filter(is_active=False)) == {alice, bob}

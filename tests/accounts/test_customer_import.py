@@ -50,9 +50,9 @@ def test_imported_customer_has_no_password_and_is_unverified(aurora: Brand) -> N
 def test_import_log_has_counts_and_no_personal_data(aurora: Brand, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "accounts.customer_import.importer"):
         put(aurora, HEADER + "dora@example.com,70003,Dora,\n")
-    told = vars(caplog.records[-1])
-    assert (told["brand"], told["rows_created"], told["rows_bad"]) == ("aurora", 1, 0)
-    assert "dora" not in str(told)
+    messages = vars(caplog.records[-1])
+    assert (messages["brand"], messages["rows_created"], messages["rows_bad"]) == ("aurora", 1, 0)
+    assert "dora" not in str(messages)
 
 
 def test_existing_customer_is_completed_and_nothing_is_emptied(
@@ -70,8 +70,10 @@ def test_existing_customer_is_completed_and_nothing_is_emptied(
 
 def test_row_matches_by_account_number_before_email(alice: User, aurora: Brand) -> None:
     text = "email,account_number,company_name\n{email},70001,Archer Ltd\n"
-    (said,) = problems(aurora, text.format(email="alice.new@example.com"))
-    assert said.startswith("line 2, account_number: 70001 belongs to alice@example.com; an address is how ")
+    (problem,) = problems(aurora, text.format(email="alice.new@example.com"))
+    assert problem.startswith(
+        "line 2, account_number: 70001 belongs to alice@example.com; an address is how "
+    )
     assert put(aurora, text.format(email="ALICE@example.com")) == Counts(0, 1, 0)
     alice.refresh_from_db()
     assert (alice.email, alice.company_name) == ("alice@example.com", "Archer Ltd")
@@ -145,8 +147,8 @@ def test_skip_invalid_imports_valid_rows_and_reports_the_others(alice: User, aur
 def test_contradicting_rows_are_all_refused(aurora: Brand) -> None:
     text = HEADER + "dora@example.com,1,,\nerin@example.com,1,,\nfay@example.com,2,,\nFay@example.com,2,,\n"
     report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
-    told = [str(problem) for row in report.rows for problem in row.problems]
-    assert told == [
+    messages = [str(problem) for row in report.rows for problem in row.problems]
+    assert messages == [
         "line 2, account_number: the same as in line 3",
         "line 3, account_number: the same as in line 2",
         "line 5, email: the same as in line 4",
@@ -213,8 +215,8 @@ def test_no_file_changes_other_brands_or_known_values(
             assert not skip_invalid
         else:
             assert report == foretold
-            again = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid).counts
-            assert again == Counts(0, 0, report.counts.good, report.counts.bad)
+            second = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid).counts
+            assert second == Counts(0, 0, report.counts.good, report.counts.bad)
         after = {user.pk: user for user in User.objects.filter(brand=aurora)}
         assert list(User.objects.exclude(brand=aurora).order_by("pk").values()) == elsewhere
         for pk, user in before.items():
@@ -362,9 +364,9 @@ def test_import_reads_and_locks_only_the_customers_it_touches(
     finally:
         post_init.disconnect(note, sender=User)
     assert read == [alice.email, bob.email]  # Bob has the number of the second row.
-    asked = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
-    assert len(asked) == 3
-    locked = [sql for sql in asked if "FOR UPDATE" in sql]
+    selects = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    assert len(selects) == 3
+    locked = [sql for sql in selects if "FOR UPDATE" in sql]
     assert len(locked) == connection.features.has_select_for_update
     assert all(f"IN ({alice.pk}, {bob.pk})" in sql for sql in locked)
 

@@ -114,8 +114,8 @@ def test_very_many_spaces_are_read_quickly():
     head = f"{HEAD},company_name\n"
     [row] = cells(f'{head}a@x.example,1,"{blanks}a"\n' + "\n" * 1_500_000)
     assert row["company_name"] == "a"
-    told = problems(f'{head}a@x.example,1,"a{blanks}b"\n')
-    assert told == ["line 2, company_name: longer than 150 characters"]
+    messages = problems(f'{head}a@x.example,1,"a{blanks}b"\n')
+    assert messages == ["line 2, company_name: longer than 150 characters"]
 
 
 def test_spreadsheet_notations_of_a_phone_number_are_handled_too():
@@ -197,11 +197,11 @@ def test_placeholder_as_email_or_account_number_is_missing() -> None:
 
 def archive(*names: str, first: bytes = b"") -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
+    with zipfile.ZipFile(file, "w") as archive_file:
         if first:
-            made.writestr("mimetype", first)
+            archive_file.writestr("mimetype", first)
         for name in names:
-            made.writestr(name, b"<x/>")
+            archive_file.writestr(name, b"<x/>")
     return file.getvalue()
 
 
@@ -258,9 +258,11 @@ def test_extra_cell_is_reported_only_if_not_empty():
 
 
 def test_several_accounts_with_one_email_are_explained():
-    told = problems(f"{HEAD}\na@x.example,1\na@x.example,2\nA@X.example,3\n")
-    assert len(told) == 3
-    assert all("has one account here, so give each account an address of its own" in each for each in told)
+    messages = problems(f"{HEAD}\na@x.example,1\na@x.example,2\nA@X.example,3\n")
+    assert len(messages) == 3
+    assert all(
+        "has one account here, so give each account an address of its own" in each for each in messages
+    )
 
 
 def test_invalid_rows_keep_their_notes(aurora: Brand) -> None:
@@ -278,8 +280,8 @@ def test_invalid_rows_keep_their_notes(aurora: Brand) -> None:
 )
 def test_any_file_is_read_or_refused_with_a_message(pieces):
     try:
-        rows, told = read("".join(pieces))
+        rows, messages = read("".join(pieces))
     except ImportRefused:
         return
     assert all(set(row.cells) <= {*COLUMNS, "brand"} for row in rows)
-    assert all(str(each) for each in told)
+    assert all(str(each) for each in messages)

@@ -58,43 +58,43 @@ def with_cookie(browse: Any, value: str, host: str = AURORA) -> Client:
 
 
 def test_known_browser_cannot_be_locked_out_by_other_networks(aurora, alice, browse):
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     Attempt.objects.all().delete()
     flood(browse)
     assert ask(browse(AURORA)) == 429
-    assert sign_in(hers, ALICE)["Location"] == "/"
+    assert sign_in(known, ALICE)["Location"] == "/"
 
 
 def test_known_browser_cannot_be_locked_out_by_its_own_network(aurora, alice, browse):
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     flood_from_same_network(browse)
-    assert sign_in(hers, ALICE)["Location"] == "/"
+    assert sign_in(known, ALICE)["Location"] == "/"
 
 
 def test_known_browser_has_the_same_limits_counted_separately(aurora, alice, browse):
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     Attempt.objects.all().delete()
-    assert [ask(hers) for _ in range(4)] == [302, 302, 302, 429]
+    assert [ask(known) for _ in range(4)] == [302, 302, 302, 429]
     assert [ask(browse(AURORA)) for _ in range(4)] == [302, 302, 302, 429]
 
 
 def test_signing_in_again_does_not_reset_the_limits(aurora, alice, browse):
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     Attempt.objects.all().delete()
     mail.outbox.clear()
     for _ in range(11):  # Every five minutes.
         for _ in range(3):
-            if ask(hers) == 302:
-                send(hers, "/sign-in/code/", {"code": code_for(ALICE)})
-                hers.post(
+            if ask(known) == 302:
+                send(known, "/sign-in/code/", {"code": code_for(ALICE)})
+                known.post(
                     "/account/"
                 )  # Signing out everywhere else changes the password fingerprint in the cookie.
-                hers.post("/sign-out/")
+                known.post("/sign-out/")
         Attempt.objects.update(at=F("at") - timedelta(minutes=5))
     assert len(mail.outbox) == 10
-    assert ask(hers) == 429
+    assert ask(known) == 429
     Attempt.objects.update(at=F("at") - timedelta(minutes=60))
-    assert ask(hers) == 302
+    assert ask(known) == 302
 
 
 def known_browsers(browse: Any, user: User, number: int) -> list[Client]:
@@ -114,18 +114,18 @@ def test_known_browsers_of_a_customer_share_a_limit(aurora, alice, browse):
 
 
 def test_stolen_known_browser_does_not_lock_out_another_one(aurora, alice, browse):
-    hers, stolen = known_browsers(browse, alice, 2)
+    known, stolen = known_browsers(browse, alice, 2)
     for _ in range(4):
         Attempt.objects.update(at=F("at") - timedelta(minutes=14))
         used_up = [ask(stolen) for _ in range(4)]
     assert used_up[-1] == 429
-    assert sign_in(hers, ALICE)["Location"] == "/"
+    assert sign_in(known, ALICE)["Location"] == "/"
 
 
 def test_browser_is_known_only_for_the_email_it_signed_in_with(aurora, alice, bob, browse):
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     flood(browse, BOB)
-    assert ask(hers, BOB) == 429
+    assert ask(known, BOB) == 429
 
 
 def test_device_cookie_is_set_only_after_a_code_was_redeemed(aurora, alice, browse):
@@ -177,14 +177,14 @@ def test_device_cookie_of_another_brand_is_ignored(aurora, borealis, alice, brow
 
 
 def test_signing_out_everywhere_invalidates_other_device_cookies(aurora, alice, browse):
-    other, here = signed_out_browser(browse), browse(AURORA)
-    sign_in(here, ALICE)
-    here.post("/account/")
-    here.post("/sign-out/")
+    other, current = signed_out_browser(browse), browse(AURORA)
+    sign_in(current, ALICE)
+    current.post("/account/")
+    current.post("/sign-out/")
     Attempt.objects.all().delete()
     flood(browse)
     assert ask(other) == 429
-    assert ask(here) == 302
+    assert ask(current) == 302
 
 
 def test_email_change_replaces_the_email_in_the_device_cookie(aurora, alice, browse):
@@ -213,13 +213,13 @@ def test_device_cookie_remembers_the_last_five_emails(aurora, browse, make_custo
 
 
 def test_known_browser_cannot_tell_known_from_unknown_emails(aurora, alice, bob, browse):
-    hers = signed_out_browser(browse)
-    seen = []
+    known = signed_out_browser(browse)
+    answers = []
     for email in (BOB, "nobody@example.com"):
-        answer = send(hers, "/sign-in/", {"email": email})
-        seen.append((answer.status_code, answer["Location"], list(answer.cookies)))
-    assert seen[0] == seen[1]
-    assert COOKIE not in seen[0][2]
+        answer = send(known, "/sign-in/", {"email": email})
+        answers.append((answer.status_code, answer["Location"], list(answer.cookies)))
+    assert answers[0] == answers[1]
+    assert COOKIE not in answers[0][2]
 
 
 def test_password_resets_are_counted_per_known_browser_too(aurora, alice, simulator, browse):
@@ -227,27 +227,27 @@ def test_password_resets_are_counted_per_known_browser_too(aurora, alice, simula
         form = {"email": ALICE, "g-recaptcha-response": simulator.token()}
         return send(client, "/password-reset/", form).status_code
 
-    hers = signed_out_browser(browse)
+    known = signed_out_browser(browse)
     others = [reset(browse(AURORA, REMOTE_ADDR=f"10.8.0.{nth}")) for nth in range(11)]
     assert others[-1] == 429
-    assert reset(hers) == 302
+    assert reset(known) == 302
 
 
 def test_password_guesses_do_not_lock_staff_out_of_a_known_browser(aurora, operator, browse, monkeypatch):
-    few = (rate_limits.Limit(5, 900, per_network=True), rate_limits.Limit(6, 3600))
-    monkeypatch.setitem(rate_limits.DB_LIMITS, "staff_password", few)
+    limits = (rate_limits.Limit(5, 900, per_network=True), rate_limits.Limit(6, 3600))
+    monkeypatch.setitem(rate_limits.DB_LIMITS, "staff_password", limits)
     app_of(operator)
-    hers = browse(ADMIN)
-    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+    known = browse(ADMIN)
+    assert staff_sign_in(known, operator.email)["Location"] == "/admin/"
     guesses = [
         type_password(browse(ADMIN, REMOTE_ADDR=f"10.9.0.{nth}"), operator.email, "wrong") for nth in range(7)
     ]
     assert guesses[-1].status_code == 429
     proof = {"password": PASSWORD, "code": app_code(1)}
-    assert hers.post("/admin/reauthenticate/", proof).status_code == 302
-    hers.post("/admin/logout/")
+    assert known.post("/admin/reauthenticate/", proof).status_code == 302
+    known.post("/admin/logout/")
     assert type_password(browse(ADMIN), operator.email).status_code == 429
-    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+    assert staff_sign_in(known, operator.email)["Location"] == "/admin/"
 
 
 def signed_out_staff_browser(browse: Any, email: str) -> Client:
@@ -260,17 +260,19 @@ def signed_out_staff_browser(browse: Any, email: str) -> Client:
 
 def test_attempts_in_the_same_network_do_not_lock_staff_out(operator, browse):
     app_of(operator)
-    hers = signed_out_staff_browser(browse, operator.email)
+    known = signed_out_staff_browser(browse, operator.email)
     guesses = [type_password(browse(ADMIN), f"x{nth}@example.com", "wrong").status_code for nth in range(21)]
     assert guesses[-1] == 429
     assert type_password(browse(ADMIN), operator.email).status_code == 429
-    assert staff_sign_in(hers, f" {operator.email.upper()}")["Location"] == "/admin/"
-    assert hers.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+    assert staff_sign_in(known, f" {operator.email.upper()}")["Location"] == "/admin/"
+    assert (
+        known.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+    )
 
 
 def test_wrong_codes_in_the_same_network_do_not_lock_staff_out(aurora, operator, browse):
     app_of(operator)
-    hers = signed_out_staff_browser(browse, operator.email)
+    known = signed_out_staff_browser(browse, operator.email)
     for nth in range(2):
         other = User.objects.create_user(f"x{nth}", f"x{nth}@example.com", PASSWORD, is_staff=True)
         other.brands.add(aurora)
@@ -279,25 +281,27 @@ def test_wrong_codes_in_the_same_network_do_not_lock_staff_out(aurora, operator,
         type_password(client, other.email)
         assert [type_code(client, wrong_code()).status_code for _ in range(5)] == [200] * 5
     rate_limits.forget()  # Of the two limits per network, the one for codes remains.
-    stranger = browse(ADMIN)
-    type_password(stranger, operator.email)
-    assert type_code(stranger, app_code()).status_code == 429
-    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
+    attacker = browse(ADMIN)
+    type_password(attacker, operator.email)
+    assert type_code(attacker, app_code()).status_code == 429
+    assert staff_sign_in(known, operator.email)["Location"] == "/admin/"
 
 
 def test_attacker_with_password_cannot_lock_staff_out_of_second_step(operator, browse):
     app_of(operator)
-    hers = signed_out_staff_browser(browse, operator.email)
-    stranger = browse(ADMIN, REMOTE_ADDR="10.9.9.9")
-    type_password(stranger, operator.email)
+    known = signed_out_staff_browser(browse, operator.email)
+    attacker = browse(ADMIN, REMOTE_ADDR="10.9.9.9")
+    type_password(attacker, operator.email)
     for _ in range(6):  # Thirty a day.
-        tried = [type_code(stranger, wrong_code()).status_code for _ in range(5)]
+        tried = [type_code(attacker, wrong_code()).status_code for _ in range(5)]
         Attempt.objects.update(at=F("at") - timedelta(minutes=16))
         rate_limits.forget()
     assert tried == [200] * 5
-    assert type_code(stranger, app_code()).status_code == 429
-    assert staff_sign_in(hers, operator.email)["Location"] == "/admin/"
-    assert hers.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+    assert type_code(attacker, app_code()).status_code == 429
+    assert staff_sign_in(known, operator.email)["Location"] == "/admin/"
+    assert (
+        known.post("/admin/reauthenticate/", {"password": PASSWORD, "code": app_code(1)}).status_code == 302
+    )
     other = browse(ADMIN, REMOTE_ADDR="10.9.9.10")
     type_password(other, operator.email)
     assert type_code(other, app_code(1)).status_code == 429
@@ -305,18 +309,18 @@ def test_attacker_with_password_cannot_lock_staff_out_of_second_step(operator, b
 
 def test_wrong_codes_in_a_known_staff_browser_are_limited(operator, browse):
     app_of(operator)
-    hers = signed_out_staff_browser(browse, operator.email)
-    type_password(hers, operator.email)
-    answers = [type_code(hers, wrong_code()).status_code for _ in range(6)]
+    known = signed_out_staff_browser(browse, operator.email)
+    type_password(known, operator.email)
+    answers = [type_code(known, wrong_code()).status_code for _ in range(6)]
     assert answers == [200] * 5 + [429]
     assert staff_sign_in(browse(ADMIN), operator.email)["Location"] == "/admin/"
 
 
 def test_forms_from_a_known_staff_browser_are_limited(operator, browse):
     app_of(operator)
-    hers = signed_out_staff_browser(browse, operator.email)
+    known = signed_out_staff_browser(browse, operator.email)
     rate_limits.forget()
-    answers = [type_password(hers, operator.email).status_code for _ in range(21)]
+    answers = [type_password(known, operator.email).status_code for _ in range(21)]
     assert answers == [302] * 20 + [429]
     assert type_password(browse(ADMIN), operator.email).status_code == 302
 

@@ -24,10 +24,10 @@ ALICE, NEW, BOB = "alice@example.com", "alice@new.example", "bob@example.com"
 @pytest.fixture
 def client(aurora, alice, browse) -> Client:
     """Alice's browser, just after she signed in."""
-    made: Client = browse(AURORA)
-    sign_in(made, ALICE)
+    browser: Client = browse(AURORA)
+    sign_in(browser, ALICE)
     mail.outbox.clear()
-    return made
+    return browser
 
 
 def ask(client: Client, email: str = NEW) -> Any:
@@ -68,11 +68,11 @@ def test_code_from_the_new_mailbox_changes_the_email(client, alice):
 def test_old_email_is_notified_without_naming_the_new_one(client):
     change(client)
     assert sent_to() == [NEW, ALICE]
-    told = mail.outbox[-1]
-    assert told.subject == "Your e-mail address at Aurora Phone was changed"
-    assert "contact us at once" in told.body
-    assert "help@aurora.example, +61 2 5550 0100" in told.body
-    assert NEW not in told.body
+    notice = mail.outbox[-1]
+    assert notice.subject == "Your e-mail address at Aurora Phone was changed"
+    assert "contact us at once" in notice.body
+    assert "help@aurora.example, +61 2 5550 0100" in notice.body
+    assert NEW not in notice.body
 
 
 def test_email_change_ends_other_sessions_and_pending_codes(client, alice, browse):
@@ -133,10 +133,10 @@ def test_email_of_another_customer_looks_the_same_and_changes_nothing(client, bo
         failed = send(client, "/account/email/code/", {"code": wrong("12345678")})
         pages[email] = answer.status_code, answer["Location"], page, words(failed).replace(email, "ADDRESS")
     assert pages[NEW] == pages[BOB]
-    told = mail.outbox[-1]
-    assert told.to == [BOB]
-    assert "There is an account with this address already, so nothing was changed" in told.body
-    assert not re.search(r"\d{8}", told.body)
+    notice = mail.outbox[-1]
+    assert notice.to == [BOB]
+    assert "There is an account with this address already, so nothing was changed" in notice.body
+    assert not re.search(r"\d{8}", notice.body)
     assert {alice.email, bob.email} == set(User.objects.values_list("email", flat=True))
 
 

@@ -102,14 +102,14 @@ def test_code_is_valid_for_ten_minutes(code_page):
 
 
 def test_code_works_once(code_page):
-    again = twin(code_page)
+    second = twin(code_page)
     session = dict(code_page.session)
     try_code(code_page, code_for(ALICE))
-    store = again.session
+    store = second.session
     store.update(session)
     store.save()
-    again.cookies["__Host-session"] = store.session_key
-    assert "can no longer be used" in words(try_code(again, code_for(ALICE)))
+    second.cookies["__Host-session"] = store.session_key
+    assert "can no longer be used" in words(try_code(second, code_for(ALICE)))
 
 
 def test_third_wrong_attempt_invalidates_the_code(code_page):
@@ -203,9 +203,9 @@ def visible_answers(client: Any, email: str) -> tuple[Any, ...]:
     answers.append(client.get("/sign-in/"))
 
     def headers(response: Any) -> dict[str, str]:
-        told = {**response.headers, "X-Request-ID": ""}
+        values = {**response.headers, "X-Request-ID": ""}
         policy = re.sub(r"nonce-[^']+", "", response["Content-Security-Policy"])
-        return {**told, "Content-Security-Policy": str(sorted(policy.split("; ")))}
+        return {**values, "Content-Security-Policy": str(sorted(policy.split("; ")))}
 
     def body(response: Any) -> str:
         text = response.content.decode().replace(email, "EMAIL")
@@ -368,8 +368,8 @@ def test_sign_out_requires_post(aurora, alice, browse):
 
 @pytest.mark.parametrize("direction", ["aurora to borealis", "borealis to aurora"])
 def test_session_cookie_is_invalid_at_the_other_brand(aurora, borealis, alice, charlie, browse, direction):
-    here, there = (AURORA, BOREALIS) if direction.startswith("aurora") else (BOREALIS, AURORA)
-    client, other = browse(here, alice if here == AURORA else charlie), browse(there)
+    own_host, other_host = (AURORA, BOREALIS) if direction.startswith("aurora") else (BOREALIS, AURORA)
+    client, other = browse(own_host, alice if own_host == AURORA else charlie), browse(other_host)
     assert is_signed_in(client)
     other.cookies = SimpleCookie({name: morsel.value for name, morsel in client.cookies.items()})
     assert not is_signed_in(other)
@@ -390,8 +390,8 @@ def test_sign_in_redirects_to_the_requested_page(aurora, alice, browse):
     client = browse(AURORA)
     response = client.get("/statement/?from_date=2020-01-01&to_date=2020-01-31")
     page = client.get(response["Location"])
-    again = send(client, "/sign-in/", {"email": "no address", "next": value_of(page, "next")})
-    send(client, "/sign-in/", {"email": ALICE, "next": value_of(again, "next")})
+    second = send(client, "/sign-in/", {"email": "no address", "next": value_of(page, "next")})
+    send(client, "/sign-in/", {"email": ALICE, "next": value_of(second, "next")})
     client.get("/sign-in/")  # For a new code, as the code page offers it.
     answer = sign_in(client, ALICE)
     assert answer["Location"] == "/statement/?from_date=2020-01-01&to_date=2020-01-31"

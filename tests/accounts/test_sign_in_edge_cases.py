@@ -42,8 +42,8 @@ def test_more_than_three_devices_can_sign_in_within_15_minutes(alice: User, brow
 def test_unused_codes_still_count_against_the_limit(alice: User, browse: Any) -> None:
     for _ in range(2):
         sign_in(browse(AURORA), ALICE)
-    asked = [send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code for _ in range(4)]
-    assert asked == [302, 302, 302, 429]
+    statuses = [send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code for _ in range(4)]
+    assert statuses == [302, 302, 302, 429]
 
 
 @pytest.mark.parametrize(("window", "most"), [("hour", 10), ("day", 30)])

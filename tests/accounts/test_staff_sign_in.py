@@ -144,9 +144,9 @@ def test_every_refused_password_shows_the_same_message(
 ) -> None:
     User.objects.create_superuser("old", "old@example.com", PASSWORD, is_active=False)
     User.objects.create_user("plain", "plain@example.com", PASSWORD)
-    people = (("nobody@example.com", PASSWORD), (sam.email, "wrong"), (alice.email, PASSWORD))
-    people += (("old@example.com", PASSWORD), ("plain@example.com", PASSWORD))
-    answers = [type_password(browse(ADMIN), *who) for who in people]
+    attempts = (("nobody@example.com", PASSWORD), (sam.email, "wrong"), (alice.email, PASSWORD))
+    attempts += (("old@example.com", PASSWORD), ("plain@example.com", PASSWORD))
+    answers = [type_password(browse(ADMIN), *who) for who in attempts]
     assert {answer.status_code for answer in answers} == {200}
     assert {words(answer).count("do not open the admin") for answer in answers} == {1}
     assert not any("__Host-session" in answer.cookies for answer in answers)
@@ -368,8 +368,8 @@ def test_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Brow
     type_password(other)
     assert "good once" in words(type_code(other, code_of(key)))
     for path in ("/admin/security/", "/admin/login/enrol/", "/admin/login/code/"):
-        seen = client.get(path, follow=True).content.decode()
-        assert not any(secret in seen for secret in (key, key[:4] + "</span>", *codes))
+        text = client.get(path, follow=True).content.decode()
+        assert not any(secret in text for secret in (key, key[:4] + "</span>", *codes))
     assert type_code(other, codes[0].lower().replace("-", " "))["Location"] == "/admin/security/"
 
 

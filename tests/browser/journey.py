@@ -179,8 +179,8 @@ class Journey:
     @property
     def account_number(self) -> str:
         """The customer's account number at the carrier."""
-        people = self.stack.carrier.listed("customers")
-        return next(one["account_number"] for one in people if one["email"] == self.person.email)
+        customers = self.stack.carrier.listed("customers")
+        return next(one["account_number"] for one in customers if one["email"] == self.person.email)
 
     def add_bookings(self, more: Sequence[dict[str, str]] = ()) -> None:
         """Give the new customer bookings: the example of January 2020, some this month, and more."""

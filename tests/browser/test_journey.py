@@ -190,10 +190,10 @@ def test_watch_sees_a_csp_violation(stack: Stack, page: Page, watch: Watch) -> N
     page.evaluate("document.body.setAttribute('style', 'color: red')")
     page.evaluate("setTimeout(() => undefinedFunction())")
     page.wait_for_timeout(100)
-    seen, watch.problems = watch.problems, []
-    assert any("CSP script-src" in problem for problem in seen)
-    assert any("CSP style-src" in problem for problem in seen)
-    assert any("undefinedFunction" in problem for problem in seen)
+    problems, watch.problems = watch.problems, []
+    assert any("CSP script-src" in problem for problem in problems)
+    assert any("CSP style-src" in problem for problem in problems)
+    assert any("undefinedFunction" in problem for problem in problems)
 
 
 def test_failing_carrier_shows_error_pages(stack: Stack, page: Page, watch: Watch) -> None:

@@ -53,13 +53,13 @@ def test_preview_follows_the_form_in_both_schemes(brand_page: Page, stack: Stack
         )
     brand_page.get_by_label("Page", exact=True).select_option("Balance")
     expect(preview_frame(brand_page, "dark").get_by_text("$242.09").first).to_be_visible()
-    backs = [
+    backgrounds = [
         preview_frame(brand_page, scheme)
         .locator("body")
         .evaluate("body => getComputedStyle(body).backgroundColor")
         for scheme in ("light", "dark")
     ]
-    lights = [sum(map(int, re.findall(r"\d+", back))) for back in backs]
+    lights = [sum(map(int, re.findall(r"\d+", background))) for background in backgrounds]
     assert lights[0] > 600 > 200 > lights[1]
     button = preview_frame(brand_page, "light").get_by_role("link", name="Go to my account").last
     assert button.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(170, 0, 0)"

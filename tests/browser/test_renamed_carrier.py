@@ -109,14 +109,14 @@ DEFAULT_PATHS = {
 def as_toml(dialect: Mapping[str, Any]) -> str:
     """Return the same as TOML tables of a brand's configuration, as an operator would write them."""
     lines = []
-    for method, told in dialect["methods"].items():
+    for method, names in dialect["methods"].items():
         lines.append(f"[brand.methods.{method}]")
         for name in ("path", "body", "date_format"):
-            if name in told:
-                lines.append(f"{name} = {json.dumps(told[name])}")
+            if name in names:
+                lines.append(f"{name} = {json.dumps(names[name])}")
         for name in ("parameters", "constants", "results"):
-            if name in told:
-                pairs = ", ".join(f"{ours} = {json.dumps(theirs)}" for ours, theirs in told[name].items())
+            if name in names:
+                pairs = ", ".join(f"{ours} = {json.dumps(theirs)}" for ours, theirs in names[name].items())
                 lines.append(f"{name} = {{ {pairs} }}")
     lines.append("[brand.codes]")
     lines += [f'"{code}" = "{meaning}"' for meaning, code in dialect["codes"].items()]

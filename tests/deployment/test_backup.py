@@ -107,8 +107,8 @@ def restore_postgresql(folder: Path) -> Iterator[str]:
     with psycopg.connect(server.geturl(), autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{restored}"')
         try:
-            whole = f"-d '{server._replace(path=f'/{source}').geturl()}' >"
-            run(adapt(folder, documented(AT_ONCE), {AS_POSTGRES: "", "portal >": whole}))
+            complete = f"-d '{server._replace(path=f'/{source}').geturl()}' >"
+            run(adapt(folder, documented(AT_ONCE), {AS_POSTGRES: "", "portal >": complete}))
             run(f"{restore} -d '{url}' < {folder}/*.dump")
             yield url
         finally:
@@ -134,9 +134,9 @@ def is_refused(url: str, statement: str) -> bool:
 
 def test_restored_backup_is_a_working_portal(existing_data, tmp_path):
     restored = {"sqlite": restore_sqlite, "postgresql": restore_postgresql}[connection.vendor]
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    with contextlib.contextmanager(restored)(kept) as url:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    with contextlib.contextmanager(restored)(folder) as url:
         assert check_restored(url).split()[-2:] == ["aurora-api-key", str(MoveEvent.objects.count())]
         assert is_refused(url, "UPDATE billing_moveevent SET note = 'forged'")
         assert is_refused(url, "DELETE FROM billing_moveevent")
@@ -150,12 +150,12 @@ def test_failed_dump_does_not_replace_the_newest_complete_one(tmp_path, command)
         folder.mkdir(exist_ok=True)
         tool.write_text(f"#!/bin/sh\n{program}\n")
         tool.chmod(0o755)
-        told = adapt(
+        command_line = adapt(
             folder,
             documented(command),
             {AS_POSTGRES: f"{tmp_path}/", "date +%F-%H%M": f"date +%F-{program[-1]}"},
         )
-        subprocess.run(["bash", "-c", told], check=False)
+        subprocess.run(["bash", "-c", command_line], check=False)
         return [path.read_text() for path in sorted(folder.glob("*.dump"))]
 
     assert run_dump("echo whole; exit 0") == ["whole\n"]
@@ -168,6 +168,6 @@ def test_copy_of_a_missing_database_leaves_no_file(tmp_path, missing):
     source = tmp_path / "portal.db"
     if not missing:
         source.touch()
-    told = adapt(tmp_path, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})
-    assert subprocess.run(["bash", "-c", told], check=False).returncode
+    command_line = adapt(tmp_path, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})
+    assert subprocess.run(["bash", "-c", command_line], check=False).returncode
     assert list(tmp_path.glob("*.sqlite3")) == []

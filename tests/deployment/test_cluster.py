@@ -100,8 +100,8 @@ def test_staff_sign_in_and_transfer_funds_over_both_nodes(site, visitor):
     assert [
         transfer["state"] for transfer in site.transfers() if transfer["account_number"] == ALICE.number
     ] == ["done"]
-    again = http_steps.confirm_transfer(sam, key, fields)
-    assert again.headers["Location"] == answer.headers["Location"]
+    second = http_steps.confirm_transfer(sam, key, fields)
+    assert second.headers["Location"] == answer.headers["Location"]
     assert len(carrier.calls("move_funds")) == sent + 1
     assert alternates(nodes_used), nodes_used
 
@@ -198,12 +198,12 @@ def test_sign_in_and_health_stay_fast_while_a_carrier_hangs(site, visitor):
             while sum(not page.done() for page in pages) > MAY_WAIT and time.monotonic() < until:
                 time.sleep(0.02)
             waiting = sum(not page.done() for page in pages)
-            seen = [probe_page(probe, path) for _ in range(20) for path in ("/sign-in/", "/healthz")]
+            answers = [probe_page(probe, path) for _ in range(20) for path in ("/sign-in/", "/healthz")]
         finally:
             carrier.post("faults/clear")
     # Far from the fifteen seconds of a call to the carrier.
-    assert [each for kind in ("/sign-in/", "/healthz") for each in assertions.slow(seen, kind, 5)] == []
-    assert {each.status for each in seen} == {200}
+    assert [each for kind in ("/sign-in/", "/healthz") for each in assertions.slow(answers, kind, 5)] == []
+    assert {each.status for each in answers} == {200}
     assert waiting == MAY_WAIT
     assert len(carrier.calls("customer_balance")) - before >= MAY_WAIT
 
@@ -239,8 +239,8 @@ def test_transfer_of_a_killed_node_becomes_unknown_and_is_never_resent(site, vis
     bob, carrier = OTHERS[0], site.stack.carrier
     key, sue = site.key_of(bob.email), visitor("127.0.7.3", ADMIN)
     http_steps.staff_sign_in(sue, "sue@example.com")
-    fields, seen = http_steps.begin_transfer(sue, key, "23.45")
-    node, sent = next_node(site, seen), len(carrier.calls("move_funds"))
+    fields, answers = http_steps.begin_transfer(sue, key, "23.45")
+    node, sent = next_node(site, answers), len(carrier.calls("move_funds"))
     with kill_during(
         site, "move_funds", node, lambda: http_steps.confirm_transfer(sue, key, fields)
     ) as answer:

@@ -144,10 +144,10 @@ def test_enter_prints_the_urls_again(start, tmp_path):
     os.close(theirs)
     first = demo.read_output()
     os.write(ours, b"\n")
-    again = demo.read_output()
+    second = demo.read_output()
     os.close(ours)
-    assert again.strip() in first
-    assert f"http://aurora.localhost:{demo.ports[0]}/" in again
+    assert second.strip() in first
+    assert f"http://aurora.localhost:{demo.ports[0]}/" in second
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

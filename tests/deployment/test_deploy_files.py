@@ -146,8 +146,8 @@ def test_redis_container_requires_a_password_known_to_its_health_check():
         with redis.Redis.from_url(own) as node:
             assert node.ping()
             assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
-        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis(port=port) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE)
@@ -166,8 +166,10 @@ def test_nginx_health_check_fails_when_nginx_is_down(tmp_path):
 def test_nginx_in_compose_proxies_to_both_containers():
     line = re.search(r"sed .+nginx\.conf\.example(?= >)", COMPOSE_TEXT)
     assert line
-    made = subprocess.run(line[0], shell=True, cwd=DEPLOY, capture_output=True, text=True, check=True).stdout
-    upstream = re.search(r"^upstream portal \{.+?^\}", made, re.DOTALL | re.MULTILINE)
+    command_output = subprocess.run(
+        line[0], shell=True, cwd=DEPLOY, capture_output=True, text=True, check=True
+    ).stdout
+    upstream = re.search(r"^upstream portal \{.+?^\}", command_output, re.DOTALL | re.MULTILINE)
     assert upstream
     assert re.findall(r"server (\S+) ", upstream[0]) == [f"{name}:8000" for name in NODES]
     assert "ENV BIND=0.0.0.0:8000" in DOCKERFILE
@@ -207,8 +209,8 @@ def test_networked_redis_has_the_password_given_to_the_nodes(tmp_path, monkeypat
     try:
         with redis.Redis.from_url(url.replace(":6379/", f":{own_redis.port}/")) as node:
             assert node.ping()
-        with redis.Redis.from_url(own_redis.url) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis.from_url(own_redis.url) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
     finally:
         own_redis.stop()
 
@@ -247,8 +249,8 @@ def test_both_units_are_hardened_alike_and_have_limits():
 def test_systemd_rates_the_units_as_well_hardened(unit):
     require_programs("systemd-analyze")
     command = ["systemd-analyze", "security", "--offline=true", str(DEPLOY / unit)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
     assert level
     assert float(level[1]) < 2
 

@@ -384,13 +384,13 @@ def test_oversized_body_never_reaches_the_portal(visitor):
 
 
 def test_customer_file_is_accepted_on_the_admin_host_only(visitor):
-    for who, host, size, status in (
+    for user, host, size, status in (
         ("127.0.1.12", ADMIN, 2_200_000, 403),  # Without its CSRF token, so the portal refuses it.
         ("127.0.1.13", ADMIN, 3_300_000, 413),
         ("127.0.1.14", AURORA, 2_200_000, 413),
     ):
         url = f"https://{host}/admin/accounts/user/import/1/"
-        answer = visitor(who, host).session.post(url, files={"file": b"a" * size}, timeout=PATIENCE)
+        answer = visitor(user, host).session.post(url, files={"file": b"a" * size}, timeout=PATIENCE)
         assert answer.status_code == status, host
 
 
@@ -413,8 +413,11 @@ def test_unfinished_requests_hold_no_thread_of_the_portal(site, tmp_path, redire
 
 def test_one_ip_address_cannot_hold_all_connections(tmp_path, redirect_hosts):
     node = Node(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    few = {**FOR_EVER, "limit_conn portal_visitors 200;": "limit_conn portal_visitors 5;"}
-    with nginx(tmp_path / "nginx", node.port, replacements=few) as front, contextlib.ExitStack() as held:
+    low_limit = {**FOR_EVER, "limit_conn portal_visitors 200;": "limit_conn portal_visitors 5;"}
+    with (
+        nginx(tmp_path / "nginx", node.port, replacements=low_limit) as front,
+        contextlib.ExitStack() as held,
+    ):
         redirect_hosts(front)
         for _ in range(5):
             held.enter_context(raw(front, source="127.0.6.1")).sendall(BEGUN)

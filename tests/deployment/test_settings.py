@@ -271,9 +271,9 @@ def test_every_line_of_the_example_file_has_a_comment():
 
 
 def test_example_file_values_are_the_defaults(read, tmp_path):
-    given, defaults = read(**example() | PRODUCTION | {"DATABASE_URL": ""}), read(DATABASE_URL="")
+    from_example, defaults = read(**example() | PRODUCTION | {"DATABASE_URL": ""}), read(DATABASE_URL="")
     same = [name for name in defaults if name.isupper() and name not in ("STORAGES",)]
-    assert {name: given[name] for name in same} == {name: defaults[name] for name in same}
+    assert {name: from_example[name] for name in same} == {name: defaults[name] for name in same}
 
 
 def test_only_settings_and_secret_references_read_the_environment():

@@ -630,10 +630,10 @@ def test_customer_with_transfers_can_be_disabled_but_not_deleted(
     admin_client: Client, alice: User, bob: User, operator: User
 ) -> None:
     moved(alice, operator, "5")
-    for told in delete_pages(admin_client, alice):
-        assert "A customer can’t be deleted while any of these are about them: moves of funds" in told
-        assert "Disable the customer instead" in told
-        assert "permission" not in told
+    for page_text in delete_pages(admin_client, alice):
+        assert "A customer can’t be deleted while any of these are about them: moves of funds" in page_text
+        assert "Disable the customer instead" in page_text
+        assert "permission" not in page_text
     assert f"/admin/accounts/user/{alice.pk}/disable/" in text_of(
         admin_client.get(f"/admin/accounts/user/{alice.pk}/delete/")
     )
@@ -647,12 +647,12 @@ def test_brand_delete_page_summarises_related_rows(
     CarrierCall.objects.create(brand=aurora, at=timezone.now(), method="x", outcome="ok", milliseconds=1)
     with django_assert_max_num_queries(60):
         pages = delete_pages(admin_client, aurora)
-    for told in pages:
-        assert "A brand can’t be deleted while any of these belong to it:" in told
-        assert "users" in told
-        assert "calls to the carrier" in told.lower()
-        assert "for 30 days" in told
-        assert "permission" not in told
-        assert alice.email not in told
+    for page_text in pages:
+        assert "A brand can’t be deleted while any of these belong to it:" in page_text
+        assert "users" in page_text
+        assert "calls to the carrier" in page_text.lower()
+        assert "for 30 days" in page_text
+        assert "permission" not in page_text
+        assert alice.email not in page_text
     delete_pages(admin_client, borealis)
     assert list(Brand.objects.all()) == [aurora]

@@ -31,11 +31,11 @@ def test_any_other_length_is_accepted(length):
 def test_oversized_body_is_refused_on_any_host_before_reading(aurora, host):
     environ = RequestFactory(headers={"host": host}).post("/sign-in/").environ
     kind = "multipart/form-data; boundary=x"
-    told = []
+    statuses = []
     length = str(LARGEST + 1)
     environ |= {"wsgi.input": UnreadBody(), "CONTENT_LENGTH": length, "CONTENT_TYPE": kind}
-    page = get_wsgi_application()(environ, lambda status, _headers: told.append(status))
-    assert told == ["413 Request Entity Too Large"]
+    page = get_wsgi_application()(environ, lambda status, _headers: statuses.append(status))
+    assert statuses == ["413 Request Entity Too Large"]
     assert b"This is more than the portal takes (3 MB)." in b"".join(page)
 
 

@@ -30,7 +30,7 @@ def press_check(client: Client, brand: Brand, account_number: str = "") -> Any:
     return client.post(f"/admin/portal/brand/{brand.pk}/check/", data, secure=True, follow=True)
 
 
-def told(response: Any) -> list[str]:
+def messages_of(response: Any) -> list[str]:
     return [f"{message.level_tag}: {message}" for message in response.context["messages"]]
 
 
@@ -121,19 +121,19 @@ def test_check_with_account_number_finds_wrong_balance_names(
         method="customer_balance", parameters={"account_number": "account_numbre"}
     )
     response = press_check(admin_client, aurora)
-    (own,) = told(response)
+    (own,) = messages_of(response)
     assert own.startswith("success: Aurora Phone: the carrier answered with your own balance.")
     assert "so nothing proves the names" in response.content.decode()
-    own, customers = told(press_check(admin_client, aurora, "70001"))
+    own, customers = messages_of(press_check(admin_client, aurora, "70001"))
     assert own.startswith("success")
     assert customers.startswith("error: Aurora Phone: this customer's balance could not be read.")
     override.delete()
     response = press_check(admin_client, aurora, " 70001 ")
-    assert told(response)[1].startswith(
+    assert messages_of(response)[1].startswith(
         "success: Aurora Phone: the carrier answered with this customer's balance."
     )
     assert "so nothing proves the names" not in response.content.decode()
-    assert "nothing was asked" in told(press_check(admin_client, aurora, "7" * 100_000))[1]
+    assert "nothing was asked" in messages_of(press_check(admin_client, aurora, "7" * 100_000))[1]
 
 
 def test_new_api_key_invalidates_the_connection_check(

@@ -45,8 +45,8 @@ def test_each_host_has_its_own_brand_and_each_request_its_own_copy(aurora, borea
     first = get_brand_for_host(AURORA)
     first.name, first.carrier_url = "Changed", "https://elsewhere.example/"
     first._state.adding = True
-    again = get_brand_for_host(AURORA)
-    assert (again.name, again.carrier_url, again._state.adding) == (aurora.name, aurora.carrier_url, False)
+    second = get_brand_for_host(AURORA)
+    assert (second.name, second.carrier_url, second._state.adding) == (aurora.name, aurora.carrier_url, False)
 
 
 def test_unknown_hosts_are_not_cached(aurora):

@@ -232,15 +232,15 @@ def test_normal_host_is_unchanged(text):
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", [BOREALIS, ADMIN])
 def test_session_of_one_brand_is_invalid_elsewhere(alice, charlie, browse, host, path):
-    at_home, thief, stranger = browse(AURORA, alice), browse(host), browse(host)
+    at_home, thief, anonymous = browse(AURORA, alice), browse(host), browse(host)
     thief.cookies = at_home.cookies
     key = at_home.session.session_key
     for send in ("get", "post"):
-        seen, plain = getattr(thief, send)(path), getattr(stranger, send)(path)
-        assert seen.status_code == plain.status_code
-        assert seen.headers.get("Location") == plain.headers.get("Location")
+        stolen_answer, anonymous_answer = getattr(thief, send)(path), getattr(anonymous, send)(path)
+        assert stolen_answer.status_code == anonymous_answer.status_code
+        assert stolen_answer.headers.get("Location") == anonymous_answer.headers.get("Location")
         for secret in (b"Alice", b"alice@example.com", b"70001", b"Sign out"):
-            assert secret not in seen.content
+            assert secret not in stolen_answer.content
     assert not Session.objects.filter(pk=key).exists()
 
 
@@ -362,10 +362,10 @@ def test_brand_style_sheet_is_revalidated_by_etag(aurora, borealis, browse):
     assert first.headers["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent:#0b6e4f" in first.content.decode()
     assert "--accent:#7c3aed" in browse(BOREALIS).get("/brand.css").content.decode()
-    again = browse(AURORA).get("/brand.css", headers={"if-none-match": f'"x", W/{first.headers["ETag"]}'})
-    assert (again.status_code, again.content) == (304, b"")
-    assert again.headers["ETag"] == first.headers["ETag"]
-    for response in (first, again):
+    second = browse(AURORA).get("/brand.css", headers={"if-none-match": f'"x", W/{first.headers["ETag"]}'})
+    assert (second.status_code, second.content) == (304, b"")
+    assert second.headers["ETag"] == first.headers["ETag"]
+    for response in (first, second):
         assert "Host" in response.headers["Vary"]
         assert response.headers["Cache-Control"] == "public, max-age=300"
         assert "Set-Cookie" not in response.headers
@@ -383,11 +383,11 @@ def test_etag_depends_on_the_whole_style_sheet(aurora, browse, monkeypatch):
 
 def test_logo_is_cached_for_a_year_under_its_hash(aurora, borealis, browse):
     Brand.objects.filter(pk=aurora.pk).update(logo=b"\x89PNG", logo_type="image/png", logo_hash="abc")
-    for query, kept in (("?v=abc", "public, max-age=31536000, immutable"), ("?v=old", "no-cache")):
+    for query, cache_control in (("?v=abc", "public, max-age=31536000, immutable"), ("?v=old", "no-cache")):
         response = browse(AURORA).get(f"/brand/logo{query}")
         assert response.content == b"\x89PNG"
         assert response.headers["Content-Type"] == "image/png"
-        assert response.headers["Cache-Control"] == kept
+        assert response.headers["Cache-Control"] == cache_control
         assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert b'src="/brand/logo?v=abc" alt="Aurora Phone"' in browse(AURORA).get("/").content
     assert browse(BOREALIS).get("/brand/logo?v=abc").status_code == 404

@@ -93,8 +93,8 @@ def test_failure_to_write_the_call_log_is_harmless(simulator, alice, browse, cap
     assert "242.09" in page.content.decode()
     simulator.fault("customer_balance", "status", status=401)
     assert browse(AURORA, alice).get("/statement/").status_code == 503
-    noted = [record for record in caplog.records if record.message == "call not written down"]
-    assert [(record.levelname, record.method) for record in noted] == [("ERROR", "customer_balance")] * 2
+    errors = [record for record in caplog.records if record.message == "call not written down"]
+    assert [(record.levelname, record.method) for record in errors] == [("ERROR", "customer_balance")] * 2
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE away RENAME TO portal_carriercall")
     assert CarrierCall.objects.count() == 0

@@ -266,7 +266,7 @@ def test_own_form_sent_twice_verifies_once_and_sends_one_code(own_captcha_brand,
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "good"),
+    ("kind", "response", "good"),
     [
         ("v2-checkbox", {}, True),
         ("v2-checkbox", {"hostname": AURORA}, True),
@@ -285,10 +285,10 @@ def test_own_form_sent_twice_verifies_once_and_sends_one_code(own_captcha_brand,
         ("v3", {"score": "much", "action": "sign_in"}, False),
     ],
 )
-def test_google_response_must_match_brand_form_and_score(own_captcha_brand, borealis, kind, told, good):
+def test_google_response_must_match_brand_form_and_score(own_captcha_brand, borealis, kind, response, good):
     own_captcha_brand.hosts.create(host="second.aurora.test", position=1)
     own_captcha_brand.recaptcha_kind = kind
-    assert _is_good(own_captcha_brand, {"success": True, **told}, "sign_in") is good
+    assert _is_good(own_captcha_brand, {"success": True, **response}, "sign_in") is good
 
 
 @pytest.mark.parametrize(
@@ -309,9 +309,9 @@ def test_token_of_another_site_sends_nothing_and_is_not_logged(
     response = request_code(browse(AURORA), simulator, captcha=bad)  # The field name of a v3 widget.
     assert "do it again" in response.context["form"].errors["captcha"][0]
     assert mail.outbox == []
-    (told,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
-    assert why in told
-    assert bad not in told
+    (line,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
+    assert why in line
+    assert bad not in line
     request_code(browse(AURORA), simulator, captcha=good)
     assert len(mail.outbox) == 1
 

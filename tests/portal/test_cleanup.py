@@ -48,7 +48,7 @@ def session(brand: Brand, user: User, at: datetime) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("make", "kept"),
+    ("make", "retention"),
     [
         (code, timedelta(days=1)),
         (submission, timedelta(minutes=10)),
@@ -60,9 +60,9 @@ def session(brand: Brand, user: User, at: datetime) -> Model:
     ],
 )
 def test_rows_are_kept_exactly_as_long_as_documented(
-    aurora: Brand, alice: User, make: Made, kept: timedelta
+    aurora: Brand, alice: User, make: Made, retention: timedelta
 ) -> None:
     now, moment = timezone.now(), timedelta(minutes=1)
-    old, young = make(aurora, alice, now - kept - moment), make(aurora, alice, now - kept + moment)
+    old, young = make(aurora, alice, now - retention - moment), make(aurora, alice, now - retention + moment)
     call_command("tick")
     assert list(type(old)._default_manager.all()) == [young]

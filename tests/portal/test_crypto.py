@@ -140,11 +140,11 @@ def test_database_dump_contains_no_key(aurora):
     for text in (out.getvalue(), rows):
         assert SECRET not in text
         assert aurora.carrier_key.stored in text
-    (again,) = (
+    (loaded,) = (
         found for found in serializers.deserialize("json", out.getvalue()) if isinstance(found.object, Brand)
     )
-    again.object.pk, again.object.slug = None, "again"
-    again.object.save()
+    loaded.object.pk, loaded.object.slug = None, "again"
+    loaded.object.save()
     assert Brand.objects.get(slug="again").reveal("carrier_key") == SECRET
 
 

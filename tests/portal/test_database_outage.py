@@ -29,28 +29,28 @@ FAULTS = [OperationalError("gone"), InterfaceError("closed")]
 @contextmanager
 def failing_from(nth, error):
     """Let every statement from the nth on fail; yield the list of statements."""
-    seen = []
+    statements = []
 
     def gate(execute, sql, params, many, context):
-        seen.append(sql)
-        if len(seen) >= nth:
+        statements.append(sql)
+        if len(statements) >= nth:
             raise error
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(gate):
-        yield seen
+        yield statements
 
 
 def answers_per_failing_statement(ask, error=FAULTS[0]):
     """Return the answers when the first statement fails, then the second, … until none is left."""
     found = []
     for nth in range(1, MOST_STATEMENTS):
-        with failing_from(nth, error) as seen:
+        with failing_from(nth, error) as statements:
             answer = ask()
             if answer.streaming:
                 b"".join(answer.streaming_content)
         found.append(answer)
-        if len(seen) < nth:
+        if len(statements) < nth:
             return found
     raise AssertionError("the page asks the database too often for this test")
 
@@ -140,11 +140,11 @@ def test_pages_without_queries_use_the_cached_brand_for_a_minute(aurora, browse,
     client = browse(AURORA)
     client.raise_request_exception = False
     assert client.get("/sign-up/").status_code == 200
-    with failing_from(1, FAULTS[0]) as asked:
+    with failing_from(1, FAULTS[0]) as statements:
         for later, status, questions in ((59, 200, 1), (59.5, 200, 1), (61, 503, 2)):
             clock.time = lambda later=later: 1000.0 + later
             answer = client.get("/sign-up/")
-            assert (answer.status_code, len(asked)) == (status, questions)
+            assert (answer.status_code, len(statements)) == (status, questions)
 
 
 def test_one_request_waits_for_the_database_others_use_cached_brand(threads, aurora, settings):

@@ -48,9 +48,9 @@ def test_summary_links_to_each_invalid_field_and_no_other(aurora, simulator, bro
 @pytest.mark.parametrize("kind", ["v2-checkbox", "v2-invisible", "v3"])
 def test_missing_captcha_of_every_kind_is_in_the_summary(aurora, simulator, browse, kind):
     type(aurora).objects.filter(pk=aurora.pk).update(recaptcha_kind=kind)
-    said = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
-    assert SUMMARY in said
-    assert said.count("Please complete the security check.") == 2
+    text = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
+    assert SUMMARY in text
+    assert text.count("Please complete the security check.") == 2
 
 
 def test_each_error_is_linked_to_its_field(aurora, simulator, browse):
@@ -84,7 +84,7 @@ def test_statement_with_invalid_dates_has_the_summary_too(alice, simulator, brow
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "wanted"),
+    ("path", "name", "expected"),
     [
         ("/sign-in/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
         ("/sign-up/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
@@ -98,11 +98,11 @@ def test_statement_with_invalid_dates_has_the_summary_too(alice, simulator, brow
         ("/password-reset/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
     ],
 )
-def test_fields_have_autocomplete_and_inputmode(aurora, browse, path, name, wanted):
+def test_fields_have_autocomplete_and_inputmode(aurora, browse, path, name, expected):
     client = browse(AURORA)
     client.post("/sign-in/", {"email": "alice@example.com"})
     field = _Page(client.get(path)).input(name)
-    assert {key: field.get(key) for key in wanted} == wanted
+    assert {key: field.get(key) for key in expected} == expected
 
 
 def test_button_has_an_empty_live_region_for_its_busy_message(aurora, browse):

@@ -142,9 +142,9 @@ def test_stored_check_result_contains_no_key(simulator: Simulator, aurora: Brand
 def test_command_lists_what_is_left_to_do(simulator: Simulator, aurora: Brand) -> None:
     out = StringIO()
     call_command("check_carrier", "aurora", stdout=out)
-    told = out.getvalue()
-    assert "ok: The carrier has answered with this address and key." in told
-    assert "TO DO: No test mail has been sent." in told
+    output = out.getvalue()
+    assert "ok: The carrier has answered with this address and key." in output
+    assert "TO DO: No test mail has been sent." in output
     simulator.fault("partner_balance", "status", status=401)
     with pytest.raises(CommandError):
         call_command("check_carrier", "aurora", stdout=out)
@@ -157,12 +157,12 @@ def test_command_lists_what_is_left_to_do(simulator: Simulator, aurora: Brand) -
 def test_command_looks_up_dns_only_for_public_hosts(
     aurora: Brand, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, real = [], socket.getaddrinfo
+    looked_up, real = [], socket.getaddrinfo
 
     def resolve(host: str, *args: Any, **options: Any) -> Any:
         if not host.endswith((".example", ".localhost")):
             return real(host, *args, **options)
-        asked.append(host)
+        looked_up.append(host)
         if host == "gone.example":
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
         if host == "unwell.example":
@@ -179,4 +179,4 @@ def test_command_looks_up_dns_only_for_public_hosts(
     out = StringIO()
     call_command("check_carrier", "aurora", stdout=out)
     assert [host for host in hosts if f"{host} has no DNS entry" in out.getvalue()] == ["gone.example"]
-    assert "cirrus.localhost" not in asked
+    assert "cirrus.localhost" not in looked_up

@@ -153,10 +153,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_django_logs_no_second_line_about_a_refused_request(aurora, browse, caplog):
     caplog.set_level("INFO")
     client = browse(AURORA)
-    asked = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
-    assert [answer.status_code for answer in asked] == [404, 405, 404]
+    answers = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
+    assert [answer.status_code for answer in answers] == [404, 405, 404]
     assert all(" INFO portal.monitoring.middleware request " in line for line in lines(caplog))
-    assert len(caplog.records) == len(asked)
+    assert len(caplog.records) == len(answers)
     assert "CANARY" not in caplog.text
 
 

@@ -23,11 +23,11 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (60, 20), mode: str = "RG
     ("kind", "content_type"), [("PNG", "image/png"), ("WEBP", "image/webp"), ("JPEG", "image/jpeg")]
 )
 def test_image_keeps_its_format_and_size(kind: str, content_type: str) -> None:
-    data, told, mark = read_logo(picture(kind))
-    assert (told, mark) == (content_type, hashlib.sha256(data).hexdigest()[:16])
+    data, kind_found, mark = read_logo(picture(kind))
+    assert (kind_found, mark) == (content_type, hashlib.sha256(data).hexdigest()[:16])
     image = Image.open(BytesIO(data))
     assert (image.format, image.size) == (kind, (60, 20))
-    assert read_logo(picture(kind)) == (data, told, mark)
+    assert read_logo(picture(kind)) == (data, kind_found, mark)
 
 
 @pytest.mark.parametrize(("size", "fitted"), [((960, 160), (480, 80)), ((100, 1600), (10, 160))])
@@ -87,11 +87,11 @@ def test_animated_oversized_or_other_file_is_refused(data: bytes, words: str) ->
 
 @given(data=st.data())
 def test_damaged_file_is_an_image_or_refused(data: st.DataObject) -> None:
-    whole = bytearray(picture(data.draw(st.sampled_from(["PNG", "WEBP", "JPEG"]))))
-    for position in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
-        whole[position] = data.draw(st.integers(0, 255))
+    image = bytearray(picture(data.draw(st.sampled_from(["PNG", "WEBP", "JPEG"]))))
+    for position in data.draw(st.lists(st.integers(0, len(image) - 1), max_size=4)):
+        image[position] = data.draw(st.integers(0, 255))
     try:
-        written, _type, _hash = read_logo(bytes(whole))
+        written, _type, _hash = read_logo(bytes(image))
     except ValueError:
         return
     width, height = Image.open(BytesIO(written)).size

@@ -74,9 +74,9 @@ def send_mail(aurora, alice) -> Any:
     """Send one email of Aurora, with these fields of the brand and of Alice, and return it."""
 
     def send_mail(template: str = CODE, code: str = "01234567", **fields: Any) -> EmailMultiAlternatives:
-        people = {"first_name", "verified_at"}
+        customer_fields = {"first_name", "verified_at"}
         for name, value in fields.items():
-            setattr(alice if name in people else aurora, name, value)
+            setattr(alice if name in customer_fields else aurora, name, value)
         send(brand=aurora, to="alice@example.com", template=template, code=code, user=alice)
         return mail.outbox[-1]  # type: ignore[return-value]
 
@@ -173,8 +173,8 @@ def test_message_id_uses_the_sender_domain_and_names_no_machine(send_mail, sende
 def test_headers_mark_the_email_as_automatic(send_mail):
     message = send_mail().message()
     assert message["Auto-Submitted"] == "auto-generated"
-    wanted = {"Content-Type", "MIME-Version", "Subject", "From", "To", "Reply-To", "Date"}
-    assert set(message.keys()) == wanted | {"Message-ID", "Auto-Submitted"}
+    expected = {"Content-Type", "MIME-Version", "Subject", "From", "To", "Reply-To", "Date"}
+    assert set(message.keys()) == expected | {"Message-ID", "Auto-Submitted"}
 
 
 def test_inbox_preview_shows_no_code(send_mail):
@@ -190,8 +190,8 @@ def test_inbox_preview_shows_no_code(send_mail):
 @pytest.mark.parametrize(("language", "direction"), [("en-au", "ltr"), ("ar", "rtl")])
 def test_html_part_declares_its_language_and_direction(send_mail, template, language, direction):
     tags = TagParser(html_of(send_mail(template, language=language))).tags
-    told = [attrs for _, attrs in tags if "lang" in attrs]
-    assert [(attrs["lang"], attrs["dir"]) for attrs in told] == [(language, direction)] * 2
+    declared = [attrs for _, attrs in tags if "lang" in attrs]
+    assert [(attrs["lang"], attrs["dir"]) for attrs in declared] == [(language, direction)] * 2
 
 
 # Content
@@ -270,8 +270,8 @@ def test_every_text_is_readable_on_every_accent_in_both_schemes(number):
     for scheme in colours(f"#{number:06X}"):
         assert contrast(scheme["on_accent"], scheme["accent"]) >= AA
         for text in ("text", "quiet", "link"):
-            for back in ("page", "card"):
-                assert contrast(scheme[text], scheme[back]) >= AA, (text, back)
+            for background in ("page", "card"):
+                assert contrast(scheme[text], scheme[background]) >= AA, (text, background)
 
 
 def test_colours_match_those_of_the_pages():

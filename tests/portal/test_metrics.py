@@ -129,18 +129,18 @@ def test_breaker_is_reported_open_until_the_carrier_answers(aurora, simulator, r
     assert read('portal_breaker_open{brand="aurora"}') == 0
 
 
-@pytest.mark.parametrize("said", [(1, 0), (0, 1), (1, 0, 1)])
-def test_newest_breaker_state_of_all_workers_is_reported(tmp_path, said):
+@pytest.mark.parametrize("states", [(1, 0), (0, 1), (1, 0, 1)])
+def test_newest_breaker_state_of_all_workers_is_reported(tmp_path, states):
     one = "import sys, portal.monitoring.metrics as m; m.BREAKER_OPEN.labels('aurora').set(int(sys.argv[1]))"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    for word in said:
+    for word in states:
         subprocess.run([sys.executable, "-c", one, str(word)], env=environment, check=True)
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-c", "import portal.monitoring.metrics as m; print(m.text())"],
         env=environment,
         text=True,
     )
-    assert f'portal_breaker_open{{brand="aurora"}} {said[-1]:.1f}' in told.splitlines()
+    assert f'portal_breaker_open{{brand="aurora"}} {states[-1]:.1f}' in output.splitlines()
 
 
 def test_failed_email_is_counted(aurora, alice, browse, read, settings):
@@ -178,13 +178,13 @@ def test_metrics_cover_all_workers_and_leave_no_files(tmp_path):
         line = 'portal_requests_total{method="GET",route="none",status="5xx"}'
         assert {portal.metric(line) for _ in range(6)} == {30.0}
         assert list(tmp_path.glob("portal-node-metrics-*/*.db"))
-        told = portal.log.read_text().splitlines()
-        lines = [json.loads(line) for line in told if line.startswith("{")]
-        assert "gunicorn" not in "".join(line for line in told if not line.startswith("{"))
+        output = portal.log.read_text().splitlines()
+        lines = [json.loads(line) for line in output if line.startswith("{")]
+        assert "gunicorn" not in "".join(line for line in output if not line.startswith("{"))
         assert {"gunicorn.error", "portal.monitoring.middleware"} <= {line["logger"] for line in lines}
-        told = next(line for line in lines if line["event"] == "request")
-        assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
-        assert told["request_id"]
+        output = next(line for line in lines if line["event"] == "request")
+        assert (output["route"], output["method"], output["status"]) == ("none", "GET", 503)
+        assert output["request_id"]
     assert not list(tmp_path.glob("portal-node-metrics-*"))
 
 

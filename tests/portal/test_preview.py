@@ -356,11 +356,11 @@ def test_live_draft_follows_the_form_but_a_shared_link_does_not(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     first = token_of(admin_client, aurora, name="One")
-    kept = token_of(admin_client, aurora, name="Two", again=first, keep="yes")
+    shared = token_of(admin_client, aurora, name="Two", again=first, keep="yes")
     token_of(admin_client, aurora, name="Three", again=first)
-    later = token_of(admin_client, aurora, name="Four", again=kept)
+    later = token_of(admin_client, aurora, name="Four", again=shared)
     assert "at Three" in words(open_preview(viewer, first))
-    assert "at Two" in words(open_preview(viewer, kept))
+    assert "at Two" in words(open_preview(viewer, shared))
     assert "at Four" in words(open_preview(viewer, later))
     assert BrandPreview.objects.count() == 3
 

@@ -231,9 +231,9 @@ def test_carrier_forms_are_limited_per_brand_and_installation(
 
 
 def test_sign_in_emails_are_limited_per_brand_and_installation(aurora, borealis, alice, browse, monkeypatch):
-    hers = browse(AURORA)
-    sign_in(hers, ALICE)
-    hers.post("/sign-out/")
+    known_browser = browse(AURORA)
+    sign_in(known_browser, ALICE)
+    known_browser.post("/sign-out/")
     rate_limits.forget()
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_mail", {"brand": "3/hour", "all": "5/hour"})
     assert [request_code(browse, 1).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
@@ -242,7 +242,9 @@ def test_sign_in_emails_are_limited_per_brand_and_installation(aurora, borealis,
         request_code(browse, nth, f"nth{nth}@example.com", BOREALIS).status_code for nth in range(3, 6)
     ] == [*(302, 302, 429)]
     assert len(mail.outbox) == Attempt.objects.count() == 1 + 5
-    assert send(hers, "/sign-in/", {"email": ALICE}).status_code == 302  # This browser has signed in before.
+    assert (
+        send(known_browser, "/sign-in/", {"email": ALICE}).status_code == 302
+    )  # This browser has signed in before.
     assert "Please wait 60 minutes" in words(request_code(browse, 7))
 
 

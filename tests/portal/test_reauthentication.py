@@ -289,10 +289,12 @@ def test_selected_rows_can_be_submitted_again(alice: User, bob: User, admin_clie
     data = {"action": "disable_selected", "index": "0", "_selected_action": [alice.pk, bob.pk]}
     page = reauthenticate(admin_client, admin_client.post(f"{PEOPLE}?is_active__exact=1", data))
     assert "Disable the chosen customers (2 rows)" in words(page)
-    again = re.findall(r'name="(action|index|_selected_action)" value="(\w+)"', page.content.decode())
-    assert ("_selected_action", str(bob.pk)) in again
-    asked = admin_client.post(PEOPLE, {**data, "_selected_action": [v for n, v in again if n[0] == "_"]})
-    assert "Disable 2 customers" in words(asked)
+    hidden_fields = re.findall(r'name="(action|index|_selected_action)" value="(\w+)"', page.content.decode())
+    assert ("_selected_action", str(bob.pk)) in hidden_fields
+    question = admin_client.post(
+        PEOPLE, {**data, "_selected_action": [v for n, v in hidden_fields if n[0] == "_"]}
+    )
+    assert "Disable 2 customers" in words(question)
     assert "Nothing has been done yet" not in words(admin_client.get(PEOPLE))
 
 

@@ -125,8 +125,8 @@ def test_figures_stay_readable_while_redis_is_down_and_log_says_once(
         assert client.get(path).status_code == 200
     assert client.post("/statement/refresh/", {"next": "/"}).status_code == 302
     assert len(simulator.calls()) >= 1
-    told = [record for record in caplog.records if record.msg == "store unreachable"]
-    assert [record.levelname for record in told] == ["ERROR"]
+    warnings = [record for record in caplog.records if record.msg == "store unreachable"]
+    assert [record.levelname for record in warnings] == ["ERROR"]
 
 
 def test_hanging_redis_delays_one_request_and_not_the_next(

@@ -61,9 +61,9 @@ def test_every_response_has_a_new_request_id(aurora, host, path, status):
     sent = {"host": host, "x-request-id": "K7QF-2MPX"}
     first, second = (Client(headers=sent).get(path) for _ in range(2))
     assert first.status_code == status
-    given = [answer.headers["X-Request-ID"] for answer in (first, second)]
-    assert all(FORM.match(each) for each in given)
-    assert len({*given, "K7QF-2MPX"}) == 3
+    ids = [answer.headers["X-Request-ID"] for answer in (first, second)]
+    assert all(FORM.match(each) for each in ids)
+    assert len({*ids, "K7QF-2MPX"}) == 3
 
 
 def test_only_log_lines_of_a_request_carry_its_id(aurora, browse, lines, monkeypatch):
@@ -71,10 +71,10 @@ def test_only_log_lines_of_a_request_carry_its_id(aurora, browse, lines, monkeyp
         raise Error
 
     monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", fail)
-    given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
+    ids = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
     # Ours, and Django's when the response is ready.
     assert [line["logger"] for line in lines] == ["portal.middleware.brand", "django.request"] * 2
-    assert [line["request_id"] for line in lines] == [given[0], given[0], given[1], given[1]]
+    assert [line["request_id"] for line in lines] == [ids[0], ids[0], ids[1], ids[1]]
     logging.getLogger("portal").warning("later")
     assert "request_id" not in lines[-1]
 
@@ -88,15 +88,15 @@ def test_text_log_line_has_the_request_id_as_a_field():
 
 
 def test_carrier_thread_has_the_request_id_of_its_caller(aurora, monkeypatch):
-    seen = []
+    seen_ids = []
     monkeypatch.setattr(
-        "portal.voipline.http_exchange.run", lambda *_: seen.append(request_id.current.get()) or 1 / 0
+        "portal.voipline.http_exchange.run", lambda *_: seen_ids.append(request_id.current.get()) or 1 / 0
     )
     token = request_id.current.set("K7QF-2MPX")
     with pytest.raises(UpstreamError):
         carrier_calls.call(brand=aurora, method="partner_balance", from_date=None, to_date=None)
     request_id.current.reset(token)
-    assert set(seen) == {"K7QF-2MPX"}
+    assert set(seen_ids) == {"K7QF-2MPX"}
 
 
 @pytest.mark.parametrize(

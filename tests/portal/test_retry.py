@@ -1,4 +1,4 @@
-"""How long a visitor is asked to wait, on the page and in Retry-After."""
+"""The time a visitor is asked to wait, on the page and in Retry-After."""
 
 import pytest
 

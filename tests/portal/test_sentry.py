@@ -22,7 +22,7 @@ CANARY = "canary-of-"  # Separate, because source lines around a fault are repor
 
 @pytest.fixture
 def received() -> Iterator[list[str]]:
-    """What arrives at a fake Sentry server, decompressed."""
+    """The reports a fake Sentry server receives, decompressed."""
     bodies: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,9 +58,9 @@ def test_error_is_reported_without_visitor_data(received, alice, browse, monkeyp
     answer = client.get(f"/statement/?from_date=2020-01-01&to_date=2020-01-31&canary={CANARY}a-query")
     assert answer.status_code == 500
     sentry_sdk.flush(5)
-    told = "".join(received)
-    assert "RuntimeError" in told
-    assert "broken" in told
+    report = "".join(received)
+    assert "RuntimeError" in report
+    assert "broken" in report
     for private in (
         "canary-of",
         session,
@@ -70,19 +70,19 @@ def test_error_is_reported_without_visitor_data(received, alice, browse, monkeyp
         "203.0.113.77",
         "2020-01-01",
     ):
-        assert private not in told, private
+        assert private not in report, private
 
 
 def test_logged_error_is_reported_with_brand_and_request_id_only(received):
     extra = {"brand": "aurora", "email": "canary@example.com", "why": "canary words", "outcome": "NoAnswer"}
     logging.getLogger("portal.carrier.calls").error("carrier call %s", "canary-argument", extra=extra)
     sentry_sdk.flush(5)
-    (told,) = received
-    event = json.loads(told.splitlines()[2])
+    (report,) = received
+    event = json.loads(report.splitlines()[2])
     assert event["logentry"] == {"message": "carrier call %s"}
     assert event["extra"] == {"brand": "aurora", "outcome": "NoAnswer"}
     assert event["tags"]["brand"] == "aurora"
-    assert "canary" not in told
+    assert "canary" not in report
 
 
 def test_warning_is_not_reported(received):

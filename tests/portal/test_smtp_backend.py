@@ -334,10 +334,10 @@ def test_no_email_is_sent_after_the_deadline(server, aurora, monkeypatch):
     original = smtp_backend._Client.getreply
 
     def getreply_after_pause(client: Any) -> tuple[int, bytes]:
-        code, said = original(client)
+        code, text = original(client)
         if code == 354:
             client._conversation._deadline = time.monotonic() - 60  # As after SIGSTOP and SIGCONT.
-        return code, said
+        return code, text
 
     monkeypatch.setattr(smtp_backend._Client, "getreply", getreply_after_pause)
     with pytest.raises(MailNotSent):

@@ -101,9 +101,9 @@ def test_period_has_activity_after_any_payment_charge_or_adjustment():
 
 
 def test_balance_is_explained_and_dated(simulator, alice, browse):
-    said = words(browse(AURORA, alice).get("/"))
-    assert re.search(r"We do not know whether|If your account is prepaid|We do not know which", said)
-    assert re.search(r"Account 70001, as of \d{1,2} \w+ 20\d\d", said)
+    text = words(browse(AURORA, alice).get("/"))
+    assert re.search(r"We do not know whether|If your account is prepaid|We do not know which", text)
+    assert re.search(r"Account 70001, as of \d{1,2} \w+ 20\d\d", text)
 
 
 def test_period_without_activity_says_so(simulator, alice, browse):

@@ -102,10 +102,10 @@ def test_unreachable_mail_server_is_reported(admin_client: Client, aurora: Brand
 def test_each_smtp_error_says_what_to_check(cause: Exception, advice: str) -> None:
     error = MailNotSent(type(cause).__name__)
     error.__cause__ = cause
-    said = test_mail.in_words(error)
-    assert type(cause).__name__ in said
-    assert advice in said
-    assert "canary" not in said
+    message = test_mail.in_words(error)
+    assert type(cause).__name__ in message
+    assert advice in message
+    assert "canary" not in message
 
 
 def test_new_sender_counts_as_untested(admin_client: Client, aurora: Brand) -> None:

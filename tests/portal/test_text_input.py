@@ -142,15 +142,15 @@ def test_sign_up_sends_cleaned_values(aurora: Brand, simulator: Simulator, brows
         "email": "dora@example.com",
         "phone": "+61 2 5550 0101",
     }
-    kept = User.objects.get()
-    assert (kept.last_name, kept.phone) == ("山田 佐藤", "+61 2 5550 0101")
+    customer = User.objects.get()
+    assert (customer.last_name, customer.phone) == ("山田 佐藤", "+61 2 5550 0101")
 
 
 def test_password_is_sent_as_typed(aurora: Brand, simulator: Simulator, browse: Any) -> None:
     password = " \u200b\u00a0pass\u202dword٣ "
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), password=password))
-    asked = {"partner": "Aurora", "email": DETAILS["email"], "password": password}
-    assert simulator.post("password", **asked)["matches"]
+    form = {"partner": "Aurora", "email": DETAILS["email"], "password": password}
+    assert simulator.post("password", **form)["matches"]
 
 
 @pytest.mark.parametrize("name", ["\u200d", "\u200b \u00a0", "\u202a\u202c"])

@@ -70,12 +70,12 @@ def forms(text) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_every_text_is_translated(texts, code):
-    known = catalogue(code)
+    messages = catalogue(code)
     missing = []
     for message in texts:
         if not message.id:
             continue
-        entry = known.get(message.id, message.context)
+        entry = messages.get(message.id, message.context)
         if entry is None or entry.fuzzy or not all(forms(entry.string)):
             missing.append(message.id)
     assert not missing, (
@@ -160,8 +160,8 @@ class Words(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.silent += tag in ("script", "style")
-        given = dict(attrs)
-        own_name = "hreflang" in given  # A language is named in itself.
+        attributes = dict(attrs)
+        own_name = "hreflang" in attributes  # A language is named in itself.
         self.silent += own_name
         self.texts += [value or "" for name, value in attrs if name in self.SPOKEN]
 

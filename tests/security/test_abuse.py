@@ -37,18 +37,18 @@ def test_account_number_of_another_sign_up_needs_sign_in_and_warning(
     aurora, simulator, browse, make_customer
 ):
     dora = make_customer(aurora, DORA)
-    hers = browse(AURORA, dora)
+    customer = browse(AURORA, dora)
     attacker = browse(AURORA, REMOTE_ADDR="10.9.9.9")
     assert send(attacker, "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     dora.refresh_from_db()
     assert dora.account_number == ""
-    assert "Your account number is not known" in words(hers.get("/", secure=True))
-    page = words(hers.get(sign_in(browse(AURORA), DORA)["Location"], secure=True))
+    assert "Your account number is not known" in words(customer.get("/", secure=True))
+    page = words(customer.get(sign_in(browse(AURORA), DORA)["Location"], secure=True))
     assert "Account" in page
-    again = browse(AURORA, REMOTE_ADDR="10.9.9.10")
+    second = browse(AURORA, REMOTE_ADDR="10.9.9.10")
     User.objects.filter(pk=dora.pk).update(account_number="", offered_account_number="70999")
-    landed = sign_in(again, DORA)
-    assert "reset its password" in words(again.get(landed["Location"], secure=True))
+    landed = sign_in(second, DORA)
+    assert "reset its password" in words(second.get(landed["Location"], secure=True))
 
 
 def test_own_sign_up_in_the_same_browser_shows_no_warning(aurora, simulator, browse):

@@ -72,10 +72,10 @@ def test_dots_distinguish_mailboxes_except_at_gmail(aurora: Brand, browse: Any) 
 def test_emails_sharing_a_limit_are_still_separate_customers(
     aurora: Brand, browse: Any, make_customer: Callable[..., User], other: str
 ) -> None:
-    dora, hers = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
-    assert sign_in(hers, "dora@gmail.com")["Location"] == "/"
-    assert find_device(brand=aurora, email=dora.email, cookie=hers.cookies["__Host-device"].value)
-    assert not find_device(brand=aurora, email=other, cookie=hers.cookies["__Host-device"].value)
+    dora, browser = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
+    assert sign_in(browser, "dora@gmail.com")["Location"] == "/"
+    assert find_device(brand=aurora, email=dora.email, cookie=browser.cookies["__Host-device"].value)
+    assert not find_device(brand=aurora, email=other, cookie=browser.cookies["__Host-device"].value)
     send(browse(AURORA), "/sign-in/", {"email": other})
     assert mail.outbox[-1].to == [other]
     assert "no account" in mail.outbox[-1].body
@@ -206,8 +206,8 @@ def test_admin_finds_and_stores_every_spelling_as_one(
     anna = make_customer(aurora, LETTERS, "70009")
     make_customer(aurora, DORA)
     for email in (SAME["a wide letter"], WIRE, LETTERS):
-        said = words(desk.post(f"{url}add/", {"brand": aurora.pk, "email": email}))
-        assert "belongs to somebody else already" in said
+        text = words(desk.post(f"{url}add/", {"brand": aurora.pk, "email": email}))
+        assert "belongs to somebody else already" in text
     assert "Enter a valid email address" in words(
         desk.post(f"{url}add/", {"brand": aurora.pk, "email": SAME["quotes"]})
     )

@@ -227,9 +227,9 @@ def test_any_declared_charset_causes_no_error(aurora: Any, monkeypatch: pytest.M
     from portal.wsgi import application
 
     body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\x00\r\n--b--\r\n'
-    asked = (("GET", "/?next=%ff%00"), ("POST", "/sign-in/?next=%ff"), ("GET", "/healthz"))
+    requests = (("GET", "/?next=%ff%00"), ("POST", "/sign-in/?next=%ff"), ("GET", "/healthz"))
     kinds = ("text/plain", FORM, "multipart/form-data; boundary=b")
-    for kind, charset, (method, path) in itertools.product(kinds, CHARSETS, asked):
+    for kind, charset, (method, path) in itertools.product(kinds, CHARSETS, requests):
         environ = RequestFactory(headers={"host": AURORA}).generic(method, path, body).environ
         environ["CONTENT_TYPE"], start = f"{kind}; {charset}", Mock()
         with closing(application(environ, start)) as answer:

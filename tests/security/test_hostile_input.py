@@ -515,9 +515,13 @@ def test_responses_are_not_cacheable_across_visitor_brand_or_language(
         answer = client.get(path, headers={"accept-language": "es"})
         varies = {part.strip().lower() for part in answer.headers.get("Vary", "").split(",")}
         assert "host" in varies
-        kept = answer.headers["Cache-Control"]
+        cache_control = answer.headers["Cache-Control"]
         if path not in ("/brand.css", "/brand/logo"):
-            assert kept == "no-store" if signed_in else kept in ("no-store", "private, no-cache")
+            assert (
+                cache_control == "no-store"
+                if signed_in
+                else cache_control in ("no-store", "private, no-cache")
+            )
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             assert {"cookie", "accept-language"} <= varies
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

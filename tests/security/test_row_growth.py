@@ -150,12 +150,12 @@ def test_customer_forms_create_no_rows_beyond_the_limits(
     def sent() -> set[str]:
         before = row_counts()
         for path in paths:
-            hers.get(path, QUERY)
-            hers.post(path, {**form(simulator), "email": "new@example.com"})
+            client.get(path, QUERY)
+            client.post(path, {**form(simulator), "email": "new@example.com"})
         return grown_tables(before)
 
-    hers = browse(AURORA)
-    assert sign_in(hers, alice.email)["Location"] == "/"
+    client = browse(AURORA)
+    assert sign_in(client, alice.email)["Location"] == "/"
     assert sent() == (CALLED - {SESSION}) | {CODE}
     use_up_db_limits(aurora, "new@example.com")
     use_up_db_limits(aurora, f"customer {alice.pk}")
@@ -186,8 +186,8 @@ def test_anonymous_session_lasts_a_day(aurora: Brand, alice: User, simulator: Si
     browse(AURORA).get(LINK, QUERY)
     for path in BY_FORMS:
         send(browse(AURORA), path, form(simulator))
-    hers = browse(AURORA, alice)
-    hers.post("/sign-in/again/")
+    client = browse(AURORA, alice)
+    client.post("/sign-in/again/")
     assert Session.objects.count() == 6
     tomorrow = timezone.now() + timedelta(days=1)
     assert not Session.objects.filter(expire_date__gt=tomorrow).exists()
@@ -207,7 +207,7 @@ def test_submission_rows_are_bounded_by_the_limit_of_ten_minutes(
 
 
 def test_unread_messages_do_not_grow_the_session(aurora: Brand, alice: User, browse: Any) -> None:
-    hers = browse(AURORA, alice)
+    client = browse(AURORA, alice)
     for _ in range(3 * Messages.MOST):
-        assert hers.get("/sign-in/").status_code == 302
-    assert len(json.loads(hers.session["_messages"])) == Messages.MOST
+        assert client.get("/sign-in/").status_code == 302
+    assert len(json.loads(client.session["_messages"])) == Messages.MOST

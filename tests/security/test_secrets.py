@@ -60,8 +60,8 @@ def canaries(aurora, simulator) -> None:
 @pytest.fixture
 def witness() -> Iterator[LeakDetector]:
     """Inspect every place after each request of a `Watched` browser."""
-    with detect_leaks() as seen:
-        yield seen
+    with detect_leaks() as detector:
+        yield detector
 
 
 def fail(*args: object, **values: object) -> None:
@@ -228,15 +228,15 @@ def test_no_flow_and_no_failure_leaks_a_secret(canaries, aurora, operator, simul
 
 def check_staff_codes(scenario: Scenario) -> None:
     """Check that a recovery code appears only on the page that issued it, and app codes nowhere."""
-    seen = scenario.witness.seen
+    detector = scenario.witness.seen
     assert len({*scenario.recovery}) == 20
     for code in scenario.recovery:
         assert scenario.witness.places_with(code) == ["pages"]
-        assert sum(code in page for page in seen["pages"]) == 1
+        assert sum(code in page for page in detector["pages"]) == 1
         assert scenario.witness.places_with(code.replace("-", "")) == []
     for code in scenario.apps:
         for place in ("log", "error mails", "cookies", "pages"):
-            assert not any(re.search(rf"(?<!\d){code}(?!\d)", text) for text in seen[place]), place
+            assert not any(re.search(rf"(?<!\d){code}(?!\d)", text) for text in detector[place]), place
 
 
 def check_cookies(witness: LeakDetector) -> None:

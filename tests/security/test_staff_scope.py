@@ -296,8 +296,8 @@ def test_lists_never_show_rows_of_another_brand(path: str, world: World, desk: C
 def test_list_actions_never_affect_another_brand(path: str, world: World, desk: Client) -> None:
     before = foreign_rows()
     model = apps.get_model(*path.split("/")[1:3])
-    known = {str(name) for name, *_rest in site._registry[model]._get_base_actions()}
-    for action in {*known, "delete_selected", "check_the_carrier"}:
+    default_actions = {str(name) for name, *_rest in site._registry[model]._get_base_actions()}
+    for action in {*default_actions, "delete_selected", "check_the_carrier"}:
         for across in ("0", "1"):
             for extra in ({}, {"post": "yes", "confirm": "yes"}):
                 data = {"action": action, "select_across": across, "index": "0", **extra}
@@ -420,8 +420,8 @@ def test_staff_cannot_add_to_another_brand_or_learn_its_customers(world: World, 
     response = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
     assert response.status_code == 302
     assert User.objects.get(email=taken.email, brand=world.aurora).account_number == taken.account_number
-    again = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
-    assert set(again.context["adminform"].form.errors) == {"email", "account_number"}
+    second = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
+    assert set(second.context["adminform"].form.errors) == {"email", "account_number"}
 
 
 def test_forged_form_for_another_brand_is_rolled_back(

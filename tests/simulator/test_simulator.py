@@ -144,7 +144,7 @@ def test_example_of_the_contract_is_exact_to_the_last_digit(carrier: Simulator) 
 
 def test_monthly_statements_add_up_and_continue_from_each_other(carrier: Simulator) -> None:
     today = time.localtime()
-    months = [divmod(today.tm_year * 12 + today.tm_mon - 1 - back, 12) for back in range(18, -1, -1)]
+    months = [divmod(today.tm_year * 12 + today.tm_mon - 1 - refund, 12) for refund in range(18, -1, -1)]
     closing = None
     for year, month in months:
         first, last = f"{year}-{month + 1:02}-01", f"{year}-{month + 1:02}-28"
@@ -234,8 +234,8 @@ def test_transferred_funds_leave_the_partner_and_reach_the_customer(carrier: Sim
     answer = carrier.send("PUT", "move-funds", transfer)
     assert answer.text == '{"code":200,"data":{"customer_balance":21.50001,"customer_credit_limit":-55}}'
     assert Decimal(carrier.recorded("partners")[0]["balance"]) == partner - Decimal("20.00001")
-    back = carrier.send("PUT", "move-funds", transfer | {"amount": "-21"})
-    assert back.json()["data"]["customer_balance"] == 0.50001
+    refund = carrier.send("PUT", "move-funds", transfer | {"amount": "-21"})
+    assert refund.json()["data"]["customer_balance"] == 0.50001
 
 
 def test_customer_registers_confirms_signs_in_and_resets_password(carrier: Simulator) -> None:
@@ -269,8 +269,8 @@ def test_customer_registers_confirms_signs_in_and_resets_password(carrier: Simul
     assert requests.get(link[0], timeout=PATIENCE).status_code == 200
     assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 200
     assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 410
-    asked = {"partner": "Aurora", "email": DORA["email"], "password": "another secret"}
-    assert carrier.control("password", asked)["matches"] is True
+    expected = {"partner": "Aurora", "email": DORA["email"], "password": "another secret"}
+    assert carrier.control("password", expected)["matches"] is True
     assert carrier.recorded("calls")[0]["fields"]["password"] == "•••"
 
 
@@ -560,10 +560,10 @@ def test_followed_redirect_is_recorded(carrier: Simulator) -> None:
 
 
 def test_connections_can_be_distinguished(carrier: Simulator) -> None:
-    with requests.Session() as kept:
+    with requests.Session() as session:
         for _ in range(2):
             url = carrier.http + API + "get-customer-balance"
-            kept.get(url, params=JANUARY, headers={"token": AURORA}, timeout=PATIENCE)
+            session.get(url, params=JANUARY, headers={"token": AURORA}, timeout=PATIENCE)
     carrier.get("get-customer-balance", **JANUARY)
     first, second, third = (call["connection"] for call in carrier.recorded("calls"))
     assert first == second != third

@@ -101,7 +101,7 @@ def fields_of(client: Client, path: str) -> list[str]:
 
 
 def hostile_forms(names: list[str], hidden: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yield forms with each value in all visible fields, so that they are parsed; one value also in hidden ones.
+    """Yield forms with each value in all visible fields, so that they parse; one value also in hidden ones.
 
     A value that would make the form too long goes into one field. With FUZZ_EXAMPLES each value is also
     tried in the hidden fields, and in each field alone.

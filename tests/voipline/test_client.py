@@ -699,14 +699,14 @@ def test_each_attempt_is_logged_once_without_secrets(server, carrier, caplog):
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     """Let each name resolve to one of these addresses; returns the list of resolved names."""
-    real, asked = socket.getaddrinfo, []
+    real, resolved_hosts = socket.getaddrinfo, []
 
     def resolved(host: str, port: int, **options: object) -> list[object]:
-        asked.append(host)
+        resolved_hosts.append(host)
         return [found for address in addresses for found in real(address, port, **options)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    return asked
+    return resolved_hosts
 
 
 @pytest.fixture
@@ -778,13 +778,13 @@ def test_name_with_a_public_address_is_connected_to(reached, monkeypatch, addres
 
 
 def test_host_in_the_settings_may_have_a_private_address(server, tls, trusted, monkeypatch):
-    asked = resolving(monkeypatch, "127.0.0.1")
+    resolved_hosts = resolving(monkeypatch, "127.0.0.1")
     url = tls.url.replace("127.0.0.1", "carrier.internal")
     named = Carrier(
         url, tls.key, timeouts=PATIENT, reach=Reach(private_hosts=frozenset({"Carrier.internal"}))
     )
     assert "certificate is not valid" in failing_call(named).message  # It is allowed for another name.
-    assert (server.connections, asked) == (1, ["carrier.internal"])
+    assert (server.connections, resolved_hosts) == (1, ["carrier.internal"])
     other = Carrier(url.replace("carrier", "other"), tls.key, timeouts=PATIENT, reach=named.reach)
     assert "CARRIER_PRIVATE_HOSTS" in failing_call(other).message
     assert server.connections == 1
@@ -792,13 +792,13 @@ def test_host_in_the_settings_may_have_a_private_address(server, tls, trusted, m
 
 def test_checked_address_is_the_one_connected_to(server, carrier, monkeypatch):
     """Whatever the name resolves to later: it is resolved once, and private addresses are skipped."""
-    asked = resolving(monkeypatch, "10.255.255.1", "127.0.0.1")
+    resolved_hosts = resolving(monkeypatch, "10.255.255.1", "127.0.0.1")
     call(
         local_carrier(f"http://carrier.localhost:{server.port}/", Secret(KEY), timeouts=PATIENT),
         "move_funds",
         **MOVE,
     )
-    assert asked == ["carrier.localhost"]
+    assert resolved_hosts == ["carrier.localhost"]
     assert server.connections == 1
 
 

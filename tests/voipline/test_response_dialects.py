@@ -371,11 +371,11 @@ def test_results_without_a_data_key_are_read_from_the_top_level():
 
 
 @pytest.mark.parametrize(
-    ("came", "same"),
+    ("echoed", "same"),
     [(70001, True), (70001.0, True), ("0070001", True), ("70001", False), (70002, False), ("070001", False)],
 )
-def test_echoed_account_number_may_lose_zeros_only_as_json_number(came, same):
-    sent, body = {"account_number": "0070001"}, {"data": {**FIGURES, "account_number": came}}
+def test_echoed_account_number_may_lose_zeros_only_as_json_number(echoed, same):
+    sent, body = {"account_number": "0070001"}, {"data": {**FIGURES, "account_number": echoed}}
     if same:
         assert parse_answer(BALANCE, body, sent=sent)["account_number"] == "0070001"
     else:
@@ -384,8 +384,8 @@ def test_echoed_account_number_may_lose_zeros_only_as_json_number(came, same):
 
 def test_echoed_email_may_have_another_spelling():
     sent = {"email": "ann@xn--bcher-kva.example"}
-    for came in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
-        assert parse_answer(REGISTER, {"data": {"email": came}}, sent=sent) == {"email": sent["email"]}
+    for echoed in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
+        assert parse_answer(REGISTER, {"data": {"email": echoed}}, sent=sent) == {"email": sent["email"]}
     assert type(parse_error(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
     strasse = {"email": "ann@strasse.de"}
     assert type(parse_error(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
