@@ -1,7 +1,7 @@
-"""Two brands, three people, and the stand-in carrier as a process of its own.
+"""Two brands, three customers, and the carrier simulator as a separate process.
 
-Alice and Bob are customers of Aurora, Charlie is one of Borealis. Fixtures that make things return
-callables, so that a test says what it makes.
+Alice and Bob are customers of Aurora, Charlie is one of Borealis. Fixtures that create objects return
+callables, so that a test states what it creates.
 """
 
 import base64
@@ -39,7 +39,7 @@ from tests.support.threaded_db import database_for_threads
 from tests.support.timeouts import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
-# That a machine is busy is no fault of an example.
+# A busy machine is no fault of an example.
 hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("busy")
 AURORA, BOREALIS, ADMIN = "aurora.test", "borealis.test", "admin.test"
@@ -47,7 +47,7 @@ PREFIX = "/api/integration/v2/"
 
 
 class Simulator:
-    """The stand-in carrier, seen from a test: its addresses and its control side."""
+    """A client for the carrier simulator: its addresses and its control API."""
 
     def __init__(self, url: str, smtp: str) -> None:
         self.url = url
@@ -57,7 +57,7 @@ class Simulator:
 
     @property
     def api(self) -> str:
-        """The prefix of the carrier's API."""
+        """The base URL of the carrier's API."""
         return self.url + PREFIX
 
     @property
@@ -66,49 +66,49 @@ class Simulator:
         return self.url.removeprefix("http://")
 
     def post(self, path: str, **data: Any) -> dict[str, Any]:
-        """A control request with a JSON body."""
+        """Send a control request with a JSON body."""
         reply = self._session.post(f"{self.url}/_control/{path}", json=data, timeout=PATIENCE)
         assert reply.ok, reply.text
         return reply.json()
 
     def get(self, path: str, **query: str) -> Any:
-        """A control request without one."""
+        """Send a control request without a body."""
         reply = self._session.get(f"{self.url}/_control/{path}", params=query, timeout=PATIENCE)
         assert reply.ok, reply.text
         return reply.json()
 
     def listed(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """A control list, whichever key it stands under."""
+        """Return a list from the control API, whatever its key."""
         answer = self.get(path, **query)
         return answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
 
     def calls(self, method: str | None = None) -> list[dict[str, Any]]:
-        """What arrived at the carrier, in order."""
+        """Return the calls the carrier received, in order."""
         return self.listed("calls", **({"method": method} if method else {}))
 
     def fault(self, method: str, fault: str, **options: Any) -> None:
-        """Provoke a fault on one method."""
+        """Inject a fault into a method."""
         self.post("fault", method=method, fault=fault, **options)
 
     def token(
         self, site_key: str = "aurora-site-key", hostname: str = AURORA, action: str = "sign_in"
     ) -> str:
-        """A fresh captcha token, as if a visitor had solved it there for that form."""
-        told = self.post("token", site_key=site_key, hostname=hostname, action=action)
-        return str(told["token"])
+        """Return a fresh captcha token, as if a visitor had solved it there for that form."""
+        answer = self.post("token", site_key=site_key, hostname=hostname, action=action)
+        return str(answer["token"])
 
     def customer(self, account_number: str) -> dict[str, Any]:
-        """What the carrier knows of the customer with this number, whom one partner alone has."""
+        """Return the customer with this number, which must exist at exactly one partner."""
         (customer,) = self.listed("customers", account_number=account_number)
         return customer
 
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
-        """The mailbox: the carrier's mails, and those that came by SMTP."""
+        """Return the carrier's emails and those received by SMTP."""
         return self.listed("mails", **({"to": to} if to else {}))
 
 
 def start_simulator(*options: str) -> tuple[subprocess.Popen[str], Simulator]:
-    """Start `python -m portal.simulator` on free ports and wait until it says where it listens."""
+    """Start `python -m portal.simulator` on free ports and wait until it prints its addresses."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -127,19 +127,19 @@ def start_simulator(*options: str) -> tuple[subprocess.Popen[str], Simulator]:
         text=True,
     )
     assert process.stdout is not None
-    words = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
-    return process, Simulator(words["http"], words["smtp"])
+    addresses = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+    return process, Simulator(addresses["http"], addresses["smtp"])
 
 
 def stop_simulator(process: subprocess.Popen[str]) -> None:
-    """End it and close its pipes."""
+    """End the process and close its pipes."""
     process.terminate()
     process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[Simulator]:
-    """One stand-in carrier for the whole run (for each worker, where there are several)."""
+    """One carrier simulator per run (per worker, if there are several)."""
     process, simulator = start_simulator()
     yield simulator
     stop_simulator(process)
@@ -147,49 +147,49 @@ def simulator_process() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(simulator_process: Simulator) -> Simulator:
-    """The stand-in carrier as new: Aurora with Alice 70001 and Bob 70002, Borealis with Charlie 80001."""
+    """The carrier simulator, reset: Aurora with Alice 70001 and Bob 70002, Borealis with Charlie 80001."""
     simulator_process.post("reset", seed="default")
     return simulator_process
 
 
 def pytest_runtest_teardown() -> None:
-    """Calls for figures that nobody waited for end with their test: the next one must not see them arrive."""
+    """Wait for unfinished statement calls, so that the next test does not see them arrive."""
     for thread in threading.enumerate():
         if thread.name.startswith("figures"):
             thread.join(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _emptying_tables_takes_the_triggers_off() -> Iterator[None]:
-    """Between tests that commit, all tables are emptied; the triggers of moves refuse just that."""
+def _drop_triggers_while_flushing() -> Iterator[None]:
+    """Drop the triggers of transfers while tables are flushed, because they prevent that."""
 
-    def unguarded(style: Any, connection: Any, **options: Any) -> list[str]:
+    def flush_without_triggers(style: Any, connection: Any, **options: Any) -> list[str]:
         statements = sql_flush(style, connection, **options)
         off = [each for guard in triggers.GUARDS for each in guard.drop[connection.vendor]]
         on = [each for guard in triggers.GUARDS for each in guard.create[connection.vendor]]
         return [*off, *statements, *on]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flush, "sql_flush", unguarded)
+        patch.setattr(flush, "sql_flush", flush_without_triggers)
         yield
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that all workers of this run see."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    """A directory shared by all workers of this run."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(autouse=True)
-def _pages_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not stream a page because the machine is busy; the tests of streaming set their own deadline."""
+def _disable_streaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevent streaming of a page on a busy machine, except where streaming is tested."""
     for name in ("PAGE_FRAME", "BALANCE_FRAME"):
         monkeypatch.setattr(balance, name, replace(getattr(balance, name), if_missing=PATIENCE))
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known() -> None:
+def _clear_caches() -> None:
     redis_guard.forget()
     rate_limits.forget()
     circuit_breaker.forget()
@@ -198,13 +198,13 @@ def _nothing_known() -> None:
 
 @pytest.fixture
 def carrier_url() -> str:
-    """Where brands look for the carrier; nobody listens unless the test asks for `simulator`."""
+    """The carrier URL of brands; nothing listens there unless the test uses `simulator`."""
     return "http://127.0.0.1:9/api/integration/v2/"
 
 
 @pytest.fixture
 def make_brand(request: pytest.FixtureRequest, db: None, settings: Any) -> Callable[..., Brand]:
-    """Makes a brand with one host; connected to the stand-in carrier where the test uses it."""
+    """Create a brand with one host, connected to the carrier simulator if the test uses it."""
     running = "simulator" in request.fixturenames
     simulator: Simulator | None = request.getfixturevalue("simulator") if running else None
     if simulator:
@@ -252,7 +252,7 @@ def borealis(make_brand: Callable[..., Brand]) -> Brand:
 
 @pytest.fixture
 def make_customer(db: None) -> Callable[..., User]:
-    """Makes a customer of a brand who has signed in before."""
+    """Create a customer of a brand who has signed in before."""
     from django.utils import timezone
 
     def make(brand: Brand, email: str, account_number: str = "", **fields: Any) -> User:
@@ -286,38 +286,38 @@ def charlie(borealis: Brand, make_customer: Callable[..., User]) -> User:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Olga, who has looked after the installation for a while."""
-    person = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
-    User.objects.filter(pk=person.pk).update(date_joined=person.date_joined - timedelta(days=30))
-    person.refresh_from_db()
-    return person
+    """Olga, an operator since 30 days ago."""
+    olga = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
+    User.objects.filter(pk=olga.pk).update(date_joined=olga.date_joined - timedelta(days=30))
+    olga.refresh_from_db()
+    return olga
 
 
-# What the authenticator apps of the tests' staff share with us.
+# The shared secret of the authenticator apps of the tests' staff.
 APP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def app_of(user: User) -> TotpDevice:
-    """The authenticator app of somebody who works in the admin; set up where there is none yet."""
+    """Return the authenticator app of a staff user; create it if missing."""
     fields = {"key": encrypt(APP_KEY), "confirmed": True, "name": "app"}
     return TotpDevice.objects.get_or_create(user=user, defaults=fields)[0]
 
 
 def code_of(key: str, steps: int = 0) -> str:
-    """What an app with this key shows now, or so many steps of 30 seconds later."""
+    """Return the code an app with this key shows now, or some steps of 30 seconds later."""
     return f"{totp(base64.b32decode(key), drift=steps):06d}"
 
 
 def app_code(steps: int = 0) -> str:
-    """The same for the tests' own app."""
+    """Return the code of the tests' own app."""
     return code_of(APP_KEY, steps)
 
 
 @pytest.fixture
 def browse() -> Callable[..., Client]:
-    """Makes a browser (Django's test client) on a host, signed in where a user is given.
+    """Make a browser (Django's test client) on a host, signed in if a user is given.
 
-    Whoever works in the admin is signed in with both steps, just now.
+    Staff and operators are signed in with both steps, just now.
     """
 
     def make(host: str, user: User | None = None, **extra: Any) -> Client:
@@ -337,7 +337,7 @@ def browse() -> Callable[..., Client]:
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes it that moment (ISO 8601, UTC) wherever a brand asks for its day."""
+    """Freeze the time (ISO 8601, UTC) used for a brand's current day."""
 
     def freeze(moment: str) -> None:
         class Frozen(datetime):
@@ -358,6 +358,6 @@ def admin_client(browse: Callable[..., Client], operator: User) -> Client:
 
 @pytest.fixture
 def threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """A database that the test's threads share, each with a connection of its own."""
+    """A database shared by the test's threads, each with its own connection."""
     with database_for_threads(tmp_path):
         yield

@@ -1,4 +1,4 @@
-"""The portal's own settings, under an environment that no developer's .env can change."""
+"""The portal's settings in an environment that no developer's .env can change."""
 
 import os
 
@@ -22,7 +22,7 @@ _TESTS = {
     "WEB_THREADS": "64",
 }
 if "REDIS_URL" in _KEEP and (worker := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")):
-    # Each worker empties its counters between tests, so each has a database of Redis to itself.
+    # Each worker empties its counters between tests, so each has its own Redis database.
     base, _, number = _KEEP["REDIS_URL"].rpartition("/")
     _KEEP["REDIS_URL"] = f"{base}/{int(number) + int(worker)}"
 os.environ.update(_TESTS | _KEEP)
@@ -30,10 +30,10 @@ os.environ.update(_TESTS | _KEEP)
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import LOGGING, STORAGES, TEMPLATES  # noqa: E402
 
-BRAND_SECONDS = 0  # What a test saves shows at once; tests/portal/test_brand_lookup.py sets it.
+BRAND_SECONDS = 0  # Changes in a test show at once; tests/portal/test_brand_lookup.py sets it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_AUTOREFRESH = True
-# A name that a template misspells must fail a test, not vanish from a page.
+# A misspelled variable in a template must fail a test, not render as nothing.
 TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = "MISSING-VARIABLE(%s)"
 LOGGING["root"]["level"] = "WARNING"

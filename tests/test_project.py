@@ -1,4 +1,4 @@
-"""The house rules: which way imports run, how long things may be, what templates may hold."""
+"""House rules: import directions, required docstrings, pinned requirements, and templates."""
 
 import ast
 import html
@@ -19,9 +19,9 @@ MODULES = sorted(
 )
 TEMPLATES = sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file())
 
-# Shown where no brand, and so no language, is known.
+# Shown when no brand, and so no language, is known.
 UNTRANSLATED = {"templates/unknown_host.html"}
-# A mail client fetches no style sheet, so a mail brings its style along; no page, and so no policy, has it.
+# An email client fetches no style sheet, so an email contains its styles; emails have no CSP.
 STYLED_MAILS = ("templates/mail",)
 
 
@@ -30,7 +30,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module a file imports, wherever in it, with the names taken from it."""
+    """Yield every module a file imports, anywhere in it, and the imported names."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -49,7 +49,7 @@ LAYERS = {
 
 
 def layer(name: str) -> str:
-    """The layer a dotted name belongs to; empty where it is not ours."""
+    """Return the layer a dotted name belongs to; empty for other packages."""
     return next((each for each in LAYERS if name == each or name.startswith(f"{each}.")), "")
 
 
@@ -82,8 +82,9 @@ def test_no_app_names_a_url_of_a_higher_app():
     assert named == []
 
 
-# The packages of each app, the lowest first: none imports one that follows it. Those with no bar between them
-# know each other. What is not named (settings, apps, checks, URL tables, commands) knows all of its app.
+# The packages of each app, lowest first: none imports a later one. Names not separated by a bar are on one
+# level and may import each other. Modules not listed (settings, apps, checks, URL tables, commands) may
+# import all of their app.
 PACKAGES = {
     "portal": "voipline | simulator | i18n | core | security | models | web | monitoring | resilience"
     " | carrier | mail | captcha | brands | preview | admin | middleware",
@@ -110,13 +111,13 @@ def test_packages_of_an_app_import_one_way(app):
 
 
 @pytest.mark.parametrize("own", ["portal.voipline", "portal.simulator"])
-def test_the_carriers_client_and_its_stand_in_name_no_django(own):
+def test_carrier_client_and_simulator_do_not_import_django(own):
     folder = own.replace(".", "/")
     named = {name for path in MODULES if path.is_relative_to(folder) for name in imports(path)}
     assert not any(name.split(".")[0] == "django" for name in named)
 
 
-def test_the_simulator_needs_the_standard_library_alone():
+def test_simulator_imports_only_the_standard_library():
     outside = {
         name
         for path in MODULES
@@ -128,7 +129,7 @@ def test_the_simulator_needs_the_standard_library_alone():
 
 
 @pytest.mark.parametrize("module", ["portal.voipline", "portal.simulator.server"])
-def test_a_fresh_interpreter_loads_no_django_for(module):
+def test_module_loads_without_django(module):
     other = {"portal.voipline": "portal.simulator", "portal.simulator.server": "portal.voipline"}[module]
     code = (
         f"import sys, {module}; "
@@ -140,16 +141,16 @@ def test_a_fresh_interpreter_loads_no_django_for(module):
     assert result.stdout.strip() == "[]"
 
 
-# What reads well
+# Docstrings and requirements
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__init__.py"], ids=str)
-def test_a_module_says_what_it_is_for(path):
+def test_every_module_has_a_docstring(path):
     assert ast.get_docstring(tree(path)), path
 
 
-def test_a_public_class_or_function_of_the_apps_says_what_it_does():
-    silent = [
+def test_every_public_class_and_function_has_a_docstring():
+    undocumented = [
         f"{path}:{node.name}"
         for path in MODULES
         if not path.is_relative_to("portal/simulator") and not path.is_relative_to("portal/voipline")
@@ -158,45 +159,47 @@ def test_a_public_class_or_function_of_the_apps_says_what_it_does():
         and not node.name.startswith("_")
         and not ast.get_docstring(node)
     ]
-    assert silent == []
+    assert undocumented == []
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
 def test_requirements_are_pinned(file):
     lines = [line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
-    wanted = [line for line in lines if line and line != "-r requirements.txt"]
-    assert wanted
+    pinned = [line for line in lines if line and line != "-r requirements.txt"]
+    assert pinned
     assert [
-        line for line in wanted if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9.a-z]*", line)
+        line for line in pinned if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9.a-z]*", line)
     ] == []
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_a_lock_holds_what_is_asked_for_and_a_hash_of_each_file(name):
-    asked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", (ROOT / f"{name}.txt").read_text(), re.M))
+def test_lock_contains_the_requirements_with_hashes(name):
+    required = set(
+        re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", (ROOT / f"{name}.txt").read_text(), re.M)
+    )
     lock = (ROOT / f"{name}.lock").read_text()
     blocks = re.split(r"\n(?=[a-z0-9])", lock)
     locked = {re.match(r"([a-z0-9-]+)(?:\[[a-z]+\])?==([^\s;]+)", block) for block in blocks if "==" in block}
-    assert asked <= {(found[1], found[2]) for found in locked if found}
+    assert required <= {(found[1], found[2]) for found in locked if found}
     assert all("--hash=sha256:" in block for block in blocks if "==" in block)
 
 
-# What Django and other libraries may change without a word
+# Private names of Django and other libraries may change without notice
 
-# Public by their documentation or by habit, although they begin like private ones.
+# Public by documentation or convention, although they begin with an underscore.
 PUBLIC = {"_meta", "_base_manager", "_replace", "_store"}
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """Each name with one underscore that is read or written on something, or named in a text."""
+    """Yield each name with one leading underscore that is used as an attribute or in a string."""
     for node in ast.walk(tree(path)):
         name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", "")
         if isinstance(name, str) and re.fullmatch(r"_[a-z](\w*[a-z0-9])?", name):
             yield name
 
 
-def own_names(path: Path) -> Iterator[str]:
-    """Each name that a file defines: functions, classes, variables and what objects of its classes hold."""
+def defined_names(path: Path) -> Iterator[str]:
+    """Yield each name a file defines: functions, classes, variables and attributes of self."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
@@ -206,21 +209,21 @@ def own_names(path: Path) -> Iterator[str]:
             yield from [node.attr] if getattr(node.value, "id", "") in ("self", "cls") else []
 
 
-def test_nothing_uses_the_private_parts_of_a_library():
-    own = {name for path in MODULES for name in own_names(path)}
+def test_no_private_names_of_libraries_are_used():
+    own = {name for path in MODULES for name in defined_names(path)}
     foreign = [(str(path), name) for path in MODULES for name in private_names(path) if name not in own]
     assert {each for each in foreign if each[1] not in PUBLIC} == set()
 
 
-def test_private_parts_are_found(tmp_path):
+def test_use_of_a_private_name_is_found(tmp_path):
     (tmp_path / "one.py").write_text(
         "class A:\n    def _own(self): self._mine = x._theirs = getattr(x, '_said')\n"
     )
     path = tmp_path / "one.py"
-    assert set(private_names(path)) - set(own_names(path)) == {"_theirs", "_said"}
+    assert set(private_names(path)) - set(defined_names(path)) == {"_theirs", "_said"}
 
 
-def test_no_query_is_composed_and_no_page_is_searched_by_hand():
+def test_no_handwritten_sql_compiler_and_no_page_parsing_by_regex():
     for path in MODULES:
         text = (ROOT / path).read_text()
         assert "get_compiler" not in text, path
@@ -231,7 +234,7 @@ def test_no_query_is_composed_and_no_page_is_searched_by_hand():
 
 
 @pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=str)
-def test_a_template_holds_no_inline_script_style_or_handler(path):
+def test_templates_have_no_inline_script_style_or_handler(path):
     text = (ROOT / path).read_text()
     assert not re.search(r"\son[a-z]+\s*=|javascript:", text, re.IGNORECASE)
     if not any(path.is_relative_to(folder) for folder in STYLED_MAILS):
@@ -241,8 +244,8 @@ def test_a_template_holds_no_inline_script_style_or_handler(path):
         assert not content.strip()
 
 
-def bare_words(text: str) -> list[str]:
-    """Words for people that stand in a template outside of translate and blocktranslate."""
+def untranslated_words(text: str) -> list[str]:
+    """Return the words in a template outside of translate and blocktranslate."""
     text = re.sub(
         r"{% blocktranslate.*?{% endblocktranslate %}|{% comment.*?{% endcomment %}",
         "",
@@ -251,18 +254,22 @@ def bare_words(text: str) -> list[str]:
     )
     text = re.sub(r"{% block (width|bodyclass|coltype) %}.*?{% endblock %}", "", text)
     text = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", text, flags=re.DOTALL)
-    said = re.findall(r'\s(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
+    attributes = re.findall(r'\s(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
     text = re.sub(r"<!--.*?-->|<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL)
-    return re.findall(r"[^\W\d_]{2,}", html.unescape(" ".join([text, *said])))
+    return re.findall(r"[^\W\d_]{2,}", html.unescape(" ".join([text, *attributes])))
 
 
-def test_bare_words_are_found():
-    assert bare_words('<p title="Hi you">{% translate "x" %} Hello {{ name }}</p>') == ["Hello", "Hi", "you"]
+def test_untranslated_words_are_found():
+    assert untranslated_words('<p title="Hi you">{% translate "x" %} Hello {{ name }}</p>') == [
+        "Hello",
+        "Hi",
+        "you",
+    ]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=str)
-def test_every_word_of_a_template_can_be_translated(path):
+def test_every_word_of_a_template_is_translatable(path):
     text = (ROOT / path).read_text()
-    # Addresses are no words.
+    # URL paths are not text.
     text = re.sub(r"}}[a-z/-]+/", "}}", text)
-    assert (bare_words(text) != []) is (str(path) in UNTRANSLATED)
+    assert (untranslated_words(text) != []) is (str(path) in UNTRANSLATED)

@@ -1,4 +1,4 @@
-"""The account page: what we know of a customer, from where they are signed in, and ending it elsewhere."""
+"""The account page: customer details, the list of sign-ins, and signing out everywhere else."""
 
 import re
 from datetime import timedelta
@@ -46,7 +46,7 @@ CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0
         ("", ("", "")),
     ],
 )
-def test_a_browser_is_named_as_people_name_it(header, found):
+def test_user_agents_are_described_with_common_browser_names(header, found):
     assert describe_user_agent(header) == found
 
 
@@ -57,7 +57,7 @@ def browser(browse: Any, agent: str, email: str = ALICE, **options: Any) -> Any:
     return client
 
 
-def test_the_page_shows_the_details_and_what_to_do_about_each(aurora, alice, browse):
+def test_account_page_shows_each_detail_with_what_to_do_about_it(aurora, alice, browse):
     User.objects.update(company_name="Archer & Co", phone="+61 2 5550 0111")
     page = browse(AURORA, alice).get("/account/")
     for text in (ALICE, "70001", "Alice Archer", "Archer & Co", "+61 2 5550 0111", "Ask us to change it"):
@@ -66,67 +66,71 @@ def test_the_page_shows_the_details_and_what_to_do_about_each(aurora, alice, bro
         assert f'href="{address}"' in page.content.decode()
 
 
-def test_without_an_account_number_the_page_says_whom_to_ask(aurora, make_customer, browse):
+def test_account_page_names_support_when_account_number_is_missing(aurora, make_customer, browse):
     page = words(browse(AURORA, make_customer(aurora, "x@example.com")).get("/account/"))
     assert "Your account number is not known to us yet" in page
     assert "help@aurora.example" in page
 
 
-def test_every_page_leads_to_the_account(aurora, alice, browse):
+def test_every_page_links_to_the_account_page(aurora, alice, browse):
     assert 'href="/account/"' in browse(AURORA, alice).get("/account/open/").content.decode()
     assert 'href="/account/"' not in browse(AURORA).get("/").content.decode()
     assert browse(AURORA).get("/account/")["Location"] == "/sign-in/?next=/account/"
 
 
-def test_sign_ins_are_listed_with_their_browser_and_this_one_is_marked(aurora, alice, browse):
-    here = browser(browse, FIREFOX)
+def test_sign_ins_are_listed_with_browser_and_current_one_marked(aurora, alice, browse):
+    current = browser(browse, FIREFOX)
     browser(browse, IPHONE)
     browser(browse, "curl/8.5.0")
-    page = words(here.get("/account/"))
+    page = words(current.get("/account/"))
     assert "Firefox on Windows (this browser)" in page
     assert page.count("(this browser)") == 1
     assert "Safari on iPhone Signed in on" in page
     assert "Another browser" in page
 
 
-def test_signing_out_ends_the_row(aurora, alice, browse):
-    other, here = browser(browse, IPHONE), browser(browse, FIREFOX)
-    assert "Safari on iPhone Signed in" in words(here.get("/account/"))
+def test_signing_out_removes_the_sign_in_from_the_list(aurora, alice, browse):
+    other, current = browser(browse, IPHONE), browser(browse, FIREFOX)
+    assert "Safari on iPhone Signed in" in words(current.get("/account/"))
     send(other, "/sign-out/", {})
-    assert "Safari on iPhone Signed in" not in words(here.get("/account/"))
-    assert "Safari on iPhone" in words(here.get("/account/"))
+    assert "Safari on iPhone Signed in" not in words(current.get("/account/"))
+    assert "Safari on iPhone" in words(current.get("/account/"))
 
 
-def test_sign_out_everywhere_else_leaves_only_this_session(aurora, alice, bob, browse):
-    other, here, bobs = browser(browse, IPHONE), browser(browse, FIREFOX), browser(browse, FIREFOX, bob.email)
-    before = here.cookies["__Host-session"].value
-    assert send(here, "/account/", {})["Location"] == "/account/"
-    page = words(here.get("/account/"))
+def test_sign_out_everywhere_else_keeps_only_the_current_session(aurora, alice, bob, browse):
+    other, current, bobs = (
+        browser(browse, IPHONE),
+        browser(browse, FIREFOX),
+        browser(browse, FIREFOX, bob.email),
+    )
+    before = current.cookies["__Host-session"].value
+    assert send(current, "/account/", {})["Location"] == "/account/"
+    page = words(current.get("/account/"))
     assert "You are signed out everywhere else." in page
     assert "Safari on iPhone Signed in" not in page
     assert "Firefox on Windows (this browser)" in page
     assert other.get("/account/").status_code == 302
     assert bobs.get("/account/").status_code == 200
-    assert here.cookies["__Host-session"].value != before
-    assert "_auth_user_id" in here.session
+    assert current.cookies["__Host-session"].value != before
+    assert "_auth_user_id" in current.session
 
 
-def test_signing_out_elsewhere_needs_the_forms_protection(aurora, alice, browse):
+def test_sign_out_everywhere_else_requires_a_csrf_token(aurora, alice, browse):
     assert browse(AURORA, alice, enforce_csrf_checks=True).post("/account/").status_code == 403
 
 
-def test_a_session_ends_two_weeks_after_the_sign_in_and_is_then_not_listed(aurora, alice, browse):
-    here = browser(browse, FIREFOX)
-    here.get("/account/open/")
+def test_sign_in_is_not_listed_after_its_session_ends_at_two_weeks(aurora, alice, browse):
+    current = browser(browse, FIREFOX)
+    current.get("/account/open/")
     (row,) = SignIn.objects.all()
-    expiry = Session.objects.get(pk=here.cookies["__Host-session"].value).expire_date
+    expiry = Session.objects.get(pk=current.cookies["__Host-session"].value).expire_date
     assert abs(expiry - row.ends_at) < timedelta(seconds=2)
     assert row.live
     row.at -= timedelta(days=14)
     assert not row.live
 
 
-def test_rows_are_kept_for_90_days_and_50_sign_ins(aurora, alice, bob, browse):
+def test_sign_in_rows_are_pruned_after_90_days_and_beyond_50(aurora, alice, bob, browse):
     now = timezone.now()
     SignIn.objects.create(user=bob, at=now - timedelta(days=91))
     old = SignIn.objects.create(user=alice, at=now - timedelta(days=91))
@@ -138,18 +142,18 @@ def test_rows_are_kept_for_90_days_and_50_sign_ins(aurora, alice, bob, browse):
     assert SignIn.objects.filter(user=bob).count() == 1
 
 
-def test_the_page_takes_the_same_few_queries_for_1_and_50_sign_ins(
+def test_account_page_query_count_does_not_grow_with_sign_ins(
     aurora, alice, browse, django_assert_num_queries
 ):
-    here = browser(browse, FIREFOX)
-    here.get("/account/")
+    current = browser(browse, FIREFOX)
+    current.get("/account/")
     for many in (0, 49):
         SignIn.objects.bulk_create(SignIn(user=alice, at=timezone.now()) for _ in range(many))
         with django_assert_num_queries(4):  # Brand, session, customer, sign-ins.
-            here.get("/account/")
+            current.get("/account/")
 
 
-def test_the_user_agent_itself_is_not_kept(aurora, alice, browse):
+def test_user_agent_string_is_not_stored(aurora, alice, browse):
     browser(browse, FIREFOX + " canary-4711")
     (row,) = SignIn.objects.values()
     assert not re.search("canary|Mozilla", str(row))

@@ -1,4 +1,4 @@
-"""Every fault of the carrier under every form: the page is right and in time, one write at most."""
+"""Every carrier fault under every form: the page is correct, in time, and at most one write is made."""
 
 import time
 from typing import Any
@@ -27,7 +27,8 @@ PAGES = {
 SAME = {
     name: (name, {}, "unknown")
     for name in CARRIER
-    if name not in {"slow", "status", "status_after", "code", "factor"}  # The last is of moves alone.
+    if name
+    not in {"slow", "status", "status_after", "code", "factor"}  # The last one applies to transfers only.
 }
 FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     **SAME,
@@ -54,7 +55,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.fixture
 def journey(aurora, simulator, make_customer, browse, settings) -> dict[str, Any]:
-    """A browser for each form, and what is to be sent."""
+    """A browser for each form, and the data to send."""
     settings.CARRIER_TIMEOUTS = PATIENT
     return {"browse": browse, "user": make_customer(aurora, "alice@example.com", "70001")}
 
@@ -74,19 +75,19 @@ def post(method: str, journey: dict[str, Any], simulator: Any) -> Any:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 @pytest.mark.parametrize("method", sorted(FORMS))
-def test_under_a_fault_the_page_is_right_and_the_carrier_saw_one_write(
+def test_page_is_correct_and_carrier_gets_at_most_one_write_on_fault(
     journey, simulator, settings, method, name
 ):
     fault, options, expected = FAULTS[name]
     submit = post(method, journey, simulator)
     simulator.fault(method, fault, **options)
-    if expected == "unknown":  # Of those that are late, the ones that only a time-out ends.
+    if expected == "unknown":  # Of the late faults, those that only a timeout ends.
         settings.CARRIER_TIMEOUTS = timeouts_for(fault)
     began = time.monotonic()
     response = submit()
     assert time.monotonic() - began < HASTY.total + SLACK
     if method == "reset_password" and "404" in name:
-        expected = "done"  # It must not tell who is a customer, whether or not the code is mapped.
+        expected = "done"  # The page must not reveal who is a customer, whether or not the code is mapped.
     status, text = PAGES[expected]
     assert response.status_code == (status or (303 if method == "login_via_url" else 302)), words(response)
     if "429" in name:
@@ -96,12 +97,12 @@ def test_under_a_fault_the_page_is_right_and_the_carrier_saw_one_write(
     assert len(simulator.calls(method)) == 1
     assert len(simulator.listed("elsewhere")) == 0
     if method == "register_customer":
-        kept = User.objects.filter(email="dora@example.com").exists()
-        assert kept == (expected in ("done", "unknown"))
+        is_stored = User.objects.filter(email="dora@example.com").exists()
+        assert is_stored == (expected in ("done", "unknown"))
 
 
 @pytest.mark.parametrize("method", sorted(FORMS))
-def test_a_carrier_that_is_not_there_is_unavailable(journey, aurora, simulator, method):
+def test_refused_connection_is_shown_as_unavailable(journey, aurora, simulator, method):
     submit = post(method, journey, simulator)
     aurora.carrier_url = "http://127.0.0.1:9/api/"
     aurora.save()
@@ -111,7 +112,7 @@ def test_a_carrier_that_is_not_there_is_unavailable(journey, aurora, simulator, 
 
 
 @pytest.mark.parametrize("method", sorted(FORMS))
-def test_a_key_that_cannot_be_read_is_unavailable(journey, aurora, simulator, method):
+def test_unreadable_api_key_is_shown_as_unavailable(journey, aurora, simulator, method):
     from portal.security.crypto import EncryptedSecret
 
     submit = post(method, journey, simulator)

@@ -1,4 +1,4 @@
-"""Going to the carrier's portal: only to a listed host, once, and the address of it is kept nowhere."""
+""" "Go to my account": redirects only to a listed host, once, and the login URL is not stored anywhere."""
 
 import logging
 from html import unescape
@@ -35,7 +35,7 @@ def form(simulator, **more: str) -> dict[str, str]:
     return {"g-recaptcha-response": simulator.token(), **more}
 
 
-# Where it may lead
+# Allowed login URLs
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def form(simulator, **more: str) -> dict[str, str]:
         "https://login.example:8443/a",
     ],
 )
-def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
+def test_login_url_of_listed_host_is_allowed_unchanged(url):
     assert validate_login_url(LISTED, url) == url
 
 
@@ -106,7 +106,7 @@ def test_a_listed_host_is_allowed_and_the_url_stays_as_it_is(url):
         "http://127.0.0.1:8090/",
     ],
 )
-def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(url):
+def test_doubtful_login_url_is_refused_without_being_quoted(url):
     with pytest.raises(ValueError) as caught:
         validate_login_url(LISTED, url)
     assert not url.strip() or url not in str(caught.value)
@@ -133,19 +133,19 @@ def test_whatever_is_not_surely_a_listed_host_is_refused_without_being_quoted(ur
         ("//login.example:8443/a", "https://login.example:8443/a"),
     ],
 )
-def test_a_login_url_that_is_written_carelessly_is_read_and_sent_as_it_was_checked(url, sent):
+def test_untidy_login_url_is_normalised_and_sent_as_checked(url, sent):
     assert validate_login_url(LISTED, url) == sent
     assert validate_login_url(LISTED, sent) == sent
 
 
-def test_a_login_url_may_be_as_long_as_the_web_server_passes_on():
+def test_login_url_may_be_as_long_as_the_web_server_forwards():
     url = f"https://{HOST}/".ljust(8000, "x")
     assert validate_login_url(LISTED, url) == url
     with pytest.raises(ValueError, match="longer than 8000"):
         validate_login_url(LISTED, url + "x")
 
 
-def test_plain_http_is_for_demonstrations_and_hosts_that_the_installation_names(settings):
+def test_plain_http_login_url_requires_carriers_on_this_machine(settings):
     settings.CARRIER_REACH = Reach()  # As in production.
     with pytest.raises(ValueError, match="https"):
         validate_login_url(HERE, "http://127.0.0.1:8090/x")
@@ -154,7 +154,7 @@ def test_plain_http_is_for_demonstrations_and_hosts_that_the_installation_names(
     assert validate_login_url(HERE, "http://127.0.0.1:8090/x")
 
 
-def test_plain_http_is_allowed_only_between_this_machine_and_itself():
+def test_plain_http_is_allowed_only_within_this_machine():
     assert validate_login_url(HERE, "http://127.0.0.1:8090/x")
     remote = Brand(carrier_url="https://au.voipcloud.online/", login_hosts=["127.0.0.1:8090"])
     for brand, url in (
@@ -205,13 +205,13 @@ PIECES = st.sampled_from([*MARKS, *WORDS])
 
 @given(pieces=st.lists(PIECES | st.text(max_size=3), max_size=8), scheme=st.sampled_from(["https://", ""]))
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, scheme):
+def test_only_a_listed_host_directly_after_https_is_allowed(pieces, scheme):
     url = scheme + "".join(pieces)
     try:
         allowed = validate_login_url(LISTED, url)
     except ValueError:
         return
-    # A second opinion, by plain text: the authority is all between `https://` and the next of / ? #
+    # A second, textual check: the authority is everything between `https://` and the next of / ? #
     head, _, rest = allowed.partition("://")
     authority = rest
     for end in "/?#":
@@ -226,7 +226,7 @@ def test_nothing_gets_through_but_a_listed_host_right_behind_https(pieces, schem
 
 @given(st.text())
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_any_text_is_refused_or_begins_with_https(text):
+def test_any_text_is_refused_or_starts_with_https(text):
     for url in (text, f"https://{HOST}{text}", f"https://{HOST}/{quote(text)}"):
         try:
             assert validate_login_url(LISTED, url).startswith(f"https://{HOST}")
@@ -237,7 +237,7 @@ def test_any_text_is_refused_or_begins_with_https(text):
 # The page
 
 
-def test_one_button_leads_to_the_carriers_portal_signed_in(client, simulator):
+def test_button_redirects_to_the_carrier_portal_signed_in(client, simulator):
     data = form(simulator)
     response = send(client, "/account/open/", data)
     assert response.status_code == 303
@@ -250,13 +250,13 @@ def test_one_button_leads_to_the_carriers_portal_signed_in(client, simulator):
     assert simulator.listed("siteverify") == []
 
 
-def test_a_visitor_must_sign_in_first(aurora, simulator, browse):
+def test_visitor_must_sign_in_first(aurora, simulator, browse):
     response = send(browse(AURORA), "/account/open/", form(simulator))
     assert response["Location"] == "/sign-in/?next=/account/open/"
     assert simulator.calls() == []
 
 
-def test_this_page_alone_lets_a_form_lead_to_the_login_hosts(client, simulator):
+def test_only_this_page_allows_login_hosts_in_form_action(client, simulator):
     def policy(response: Any) -> str:
         directives = response["Content-Security-Policy"].split("; ")
         return next(directive for directive in directives if directive.startswith("form-action"))
@@ -268,16 +268,16 @@ def test_this_page_alone_lets_a_form_lead_to_the_login_hosts(client, simulator):
         assert policy(client.get(path)) == "form-action 'self'"
 
 
-def test_the_policy_names_no_plain_http_for_a_carrier_elsewhere():
+def test_csp_allows_no_plain_http_for_a_remote_carrier():
     assert form_action_sources(LISTED) == [f"https://{HOST}", "https://login.example:8443"]
 
 
-def test_a_missing_tick_makes_no_call(client, simulator):
+def test_missing_captcha_makes_no_call(client, simulator):
     assert "security check" in words(send(client, "/account/open/", {}))
     assert simulator.calls() == []
 
 
-def test_the_password_is_asked_for_only_where_the_carrier_wants_it(client, aurora, simulator):
+def test_password_field_appears_only_if_the_carrier_requires_it(client, aurora, simulator):
     assert 'name="password"' not in client.get("/account/open/").content.decode()
     simulator.post("seed", partners=[{"key": "aurora-api-key", "login_wants": ["password"]}])
     aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
@@ -290,9 +290,7 @@ def test_the_password_is_asked_for_only_where_the_carrier_wants_it(client, auror
     assert send(client, "/account/open/", form(simulator, password="alice-password")).status_code == 303
 
 
-def test_a_carrier_that_knows_customers_by_e_mail_gets_the_stored_address(
-    aurora, simulator, make_customer, browse
-):
+def test_carrier_that_identifies_by_email_gets_the_stored_email(aurora, simulator, make_customer, browse):
     names = {"account_number": "", "email": "mail"}
     aurora.overrides.create(method="login_via_url", parameters=names)
     simulator.post("dialect", methods={"login_via_url": {"parameters": names}})
@@ -305,7 +303,7 @@ def test_a_carrier_that_knows_customers_by_e_mail_gets_the_stored_address(
     }
 
 
-def test_without_an_account_number_the_customer_is_told_whom_to_ask(aurora, simulator, make_customer, browse):
+def test_page_names_support_when_account_number_is_missing(aurora, simulator, make_customer, browse):
     client = browse(AURORA, make_customer(aurora, "new@example.com"))
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 409
@@ -313,7 +311,7 @@ def test_without_an_account_number_the_customer_is_told_whom_to_ask(aurora, simu
     assert simulator.calls() == []
 
 
-def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, caplog):
+def test_login_url_of_another_host_is_not_followed(client, aurora, simulator, caplog):
     aurora.login_hosts = [HOST]
     aurora.save()
     response = send(client, "/account/open/", form(simulator))
@@ -323,7 +321,7 @@ def test_a_login_url_of_another_host_leads_nowhere(client, aurora, simulator, ca
     assert "ticket=" not in response.content.decode() + str([vars(record) for record in caplog.records])
 
 
-def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplog, monkeypatch):
+def test_login_url_that_is_too_long_shows_an_error_page(client, simulator, caplog, monkeypatch):
     monkeypatch.setattr(login_url, "_MAX_LENGTH", 30)
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 503
@@ -331,9 +329,7 @@ def test_a_login_url_that_is_too_long_is_an_honest_page(client, simulator, caplo
     assert "longer than 30 characters" in str([vars(record) for record in caplog.records])
 
 
-def test_a_customer_whom_the_carrier_does_not_know_is_sent_to_support(
-    aurora, simulator, make_customer, browse
-):
+def test_customer_unknown_to_the_carrier_is_sent_to_support(aurora, simulator, make_customer, browse):
     simulator.post("dialect", codes={"customer_unknown": 4404})
     aurora.response_codes.create(code="4404", meaning="customer_unknown")
     response = send(
@@ -342,10 +338,10 @@ def test_a_customer_whom_the_carrier_does_not_know_is_sent_to_support(
     assert "ask our support to look" in words(response)
 
 
-# The same form twice
+# Submitting the same form twice
 
 
-def test_the_second_post_makes_no_call_and_tells_the_customer(client, simulator):
+def test_second_post_makes_no_call_and_explains_why(client, simulator):
     data = form(simulator)
     first, second = (send(client, "/account/open/", data) for _ in range(2))
     assert (first.status_code, second.status_code) == (303, 200)
@@ -355,7 +351,7 @@ def test_the_second_post_makes_no_call_and_tells_the_customer(client, simulator)
     assert send(client, "/account/open/", form(simulator)).status_code == 303
 
 
-def test_ten_at_once_make_one_call_and_one_of_them_is_led_on(threads, aurora, alice, simulator, client):
+def test_ten_concurrent_posts_make_one_call_and_one_redirect(threads, aurora, alice, simulator, client):
     data = form(simulator)
     simulator.fault("login_via_url", "slow", seconds=0.3)
     answers = at_once(10, lambda nth: send(twin(client), "/account/open/", data))
@@ -363,11 +359,11 @@ def test_ten_at_once_make_one_call_and_one_of_them_is_led_on(threads, aurora, al
     assert len(simulator.calls()) == 1
 
 
-def test_the_login_url_is_kept_nowhere(client, simulator, caplog):
+def test_login_url_is_not_stored_anywhere(client, simulator, caplog):
     with caplog.at_level(logging.DEBUG):
         url = unescape(send(client, "/account/open/", form(simulator))["Location"])
     ticket = url.partition("ticket=")[2]
     assert len(ticket) > 20
-    kept = str(list(Submission.objects.values())) + str([s.get_decoded() for s in Session.objects.all()])
-    kept += str([vars(record) for record in caplog.records]) + str(client.cookies)
-    assert ticket not in kept
+    stored = str(list(Submission.objects.values())) + str([s.get_decoded() for s in Session.objects.all()])
+    stored += str([vars(record) for record in caplog.records]) + str(client.cookies)
+    assert ticket not in stored

@@ -1,4 +1,4 @@
-"""`create_operator`, the first person of the admin, and `set_password` for a forgotten password."""
+"""The commands `create_operator` and `set_password`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,17 +20,17 @@ Typed = Callable[..., None]
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, db: None) -> Typed:
-    """Says what will be typed when a password is asked for."""
+def type_passwords(monkeypatch: pytest.MonkeyPatch, db: None) -> Typed:
+    """Set the answers to the password prompts."""
 
-    def will_be(*answers: str) -> None:
+    def set_answers(*answers: str) -> None:
         left: Iterator[str] = iter(answers)
         monkeypatch.setattr(
             "accounts.management.commands.create_operator.getpass", lambda _prompt: next(left)
         )
 
-    will_be()
-    return will_be
+    set_answers()
+    return set_answers
 
 
 def refusal(email: str, **options: bool) -> str:
@@ -39,8 +39,8 @@ def refusal(email: str, **options: bool) -> str:
     return str(caught.value)
 
 
-def test_an_operator_can_sign_in_with_address_and_password(typed: Typed) -> None:
-    typed(PASSWORD, PASSWORD)
+def test_new_operator_signs_in_with_email_and_password(type_passwords: Typed) -> None:
+    type_passwords(PASSWORD, PASSWORD)
     call_command("create_operator", "olga@example.com", stdout=StringIO())
     olga = authenticate(username="Olga@example.com", password=PASSWORD)
     assert isinstance(olga, User)
@@ -49,30 +49,30 @@ def test_an_operator_can_sign_in_with_address_and_password(typed: Typed) -> None
     assert olga.brand is None
 
 
-def test_a_script_hands_the_password_over_on_standard_input(
-    typed: Typed, monkeypatch: pytest.MonkeyPatch
+def test_script_passes_the_password_on_standard_input(
+    type_passwords: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO(f"{PASSWORD}\n"))
     call_command("create_operator", "olga@example.com", password_from_stdin=True, stdout=StringIO())
     assert authenticate(username="olga@example.com", password=PASSWORD)
 
 
-def test_an_address_of_the_admin_is_refused_before_a_password_is_asked_for(
-    typed: Typed, operator: User
+def test_email_in_use_by_staff_is_refused_before_the_password_prompt(
+    type_passwords: Typed, operator: User
 ) -> None:
-    told = refusal("OLGA@example.com")
-    assert "has a place in the admin already" in told
-    assert "set_password OLGA@example.com" in told
+    output = refusal("OLGA@example.com")
+    assert "has a place in the admin already" in output
+    assert "set_password OLGA@example.com" in output
 
 
-def test_a_customers_address_may_be_an_operators_too(typed: Typed, alice: User) -> None:
-    typed(PASSWORD, PASSWORD)
+def test_customer_email_may_also_be_an_operator_email(type_passwords: Typed, alice: User) -> None:
+    type_passwords(PASSWORD, PASSWORD)
     call_command("create_operator", alice.email, stdout=StringIO())
     assert User.objects.filter(email=alice.email).count() == 2
 
 
 @pytest.mark.parametrize("email", ["olga", "", "olga@", f"{'o' * 250}@example.com"])
-def test_what_is_no_address_is_refused(typed: Typed, email: str) -> None:
+def test_invalid_email_is_refused(type_passwords: Typed, email: str) -> None:
     assert "is not an e-mail address" in refusal(email)
 
 
@@ -84,8 +84,10 @@ def test_what_is_no_address_is_refused(typed: Typed, email: str) -> None:
         (("olga@example.com", "olga@example.com"), "too similar"),
     ],
 )
-def test_a_password_that_will_not_do_makes_nobody(typed: Typed, answers: tuple[str, str], words: str) -> None:
-    typed(*answers)
+def test_unacceptable_password_creates_no_operator(
+    type_passwords: Typed, answers: tuple[str, str], words: str
+) -> None:
+    type_passwords(*answers)
     assert words in refusal("olga@example.com")
     assert not User.objects.exists()
 
@@ -95,11 +97,11 @@ def test_a_password_that_will_not_do_makes_nobody(typed: Typed, answers: tuple[s
 NEW = "staple battery horse"
 
 
-def test_a_command_sets_a_forgotten_password_and_ends_all_sessions(
-    typed: Typed, operator: User, aurora: Brand, browse: Callable[..., Client], caplog: Any
+def test_set_password_replaces_the_password_and_ends_all_sessions(
+    type_passwords: Typed, operator: User, aurora: Brand, browse: Callable[..., Client], caplog: Any
 ) -> None:
     client, out = browse(ADMIN, operator), StringIO()
-    typed(NEW, NEW)
+    type_passwords(NEW, NEW)
     call_command("set_password", "OLGA@example.com", stdout=out)
     assert "olga@example.com is signed out everywhere" in out.getvalue()
     assert client.get("/admin/")["Location"].startswith("/admin/login/")
@@ -109,13 +111,13 @@ def test_a_command_sets_a_forgotten_password_and_ends_all_sessions(
     assert (event.user, event.kind, event.by) == (operator, "password_set", None)
     assert [record.person for record in caplog.records if record.msg == "admin password set"] == [operator.pk]
     assert [(each.to, each.from_email) for each in mail.outbox] == [([operator.email], aurora.from_email)]
-    told = f"{mail.outbox[0].subject} {mail.outbox[0].body} {out.getvalue()} {caplog.text}"
-    assert "set a new password" in told
-    assert NEW not in told
+    output = f"{mail.outbox[0].subject} {mail.outbox[0].body} {out.getvalue()} {caplog.text}"
+    assert "set a new password" in output
+    assert NEW not in output
 
 
-def test_a_script_sets_it_for_staff_too_and_hears_what_stands_against_it(
-    typed: Typed, monkeypatch: pytest.MonkeyPatch
+def test_set_password_works_for_staff_and_reports_password_errors(
+    type_passwords: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     User.objects.create_user("sam", "sam@example.com", PASSWORD, is_staff=True, is_active=False)
     monkeypatch.setattr(sys, "stdin", StringIO(f"{NEW}\n"))
@@ -123,14 +125,14 @@ def test_a_script_sets_it_for_staff_too_and_hears_what_stands_against_it(
     call_command("set_password", "sam@example.com", password_from_stdin=True, stdout=StringIO(), stderr=err)
     assert User.objects.get().check_password(NEW)
     assert "not active" in err.getvalue()
-    assert "please tell the person yourself" in err.getvalue()  # There is no brand to mail from.
+    assert "please tell the person yourself" in err.getvalue()  # There is no brand to send the email from.
 
 
-def test_a_password_that_will_not_do_or_an_unknown_person_changes_nothing(
-    typed: Typed, operator: User, alice: User
+def test_unacceptable_password_or_unknown_user_changes_nothing(
+    type_passwords: Typed, operator: User, alice: User
 ) -> None:
     for answers, words in ((("short", "short"), "too short"), ((NEW, PASSWORD), "not the same")):
-        typed(*answers)
+        type_passwords(*answers)
         with pytest.raises(CommandError, match=words):
             call_command("set_password", operator.email)
     with pytest.raises(CommandError, match="nobody of the admin has the address alice"):

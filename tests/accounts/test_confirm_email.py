@@ -1,4 +1,4 @@
-"""Confirming the e-mail at the carrier: it signs nobody in, and leads to a sign-in code of ours."""
+"""Confirming the email at the carrier: it does not sign in, and continues to a sign-in code."""
 
 import pytest
 from django.core import mail
@@ -42,7 +42,7 @@ def is_confirmed(simulator) -> bool:
     return next(c["confirmed"] for c in simulator.listed("customers") if c["email"] == DORA)
 
 
-def test_the_links_query_moves_into_the_session_and_consumes_nothing(signed_up, simulator):
+def test_link_query_moves_into_the_session_without_using_the_code(signed_up, simulator):
     code = carrier_code(simulator, DORA)
     response = signed_up.get("/sign-up/confirm/", {"email": DORA, "code": code})
     assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
@@ -54,13 +54,13 @@ def test_the_links_query_moves_into_the_session_and_consumes_nothing(signed_up, 
     assert not is_confirmed(simulator)
 
 
-def test_a_link_with_the_code_alone_keeps_the_known_address(signed_up):
+def test_link_with_only_a_code_keeps_the_known_email(signed_up):
     signed_up.get("/sign-up/confirm/", {"code": "ABC"})
     page = signed_up.get("/sign-up/confirm/")
     assert (value_of(page, "email"), value_of(page, "code")) == (DORA, "ABC")
 
 
-def test_the_post_confirms_and_leads_to_a_code_that_is_mailed_already(signed_up, simulator):
+def test_post_confirms_and_redirects_to_an_emailed_sign_in_code(signed_up, simulator):
     data = form(simulator)
     signed_up.get("/sign-up/confirm/", {"email": DORA, "code": data["code"]})
     response = send(signed_up, "/sign-up/confirm/", data)
@@ -80,14 +80,14 @@ def test_the_post_confirms_and_leads_to_a_code_that_is_mailed_already(signed_up,
     assert User.objects.get().confirmed_at
 
 
-def test_the_confirmation_itself_signs_nobody_in(signed_up, simulator):
+def test_confirmation_alone_does_not_sign_in(signed_up, simulator):
     send(signed_up, "/sign-up/confirm/", form(simulator))
     assert signed_up.get("/account/open/").status_code == 302
     assert "_auth_user_id" not in signed_up.session
     assert User.objects.get().account_number == ""
 
 
-def test_another_browser_is_advised_to_set_its_own_password(signed_up, simulator, browse):
+def test_other_browser_is_advised_to_set_a_new_password(signed_up, simulator, browse):
     other = browse(AURORA)
     send(other, "/sign-up/confirm/", form(simulator))
     page = other.get("/sign-in/code/")
@@ -95,14 +95,14 @@ def test_another_browser_is_advised_to_set_its_own_password(signed_up, simulator
     assert 'href="/password-reset/"' in page.content.decode()
 
 
-def test_a_browser_whose_own_sign_up_was_refused_is_advised_too(signed_up, simulator, browse):
+def test_browser_whose_sign_up_was_refused_is_advised_too(signed_up, simulator, browse):
     victim = browse(AURORA)
     assert send(victim, "/sign-up/", sign_up_form(simulator.token())).status_code == 200
     send(victim, "/sign-up/confirm/", form(simulator))
     assert "If it was not you who chose the password" in words(victim.get("/sign-in/code/"))
 
 
-def test_an_invalid_field_spends_no_token(signed_up, simulator):
+def test_invalid_field_uses_no_captcha_token(signed_up, simulator):
     for changes in ({"email": "dora"}, {"code": " "}, {"g-recaptcha-response": ""}):
         response = send(signed_up, "/sign-up/confirm/", {**form(simulator, "X"), **changes})
         assert response.context["form"].errors
@@ -117,9 +117,7 @@ def test_an_invalid_field_spends_no_token(signed_up, simulator):
         ("captcha_failed", "security check was not accepted"),
     ],
 )
-def test_mapped_codes_have_their_own_words_and_the_form_keeps_what_was_typed(
-    aurora, simulator, browse, meaning, text
-):
+def test_mapped_codes_show_their_message_and_keep_the_input(aurora, simulator, browse, meaning, text):
     simulator.post("dialect", codes={meaning: 4300})
     simulator.post("seed", customers=[{"partner": "Aurora", "account_number": "9", "email": DORA}])
     aurora.response_codes.create(code="4300", meaning=meaning)
@@ -134,12 +132,12 @@ def test_mapped_codes_have_their_own_words_and_the_form_keeps_what_was_typed(
     assert mail.outbox == []
 
 
-def test_a_wrong_code_without_a_mapping_shows_the_carriers_words_at_the_field(signed_up, simulator):
+def test_unmapped_wrong_code_shows_the_carrier_message_at_the_field(signed_up, simulator):
     response = send(signed_up, "/sign-up/confirm/", form(simulator, "WRONG"))
     assert response.context["form"].errors == {"code": ["The code is invalid."]}
 
 
-def test_the_sixth_attempt_for_an_address_in_a_quarter_of_an_hour_makes_no_call(signed_up, simulator, browse):
+def test_sixth_attempt_per_email_within_15_minutes_makes_no_call(signed_up, simulator, browse):
     for nth in range(6):
         response = send(
             browse(AURORA, REMOTE_ADDR=f"10.0.0.{nth}"), "/sign-up/confirm/", form(simulator, "NO")
@@ -150,7 +148,7 @@ def test_the_sixth_attempt_for_an_address_in_a_quarter_of_an_hour_makes_no_call(
     assert len(simulator.calls("confirm_email")) == 5
 
 
-def test_a_limited_confirmation_leaves_its_token_good(signed_up, simulator, browse):
+def test_rate_limited_confirmation_does_not_use_up_its_token(signed_up, simulator, browse):
     from portal.models import Attempt
 
     for _ in range(5):
@@ -161,7 +159,7 @@ def test_a_limited_confirmation_leaves_its_token_good(signed_up, simulator, brow
     assert send(signed_up, "/sign-up/confirm/", data).status_code == 302
 
 
-def test_the_same_form_again_makes_no_call_counts_nothing_and_mails_no_second_code(signed_up, simulator):
+def test_resubmission_makes_no_call_and_sends_no_second_code(signed_up, simulator):
     data = form(simulator)
     answers = [send(signed_up, "/sign-up/confirm/", data) for _ in range(7)]
     assert {answer.get("Location") for answer in answers} == {"/sign-in/code/"}
@@ -169,7 +167,7 @@ def test_the_same_form_again_makes_no_call_counts_nothing_and_mails_no_second_co
     assert send(signed_up, "/sign-in/code/", {"code": code_for(DORA)})["Location"] == "/"
 
 
-def test_ten_at_once_make_one_call_mail_one_code_and_it_signs_in(threads, aurora, simulator, signed_up):
+def test_ten_concurrent_posts_make_one_call_and_send_one_working_code(threads, aurora, simulator, signed_up):
     signed_up.get("/sign-up/confirm/")
     data = form(simulator)
     simulator.fault("confirm_email", "slow", seconds=0.3)
@@ -180,19 +178,19 @@ def test_ten_at_once_make_one_call_mail_one_code_and_it_signs_in(threads, aurora
 
 
 @pytest.mark.parametrize("shown", [0, 1])
-def test_a_browser_that_typed_the_address_confirms_twice_at_once_and_signs_in_with_either_answer(
+def test_either_of_two_concurrent_confirmations_can_sign_in(
     threads, aurora, simulator, signed_up, browse, shown
 ):
     client = browse(AURORA)
     client.get("/sign-up/confirm/")
-    assert "__Host-session" not in client.cookies  # A page that only asks keeps nothing.
+    assert "__Host-session" not in client.cookies  # A page that only asks stores nothing.
     data, same_browser = form(simulator), [twin(client), twin(client)]
     at_once(2, lambda nth: send(same_browser[nth], "/sign-up/confirm/", data))
     code = {"code": code_for(DORA)}
     assert send(same_browser[shown], "/sign-in/code/", code)["Location"] == "/"
 
 
-def test_mail_that_cannot_go_out_is_told_and_the_confirmation_stands(signed_up, simulator, settings):
+def test_email_failure_is_reported_and_the_confirmation_is_kept(signed_up, simulator, settings):
     settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     response = send(signed_up, "/sign-up/confirm/", form(simulator))
@@ -203,7 +201,7 @@ def test_mail_that_cannot_go_out_is_told_and_the_confirmation_stands(signed_up, 
     assert not SignInCode.objects.exists()
 
 
-def test_when_too_many_codes_were_asked_for_the_confirmation_stands(signed_up, simulator):
+def test_confirmation_is_kept_when_the_code_limit_is_reached(signed_up, simulator):
     for _ in range(3):
         send(signed_up, "/sign-in/", {"email": DORA})
     response = send(signed_up, "/sign-up/confirm/", form(simulator))
@@ -213,7 +211,7 @@ def test_when_too_many_codes_were_asked_for_the_confirmation_stands(signed_up, s
     assert "asked for many codes already" in page
 
 
-def test_a_signed_in_customer_confirms_without_a_new_code(aurora, simulator, signed_up, browse):
+def test_signed_in_customer_confirms_without_a_new_code(aurora, simulator, signed_up, browse):
     user = User.objects.get()
     response = send(browse(AURORA, user), "/sign-up/confirm/", form(simulator))
     assert (response["Location"], mail.outbox) == ("/", [])

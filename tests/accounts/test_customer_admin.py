@@ -1,4 +1,4 @@
-"""Customers in the admin: import with a look before, export, and keeping somebody out."""
+"""Customers in the admin: import with a report first, export, search, and disabling."""
 
 import csv
 import io
@@ -58,8 +58,8 @@ def upload(client: Client, brand: Brand, text: str | bytes) -> Any:
     return client.post(f"{IMPORT}{brand.pk}/", {"file": file})
 
 
-def waiting(client: Client, brand: Brand, text: str) -> str:
-    """The address of the report on a file that was just chosen."""
+def upload_for_report(client: Client, brand: Brand, text: str) -> str:
+    """Upload a file and return the URL of its report."""
     response = upload(client, brand, text)
     assert response.status_code == 302, words(response)
     return str(response["Location"])
@@ -75,16 +75,16 @@ def stored() -> dict[str, str]:
     return dict(User.objects.filter(brand__isnull=False).values_list("email", "account_number"))
 
 
-def told(thing: Any) -> list[str]:
-    """What the history says of something, the newest first."""
-    entries = LogEntry.objects.filter(content_type__model=thing._meta.model_name, object_id=str(thing.pk))
+def change_messages(obj: Any) -> list[str]:
+    """Return the change messages about an object, newest first."""
+    entries = LogEntry.objects.filter(content_type__model=obj._meta.model_name, object_id=str(obj.pk))
     return [entry.get_change_message() for entry in entries.order_by("-pk")]
 
 
 # --- Import ---
 
 
-def test_the_brand_is_chosen_first_among_ones_own(
+def test_import_starts_with_choosing_one_of_the_own_brands(
     desk: Client, sam: User, aurora: Brand, borealis: Brand, make_brand: Callable[..., Brand]
 ) -> None:
     assert desk.get(IMPORT)["Location"] == f"{IMPORT}{aurora.pk}/"
@@ -98,10 +98,10 @@ def test_the_brand_is_chosen_first_among_ones_own(
         assert desk.post(path, {"rows": "all"}).status_code == 404
 
 
-def test_nothing_is_written_before_the_report_is_confirmed(
+def test_import_writes_nothing_before_the_report_is_confirmed(
     desk: Client, sam: User, aurora: Brand, alice: User
 ) -> None:
-    url = waiting(desk, aurora, GOOD)
+    url = upload_for_report(desk, aurora, GOOD)
     page = words(desk.get(url))
     assert "Bad 0 Create 1 Update 1 Unchanged 0" in page
     assert "First name: “Alice” → “Alicia”" in page
@@ -112,32 +112,32 @@ def test_nothing_is_written_before_the_report_is_confirmed(
     assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
     dora = User.objects.get(email="dora@example.com")
     assert dora.credit_limit == -55
-    (summary,) = told(aurora)
+    (summary,) = change_messages(aurora)
     assert (
         summary
         == "Imported customers from “customers.csv”: created 1, updated 1, unchanged 0, bad and left out 0."
     )
-    assert told(dora) == ["Added. Added Account number “70003”. Added Credit limit “-55”."]
-    assert told(alice) == []  # A first name is no account number.
+    assert change_messages(dora) == ["Added. Added Account number “70003”. Added Credit limit “-55”."]
+    assert change_messages(alice) == []  # A first name is no account number.
     assert {entry.user for entry in LogEntry.objects.all()} == {sam}
 
 
-def test_old_and_new_of_what_the_carrier_goes_by_is_in_the_history(
+def test_import_puts_old_and_new_values_into_the_history(
     desk: Client, aurora: Brand, make_customer: MakeCustomer
 ) -> None:
     nora = make_customer(aurora, "nora@example.com", credit_limit=Decimal("-10"))
     text = "email,account_number,account_type,credit_limit\nnora@example.com,70007,prepaid,-20\n"
-    confirm(desk, waiting(desk, aurora, text))
-    assert told(nora) == [
+    confirm(desk, upload_for_report(desk, aurora, text))
+    assert change_messages(nora) == [
         "Changed Account number (“” → “70007”), Account type (“” → “prepaid”) and "
         "Credit limit (“-10” → “-20”)."
     ]
 
 
-def test_bad_rows_stand_first_and_the_good_ones_go_without_them(
+def test_invalid_rows_are_listed_first_and_valid_ones_imported(
     desk: Client, aurora: Brand, alice: User
 ) -> None:
-    url = waiting(desk, aurora, BAD)
+    url = upload_for_report(desk, aurora, BAD)
     page = words(desk.get(url))
     assert "email : not an e-mail address" in page
     assert page.index("no-address") < page.index("dora@example.com")
@@ -150,10 +150,10 @@ def test_bad_rows_stand_first_and_the_good_ones_go_without_them(
     assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
 
 
-def test_what_happened_meanwhile_is_shown_before_anything_is_written(
+def test_outdated_report_is_shown_again_before_anything_is_written(
     desk: Client, aurora: Brand, alice: User, bob: User
 ) -> None:
-    url = waiting(desk, aurora, GOOD)
+    url = upload_for_report(desk, aurora, GOOD)
     shown = value_of(desk.get(url), "report") or ""
     User.objects.filter(pk=bob.pk).update(account_number="70003")
     response = desk.post(url, {"report": shown, "rows": "all"})
@@ -167,37 +167,37 @@ def test_what_happened_meanwhile_is_shown_before_anything_is_written(
     assert "bad and left out: 1." in words(confirm(desk, url, "good"))
 
 
-def test_a_second_confirmation_writes_nothing_and_the_file_is_gone(
+def test_second_confirmation_writes_nothing_and_file_is_deleted(
     desk: Client, aurora: Brand, alice: User
 ) -> None:
-    url = waiting(desk, aurora, GOOD)
+    url = upload_for_report(desk, aurora, GOOD)
     shown = value_of(desk.get(url), "report") or ""
     confirm(desk, url)
     User.objects.filter(email="dora@example.com").delete()
-    again = desk.post(url, {"report": shown, "rows": "all"}, follow=True)
-    assert "has been imported already. Nothing was written a second time." in words(again)
+    second = desk.post(url, {"report": shown, "rows": "all"}, follow=True)
+    assert "has been imported already. Nothing was written a second time." in words(second)
     assert "has been imported already" in words(desk.get(url, follow=True))
     assert stored() == {"alice@example.com": "70001"}
     assert bytes(CustomerImport.objects.get().data) == b""
 
 
-def test_confirmed_four_times_at_once_it_is_written_once(
+def test_four_concurrent_confirmations_import_once(
     threads: Any, desk: Client, aurora: Brand, alice: User
 ) -> None:
-    url = waiting(desk, aurora, GOOD)
+    url = upload_for_report(desk, aurora, GOOD)
     shown = value_of(desk.get(url), "report") or ""
-    # Each request comes to another process, with the database alone in common.
+    # Each request runs in another process, with only the database in common.
     clients = [twin(desk) for _ in range(4)]
     answers = at_once(4, lambda nth: clients[nth].post(url, {"report": shown, "rows": "all"}).status_code)
     assert answers == [302] * 4
     assert stored() == {"alice@example.com": "70001", "dora@example.com": "70003"}
-    assert len(told(aurora)) == 1
+    assert len(change_messages(aurora)) == 1
 
 
-def test_a_file_waits_for_whoever_chose_it_and_for_an_hour(
+def test_pending_file_is_visible_only_to_its_uploader_for_an_hour(
     desk: Client, browse: Browse, sam: User, operator: User, aurora: Brand
 ) -> None:
-    url = waiting(desk, aurora, GOOD)
+    url = upload_for_report(desk, aurora, GOOD)
     assert "Please choose it again" in words(browse(ADMIN, operator).get(url, follow=True))
     sam.brands.clear()
     assert desk.get(url).status_code == 404
@@ -211,14 +211,14 @@ def test_a_file_waits_for_whoever_chose_it_and_for_an_hour(
     assert not CustomerImport.objects.exists()
 
 
-def test_a_person_has_few_files_waiting(desk: Client, aurora: Brand) -> None:
-    urls = [waiting(desk, aurora, GOOD) for _ in range(MAX_PENDING + 2)]
+def test_number_of_pending_files_per_user_is_limited(desk: Client, aurora: Brand) -> None:
+    urls = [upload_for_report(desk, aurora, GOOD) for _ in range(MAX_PENDING + 2)]
     assert CustomerImport.objects.count() == MAX_PENDING
     assert [desk.get(url).status_code for url in urls] == [302] * 2 + [200] * MAX_PENDING
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"email;password\n", "Line 1: unknown column “password”"),
         (b"caf\xe9\n", "Line 1: not UTF-8"),
@@ -227,33 +227,33 @@ def test_a_person_has_few_files_waiting(desk: Client, aurora: Brand) -> None:
         (b"x" * (MAX_BYTES + 1), "This file is larger than 2 MB."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_not_kept(data: bytes, said: str, desk: Client, aurora: Brand) -> None:
-    assert said in words(upload(desk, aurora, data))
+def test_unreadable_file_is_not_stored(data: bytes, message: str, desk: Client, aurora: Brand) -> None:
+    assert message in words(upload(desk, aurora, data))
     assert not CustomerImport.objects.exists()
 
 
-def test_reasons_are_templates_that_a_catalogue_translates(
+def test_row_problems_are_translatable_templates(
     desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = waiting(desk, aurora, BAD)
+    url = upload_for_report(desk, aurora, BAD)
     spanish = {"not an e-mail address": "no es una dirección"}
     monkeypatch.setattr("portal.i18n.translation.gettext", lambda text: spanish.get(text, text))
     assert "email : no es una dirección" in words(desk.get(url))
 
 
-def test_of_many_rows_the_first_500_are_shown_and_all_are_counted(desk: Client, aurora: Brand) -> None:
+def test_report_shows_the_first_500_rows_and_counts_all(desk: Client, aurora: Brand) -> None:
     rows = "".join(f"c{number}@example.com,{number},,\n" for number in range(700))
-    url = waiting(desk, aurora, HEADER + rows + "x,1000,,\n")
+    url = upload_for_report(desk, aurora, HEADER + rows + "x,1000,,\n")
     page = desk.get(url)
     assert page.content.decode().count('<tr class="customer-') == 500
     assert "The first 500 of 701 rows, the bad ones first" in words(page)
     assert "Bad 1 Create 700" in words(page)
 
 
-def test_a_large_import_takes_as_many_queries_for_each_batch_and_no_more(desk: Client, aurora: Brand) -> None:
+def test_query_count_of_an_import_is_constant_per_batch(desk: Client, aurora: Brand) -> None:
     def queries(count: int, first: int) -> int:
         rows = "".join(f"c{number}@example.com,{number},,-5\n" for number in range(first, first + count))
-        url = waiting(desk, aurora, HEADER + rows)
+        url = upload_for_report(desk, aurora, HEADER + rows)
         shown = value_of(desk.get(url), "report") or ""
         with CaptureQueriesContext(connection) as captured:
             assert desk.post(url, {"report": shown, "rows": "all"}).status_code == 302
@@ -263,17 +263,20 @@ def test_a_large_import_takes_as_many_queries_for_each_batch_and_no_more(desk: C
     assert queries(2000, 10) < small + 80
 
 
-def test_a_confirmed_file_is_read_before_anything_is_locked(
+def test_confirmed_file_is_parsed_before_rows_are_locked(
     desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, depths = waiting(desk, aurora, GOOD), []
+    url, depths = upload_for_report(desk, aurora, GOOD), []
 
     def note() -> None:
         depths.append(len(connection.savepoint_ids))
 
     monkeypatch.setattr("accounts.customer_import.csv_file.release_db_connections", note)
     confirm(desk, url)
-    assert depths == [0, 0]  # For the report, and for the confirmation: both outside any transaction.
+    assert depths == [
+        0,
+        0,
+    ]  # Once for the report and once for the confirmation, both outside any transaction.
     assert "dora@example.com" in stored()
 
 
@@ -285,12 +288,12 @@ def exported(response: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def choose(client: Client, action: str, *people: User, **more: str) -> Any:
-    data = {"action": action, "index": "0", "_selected_action": [person.pk for person in people], **more}
+def choose(client: Client, action: str, *users: User, **more: str) -> Any:
+    data = {"action": action, "index": "0", "_selected_action": [person.pk for person in users], **more}
     return client.post(LIST, data, follow=True)
 
 
-def test_what_the_list_shows_is_exported_with_its_filters_and_search(
+def test_export_follows_the_filters_and_search_of_the_list(
     desk: Client, alice: User, bob: User, charlie: User, sam: User, aurora: Brand, borealis: Brand
 ) -> None:
     User.objects.filter(pk=alice.pk).update(credit_limit="-55.5", account_type="postpaid", phone="+61 2 5550")
@@ -305,15 +308,15 @@ def test_what_the_list_shows_is_exported_with_its_filters_and_search(
     assert first["last_sign_in"].startswith(f"{timezone.now():%Y-%m-%d}")
     assert rows[1]["last_sign_in"] == ""
     assert [row["email"] for row in exported(desk.post(f"{EXPORT}?q=baker"))] == ["bob@example.com"]
-    assert told(aurora) == ["Exported 1 customer.", "Exported 2 customers."]
-    assert told(borealis) == []
+    assert change_messages(aurora) == ["Exported 1 customer.", "Exported 2 customers."]
+    assert change_messages(borealis) == []
     assert {entry.user for entry in LogEntry.objects.all()} == {sam}
-    nobody = desk.post(f"{EXPORT}?q=nobody", follow=True)
-    assert "Nothing was exported" in words(nobody)
+    empty = desk.post(f"{EXPORT}?q=nobody", follow=True)
+    assert "Nothing was exported" in words(empty)
     assert desk.get(EXPORT).status_code == 405
 
 
-def test_the_chosen_customers_are_exported_and_no_others(
+def test_export_action_contains_only_the_selected_customers(
     desk: Client, browse: Browse, operator: User, alice: User, bob: User, charlie: User
 ) -> None:
     assert [row["email"] for row in exported(choose(desk, "export_selected", bob, charlie))] == [bob.email]
@@ -322,7 +325,7 @@ def test_the_chosen_customers_are_exported_and_no_others(
         (bob.email, "aurora"),
         (charlie.email, "borealis"),
     ]
-    assert told(charlie.brand) == ["Exported 1 customer."]
+    assert change_messages(charlie.brand) == ["Exported 1 customer."]
 
 
 TEXT = st.text(alphabet="ab'=+-@＝,;\"é| ", max_size=8).map(str.strip)
@@ -337,7 +340,7 @@ TEXT = st.text(alphabet="ab'=+-@＝,;\"é| ", max_size=8).map(str.strip)
     names=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4),
     limit=st.none() | st.decimals(-999_999, 0, places=5),
 )
-def test_an_export_is_neutral_and_an_import_takes_it_back_unchanged(
+def test_export_escapes_formulas_and_imports_back_unchanged(
     names: list[tuple[str, str]], limit: Decimal | None, sam: User, aurora: Brand, make_customer: MakeCustomer
 ) -> None:
     with transaction.atomic():
@@ -358,7 +361,7 @@ def test_an_export_is_neutral_and_an_import_takes_it_back_unchanged(
         transaction.set_rollback(True)
 
 
-def test_many_customers_are_exported_bit_by_bit_in_few_queries(
+def test_large_export_is_streamed_in_few_queries(
     sam: User, aurora: Brand, django_assert_max_num_queries: Any
 ) -> None:
     rows = "".join(f"c{number}@example.com,{number},,\n" for number in range(2500))
@@ -385,7 +388,7 @@ def test_many_customers_are_exported_bit_by_bit_in_few_queries(
         ("+61 411222333", "222333"),
     ],
 )
-def test_a_phone_is_found_however_it_is_written(
+def test_search_finds_a_phone_number_in_any_notation(
     stored: str, typed: str, desk: Client, alice: User, bob: User
 ) -> None:
     User.objects.filter(pk=alice.pk).update(phone=stored)
@@ -394,7 +397,7 @@ def test_a_phone_is_found_however_it_is_written(
     assert "phone number, however it’s written" in words(desk.get(LIST))
 
 
-def test_digits_are_looked_for_in_all_other_columns_too(desk: Client, alice: User, bob: User) -> None:
+def test_digits_are_searched_in_all_other_columns_too(desk: Client, alice: User, bob: User) -> None:
     User.objects.filter(pk=alice.pk).update(account_number="AU-7000100-X", company_name="Studio 54-54-54")
     User.objects.filter(pk=bob.pk).update(email="0411222333@example.com")
     for typed, found in (("7000100", alice), ("54-54-54", alice), ("0411222333", bob)):
@@ -403,10 +406,10 @@ def test_digits_are_looked_for_in_all_other_columns_too(desk: Client, alice: Use
     assert list(desk.get(LIST, {"q": "alice arch"}).context["cl"].result_list) == [alice]
 
 
-# --- To look into ---
+# --- Filters ---
 
 
-def test_customers_without_a_number_are_one_click_away_with_their_count(
+def test_first_page_links_to_customers_without_account_number(
     desk: Client, alice: User, charlie: User, aurora: Brand, borealis: Brand, make_customer: MakeCustomer
 ) -> None:
     nora = make_customer(aurora, "nora@example.com")
@@ -421,7 +424,7 @@ def test_customers_without_a_number_are_one_click_away_with_their_count(
 # --- Disable ---
 
 
-def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
+def test_disabling_ends_sessions_and_then_answers_like_unknown_email(
     desk: Client, browse: Browse, alice: User, bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "accounts.services.deactivation")
@@ -447,11 +450,11 @@ def test_disabling_ends_sessions_at_once_and_answers_like_an_unknown_address(
         answers.append(words(page).replace(address, "X"))
     assert answers[0] == answers[1]
     assert mail.outbox[0].subject == mail.outbox[1].subject
-    assert told(alice) == ["Disabled: signed out everywhere, and cannot sign in."]
+    assert change_messages(alice) == ["Disabled: signed out everywhere, and cannot sign in."]
     assert [vars(record).get("customers") for record in caplog.records[:1]] == [[alice.pk]]
 
 
-def test_whoever_is_enabled_again_signs_in_anew(desk: Client, browse: Browse, alice: User) -> None:
+def test_enabled_customer_has_to_sign_in_again(desk: Client, browse: Browse, alice: User) -> None:
     before = browse(AURORA)
     sign_in(before, alice.email)
     send(before, "/sign-in/", {"email": alice.email})
@@ -463,7 +466,7 @@ def test_whoever_is_enabled_again_signs_in_anew(desk: Client, browse: Browse, al
     after = browse(AURORA)
     sign_in(after, alice.email)
     assert after.get("/account/open/").status_code == 200
-    assert told(alice)[0] == "Enabled: can sign in again."
+    assert change_messages(alice)[0] == "Enabled: can sign in again."
 
 
 def test_unticking_active_in_the_form_ends_the_sessions_too(
@@ -478,12 +481,12 @@ def test_unticking_active_in_the_form_ends_the_sessions_too(
     assert customer.get("/account/open/").status_code == 302
 
 
-def test_chosen_customers_are_disabled_after_a_question_and_no_others(
+def test_only_selected_customers_are_disabled_after_confirmation(
     desk: Client, alice: User, bob: User, charlie: User, operator: User, sam: User
 ) -> None:
-    asked = choose(desk, "disable_selected", alice, bob, charlie, operator, sam)
-    assert "Disable 2 customers" in words(asked)
-    assert "charlie" not in words(asked)
+    question = choose(desk, "disable_selected", alice, bob, charlie, operator, sam)
+    assert "Disable 2 customers" in words(question)
+    assert "charlie" not in words(question)
     assert User.objects.filter(is_active=False).count() == 0
     choose(desk, "disable_selected", alice, bob, charlie, operator, sam, sure="1")
     assert set(User.objects.filter(is_active=False)) == {alice, bob}
@@ -495,7 +498,7 @@ def test_chosen_customers_are_disabled_after_a_question_and_no_others(
         assert desk.post(f"{LIST}{sam.pk}/{verb}/").status_code == 404
 
 
-def test_all_of_a_list_is_never_more_than_the_list_shows(
+def test_select_all_never_exceeds_what_the_list_shows(
     desk: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     User.objects.filter(pk__in=(alice.pk, bob.pk)).update(is_active=False)
@@ -503,7 +506,7 @@ def test_all_of_a_list_is_never_more_than_the_list_shows(
     refused = choose(desk, "enable_selected", alice, select_across="1")
     assert "The list finds more than it shows, so nothing was done." in words(refused)
     assert set(User.objects.filter(is_active=False)) == {alice, bob}
-    choose(desk, "enable_selected", alice)  # One that is ticked stands in the list.
+    choose(desk, "enable_selected", alice)  # A ticked row is in the list.
     assert set(User.objects.filter(is_active=False)) == {bob}
     monkeypatch.setattr(BoundedPaginator, "MOST", 2)
     choose(desk, "enable_selected", alice, select_across="1")
@@ -511,13 +514,13 @@ def test_all_of_a_list_is_never_more_than_the_list_shows(
 
 
 @pytest.mark.parametrize("key", ["abc", "", "9" * 30, "1\x00", "\u0661"])
-def test_a_ticked_row_that_cannot_be_is_refused(desk: Client, alice: User, key: str) -> None:
+def test_invalid_selected_row_is_refused(desk: Client, alice: User, key: str) -> None:
     data = {"action": "disable_selected", "_selected_action": [alice.pk, key], "sure": "1"}
     assert desk.post(LIST, data).status_code == 400
     assert not User.objects.filter(is_active=False).exists()
 
 
-# --- What the carrier goes by ---
+# --- Account type, credit limit ---
 
 
 def change(client: Client, customer: User, **changes: str) -> Any:
@@ -526,7 +529,7 @@ def change(client: Client, customer: User, **changes: str) -> Any:
     return client.post(f"{LIST}{customer.pk}/change/", {**data, "is_active": "on", **changes})
 
 
-def test_type_and_credit_limit_are_set_by_staff_and_told_with_old_and_new(desk: Client, alice: User) -> None:
+def test_account_type_and_credit_limit_changes_are_in_the_history(desk: Client, alice: User) -> None:
     refused = change(desk, alice, credit_limit="55", account_type="postpaid")
     assert "For 55 below zero write -55." in words(refused)
     assert change(desk, alice, credit_limit="-55", account_type="postpaid").status_code == 302
@@ -534,31 +537,31 @@ def test_type_and_credit_limit_are_set_by_staff_and_told_with_old_and_new(desk: 
     assert (alice.account_type, alice.credit_limit) == ("postpaid", -55)
     assert change(desk, alice, credit_limit="-60.5").status_code == 302
     assert change(desk, alice, credit_limit="-60.50").status_code == 302
-    assert told(alice) == [
+    assert change_messages(alice) == [
         "No fields changed.",
         "Changed Credit limit (“-55” → “-60.5”).",
         "Changed Account type (“” → “postpaid”) and Credit limit (“” → “-55”).",
     ]
 
 
-def test_the_history_tells_values_whatever_language_the_form_was_in(desk: Client, alice: User) -> None:
+def test_history_values_do_not_depend_on_the_form_language(desk: Client, alice: User) -> None:
     desk.cookies["__Host-language"] = "es"
     assert 'lang="es"' in desk.get(LIST).content.decode()
     assert change(desk, alice, account_number="70099").status_code == 302
     with translation.override("en"):
-        assert told(alice) == ["Changed Account number (“70001” → “70099”)."]
+        assert change_messages(alice) == ["Changed Account number (“70001” → “70099”)."]
 
 
-def test_a_new_customer_may_come_with_all_three(desk: Client, aurora: Brand) -> None:
+def test_new_customer_can_be_added_with_all_three_fields(desk: Client, aurora: Brand) -> None:
     data = {"brand": aurora.pk, "email": "d@example.com", "account_number": "7", "account_type": "prepaid"}
     assert "write -1" in words(desk.post(f"{LIST}add/", {**data, "credit_limit": "1"}))
     assert desk.post(f"{LIST}add/", {**data, "credit_limit": "-1"}).status_code == 302
-    (message,) = told(User.objects.get(email="d@example.com"))
+    (message,) = change_messages(User.objects.get(email="d@example.com"))
     for value in ("“7”", "“prepaid”", "“-1”"):
         assert value in message
 
 
-def test_a_template_holds_the_columns_and_can_be_filled_in(desk: Client, aurora: Brand) -> None:
+def test_import_template_has_the_columns_and_can_be_imported(desk: Client, aurora: Brand) -> None:
     page = desk.get(f"/admin/accounts/user/import/{aurora.pk}/")
     assert 'href="/admin/accounts/user/import/template.csv"' in page.content.decode()
     template = desk.get("/admin/accounts/user/import/template.csv")

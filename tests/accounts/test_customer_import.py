@@ -1,4 +1,4 @@
-"""`import_customers`: all rows or none, every bad one named."""
+"""`import_customers`: all rows or none, and every invalid row named."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -31,7 +31,7 @@ def put(brand: Brand, text: str, **options: Any) -> Counts:
 
 
 def problems(brand: Brand, text: str | bytes) -> list[str]:
-    """What a refused file is told; nothing may have been written."""
+    """Return the problems of a refused file; nothing may have been written."""
     before = list(User.objects.order_by("pk").values())
     with pytest.raises(ImportRefused) as caught:
         import_customers(brand=brand, data=text if isinstance(text, bytes) else text.encode())
@@ -39,7 +39,7 @@ def problems(brand: Brand, text: str | bytes) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_new_customer_has_no_password_and_has_not_signed_in(aurora: Brand) -> None:
+def test_imported_customer_has_no_password_and_is_unverified(aurora: Brand) -> None:
     assert put(aurora, HEADER + "dora@example.com,70003,Dora,\n") == Counts(1, 0, 0)
     dora = User.objects.get(brand=aurora)
     assert (dora.email, dora.account_number, dora.first_name) == ("dora@example.com", "70003", "Dora")
@@ -47,17 +47,15 @@ def test_a_new_customer_has_no_password_and_has_not_signed_in(aurora: Brand) -> 
     assert dora.verified_at is None
 
 
-def test_an_import_is_logged_with_its_counts_and_nothing_personal(
-    aurora: Brand, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_import_log_has_counts_and_no_personal_data(aurora: Brand, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "accounts.customer_import.importer"):
         put(aurora, HEADER + "dora@example.com,70003,Dora,\n")
-    told = vars(caplog.records[-1])
-    assert (told["brand"], told["rows_created"], told["rows_bad"]) == ("aurora", 1, 0)
-    assert "dora" not in str(told)
+    messages = vars(caplog.records[-1])
+    assert (messages["brand"], messages["rows_created"], messages["rows_bad"]) == ("aurora", 1, 0)
+    assert "dora" not in str(messages)
 
 
-def test_an_existing_customer_is_filled_in_and_nothing_is_emptied(
+def test_existing_customer_is_completed_and_nothing_is_emptied(
     aurora: Brand, make_customer: Callable[..., User]
 ) -> None:
     dora = make_customer(aurora, "dora@example.com", first_name="D.", phone="123456")
@@ -70,16 +68,18 @@ def test_an_existing_customer_is_filled_in_and_nothing_is_emptied(
     assert dora.verified_at
 
 
-def test_a_row_is_the_customer_with_its_number_whatever_the_address_says(alice: User, aurora: Brand) -> None:
+def test_row_matches_by_account_number_before_email(alice: User, aurora: Brand) -> None:
     text = "email,account_number,company_name\n{email},70001,Archer Ltd\n"
-    (said,) = problems(aurora, text.format(email="alice.new@example.com"))
-    assert said.startswith("line 2, account_number: 70001 belongs to alice@example.com; an address is how ")
+    (problem,) = problems(aurora, text.format(email="alice.new@example.com"))
+    assert problem.startswith(
+        "line 2, account_number: 70001 belongs to alice@example.com; an address is how "
+    )
     assert put(aurora, text.format(email="ALICE@example.com")) == Counts(0, 1, 0)
     alice.refresh_from_db()
     assert (alice.email, alice.company_name) == ("alice@example.com", "Archer Ltd")
 
 
-def test_a_number_may_be_missing_only_where_the_customer_has_none(
+def test_account_number_may_be_missing_only_if_customer_has_none(
     alice: User, aurora: Brand, make_customer: Callable[..., User]
 ) -> None:
     nora = make_customer(aurora, "nora@example.com")
@@ -106,7 +106,7 @@ CARRIER = "email,account_number,account_type,credit_limit\nalice@example.com,700
         (",", "", None),
     ],
 )
-def test_account_type_and_credit_limit_are_taken_over(
+def test_account_type_and_credit_limit_are_imported(
     cells: str, kind: str, limit: str | None, alice: User, aurora: Brand
 ) -> None:
     put(aurora, CARRIER.format(cells))
@@ -127,13 +127,13 @@ def test_account_type_and_credit_limit_are_taken_over(
         ),
     ],
 )
-def test_what_is_no_account_type_or_credit_limit_is_told(
+def test_invalid_account_type_or_credit_limit_is_reported(
     cells: str, words: str, alice: User, aurora: Brand
 ) -> None:
     assert problems(aurora, CARRIER.format(cells)) == [f"line 2, {words}"]
 
 
-def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Brand) -> None:
+def test_skip_invalid_imports_valid_rows_and_reports_the_others(alice: User, aurora: Brand) -> None:
     text = HEADER + "dora@example.com,70003,,\nno-address,70004,,\nalice@example.com,70009,A,\n"
     report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
     assert report.counts == Counts(1, 0, 0, 2)
@@ -144,11 +144,11 @@ def test_good_rows_are_kept_on_request_and_bad_ones_told(alice: User, aurora: Br
     }
 
 
-def test_of_rows_that_contradict_each_other_none_is_kept(aurora: Brand) -> None:
+def test_contradicting_rows_are_all_refused(aurora: Brand) -> None:
     text = HEADER + "dora@example.com,1,,\nerin@example.com,1,,\nfay@example.com,2,,\nFay@example.com,2,,\n"
     report = import_customers(brand=aurora, data=text.encode(), skip_invalid=True)
-    told = [str(problem) for row in report.rows for problem in row.problems]
-    assert told == [
+    messages = [str(problem) for row in report.rows for problem in row.problems]
+    assert messages == [
         "line 2, account_number: the same as in line 3",
         "line 3, account_number: the same as in line 2",
         "line 5, email: the same as in line 4",
@@ -157,7 +157,7 @@ def test_of_rows_that_contradict_each_other_none_is_kept(aurora: Brand) -> None:
     assert [user.email for user in User.objects.all()] == ["fay@example.com"]
 
 
-def test_a_row_of_another_brands_export_is_bad(aurora: Brand) -> None:
+def test_row_exported_from_another_brand_is_refused(aurora: Brand) -> None:
     text = "email,account_number,brand,active,last_sign_in\nd@example.com,1,{},yes,never\n"
     assert problems(aurora, text.format("borealis")) == [
         "line 2, brand: this is a customer of borealis, and the file goes to aurora"
@@ -165,7 +165,7 @@ def test_a_row_of_another_brands_export_is_bad(aurora: Brand) -> None:
     assert put(aurora, text.format("aurora")) == Counts(1, 0, 0)
 
 
-def test_a_file_that_is_too_large_is_not_looked_at(aurora: Brand) -> None:
+def test_file_that_is_too_large_is_not_parsed(aurora: Brand) -> None:
     assert problems(aurora, b"x" * (MAX_BYTES + 1)) == [
         "line 1: the file is larger than 2 MB; please split it"
     ]
@@ -191,7 +191,7 @@ CELLS = st.tuples(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rows=st.lists(CELLS, max_size=8), skip_invalid=st.booleans())
-def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
+def test_no_file_changes_other_brands_or_known_values(
     rows: list[tuple[str, ...]],
     skip_invalid: bool,
     alice: User,
@@ -215,8 +215,8 @@ def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
             assert not skip_invalid
         else:
             assert report == foretold
-            again = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid).counts
-            assert again == Counts(0, 0, report.counts.good, report.counts.bad)
+            second = import_customers(brand=aurora, data=data, skip_invalid=skip_invalid).counts
+            assert second == Counts(0, 0, report.counts.good, report.counts.bad)
         after = {user.pk: user for user in User.objects.filter(brand=aurora)}
         assert list(User.objects.exclude(brand=aurora).order_by("pk").values()) == elsewhere
         for pk, user in before.items():
@@ -227,7 +227,7 @@ def test_whatever_a_file_says_other_brands_and_what_is_known_stay(
         transaction.set_rollback(True)
 
 
-def test_a_known_account_number_is_never_changed_nor_shared(alice: User, bob: User, aurora: Brand) -> None:
+def test_known_account_number_is_never_changed_nor_shared(alice: User, bob: User, aurora: Brand) -> None:
     assert problems(aurora, HEADER + "alice@example.com,70009,,\nnew@example.com,70002,,\n") == [
         "line 2, account_number: this customer has 70001; a known number is changed by hand only",
         "line 3, account_number: 70002 belongs to bob@example.com; an address is how somebody signs in, "
@@ -235,11 +235,11 @@ def test_a_known_account_number_is_never_changed_nor_shared(alice: User, bob: Us
     ]
 
 
-def test_the_same_number_and_address_at_another_brand_do_not_matter(alice: User, borealis: Brand) -> None:
+def test_same_number_and_email_at_another_brand_are_no_conflict(alice: User, borealis: Brand) -> None:
     assert put(borealis, HEADER + "alice@example.com,70001,Alice,\n") == Counts(1, 0, 0)
 
 
-def test_every_bad_row_is_named_and_no_good_one_is_written(aurora: Brand) -> None:
+def test_every_invalid_row_is_named_and_no_row_is_written(aurora: Brand) -> None:
     text = HEADER + (
         "good@example.com,1,,\n"
         "no-address,2,,\n"
@@ -272,18 +272,18 @@ def test_every_bad_row_is_named_and_no_good_one_is_written(aurora: Brand) -> Non
         (b'email,account_number\n"open,1\n', "line 2: not a row of a CSV file"),
     ],
 )
-def test_a_file_that_cannot_be_understood_says_why(aurora: Brand, data: bytes, words: str) -> None:
+def test_unreadable_file_reports_why(aurora: Brand, data: bytes, words: str) -> None:
     (problem,) = problems(aurora, data)
     assert problem.startswith(words)
 
 
-def test_spreadsheets_with_byte_order_mark_and_semicolons_are_understood(aurora: Brand) -> None:
+def test_byte_order_mark_and_semicolons_are_accepted(aurora: Brand) -> None:
     data = "\ufeffAccount_Number;Email\r\n 70003 ;dora@example.com\r\n;\r\n"
     assert put(aurora, data) == Counts(1, 0, 0)
     assert User.objects.get().account_number == "70003"
 
 
-def test_many_rows_take_few_queries(aurora: Brand, django_assert_max_num_queries: Any) -> None:
+def test_query_count_stays_low_with_many_rows(aurora: Brand, django_assert_max_num_queries: Any) -> None:
     rows = [f"c{number}@example.com,{number},First," for number in range(2000)]
     with django_assert_max_num_queries(70):
         assert put(aurora, HEADER + "\n".join(rows)) == Counts(2000, 0, 0)
@@ -291,7 +291,7 @@ def test_many_rows_take_few_queries(aurora: Brand, django_assert_max_num_queries
         assert put(aurora, HEADER + "\n".join(rows).replace("First", "Second")) == Counts(0, 2000, 0)
 
 
-def test_the_command_counts_and_a_dry_run_writes_nothing(aurora: Brand, tmp_path: Path) -> None:
+def test_command_prints_counts_and_dry_run_writes_nothing(aurora: Brand, tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text(HEADER + "dora@example.com,70003,Dora,\n")
     out = StringIO()
@@ -302,7 +302,7 @@ def test_the_command_counts_and_a_dry_run_writes_nothing(aurora: Brand, tmp_path
     assert User.objects.count() == 1
 
 
-def test_the_command_keeps_the_good_rows_on_request(aurora: Brand, tmp_path: Path) -> None:
+def test_command_imports_valid_rows_on_request(aurora: Brand, tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text(HEADER + "dora@example.com,70003,Dora,\nx,70004,,\n")
     out, err = StringIO(), StringIO()
@@ -315,7 +315,7 @@ def test_the_command_keeps_the_good_rows_on_request(aurora: Brand, tmp_path: Pat
     assert User.objects.get().email == "dora@example.com"
 
 
-def test_the_command_names_the_file_in_each_problem(aurora: Brand, tmp_path: Path) -> None:
+def test_command_names_the_file_in_each_problem(aurora: Brand, tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text(HEADER + "x,70003,,\n")
     with pytest.raises(CommandError, match=r"customers\.csv: line 2, email: not an e-mail address"):
@@ -327,7 +327,7 @@ def test_the_command_names_the_file_in_each_problem(aurora: Brand, tmp_path: Pat
 
 
 @given(data=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: (HEADER + text).encode("utf-8")))
-def test_no_file_ends_in_anything_but_rows_or_problems(data: bytes) -> None:
+def test_any_file_results_in_rows_or_problems(data: bytes) -> None:
     try:
         rows, found = read_rows(data=data, brand="aurora")
     except ImportRefused:
@@ -337,18 +337,18 @@ def test_no_file_ends_in_anything_but_rows_or_problems(data: bytes) -> None:
     assert all(isinstance(problem.reason, Words) for problem in found)
 
 
-# --- What an import reads ---
+# --- Rows an import reads ---
 
 
 @pytest.fixture
-def crowd(aurora: Brand) -> None:
-    """Customers of Aurora whom no file of these tests names."""
+def other_customers(aurora: Brand) -> None:
+    """Customers of Aurora that no file of these tests names."""
     rows = (User(brand=aurora, email=f"o{nth}@example.org", account_number=f"9{nth}") for nth in range(40))
     User.objects.bulk_create([each for each in rows if not each.set_unusable_password()])
 
 
-def test_an_import_reads_and_locks_only_the_customers_it_touches(
-    crowd: None, alice: User, bob: User, aurora: Brand
+def test_import_reads_and_locks_only_the_customers_it_touches(
+    other_customers: None, alice: User, bob: User, aurora: Brand
 ) -> None:
     text = HEADER + "ALICE@example.com,70001,Alicia,\nnew@example.com,70002,,\nnora@example.com,70003,,\n"
     read: list[str] = []
@@ -364,14 +364,14 @@ def test_an_import_reads_and_locks_only_the_customers_it_touches(
     finally:
         post_init.disconnect(note, sender=User)
     assert read == [alice.email, bob.email]  # Bob has the number of the second row.
-    asked = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
-    assert len(asked) == 3
-    locked = [sql for sql in asked if "FOR UPDATE" in sql]
+    selects = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    assert len(selects) == 3
+    locked = [sql for sql in selects if "FOR UPDATE" in sql]
     assert len(locked) == connection.features.has_select_for_update
     assert all(f"IN ({alice.pk}, {bob.pk})" in sql for sql in locked)
 
 
-def test_a_cell_that_no_database_can_look_for_is_a_bad_row(aurora: Brand) -> None:
+def test_cell_with_nul_character_is_an_invalid_row(aurora: Brand) -> None:
     assert problems(aurora, HEADER + "a\0b@example.com,7\x001,,\n") == [
         "line 2, email: holds a control character",
         "line 2, account_number: 1 to 64 letters, digits, dots, hyphens or underscores; "

@@ -1,4 +1,4 @@
-"""Files of customers as other programmes write them: what they mean, and why one is refused."""
+"""Customer files as other programs write them: how they are read, and why one is refused."""
 
 import gzip
 import io
@@ -69,23 +69,23 @@ ANN = {"email": "ann@x.example", "account_number": "70001"}
         "Email,Account Number,Address 1,City,Status\nann@x.example,70001,1 High St,Perth,Active\n",
     ],
 )
-def test_a_file_means_the_same_however_it_was_written(text):
+def test_encoding_and_separator_do_not_change_the_meaning(text):
     assert cells(text) == [ANN]
 
 
-def test_a_name_that_an_export_has_marked_comes_back_as_it_was():
+def test_name_escaped_by_an_export_is_restored():
     [row] = cells(f'{HEAD},first_name\na@x.example,1,"\'="";"""\n')
     assert row["first_name"] == '=";"'
 
 
-def test_leading_zeros_that_somebody_kept_stay():
+def test_leading_zeros_are_preserved():
     assert [row["account_number"] for row in cells(f'{HEAD}\na@x.example,\'007\nb@x.example,="008"\n')] == [
         "007",
         "008",
     ]
 
 
-def test_a_list_of_another_programme_is_read():
+def test_contact_list_of_another_program_is_read():
     text = (
         "Client ID,First Name,Last Name,Company Name,Email,Address 1,City,Postcode,Country,Phone Number,"
         "Status,Account No\n"
@@ -103,22 +103,22 @@ def test_a_list_of_another_programme_is_read():
     ]
 
 
-def test_the_sign_between_cells_is_that_of_the_first_line_whatever_its_end():
+def test_separator_is_detected_from_the_first_line():
     assert cells("email,account_number,company_name\ra@x.example,70001,A;B;C;D;E\r") == [
         {"email": "a@x.example", "account_number": "70001", "company_name": "A;B;C;D;E"}
     ]
 
 
-def test_blanks_without_end_are_read_like_others():
+def test_very_many_spaces_are_read_quickly():
     blanks = " " * 100_000
     head = f"{HEAD},company_name\n"
     [row] = cells(f'{head}a@x.example,1,"{blanks}a"\n' + "\n" * 1_500_000)
     assert row["company_name"] == "a"
-    told = problems(f'{head}a@x.example,1,"a{blanks}b"\n')
-    assert told == ["line 2, company_name: longer than 150 characters"]
+    messages = problems(f'{head}a@x.example,1,"a{blanks}b"\n')
+    assert messages == ["line 2, company_name: longer than 150 characters"]
 
 
-def test_a_telephone_number_is_kept_from_spreadsheets_too():
+def test_spreadsheet_notations_of_a_phone_number_are_handled_too():
     head = f"{HEAD},phone,first_name\n"
     [row] = cells(f'{head}a@x.example,1,="+61255500101",="Ann"\n')
     assert (row["phone"], row["first_name"]) == ("+61255500101", "Ann")
@@ -128,11 +128,11 @@ def test_a_telephone_number_is_kept_from_spreadsheets_too():
         assert words in problem
 
 
-def test_lines_are_counted_with_the_one_that_names_the_sign():
+def test_line_numbers_include_the_separator_line():
     assert "line 3, email" in problems("sep=;\nemail;account_number\nnobody;70001\n")[0]
 
 
-def test_a_line_break_within_a_cell_becomes_a_blank():
+def test_line_break_within_a_cell_becomes_a_space():
     text = 'email,account_number,company_name,phone\nann@x.example,70001,"Lee\r\n & Co","02 5550\n0101"\n'
     [row] = cells(text)
     assert (row["company_name"], row["phone"]) == ("Lee & Co", "02 5550 0101")
@@ -160,21 +160,21 @@ def test_a_line_break_within_a_cell_becomes_a_blank():
         ("70,001", "1 to 64 letters, digits"),
     ],
 )
-def test_what_a_spreadsheet_did_to_a_number_is_told(number, words):
+def test_number_damaged_by_a_spreadsheet_is_reported(number, words):
     [problem] = problems(f'{HEAD}\nann@x.example,"{number}"\n')
     assert words in problem
     assert problem.startswith("line 2, account_number")
 
 
 @pytest.mark.parametrize("number", ["70001", "0070001", "A-7.1", "70001.5", "7e4", "100-jane"])
-def test_numbers_that_only_look_like_it_are_taken(number):
+def test_number_that_only_looks_damaged_is_accepted(number):
     assert cells(f"{HEAD}\nann@x.example,{number}\n")[0]["account_number"] == number
 
 
 @pytest.mark.parametrize(
     "nothing", ["NULL", "null", "None", "nan", "NaN", "NaT", "N/A", "#N/A", "<NA>", "\\N", "nil", "(null)"]
 )
-def test_what_stands_for_nothing_is_nothing_and_is_told(aurora: Brand, nothing: str) -> None:
+def test_placeholder_for_empty_is_read_as_empty_and_noted(aurora: Brand, nothing: str) -> None:
     head = f"{HEAD},first_name,last_name,company_name,phone"
     text = f"{head}\nann@x.example,70001,{nothing},Null,{nothing},{nothing}\n"
     [row] = import_customers(brand=aurora, data=text.encode()).rows
@@ -189,7 +189,7 @@ def test_what_stands_for_nothing_is_nothing_and_is_told(aurora: Brand, nothing: 
     ]
 
 
-def test_an_address_or_number_that_is_nothing_is_missing() -> None:
+def test_placeholder_as_email_or_account_number_is_missing() -> None:
     assert "line 2, email: empty" in problems(f"{HEAD}\nNULL,70001\n")
     rows, _ = read(f"{HEAD}\nann@x.example,NULL\n")
     assert rows[0].number == ""
@@ -197,11 +197,11 @@ def test_an_address_or_number_that_is_nothing_is_missing() -> None:
 
 def archive(*names: str, first: bytes = b"") -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
+    with zipfile.ZipFile(file, "w") as archive_file:
         if first:
-            made.writestr("mimetype", first)
+            archive_file.writestr("mimetype", first)
         for name in names:
-            made.writestr(name, b"<x/>")
+            archive_file.writestr(name, b"<x/>")
     return file.getvalue()
 
 
@@ -235,7 +235,7 @@ def archive(*names: str, first: bytes = b"") -> bytes:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_csv_file_is_refused_by_what_it_is(data, words):
+def test_other_file_types_are_refused_by_name(data, words):
     assert refused(data).startswith("line 1: " if "not UTF-8" not in words else "line 2: ")
     assert words in refused(data)
 
@@ -249,21 +249,23 @@ def test_what_is_no_csv_file_is_refused_by_what_it_is(data, words):
         ("first name,account no\nAnn,1\n", "the column email is missing"),
     ],
 )
-def test_a_first_line_that_is_not_clear_says_why(text, words):
+def test_ambiguous_header_reports_why(text, words):
     assert words in refused(text)
 
 
-def test_a_cell_too_many_is_told_where_something_stands_in_it():
+def test_extra_cell_is_reported_only_if_not_empty():
     assert "3 cells, but the header has 2 columns" in problems(f"{HEAD}\na@x.example,1,x\n")[0]
 
 
-def test_several_accounts_under_one_address_are_explained():
-    told = problems(f"{HEAD}\na@x.example,1\na@x.example,2\nA@X.example,3\n")
-    assert len(told) == 3
-    assert all("has one account here, so give each account an address of its own" in each for each in told)
+def test_several_accounts_with_one_email_are_explained():
+    messages = problems(f"{HEAD}\na@x.example,1\na@x.example,2\nA@X.example,3\n")
+    assert len(messages) == 3
+    assert all(
+        "has one account here, so give each account an address of its own" in each for each in messages
+    )
 
 
-def test_bad_rows_keep_their_notes(aurora: Brand) -> None:
+def test_invalid_rows_keep_their_notes(aurora: Brand) -> None:
     text = f"{HEAD},company_name\nnobody,70001,NULL\n"
     [row] = import_customers(brand=aurora, data=text.encode(), skip_invalid=True).rows
     assert row.action == BAD
@@ -276,10 +278,10 @@ def test_bad_rows_keep_their_notes(aurora: Brand) -> None:
         st.sampled_from([",", ";", "\t", "\r", "\n", '"', "email", "account_number", "sep=", "x", "\ufeff"])
     )
 )
-def test_any_file_is_read_or_refused_in_words(pieces):
+def test_any_file_is_read_or_refused_with_a_message(pieces):
     try:
-        rows, told = read("".join(pieces))
+        rows, messages = read("".join(pieces))
     except ImportRefused:
         return
     assert all(set(row.cells) <= {*COLUMNS, "brand"} for row in rows)
-    assert all(str(each) for each in told)
+    assert all(str(each) for each in messages)

@@ -1,4 +1,4 @@
-"""Whoever comes to a page from cold finds on it what happened and the next step, with a link to it."""
+"""Pages reached out of order: each says what happened and links to the next step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ALICE, DORA, HELP = "alice@example.com", "dora@example.com", "mailto:help@aurora
 
 @dataclass
 class Portal:
-    """What a reader's steps may touch."""
+    """Fixtures and helpers for the steps that lead to a page."""
 
     brand: Brand
     simulator: Simulator
@@ -35,8 +35,8 @@ class Portal:
         sign_in(client, ALICE)
         return client
 
-    def asked(self, email: str = ALICE) -> Client:
-        """A browser after asking for a code."""
+    def code_requested(self, email: str = ALICE) -> Client:
+        """A browser after requesting a code."""
         client = self.browse(AURORA)
         send(client, "/sign-in/", {"email": email})
         return client
@@ -48,7 +48,7 @@ class Portal:
         return client
 
     def alice_with(self, **fields: Any) -> Client:
-        """Alice signed in, her row changed."""
+        """Alice signed in, with her row changed."""
         User.objects.filter(pk=self.alice.pk).update(**fields)
         self.alice.refresh_from_db()
         return self.browse(AURORA, self.alice)
@@ -75,15 +75,15 @@ def follow(client: Client, path: str) -> Any:
     return client.get(path, follow=True, secure=True)
 
 
-# Each gives the page that the reader sees in the end.
+# Each returns the page that the reader finally sees.
 
 
-def imported_signs_in(portal: Portal) -> Any:
+def imported_customer_signs_in(portal: Portal) -> Any:
     import_customers(brand=portal.brand, data=f"email,account_number\n{DORA},70003\n".encode())
     return follow(portal.browse(AURORA), "/sign-in/")
 
 
-def imported_signs_up(portal: Portal) -> Any:
+def imported_customer_signs_up(portal: Portal) -> Any:
     portal.simulator.post("dialect", codes={"email_taken": 4009})
     portal.brand.response_codes.create(code="4009", meaning="email_taken")
     form = sign_up_form(portal.simulator.token(), email=ALICE)
@@ -91,24 +91,24 @@ def imported_signs_up(portal: Portal) -> Any:
 
 
 def expired_code(portal: Portal) -> Any:
-    client = portal.asked()
+    client = portal.code_requested()
     SignInCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     return type_code(client, code_for(ALICE))
 
 
-def form_of_an_old_tab(portal: Portal) -> Any:
+def old_tab_form(portal: Portal) -> Any:
     client = portal.browse(AURORA, enforce_csrf_checks=True)
     return send(client, "/sign-in/", {"email": ALICE}, referer=f"https://{AURORA}/sign-in/?next=/statement/")
 
 
-def form_after_a_sign_out_elsewhere(portal: Portal) -> Any:
+def form_after_sign_out_elsewhere(portal: Portal) -> Any:
     client = portal.browse(AURORA, portal.alice, enforce_csrf_checks=True)
     client.get("/account/open/", secure=True)
     client.cookies["__Host-csrf"] = "x" * 32
     return send(client, "/account/open/", {}, referer=f"https://{AURORA}/account/open/")
 
 
-def session_over(portal: Portal) -> Any:
+def session_expired(portal: Portal) -> Any:
     client = portal.signed_in()
     portal.alice.set_unusable_password()
     portal.alice.save()
@@ -127,11 +127,11 @@ def sign_out_twice(portal: Portal) -> Any:
     return follow(client, send(client, "/sign-out/", {})["Location"])
 
 
-def back_to_the_code_page(portal: Portal) -> Any:
+def return_to_code_page(portal: Portal) -> Any:
     return follow(portal.signed_in(), "/sign-in/code/")
 
 
-def code_again_after_sign_in(portal: Portal) -> Any:
+def second_code_after_sign_in(portal: Portal) -> Any:
     client = portal.signed_in()
     return follow(client, type_code(client, code_for(ALICE))["Location"])
 
@@ -143,13 +143,13 @@ def sign_up_again_by_back(portal: Portal) -> Any:
 
 
 def older_of_two_codes(portal: Portal) -> Any:
-    client = portal.asked()
+    client = portal.code_requested()
     older = code_for(ALICE)
     send(client, "/sign-in/", {"email": ALICE})
     return type_code(client, older)
 
 
-def older_of_two_codes_for_a_new_address(portal: Portal) -> Any:
+def older_of_two_email_change_codes(portal: Portal) -> Any:
     client, new = portal.signed_in(), "new@example.com"
     send(client, "/account/email/", {"email": new})
     older = code_for(new)
@@ -180,7 +180,7 @@ def disabled(portal: Portal) -> Any:
     return follow(client, "/")
 
 
-def disabled_at_a_page(portal: Portal) -> Any:
+def disabled_while_signed_in(portal: Portal) -> Any:
     client = portal.signed_in()
     User.objects.update(is_active=False)
     return follow(client, "/statement/")
@@ -194,16 +194,16 @@ def carrier_says(status: int, path: str = "/", message: str = "") -> Callable[[P
     return steps
 
 
-def closed_opens(portal: Portal) -> Any:
+def closed_account_opens_carrier_portal(portal: Portal) -> Any:
     return portal.captcha(portal.alice_with(account_number="79999"), "/account/open/")
 
 
-def reset_lost_mail(portal: Portal) -> Any:
+def reset_email_failed(portal: Portal) -> Any:
     client = portal.browse(AURORA)
     return follow(client, portal.captcha(client, "/password-reset/", email=ALICE)["Location"])
 
 
-def new_address_lost_mail(portal: Portal) -> Any:
+def email_change_mail_failed(portal: Portal) -> Any:
     client = portal.signed_in()
     return follow(client, send(client, "/account/email/", {"email": "new@example.com"})["Location"])
 
@@ -216,8 +216,8 @@ def sign_up_closed(portal: Portal) -> Any:
 # (reader, steps, the sentence, the link)
 Steps = Callable[[Portal], Any]
 READERS: list[tuple[str, Steps, str, str]] = [
-    ("imported, signs in", imported_signs_in, "You need not sign up: use the e-mail address", HELP),
-    ("imported, signs up", imported_signs_up, "There is already an account with this", "/sign-in/"),
+    ("imported, signs in", imported_customer_signs_in, "You need not sign up: use the e-mail address", HELP),
+    ("imported, signs up", imported_customer_signs_up, "There is already an account with this", "/sign-in/"),
     ("imported, at the sign-up", lambda p: p.browse(AURORA).get("/sign-up/"), "Already a", "/sign-in/"),
     (
         "mistyped at sign-up",
@@ -227,25 +227,25 @@ READERS: list[tuple[str, Steps, str, str]] = [
     ),
     (
         "mistyped at sign-in",
-        lambda p: follow(p.asked("alcie@example.com"), "/sign-in/code/"),
+        lambda p: follow(p.code_requested("alcie@example.com"), "/sign-in/code/"),
         "Ask for a new code, or use another address",
         "/sign-in/",
     ),
     (
         "lost our mail",
-        lambda p: follow(p.asked(), "/sign-in/code/"),
+        lambda p: follow(p.code_requested(), "/sign-in/code/"),
         "Look into the spam folder",
         "/sign-in/",
     ),
     ("lost the carrier's mail", lambda p: follow(p.signed_up(), "/sign-up/confirm/"), "No mail?", HELP),
-    ("lost the reset's mail", reset_lost_mail, "No mail? Look into the spam folder", "/password-reset/"),
-    ("lost the new address's mail", new_address_lost_mail, "Look into the spam folder", "/account/email/"),
+    ("lost the reset's mail", reset_email_failed, "No mail? Look into the spam folder", "/password-reset/"),
+    ("lost the new address's mail", email_change_mail_failed, "Look into the spam folder", "/account/email/"),
     ("waited with the code", expired_code, "can no longer be used.", "/sign-in/"),
-    ("waited with a form", form_of_an_old_tab, "Nothing was sent.", "/sign-in/?next=/statement/"),
-    ("signed out and in elsewhere", form_after_a_sign_out_elsewhere, "in another tab", "/account/open/"),
-    ("waited with the session", session_over, "If you were signed in before, that has ended", HELP),
-    ("pressed back to the code", back_to_the_code_page, "You are signed in already.", "/account/open/"),
-    ("sent the code again", code_again_after_sign_in, "You are signed in already.", "/account/open/"),
+    ("waited with a form", old_tab_form, "Nothing was sent.", "/sign-in/?next=/statement/"),
+    ("signed out and in elsewhere", form_after_sign_out_elsewhere, "in another tab", "/account/open/"),
+    ("waited with the session", session_expired, "If you were signed in before, that has ended", HELP),
+    ("pressed back to the code", return_to_code_page, "You are signed in already.", "/account/open/"),
+    ("sent the code again", second_code_after_sign_in, "You are signed in already.", "/account/open/"),
     ("sent the sign-up again", sign_up_again_by_back, "We have sent a mail to", "/sign-in/"),
     (
         "reloaded a reset",
@@ -258,7 +258,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
     ("asked twice, types the older", older_of_two_codes, "only the newest one counts", "/sign-in/"),
     (
         "asked twice for a new address",
-        older_of_two_codes_for_a_new_address,
+        older_of_two_email_change_codes,
         "only the newest one counts",
         "/account/email/",
     ),
@@ -305,13 +305,13 @@ READERS: list[tuple[str, Steps, str, str]] = [
         for path in ("/", "/statement/", "/statement.csv")
         for text in ("We cannot find the telephone account 79999. It may have been closed",)
     ),
-    ("closed, opens", closed_opens, "does not find your telephone account", HELP),
+    ("closed, opens", closed_account_opens_carrier_portal, "does not find your telephone account", HELP),
     ("key refused", carrier_says(401), "This is a fault on our side", HELP),
     ("question refused", carrier_says(422, "/statement/", "No"), "This is a fault on our side", HELP),
     ("busy", carrier_says(429), "try again in a minute", "/"),
     ("carrier down", carrier_says(503, "/statement/"), "try again in a few minutes", "/statement/"),
     ("disabled, at the start", disabled, "Sign in", "/sign-in/"),
-    ("disabled, at a page", disabled_at_a_page, "If you were signed in before, that has ended", HELP),
+    ("disabled, at a page", disabled_while_signed_in, "If you were signed in before, that has ended", HELP),
     ("sign-up closed", sign_up_closed, "New accounts are opened by our team", "/sign-in/"),
 ]
 
@@ -319,33 +319,33 @@ READERS: list[tuple[str, Steps, str, str]] = [
 @pytest.mark.parametrize(
     ("steps", "sentence", "link"), [row[1:] for row in READERS], ids=[r[0] for r in READERS]
 )
-def test_a_reader_from_cold_finds_the_next_step(portal, steps, sentence, link):
+def test_page_reached_out_of_order_links_to_the_next_step(portal, steps, sentence, link):
     page = steps(portal)
     assert sentence in words(page)
     main = page.content.decode().partition("<main")[2].partition("</main>")[0]
     assert f'href="{link}"' in main
 
 
-def test_a_closed_account_is_no_case_for_trying_again(portal):
+def test_closed_account_does_not_suggest_a_retry(portal):
     page = portal.alice_with(account_number="79999").get("/")
     assert (page.status_code, page.headers.get("Retry-After")) == (409, None)
     assert "Try again" not in words(page)
 
 
-def test_a_bare_404_is_no_closed_account(portal):
+def test_plain_404_does_not_mean_a_closed_account(portal):
     page = carrier_says(404)(portal)
     assert page.status_code == 503
     assert "We cannot find" not in words(page)
 
 
-def test_a_disabled_customer_who_asks_for_a_code_is_told_whom_to_ask(portal):
+def test_disabled_customer_is_emailed_the_support_address(portal):
     User.objects.update(is_active=False)
-    portal.asked()
+    portal.code_requested()
     assert "help@aurora.example" in mail.outbox[-1].body
 
 
-def test_an_explanation_never_replaces_a_session_that_has_just_begun(portal):
-    """A double click's second request comes with the session of before; it must set no cookie of its own."""
+def test_explanation_page_never_replaces_a_new_session(portal):
+    """The second request of a double click has the old session; it must not set a cookie of its own."""
     answer = portal.browse(AURORA).get("/sign-in/code/")
     assert "__Host-session" not in answer.cookies
 
@@ -362,7 +362,7 @@ def test_an_explanation_never_replaces_a_session_that_has_just_begun(portal):
         ("", "/"),
     ],
 )
-def test_an_expired_form_leads_back_to_its_own_page_and_to_no_other_host(portal, referer, link):
+def test_expired_form_links_back_to_its_page_on_the_same_host(portal, referer, link):
     client = portal.browse(AURORA, enforce_csrf_checks=True)
     page = send(client, "/sign-in/", {"email": ALICE}, referer=referer)
     assert page.status_code == 403

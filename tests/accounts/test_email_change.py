@@ -1,4 +1,4 @@
-"""A new e-mail address: a sign-in of now, a code to the new mailbox, word to the old one."""
+"""Changing the email: needs a recent sign-in and a code from the new mailbox, and informs the old one."""
 
 import re
 from datetime import timedelta
@@ -23,11 +23,11 @@ ALICE, NEW, BOB = "alice@example.com", "alice@new.example", "bob@example.com"
 
 @pytest.fixture
 def client(aurora, alice, browse) -> Client:
-    """Alice's browser, a moment after she signed in."""
-    made: Client = browse(AURORA)
-    sign_in(made, ALICE)
+    """Alice's browser, just after she signed in."""
+    browser: Client = browse(AURORA)
+    sign_in(browser, ALICE)
     mail.outbox.clear()
-    return made
+    return browser
 
 
 def ask(client: Client, email: str = NEW) -> Any:
@@ -53,7 +53,7 @@ def sent_to() -> list[str]:
     return [each.to[0] for each in mail.outbox]
 
 
-def test_the_code_from_the_new_mailbox_changes_the_address(client, alice):
+def test_code_from_the_new_mailbox_changes_the_email(client, alice):
     first = alice.verified_at
     assert change(client)["Location"] == "/account/"
     page = words(client.get("/account/"))
@@ -65,17 +65,17 @@ def test_the_code_from_the_new_mailbox_changes_the_address(client, alice):
     assert alice.account_number == "70001"
 
 
-def test_the_old_address_is_told_without_the_new_one(client):
+def test_old_email_is_notified_without_naming_the_new_one(client):
     change(client)
     assert sent_to() == [NEW, ALICE]
-    told = mail.outbox[-1]
-    assert told.subject == "Your e-mail address at Aurora Phone was changed"
-    assert "contact us at once" in told.body
-    assert "help@aurora.example, +61 2 5550 0100" in told.body
-    assert NEW not in told.body
+    notice = mail.outbox[-1]
+    assert notice.subject == "Your e-mail address at Aurora Phone was changed"
+    assert "contact us at once" in notice.body
+    assert "help@aurora.example, +61 2 5550 0100" in notice.body
+    assert NEW not in notice.body
 
 
-def test_other_sessions_and_waiting_codes_end_and_this_one_stays(client, alice, browse):
+def test_email_change_ends_other_sessions_and_pending_codes(client, alice, browse):
     other, waiting = browse(AURORA), browse(AURORA)
     sign_in(other, ALICE)
     send(waiting, "/sign-in/", {"email": ALICE})
@@ -88,7 +88,7 @@ def test_other_sessions_and_waiting_codes_end_and_this_one_stays(client, alice, 
     assert SignIn.objects.filter(user=alice, ended_at=None).count() == 1
 
 
-def test_from_then_on_the_new_address_signs_in_and_the_old_one_does_not(client, browse):
+def test_only_the_new_email_signs_in_afterwards(client, browse):
     change(client)
     assert sign_in(browse(AURORA), NEW)["Location"] == "/"
     send(browse(AURORA), "/sign-in/", {"email": ALICE})
@@ -96,7 +96,7 @@ def test_from_then_on_the_new_address_signs_in_and_the_old_one_does_not(client, 
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_older_sign_in_is_asked_to_sign_in_again_and_nothing_is_mailed(client, method):
+def test_older_sign_in_must_sign_in_again_before_any_email_is_sent(client, method):
     later(client, 301)
     page = ask(client) if method == "post" else client.get("/account/email/")
     assert page.status_code == (403 if method == "post" else 200)
@@ -105,7 +105,7 @@ def test_an_older_sign_in_is_asked_to_sign_in_again_and_nothing_is_mailed(client
     assert mail.outbox == []
 
 
-def test_signing_in_again_leads_back_with_the_address_filled_in(client):
+def test_signing_in_again_returns_with_the_new_email_filled_in(client):
     later(client, 301)
     assert send(client, "/sign-in/again/", {})["Location"] == "/sign-in/?why=again"
     assert "_auth_user_id" not in client.session
@@ -116,16 +116,16 @@ def test_signing_in_again_leads_back_with_the_address_filled_in(client):
     assert value_of(client.get("/account/email/"), "email") is None
 
 
-def test_five_minutes_are_enough(client):
+def test_sign_in_within_five_minutes_is_recent_enough(client):
     later(client, 290)
     assert ask(client).status_code == 302
 
 
-def test_a_session_of_before_this_page_has_to_sign_in_again(aurora, alice, browse):
+def test_session_without_sign_in_time_has_to_sign_in_again(aurora, alice, browse):
     assert "Sign in again" in words(browse(AURORA, alice).get("/account/email/"))
 
 
-def test_an_address_of_another_customer_looks_the_same_and_changes_nothing(client, bob, alice):
+def test_email_of_another_customer_looks_the_same_and_changes_nothing(client, bob, alice):
     pages = {}
     for email in (NEW, BOB):
         answer = ask(client, email)
@@ -133,20 +133,20 @@ def test_an_address_of_another_customer_looks_the_same_and_changes_nothing(clien
         failed = send(client, "/account/email/code/", {"code": wrong("12345678")})
         pages[email] = answer.status_code, answer["Location"], page, words(failed).replace(email, "ADDRESS")
     assert pages[NEW] == pages[BOB]
-    told = mail.outbox[-1]
-    assert told.to == [BOB]
-    assert "There is an account with this address already, so nothing was changed" in told.body
-    assert not re.search(r"\d{8}", told.body)
+    notice = mail.outbox[-1]
+    assert notice.to == [BOB]
+    assert "There is an account with this address already, so nothing was changed" in notice.body
+    assert not re.search(r"\d{8}", notice.body)
     assert {alice.email, bob.email} == set(User.objects.values_list("email", flat=True))
 
 
-def test_the_address_of_an_inactive_customer_is_taken_too(client, bob):
+def test_email_of_an_inactive_customer_is_taken_too(client, bob):
     User.objects.filter(pk=bob.pk).update(is_active=False)
     ask(client, BOB.upper())
     assert "There is an account with this address already" in mail.outbox[-1].body
 
 
-def test_an_address_that_is_taken_in_the_meantime_is_told_and_changes_nothing(client, aurora, make_customer):
+def test_email_taken_before_confirmation_is_reported(client, aurora, make_customer):
     ask(client)
     make_customer(aurora, NEW.upper())
     code = code_for(NEW)
@@ -157,14 +157,14 @@ def test_an_address_that_is_taken_in_the_meantime_is_told_and_changes_nothing(cl
     assert ALICE not in sent_to()
 
 
-def test_other_capitals_are_a_change_and_the_same_address_is_none(client, alice):
+def test_changed_case_is_a_change_and_the_same_email_is_not(client, alice):
     assert "This is your e-mail address already" in words(ask(client, ALICE))
     change(client, "Alice@example.com")
     alice.refresh_from_db()
     assert alice.email == "Alice@example.com"
 
 
-def test_three_wrong_tries_end_the_code(client, alice):
+def test_three_wrong_attempts_invalidate_the_code(client, alice):
     ask(client)
     code = code_for(NEW)
     answers = [words(send(client, "/account/email/code/", {"code": wrong(code)})) for _ in range(3)]
@@ -176,7 +176,7 @@ def test_three_wrong_tries_end_the_code(client, alice):
     assert alice.email == ALICE
 
 
-def test_a_code_lives_ten_minutes_and_works_once(client, alice):
+def test_code_is_valid_for_ten_minutes_and_once(client, alice):
     ask(client)
     SignInCode.objects.update(expires_at=timezone.now() - timedelta(milliseconds=1))
     assert "no longer be used" in words(send(client, "/account/email/code/", {"code": code_for(NEW)}))
@@ -185,7 +185,7 @@ def test_a_code_lives_ten_minutes_and_works_once(client, alice):
     assert "No new e-mail address is waiting for a code" in words(page)
 
 
-def test_a_sign_in_code_does_not_change_the_address(client, aurora, alice):
+def test_sign_in_code_does_not_change_the_email(client, aurora, alice):
     ask(client)
     session = client.session
     row, code = create_code(brand=aurora, user=alice, browser=session["browser"])
@@ -194,17 +194,17 @@ def test_a_sign_in_code_does_not_change_the_address(client, aurora, alice):
     assert "no longer be used" in words(send(client, "/account/email/code/", {"code": code}))
 
 
-def test_a_code_for_a_new_address_does_not_sign_in(aurora, alice, browse):
-    stranger = browse(AURORA)
-    send(stranger, "/sign-in/", {"email": ALICE})
-    session = stranger.session
+def test_email_change_code_does_not_sign_in(aurora, alice, browse):
+    other = browse(AURORA)
+    send(other, "/sign-in/", {"email": ALICE})
+    session = other.session
     row, code = create_code(brand=aurora, user=alice, browser=session["browser"], new_email=NEW)
     session["sign_in"] = {"code": row.pk, "email": ALICE}
     session.save()
-    assert "no longer be used" in words(send(stranger, "/sign-in/code/", {"code": code}))
+    assert "no longer be used" in words(send(other, "/sign-in/code/", {"code": code}))
 
 
-def test_another_customers_code_does_not_do(client, bob, browse):
+def test_code_of_another_customer_is_refused(client, bob, browse):
     ask(client)
     other = browse(AURORA)
     sign_in(other, BOB)
@@ -214,7 +214,7 @@ def test_another_customers_code_does_not_do(client, bob, browse):
     assert "no longer be used" in words(send(other, "/account/email/code/", {"code": code_for(NEW)}))
 
 
-def test_a_target_gets_three_mails_and_a_customer_asks_five_times(client, bob, browse):
+def test_email_change_is_limited_per_target_and_per_customer(client, bob, browse):
     assert [ask(client).status_code for _ in range(4)] == [302, 302, 302, 429]
     assert [ask(client, f"x{n}@new.example").status_code for n in range(3)] == [302, 302, 429]
     assert len(mail.outbox) == 5
@@ -223,7 +223,7 @@ def test_a_target_gets_three_mails_and_a_customer_asks_five_times(client, bob, b
     assert ask(other).status_code == 429
 
 
-def test_mail_that_cannot_go_out_is_told_and_leaves_nothing(client, simulator, settings, alice):
+def test_email_failure_is_reported_and_nothing_is_stored(client, simulator, settings, alice):
     settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     before = Attempt.objects.count()
@@ -233,13 +233,13 @@ def test_mail_that_cannot_go_out_is_told_and_leaves_nothing(client, simulator, s
     assert (Attempt.objects.count(), SignInCode.objects.exclude(new_email="").count()) == (before, 0)
 
 
-def test_asking_does_not_shorten_the_session(client):
+def test_requesting_a_change_does_not_shorten_the_session(client):
     before = client.session.get_expiry_date()
     ask(client)
     assert client.session.get_expiry_date() == before
 
 
-def test_the_log_names_the_customer_and_no_address(client, alice, caplog):
+def test_log_names_the_customer_but_no_email(client, alice, caplog):
     caplog.set_level("INFO")
     change(client)
     (line,) = [each for each in caplog.records if each.getMessage() == "e-mail address changed"]
@@ -247,15 +247,15 @@ def test_the_log_names_the_customer_and_no_address(client, alice, caplog):
     assert not re.search(f"{NEW}|{ALICE}", str([vars(each) for each in caplog.records]))
 
 
-def test_the_page_says_that_the_telephone_account_keeps_its_own_address(client):
+def test_page_says_that_the_telephone_account_keeps_its_own_email(client):
     assert "Your telephone account keeps its own address" in words(client.get("/account/email/"))
 
 
 # Changed by staff
 
 
-class Broken(locmem.EmailBackend):
-    """A mail server that takes nothing."""
+class FailingBackend(locmem.EmailBackend):
+    """An email backend that always fails."""
 
     def send_messages(self, messages: Any) -> int:
         raise OSError
@@ -268,7 +268,7 @@ def save(browse: Any, operator: User, customer: User, **changes: str) -> Any:
     return browse(ADMIN, operator).post(address, data, secure=True, follow=True)
 
 
-def test_staff_who_change_an_address_have_both_told(
+def test_both_emails_are_notified_when_staff_change_an_email(
     browse, operator, alice, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -281,7 +281,7 @@ def test_staff_who_change_an_address_have_both_told(
     assert old.from_email == "Aurora Phone <no-reply@aurora.example>"
 
 
-def test_nobody_is_mailed_when_staff_change_anything_else(
+def test_no_email_is_sent_when_staff_change_other_fields(
     browse, operator, alice, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -290,17 +290,15 @@ def test_nobody_is_mailed_when_staff_change_anything_else(
     assert LogEntry.objects.count() == 1
 
 
-def test_mail_that_cannot_go_out_does_not_lose_what_staff_changed(
-    browse, operator, alice, settings, transactional_db
-):
-    settings.EMAIL_BACKEND = f"{__name__}.Broken"
+def test_email_failure_does_not_undo_a_change_by_staff(browse, operator, alice, settings, transactional_db):
+    settings.EMAIL_BACKEND = f"{__name__}.FailingBackend"
     page = save(browse, operator, alice, email=NEW)
     alice.refresh_from_db()
     assert alice.email == NEW
     assert f"at the old address ({ALICE}) and the new one ({NEW})" in words(page)
 
 
-def test_a_number_that_waits_for_the_former_address_is_not_taken_by_the_new_one(client, alice, browse):
+def test_pending_account_number_is_not_applied_after_email_change(client, alice, browse):
     alice.account_number, alice.offered_account_number = "", "70888"
     alice.save(update_fields=["account_number", "offered_account_number"])
     change(client)
@@ -310,7 +308,7 @@ def test_a_number_that_waits_for_the_former_address_is_not_taken_by_the_new_one(
     assert numbers == ("", "", "70888")
 
 
-def test_nor_where_staff_changed_the_address(browse, operator, alice, caplog):
+def test_pending_account_number_is_not_applied_after_change_by_staff(browse, operator, alice, caplog):
     alice.account_number, alice.offered_account_number = "", "70888"
     alice.save(update_fields=["account_number", "offered_account_number"])
     page = save(browse, operator, alice, email=NEW)

@@ -1,4 +1,4 @@
-"""Resetting the carrier's password: passed on once, and the same page for every address."""
+"""Resetting the carrier password: forwarded once, and the same page for every email."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def form(simulator, email: str = ALICE) -> dict[str, str]:
     return {"email": email, "g-recaptcha-response": simulator.token()}
 
 
-def test_a_reset_is_passed_on_once_and_the_carrier_mails_the_way(aurora, simulator, browse):
+def test_reset_is_forwarded_once_and_the_carrier_sends_the_link(aurora, simulator, browse):
     client, data = browse(AURORA), form(simulator)
     assert send(client, "/password-reset/", data)["Location"] == "/password-reset/sent/"
     (call,) = simulator.calls()
@@ -23,7 +23,7 @@ def test_a_reset_is_passed_on_once_and_the_carrier_mails_the_way(aurora, simulat
     assert simulator.listed("siteverify") == []
 
 
-def test_a_mapped_unknown_address_sees_the_same_page(aurora, simulator, browse):
+def test_mapped_unknown_email_sees_the_same_page(aurora, simulator, browse):
     simulator.post("dialect", codes={"customer_unknown": 4404})
     aurora.response_codes.create(code="4404", meaning="customer_unknown")
     pages = []
@@ -35,7 +35,7 @@ def test_a_mapped_unknown_address_sees_the_same_page(aurora, simulator, browse):
     assert pages[0] == pages[1]
 
 
-def test_a_mapped_refused_token_asks_for_a_new_tick(aurora, simulator, browse):
+def test_mapped_captcha_failure_asks_for_a_new_captcha(aurora, simulator, browse):
     simulator.post("dialect", codes={"captcha_failed": 4001})
     aurora.response_codes.create(code="4001", meaning="captcha_failed")
     data = {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"}
@@ -44,20 +44,20 @@ def test_a_mapped_refused_token_asks_for_a_new_tick(aurora, simulator, browse):
     assert value_of(response, "email") == ALICE
 
 
-def test_an_invalid_field_spends_no_token(aurora, simulator, browse):
+def test_invalid_field_uses_no_captcha_token(aurora, simulator, browse):
     for changes in ({"email": "alice"}, {"g-recaptcha-response": ""}):
         send(browse(AURORA), "/password-reset/", {**form(simulator), **changes})
     assert simulator.calls() == []
 
 
-def test_the_same_form_again_makes_no_call(aurora, simulator, browse):
+def test_resubmission_makes_no_call(aurora, simulator, browse):
     client, data = browse(AURORA), form(simulator)
     answers = [send(client, "/password-reset/", data) for _ in range(2)]
     assert {answer["Location"] for answer in answers} == {"/password-reset/sent/"}
     assert len(simulator.calls()) == 1
 
 
-def test_ten_at_once_make_one_call(threads, aurora, simulator, browse):
+def test_ten_concurrent_posts_make_one_call(threads, aurora, simulator, browse):
     client, data = browse(AURORA), form(simulator)
     simulator.fault("reset_password", "slow", seconds=0.3)
     answers = at_once(10, lambda nth: send(twin(client), "/password-reset/", data))
@@ -65,7 +65,7 @@ def test_ten_at_once_make_one_call(threads, aurora, simulator, browse):
     assert len(simulator.calls()) == 1
 
 
-def test_a_signed_in_customers_address_stands_on_the_page(aurora, alice, browse):
+def test_page_shows_the_email_of_a_signed_in_customer(aurora, alice, browse):
     assert f"We'll send the email to {ALICE}" in words(browse(AURORA, alice).get("/password-reset/"))
 
 
@@ -79,13 +79,13 @@ def test_a_signed_in_customers_address_stands_on_the_page(aurora, alice, browse)
         (422, '{"errors": {"email": ["We can\'t find a user with that email address."]}}'),
     ],
 )
-def test_in_no_manner_the_page_tells_who_is_a_customer(aurora, simulator, browse, status, body):
+def test_page_never_reveals_who_is_a_customer(aurora, simulator, browse, status, body):
     simulator.fault("reset_password", "body", status=status, text=body)
     answer = send(browse(AURORA), "/password-reset/", form(simulator))
     assert answer["Location"] == "/password-reset/sent/"
 
 
-def test_a_captcha_that_is_refused_in_words_alone_is_said(aurora, simulator, browse):
+def test_captcha_refused_only_by_message_is_reported(aurora, simulator, browse):
     simulator.fault("reset_password", "body", text='{"error": "reCAPTCHA verification failed"}')
     answer = send(browse(AURORA), "/password-reset/", form(simulator))
     assert "security check was not accepted" in words(answer)

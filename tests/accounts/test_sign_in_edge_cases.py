@@ -1,4 +1,4 @@
-"""Signing in with many devices, used-up codes, old links, and the address that the carrier knows."""
+"""Sign-in edge cases: many devices, used codes, old links, and a carrier email that differs."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,20 +34,20 @@ def token(simulator: Simulator) -> dict[str, str]:
 # --- Many devices ---
 
 
-def test_a_fourth_device_signs_in_within_a_quarter_of_an_hour(alice: User, browse: Any) -> None:
+def test_more_than_three_devices_can_sign_in_within_15_minutes(alice: User, browse: Any) -> None:
     for _ in range(6):
         assert sign_in(browse(AURORA), ALICE)["Location"] == "/"
 
 
-def test_codes_that_nobody_typed_still_count(alice: User, browse: Any) -> None:
+def test_unused_codes_still_count_against_the_limit(alice: User, browse: Any) -> None:
     for _ in range(2):
         sign_in(browse(AURORA), ALICE)
-    asked = [send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code for _ in range(4)]
-    assert asked == [302, 302, 302, 429]
+    statuses = [send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code for _ in range(4)]
+    assert statuses == [302, 302, 302, 429]
 
 
 @pytest.mark.parametrize(("window", "most"), [("hour", 10), ("day", 30)])
-def test_the_limits_of_the_hour_and_the_day_stay(alice: User, browse: Any, window: str, most: int) -> None:
+def test_hourly_and_daily_limits_include_used_codes(alice: User, browse: Any, window: str, most: int) -> None:
     for _ in range(most):
         sign_in(browse(AURORA), ALICE)
         if window == "day":
@@ -57,7 +57,7 @@ def test_the_limits_of_the_hour_and_the_day_stay(alice: User, browse: Any, windo
     assert send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code == 429
 
 
-def test_a_code_outlives_what_it_was_counted_as(alice: User, browse: Any) -> None:
+def test_code_works_after_its_attempt_row_is_deleted(alice: User, browse: Any) -> None:
     client = browse(AURORA)
     send(client, "/sign-in/", {"email": ALICE})
     Attempt.objects.all().delete()
@@ -67,7 +67,7 @@ def test_a_code_outlives_what_it_was_counted_as(alice: User, browse: Any) -> Non
 # --- A used-up code ---
 
 
-def test_a_used_up_code_leaves_one_button(alice: User, browse: Any) -> None:
+def test_used_sign_in_code_offers_a_new_code(alice: User, browse: Any) -> None:
     client: Client = browse(AURORA)
     send(client, "/sign-in/", {"email": ALICE})
     SignInCode.objects.update(expires_at=timezone.now())
@@ -85,7 +85,7 @@ def test_a_used_up_code_leaves_one_button(alice: User, browse: Any) -> None:
 # --- An old confirmation link ---
 
 
-def test_a_used_up_code_for_a_new_address_leaves_one_button_too(alice: User, browse: Any) -> None:
+def test_used_email_change_code_offers_a_new_code(alice: User, browse: Any) -> None:
     client: Client = browse(AURORA)
     sign_in(client, ALICE)
     send(client, "/account/email/", {"email": "new@example.com"})
@@ -99,7 +99,7 @@ def test_a_used_up_code_for_a_new_address_leaves_one_button_too(alice: User, bro
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_a_conflict_of_another_kind_is_no_confirmation(
+def test_other_conflict_does_not_count_as_confirmed(
     aurora: Brand, simulator: Simulator, browse: Any, status: int
 ) -> None:
     client: Client = browse(AURORA)
@@ -109,7 +109,7 @@ def test_a_conflict_of_another_kind_is_no_confirmation(
 
 
 @pytest.mark.parametrize("mapped", [True, False])
-def test_an_old_confirmation_link_ends_at_the_sign_in(
+def test_old_confirmation_link_leads_to_the_sign_in(
     aurora: Brand, simulator: Simulator, browse: Any, mapped: bool
 ) -> None:
     if mapped:
@@ -127,10 +127,10 @@ def test_an_old_confirmation_link_ends_at_the_sign_in(
     assert value_of(page, "email") == DETAILS["email"]
 
 
-# --- The address that the carrier knows ---
+# --- The email known to the carrier ---
 
 
-def test_the_carrier_is_asked_by_the_address_that_it_knows(
+def test_password_reset_sends_the_email_known_to_the_carrier(
     aurora: Brand, alice: User, simulator: Simulator, browse: Any
 ) -> None:
     alice.email, alice.carrier_email = "new@example.com", ALICE
@@ -147,7 +147,7 @@ def test_the_carrier_is_asked_by_the_address_that_it_knows(
     assert ALICE in words(client.get("/password-reset/sent/"))
 
 
-def test_signed_out_the_page_is_the_same_for_everybody(
+def test_page_is_the_same_for_every_email_when_signed_out(
     alice: User, simulator: Simulator, browse: Any
 ) -> None:
     for email in (ALICE, "nobody@example.com"):
@@ -155,17 +155,17 @@ def test_signed_out_the_page_is_the_same_for_everybody(
         answer = send(client, "/password-reset/", {"email": email, **token(simulator)})
         assert answer["Location"] == "/password-reset/sent/"
         assert words(client.get("/password-reset/sent/")).replace(email, "") == words(
-            browse_sent(browse, simulator)
+            get_sent_page(browse, simulator)
         ).replace("other@example.com", "")
 
 
-def browse_sent(browse: Any, simulator: Simulator) -> Any:
+def get_sent_page(browse: Any, simulator: Simulator) -> Any:
     client: Client = browse(AURORA)
     send(client, "/password-reset/", {"email": "other@example.com", **token(simulator)})
     return client.get("/password-reset/sent/")
 
 
-def test_a_new_address_here_keeps_the_one_at_the_carrier(alice: User, browse: Any) -> None:
+def test_email_change_keeps_the_email_known_to_the_carrier(alice: User, browse: Any) -> None:
     client: Client = browse(AURORA)
     sign_in(client, ALICE)
     for new, known in (("first@example.com", ALICE), ("second@example.com", ALICE), (ALICE, "")):
@@ -175,7 +175,7 @@ def test_a_new_address_here_keeps_the_one_at_the_carrier(alice: User, browse: An
         assert (alice.email, alice.carrier_email) == (new, known)
 
 
-def test_a_login_by_address_goes_by_the_one_at_the_carrier(
+def test_carrier_login_by_email_uses_the_email_known_to_the_carrier(
     aurora: Brand, alice: User, simulator: Simulator, browse: Any
 ) -> None:
     names = {"account_number": "", "email": "email"}

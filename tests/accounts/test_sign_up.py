@@ -1,4 +1,4 @@
-"""Signing up: one call, honest words, nothing typed lost, nobody overwritten."""
+"""Signing up: one call, correct messages, no lost input, and no customer overwritten."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def dora() -> User:
     return User.objects.get(email__iexact="dora@example.com")
 
 
-def test_a_sign_up_reaches_the_carrier_once_as_typed_and_leads_to_the_confirmation(aurora, simulator, browse):
+def test_sign_up_is_forwarded_once_as_typed_and_leads_to_confirmation(aurora, simulator, browse):
     token = simulator.token()
     response = send(browse(AURORA), "/sign-up/", sign_up_form(token))
     assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
@@ -39,9 +39,7 @@ def test_a_sign_up_reaches_the_carrier_once_as_typed_and_leads_to_the_confirmati
     ]
 
 
-def test_a_new_customer_has_no_password_and_no_account_number_before_the_first_sign_in(
-    aurora, simulator, browse
-):
+def test_new_customer_has_no_password_or_number_before_first_sign_in(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     user = dora()
@@ -51,7 +49,7 @@ def test_a_new_customer_has_no_password_and_no_account_number_before_the_first_s
     assert (user.account_number, user.offered_account_number) == ("90001", "")
 
 
-def test_without_a_company_none_is_sent(aurora, simulator, browse):
+def test_empty_company_is_not_sent(aurora, simulator, browse):
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), company_name=""))
     assert "company_name" not in simulator.calls()[0]["fields"]
 
@@ -70,7 +68,7 @@ def test_without_a_company_none_is_sent(aurora, simulator, browse):
         ("g-recaptcha-response", ""),
     ],
 )
-def test_an_invalid_field_spends_no_token(aurora, simulator, browse, field, value):
+def test_invalid_field_uses_no_captcha_token(aurora, simulator, browse, field, value):
     form = sign_up_form(simulator.token(), **{field: value})
     response = send(browse(AURORA), "/sign-up/", {k: v for k, v in form.items() if v})
     assert response.status_code == 200
@@ -79,7 +77,7 @@ def test_an_invalid_field_spends_no_token(aurora, simulator, browse, field, valu
     assert not User.objects.exists()
 
 
-def test_the_carriers_field_messages_stand_at_our_fields_whatever_it_calls_them(aurora, simulator, browse):
+def test_carrier_field_messages_appear_at_the_matching_fields(aurora, simulator, browse):
     simulator.post("dialect", methods={"register_customer": {"parameters": {"email": "mail_addr"}}})
     aurora.overrides.create(method="register_customer", parameters={"email": "mail_addr"})
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), email="alice@example.com"))
@@ -94,7 +92,7 @@ def test_the_carriers_field_messages_stand_at_our_fields_whatever_it_calls_them(
         ("captcha_failed", "captcha", "security check was not accepted. Please do it again"),
     ],
 )
-def test_a_mapped_code_gets_its_own_words(aurora, simulator, browse, meaning, field, text):
+def test_mapped_code_shows_its_own_message(aurora, simulator, browse, meaning, field, text):
     simulator.post("dialect", codes={meaning: 4103})
     aurora.response_codes.create(code="4103", meaning=meaning)
     token = "a-spent-token" if meaning == "captcha_failed" else simulator.token()
@@ -102,7 +100,7 @@ def test_a_mapped_code_gets_its_own_words(aurora, simulator, browse, meaning, fi
     assert text in response.context["form"].errors[field][0]
 
 
-def test_a_refused_token_says_so_without_a_mapped_code_too(aurora, simulator, browse):
+def test_refused_captcha_is_reported_without_a_mapped_code_too(aurora, simulator, browse):
     response = send(browse(AURORA), "/sign-up/", sign_up_form("never issued"))
     assert "do it again" in response.context["form"].errors["captcha"][0]
 
@@ -118,7 +116,7 @@ def test_a_refused_token_says_so_without_a_mapped_code_too(aurora, simulator, br
         ("html", {}, 503),
     ],
 )
-def test_typed_data_survives_every_error_but_the_password_does_not(
+def test_form_keeps_its_data_but_not_the_password_on_every_error(
     aurora, simulator, browse, fault, options, status
 ):
     simulator.fault("register_customer", fault, **options)
@@ -132,14 +130,14 @@ def test_typed_data_survives_every_error_but_the_password_does_not(
         assert "checked" in page.content.decode()
 
 
-def test_the_carriers_request_to_wait_is_passed_on(aurora, simulator, browse):
+def test_retry_after_of_the_carrier_is_passed_on(aurora, simulator, browse):
     simulator.fault("register_customer", "status", status=429, retry_after=7)
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     assert response["Retry-After"] == "7"
     assert "Too many people" in words(response)
 
 
-def test_a_sign_up_that_may_have_worked_says_so_and_the_customer_can_go_on(aurora, simulator, browse):
+def test_unclear_sign_up_says_so_and_the_customer_can_continue(aurora, simulator, browse):
     simulator.fault("register_customer", "drop_after")
     client = browse(AURORA)
     client.get("/sign-up/")
@@ -153,20 +151,20 @@ def test_a_sign_up_that_may_have_worked_says_so_and_the_customer_can_go_on(auror
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
-def test_a_definite_refusal_leaves_no_row(aurora, simulator, browse, status):
+def test_definite_refusal_creates_no_row(aurora, simulator, browse, status):
     simulator.fault("register_customer", "status", status=status)
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     assert not User.objects.exists()
 
 
-def test_a_carrier_that_cannot_be_reached_changes_nothing_and_says_so(aurora, browse):
+def test_unreachable_carrier_is_reported_and_changes_nothing(aurora, browse):
     response = send(browse(AURORA), "/sign-up/", sign_up_form("a-token-of-nobody"))
     assert response.status_code == 503
     assert "Nothing was changed" in words(response)
     assert not User.objects.exists()
 
 
-def test_a_row_that_never_signed_in_takes_the_newer_sign_ups_data(aurora, simulator, browse):
+def test_newer_sign_up_replaces_data_of_an_unverified_customer(aurora, simulator, browse):
     User.objects.create(
         brand=aurora, email="Dora@Example.com", first_name="Typo", password="!", offered_account_number="1"
     )
@@ -175,7 +173,7 @@ def test_a_row_that_never_signed_in_takes_the_newer_sign_ups_data(aurora, simula
     assert (user.first_name, user.email, user.offered_account_number) == ("Dora", "dora@example.com", "90001")
 
 
-def test_an_unclear_second_sign_up_keeps_the_account_number_of_the_first(aurora, simulator, browse):
+def test_unclear_second_sign_up_keeps_the_first_account_number(aurora, simulator, browse):
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     simulator.fault("register_customer", "status", status=500)
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
@@ -183,7 +181,7 @@ def test_an_unclear_second_sign_up_keeps_the_account_number_of_the_first(aurora,
 
 
 @pytest.mark.parametrize("known", ["verified", "numbered", "switched off"])
-def test_somebody_elses_sign_up_changes_no_known_customer(aurora, simulator, browse, make_customer, known):
+def test_sign_up_with_a_known_email_changes_no_customer(aurora, simulator, browse, make_customer, known):
     fields = {
         "verified": {"account_number": "777"},
         "numbered": {"verified_at": None, "account_number": "777"},
@@ -196,7 +194,7 @@ def test_somebody_elses_sign_up_changes_no_known_customer(aurora, simulator, bro
     assert (user.first_name, user.phone, user.account_number) == ("Real", "1234567", before)
 
 
-def test_a_wrong_address_leads_back_to_the_filled_form_without_the_password(aurora, simulator, browse):
+def test_wrong_email_leads_back_to_the_filled_form_without_password(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token(), email="doar@example.com"))
     page = client.get("/sign-up/confirm/")
@@ -209,7 +207,7 @@ def test_a_wrong_address_leads_back_to_the_filled_form_without_the_password(auro
     assert "dora@example.com" in words(client.get("/sign-up/confirm/"))
 
 
-def test_the_page_after_a_sign_up_offers_the_ways_on(aurora, simulator, browse):
+def test_page_after_sign_up_offers_the_next_steps(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     page = words(client.get("/sign-up/confirm/"))
@@ -217,13 +215,13 @@ def test_the_page_after_a_sign_up_offers_the_ways_on(aurora, simulator, browse):
         assert text in page
 
 
-def test_a_refused_sign_up_does_not_pretend_that_a_mail_was_sent(aurora, simulator, browse):
+def test_refused_sign_up_does_not_claim_that_an_email_was_sent(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token(), email="alice@example.com"))
     assert "We have sent a mail" not in words(client.get("/sign-up/confirm/"))
 
 
-def test_closed_sign_up_takes_nothing(aurora, simulator, browse):
+def test_closed_sign_up_accepts_no_form(aurora, simulator, browse):
     aurora.signup_open = False
     aurora.save()
     client = browse(AURORA)
@@ -232,35 +230,35 @@ def test_closed_sign_up_takes_nothing(aurora, simulator, browse):
     assert simulator.calls() == []
 
 
-def test_a_signed_in_customer_has_no_use_for_the_sign_up(aurora, alice, browse):
+def test_sign_up_page_redirects_a_signed_in_customer(aurora, alice, browse):
     assert browse(AURORA, alice).get("/sign-up/")["Location"] == "/"
 
 
-def test_both_brands_may_have_the_same_address(aurora, borealis, simulator, browse):
+def test_both_brands_may_have_a_customer_with_the_same_email(aurora, borealis, simulator, browse):
     for host, key in ((AURORA, "aurora-site-key"), (BOREALIS, "borealis-site-key")):
         assert send(browse(host), "/sign-up/", sign_up_form(simulator.token(key))).status_code == 302
     assert set(User.objects.values_list("brand__slug", flat=True)) == {"aurora", "borealis"}
 
 
-# The same form twice
+# Submitting the same form twice
 
 
-def test_the_same_form_sent_again_makes_no_call_and_shows_the_success(aurora, simulator, browse):
+def test_resubmitted_form_makes_no_call_and_shows_the_success(aurora, simulator, browse):
     client, form = browse(AURORA), sign_up_form(simulator.token())
     answers = [send(client, "/sign-up/", form) for _ in range(2)]
     assert [answer["Location"] for answer in answers] == ["/sign-up/confirm/"] * 2
     assert len(simulator.calls()) == 1
 
 
-def test_the_same_refused_form_sent_again_shows_the_same_refusal(aurora, simulator, browse):
+def test_resubmitted_refused_form_shows_the_same_refusal(aurora, simulator, browse):
     client, form = browse(AURORA), sign_up_form(simulator.token(), email="alice@example.com")
     answers = [send(client, "/sign-up/", form) for _ in range(2)]
-    # Each says it twice: in the summary, and at the field.
+    # Each says it twice: in the summary and at the field.
     assert [words(answer).count("has already been taken") for answer in answers] == [2, 2]
     assert len(simulator.calls()) == 1
 
 
-def test_a_spent_token_under_corrected_data_asks_for_a_new_tick(aurora, simulator, browse):
+def test_used_captcha_with_corrected_data_asks_for_a_new_captcha(aurora, simulator, browse):
     client, token = browse(AURORA), simulator.token()
     send(client, "/sign-up/", sign_up_form(token, email="doar@example.com"))
     response = send(client, "/sign-up/", sign_up_form(token))
@@ -270,7 +268,7 @@ def test_a_spent_token_under_corrected_data_asks_for_a_new_tick(aurora, simulato
     assert "doar@example.com" in words(client.get("/sign-up/confirm/"))
 
 
-def test_after_ten_minutes_a_tokens_trace_is_gone(aurora, simulator, browse):
+def test_submission_row_is_deleted_after_ten_minutes(aurora, simulator, browse):
     form = sign_up_form(simulator.token())
     send(browse(AURORA), "/sign-up/", form)
     Submission.objects.update(created_at=timezone.now() - Submission.LIFETIME)
@@ -282,7 +280,7 @@ def test_after_ten_minutes_a_tokens_trace_is_gone(aurora, simulator, browse):
     assert Submission.objects.count() == 1
 
 
-def test_ten_at_once_make_one_call_and_all_see_the_success(threads, aurora, simulator, browse):
+def test_ten_concurrent_posts_make_one_call_and_all_succeed(threads, aurora, simulator, browse):
     client, form = browse(AURORA), sign_up_form(simulator.token())
     simulator.fault("register_customer", "slow", seconds=0.3)
     answers = at_once(10, lambda nth: send(twin(client), "/sign-up/", form))
@@ -291,7 +289,7 @@ def test_ten_at_once_make_one_call_and_all_see_the_success(threads, aurora, simu
     assert User.objects.count() == 1
 
 
-def test_while_the_first_hangs_the_second_is_told_to_wait(
+def test_second_post_says_wait_while_the_first_hangs(
     threads, aurora, simulator, browse, settings, monkeypatch
 ):
     monkeypatch.setattr("accounts.services.idempotency._PATIENCE", 0.2)
@@ -302,9 +300,9 @@ def test_while_the_first_hangs_the_second_is_told_to_wait(
     def post(nth: int) -> Any:
         if not nth:
             return send(twin(client), "/sign-up/", form)
-        assert eventually(simulator.calls)  # The first one's has arrived.
+        assert eventually(simulator.calls)  # The first call has arrived.
         answer = send(twin(client), "/sign-up/", form)
-        simulator.post("faults/clear")  # Which ends what hangs, without an answer.
+        simulator.post("faults/clear")  # This ends the hanging call without an answer.
         return answer
 
     first, second = at_once(2, post)
@@ -314,9 +312,7 @@ def test_while_the_first_hangs_the_second_is_told_to_wait(
     assert len(simulator.calls()) == 1
 
 
-def test_a_process_that_died_leaves_an_unclear_outcome_not_a_wait_for_ever(
-    aurora, simulator, browse, settings
-):
+def test_killed_process_leaves_an_unclear_outcome_not_an_endless_wait(aurora, simulator, browse, settings):
     client, form = browse(AURORA), sign_up_form(simulator.token())
     send(client, "/sign-up/", form)
     row = Submission.objects.get()
@@ -328,7 +324,7 @@ def test_a_process_that_died_leaves_an_unclear_outcome_not_a_wait_for_ever(
     assert "may have worked" in words(send(client, "/sign-up/", form))
 
 
-def test_what_was_typed_stays_though_the_first_answer_is_that_the_carrier_is_down(aurora, simulator, browse):
+def test_form_data_is_kept_when_the_carrier_is_down(aurora, simulator, browse):
     simulator.fault("register_customer", "status", status=503)
     client = browse(AURORA)
     client.get("/sign-up/")

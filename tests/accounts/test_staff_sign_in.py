@@ -1,4 +1,4 @@
-"""Signing in to the admin: password, then code; how long it lasts; what a lost phone means."""
+"""Two-step sign-in to the admin, session lifetimes, and resetting a lost authenticator app."""
 
 import re
 from collections.abc import Callable
@@ -61,18 +61,18 @@ def type_code(client: Client, code: str) -> Any:
 
 
 def sign_in(client: Client, email: str = "sam@example.com", code: str = "", **more: str) -> Any:
-    """Both steps; the code's step is made good again, because tests are quicker than 30 seconds."""
+    """Do both steps. Codes may be reused, because tests are quicker than 30 seconds."""
     TotpDevice.objects.update(last_t=-1)
     assert type_password(client, email, **more)["Location"] == "/admin/login/code/"
     return type_code(client, code or app_code())
 
 
-def is_in(client: Client) -> bool:
+def is_signed_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
 def wait(client: Client, seconds: int, *names: str) -> None:
-    """Let time pass for what a session noted."""
+    """Let time pass for the timestamps in a session."""
     session = client.session
     for name in names or (sessions.SINCE, sessions.SEEN, sessions.PROVED):
         session[name] -= seconds
@@ -97,30 +97,30 @@ def test_staff_and_operators_sign_in_with_password_and_code(who: str, browse: Br
     page = client.get("/admin/login/").content.decode()
     for attribute in ('type="email"', 'autocomplete="username"', 'autocomplete="current-password"'):
         assert attribute in page
-    wanted = "/admin/accounts/user/?q=x"
-    assert type_password(client, person.email.upper(), next=wanted)["Location"] == "/admin/login/code/"
+    next_url = "/admin/accounts/user/?q=x"
+    assert type_password(client, person.email.upper(), next=next_url)["Location"] == "/admin/login/code/"
     assert "no-store" in client.get("/admin/login/code/")["Cache-Control"]
     answer = type_code(client, f" {app_code()[:3]} {app_code()[3:]} ")
-    assert answer["Location"] == wanted
-    assert is_in(client)
+    assert answer["Location"] == next_url
+    assert is_signed_in(client)
     assert StaffEvent.objects.get().kind == "signed_in"
     assert client.get("/admin/login/")["Location"] == "/admin/"
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "next_url",
     ["https://evil.example/admin/", "//evil.example/admin/", "/", "/language/es/", "/admin/../x", "x"],
 )
-def test_the_way_on_leads_nowhere_but_into_the_admin(wanted: str, browse: Browse, sam: User) -> None:
+def test_next_url_must_be_inside_the_admin(next_url: str, browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
-    assert sign_in(client, next=wanted)["Location"] == "/admin/"
-    assert client.get("/admin/login/", {"next": wanted})["Location"] == "/admin/"
-    proof = {"password": PASSWORD, "code": app_code(1), "next": wanted}
+    assert sign_in(client, next=next_url)["Location"] == "/admin/"
+    assert client.get("/admin/login/", {"next": next_url})["Location"] == "/admin/"
+    proof = {"password": PASSWORD, "code": app_code(1), "next": next_url}
     assert client.post("/admin/reauthenticate/", proof)["Location"] == "/admin/"
 
 
 @pytest.mark.parametrize("path", admin_paths())
-def test_the_password_alone_opens_no_address_of_the_admin(path: str, browse: Browse, operator: User) -> None:
+def test_password_alone_opens_no_admin_page(path: str, browse: Browse, operator: User) -> None:
     app_of(operator)
     client = browse(ADMIN)
     assert type_password(client, operator.email).status_code == 302
@@ -131,7 +131,7 @@ def test_the_password_alone_opens_no_address_of_the_admin(path: str, browse: Bro
         assert answer["Location"].startswith("/admin/login/") or path == "/admin/logout/"
 
 
-def test_the_password_alone_sets_up_no_second_app(browse: Browse, sam: User) -> None:
+def test_password_alone_cannot_set_up_a_second_app(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     type_password(client)
     for send in (client.get, client.post):
@@ -139,32 +139,32 @@ def test_the_password_alone_sets_up_no_second_app(browse: Browse, sam: User) -> 
     assert "staff_key" not in client.session
 
 
-def test_all_who_do_not_belong_here_read_the_same_words(
+def test_every_refused_password_shows_the_same_message(
     sam: User, alice: User, operator: User, browse: Browse
 ) -> None:
     User.objects.create_superuser("old", "old@example.com", PASSWORD, is_active=False)
     User.objects.create_user("plain", "plain@example.com", PASSWORD)
-    people = (("nobody@example.com", PASSWORD), (sam.email, "wrong"), (alice.email, PASSWORD))
-    people += (("old@example.com", PASSWORD), ("plain@example.com", PASSWORD))
-    answers = [type_password(browse(ADMIN), *who) for who in people]
+    attempts = (("nobody@example.com", PASSWORD), (sam.email, "wrong"), (alice.email, PASSWORD))
+    attempts += (("old@example.com", PASSWORD), ("plain@example.com", PASSWORD))
+    answers = [type_password(browse(ADMIN), *who) for who in attempts]
     assert {answer.status_code for answer in answers} == {200}
     assert {words(answer).count("do not open the admin") for answer in answers} == {1}
     assert not any("__Host-session" in answer.cookies for answer in answers)
 
 
 @pytest.mark.parametrize("forged", ["another's", "unknown", "nonsense", "none", "unconfirmed"])
-def test_only_ones_own_confirmed_app_makes_a_session_good(
+def test_session_requires_the_users_own_confirmed_app(
     forged: str, browse: Browse, sam: User, operator: User
 ) -> None:
-    others, client = app_of(operator), browse(ADMIN, sam)
-    assert is_in(client)
+    others_app, client = app_of(operator), browse(ADMIN, sam)
+    assert is_signed_in(client)
     session = client.session
     if forged == "unconfirmed":
         TotpDevice.objects.filter(user=sam).update(confirmed=False)
     elif forged == "none":
         del session[DEVICE_ID_SESSION_KEY]
     else:
-        ids = {"another's": others.persistent_id, "unknown": "accounts.totpdevice/9999"}
+        ids = {"another's": others_app.persistent_id, "unknown": "accounts.totpdevice/9999"}
         session[DEVICE_ID_SESSION_KEY] = ids.get(forged, "nonsense")
     session.save()
     answer = client.get("/admin/security/")
@@ -172,51 +172,51 @@ def test_only_ones_own_confirmed_app_makes_a_session_good(
     assert not Session.objects.exists()
 
 
-def test_half_a_sign_in_is_over_after_ten_minutes_and_when_anything_changes(
-    browse: Browse, sam: User
-) -> None:
-    def again(change: Callable[[], Any]) -> str:
+def test_pending_sign_in_ends_after_ten_minutes_or_any_change(browse: Browse, sam: User) -> None:
+    def location_after(change: Callable[[], Any]) -> str:
         client = browse(ADMIN)
         type_password(client, next="/admin/security/")
         change()
         location = type_code(client, app_code())["Location"]
-        assert not is_in(client)
+        assert not is_signed_in(client)
         User.objects.filter(pk=sam.pk).update(is_active=True, is_staff=True, password=sam.password)
         return str(location)
 
-    def later(client: Client) -> None:
+    def age_step(client: Client) -> None:
         session = client.session
         session["staff_step"] = {**session["staff_step"], "at": session["staff_step"]["at"] - 601}
         session.save()
 
     expected = "/admin/login/?next=%2Fadmin%2Fsecurity%2F&why=again"
     for change in ({"is_active": False}, {"is_staff": False}, {"password": "!"}):
-        assert again(lambda change=change: User.objects.filter(pk=sam.pk).update(**change)) == expected
+        assert (
+            location_after(lambda change=change: User.objects.filter(pk=sam.pk).update(**change)) == expected
+        )
     client = browse(ADMIN)
     type_password(client)
-    later(client)
+    age_step(client)
     assert "why=again" in type_code(client, app_code())["Location"]
     assert "within 10 minutes" in words(client.get("/admin/login/", {"why": "again"}))
     assert type_code(browse(ADMIN), app_code())["Location"].startswith("/admin/login/")
 
 
-def test_each_step_gives_the_session_a_new_key_and_forgets_what_was_before(browse: Browse, sam: User) -> None:
+def test_each_step_changes_the_session_key_and_clears_the_session(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     keys = []
-    for step in (lambda: type_password(client), lambda: sign_in(client)):
-        step()
+    for sensitive_step in (lambda: type_password(client), lambda: sign_in(client)):
+        sensitive_step()
         keys.append(client.session.session_key)
     assert len({*keys}) == 2
     assert Session.objects.count() == 1
     assert not [name for name in dict(client.session) if name.startswith("staff_step")]
     old = browse(ADMIN)
     old.cookies["__Host-session"] = keys[1]
-    assert is_in(old)
+    assert is_signed_in(old)
     client.post("/admin/logout/")
-    assert not is_in(old)
+    assert not is_signed_in(old)
 
 
-def test_a_session_of_the_admin_is_nothing_on_a_brands_host(browse: Browse, sam: User, aurora: Brand) -> None:
+def test_admin_session_is_invalid_on_a_brand_host(browse: Browse, sam: User, aurora: Brand) -> None:
     client = browse(ADMIN)
     sign_in(client)
     client.defaults["HTTP_HOST"] = AURORA
@@ -228,7 +228,7 @@ def test_a_session_of_the_admin_is_nothing_on_a_brands_host(browse: Browse, sam:
 
 
 @pytest.mark.parametrize(("steps", "right"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-def test_a_code_is_good_for_one_step_before_and_after(
+def test_code_is_valid_one_step_before_and_after(
     steps: int, right: bool, sam: User, monkeypatch: Any
 ) -> None:
     if right:
@@ -238,7 +238,7 @@ def test_a_code_is_good_for_one_step_before_and_after(
             totp.redeem_code(user=sam, code=app_code(steps))
 
 
-def test_a_code_is_good_once_and_no_older_one_after_it(browse: Browse, sam: User) -> None:
+def test_code_works_once_and_no_older_code_after_it(browse: Browse, sam: User) -> None:
     totp.redeem_code(user=sam, code=app_code(0))
     with pytest.raises(CodeUsed) as caught:
         totp.redeem_code(user=sam, code=app_code(0))
@@ -247,19 +247,19 @@ def test_a_code_is_good_once_and_no_older_one_after_it(browse: Browse, sam: User
         totp.redeem_code(user=sam, code=app_code(-1))
     client = browse(ADMIN)
     type_password(client)
-    for _ in range(6):  # To be told to wait is no wrong try.
+    for _ in range(6):  # A code that was already used is not counted as wrong.
         page = type_code(client, app_code())
         assert re.search(r"good once\. Wait \d+ seconds? for the next", words(page))
         assert app_code() not in page.content.decode()
     assert type_code(client, app_code(1))["Location"] == "/admin/"
 
 
-def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monkeypatch: Any) -> None:
-    code, reading, all_have_read = app_code(), totp._totp, Barrier(5)
+def test_concurrent_uses_of_a_code_succeed_once(threads: None, sam: User, monkeypatch: Any) -> None:
+    code, reading, all_read = app_code(), totp._totp, Barrier(5)
 
     def read(key: Any) -> Any:
-        """Nobody writes before all have read that the step is unused."""
-        all_have_read.wait(PATIENCE)
+        """Wait until all have read that the step is unused."""
+        all_read.wait(PATIENCE)
         return reading(key)
 
     monkeypatch.setattr(totp, "_totp", read)
@@ -273,7 +273,7 @@ def test_of_many_at_once_one_gets_in_with_a_code(threads: None, sam: User, monke
     assert sorted(at_once(5, redeem)) == [False] * 4 + [True]
 
 
-def test_of_many_at_once_one_gets_in_with_a_recovery_code(threads: None, sam: User) -> None:
+def test_concurrent_uses_of_a_recovery_code_succeed_once(threads: None, sam: User) -> None:
     code = totp.normalise_code(totp.create_recovery_codes(user=sam)[0])
 
     def redeem(_nth: int) -> bool:
@@ -286,20 +286,20 @@ def test_of_many_at_once_one_gets_in_with_a_recovery_code(threads: None, sam: Us
 
 
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "0" * 20, "٠٠٠٠٠x"])
-def test_what_is_no_code_signs_nobody_in(typed: str, browse: Browse, sam: User) -> None:
+def test_malformed_code_does_not_sign_in(typed: str, browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     type_password(client)
     assert type_code(client, typed).status_code == 200
-    assert not is_in(client)
+    assert not is_signed_in(client)
 
 
-def test_digits_of_another_script_are_digits(browse: Browse, sam: User) -> None:
+def test_digits_of_another_script_are_accepted(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     arabic = app_code().translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
     assert sign_in(client, code=arabic)["Location"] == "/admin/"
 
 
-def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse: Browse, sam: User) -> None:
+def test_undecryptable_key_is_reported_and_recovery_code_works(browse: Browse, sam: User) -> None:
     codes = totp.create_recovery_codes(user=sam)
     TotpDevice.objects.filter(user=sam).update(key=type(encrypt("x"))("gAAAAA-of-another-key"))
     client = browse(ADMIN)
@@ -308,7 +308,7 @@ def test_a_key_that_cannot_be_decrypted_is_told_and_a_recovery_code_helps(browse
     assert type_code(client, codes[0])["Location"] == "/admin/security/"
 
 
-def test_the_start_check_names_whose_key_cannot_be_decrypted_and_the_way_out(sam: User) -> None:
+def test_system_check_names_users_with_undecryptable_keys(sam: User) -> None:
     assert authenticators_are_usable(databases=["default"]) == []
     TotpDevice.objects.filter(user=sam).update(key=type(encrypt("x"))("gAAAAA-of-another-key"))
     (found,) = authenticators_are_usable(databases=["default"])
@@ -322,14 +322,14 @@ def test_the_start_check_names_whose_key_cannot_be_decrypted_and_the_way_out(sam
 # --- Setting up ---
 
 
-def _scanned(page: HttpResponse) -> dict[str, str]:
-    """The picture's modules, read back from its path, are those of the address with the key shown as text."""
+def _read_qr_code(page: HttpResponse) -> dict[str, str]:
+    """Check that the QR code, read back from its path, is the URI with the key shown as text."""
     text = page.content.decode()
     key = "".join(re.findall(r"<span>([A-Z2-7]{4})</span>", text))
     found = re.search(r'<svg viewBox="0 0 (\d+) \d+".*<path d="([^"]+)"/>', text)
     assert found, text
     runs = re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", found[2])
-    dark = {(int(x) + step, int(y)) for x, y, width in runs for step in range(int(width))}
+    dark = {(int(x) + sensitive_step, int(y)) for x, y, width in runs for sensitive_step in range(int(width))}
     address = f"otpauth://totp/{ADMIN}:sam%40example.com?secret={key}&issuer={ADMIN}&algorithm=SHA1&digits=6&period=30"
     matrix = segno.make(address, error="m", micro=False).matrix
     assert {(x + 4, y + 4) for y, row in enumerate(matrix) for x, bit in enumerate(row) if bit} == dark
@@ -337,24 +337,26 @@ def _scanned(page: HttpResponse) -> dict[str, str]:
     return {"key": key, "address": address}
 
 
-def test_the_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Browse, sam: User) -> None:
+def test_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Browse, sam: User) -> None:
     TotpDevice.objects.all().delete()
     client = browse(ADMIN)
     assert type_password(client, next="/admin/security/")["Location"] == "/admin/login/enrol/"
     page = client.get("/admin/login/enrol/")
-    key = _scanned(page)["key"]
+    key = _read_qr_code(page)["key"]
     assert len(key) == 32
-    again = client.post("/admin/login/enrol/", {"code": "000000" if code_of(key) != "000000" else "111111"})
-    assert _scanned(again)["key"] == key
-    assert "This code is not right." in words(again)
-    assert not is_in(client)
+    location_after = client.post(
+        "/admin/login/enrol/", {"code": "000000" if code_of(key) != "000000" else "111111"}
+    )
+    assert _read_qr_code(location_after)["key"] == key
+    assert "This code is not right." in words(location_after)
+    assert not is_signed_in(client)
     assert not TotpDevice.objects.exists()
     assert key not in str(dict(client.session))
     done = client.post("/admin/login/enrol/", {"code": code_of(key)})
     codes = re.findall(r"<li>([0-9A-Z]{5}(?:-[0-9A-Z]{5}){3})</li>", done.content.decode())
     assert len({*codes}) == 10
     assert 'href="/admin/security/"' in done.content.decode()
-    assert is_in(client)
+    assert is_signed_in(client)
     device = TotpDevice.objects.get()
     assert device.key.reveal() == key
     assert key not in device.key.stored
@@ -366,29 +368,27 @@ def test_the_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: 
     type_password(other)
     assert "good once" in words(type_code(other, code_of(key)))
     for path in ("/admin/security/", "/admin/login/enrol/", "/admin/login/code/"):
-        seen = client.get(path, follow=True).content.decode()
-        assert not any(secret in seen for secret in (key, key[:4] + "</span>", *codes))
+        text = client.get(path, follow=True).content.decode()
+        assert not any(secret in text for secret in (key, key[:4] + "</span>", *codes))
     assert type_code(other, codes[0].lower().replace("-", " "))["Location"] == "/admin/security/"
 
 
-def test_each_unfinished_sign_in_has_a_key_of_its_own_and_the_first_to_finish_wins(
-    browse: Browse, sam: User
-) -> None:
+def test_concurrent_enrolments_have_own_keys_and_the_first_wins(browse: Browse, sam: User) -> None:
     TotpDevice.objects.all().delete()
     first, second = browse(ADMIN), browse(ADMIN)
     keys = []
     for client in (first, second):
         type_password(client)
-        keys.append(_scanned(client.get("/admin/login/enrol/"))["key"])
+        keys.append(_read_qr_code(client.get("/admin/login/enrol/"))["key"])
     assert keys[0] != keys[1]
     assert words(second.post("/admin/login/enrol/", {"code": code_of(keys[0])})).count("not right") == 1
     assert second.post("/admin/login/enrol/", {"code": code_of(keys[1])}).status_code == 200
     assert first.post("/admin/login/enrol/", {"code": code_of(keys[0])})["Location"] == "/admin/login/code/"
     assert TotpDevice.objects.get().key.reveal() == keys[1]
-    assert not is_in(first)
+    assert not is_signed_in(first)
 
 
-def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, sam: User) -> None:
+def test_recovery_code_works_once_warns_and_is_logged(browse: Browse, sam: User) -> None:
     codes = totp.create_recovery_codes(user=sam)
     client = browse(ADMIN)
     type_password(client)
@@ -404,19 +404,19 @@ def test_a_recovery_code_serves_once_warns_and_is_written_down(browse: Browse, s
     assert type_code(other, codes[4])["Location"] == "/admin/security/"
 
 
-def test_new_recovery_codes_and_another_app_take_the_place_of_the_former(browse: Browse, sam: User) -> None:
+def test_new_recovery_codes_and_new_app_replace_the_former(browse: Browse, sam: User) -> None:
     former = totp.create_recovery_codes(user=sam)
     client, elsewhere = browse(ADMIN, sam), browse(ADMIN, sam)
     page = client.post("/admin/security/recovery-codes/")
     assert len(re.findall(r"<li>[0-9A-Z-]{23}</li>", page.content.decode())) == 10
     with pytest.raises(CodeWrong):
         totp.redeem_code(user=sam, code=totp.normalise_code(former[0]))
-    key = _scanned(client.get("/admin/security/app/"))["key"]
-    assert is_in(elsewhere)
+    key = _read_qr_code(client.get("/admin/security/app/"))["key"]
+    assert is_signed_in(elsewhere)
     done = client.post("/admin/security/app/", {"code": code_of(key)})
     assert len(re.findall(r"<li>[0-9A-Z-]{23}</li>", done.content.decode())) == 10
-    assert is_in(client)
-    assert not is_in(elsewhere)
+    assert is_signed_in(client)
+    assert not is_signed_in(elsewhere)
     assert TotpDevice.objects.get().key.reveal() == key
     assert key not in str(dict(client.session))
 
@@ -424,9 +424,7 @@ def test_new_recovery_codes_and_another_app_take_the_place_of_the_former(browse:
 # --- Limits ---
 
 
-def test_wrong_passwords_are_limited_per_address_and_network_and_lock_nobody_else_out(
-    browse: Browse, sam: User, operator: User
-) -> None:
+def test_wrong_passwords_are_limited_per_email_and_network(browse: Browse, sam: User, operator: User) -> None:
     app_of(operator)
     for address in (sam.email, "nobody@example.com"):
         client = browse(ADMIN)
@@ -440,21 +438,19 @@ def test_wrong_passwords_are_limited_per_address_and_network_and_lock_nobody_els
     assert sign_in(browse(ADMIN), operator.email)["Location"] == "/admin/"
 
 
-def test_what_was_right_is_not_counted(browse: Browse, sam: User) -> None:
+def test_successful_sign_ins_are_not_counted(browse: Browse, sam: User) -> None:
     for nth in range(7):
         assert sign_in(browse(ADMIN, REMOTE_ADDR=f"198.51.100.{nth}"))["Location"] == "/admin/"
     assert not Attempt.objects.exists()
 
 
-def test_whatever_is_typed_a_network_may_send_twenty_forms_in_five_minutes(
-    browse: Browse, operator: User
-) -> None:
+def test_network_may_send_twenty_forms_in_five_minutes(browse: Browse, operator: User) -> None:
     app_of(operator)
     statuses = [type_password(browse(ADMIN), f"u{nth}@example.com").status_code for nth in range(21)]
     assert statuses == [200] * 20 + [429]
 
 
-def test_wrong_codes_are_limited_per_person_from_everywhere(browse: Browse, sam: User) -> None:
+def test_wrong_codes_are_limited_per_user_over_all_networks(browse: Browse, sam: User) -> None:
     for nth in range(5):
         client = browse(ADMIN, REMOTE_ADDR=f"198.51.100.{nth}")
         type_password(client)
@@ -468,7 +464,9 @@ def test_wrong_codes_are_limited_per_person_from_everywhere(browse: Browse, sam:
     )
 
 
-def test_wrong_codes_are_limited_per_network_whoever_it_is(browse: Browse, sam: User, operator: User) -> None:
+def test_wrong_codes_are_limited_per_network_over_all_users(
+    browse: Browse, sam: User, operator: User
+) -> None:
     app_of(operator)
     Attempt.objects.all().delete()
     for email in (sam.email, operator.email):
@@ -484,24 +482,24 @@ def test_wrong_codes_are_limited_per_network_whoever_it_is(browse: Browse, sam: 
     assert type_code(client, app_code()).status_code == 429
 
 
-def test_a_forged_address_does_not_begin_a_new_count(browse: Browse, sam: User) -> None:
-    def tried(nth: int) -> int:
+def test_forged_client_address_does_not_start_a_new_count(browse: Browse, sam: User) -> None:
+    def attempt(nth: int) -> int:
         client = browse(ADMIN)
         data = {"username": sam.email, "password": "wrong"}
         headers = {"x-forwarded-for": f"203.0.113.{nth}"}
         return client.post("/admin/login/", data, headers=headers).status_code
 
-    assert [tried(nth) for nth in range(6)] == [200] * 5 + [429]
+    assert [attempt(nth) for nth in range(6)] == [200] * 5 + [429]
 
 
 # --- Sessions ---
 
 
-def test_a_session_ends_after_15_idle_minutes_and_says_why(browse: Browse, sam: User) -> None:
+def test_session_ends_after_15_idle_minutes_and_says_why(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     sign_in(client)
     wait(client, 14 * 60, sessions.SEEN)
-    assert is_in(client)  # Which begins the 15 minutes anew.
+    assert is_signed_in(client)  # This restarts the 15 minutes.
     wait(client, 14 * 60, sessions.SEEN)
     assert client.get("/admin/still-here/").status_code == 204
     wait(client, 15 * 60 + 1, sessions.SEEN)
@@ -513,7 +511,7 @@ def test_a_session_ends_after_15_idle_minutes_and_says_why(browse: Browse, sam: 
     assert 'value="/admin/security/"' in page.content.decode()
 
 
-def test_a_form_that_came_too_late_is_told_not_lost_in_silence(browse: Browse, sam: User) -> None:
+def test_form_sent_after_session_end_is_reported_as_not_done(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     sign_in(client)
     wait(client, 15 * 60 + 1)
@@ -528,27 +526,27 @@ def test_a_form_that_came_too_late_is_told_not_lost_in_silence(browse: Browse, s
     assert parse_qs(urlsplit(sent["Location"]).query)["next"] == ["/admin/"]
 
 
-def test_a_session_ends_after_8_hours_however_much_it_is_used(browse: Browse, sam: User) -> None:
+def test_session_ends_after_8_hours_of_use(browse: Browse, sam: User) -> None:
     client = browse(ADMIN)
     sign_in(client)
     assert client.session.get_expiry_age() <= 8 * 3600
     wait(client, 8 * 3600 - 60, sessions.SINCE)
-    assert is_in(client)
+    assert is_signed_in(client)
     wait(client, 61, sessions.SINCE)
     assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/&why=long"
     assert "8 hours at most" in words(client.get("/admin/login/?why=long"))
 
 
-def test_a_session_that_never_noted_its_beginning_is_over(browse: Browse, sam: User) -> None:
+def test_session_without_start_time_is_invalid(browse: Browse, sam: User) -> None:
     for name in (sessions.SINCE, sessions.SEEN):
         client = browse(ADMIN, sam)
         session = client.session
         del session[name]
         session.save()
-        assert not is_in(client)
+        assert not is_signed_in(client)
 
 
-def test_being_seen_is_written_once_a_minute_at_most(
+def test_last_activity_is_written_at_most_once_a_minute(
     browse: Browse, sam: User, django_assert_num_queries: Any
 ) -> None:
     client = browse(ADMIN)
@@ -561,7 +559,7 @@ def test_being_seen_is_written_once_a_minute_at_most(
     assert client.session[sessions.SEEN] >= before
 
 
-def test_a_customers_session_keeps_its_two_weeks(browse: Browse, alice: User) -> None:
+def test_customer_session_still_lasts_two_weeks(browse: Browse, alice: User) -> None:
     client = browse(AURORA, alice)
     assert client.get("/account/").status_code == 200
     assert sessions.SEEN not in client.session
@@ -575,17 +573,19 @@ def test_a_customers_session_keeps_its_two_weeks(browse: Browse, alice: User) ->
         {"password": "!x"},
     ],
 )
-def test_whoever_may_no_longer_is_out_at_once(change: dict[str, Any], browse: Browse, sam: User) -> None:
+def test_user_who_lost_access_is_signed_out_at_once(
+    change: dict[str, Any], browse: Browse, sam: User
+) -> None:
     client = browse(ADMIN)
     sign_in(client)
-    assert is_in(client)
+    assert is_signed_in(client)
     User.objects.filter(pk=sam.pk).update(**change)
-    assert not is_in(client)
+    assert not is_signed_in(client)
     assert client.post("/admin/security/recovery-codes/").status_code == 302
     assert not RecoveryCode.objects.exists()
 
 
-def test_a_new_password_ends_the_other_sessions_and_needs_a_fresh_proof(browse: Browse, sam: User) -> None:
+def test_password_change_needs_reauthentication_and_ends_other_sessions(browse: Browse, sam: User) -> None:
     client, elsewhere = browse(ADMIN, sam), browse(ADMIN, sam)
     form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     wait(client, 301, sessions.PROVED)
@@ -593,90 +593,88 @@ def test_a_new_password_ends_the_other_sessions_and_needs_a_fresh_proof(browse: 
         "/admin/password_change/", form, headers={"referer": f"https://{ADMIN}/admin/password_change/"}
     )
     assert refused["Location"] == "/admin/reauthenticate/?next=%2Fadmin%2Fpassword_change%2F&why=sent"
-    assert is_in(elsewhere)
+    assert is_signed_in(elsewhere)
     proof = {"password": PASSWORD, "code": app_code()}
     key = client.session.session_key
     assert client.post(refused["Location"], proof)["Location"] == "/admin/password_change/"
     assert client.session.session_key != key
     assert client.post("/admin/password_change/", form)["Location"] == "/admin/security/"
-    assert is_in(client)
-    assert not is_in(elsewhere)
+    assert is_signed_in(client)
+    assert not is_signed_in(elsewhere)
     sam.refresh_from_db()
     assert sam.check_password(NEW_PASSWORD)
     assert "Changed Password." in [entry.get_change_message() for entry in LogEntry.objects.all()]
 
 
-# --- A fresh proof ---
+# --- Reauthentication ---
 
 
 @needs_recent_authentication
-def step(request: Any) -> HttpResponse:
-    """Stands for any delicate step."""
+def sensitive_step(request: Any) -> HttpResponse:
+    """Any sensitive step."""
     return HttpResponse("done")
 
 
 @pytest.fixture
-def ask(browse: Browse, sam: User, settings: Any) -> Callable[..., Any]:
-    """Asks for the step, so many seconds after the proof."""
+def request_step(browse: Browse, sam: User, settings: Any) -> Callable[..., Any]:
+    """Request the step so many seconds after the last authentication."""
     settings.ROOT_URLCONF = settings.ADMIN_URLCONF
 
-    def make(method: str, seconds: int, **headers: str) -> HttpResponse:
+    def send(method: str, seconds: int, **headers: str) -> HttpResponse:
         request = getattr(RequestFactory(headers={"host": ADMIN}), method)(
             "/admin/step/?x=1", headers=headers
         )
         request.session = {sessions.PROVED: sessions.now() - seconds}
         assert recently_authenticated(request) is (seconds <= 300)
-        return step(request)
+        return sensitive_step(request)
 
-    return make
+    return send
 
 
-def test_a_delicate_step_wants_a_proof_of_the_last_five_minutes(ask: Callable[..., Any]) -> None:
-    assert ask("get", 299).content == b"done"
-    assert ask("post", 299).content == b"done"
-    assert unquote(ask("get", 301)["Location"]) == "/admin/reauthenticate/?next=/admin/step/?x=1"
-    back = ask("post", 301, referer=f"http://{ADMIN}/admin/move/7/")
-    assert unquote(back["Location"]) == "/admin/reauthenticate/?next=/admin/move/7/&why=sent"
-    foreign = ask("post", 301, referer="http://evil.example/admin/move/7/")
+def test_sensitive_step_needs_authentication_within_five_minutes(request_step: Callable[..., Any]) -> None:
+    assert request_step("get", 299).content == b"done"
+    assert request_step("post", 299).content == b"done"
+    assert unquote(request_step("get", 301)["Location"]) == "/admin/reauthenticate/?next=/admin/step/?x=1"
+    to_referer = request_step("post", 301, referer=f"http://{ADMIN}/admin/move/7/")
+    assert unquote(to_referer["Location"]) == "/admin/reauthenticate/?next=/admin/move/7/&why=sent"
+    foreign = request_step("post", 301, referer="http://evil.example/admin/move/7/")
     assert unquote(foreign["Location"]) == "/admin/reauthenticate/?next=/admin/&why=sent"
 
 
 @pytest.mark.parametrize("path", ["/admin/security/recovery-codes/", "/admin/security/app/"])
-def test_what_changes_ones_way_in_wants_a_fresh_proof(path: str, browse: Browse, sam: User) -> None:
+def test_changing_own_credentials_needs_reauthentication(path: str, browse: Browse, sam: User) -> None:
     client = browse(ADMIN, sam)
     wait(client, 301, sessions.PROVED)
     assert client.post(path)["Location"].startswith("/admin/reauthenticate/?next=")
     assert not RecoveryCode.objects.exists()
 
 
-def test_the_proof_is_password_and_code_of_whoever_is_signed_in(
-    browse: Browse, sam: User, operator: User
-) -> None:
+def test_reauthentication_needs_own_password_and_code(browse: Browse, sam: User, operator: User) -> None:
     operator.set_password(NEW_PASSWORD)
     operator.save()
     client = browse(ADMIN, sam)
     wait(client, 301, sessions.PROVED)
-    here = "/admin/reauthenticate/?next=/admin/security/app/"
-    assert "Nothing has been done yet" in words(client.get(f"{here}&why=sent"))
-    assert "not yours" in words(client.post(here, {"password": "wrong", "code": app_code()}))
-    assert "not yours" in words(client.post(here, {"password": NEW_PASSWORD, "code": app_code()}))
-    assert "not right" in words(client.post(here, {"password": PASSWORD, "code": wrong_code()}))
-    assert not recently(client)
+    url = "/admin/reauthenticate/?next=/admin/security/app/"
+    assert "Nothing has been done yet" in words(client.get(f"{url}&why=sent"))
+    assert "not yours" in words(client.post(url, {"password": "wrong", "code": app_code()}))
+    assert "not yours" in words(client.post(url, {"password": NEW_PASSWORD, "code": app_code()}))
+    assert "not right" in words(client.post(url, {"password": PASSWORD, "code": wrong_code()}))
+    assert not recently_authenticated_in(client)
     right = {"password": PASSWORD, "code": app_code()}
-    assert client.post(here, right)["Location"] == "/admin/security/app/"
-    assert recently(client)
+    assert client.post(url, right)["Location"] == "/admin/security/app/"
+    assert recently_authenticated_in(client)
     wait(client, 301, sessions.PROVED)
-    assert "Wait" in words(client.post(here, right))  # The app may show another code by now.
+    assert "Wait" in words(client.post(url, right))  # The app may show another code by now.
 
 
-def recently(client: Client) -> bool:
+def recently_authenticated_in(client: Client) -> bool:
     return sessions.proved_recently(client.session)
 
 
 # --- A lost phone ---
 
 
-def test_another_operator_resets_a_lost_phone(
+def test_another_operator_resets_a_lost_app(
     browse: Browse, sam: User, operator: User, mailoutbox: list[Any]
 ) -> None:
     totp.create_recovery_codes(user=sam)
@@ -685,9 +683,9 @@ def test_another_operator_resets_a_lost_phone(
     reset = f"/admin/accounts/user/{sam.pk}/reset-authenticator/"
     assert reset in client.get(page).content.decode()
     assert "signed out everywhere at once" in words(client.get(reset))
-    assert is_in(lost)
+    assert is_signed_in(lost)
     assert client.post(reset)["Location"] == page
-    assert not is_in(lost)
+    assert not is_signed_in(lost)
     assert not TotpDevice.objects.filter(user=sam).exists()
     assert not RecoveryCode.objects.exists()
     event = StaffEvent.objects.filter(user=sam).first()
@@ -700,7 +698,7 @@ def test_another_operator_resets_a_lost_phone(
     assert type_password(browse(ADMIN))["Location"] == "/admin/login/enrol/"
 
 
-def test_a_reset_wants_an_operator_a_fresh_proof_and_somebody_else(
+def test_reset_needs_another_operator_and_reauthentication(
     browse: Browse, sam: User, operator: User, alice: User
 ) -> None:
     client = browse(ADMIN, operator)
@@ -719,7 +717,7 @@ def test_a_reset_wants_an_operator_a_fresh_proof_and_somebody_else(
     assert TotpDevice.objects.filter(user__in=(sam, operator)).count() == 2
 
 
-def test_the_reset_stands_when_no_mail_can_be_sent(browse: Browse, operator: User, settings: Any) -> None:
+def test_reset_is_kept_when_no_email_can_be_sent(browse: Browse, operator: User, settings: Any) -> None:
     lost = User.objects.create_superuser("lost", "lost@example.com", PASSWORD)
     app_of(lost)
     answer = browse(ADMIN, operator).post(f"/admin/accounts/user/{lost.pk}/reset-authenticator/", follow=True)
@@ -727,11 +725,11 @@ def test_the_reset_stands_when_no_mail_can_be_sent(browse: Browse, operator: Use
     assert not TotpDevice.objects.filter(user=lost).exists()
 
 
-def test_a_command_resets_too_and_is_written_down(sam: User, browse: Browse, aurora: Brand) -> None:
+def test_reset_command_works_and_is_logged(sam: User, browse: Browse, aurora: Brand) -> None:
     client, out = browse(ADMIN, sam), StringIO()
     call_command("reset_authenticator", "SAM@example.com", stdout=out)
     assert "signed out everywhere" in out.getvalue()
-    assert not is_in(client)
+    assert not is_signed_in(client)
     event = StaffEvent.objects.get()
     assert (event.kind, event.by) == ("reset", None)
     assert "Whoever runs the installation" in str(mail.outbox[0].body)
@@ -740,7 +738,7 @@ def test_a_command_resets_too_and_is_written_down(sam: User, browse: Browse, aur
         call_command("reset_authenticator", "alice@example.com")
 
 
-def test_staff_are_made_by_a_command_that_names_their_brands(
+def test_create_staff_command_needs_existing_brands(
     aurora: Brand, borealis: Brand, monkeypatch: Any, browse: Browse
 ) -> None:
     monkeypatch.setattr("accounts.management.commands.create_operator.getpass", lambda _prompt: PASSWORD)
@@ -754,7 +752,7 @@ def test_staff_are_made_by_a_command_that_names_their_brands(
     assert type_password(browse(ADMIN), sue.email)["Location"] == "/admin/login/enrol/"
 
 
-def test_no_device_and_no_code_can_be_edited_in_the_admin() -> None:
+def test_devices_and_codes_cannot_be_edited_in_the_admin() -> None:
     assert not [
         path
         for path in admin_paths()
@@ -762,9 +760,7 @@ def test_no_device_and_no_code_can_be_edited_in_the_admin() -> None:
     ]
 
 
-def test_rights_in_the_admin_are_changed_only_by_whoever_has_proved_lately_who_they_are(
-    browse: Browse, sam: User, operator: User
-) -> None:
+def test_changing_admin_rights_needs_reauthentication(browse: Browse, sam: User, operator: User) -> None:
     client = browse(ADMIN, operator)
     page = f"/admin/accounts/user/{sam.pk}/change/"
     form = {"email": sam.email, "is_active": "on", "is_superuser": "on"}

@@ -1,11 +1,11 @@
-"""`make bench`: what pages, calls and a million customers cost here, as ratios within one run.
+"""`make bench`: measure pages, carrier calls and a million customers, as ratios within one run.
 
     python -m tests.bench [pages calls million memory]
 
-All parts, about five minutes, write docs/benchmarks.md. Ends with 1 where a bar is missed.
+All parts take about five minutes and write docs/benchmarks.md. Exits with 1 if a bar is missed.
 """
 
-# ruff: noqa: E402 - what the tests share wants Django, and Django its settings.
+# ruff: noqa: E402 - shared test code needs Django, and Django its settings.
 
 import os
 import sys
@@ -24,16 +24,16 @@ from tests.bench.stack import world
 PARTS = {"pages": pages, "calls": calls, "memory": memory, "million": million}
 
 
-def main(wanted: list[str]) -> int:
-    """How many bars were missed."""
-    if unknown := set(wanted) - set(PARTS):
+def main(names: list[str]) -> int:
+    """Run the named parts, or all; return how many bars were missed."""
+    if unknown := set(names) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     report = Report()
-    with world(**SERVICES) as made:
+    with world(**SERVICES) as bench:
         for name, part in PARTS.items():
-            if name in wanted or not wanted:
-                part.measure(made, report)
-    if not wanted:
+            if name in names or not names:
+                part.measure(bench, report)
+    if not names:
         report.write()
     for missed in report.missed():
         print(f"missed: {missed}")

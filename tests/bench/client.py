@@ -1,4 +1,4 @@
-"""A client that costs little: one GET on a connection of its own."""
+"""A minimal HTTP client: one GET on a new connection."""
 
 import socket
 import statistics
@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 PATIENCE = 20.0  # Seconds.
-CLIENTS = 6  # As many as ask at the same time, each again at once.
+CLIENTS = 6  # Number of concurrent clients, each requesting pages one after another.
 
 
 @dataclass(frozen=True)
 class Page:
-    """Where a page is, and as whom it is asked for."""
+    """A page and the cookie to request it with."""
 
     port: int
     path: str
     cookie: str = ""
 
     def rate(self, seconds: float) -> float:
-        """Pages a second while several clients ask for it. Raises SystemExit for any answer but the page."""
+        """Return pages per second with several clients. Raises SystemExit for any status but 200."""
         until = time.monotonic() + seconds
 
         def run(_: int) -> int:
@@ -37,23 +37,23 @@ class Page:
 
 
 def rates(pages: Mapping[str, Page], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Pages a second of each page in each round; a round asks for one after the other, each so long."""
+    """Return each page's rates per round; a round measures the pages one after another."""
     for page in pages.values():
-        page.rate(1)  # In each of its workers what is made once is made.
-    taken: dict[str, list[float]] = {name: [] for name in pages}
+        page.rate(1)  # Warm up the caches of each worker.
+    samples: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(rounds):
         for name, page in pages.items():
-            taken[name].append(page.rate(seconds))
-    return taken
+            samples[name].append(page.rate(seconds))
+    return samples
 
 
-def ratio(taken: list[float], base: list[float]) -> float:
-    """The median of the rounds' ratios: what slows the machine down in a round slows both."""
-    return statistics.median(each / other for each, other in zip(taken, base, strict=True))
+def ratio(samples: list[float], base: list[float]) -> float:
+    """Return the median of the ratios per round: a slow machine slows both in a round."""
+    return statistics.median(each / other for each, other in zip(samples, base, strict=True))
 
 
 def get(port: int, path: str, cookie: str = "", host: str = "aurora.localhost") -> tuple[int, float, bytes]:
-    """Status, seconds and body. Raises OSError."""
+    """Return status, seconds and body. Raises OSError."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
     lines += [f"Cookie: {cookie}"] if cookie else []
     began = time.perf_counter()
@@ -69,6 +69,6 @@ def get(port: int, path: str, cookie: str = "", host: str = "aurora.localhost") 
 
 
 def quantile(values: list[float], part: float) -> float:
-    """The value below which that part of them lies."""
+    """Return the value below which that part of the values lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

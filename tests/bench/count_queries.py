@@ -1,4 +1,4 @@
-"""Asks the portal in one process: JSON of name → [path, who] and of cookies in, queries and seconds out."""
+"""Print queries and seconds of pages, given JSON of name → [path, role] and of cookies."""
 # ruff: noqa: E402 - Django must be set up before it can be used.
 
 import json
@@ -19,12 +19,12 @@ from django.test import Client
 from tests.bench.stack import ADMIN, HOST
 
 
-def main(wanted: dict[str, list[str]], cookies: dict[str, str]) -> None:
-    told = {}
-    for name, (path, who) in wanted.items():
-        client = Client(headers={"host": ADMIN if who == "operator" else HOST})
-        if who:
-            client.cookies[settings.SESSION_COOKIE_NAME] = cookies[who]
+def main(pages: dict[str, list[str]], cookies: dict[str, str]) -> None:
+    results = {}
+    for name, (path, role) in pages.items():
+        client = Client(headers={"host": ADMIN if role == "operator" else HOST})
+        if role:
+            client.cookies[settings.SESSION_COOKIE_NAME] = cookies[role]
         seconds = []
         for _ in range(6):
             queries: list[str] = []
@@ -38,8 +38,8 @@ def main(wanted: dict[str, list[str]], cookies: dict[str, str]) -> None:
                 response = client.get(path)
             seconds.append(time.perf_counter() - began)
             assert response.status_code == 200, (name, response.status_code)
-        told[name] = {"queries": len(queries), "seconds": seconds[1:]}
-    print(json.dumps(told))
+        results[name] = {"queries": len(queries), "seconds": seconds[1:]}
+    print(json.dumps(results))
 
 
 main(*(json.loads(argument) for argument in sys.argv[1:3]))

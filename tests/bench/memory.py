@@ -1,4 +1,4 @@
-"""Start and memory of the server as `make serve` starts it."""
+"""Start time and memory of the server as `make serve` starts it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +14,13 @@ MOST = 1.05
 
 
 def pss(pid: int) -> float:
-    """MiB of a process; what it shares with others counts in parts (proc_pid_smaps(5))."""
+    """Return MiB (PSS) of a process, with a share of shared memory (proc_pid_smaps(5))."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def measure(world: World, report: Report) -> None:
-    """From start to the first page; then 50,000 requests."""
+    """Measure the time from start to the first page, then the memory after 50,000 requests."""
     env = environment(world, BIND=f"127.0.0.1:{free_port()}")
     with server(env, [*GUNICORN, "portal.wsgi"], "/sign-in/") as portal:
         cookie = f"session={world.cookies['customer']}"
@@ -29,17 +29,17 @@ def measure(world: World, report: Report) -> None:
         load(portal.port, cookie, ALL - FIRST)
         late = [pss(pid) for pid in portal.workers()]
     growth = max(after / before for before, after in zip(early, late, strict=True))
-    told = [" and ".join(f"{each:.0f}" for each in when) for when in (early, late)]
-    how = f"The server of `make serve`; {ALL:,} requests of {len(PATHS)} addresses by {CLIENTS} clients."
+    memory = [" and ".join(f"{each:.0f}" for each in when) for when in (early, late)]
+    how = f"The server of `make serve`; {ALL:,} requests to {len(PATHS)} URLs by {CLIENTS} clients."
     report.add(
         "Start and memory",
         how,
         [
             Line("first page after the start", f"{portal.seconds:.2f} s", "≤ 2 s", portal.seconds <= 2),
-            Line(f"memory of each worker (PSS) after {FIRST:,} requests", f"{told[0]} MiB"),
+            Line(f"memory of each worker (PSS) after {FIRST:,} requests", f"{memory[0]} MiB"),
             Line(
                 f"the same after {ALL:,}",
-                f"{told[1]} MiB, {(growth - 1) * 100:+.1f} %",
+                f"{memory[1]} MiB, {(growth - 1) * 100:+.1f} %",
                 "≤ +5 %",
                 growth <= MOST,
             ),
@@ -48,7 +48,7 @@ def measure(world: World, report: Report) -> None:
 
 
 def load(port: int, cookie: str, number: int) -> None:
-    """So many requests, each answered by a page, a way to the sign-in, or that there is none."""
+    """Send so many requests; each must be answered with a page, a redirect or a 404."""
 
     def run(nth: int) -> None:
         for count in range(number // CLIENTS):

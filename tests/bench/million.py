@@ -1,4 +1,4 @@
-"""The same queries with one customer and with a million, and the admin's list of them."""
+"""Compare queries with few and with a million customers, and time the admin's customer list."""
 
 import json
 import statistics
@@ -15,17 +15,17 @@ PAGES = {
 LISTS = {
     "customer list": "/admin/accounts/user/",
     "customer list of customers, page 2": "/admin/accounts/user/?kind=customer&p=2",
-    "customer list, search for an address": "/admin/accounts/user/?q=customer777777@example.com",
+    "customer list, search for an email": "/admin/accounts/user/?q=customer777777@example.com",
     "customer list, search for an account number": "/admin/accounts/user/?q=1677777",
 }
 
 
 def measure(world: World, report: Report) -> None:
-    """Ask with one customer, then with a million more."""
-    few = asked(world)
+    """Measure with few customers, then with a million more."""
+    few = count_queries(world)
     python(environment(world), "-m", "tests.bench.seed", "million")
-    many = asked(world)
-    found = [
+    many = count_queries(world)
+    report_lines = [
         Line(
             f"queries of {name}",
             f"{few[name]['queries']} and {many[name]['queries']}",
@@ -37,27 +37,27 @@ def measure(world: World, report: Report) -> None:
     for name in LISTS:
         milliseconds = statistics.median(many[name]["seconds"]) * 1000
         figure = f"{many[name]['queries']} queries, {milliseconds:.0f} ms"
-        found.append(
+        report_lines.append(
             Line(
                 f"admin, {name}", figure, "< 10, < 300 ms", many[name]["queries"] < 10 and milliseconds < 300
             )
         )
     how = """Without the network, on PostgreSQL: with a few customers, and with a million more. The brand is
-known, as it is for a second after somebody came; whoever comes later costs one query more."""
-    report.add("A million customers", how, found)
+cached, as it is for a second after a request; otherwise a page costs one more query."""
+    report.add("A million customers", how, report_lines)
 
 
-def asked(world: World) -> dict[str, dict[str, float]]:
-    """Name → queries, and seconds of five tries, by a process with the portal's settings."""
-    wanted = {name: [path, who] for name, (path, who, _) in PAGES.items()}
-    wanted |= {name: [path, "operator"] for name, path in LISTS.items()}
+def count_queries(world: World) -> dict[str, dict[str, float]]:
+    """Return name → queries, and seconds of five requests, in a process with the portal's settings."""
+    pages = {name: [path, role] for name, (path, role, _) in PAGES.items()}
+    pages |= {name: [path, "operator"] for name, path in LISTS.items()}
     return dict(
         json.loads(
             python(
                 environment(world),
                 "-m",
                 "tests.bench.count_queries",
-                json.dumps(wanted),
+                json.dumps(pages),
                 json.dumps(world.cookies),
             )
         )

@@ -1,9 +1,9 @@
-"""What the portal's pages are compared with: a bare Django project on the same server and database.
+"""The reference for the portal's pages: a bare Django project on the same server and database.
 
-`bare/` answers two letters. `small/` is the least that a project shows: a base template, a navigation, a
-table of seven rows, and to somebody who is signed in their name and a form to sign out. Django's own
-middleware, session and user, nothing else. Run with gunicorn as
-`tests.bench.reference`; `prepare()` makes tables, a user and a session, and gives the session's key.
+`bare/` returns two letters. `small/` is a minimal page: a base template, a navigation, a table of seven rows,
+and for a signed-in user their name and a sign-out form. It uses only Django's own middleware, sessions and
+users. Run with gunicorn as `tests.bench.reference`; `prepare()` creates tables, a user and a session, and
+returns the session key.
 """
 
 import os

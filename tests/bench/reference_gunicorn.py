@@ -1,4 +1,4 @@
-"""gunicorn's configuration for the reference, which has settings of its own: that of the portal, as JSON."""
+"""gunicorn configuration for the reference, which has its own settings: the portal's, as JSON."""
 
 import json
 import os

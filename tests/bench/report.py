@@ -1,4 +1,4 @@
-"""What the bench has found: lines for the terminal and for docs/benchmarks.md, each with its bar."""
+"""Results of the benchmarks: lines for the terminal and for docs/benchmarks.md, each with its bar."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 @dataclass(frozen=True)
 class Line:
-    """One figure; `met` is None where there is no bar."""
+    """One figure; `met` is None if there is no bar."""
 
     what: str
     figure: str
@@ -22,9 +22,9 @@ class Line:
     met: bool | None = None
 
     def cells(self) -> list[str]:
-        """For a table."""
-        told = {None: "", True: "yes", False: "**no**"}[self.met]
-        return [self.what, self.figure, self.bar, told]
+        """Return the cells of a table row."""
+        met = {None: "", True: "yes", False: "**no**"}[self.met]
+        return [self.what, self.figure, self.bar, met]
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Report:
     sections: list[tuple[str, str, list[Line]]] = field(default_factory=list)
 
     def add(self, title: str, how: str, lines: list[Line]) -> None:
-        """Take a section, and print it."""
+        """Add a section and print it."""
         self.sections.append((title, how, lines))
         print(f"\n{title}")
         for line in lines:
@@ -46,11 +46,11 @@ class Report:
             )
 
     def missed(self) -> list[str]:
-        """What did not meet its bar."""
+        """Return the lines that missed their bar."""
         return [line.what for _, _, lines in self.sections for line in lines if line.met is False]
 
     def write(self) -> None:
-        """docs/benchmarks.md."""
+        """Write docs/benchmarks.md."""
         parts = [HEAD.format(**machine(), day=datetime.now(UTC).date().isoformat())]
         for title, how, lines in self.sections:
             rows = "\n".join("| " + " | ".join(line.cells()) + " |" for line in lines)
@@ -62,17 +62,17 @@ class Report:
 
 HEAD = """# Benchmarks
 
-Written by `make bench` on {day}; do not edit. Each figure is of one run on one machine, and only the ratios
-say something about another: {cores} cores of {cpu}, {memory} GiB, Linux {kernel},
+Written by `make bench` on {day}; do not edit. All figures are from one run on one machine, and only
+the ratios are meaningful on another: {cores} cores of {cpu}, {memory} GiB, Linux {kernel},
 Python {python}, Django {django}, gunicorn {gunicorn}, PostgreSQL and Redis on the same machine.
 
-Pages a second are measured in turns, in many short rounds, so that a machine that changes its speed
-changes it for all.
+Pages per second are measured in turns, in many short rounds, so that changes of the machine's speed affect
+all pages.
 """
 
 
 def machine() -> dict[str, str]:
-    """What this machine is."""
+    """Return details of this machine."""
     cpu = next(
         (line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ": ?"
     )

@@ -1,4 +1,4 @@
-"""Fills the portal's database: `python -m tests.bench.seed CARRIER [million]`; prints the sessions' keys."""
+"""Fill the portal's database and print session keys: `python -m tests.bench.seed CARRIER [million]`."""
 # ruff: noqa: E402 - Django must be set up before its models can be imported.
 
 import os
@@ -35,7 +35,7 @@ SELECT '!' || n, false, 'First' || n %% 977, 'Last' || n %% 991, false, true, no
 """
 
 
-def session_of(user: User, realm: str, **more: str) -> SessionStore:
+def create_session(user: User, realm: str, **more: str) -> SessionStore:
     session = SessionStore()
     session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
     session[BACKEND_SESSION_KEY] = "accounts.backends.StaffBackend"
@@ -68,29 +68,29 @@ def seed(carrier: str) -> None:
     alice.verified_at = timezone.now()
     alice.set_unusable_password()
     alice.save()
-    keep(brand, alice)
-    customer = session_of(alice, f"brand-{brand.pk}")
+    cache_statements(brand, alice)
+    customer = create_session(alice, f"brand-{brand.pk}")
     olga = User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
     device = TotpDevice.objects.create(user=olga, key=encrypt("A" * 32), confirmed=True, name="app")
-    operator = session_of(olga, "admin", **{DEVICE_ID_SESSION_KEY: device.persistent_id})
+    operator = create_session(olga, "admin", **{DEVICE_ID_SESSION_KEY: device.persistent_id})
     sessions.begin(operator)
-    crowd = [session_of(each, f"brand-{brand.pk}") for each in customers(brand, 80)]
-    for session in (customer, operator, *crowd):
+    others = [create_session(each, f"brand-{brand.pk}") for each in customers(brand, 80)]
+    for session in (customer, operator, *others):
         session.save()
         print(session.session_key)
 
 
 def customers(brand: Brand, number: int) -> list[User]:
-    """Customers whom the carrier does not know, without kept figures."""
-    made = [
+    """Create customers unknown to the carrier, without cached statements."""
+    users = [
         User(brand=brand, email=f"crowd{nth}@example.com", account_number=str(60000 + nth), password="!")
         for nth in range(number)
     ]
-    return User.objects.bulk_create(made)
+    return User.objects.bulk_create(users)
 
 
-def keep(brand: Brand, customer: User) -> None:
-    """Figures that stay fresh as long as a bench lasts."""
+def cache_statements(brand: Brand, customer: User) -> None:
+    """Cache statements that stay fresh during a benchmark."""
     day, fresh = today(brand), timezone.now() + timedelta(hours=6)
     for period in [this_month(day), *complete_months(day, 12)]:
         CachedStatement.objects.create(

@@ -1,4 +1,4 @@
-"""The bench's world: databases of its own, a brand with its customers, and servers on free ports."""
+"""The benchmark environment: own databases, a brand with customers, and servers on free ports."""
 
 import contextlib
 import os
@@ -22,18 +22,18 @@ POSTGRES, REDIS = "postgres://postgres@127.0.0.1:5432/postgres", "redis://127.0.
 
 @dataclass
 class World:
-    """Addresses and keys that the parts of the bench need."""
+    """URLs and session keys used by the benchmarks."""
 
-    portal: str  # The environment's database.
+    portal: str  # DATABASE_URL of the portal.
     reference: str
     redis: str
     carrier: Simulator
     cookies: dict[str, str] = field(default_factory=dict)
-    crowd: list[str] = field(default_factory=list)  # Sessions of customers without kept figures.
+    others: list[str] = field(default_factory=list)  # Sessions of customers without cached statements.
 
 
 def environment(world: World, **changes: str) -> dict[str, str]:
-    """As in production, but for plain http on this machine."""
+    """Return a production environment, except for plain http on this machine."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
@@ -51,7 +51,7 @@ def environment(world: World, **changes: str) -> dict[str, str]:
 
 
 def python(env: dict[str, str], *arguments: str) -> str:
-    """What a Python process says."""
+    """Run Python and return its output. Raises SystemExit if it fails."""
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
@@ -62,7 +62,7 @@ def python(env: dict[str, str], *arguments: str) -> str:
 
 @contextlib.contextmanager
 def world(DATABASE_URL: str = "", REDIS_URL: str = "") -> Iterator[World]:
-    """Everything made, and taken away again; on the servers that are named."""
+    """Create everything on the given servers, and remove it afterwards."""
     postgres = DATABASE_URL or POSTGRES
     names = {kind: f"bench_{kind}_{secrets.token_hex(4)}" for kind in ("portal", "reference")}
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -71,17 +71,17 @@ def world(DATABASE_URL: str = "", REDIS_URL: str = "") -> Iterator[World]:
     urls = {kind: urlsplit(postgres)._replace(path=f"/{name}").geturl() for kind, name in names.items()}
     process, carrier = start_simulator()
     try:
-        made = World(**urls, redis=REDIS_URL or REDIS, carrier=carrier)
-        env = environment(made)
+        bench = World(**urls, redis=REDIS_URL or REDIS, carrier=carrier)
+        env = environment(bench)
         python(env, "manage.py", "migrate", "-v0")
         python(env, "manage.py", "collectstatic", "--no-input", "-v0")
         keys = python(env, "-m", "tests.bench.seed", carrier.api).split()
-        made.cookies = dict(zip(("customer", "operator"), keys[:2], strict=True))
-        made.crowd = keys[2:]
-        made.cookies["reference"] = python(
-            env | {"DATABASE_URL": made.reference}, "-m", "tests.bench.reference"
+        bench.cookies = dict(zip(("customer", "operator"), keys[:2], strict=True))
+        bench.others = keys[2:]
+        bench.cookies["reference"] = python(
+            env | {"DATABASE_URL": bench.reference}, "-m", "tests.bench.reference"
         ).split()[-1]
-        yield made
+        yield bench
     finally:
         stop_simulator(process)
         with psycopg.connect(postgres, autocommit=True) as connection:
@@ -98,7 +98,7 @@ class Server:
     seconds: float  # From its start to its first page.
 
     def workers(self) -> list[int]:
-        """The process numbers of its workers."""
+        """Return the process IDs of its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(child) for child in children.split()]
 
@@ -108,7 +108,7 @@ GUNICORN = ["-m", "gunicorn", "-c", "portal/gunicorn.py", "--no-control-socket"]
 
 @contextlib.contextmanager
 def server(env: dict[str, str], command: list[str], path: str) -> Iterator[Server]:
-    """Started, and asked until it answers; its port is in BIND, and for granian in the command."""
+    """Start a server and wait until it answers on the port in BIND."""
     port = int(env["BIND"].rpartition(":")[2])
     began = time.monotonic()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Calls the carrier by one process with the portal's settings: API in, milliseconds of three ways out."""
+"""Print the milliseconds of a carrier call made in three ways, with the portal's settings."""
 # ruff: noqa: E402 - Django must be set up before it can be used.
 
 import json
@@ -27,14 +27,14 @@ KEY = "aurora-api-key"
 
 
 def medians(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Milliseconds of each way, in turns."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+    """Return the median milliseconds of each way, measured in turns."""
+    samples: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS + 10):
         for name, way in ways.items():
             began = time.perf_counter()
             way()
-            taken[name] += [time.perf_counter() - began] if number >= 10 else []
-    return {name: statistics.median(each) * 1000 for name, each in taken.items()}
+            samples[name] += [time.perf_counter() - began] if number >= 10 else []
+    return {name: statistics.median(each) * 1000 for name, each in samples.items()}
 
 
 def main(api: str) -> None:

@@ -1,12 +1,12 @@
-"""The states of the account page, of a change of e-mail, and of figures that the carrier does not give."""
+"""States of the account page, of changing the email, and of figures the carrier refuses."""
 
 from tests.browser.accounts import ALICE, LEAVER, NORA
-from tests.browser.actor import fault, go, long_ago, posted, send, sign_in_now, sql
+from tests.browser.actor import age_sign_ins, fault, go, post_form, send, sign_in_now, sql
 from tests.browser.states_runner import row
 
 UNKNOWN_NUMBER = sql(f"UPDATE accounts_user SET account_number = '99999' WHERE email = '{NORA}'")
 NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")
-# A sign-in of this moment, because only such a one may change the address.
+# A sign-in just now, because only a recent one may change the email.
 FRESH = (sign_in_now(LEAVER),)
 NEW_ADDRESS = send("/account/email/", email="lea.new@example.com")
 
@@ -32,7 +32,7 @@ ACCOUNT_STATES = (
     row(
         "e-mail change: sign in again",
         *FRESH,
-        long_ago,
+        age_sign_ins,
         go("/account/email/"),
         says="more than five minutes ago",
     ),
@@ -59,7 +59,7 @@ ACCOUNT_STATES = (
     row("error: 405", go("/sign-out/"), by=ALICE, status=405, says="works only by a button"),
     row(
         "reset: sent twice",
-        posted("/password-reset/", email=ALICE),
+        post_form("/password-reset/", email=ALICE),
         send("/password-reset/", email=ALICE),
         says="Look into your mailbox",
     ),

@@ -1,9 +1,9 @@
-"""Whom the portal under test knows, and what a new customer types."""
+"""Customers the portal under test knows, and the data of a new customer."""
 
 from tests.browser.actor import PASSWORD
 
 HUGE = "Wilhelmina-Bartholomea Maximiliana Johanna"
-# Whom the portal knows; what a customer has at the carrier is said by the row.
+# Customers of the portal; a row says what a customer has at the carrier.
 CUSTOMERS = {
     "aurora": f"""email,account_number,first_name,last_name
 alice@example.com,70001,Alice,Archer
@@ -25,11 +25,11 @@ ida@example.com,70030,Ida,Ilves
 }
 ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
 NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver", "mover"))
-# Peter's account is prepaid, Quinn's postpaid down to -55, as far as a row does not say otherwise.
+# Peter's account is prepaid, Quinn's postpaid down to -55, unless a row says otherwise.
 PETER, QUINN = "peter@example.com", "quinn@example.com"
 ERIN, FAY = "erin@example.com", "fay@example.com"
 HANA = "hana@example.com"
-IDA = "ida@example.com"  # Whom staff changes and disables; nobody signs in as her.
+IDA = "ida@example.com"  # Staff change and disable her; she never signs in.
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
 DORA = {
     "first_name": "Dora",

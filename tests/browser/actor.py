@@ -1,7 +1,7 @@
-"""A visitor for whom only the page counts that is reached, not the way: quick, and the same in any language.
+"""A visitor that reaches pages quickly and in any language, because only the final page is tested.
 
-Steps, which the catalogue in `states` puts in a row, take a Visitor. Fields and buttons are found by their
-names in HTML, because their words differ from language to language.
+Steps, which the catalogue in `states` puts in a row, take a Visitor. Fields and buttons are located by HTML
+names, because their labels differ between languages.
 """
 
 import re
@@ -18,18 +18,18 @@ from tests.browser.chromium import captcha_frame
 from tests.support.live_stack import BrandSpec, Stack
 
 PASSWORD = "a long enough passphrase"
-WITHIN = 10  # Seconds for an answer without a browser.
+WITHIN = 10  # Seconds for a response without a browser.
 FIELDS = "(form) => [...new FormData(form)].map(([name, value]) => ({ name, value }))"
 Step = Callable[["Visitor"], None]
 
 
 def new_address() -> str:
-    """A client address that no limit has counted yet."""
+    """Return a client IP address without rate-limit counts."""
     return f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
 
 
 class Caller:
-    """Sends forms without a browser: for signing in quickly, and for using up limits."""
+    """Sends forms without a browser: to sign in quickly, and to use up rate limits."""
 
     def __init__(self, stack: Stack, brand: BrandSpec, address: str) -> None:
         self.stack, self.brand = stack, brand
@@ -57,7 +57,7 @@ class Caller:
         return self.stack.carrier.token(f"{self.brand.slug}-site-key", hostname=domain)
 
     def sign_in(self, email: str) -> list[dict[str, Any]]:
-        """The cookies of somebody who has signed in."""
+        """Sign in and return the cookies."""
         domain = f"{self.brand.slug}.localhost"
         token = self._token(domain) if self.brand.secret_key else ""
         self.post("/sign-in/", email=email, **({"g-recaptcha-response": token} if token else {}))
@@ -69,39 +69,39 @@ class Caller:
 
 
 def newest_code(stack: Stack, email: str) -> str:
-    """The sign-in code in the newest mail to an address."""
+    """Return the sign-in code in the newest email to an address."""
     found = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to=email)[-1]["text"])
     assert found, f"no code for {email}"
     return found[0]
 
 
-LACKS_SOMETHING = """(form) => [...form.elements].some(
+IS_INCOMPLETE = """(form) => [...form.elements].some(
   (field) => field.validity?.valueMissing || (field.value && field.value.length < field.minLength)
 )"""
 
 
 class Visitor:
-    """One page of a browser on a brand's host. `status` is that of the newest answer."""
+    """One browser page on a brand's host. `status` is that of the newest response."""
 
     def __init__(self, page: Page, stack: Stack, brand: BrandSpec, address: str) -> None:
         self.page, self.stack, self.brand = page, stack, brand
         self.caller = Caller(stack, brand, address)
         self.email = f"v{secrets.token_hex(4)}@example.com"
         self.status = 0
-        page.on("response", self._answered)
+        page.on("response", self._on_response)
 
-    def _answered(self, response: Response) -> None:
-        # A frame that is gone, or not there yet, belongs to no answer of ours.
-        own: Frame = self.page.main_frame
-        if response.request.is_navigation_request() and response.frame == own:
+    def _on_response(self, response: Response) -> None:
+        # A frame that is detached or not attached yet belongs to no response of ours.
+        main_frame: Frame = self.page.main_frame
+        if response.request.is_navigation_request() and response.frame == main_frame:
             self.status = response.status
 
     def go(self, path: str) -> None:
         """Open a page of the brand."""
         self.page.goto(self.stack.home(self.brand) + path.lstrip("/"))
 
-    def come_as(self, email: str, keys: dict[tuple[str, str], Any]) -> None:
-        """Be signed in; `keys` keeps the cookies, so that nobody signs in twice."""
+    def sign_in_as(self, email: str, keys: dict[tuple[str, str], Any]) -> None:
+        """Be signed in; `keys` caches the cookies, so that each customer signs in once."""
         key = (self.brand.slug, email)
         if key not in keys:
             keys[key] = Caller(self.stack, self.brand, new_address()).sign_in(email)
@@ -109,11 +109,11 @@ class Visitor:
 
     @property
     def form(self) -> Locator:
-        """The first form of the content that sends something."""
+        """The first POST form of the content."""
         return self.page.locator("main form[method=post]").first
 
     def fill(self, **fields: str) -> None:
-        """Fill in the form; its captcha too, if it has a box to tick."""
+        """Fill in the form."""
         for name, value in fields.items():
             field = self.form.locator(f"[name={name}]")
             if field.get_attribute("type") == "checkbox":
@@ -122,15 +122,15 @@ class Visitor:
                 field.fill(value.replace("NEW", self.email))
 
     def pass_captcha(self) -> None:
-        """Tick the box, where there is one."""
+        """Tick the captcha box, if there is one."""
         if self.form.locator(".g-recaptcha[data-kind=v2-checkbox]").count():
             captcha_frame(self.page).locator("input").press("Space")
             expect(self.form.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 
     def press(self, captcha: bool = True) -> None:
-        """Send the form; past our script, where that would hold it back."""
+        """Send the form, bypassing our script where it would prevent that."""
         with self.page.expect_navigation():
-            if captcha and not self.form.evaluate(LACKS_SOMETHING):
+            if captcha and not self.form.evaluate(IS_INCOMPLETE):
                 self.form.locator("button:not([type=button])").last.click()
             else:
                 self.form.evaluate("(form) => HTMLFormElement.prototype.submit.call(form)")
@@ -142,7 +142,7 @@ def go(path: str, **query: str) -> Step:
 
 
 def send(path: str = "", *, captcha: bool = True, **fields: str) -> Step:
-    """Fill in the form of a page (without a path, of this page) and send it. NEW is an address never used."""
+    """Fill in the form of a page (by default the current one) and send it. NEW is an unused email."""
 
     def step(visitor: Visitor) -> None:
         if path:
@@ -170,13 +170,13 @@ def carrier_has(number: str, **members: Any) -> Step:
     return step
 
 
-def dialect(**told: Any) -> Step:
-    """Let the carrier speak otherwise."""
-    return lambda visitor: visitor.stack.carrier.post("dialect", **told) and None
+def dialect(**changes: Any) -> Step:
+    """Change the carrier's dialect."""
+    return lambda visitor: visitor.stack.carrier.post("dialect", **changes) and None
 
 
-def posted(path: str, times: int = 1, **fields: str) -> Step:
-    """Send a form as the visitor, without the browser, with one token however often."""
+def post_form(path: str, times: int = 1, **fields: str) -> Step:
+    """Send a form as the visitor, without the browser, with one captcha token for all times."""
 
     def step(visitor: Visitor) -> None:
         for cookie in visitor.page.context.cookies():
@@ -189,19 +189,19 @@ def posted(path: str, times: int = 1, **fields: str) -> Step:
 
 
 def sign_out(visitor: Visitor) -> None:
-    """Press the button that every page has for it."""
+    """Press the sign-out button of a page."""
     press("form[action$='/sign-out/'] button")(visitor)
 
 
 def follow_link(visitor: Visitor) -> None:
-    """The link in the carrier's newest mail."""
+    """Open the link in the carrier's newest email."""
     found = re.search(r"(/sign-up/confirm/\?\S+)", visitor.stack.carrier.mails(to=visitor.email)[-1]["text"])
     assert found
     visitor.go(found[1])
 
 
-def enter_mailed(pattern: str, path: str = "", *, newest: bool = True, **fields: str) -> Step:
-    """Send a form whose `code` is what the pattern finds in the newest mail, or in the one before it."""
+def enter_emailed_code(pattern: str, path: str = "", *, newest: bool = True, **fields: str) -> Step:
+    """Send a form whose `code` is what the pattern finds in the newest email, or in the one before it."""
 
     def step(visitor: Visitor) -> None:
         mails = visitor.stack.carrier.mails(to=visitor.email)
@@ -213,7 +213,7 @@ def enter_mailed(pattern: str, path: str = "", *, newest: bool = True, **fields:
 
 
 def sign_in_now(email: str) -> Step:
-    """Sign in at this moment, for what wants a recent sign-in; no limit counts those before."""
+    """Sign in now, for steps that need a recent sign-in; earlier attempts are not counted."""
 
     def step(visitor: Visitor) -> None:
         visitor.stack.sql("DELETE FROM portal_attempt")
@@ -233,13 +233,13 @@ for row in Session.objects.all():
 """
 
 
-def long_ago(visitor: Visitor) -> None:
-    """Let all sign-ins be older than a change of address allows."""
+def age_sign_ins(visitor: Visitor) -> None:
+    """Make all sign-ins older than an email change allows."""
     visitor.stack.run(LONG_AGO)
 
 
 def press(selector: str) -> Step:
-    """Press a button that leads to a page."""
+    """Press a button that opens a page."""
 
     def step(visitor: Visitor) -> None:
         with visitor.page.expect_navigation():
@@ -249,8 +249,8 @@ def press(selector: str) -> Step:
 
 
 @contextmanager
-def without_table(stack: Stack, name: str) -> Iterator[None]:
-    """The portal's database lacks a table for a moment: nothing that a page can be prepared for."""
+def missing_table(stack: Stack, name: str) -> Iterator[None]:
+    """Hide a table of the portal's database for a while: a failure no page can handle."""
     stack.sql(f"ALTER TABLE {name} RENAME TO {name}_away")
     try:
         yield
@@ -258,18 +258,18 @@ def without_table(stack: Stack, name: str) -> Iterator[None]:
         stack.sql(f"ALTER TABLE {name}_away RENAME TO {name}")
 
 
-def failing(name: str, step: Step) -> Step:
-    """Take a step while a table is away."""
+def with_missing_table(name: str, step: Step) -> Step:
+    """Take a step while a table is missing."""
 
-    def failed(visitor: Visitor) -> None:
-        with without_table(visitor.stack, name):
+    def take_step(visitor: Visitor) -> None:
+        with missing_table(visitor.stack, name):
             step(visitor)
 
-    return failed
+    return take_step
 
 
-def known_as(email: str) -> Step:
-    """Be somebody whom the portal knows: NEW is this address from here on."""
+def set_email(email: str) -> Step:
+    """Be a known customer: from here on NEW is this email."""
 
     def step(visitor: Visitor) -> None:
         visitor.email = email
@@ -278,12 +278,12 @@ def known_as(email: str) -> Step:
 
 
 def sql(statement: str) -> Step:
-    """Change the portal's database."""
+    """Execute SQL in the portal's database."""
     return lambda visitor: visitor.stack.sql(statement)
 
 
 def last_month(visitor: Visitor) -> None:
-    """The second of the periods that are offered."""
+    """Choose the second of the offered periods."""
     visitor.page.locator("main nav a").nth(1).click()
     visitor.page.wait_for_url("**/statement/?*")
 
@@ -299,7 +299,7 @@ def at_admin(path: str) -> Step:
 
 
 def open_twice(visitor: Visitor) -> None:
-    """Press "Go to my account" in a page whose form has been sent before."""
+    """Press "Go to my account" on a page whose form has been sent before."""
     visitor.go("/account/open/")
     visitor.pass_captcha()
     fields = {each["name"]: each["value"] for each in visitor.form.evaluate(FIELDS)}
@@ -311,23 +311,23 @@ def open_twice(visitor: Visitor) -> None:
 
 
 def send_too_much(visitor: Visitor) -> None:
-    """Type more than the portal reads."""
+    """Enter more text than the portal reads."""
     visitor.go("/sign-in/")
     visitor.form.locator("[name=email]").evaluate("(field) => { field.value = 'x'.repeat(300 * 1024); }")
     visitor.press()
 
 
 def forget_cookies(visitor: Visitor) -> None:
-    """As a visitor does who empties the browser while a page is open."""
+    """Delete the cookies while a page is open."""
     visitor.page.context.clear_cookies()
 
 
 def block_captcha(visitor: Visitor) -> None:
-    """Google's script does not come, and the visitor's patience is spent at once."""
+    """Block Google's script, and let the waiting time end at once."""
     visitor.page.clock.install()
     visitor.page.route("**/api.js*", lambda route: route.abort())
 
 
-def wait_in_vain(visitor: Visitor) -> None:
-    """Ten seconds later."""
+def wait_for_timeout(visitor: Visitor) -> None:
+    """Advance the clock by ten seconds."""
     visitor.page.clock.run_for(10_000)

@@ -1,4 +1,4 @@
-"""Signing in to the admin in the browser, as the operator whose app's key the tests know."""
+"""Signing in to the admin with a browser, as the operator whose authenticator key the tests know."""
 
 from playwright.sync_api import Page
 
@@ -6,7 +6,7 @@ from tests.support.live_stack import OPERATOR, PASSWORD, Stack
 
 
 def sign_in(page: Page, stack: Stack, path: str = "/admin/") -> None:
-    """Open a page of the admin, and take both steps that stand before it."""
+    """Open a page of the admin and complete both sign-in steps."""
     page.goto(f"http://admin.localhost:{stack.port}{path}")
     page.get_by_label("E-mail address").fill(OPERATOR)
     page.get_by_label("Password").fill(PASSWORD)

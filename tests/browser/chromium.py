@@ -1,4 +1,4 @@
-"""Chromium, found on this machine; what a visit with it must not show; and a look at a page with axe."""
+"""Finding Chromium, watching pages for problems, and accessibility checks with axe."""
 
 import contextlib
 import functools
@@ -29,19 +29,19 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Chromium would ask the visitor whether a page that a test answers itself may speak to this machine.
+    # Chromium would ask the visitor whether a page that a test serves itself may access this machine.
     "--disable-features=LocalNetworkAccessChecks",
     "--host-resolver-rules=MAP *.localhost 127.0.0.1",
 ]
-LOUD = """addEventListener("securitypolicyviolation", (event) =>
+LOG_CSP_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error("CSP", event.violatedDirective, event.blockedURI));"""
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-# The captcha's frame is another origin's, which looks after itself. Without naming it, axe leaves out the
-# one rule that is new in WCAG 2.2: the least size of what can be pressed.
+# The captcha frame belongs to another origin and is not ours to check. The rule target-size, new in WCAG 2.2,
+# is named because axe skips it by default.
 RUN_AXE = """(only) => axe.run(document, {iframes: false, resultTypes: ["violations"], runOnly: only,
   ...(only.type === "tag" && {rules: {"target-size": {enabled: true}}})})"""
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
-# In the dark only what a colour scheme can change is looked at again.
+# In the dark scheme only rules that depend on colours are checked again.
 RULES = {
     "light": {"type": "tag", "values": TAGS},
     "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
@@ -57,12 +57,12 @@ LOOKS = ((1280, "light"), (320, "light"), (320, "dark"))
 
 
 class Missing(Exception):
-    """There is no Chromium."""
+    """Chromium is not installed."""
 
 
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
-    """A running Chromium. Raises Missing."""
+    """Run Chromium. Raises Missing."""
     path = executable()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_flags())
@@ -72,7 +72,7 @@ def launched() -> Iterator[Browser]:
 
 @functools.cache
 def executable() -> str:
-    """The system's Chromium, else Playwright's own. Raises Missing."""
+    """Return the path of the system's Chromium, or of Playwright's own. Raises Missing."""
     for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
@@ -87,61 +87,61 @@ def _flags() -> list[str]:
 
 
 class Watch:
-    """Collects whatever must not happen during a visit, on any page of a context."""
+    """Collects console messages, page errors and failed requests on all pages of a context."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.problems: list[str] = []
         self._expected: list[str] = []
-        context.add_init_script(LOUD)
+        context.add_init_script(LOG_CSP_VIOLATIONS)
         context.on("console", self._console)
-        context.on("weberror", lambda error: self._note(f"page error: {error.error}"))
+        context.on("weberror", lambda error: self._add(f"page error: {error.error}"))
         context.on("requestfailed", self._failed)
 
     def expect(self, pattern: str) -> None:
-        """A problem that matches is what the test is about."""
+        """Ignore problems that match, because the test provokes them."""
         self._expected.append(pattern)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self._note(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
+            self._add(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
 
     def _failed(self, request: Request) -> None:
-        # Aborted is what a download counts as, and what was still to come when the visitor went on.
+        # Downloads count as aborted, and so do requests pending when the visitor left.
         if request.failure != "net::ERR_ABORTED":
-            self._note(f"request failed: {request.method} {request.url} {request.failure}")
+            self._add(f"request failed: {request.method} {request.url} {request.failure}")
 
-    def _note(self, text: str) -> None:
+    def _add(self, text: str) -> None:
         if not any(re.search(pattern, text) for pattern in self._expected):
             self.problems.append(text)
 
 
 def check_page(page: Page, name: str) -> None:
-    """No axe finding wide, narrow and in the dark; nothing to scroll sideways on a narrow screen."""
+    """Check with axe wide, narrow and dark, and that a narrow screen has no horizontal scrolling."""
     before = page.viewport_size
     page.evaluate(AXE)
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         found = page.evaluate(RUN_AXE, RULES[scheme])["violations"]
-        told = [{"rule": one["id"], "where": [node["html"] for node in one["nodes"]]} for one in found]
-        assert not told, f"axe on {name!r}, {width} px, {scheme}:\n{json.dumps(told, indent=1)}"
+        findings = [{"rule": one["id"], "where": [node["html"] for node in one["nodes"]]} for one in found]
+        assert not findings, f"axe on {name!r}, {width} px, {scheme}:\n{json.dumps(findings, indent=1)}"
     page.emulate_media(color_scheme="light")
-    check_room(page, name)
-    check_calm(page, name)
+    check_overflow(page, name)
+    check_reduced_motion(page, name)
     if before:
         page.set_viewport_size(before)
 
 
-def check_room(page: Page, name: str) -> None:
-    """Nothing is wider than a narrow screen, nor than a wide one at 200 % or 400 %."""
+def check_overflow(page: Page, name: str) -> None:
+    """Check that nothing overflows a narrow screen, or a wide one at 200 % or 400 %."""
     for width in NARROW:
         page.set_viewport_size({"width": width, "height": 800})
         beyond = page.evaluate(BEYOND)
         assert beyond <= 0, f"{name!r} is {beyond} px wider than its {width} px"
 
 
-def check_calm(page: Page, name: str) -> None:
-    """Nothing moves for a visitor who asked for that."""
+def check_reduced_motion(page: Page, name: str) -> None:
+    """Check that nothing moves with reduced motion."""
     page.emulate_media(reduced_motion="reduce")
     moving = page.evaluate(MOVING)
     assert moving == [], f"{name!r} moves: {moving}"
@@ -149,7 +149,7 @@ def check_calm(page: Page, name: str) -> None:
 
 
 def captcha_frame(page: Page) -> Frame:
-    """The frame of the page's captcha, with its script come: before that, ticking its box does nothing."""
+    """Return the frame of the captcha after its script has loaded; before that, a tick has no effect."""
     frame = page.locator("iframe[title=reCAPTCHA]").element_handle().content_frame()
     assert frame
     expect(frame.locator("input")).to_be_enabled()

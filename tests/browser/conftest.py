@@ -1,4 +1,4 @@
-"""Chromium in front of the real thing. A visit fails its test on any error, warning or policy violation."""
+"""Fixtures of the browser tests. A test fails on any console error, warning or CSP violation."""
 
 import os
 import secrets
@@ -17,22 +17,22 @@ from tests.support.live_stack import Stack, running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder drive the browser."""
-    here = Path(__file__).parent
+    """Mark all tests of this folder as browser tests."""
+    folder = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.path.is_relative_to(folder):
             item.add_marker(pytest.mark.browser)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without Chromium these tests are skipped, in one line of the summary; in CI they fail."""
+    """Skip the tests without Chromium; in CI they fail."""
     try:
         chromium.executable()
     except chromium.Missing as missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
 
 
-# Of the package, not of the session: while Playwright runs, its event loop forbids the ORM to other tests.
+# Not session scope: while Playwright runs, its event loop prevents ORM use in other tests.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
@@ -43,31 +43,31 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def stack_process(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Stack]:
-    """Carrier and portal, once for each worker."""
+    """Carrier and portal, one per worker."""
     with running(tmp_path_factory.mktemp("portal"), shared, customers=CUSTOMERS) as stack:
         yield stack
 
 
 @pytest.fixture
 def stack(stack_process: Stack) -> Stack:
-    """Carrier and portal, the carrier as new."""
+    """Carrier and portal, with the carrier reset."""
     stack_process.fresh()
     return stack_process
 
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., tuple[BrowserContext, Watch]]]:
-    """Makes browsers without cookies, each from a client address of its own, so that no limit is shared."""
+    """Make browsers without cookies, each with its own client IP address, so that no rate limit is shared."""
     opened: list[tuple[BrowserContext, Watch]] = []
 
-    def make(**options: Any) -> tuple[BrowserContext, Watch]:
+    def make_context(**options: Any) -> tuple[BrowserContext, Watch]:
         address = f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
         context = browser.new_context(**{"extra_http_headers": {"X-Forwarded-For": address}, **options})
-        context.set_default_timeout(60_000)  # As for what is expected: a busy machine is no fault.
+        context.set_default_timeout(60_000)  # Generous, because a busy machine is no failure.
         opened.append((context, Watch(context)))
         return opened[-1]
 
-    yield make
+    yield make_context
     for context, _ in opened:
         context.close()
     problems = [problem for _, watch in opened for problem in watch.problems]
@@ -76,7 +76,7 @@ def new_context(browser: Browser) -> Iterator[Callable[..., tuple[BrowserContext
 
 @pytest.fixture
 def visit(new_context: Callable[..., tuple[BrowserContext, Watch]]) -> tuple[BrowserContext, Watch]:
-    """One browser and what must not happen in it."""
+    """A browser context and its watch."""
     return new_context()
 
 
@@ -88,17 +88,17 @@ def page(visit: tuple[BrowserContext, Watch]) -> Page:
 
 @pytest.fixture
 def watch(visit: tuple[BrowserContext, Watch]) -> Watch:
-    """What must not happen in it, to name an exception."""
+    """The watch of that browser, to declare expected problems."""
     return visit[1]
 
 
 @pytest.fixture(scope="session")
 def keys() -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """The cookies of whoever has signed in, for one worker's run."""
+    """Cookies of signed-in customers, per worker."""
     return {}
 
 
 @pytest.fixture
 def visits(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]], keys: Any) -> Visits:
-    """Leads visitors to the states of the catalogue."""
+    """Bring visitors to the states of the catalogue."""
     return Visits(stack, new_context, keys)

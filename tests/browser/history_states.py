@@ -1,4 +1,4 @@
-"""States of the page of twelve months, which is complete when the browser says that it has loaded."""
+"""States of the page of twelve months, complete when the browser's load event fires."""
 
 from datetime import date
 from typing import Any
@@ -18,14 +18,14 @@ AT_ALL = {"says": "in AUD", "by": HANA}
 
 
 def entry(months_ago: int, kind: str, amount: str) -> dict[str, str]:
-    """Something on the first day of a month."""
+    """Return a booking on the first day of a month."""
     today = date.today()
     index = today.year * 12 + today.month - 1 - months_ago
     return {"date": date(index // 12, index % 12 + 1, 1).isoformat(), "kind": kind, "amount": amount}
 
 
 def a_year(scale: int = 1) -> list[dict[str, Any]]:
-    """Twelve lively months: a credit note, a month of nothing, and a balance that crosses zero."""
+    """Return twelve active months with a credit note, a quiet month, and a balance that crosses zero."""
     calls = (48, 61, 35, 0, 72, 90, 41, 55, 12, 64, 38, 27)
     return [
         entry(14, "payment", "120"),

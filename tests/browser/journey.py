@@ -1,4 +1,4 @@
-"""A customer's way through the portal, one step a method, with nothing but what a person sees and clicks."""
+"""The customer journey through the portal, one step per method, using only what is visible."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.chromium import captcha_frame
 from tests.support.live_stack import BrandSpec, Stack
 
-# CONTRACT's example: 245.71293 + 57 - (48.125 + 7.5 + 5) = 242.08793
+# Example of CONTRACT: 245.71293 + 57 - (48.125 + 7.5 + 5) = 242.08793
 JANUARY_2020 = [
     {"date": "2019-12-31", "kind": "payment", "amount": "245.71293"},
     {"date": "2020-01-01", "kind": "payment", "amount": "57"},
@@ -44,7 +44,7 @@ NEW_PASSWORD = "another passphrase, set at the carrier"
 
 @dataclass(frozen=True)
 class Person:
-    """Who makes the journey."""
+    """The customer on the journey."""
 
     email: str
     first_name: str = "Dora"
@@ -55,32 +55,32 @@ class Person:
 
 @dataclass
 class Journey:
-    """`look` is called with each page that was reached, and its name."""
+    """`look` is called with each reached page and its name."""
 
     page: Page
     stack: Stack
     brand: BrandSpec
     person: Person
     look: Callable[[Page, str], None] = lambda page, name: None
-    # The tokens that were handed in, by the carrier's method; those that the portal verifies: "own".
+    # Carrier method → submitted captcha tokens; "own" for tokens the portal verifies.
     tokens: dict[str, list[str]] = field(default_factory=dict)
 
     def button(self, name: str) -> Locator:
-        """A button, by the words on it."""
+        """Return a button by its label."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def link(self, name: str) -> Locator:
-        """The first link with these words."""
+        """Return the first link with this text."""
         return self.page.get_by_role("link", name=name, exact=True).first
 
     def heading(self, name: str) -> None:
-        """The page has come whose title this is."""
+        """Wait for the page with this heading."""
         expect(self.page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
     def tick(self) -> str:
-        """Pass the captcha; returns the token that the form now holds."""
+        """Solve the captcha and return the token in the form."""
         frame = captcha_frame(self.page)
-        # By keyboard: just after a screen has changed its size, Chromium may deliver a click to the
+        # By keyboard: just after a window has changed its size, Chromium may deliver a click to the
         # frame's element instead of into the frame. The test of two captchas uses the mouse.
         frame.get_by_label("I'm not a robot").press("Space")
         token = self.page.locator("[name=g-recaptcha-response]")
@@ -88,11 +88,11 @@ class Journey:
         return token.input_value()
 
     def tick_for(self, method: str) -> None:
-        """Pass the captcha and remember for whom the token is."""
+        """Solve the captcha and record the token for this method."""
         self.tokens.setdefault(method, []).append(self.tick())
 
     def fill_sign_up(self, phone: str = "") -> None:
-        """Everything but the captcha."""
+        """Fill in everything but the captcha."""
         page, person = self.page, self.person
         page.get_by_label("First name").fill(person.first_name)
         page.get_by_label("Last name").fill(person.last_name)
@@ -102,8 +102,8 @@ class Journey:
         page.get_by_label("Password for your telephone account").fill(PASSWORD)
         page.get_by_label("I accept the terms of service").check()
 
-    def arrive(self) -> None:
-        """The first page, and from there to the sign-up."""
+    def open_sign_up(self) -> None:
+        """Open the first page and go to the sign-up."""
         self.page.goto(self.stack.home(self.brand))
         self.heading(f"Your account at {self.brand.name}")
         self.look(self.page, "welcome")
@@ -111,8 +111,8 @@ class Journey:
         self.heading("Sign up")
         self.look(self.page, "sign-up")
 
-    def sign_up_with_a_mistake(self) -> None:
-        """What was typed survives, the password does not, and nothing was sent."""
+    def sign_up_with_error(self) -> None:
+        """Send an invalid form: input is kept, the password is not, and nothing was sent."""
         self.fill_sign_up(phone="12")
         self.tick()
         self.button("Sign up").click()
@@ -132,7 +132,7 @@ class Journey:
         assert self.stack.carrier.calls("register_customer") == []
 
     def sign_up(self) -> None:
-        """Only what was missing or wrong has to be typed again."""
+        """Complete only what was missing or invalid."""
         self.page.get_by_label("Phone", exact=True).fill(self.person.phone)
         self.page.get_by_label("Password for your telephone account").fill(PASSWORD)
         self.tick_for("register_customer")
@@ -142,7 +142,7 @@ class Journey:
         self.look(self.page, "confirm")
 
     def open_newest_mail(self, subject: str, name: str) -> Page:
-        """Another tab with the inbox, and in it the newest mail to the person."""
+        """Open the newest email to the customer in another tab."""
         tab = self.page.context.new_page()
         tab.goto(f"{self.stack.carrier.url}/inbox/")
         mail = tab.get_by_role("row").filter(has_text=self.person.email).filter(has_text=subject).first
@@ -151,7 +151,7 @@ class Journey:
         return tab
 
     def confirm_from_mail(self) -> None:
-        """The link in the carrier's mail fills the form; it does nothing before the button is pressed."""
+        """Open the carrier's link: it fills the form and does nothing until the button is pressed."""
         tab = self.open_newest_mail("Confirm your e-mail address", "mail-confirm")
         tab.get_by_role("link", name="/sign-up/confirm/").click()
         self.page.close()
@@ -167,7 +167,7 @@ class Journey:
         self.look(self.page, "code")
 
     def enter_code(self) -> None:
-        """The newest code from the inbox opens the balance."""
+        """Enter the newest code from the inbox and see the balance."""
         tab = self.open_newest_mail("sign-in code", "mail-code")
         found = re.search(r"\b[0-9]{8}\b", tab.locator(".letter").inner_text())
         assert found, "no code in the mail"
@@ -178,12 +178,12 @@ class Journey:
 
     @property
     def account_number(self) -> str:
-        """What the carrier calls the person."""
-        people = self.stack.carrier.listed("customers")
-        return next(one["account_number"] for one in people if one["email"] == self.person.email)
+        """The customer's account number at the carrier."""
+        customers = self.stack.carrier.listed("customers")
+        return next(one["account_number"] for one in customers if one["email"] == self.person.email)
 
-    def earlier_business(self, more: Sequence[dict[str, str]] = ()) -> None:
-        """Give the new customer a history: the example of January 2020, something this month, and more."""
+    def add_bookings(self, more: Sequence[dict[str, str]] = ()) -> None:
+        """Give the new customer bookings: the example of January 2020, some this month, and more."""
         today = datetime.now(ZoneInfo(self.brand.timezone)).date()
         entries = [
             *JANUARY_2020,
@@ -195,7 +195,7 @@ class Journey:
         self.stack.carrier.post("seed", customers=[{**customer, "entries": entries}])
 
     def read_balance(self) -> None:
-        """This month's figures are the carrier's: 242.08793 + 20 - 5.50001."""
+        """Check this month's figures of the carrier: 242.08793 + 20 - 5.50001."""
         self.link("Balance").click()
         account = next(
             one for one in self.stack.carrier.listed("customers") if one["email"] == self.person.email
@@ -216,13 +216,13 @@ class Journey:
         self.look(self.page, "home")
 
     def expect_figures(self, figures: dict[str, str]) -> None:
-        """The rows of the statement, in the brand's currency."""
+        """Check the rows of the statement in the brand's currency."""
         for label, amount in figures.items():
             row = self.page.get_by_role("row").filter(has_text=label)
             expect(row.get_by_role("cell")).to_have_text(f"{self.brand.symbol}{amount}")
 
     def read_statement(self) -> None:
-        """A preset, then a period of one's own, to the cent; the file holds every digit."""
+        """Choose a preset, then a custom period; check the cents, and every digit in the file."""
         self.link("Statement").click()
         self.link("This year").click()
         expect(self.link("This year")).to_have_attribute("aria-current", "true")
@@ -241,7 +241,7 @@ class Journey:
         assert download.value.suggested_filename == "statement-2020-01-01-2020-01-31.csv"
 
     def open_account(self) -> None:
-        """One button, and the carrier's own portal greets the person: another origin, under our policy."""
+        """Press the button and arrive signed in at the carrier's portal, on another origin."""
         self.link("Go to my account").click()
         self.heading("Go to my account")
         self.look(self.page, "open")
@@ -254,7 +254,7 @@ class Journey:
         self.heading("Go to my account")
 
     def reset_password(self) -> None:
-        """From the mail to a new password at the carrier."""
+        """Reset the carrier password through the email."""
         self.link("Balance").click()
         self.link("Reset it").click()
         self.heading("Reset your password")
@@ -274,14 +274,14 @@ class Journey:
         assert self.stack.carrier.post("password", **known, password=NEW_PASSWORD)["matches"]
 
     def sign_out(self) -> None:
-        """Back at the first page, with nothing of the account on it."""
+        """Sign out and see the first page without account data."""
         self.button("Sign out").click()
         expect(self.page.get_by_text("You are signed out.")).to_be_visible()
         expect(self.page.locator(".amount")).to_have_count(0)
         self.look(self.page, "signed-out")
 
     def sign_in(self) -> None:
-        """By a code, asked for on the sign-in page; with a captcha where the brand verifies one itself."""
+        """Sign in by code from the sign-in page, with a captcha if the brand verifies one itself."""
         self.link("Sign in").click()
         self.heading("Sign in")
         self.look(self.page, "sign-in")
@@ -292,13 +292,13 @@ class Journey:
         self.heading("Enter your code")
         self.enter_code()
 
-    def whole(self) -> None:
-        """Everything, in the order in which a new customer meets it."""
-        self.arrive()
-        self.sign_up_with_a_mistake()
+    def run_all(self) -> None:
+        """Take all steps in a new customer's order."""
+        self.open_sign_up()
+        self.sign_up_with_error()
         self.sign_up()
         self.confirm_from_mail()
-        self.earlier_business()
+        self.add_bookings()
         self.enter_code()
         self.read_balance()
         self.read_statement()
@@ -308,7 +308,7 @@ class Journey:
         self.sign_in()
 
     def expect_each_token_once(self) -> None:
-        """A forwarded token reached the carrier once, byte for byte; Google was asked about our own alone."""
+        """Check that each token reached the carrier once, byte for byte, and Google only saw our own."""
         for method in ("register_customer", "confirm_email", "login_via_url", "reset_password"):
             assert self.stack.tokens(method) == self.tokens[method], method
         verified = [one["response"] for one in self.stack.carrier.listed("siteverify")]

@@ -1,8 +1,8 @@
-"""`make lighthouse`: four pages of the production server, measured by Google's Lighthouse as on a phone.
+"""`make lighthouse`: measure four pages of the production server with Google's Lighthouse, as on a phone.
 
-Needs Node, whose `npx` fetches Lighthouse. Exits with 1 where a score is below 98. Google's own captcha
-script is not part of it: the stand-in's is small, as ours is; with Google's, the pages with a captcha
-score lower, and nobody here can change that.
+Needs Node, whose `npx` downloads Lighthouse. Exits with 1 if a score is below 98. Google's own captcha script
+is not included: the simulator's is small, as ours is. With Google's, pages with a captcha score lower, and we
+cannot change that.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-django.setup()  # What tests share begins with Django's models.
+django.setup()  # Shared test code begins with Django's models.
 
 from tests.browser import chromium  # noqa: E402
 from tests.browser.accounts import ALICE, CUSTOMERS  # noqa: E402
@@ -32,8 +32,8 @@ LEAST = 98
 FLAGS = " ".join(["--headless=new", "--no-sandbox", "--disable-gpu"])
 
 
-def measured(stack: Stack, path: str, folder: Path) -> dict[str, Any]:
-    """Lighthouse's report on a page."""
+def measure(stack: Stack, path: str, folder: Path) -> dict[str, Any]:
+    """Return Lighthouse's report on a page."""
     url = stack.home(AURORA) + path.lstrip("/")
     report = folder / f"lighthouse-{path.strip('/') or 'home'}.json"
     headers = {"X-Forwarded-For": new_address()}
@@ -49,12 +49,12 @@ def measured(stack: Stack, path: str, folder: Path) -> dict[str, Any]:
 
 
 def scores(report: dict[str, Any]) -> list[int]:
-    """In hundredths, in the order of CATEGORIES."""
+    """Return the scores in percent, in the order of CATEGORIES."""
     return [round(100 * (report["categories"][name]["score"] or 0)) for name in CATEGORIES]
 
 
 def losses(report: dict[str, Any]) -> list[str]:
-    """What costs points, in Lighthouse's words."""
+    """Return what costs points, in Lighthouse's words."""
     weighed = {
         each["id"]: each["weight"] for part in report["categories"].values() for each in part["auditRefs"]
     }
@@ -66,7 +66,7 @@ def losses(report: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Measure, tell, and say by the exit code whether all is well."""
+    """Measure, print, and exit with 1 if a score is too low."""
     parser = argparse.ArgumentParser(prog="make lighthouse", description=__doc__)
     parser.add_argument("--reports", type=Path, help="folder to keep Lighthouse's JSON in")
     options = parser.parse_args()
@@ -78,7 +78,7 @@ def main() -> int:
         with running(tmp, tmp, customers=CUSTOMERS) as stack:
             print(f"{'page':14}", *CATEGORIES)
             for path in PAGES:
-                report = measured(stack, path, folder)
+                report = measure(stack, path, folder)
                 found = scores(report)
                 worst = min(worst, *found)
                 print(

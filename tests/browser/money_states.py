@@ -1,4 +1,4 @@
-"""States of the money: when calls stop, figures that are not new, a refresh, periods without movement."""
+"""States of the figures: forecast, stale figures, refresh, and periods without activity."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -11,21 +11,21 @@ PREPAID, POSTPAID = {"number": "70020", "email": PETER}, {"number": "70021", "em
 REFRESH = press("form[action$='/statement/refresh/'] button")
 
 
-def spending(balance: str, *, number: str, email: str, a_day: str = "1") -> Step:
-    """What the carrier has: so much charged on each day of 130, and so much left."""
+def has_spent(balance: str, *, number: str, email: str, a_day: str = "1") -> Step:
+    """Let the carrier have charges on each of 130 days, and this balance."""
     days = [(date.today() - timedelta(days=ago)).isoformat() for ago in range(130)]
     entries = [{"date": day, "kind": "call", "amount": a_day} for day in days] if a_day else []
     return carrier_has(number, email=email, entries=entries, balance=balance)
 
 
 def is_billed(email: str, account_type: str, limit: str = "NULL") -> Step:
-    """What staff told about an account."""
+    """Set account type and credit limit, as staff do."""
     values = f"account_type = '{account_type}', credit_limit = {limit}"
     return sql(f"UPDATE accounts_user SET {values} WHERE email = '{email}'")
 
 
-def days_old(days: int) -> Step:
-    """All that is kept is so much older."""
+def age_figures(days: int) -> Step:
+    """Make all cached figures so many days older."""
 
     def step(visitor: Visitor) -> None:
         visitor.stack.run(
@@ -40,24 +40,26 @@ def days_old(days: int) -> Step:
 def prepaid(name: str, balance: str, says: str, **more: Any) -> State:
     """Peter's first page with this balance."""
     billed = is_billed(PETER, "prepaid")
-    steps = (billed, spending(balance, **PREPAID, **more), go("/"))
+    steps = (billed, has_spent(balance, **PREPAID, **more), go("/"))
     return row(f"home: prepaid {name}", *steps, by=PETER, says=says)
 
 
 def postpaid(name: str, balance: str, says: str, limit: str = "'-55'") -> State:
     """Quinn's first page with this balance."""
     billed = is_billed(QUINN, "postpaid", limit)
-    steps = (billed, spending(balance, **POSTPAID), go("/"))
+    steps = (billed, has_spent(balance, **POSTPAID), go("/"))
     return row(f"home: postpaid {name}", *steps, by=QUINN, says=says)
 
 
 def stale(name: str, path: str, failing: Step, says: str, **query: str) -> State:
-    """Quinn's page when the carrier fails three days after it answered."""
-    page, has = go(path, **query), spending("40", **POSTPAID)
-    return row(name, has, is_billed(QUINN, "prepaid"), page, days_old(3), failing, page, by=QUINN, says=says)
+    """Quinn's page when the carrier fails three days after it last answered."""
+    page, has = go(path, **query), has_spent("40", **POSTPAID)
+    return row(
+        name, has, is_billed(QUINN, "prepaid"), page, age_figures(3), failing, page, by=QUINN, says=says
+    )
 
 
-QUIET = spending("5", **PREPAID, a_day="")
+QUIET = has_spent("5", **PREPAID, a_day="")
 A_PERIOD = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
 MONEY_STATES = (
     prepaid("days left", "31.5", "in about 31 days"),
@@ -75,7 +77,7 @@ MONEY_STATES = (
     row(
         "home: unknown type at zero",
         is_billed(QUINN, ""),
-        spending("0", **POSTPAID),
+        has_spent("0", **POSTPAID),
         go("/"),
         by=QUINN,
         says="If your account is prepaid",

@@ -1,4 +1,4 @@
-"""Rarer states of the account page and of a change of e-mail, an older mail, and what stops everything."""
+"""Rare states: account page, email change, an older email, and failures of everything."""
 
 from itertools import repeat
 
@@ -6,14 +6,14 @@ from tests.browser.accounts import BOB, LONG, MOVER, RHEA
 from tests.browser.actor import (
     at_admin,
     at_host,
-    enter_mailed,
-    failing,
+    enter_emailed_code,
     fault,
     go,
-    known_as,
     send,
+    set_email,
     sign_in_now,
     sql,
+    with_missing_table,
 )
 from tests.browser.states_runner import row
 
@@ -50,19 +50,21 @@ RARE = (
     row("statement: account closed", CLOSED, go("/statement/"), **GONE),
     row(
         "code: from an older mail",
-        known_as(BOB),
+        set_email(BOB),
         send("/sign-in/", email="NEW"),
         send("/sign-in/", email="NEW"),
-        enter_mailed(r"\b([0-9]{8})\b", newest=False),
+        enter_emailed_code(r"\b([0-9]{8})\b", newest=False),
         says="only the newest one counts",
     ),
     row(
         "error: 503 no records",
-        failing("portal_brandhost", at_host("nobody.localhost")),  # Known hosts go on for a minute.
+        with_missing_table(
+            "portal_brandhost", at_host("nobody.localhost")
+        ),  # Known hosts stay cached for a minute.
         status=503,
         says="We will be back in a moment",
     ),
-    # Out of its sandbox axe cannot ask for the style sheet again.
+    # Outside its sandbox axe cannot load the style sheet again.
     row(
         "preview: gone",
         at_admin("/preview/no-such-link/auto/visitor/"),

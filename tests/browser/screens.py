@@ -1,8 +1,7 @@
-"""`make screens`: the journey in pictures, for the README, and every state of every page in every look.
+"""`make screens`: screenshots of the journey for the README, and of every state in every look.
 
-The former go to docs/screens, the latter to .screens, which git ignores: one picture for each state,
-language, width and colour scheme, and sheets of them to look through. `--only sign-up` takes the states
-that match.
+The former go to docs/screens, the latter to .screens, which git ignores: one picture per state, language,
+width and colour scheme, and contact sheets of them. `--only sign-up` takes only the states that match.
 """
 
 import argparse
@@ -18,7 +17,7 @@ import django
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-django.setup()  # What tests share begins with Django's models.
+django.setup()  # Shared test code begins with Django's models.
 
 from tests.browser import chromium, screenshots  # noqa: E402
 from tests.browser.accounts import CUSTOMERS  # noqa: E402
@@ -28,7 +27,7 @@ from tests.browser.states_runner import State, Visits  # noqa: E402
 from tests.support.live_stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 720}
-# Pages of the journey in their order; each becomes NN-name.png.
+# Pages of the journey in order; each becomes NN-name.png.
 PICTURES = (
     *("welcome", "sign-up", "sign-up-error", "confirm", "mail-confirm", "code", "home", "statement"),
     *("open", "carrier", "reset"),
@@ -36,18 +35,18 @@ PICTURES = (
 
 
 class Album:
-    """Writes pictures; `shoot` fits a journey's `look`."""
+    """Writes screenshots; `shoot` can be the `look` of a journey."""
 
     def __init__(self, folder: Path, ending: str = "", only: tuple[str, ...] = PICTURES) -> None:
         self.folder, self.ending, self.only = folder, ending, only
         self.problems: list[str] = []
 
     def shoot(self, page: Page, name: str) -> None:
-        """One picture of the whole page, if this album is to have it."""
+        """Take a screenshot of the whole page, if this album includes it."""
         if name in self.only:
             number = f"{PICTURES.index(name) + 1:02}-" if name in PICTURES else ""
             before = page.viewport_size or DESKTOP
-            # A frame below the fold is painted only when the screen reaches down to it.
+            # A frame below the fold is painted only when the window reaches it.
             page.set_viewport_size({"width": before["width"], "height": 2000})
             if page.locator("iframe[title=reCAPTCHA]").count():
                 page.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot").wait_for()
@@ -60,16 +59,16 @@ class Album:
             page.set_viewport_size(before)
 
 
-def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options: object) -> None:
-    """The journey until the password is reset, with pictures."""
+def take_journey(browser: Browser, stack: Stack, album: Album, person: Person, **options: object) -> None:
+    """Take the journey up to the password reset, with screenshots."""
     with browser.new_context(**options) as context:  # type: ignore[arg-type]
-        brand = BOREALIS if "dark" in screenshots.ending else AURORA
-        journey = Journey(context.new_page(), stack, brand, person, screenshots.shoot)
-        journey.arrive()
-        journey.sign_up_with_a_mistake()
+        brand = BOREALIS if "dark" in album.ending else AURORA
+        journey = Journey(context.new_page(), stack, brand, person, album.shoot)
+        journey.open_sign_up()
+        journey.sign_up_with_error()
         journey.sign_up()
         journey.confirm_from_mail()
-        journey.earlier_business(spent())
+        journey.add_bookings(spent())
         stack.sql("UPDATE accounts_user SET account_type = 'prepaid'")
         journey.enter_code()
         journey.read_balance()
@@ -79,11 +78,11 @@ def walk(browser: Browser, stack: Stack, album: Album, person: Person, **options
         stack.sql("DELETE FROM billing_keptstatement")
         stack.carrier.fault("customer_balance", "status", status=503)
         journey.link("Balance").click()
-        screenshots.shoot(journey.page, "home-unavailable")
+        album.shoot(journey.page, "home-unavailable")
 
 
 def spent() -> list[dict[str, str]]:
-    """In each of the last complete months 60, paid again: so there is an estimate of when calls stop."""
+    """Return 60 spent and paid again in each of the last complete months, so that there is a forecast."""
     day, entries = date.today(), []
     for _ in range(3):
         day = day.replace(day=1) - timedelta(days=1)
@@ -92,12 +91,12 @@ def spent() -> list[dict[str, str]]:
 
 
 def take_readme(browser: Browser, stack: Stack, out: Path) -> list[str]:
-    """The pictures of the README; returns what is wrong with them."""
+    """Take the screenshots of the README and return their problems."""
     out.mkdir(parents=True, exist_ok=True)
     first = Album(out, "", (*PICTURES, "home-unavailable"))
-    walk(browser, stack, first, Person("dora@example.com"), viewport=DESKTOP, locale="en-AU")
+    take_journey(browser, stack, first, Person("dora@example.com"), viewport=DESKTOP, locale="en-AU")
     problems = first.problems
-    for album_, options in (
+    for album, options in (
         (Album(out, "-phone", ("sign-up", "home")), {"viewport": PHONE, "locale": "en-AU"}),
         (
             Album(out, "-dark", ("home", "statement")),
@@ -105,15 +104,15 @@ def take_readme(browser: Browser, stack: Stack, out: Path) -> list[str]:
         ),
     ):
         stack.fresh()
-        walk(browser, stack, album_, Person("emil@example.com", "Emil", "Evans"), **options)
-        problems += album_.problems
+        take_journey(browser, stack, album, Person("emil@example.com", "Emil", "Evans"), **options)
+        problems += album.problems
     return problems
 
 
 def take_states(
     browser: Browser, stack: Stack, out: Path, states: list[State], locales: Sequence[str]
 ) -> list[str]:
-    """Every state in every look, and the sheets; returns what went wrong on the way."""
+    """Take every state in every look, and the contact sheets; return the problems."""
     problems: list[str] = []
     opened: list[tuple[BrowserContext, chromium.Watch]] = []
 
@@ -124,7 +123,9 @@ def take_states(
         return opened[-1]
 
     for locale in locales:
-        visits = Visits(stack, new_context, {})  # Who signs out in one language signs in anew in the next.
+        visits = Visits(
+            stack, new_context, {}
+        )  # A customer who signs out in one language signs in again in the next.
         for state in states:
             try:
                 wrong = screenshots.shoot(visits.reach(state, locale=locale), state, out, locale)
@@ -140,7 +141,7 @@ def take_states(
 
 
 def main() -> None:
-    """Read the options and say what was written."""
+    """Parse the options, take the screenshots and print what was written."""
     parser = argparse.ArgumentParser(prog="make screens", description=__doc__)
     parser.add_argument("--readme", type=Path, default=ROOT / "docs/screens", help="folder for the README's")
     parser.add_argument("--out", type=Path, default=ROOT / ".screens", help="folder for all states")

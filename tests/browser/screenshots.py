@@ -1,4 +1,4 @@
-"""Pictures of every state in every look, and sheets on which many lie side by side."""
+"""Screenshots of every state in every look, and contact sheets of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from playwright.sync_api import Page
 from tests.browser.states_runner import State
 
 WIDTHS, SCHEMES, LOCALES = (1280, 360, 320), ("light", "dark"), ("en", "ar")
-PHONE = 600  # Pixels; anything narrower lies on the sheets in more detail.
-LONGEST = 1500  # Pixels of a picture's height on a sheet.
+PHONE = 600  # Pixels; narrower pictures appear on the sheets in more detail.
+LONGEST = 1500  # Maximum height of a picture on a sheet, in pixels.
 PER_SHEET = 6
 GAP, CAPTION = 16, 24
-TIMES = 5  # Attempts at a picture.
-EDGE = 6  # Pixels of a captcha box, with its rounded corners.
-# Google's box chooses its size and colours when the page loads: put it up anew, by our own script.
-AGAIN = """() => {
+TIMES = 5  # Attempts at a screenshot.
+EDGE = 6  # Pixels of a captcha box's edge with rounded corners.
+# Google's box chooses size and colours at page load, so our own script renders it again.
+RENDER_AGAIN = """() => {
   for (const box of document.querySelectorAll(".g-recaptcha")) box.replaceWith(box.cloneNode(false));
   const old = [...document.scripts].find((script) => /captcha[^/]*\\.js/.test(new URL(script.src).pathname)
     && new URL(script.src).origin === location.origin);
@@ -31,24 +31,24 @@ PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimat
 
 @dataclass(frozen=True)
 class Look:
-    """One way of looking at a page."""
+    """A width, colour scheme and language."""
 
     width: int
     scheme: str
     locale: str
 
     def file(self, folder: Path, state: State) -> Path:
-        """Where its picture of a state lies."""
+        """Return the path of a state's screenshot."""
         return folder / self.locale / state.slug / f"{self.width}-{self.scheme}.png"
 
 
 def looks(locale: str) -> list[Look]:
-    """Those of one language, in the order of a sheet's columns."""
+    """Return the looks of a language, in the order of a sheet's columns."""
     return [Look(width, scheme, locale) for width in WIDTHS for scheme in SCHEMES]
 
 
 def unpainted(page: Page, picture: Path) -> list[str]:
-    """A complaint for each of Google's boxes that is of one colour on the picture."""
+    """Return a problem for each captcha box of only one colour on the screenshot."""
     found = []
     with Image.open(picture) as image:
         for box in page.locator(".g-recaptcha[data-kind=v2-checkbox] iframe").all():
@@ -62,7 +62,7 @@ def unpainted(page: Page, picture: Path) -> list[str]:
 
 
 def take(page: Page, file: Path) -> list[str]:
-    """A picture, again while a captcha box on it is blank; what is wrong with the last."""
+    """Take a screenshot, again while a captcha box on it is blank; return the problems of the last."""
     for attempt in range(TIMES):
         page.wait_for_timeout(300 * attempt)
         page.screenshot(path=file)
@@ -73,16 +73,16 @@ def take(page: Page, file: Path) -> list[str]:
 
 
 def shoot(page: Page, state: State, folder: Path, locale: str) -> list[str]:
-    """All pictures of one state in one language; what is wrong with them."""
+    """Take all screenshots of a state in a language and return their problems."""
     problems = []
     for look in looks(locale):
-        # A frame below the fold is painted only when the screen reaches down to it.
+        # A frame below the fold is painted only when the window reaches it.
         page.set_viewport_size({"width": look.width, "height": 2000})
         page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         if page.locator(".g-recaptcha iframe").count():
-            page.evaluate(AGAIN)
+            page.evaluate(RENDER_AGAIN)
             page.frame_locator(".g-recaptcha iframe").locator("input").wait_for()
-            page.wait_for_timeout(150)  # Its paint comes from another process, and tells nobody.
+            page.wait_for_timeout(150)  # Another process paints it, without any event.
         page.set_viewport_size({"width": look.width, "height": 500})
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": look.width, "height": max(height, 500)})
@@ -96,16 +96,16 @@ def shoot(page: Page, state: State, folder: Path, locale: str) -> list[str]:
 
 
 def sheets(states: list[State], folder: Path, locale: str) -> Iterator[Path]:
-    """Write the sheets of one language: the states of a page below each other, the looks side by side."""
+    """Write the sheets of a language: states of a page as rows, looks as columns."""
     for group in dict.fromkeys(state.group for state in states):
-        own = [state for state in states if state.group == group and _taken(state, folder, locale)]
-        for number, begin in enumerate(range(0, len(own), PER_SHEET), 1):
+        taken = [state for state in states if state.group == group and _is_complete(state, folder, locale)]
+        for number, begin in enumerate(range(0, len(taken), PER_SHEET), 1):
             path = folder / f"sheet-{locale}-{group}-{number}.png"
-            _sheet(own[begin : begin + PER_SHEET], folder, locale).save(path)
+            _sheet(taken[begin : begin + PER_SHEET], folder, locale).save(path)
             yield path
 
 
-def _taken(state: State, folder: Path, locale: str) -> bool:
+def _is_complete(state: State, folder: Path, locale: str) -> bool:
     return all(look.file(folder, state).exists() for look in looks(locale))
 
 

@@ -1,8 +1,8 @@
-"""Every page in every state that a visitor can meet, as data: one row each, and how to get there.
+"""Every page in every state a visitor can see, as data: one row each, with the steps to get there.
 
-A row is checked by tests/browser/test_states.py in all looks, and painted by `make screens`. To add one:
-a name (`page: state`), the steps that lead there, and where they differ from the defaults the answer's
-status, some words that prove that it was reached (in English), who is signed in, and on which brand.
+tests/browser/test_states.py checks a row in all looks, and `make screens` takes its screenshots. To add one:
+a name (`page: state`), the steps, and, where they differ from the defaults, the response status, some text
+that proves it was reached (in English), the signed-in customer, and the brand.
 """
 
 from itertools import repeat
@@ -15,21 +15,21 @@ from tests.browser.actor import (
     block_captcha,
     carrier_has,
     dialect,
-    enter_mailed,
-    failing,
+    enter_emailed_code,
     fault,
     follow_link,
     forget_cookies,
     go,
-    known_as,
     last_month,
     open_twice,
-    posted,
+    post_form,
     send,
     send_too_much,
+    set_email,
     sign_out,
     sql,
-    wait_in_vain,
+    wait_for_timeout,
+    with_missing_table,
 )
 from tests.browser.history_states import HISTORY_STATES
 from tests.browser.money_states import MONEY_STATES
@@ -49,34 +49,34 @@ OTHER_NUMBER = sql(
 )
 EXPIRED = sql("UPDATE accounts_signincode SET expires_at = '2020-01-01 00:00:00'")
 SIGNED_UP, ASKED = send("/sign-up/", **DORA), send("/sign-in/", email="NEW")
-RIGHT_CODE = enter_mailed(CONFIRMATION)
+RIGHT_CODE = enter_emailed_code(CONFIRMATION)
 CONFIRMED = (SIGNED_UP, RIGHT_CODE)
 CONFIRM = send("/sign-up/confirm/", email="NEW", code="ABCDEFGH")
-CONFIRMED_ELSEWHERE = (posted("/sign-up/", **DORA), follow_link, send())
-TOO_MANY_CODES = posted("/sign-in/code/", times=30, code="00000000")
+CONFIRMED_ELSEWHERE = (post_form("/sign-up/", **DORA), follow_link, send())
+TOO_MANY_CODES = post_form("/sign-in/code/", times=30, code="00000000")
 GOOGLE_AWAY = fault("siteverify", "status", status=503)
 BUSY = {"status": 503, "says": "Too many people are asking"}
 AWAY = {"brand": FORNAX, "status": 503, "says": "cannot reach the telephone system"}
 UNCLEAR = {"status": 503, "says": "got no clear answer"}
 LIMITED = {"status": 429, "says": "Too many attempts."}
 FIGURES_AWAY = {"status": 503, "says": "We cannot show your figures at the moment."}
-TOO_MANY = posted("/password-reset/", times=20, email=BOB)
+TOO_MANY = post_form("/password-reset/", times=20, email=BOB)
 BLOCKED = {"says": "The security check could not be loaded.", "noise": r"api\.js|ERR_FAILED"}
 NO_SCRIPT = {"says": "The security check needs JavaScript.", "javascript": False}
 
 
-def in_doubt(method: str) -> Step:
-    """The carrier has done it and says that it failed."""
+def fails_after_doing(method: str) -> Step:
+    """Let the carrier do it but answer with an error."""
     return fault(method, "status_after", status=503)
 
 
-def says(method: str, code: int, message: str) -> Step:
-    """The carrier refuses with a code of its own."""
+def refuses(method: str, code: int, message: str) -> Step:
+    """Let the carrier refuse with a code of its own."""
     return fault(method, "code", status=code, message=message)
 
 
 def wrong_codes(times: int) -> tuple[Step, ...]:
-    """Type a code that cannot be right."""
+    """Enter a wrong code."""
     return (ASKED, *repeat(send(code="00000000"), times))
 
 
@@ -98,7 +98,7 @@ STATES = (
     row("sign-up: wrong", send("/sign-up/", **{**DORA, "phone": "12", "email": "dora@"}), says="marked"),
     row(
         "sign-up: e-mail taken",
-        says("register_customer", 4103, "taken"),
+        refuses("register_customer", 4103, "taken"),
         SIGNED_UP,
         says="already an account",
     ),
@@ -106,26 +106,35 @@ STATES = (
         "sign-up: refused in the carrier's words", send("/sign-up/", **{**DORA, "email": ALICE}), says="taken"
     ),
     row(
-        "sign-up: captcha refused", says("register_customer", 4101, "no"), SIGNED_UP, says="was not accepted"
+        "sign-up: captcha refused",
+        refuses("register_customer", 4101, "no"),
+        SIGNED_UP,
+        says="was not accepted",
     ),
-    row("sign-up: in doubt", in_doubt("register_customer"), SIGNED_UP, **UNCLEAR),
+    row("sign-up: in doubt", fails_after_doing("register_customer"), SIGNED_UP, **UNCLEAR),
     row("sign-up: carrier busy", fault("register_customer", "status", status=429), SIGNED_UP, **BUSY),
     row("sign-up: carrier away", SIGNED_UP, **AWAY),
     row("sign-up: limited", TOO_MANY, SIGNED_UP, **LIMITED),
     row("sign-up: closed", go("/sign-up/"), says="Sign-up is closed", brand=ERIDANUS),
-    row("sign-up: captcha blocked", block_captcha, go("/sign-up/"), wait_in_vain, **BLOCKED),
+    row("sign-up: captcha blocked", block_captcha, go("/sign-up/"), wait_for_timeout, **BLOCKED),
     row("sign-up: no JavaScript", go("/sign-up/"), **NO_SCRIPT),
     row("confirm: signed up", SIGNED_UP, says="We have sent a mail to"),
     row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code is in the mail"),
-    row("confirm: from the link", posted("/sign-up/", **DORA), follow_link, says="filled in already"),
+    row("confirm: from the link", post_form("/sign-up/", **DORA), follow_link, says="filled in already"),
     row(
         "confirm: nothing filled in",
         send("/sign-up/confirm/", captcha=False),
         says="Please look at the marked",
     ),
     row("confirm: wrong code", SIGNED_UP, send(code="WRONG"), says="The code is invalid."),
-    row("confirm: already", *CONFIRMED, says("confirm_email", 4106, "x"), CONFIRM, says="Already confirmed."),
-    row("confirm: in doubt", SIGNED_UP, in_doubt("confirm_email"), send(code="ABCDEFGH"), **UNCLEAR),
+    row(
+        "confirm: already",
+        *CONFIRMED,
+        refuses("confirm_email", 4106, "x"),
+        CONFIRM,
+        says="Already confirmed.",
+    ),
+    row("confirm: in doubt", SIGNED_UP, fails_after_doing("confirm_email"), send(code="ABCDEFGH"), **UNCLEAR),
     row("confirm: carrier away", CONFIRM, **AWAY),
     row("confirm: limited", TOO_MANY, CONFIRM, **LIMITED),
     row(
@@ -136,7 +145,7 @@ STATES = (
         status=503,
         says="cannot send",
     ),
-    row("confirm: captcha blocked", block_captcha, go("/sign-up/confirm/"), wait_in_vain, **BLOCKED),
+    row("confirm: captcha blocked", block_captcha, go("/sign-up/confirm/"), wait_for_timeout, **BLOCKED),
     row("confirm: no JavaScript", go("/sign-up/confirm/"), **NO_SCRIPT),
     row("sign-in: empty", go("/sign-in/"), says="We mail you a code"),
     row("sign-in: with a captcha", go("/sign-in/"), says="We mail you a code", brand=BOREALIS),
@@ -151,7 +160,7 @@ STATES = (
         "sign-in: captcha refused", fault("siteverify", "refuse"), ASKED, brand=BOREALIS, says="not accepted"
     ),
     row("sign-in: captcha away", GOOGLE_AWAY, ASKED, brand=BOREALIS, status=503, says="does not work"),
-    row("sign-in: limited", posted("/sign-in/", times=3, email="NEW"), ASKED, **LIMITED),
+    row("sign-in: limited", post_form("/sign-in/", times=3, email="NEW"), ASKED, **LIMITED),
     row("sign-in: no mail from us", fault("smtp", "down"), ASKED, status=503, says="cannot send mail"),
     row("sign-in: sign-up closed", go("/sign-in/"), says="We mail you a code", brand=ERIDANUS),
     row("code: asked for", ASKED, says="Enter your code"),
@@ -160,10 +169,17 @@ STATES = (
     row("code: wrong", *wrong_codes(1), says="You can try 2 more times."),
     row("code: wrong again", *wrong_codes(2), says="You can try 1 more time."),
     row("code: used up", *wrong_codes(3), says="Email me a new code"),
-    row("code: expired", known_as(BOB), ASKED, EXPIRED, enter_mailed(SIGN_IN), says="Email me a new code"),
+    row(
+        "code: expired",
+        set_email(BOB),
+        ASKED,
+        EXPIRED,
+        enter_emailed_code(SIGN_IN),
+        says="Email me a new code",
+    ),
     row(
         "code: limited",
-        posted("/sign-in/", email="NEW"),
+        post_form("/sign-in/", email="NEW"),
         TOO_MANY_CODES,
         ASKED,
         send(code="1" * 8),
@@ -179,7 +195,12 @@ STATES = (
     row("home: sums do not hold", dialect(methods=SWAPPED), go("/"), by=ALICE, says="do not add up"),
     row("home: no account number", NO_NUMBER, go("/"), by=NORA, says="not known to us yet"),
     row("home: account number refused", OTHER_NUMBER, go("/"), by=RHEA, says="does not fit our records"),
-    row("home: account number is new", *CONFIRMED_ELSEWHERE, enter_mailed(SIGN_IN), says="was added to your"),
+    row(
+        "home: account number is new",
+        *CONFIRMED_ELSEWHERE,
+        enter_emailed_code(SIGN_IN),
+        says="was added to your",
+    ),
     *MONEY_STATES,
     row("home: carrier away", go("/"), by=FAY, **{**FIGURES_AWAY, "brand": FORNAX}),
     row("home: carrier fails", fault("customer_balance", "status"), go("/"), by=ALICE, **FIGURES_AWAY),
@@ -235,7 +256,7 @@ STATES = (
     row("open: password missing", send("/account/open/"), by=ERIN, brand=ERIDANUS, says="marked"),
     row("open: captcha missing", send("/account/open/", captcha=False), by=ALICE, says="marked"),
     row("open: already opened", open_twice, by=ALICE, says="Your account was opened by that click"),
-    row("open: in doubt", in_doubt("login_via_url"), send("/account/open/"), by=ALICE, **UNCLEAR),
+    row("open: in doubt", fails_after_doing("login_via_url"), send("/account/open/"), by=ALICE, **UNCLEAR),
     row(
         "open: refused",
         fault("login_via_url", "status", status=404),
@@ -246,9 +267,9 @@ STATES = (
     row("open: carrier away", send("/account/open/"), by=FAY, **AWAY),
     row(
         "open: limited",
-        posted("/account/open/", times=20),
+        post_form("/account/open/", times=20),
         send("/account/open/"),
-        by=BOB,  # Whom no other state leads to the carrier.
+        by=BOB,  # No other state brings her to the carrier.
         **LIMITED,
     ),
     row(
@@ -259,16 +280,21 @@ STATES = (
         status=409,
         says="not known to us",
     ),
-    row("open: captcha blocked", block_captcha, go("/account/open/"), wait_in_vain, by=ALICE, **BLOCKED),
+    row("open: captcha blocked", block_captcha, go("/account/open/"), wait_for_timeout, by=ALICE, **BLOCKED),
     row("open: no JavaScript", go("/account/open/"), by=ALICE, **NO_SCRIPT),
     row("reset: empty", go("/password-reset/"), says="Reset your password"),
     row("reset: nothing filled in", send("/password-reset/", captcha=False), says="marked"),
     row("reset: sent", send("/password-reset/", email=ALICE), says="Look into your mailbox"),
     row("reset: from nowhere", go("/password-reset/sent/"), says="Reset your password"),
-    row("reset: in doubt", in_doubt("reset_password"), send("/password-reset/", email=ALICE), **UNCLEAR),
+    row(
+        "reset: in doubt",
+        fails_after_doing("reset_password"),
+        send("/password-reset/", email=ALICE),
+        **UNCLEAR,
+    ),
     row("reset: carrier away", send("/password-reset/", email=FAY), **AWAY),
     row("reset: limited", TOO_MANY, send("/password-reset/", email=ALICE), **LIMITED),
-    row("reset: captcha blocked", block_captcha, go("/password-reset/"), wait_in_vain, **BLOCKED),
+    row("reset: captcha blocked", block_captcha, go("/password-reset/"), wait_for_timeout, **BLOCKED),
     row("reset: no JavaScript", go("/password-reset/"), **NO_SCRIPT),
     row("error: 400 too large", send_too_much, status=400, says="We could not read that"),
     row("error: 400 no such host", at_host("nobody.localhost"), status=400, says="No portal here"),
@@ -281,7 +307,12 @@ STATES = (
         says="form has expired",
     ),
     row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
-    row("error: 500", failing("accounts_signincode", ASKED), status=500, says="Something went wrong"),
+    row(
+        "error: 500",
+        with_missing_table("accounts_signincode", ASKED),
+        status=500,
+        says="Something went wrong",
+    ),
     *HISTORY_STATES,
     *ACCOUNT_STATES,
     *RARE,

@@ -1,4 +1,4 @@
-"""A row of the catalogue in `states`, and the way to the page that it describes."""
+"""A row of the catalogue in `states`, and how to reach the page it describes."""
 
 import re
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from tests.browser.actor import Step, Visitor, new_address
 from tests.browser.chromium import Watch
 from tests.support.live_stack import AURORA, BrandSpec, Stack
 
-# Their scripts ask Google across origins, which a header of ours would turn into another kind of request.
+# Their scripts request Google cross-origin, which an extra header would turn into a preflighted request.
 NO_HEADERS = ("v2-invisible", "v3")
 
 
 @dataclass(frozen=True)
 class State:
-    """One row."""
+    """One row of the catalogue."""
 
     name: str
     steps: tuple[Step, ...]
@@ -26,26 +26,26 @@ class State:
     by: str = ""
     brand: BrandSpec = AURORA
     javascript: bool = True
-    noise: str = r"$^"  # What the browser may say on the way, beside the status.
+    noise: str = r"$^"  # Expected console messages, besides the status.
 
     @property
     def group(self) -> str:
-        """The page, whose states lie on one sheet."""
+        """The page, whose states share a sheet."""
         return self.name.partition(":")[0]
 
     @property
     def slug(self) -> str:
-        """For names of files."""
+        """The name for files."""
         return "-".join(self.name.replace(":", "").split())
 
 
 def row(name: str, *steps: Step, says: str = "", **more: object) -> State:
-    """A State whose steps stand in a row."""
+    """Return a State with these steps."""
     return State(name, steps, says, **more)  # type: ignore[arg-type]
 
 
 class Visits:
-    """Makes visitors and leads them to states; nobody signs in twice."""
+    """Makes visitors and brings them to states; each customer signs in once."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Visits:
         self.stack, self.new_context, self.keys = stack, new_context, keys
 
     def reach(self, state: State, **options: object) -> Page:
-        """The page in that state, the carrier as new but for it. Whatever else goes wrong is noted."""
+        """Return the page in that state, starting with a reset carrier. Unexpected problems are recorded."""
         address = new_address()
         headers = {} if state.brand.kind in NO_HEADERS else {"X-Forwarded-For": address}
         context, watch = self.new_context(
@@ -68,17 +68,17 @@ class Visits:
         self.stack.fresh()
         visitor = Visitor(context.new_page(), self.stack, state.brand, address)
         if state.by:
-            visitor.come_as(state.by, self.keys)
+            visitor.sign_in_as(state.by, self.keys)
         for step in state.steps:
             step(visitor)
-        # A first view whose figures come late has been begun with 200, whatever comes of it.
-        late = {200} if state.group in ("home", "statement") else set()
-        right = {state.status} | late
-        assert visitor.status in right, f"{state.name}: {visitor.status} at {visitor.page.url}"
+        # A page streaming its figures has started with 200, whatever follows.
+        streamed = {200} if state.group in ("home", "statement") else set()
+        expected = {state.status} | streamed
+        assert visitor.status in expected, f"{state.name}: {visitor.status} at {visitor.page.url}"
         return visitor.page
 
     def with_scripts(self, page: Page) -> Page:
-        """What a browser without JavaScript shows, in one with it: without, nothing can look at the page."""
+        """Show the page as without JavaScript in a browser with it, because axe needs scripts."""
         html = re.sub(r"<script.*?</script>", "", page.content(), flags=re.S).replace("noscript", "div")
         context, _ = self.new_context()
         copy = context.new_page()

@@ -1,4 +1,4 @@
-"""A newcomer connects a brand in the admin, as docs/connect-a-brand.md says."""
+"""Connecting a brand in the admin, as docs/connect-a-brand.md describes."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.browser.chromium import AXE, LOOKS
 from tests.conftest import ROOT
 from tests.support.live_stack import BrandSpec, Stack
 
-# What is ours on the page; the frame is Django's. Sheets are not loaded again, which the policy forbids.
+# Our part of the page; the rest is Django's. Style sheets are not loaded again, because the CSP forbids it.
 RUN_AXE = """axe.run({include: [['.brand-admin-ready'], ['.brand-admin-contents'], ['.brand-admin-paste']]
   .filter(([part]) => document.querySelector(part))}, {preload: false, resultTypes: ['violations']})"""
 CIRRUS = BrandSpec("cirrus", "AUD", "$", "Australia/Sydney", "en-au", "#0e7490")
@@ -18,38 +18,38 @@ CIRRUS = BrandSpec("cirrus", "AUD", "$", "Australia/Sydney", "en-au", "#0e7490")
 
 @pytest.fixture
 def admin(stack: Stack, page: Page) -> Page:
-    """Signed in to the admin; the carrier knows the new partner already."""
+    """Signed in to the admin; the carrier already knows the new partner."""
     stack.carrier.post("seed", partners=[stack._partner(CIRRUS)])
     sign_in(page, stack)
     return page
 
 
-def of_brands(admin: Page, link: str) -> Locator:
-    """A link of the line "Brands" on the first page."""
+def brand_link(admin: Page, link: str) -> Locator:
+    """Return a link of the line "Brands" on the first page."""
     return admin.locator("#content-main .model-brand").get_by_role("link", name=link)
 
 
 def open_aurora(admin: Page) -> None:
-    of_brands(admin, "Brands").click()
+    brand_link(admin, "Brands").click()
     admin.get_by_role("link", name="Aurora Phone", exact=True).click()
 
 
 def check_page(page: Page, name: str) -> None:
-    """No axe finding in what is ours, nothing to scroll sideways, in four looks."""
+    """Check our part of the page with axe and for horizontal scrolling, in four looks."""
     page.evaluate(AXE)
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        page.wait_for_timeout(300)  # Django's links change their colours slowly.
+        page.wait_for_timeout(300)  # Django's links animate their colours.
         found = page.evaluate(RUN_AXE)["violations"]
-        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-        assert told == [], (name, width, scheme)
+        findings = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert findings == [], (name, width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def rows_of_the_guide(stack: Stack) -> list[list[str]]:
-    """Section, field and value for the demo, from the table that a newcomer follows."""
+def documented_rows(stack: Stack) -> list[list[str]]:
+    """Return section, field and value for the demo from the documented table."""
     guide = (ROOT / "docs" / "connect-a-brand.md").read_text()
     part = guide.split("\n## In the admin")[1].split("\n## ")[0]
     lines = [line.strip() for line in part.splitlines() if line.strip().startswith("| ")]
@@ -58,7 +58,7 @@ def rows_of_the_guide(stack: Stack) -> list[list[str]]:
 
 
 def fill_in(page: Page, section: str, field: str, value: str) -> None:
-    """One row of that table."""
+    """Fill in one row of that table."""
     part = page.locator(".brand-admin-section").filter(has=page.get_by_role("heading", name=section))
     box = part.get_by_label(re.compile(f"^{field}:?$", re.IGNORECASE)).first
     if box.evaluate("box => box.localName") == "select":
@@ -67,9 +67,9 @@ def fill_in(page: Page, section: str, field: str, value: str) -> None:
         box.press_sequentially(value)
 
 
-def test_a_brand_is_connected_in_the_admin_alone(admin: Page, stack: Stack) -> None:
-    of_brands(admin, "Add").click()
-    for row in rows_of_the_guide(stack):
+def test_brand_is_connected_in_the_admin_only(admin: Page, stack: Stack) -> None:
+    brand_link(admin, "Add").click()
+    for row in documented_rows(stack):
         fill_in(admin, *row)
     expect(admin.get_by_label("Slug")).to_have_value("cirrus")
     admin.get_by_role("button", name="Save", exact=True).first.click()
@@ -84,7 +84,7 @@ def test_a_brand_is_connected_in_the_admin_alone(admin: Page, stack: Stack) -> N
     expect(admin.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot")).to_be_visible()
 
 
-def test_the_names_of_a_pasted_url_are_taken(admin: Page, stack: Stack) -> None:
+def test_names_of_a_pasted_url_are_accepted(admin: Page, stack: Stack) -> None:
     open_aurora(admin)
     admin.get_by_role("link", name="Paste a URL from the partner portal").click()
     check_page(admin, "paste")
@@ -111,7 +111,7 @@ def test_the_names_of_a_pasted_url_are_taken(admin: Page, stack: Stack) -> None:
     admin.get_by_role("button", name="Save", exact=True).first.click()
 
 
-def test_the_brands_page_is_right_in_every_look(admin: Page) -> None:
+def test_brand_page_is_accessible_in_every_look(admin: Page) -> None:
     open_aurora(admin)
     check_page(admin, "brand")
     admin.get_by_role("navigation", name="Sections of this page").get_by_role("link", name="Captcha").click()
@@ -123,7 +123,7 @@ WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
   runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
 
 
-def test_django_s_own_pages_meet_wcag_too(admin: Page) -> None:
+def test_pages_of_django_meet_wcag_too(admin: Page) -> None:
     home = admin.url
     listed = ["accounts/user/", "accounts/user/1/change/", "portal/brand/", "portal/brand/1/history/"]
     money = ["billing/partner/", "billing/partner/1/", "portal/carriercall/"]

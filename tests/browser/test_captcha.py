@@ -1,4 +1,4 @@
-"""Forms are looked at before they are sent, and the button lives on whatever Google's script does."""
+"""Forms are validated before they are sent, and the button recovers whatever Google's script does."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.browser.chromium import Watch, captcha_frame, check_page
 from tests.support.customer_flow import DETAILS, PASSWORD
 from tests.support.live_stack import AURORA, CYGNUS, DRACO, BrandSpec, Stack
 
-# In the place of Google's script; `pass` says what becomes of each press.
+# Replaces Google's script; the list says what each press results in.
 SCRIPT = """
 (() => {
   let options, field, pressed = 0;
@@ -48,7 +48,7 @@ def is_form(request: Request) -> bool:
 
 @pytest.fixture
 def visit(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]) -> Open:
-    """The sign-up page of a brand, filled in, with a script of ours; and the forms that were sent."""
+    """Open a brand's sign-up page, filled in, with a fake Google script; returns it and the sent forms."""
 
     def opened(brand: BrandSpec, outcomes: str = "", **filled: str) -> tuple[Page, list[Request]]:
         context, watch = new_context()
@@ -63,7 +63,7 @@ def visit(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
         for name, value in {**DETAILS, "password": PASSWORD, **filled}.items():
             page.locator(f"[name={name}]").fill(value)
         page.locator("[name=accept_terms]").check()
-        page.clock.run_for(1_000)  # Google's script is there.
+        page.clock.run_for(1_000)  # Google's script has loaded.
         return page, sent
 
     return opened
@@ -77,8 +77,8 @@ def notice(page: Page) -> str:
     return page.locator("[data-captcha-problem]").inner_text()
 
 
-def later(page: Page, sent: list[Request]) -> None:
-    """Ten seconds later the button lives again, and says why."""
+def expect_timeout(page: Page, sent: list[Request]) -> None:
+    """After ten seconds the button works again and says why."""
     page.clock.run_for(10_000)
     expect(page.locator("[data-captcha-problem]")).to_be_visible()
     assert sent == []
@@ -86,14 +86,14 @@ def later(page: Page, sent: list[Request]) -> None:
 
 @pytest.mark.parametrize("brand", [CYGNUS, DRACO], ids=lambda brand: brand.kind)
 @pytest.mark.parametrize("first", ["nothing", "throw", "refuse"])
-def test_a_press_that_came_to_nothing_can_be_repeated(visit: Open, brand: BrandSpec, first: str) -> None:
+def test_unsuccessful_press_can_be_repeated(visit: Open, brand: BrandSpec, first: str) -> None:
     if brand is CYGNUS and first == "refuse":
         pytest.skip("This kind gives no promise.")
     page, sent = visit(brand, f"{first} pass")
     press(page)
     if first == "nothing":
         press(page)
-    later(page, sent)
+    expect_timeout(page, sent)
     assert ("select the button again" if first == "nothing" else "could not be loaded") in notice(page)
     with page.expect_navigation():
         press(page)
@@ -101,19 +101,17 @@ def test_a_press_that_came_to_nothing_can_be_repeated(visit: Open, brand: BrandS
     assert len(sent) == 1
 
 
-def test_a_challenge_that_is_passed_late_still_counts_and_once(visit: Open) -> None:
+def test_late_challenge_result_still_counts_once(visit: Open) -> None:
     page, sent = visit(CYGNUS, "nothing nothing")
     press(page)
-    later(page, sent)
+    expect_timeout(page, sent)
     with page.expect_navigation():
         page.evaluate("window.late()")
         page.clock.run_for(100)
     assert len(sent) == 1
 
 
-def test_a_box_that_is_not_ticked_holds_the_form_back_with_the_password_in_it(
-    visit: Open, stack: Stack
-) -> None:
+def test_unticked_captcha_prevents_sending_and_keeps_the_password(visit: Open, stack: Stack) -> None:
     page, sent = visit(AURORA)
     captcha_frame(page)
     press(page)
@@ -127,7 +125,7 @@ def test_a_box_that_is_not_ticked_holds_the_form_back_with_the_password_in_it(
     assert len(sent) == 1
 
 
-def test_what_is_missing_or_too_short_is_said_at_its_field_before_anything_is_sent(visit: Open) -> None:
+def test_missing_or_short_input_is_reported_before_sending(visit: Open) -> None:
     page, sent = visit(AURORA, first_name="", password="")
     page.locator("[name=accept_terms]").uncheck()
     page.locator("[name=password]").press_sequentially("short")

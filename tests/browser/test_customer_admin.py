@@ -1,4 +1,4 @@
-"""Staff import customers, look at one of them, and keep one out: by clicks, in every look."""
+"""Staff import, view and disable customers in the admin, in every look."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def admin(stack: Stack, page: Page) -> Page:
 
 
 def check_page(page: Page, name: str) -> None:
-    """No axe finding, nothing to scroll sideways, in four looks and from right to left."""
+    """Check with axe and for horizontal scrolling, in four looks and right-to-left."""
     for language in ("en", "ar"):
         name_of_cookie = {"name": "language", "value": language, "domain": "admin.localhost", "path": "/"}
         page.context.add_cookies([name_of_cookie])  # type: ignore[list-item]
@@ -39,17 +39,17 @@ def check_page(page: Page, name: str) -> None:
         for width, scheme in LOOKS:
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.wait_for_timeout(300)  # Django's links change their colours slowly.
+            page.wait_for_timeout(300)  # Django's links animate their colours.
             found = page.evaluate(WHOLE)["violations"]
-            told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-            assert told == [], (name, language, width, scheme)
+            findings = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+            assert findings == [], (name, language, width, scheme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, language, width)
     page.context.clear_cookies(name="language")
     page.set_viewport_size({"width": 1280, "height": 800})
     page.reload()
 
 
-def test_a_file_is_looked_at_and_its_good_rows_are_imported(admin: Page, tmp_path: Path) -> None:
+def test_file_is_reported_and_its_valid_rows_are_imported(admin: Page, tmp_path: Path) -> None:
     (tmp_path / "customers.csv").write_text(FILE)
     admin.goto(re.sub(r"/admin/.*", "/admin/accounts/user/", admin.url))
     check_page(admin, "list")
@@ -68,7 +68,7 @@ def test_a_file_is_looked_at_and_its_good_rows_are_imported(admin: Page, tmp_pat
     expect(admin.get_by_text("has been imported already")).to_be_visible()
 
 
-def test_the_page_of_a_customer_leads_to_disabling_and_back(admin: Page) -> None:
+def test_customer_can_be_disabled_and_enabled_from_its_page(admin: Page) -> None:
     admin.goto(re.sub(r"/admin/.*", "/admin/accounts/user/?q=ida@", admin.url))
     admin.get_by_role("link", name="Open ida@example.com").click()
     expect(admin.get_by_role("heading", name="Balance at the carrier")).to_be_visible()
@@ -82,7 +82,7 @@ def test_the_page_of_a_customer_leads_to_disabling_and_back(admin: Page) -> None
     expect(admin.get_by_text("1 customer can sign in again.")).to_be_visible()
 
 
-def test_what_the_list_shows_is_downloaded(admin: Page) -> None:
+def test_export_downloads_what_the_list_shows(admin: Page) -> None:
     admin.goto(re.sub(r"/admin/.*", "/admin/accounts/user/?q=nora", admin.url))
     with admin.expect_download() as download:
         admin.get_by_role("button", name="Export all that the list shows").click()

@@ -1,4 +1,4 @@
-"""The whole way of a customer in Chromium, and what must not go wrong on it."""
+"""The customer journey in Chromium, and failures on the way."""
 
 import re
 from collections.abc import Callable
@@ -24,20 +24,20 @@ CAPTCHA_ABSENT = "The security check could not be loaded."
 @pytest.mark.parametrize(
     ("brand", "person"), [(AURORA, Person("dora@example.com")), (BOREALIS, LONG)], ids=["aurora", "borealis"]
 )
-def test_the_whole_journey(stack: Stack, page: Page, brand: BrandSpec, person: Person) -> None:
+def test_whole_customer_journey(stack: Stack, page: Page, brand: BrandSpec, person: Person) -> None:
     journey = Journey(page, stack, brand, person, look=check_page)
-    journey.whole()
+    journey.run_all()
     journey.expect_each_token_once()
 
 
 @pytest.mark.parametrize("brand", [CYGNUS, DRACO], ids=lambda brand: brand.kind)
-def test_captchas_without_a_box_sign_up_at_the_press_of_the_button(
+def test_captchas_without_a_box_sign_up_with_one_press(
     stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]], brand: BrandSpec
 ) -> None:
-    # Their script asks Google across origins, which a header of ours would turn into another kind of request.
+    # Its script requests Google cross-origin, which an extra header would turn into a preflighted request.
     context, _ = new_context(extra_http_headers={})
     journey = Journey(context.new_page(), stack, brand, Person("erin@example.com"), look=check_page)
-    journey.arrive()
+    journey.open_sign_up()
     journey.fill_sign_up()
     journey.button("Sign up").click()
     journey.heading("Confirm your e-mail address")
@@ -45,9 +45,9 @@ def test_captchas_without_a_box_sign_up_at_the_press_of_the_button(
     assert stack.carrier.listed("siteverify") == []
 
 
-def test_a_double_click_signs_up_once(stack: Stack, page: Page) -> None:
+def test_double_click_signs_up_once(stack: Stack, page: Page) -> None:
     journey = Journey(page, stack, AURORA, Person("fred@example.com"))
-    journey.arrive()
+    journey.open_sign_up()
     journey.fill_sign_up()
     journey.tick_for("register_customer")
     journey.button("Sign up").dblclick()
@@ -90,7 +90,7 @@ def test_sign_in_needs_no_mouse(stack: Stack, page: Page) -> None:
     expect(page.locator(".amount")).to_be_visible()
 
 
-def test_without_googles_script_the_page_says_so(stack: Stack, page: Page, watch: Watch) -> None:
+def test_missing_google_script_is_reported(stack: Stack, page: Page, watch: Watch) -> None:
     watch.expect(r"api\.js|ERR_FAILED")
     page.route("**/api.js*", lambda route: route.abort())
     page.goto(f"{stack.home(AURORA)}sign-up/")
@@ -99,7 +99,7 @@ def test_without_googles_script_the_page_says_so(stack: Stack, page: Page, watch
     check_page(page, "sign-up without captcha")
 
 
-# What api.js defines at once; the rest it loads from another host, which a blocker may not let in.
+# What api.js defines at once; the rest is loaded from another host, which a blocker may prevent.
 HALF = """window.grecaptcha = {ready: (callback) => waiting.push(callback)}; const waiting = [];
 window.arrive = () => {
   grecaptcha.render = (element) => element.append("Here it is");
@@ -108,15 +108,13 @@ window.arrive = () => {
 
 
 @pytest.mark.parametrize("brand", [AURORA, CYGNUS, DRACO], ids=lambda brand: brand.kind)
-def test_without_the_second_half_of_googles_script_the_page_says_so(
-    stack: Stack, page: Page, brand: BrandSpec
-) -> None:
+def test_incomplete_google_script_is_reported(stack: Stack, page: Page, brand: BrandSpec) -> None:
     page.route("**/api.js*", lambda route: route.fulfill(body=HALF, content_type="text/javascript"))
     page.goto(f"{stack.home(brand)}sign-up/")
     expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_visible()
 
 
-def test_a_captcha_that_comes_late_takes_back_that_it_did_not_come(stack: Stack, page: Page) -> None:
+def test_late_captcha_removes_the_error_message(stack: Stack, page: Page) -> None:
     page.route("**/api.js*", lambda route: route.fulfill(body=HALF, content_type="text/javascript"))
     page.goto(f"{stack.home(AURORA)}sign-up/")
     expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_visible()
@@ -125,7 +123,7 @@ def test_a_captcha_that_comes_late_takes_back_that_it_did_not_come(stack: Stack,
     expect(page.get_by_text(CAPTCHA_ABSENT)).to_be_hidden()
 
 
-def test_without_javascript_the_page_says_so(
+def test_missing_javascript_is_reported(
     stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
     context, _ = new_context(java_script_enabled=False)
@@ -185,20 +183,20 @@ def test_two_captchas_on_one_page_send_their_own_tokens(stack: Stack, page: Page
     assert len(tokens) == len(set(tokens)) == 2
 
 
-def test_the_watch_over_the_pages_sees_a_violation(stack: Stack, page: Page, watch: Watch) -> None:
-    """The control: a page on which something is wrong would fail its test."""
+def test_watch_sees_a_csp_violation(stack: Stack, page: Page, watch: Watch) -> None:
+    """The control: a page with a problem would fail its test."""
     page.goto(stack.home(AURORA))
     page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: '1'}))")
     page.evaluate("document.body.setAttribute('style', 'color: red')")
     page.evaluate("setTimeout(() => undefinedFunction())")
     page.wait_for_timeout(100)
-    seen, watch.problems = watch.problems, []
-    assert any("CSP script-src" in problem for problem in seen)
-    assert any("CSP style-src" in problem for problem in seen)
-    assert any("undefinedFunction" in problem for problem in seen)
+    problems, watch.problems = watch.problems, []
+    assert any("CSP script-src" in problem for problem in problems)
+    assert any("CSP style-src" in problem for problem in problems)
+    assert any("undefinedFunction" in problem for problem in problems)
 
 
-def test_a_failing_carrier_leaves_honest_pages(stack: Stack, page: Page, watch: Watch) -> None:
+def test_failing_carrier_shows_error_pages(stack: Stack, page: Page, watch: Watch) -> None:
     watch.expect("status of 503")
     journey = Journey(page, stack, AURORA, Person("alice@example.com"))
     page.goto(f"{stack.home(AURORA)}sign-in/")

@@ -1,4 +1,4 @@
-"""A new customer's whole way without a mouse, and what a screen reader makes of the pages on it."""
+"""The customer journey by keyboard, and what a screen reader announces on its pages."""
 
 import re
 from collections.abc import Callable
@@ -17,46 +17,46 @@ MOST_STOPS = 40
 OUTLINE = "(element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth]"
 
 
-class Keys:
-    """Nothing but the keyboard. Wherever the focus goes, it must be seen."""
+class Keyboard:
+    """Uses only the keyboard. Wherever the focus goes, it must be visible."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
     def tab_to(self, selector: str) -> None:
-        """Press Tab until the focus is on what the selector means."""
+        """Press Tab until the focus is on an element that matches the selector."""
         for _ in range(MOST_STOPS):
             self.page.keyboard.press("Tab")
             stop = self.page.locator(":focus")
             if stop.count() and not stop.evaluate("(element) => element.matches('iframe')"):
                 style, width = stop.evaluate(OUTLINE)
-                unseen = style == "none" or width == "0px"
-                assert not unseen, f"no focus to be seen on {stop.evaluate('(e) => e.outerHTML')}"
+                invisible = style == "none" or width == "0px"
+                assert not invisible, f"no focus to be seen on {stop.evaluate('(e) => e.outerHTML')}"
             if self.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
                 return
         raise AssertionError(f"{selector} cannot be reached with the Tab key on {self.page.url}")
 
     def write(self, **fields: str) -> None:
-        """Fill in fields, going from one to the next."""
+        """Fill in fields, tabbing from one to the next."""
         for name, value in fields.items():
             self.tab_to(f"main [name={name}]")
             self.page.keyboard.type(value)
 
     def tick_captcha(self) -> None:
-        """Into the frame of another origin, and back out with the next Tab."""
+        """Tab into the captcha frame of another origin and tick its box."""
         captcha_frame(self.page)
         self.tab_to(".g-recaptcha iframe")
         self.page.keyboard.press("Space")
         expect(self.page.locator("[name=g-recaptcha-response]")).not_to_have_value("")
 
     def enter(self, selector: str) -> None:
-        """Go to a link or a button, and press Enter there."""
+        """Tab to a link or button and press Enter."""
         self.tab_to(selector)
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
     def skip(self) -> None:
-        """The first stop of each page leads past its head."""
+        """Use the skip link, the first tab stop of each page."""
         self.page.keyboard.press("Tab")
         expect(self.page.locator("a[href='#content']")).to_be_focused()
         expect(self.page.locator("a[href='#content']")).to_be_in_viewport()
@@ -64,50 +64,50 @@ class Keys:
         expect(self.page.locator("#content")).to_be_focused()
 
 
-def test_the_whole_way_needs_no_mouse(stack: Stack, page: Page) -> None:
+def test_customer_journey_needs_no_mouse(stack: Stack, page: Page) -> None:
     email = "kim@example.com"
-    keys = Keys(page)
+    keyboard = Keyboard(page)
     page.goto(stack.home(AURORA))
-    keys.skip()
-    keys.enter("main a[href='/sign-up/']")
-    keys.skip()
+    keyboard.skip()
+    keyboard.enter("main a[href='/sign-up/']")
+    keyboard.skip()
     details = {name: value for name, value in DORA.items() if name != "accept_terms"}
-    keys.write(**{**details, "email": email})
-    keys.tab_to("[name=accept_terms]")
+    keyboard.write(**{**details, "email": email})
+    keyboard.tab_to("[name=accept_terms]")
     page.keyboard.press("Space")
-    keys.tick_captcha()
-    keys.enter("main form button:not([type=button])")
+    keyboard.tick_captcha()
+    keyboard.enter("main form button:not([type=button])")
     expect(page).to_have_url(re.compile("/sign-up/confirm/"))
     found = re.search(r"code is (\w+)", stack.carrier.mails(to=email)[-1]["text"])
     assert found
-    # A redirect keeps the fragment of the link that skipped, so this page begins behind its head.
-    keys.write(code=found[1])
-    keys.tick_captcha()
-    keys.enter("main form button:not([type=button])")
+    # A redirect keeps the fragment of the skip link, so this page starts after its header.
+    keyboard.write(code=found[1])
+    keyboard.tick_captcha()
+    keyboard.enter("main form button:not([type=button])")
     expect(page).to_have_url(re.compile("/sign-in/code/"))
-    keys.write(code=newest_code(stack, email))
+    keyboard.write(code=newest_code(stack, email))
     with page.expect_navigation():
         page.keyboard.press("Enter")
     expect(page.locator(".amount")).to_be_visible()
-    keys.enter("nav a[href='/statement/']")
-    keys.enter("main nav a:nth-of-type(2)")
+    keyboard.enter("nav a[href='/statement/']")
+    keyboard.enter("main nav a:nth-of-type(2)")
     assert "from_date" in page.url
-    keys.enter("nav a[href='/account/']")
-    keys.enter("main a[href='/account/email/']")
-    keys.write(email="kim.new@example.com")
-    keys.enter("main form button:not([type=button])")
-    keys.write(code=newest_code(stack, "kim.new@example.com"))
-    keys.enter("main form button:not([type=button])")
+    keyboard.enter("nav a[href='/account/']")
+    keyboard.enter("main a[href='/account/email/']")
+    keyboard.write(email="kim.new@example.com")
+    keyboard.enter("main form button:not([type=button])")
+    keyboard.write(code=newest_code(stack, "kim.new@example.com"))
+    keyboard.enter("main form button:not([type=button])")
     expect(page.get_by_role("definition").first).to_contain_text("kim.new@example.com")
-    keys.enter("main form[action='/account/'] button")
+    keyboard.enter("main form[action='/account/'] button")
     expect(page.get_by_text("You are signed out everywhere else.")).to_be_visible()
-    keys.enter("nav a[href='/account/open/']")
-    keys.skip()
-    keys.tick_captcha()
-    keys.enter("main form button:not([type=button])")
+    keyboard.enter("nav a[href='/account/open/']")
+    keyboard.skip()
+    keyboard.tick_captcha()
+    keyboard.enter("main form button:not([type=button])")
     assert page.url.startswith(stack.carrier.url)
     page.goto(stack.home(AURORA))
-    keys.enter("form[action$='/sign-out/'] button")
+    keyboard.enter("form[action$='/sign-out/'] button")
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
@@ -115,7 +115,7 @@ def state(name: str) -> State:
     return next(each for each in STATES if each.name == name)
 
 
-def test_a_screen_reader_hears_hint_and_error_with_the_field(visits: Visits) -> None:
+def test_screen_reader_announces_hint_and_error_with_the_field(visits: Visits) -> None:
     page = visits.reach(state("sign-up: wrong"))
     wrong = page.get_by_role("textbox", name="E-mail address")
     expect(wrong).to_have_attribute("aria-invalid", "true")
@@ -139,7 +139,7 @@ HEADS: dict[str, Callable[[Page], Locator]] = {
 @pytest.mark.parametrize(
     "name", ["welcome: open", "sign-up: wrong", "home: balance", "statement: a period", "error: 404"]
 )
-def test_a_screen_reader_finds_its_way(visits: Visits, name: str) -> None:
+def test_screen_reader_finds_landmarks_and_headings(visits: Visits, name: str) -> None:
     page = visits.reach(state(name))
     for role, found in HEADS.items():
         expect(found(page), role).to_have_count(1)
@@ -151,7 +151,7 @@ def test_a_screen_reader_finds_its_way(visits: Visits, name: str) -> None:
         assert field.evaluate("(field) => field.labels.length"), field.evaluate("(field) => field.outerHTML")
 
 
-def test_a_statement_reads_as_a_table(visits: Visits) -> None:
+def test_statement_is_announced_as_a_table(visits: Visits) -> None:
     page = visits.reach(state("statement: a period"))
     expect(page.get_by_role("table")).to_match_aria_snapshot("""
       - table:

@@ -1,4 +1,4 @@
-"""What only a browser can tell of the look: nothing overflows, nothing jumps; and our script's extras."""
+"""Layout in a real browser: no overflow, no layout shift, and what our script adds."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ LONG_PERSON = "M" * 150
 LONG_EMAIL = f"{'w' * 64}@{'m' * 63}.{'w' * 63}.{'m' * 53}.example"
 BIG = "-$1,234,567,890,123,456.78"
 PAGES = ("", "sign-in/", "sign-up/", "sign-up/confirm/", "password-reset/", "nowhere/")
-# As if these were the brand's, the customer's and the carrier's: the longest that each may be.
+# The longest allowed texts of a brand, a customer and the carrier.
 LENGTHEN = """([name, person, email, big]) => {
   document.querySelectorAll(".brand span + span").forEach((one) => (one.textContent = name));
   document.querySelectorAll("h1").forEach((one) => (one.textContent = person));
@@ -37,13 +37,13 @@ SHIFT = """new Promise((done) => {
 
 
 def newest_code(stack: Stack) -> str:
-    """From the newest mail to Alice."""
+    """Return the code in the newest email to Alice."""
     text = stack.carrier.mails("alice@example.com")[-1]["text"]
     return next(word for word in text.split() if re.fullmatch("[0-9]{8}", word))
 
 
 def signed_in(stack: Stack, page: Page) -> Journey:
-    """Alice on her balance."""
+    """Alice on her balance page."""
     journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name=""))
     page.goto(f"{stack.home(AURORA)}sign-in/")
     page.get_by_label("E-mail address").fill("alice@example.com")
@@ -58,7 +58,7 @@ def signed_in(stack: Stack, page: Page) -> Journey:
 
 
 def assert_fits(page: Page, name: str) -> None:
-    """Nothing reaches beyond the screen, however long the texts are."""
+    """Check that nothing overflows the screen, however long the texts are."""
     before = page.viewport_size
     page.set_viewport_size({"width": 320, "height": 700})
     found = page.evaluate(LENGTHEN, [LONG_NAME, LONG_PERSON, LONG_EMAIL, BIG])
@@ -67,7 +67,7 @@ def assert_fits(page: Page, name: str) -> None:
         page.set_viewport_size(before)
 
 
-def test_the_longest_texts_overflow_nothing_at_320_pixels(stack: Stack, page: Page, watch: Watch) -> None:
+def test_longest_texts_do_not_overflow_at_320_pixels(stack: Stack, page: Page, watch: Watch) -> None:
     watch.expect("status of 404")
     for path in PAGES:
         page.goto(stack.home(AURORA) + path)
@@ -78,7 +78,7 @@ def test_the_longest_texts_overflow_nothing_at_320_pixels(stack: Stack, page: Pa
         assert_fits(page, path)
 
 
-def test_on_a_small_phone_the_navigation_takes_one_row(stack: Stack, page: Page) -> None:
+def test_navigation_takes_one_row_on_a_small_phone(stack: Stack, page: Page) -> None:
     signed_in(stack, page)
     page.set_viewport_size({"width": 320, "height": 700})
     links = page.locator(".top nav a")
@@ -91,14 +91,14 @@ def test_on_a_small_phone_the_navigation_takes_one_row(stack: Stack, page: Page)
 
 
 @pytest.mark.parametrize("width", [1280, 360, 320])
-def test_nothing_jumps_when_the_captcha_comes(stack: Stack, page: Page, width: int) -> None:
+def test_loading_captcha_causes_no_layout_shift(stack: Stack, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 2000})
     page.goto(f"{stack.home(AURORA)}sign-up/")
     page.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot").wait_for()
     assert page.evaluate(SHIFT) < 0.01
 
 
-def test_a_password_can_be_shown_and_is_hidden_again_before_it_is_sent(stack: Stack, page: Page) -> None:
+def test_password_can_be_shown_and_is_hidden_before_sending(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
     field = page.get_by_label("Password for your telephone account")
     show = page.get_by_role("button", name="Show password")
@@ -119,14 +119,14 @@ def test_a_password_can_be_shown_and_is_hidden_again_before_it_is_sent(stack: St
     expect(page.get_by_role("button", name="Sign up")).to_have_attribute("aria-disabled", "true")
 
 
-def test_the_summary_of_mistakes_leads_into_the_field(stack: Stack, page: Page) -> None:
+def test_error_summary_links_focus_the_field(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
     page.get_by_role("button", name="Sign up").click()
     page.get_by_role("alert").get_by_role("link", name="Phone: Please fill this in.").click()
     expect(page.get_by_label("Phone", exact=True)).to_be_focused()
 
 
-def test_without_javascript_one_can_sign_in(
+def test_sign_in_works_without_javascript(
     stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
     context, _ = new_context(java_script_enabled=False)
@@ -142,7 +142,7 @@ def test_without_javascript_one_can_sign_in(
     expect(page.get_by_role("button", name="Show password")).to_have_count(0)
 
 
-def test_a_first_view_says_that_it_waits_until_its_figures_are_there(stack: Stack, page: Page) -> None:
+def test_streamed_page_says_that_it_is_loading_until_figures_arrive(stack: Stack, page: Page) -> None:
     journey = Journey(page, stack, AURORA, Person("bob@example.com", first_name=""))
     page.goto(stack.home(AURORA))
     journey.sign_in()

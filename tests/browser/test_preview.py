@@ -1,4 +1,4 @@
-"""The brand's page in the admin: the live preview, the link to show, and what a reseller sees of it."""
+"""The brand preview in the admin: live panel, shareable link, and what a reseller sees of it."""
 
 import re
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, LOOKS, Watch
 from tests.support.live_stack import OPERATOR, Stack
 
-# A page in a sandbox may not fetch its own sheets, which axe would do to look into them.
+# A sandboxed page may not fetch its own style sheets, which axe would do to inspect them.
 RUN_AXE = "axe.run(document, {iframes: false, preload: false, resultTypes: ['violations']})"
 
 
 @pytest.fixture
 def brand_page(stack: Stack, page: Page) -> Page:
-    """Aurora's page, with the preview open."""
+    """Aurora's page with the preview open."""
     sign_in(page, stack, "/admin/portal/brand/")
     page.get_by_role("link", name="Aurora Phone").click()
-    page.wait_for_url("**/change/")  # Loaded, so that our script is there before anything is clicked.
+    page.wait_for_url("**/change/")  # Loaded, so that our script runs before the first click.
     page.get_by_text("Preview of what stands in the form").click()
     return page
 
 
-def inside(page: Page, scheme: str) -> Any:
+def preview_frame(page: Page, scheme: str) -> Any:
     return page.frame_locator(f"iframe[data-scheme={scheme}]")
 
 
 def check(page: Page, name: str) -> None:
-    """No axe finding and nothing to scroll sideways, wide and narrow, light and dark."""
+    """Check with axe and for horizontal scrolling, wide and narrow, light and dark."""
     page.evaluate(AXE)
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -40,28 +40,34 @@ def check(page: Page, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
 
 
-def test_the_preview_follows_what_is_typed_in_both_schemes(brand_page: Page, stack: Stack) -> None:
+def test_preview_follows_the_form_in_both_schemes(brand_page: Page, stack: Stack) -> None:
     for scheme in ("light", "dark"):
-        expect(inside(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text("Aurora Phone")
+        expect(preview_frame(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text(
+            "Aurora Phone"
+        )
     brand_page.locator("#id_name").fill("Nova Telecom")
     brand_page.locator("#id_accent").fill("#aa0000")
     for scheme in ("light", "dark"):
-        expect(inside(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
+        expect(preview_frame(brand_page, scheme).get_by_role("heading", level=1)).to_contain_text(
+            "Nova Telecom"
+        )
     brand_page.get_by_label("Page", exact=True).select_option("Balance")
-    expect(inside(brand_page, "dark").get_by_text("$242.09").first).to_be_visible()
-    backs = [
-        inside(brand_page, scheme).locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    expect(preview_frame(brand_page, "dark").get_by_text("$242.09").first).to_be_visible()
+    backgrounds = [
+        preview_frame(brand_page, scheme)
+        .locator("body")
+        .evaluate("body => getComputedStyle(body).backgroundColor")
         for scheme in ("light", "dark")
     ]
-    lights = [sum(map(int, re.findall(r"\d+", back))) for back in backs]
+    lights = [sum(map(int, re.findall(r"\d+", background))) for background in backgrounds]
     assert lights[0] > 600 > 200 > lights[1]
-    button = inside(brand_page, "light").get_by_role("link", name="Go to my account").last
+    button = preview_frame(brand_page, "light").get_by_role("link", name="Go to my account").last
     assert button.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(170, 0, 0)"
     brand_page.reload()
     expect(brand_page.locator("#id_name")).to_have_value("Aurora Phone")
 
 
-def test_what_cannot_be_shown_is_said_in_the_panel(brand_page: Page) -> None:
+def test_invalid_look_is_reported_in_the_panel(brand_page: Page) -> None:
     brand_page.locator("#id_timezone").fill("Moon")
     problem = brand_page.locator("[data-problems]").get_by_role("link", name="Time zone")
     expect(problem).to_be_visible()
@@ -71,7 +77,7 @@ def test_what_cannot_be_shown_is_said_in_the_panel(brand_page: Page) -> None:
     expect(problem).to_be_hidden()
 
 
-def test_no_key_leaves_the_form_for_a_preview(brand_page: Page) -> None:
+def test_preview_request_contains_no_secrets(brand_page: Page) -> None:
     brand_page.locator("#id_carrier_key").fill("canary-key")
     with brand_page.expect_request("**/preview/") as sent:
         brand_page.locator("#id_name").fill("Nova")
@@ -82,7 +88,7 @@ def test_no_key_leaves_the_form_for_a_preview(brand_page: Page) -> None:
     assert "hosts-0" not in body
 
 
-def test_the_link_to_show_comes_whatever_is_drawn_while_it_is_made(brand_page: Page) -> None:
+def test_share_link_appears_while_the_preview_is_redrawn(brand_page: Page) -> None:
     waiting: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -94,13 +100,13 @@ def test_the_link_to_show_comes_whatever_is_drawn_while_it_is_made(brand_page: P
     brand_page.route("**/preview/", hold)
     brand_page.get_by_role("button", name="Copy link to show").click()
     brand_page.locator("#id_name").fill("Nova Telecom")
-    expect(inside(brand_page, "light").get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
+    expect(preview_frame(brand_page, "light").get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
     waiting[0].continue_()
     expect(brand_page.get_by_label("Link to show")).to_have_value(re.compile("/preview/"))
     expect(brand_page.locator("[data-said]")).to_contain_text("seven days")
 
 
-def test_a_reseller_walks_through_the_preview(
+def test_reseller_can_walk_through_the_preview(
     brand_page: Page, stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
     brand_page.locator("#id_name").fill("Nova Telecom")
@@ -132,7 +138,7 @@ def test_a_reseller_walks_through_the_preview(
     assert stack.carrier.calls() == []
 
 
-def test_without_script_a_button_shows_it_and_nothing_typed_is_lost(
+def test_preview_works_without_javascript_and_keeps_the_form(
     stack: Stack, brand_page: Page, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
     context, _watch = new_context(java_script_enabled=False, storage_state=brand_page.context.storage_state())
@@ -146,7 +152,7 @@ def test_without_script_a_button_shows_it_and_nothing_typed_is_lost(
     expect(page.locator("#id_name")).to_have_value("Without Script")
 
 
-def test_a_test_mail_arrives(brand_page: Page, stack: Stack) -> None:
+def test_test_mail_arrives(brand_page: Page, stack: Stack) -> None:
     brand_page.get_by_text("Test mail", exact=True).click()
     expect(brand_page.get_by_label("Send it to")).to_have_value(OPERATOR)
     brand_page.get_by_role("button", name="Send a test mail").click()

@@ -1,4 +1,4 @@
-"""Balance and statement on paper: the figures in black on white, and nothing that only a screen can use."""
+"""Printed balance and statement: figures in black on white, without controls."""
 
 import pytest
 
@@ -32,16 +32,14 @@ SEEN = """() => {
     "name",
     ["home: prepaid days left", "home: prepaid zero", "home: older figures", "statement: older figures"],
 )
-def test_a_page_of_figures_prints_in_black_on_white_without_its_controls(
-    visits: Visits, name: str, scheme: str
-) -> None:
+def test_figures_print_in_black_on_white_without_controls(visits: Visits, name: str, scheme: str) -> None:
     page = visits.reach(next(state for state in STATES if state.name == name))
     page.emulate_media(media="print", color_scheme=scheme)  # type: ignore[arg-type]
-    seen = page.evaluate(SEEN)
-    assert seen["for_screens"] == []
-    assert seen["text"] == ["rgb(0, 0, 0)"]
-    assert set(seen["behind"]) <= {"none", "rgb(255, 255, 255)"}
-    assert (seen["pictures"], seen["rows"]) == (0, 7)
+    visible = page.evaluate(SEEN)
+    assert visible["for_screens"] == []
+    assert visible["text"] == ["rgb(0, 0, 0)"]
+    assert set(visible["behind"]) <= {"none", "rgb(255, 255, 255)"}
+    assert (visible["pictures"], visible["rows"]) == (0, 7)
     paper = page.inner_text("body")
     assert ", as of " in paper
     assert "Closing balance" in paper

@@ -1,4 +1,4 @@
-"""The whole way of a customer against a carrier that calls everything something else, by configuration."""
+"""The customer journey against a carrier with other names for everything, mapped by configuration."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.journey import Journey, Person
 from tests.support.live_stack import AURORA, Stack, running
 
-# Every path, parameter, result and code of the seven methods, in the words of this carrier.
+# Every path, parameter, result and code of the seven methods, renamed.
 DIALECT: dict[str, Any] = {
     "methods": {
         "customer_balance": {
@@ -107,16 +107,16 @@ DEFAULT_PATHS = {
 
 
 def as_toml(dialect: Mapping[str, Any]) -> str:
-    """The same as the tables of a brand's configuration, as an operator would write them."""
+    """Return the same as TOML tables of a brand's configuration, as an operator would write them."""
     lines = []
-    for method, told in dialect["methods"].items():
+    for method, names in dialect["methods"].items():
         lines.append(f"[brand.methods.{method}]")
         for name in ("path", "body", "date_format"):
-            if name in told:
-                lines.append(f"{name} = {json.dumps(told[name])}")
+            if name in names:
+                lines.append(f"{name} = {json.dumps(names[name])}")
         for name in ("parameters", "constants", "results"):
-            if name in told:
-                pairs = ", ".join(f"{ours} = {json.dumps(theirs)}" for ours, theirs in told[name].items())
+            if name in names:
+                pairs = ", ".join(f"{ours} = {json.dumps(theirs)}" for ours, theirs in names[name].items())
                 lines.append(f"{name} = {{ {pairs} }}")
     lines.append("[brand.codes]")
     lines += [f'"{code}" = "{meaning}"' for meaning, code in dialect["codes"].items()]
@@ -125,7 +125,7 @@ def as_toml(dialect: Mapping[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def renamed(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Stack]:
-    """A carrier with names of its own, and a portal that knows them from its configuration."""
+    """A carrier with renamed API, and a portal configured for it."""
     configuration = as_toml(DIALECT)
     for method in DIALECT["methods"].values():
         if method["path"].startswith("/"):
@@ -135,9 +135,9 @@ def renamed(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[
         yield stack
 
 
-def test_the_whole_journey_under_other_names(renamed: Stack, page: Page) -> None:
+def test_whole_customer_journey_with_renamed_api(renamed: Stack, page: Page) -> None:
     journey = Journey(page, renamed, renamed.brands[0], Person("gina@example.com"))
-    journey.whole()
+    journey.run_all()
     journey.expect_each_token_once()
 
     calls = renamed.carrier.calls()
@@ -148,10 +148,10 @@ def test_the_whole_journey_under_other_names(renamed: Stack, page: Page) -> None
         assert call["path"].rpartition("/")[2] not in DEFAULT_PATHS
 
 
-def test_a_code_of_its_own_is_understood(renamed: Stack, page: Page) -> None:
+def test_mapped_response_code_is_understood(renamed: Stack, page: Page) -> None:
     renamed.fresh()
     journey = Journey(page, renamed, renamed.brands[0], Person("alice@example.com"))
-    journey.arrive()
+    journey.open_sign_up()
     journey.fill_sign_up()
     journey.tick_for("register_customer")
     journey.button("Sign up").click()

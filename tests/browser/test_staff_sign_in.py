@@ -1,4 +1,4 @@
-"""The admin's sign-in as its people see it: every page, in every look, and what typing does to the clock."""
+"""The admin sign-in in a browser: every page in every look, and how typing keeps the session alive."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from tests.browser.chromium import AXE, LOOKS
 from tests.conftest import code_of
 from tests.support.live_stack import OPERATOR, PASSWORD, Stack
 
-# Django's frame is Django's; what WCAG asks is asked of the whole page, and best practice of what is ours.
+# The frame is Django's; WCAG rules apply to the whole page, best practices to our part.
 WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
   rules: {'target-size': {enabled: true}},
   runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
@@ -24,15 +24,15 @@ user.save()
 
 
 def check(page: Page, name: str) -> None:
-    """No axe finding and nothing to scroll sideways, wide and narrow, light and dark."""
+    """Check with axe and for horizontal scrolling, wide and narrow, light and dark."""
     page.evaluate(AXE)
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        page.wait_for_timeout(300)  # Django's links change their colours slowly.
+        page.wait_for_timeout(300)  # Django's links animate their colours.
         found = page.evaluate(WHOLE)["violations"]
-        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-        assert told == [], (name, width, scheme)
+        findings = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert findings == [], (name, width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
         assert page.locator("h1").count() == 1, name
     page.set_viewport_size({"width": 1280, "height": 800})
@@ -46,7 +46,7 @@ def enter_password(page: Page, stack: Stack, email: str) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-def test_a_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, visit: Any) -> None:
+def test_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, visit: Any) -> None:
     stack.run(NEW)
     visit[0].grant_permissions(["clipboard-read", "clipboard-write"])
     enter_password(page, stack, "new@example.com")
@@ -66,7 +66,7 @@ def test_a_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack
     assert len(codes) == 10
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("Copied.")).to_be_visible()
-    # By pasting: our pages may not read the clipboard (Permissions-Policy).
+    # By pasting, because our pages may not read the clipboard (Permissions-Policy).
     field = page.evaluate_handle("document.body.appendChild(document.createElement('textarea'))").as_element()
     assert field
     field.focus()
@@ -83,7 +83,7 @@ def test_a_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack
     expect(page.get_by_text("9 are left")).to_be_visible()
 
 
-def test_the_pages_of_a_sign_in_are_right_in_every_look(page: Page, stack: Stack, watch: Any) -> None:
+def test_sign_in_pages_are_accessible_in_every_look(page: Page, stack: Stack, watch: Any) -> None:
     page.goto(f"http://admin.localhost:{stack.port}/admin/")
     check(page, "password")
     page.goto(f"http://admin.localhost:{stack.port}/admin/login/?why=idle-sent&next=/admin/portal/brand/")
@@ -115,15 +115,15 @@ for row in Session.objects.all():
 """
 
 
-def let_pass(stack: Stack, name: str, seconds: int) -> None:
+def age_session(stack: Stack, name: str, seconds: int) -> None:
     stack.run(PAST.replace("NAME", name).replace("SECONDS", str(seconds)))
 
 
-def test_ones_own_sign_in_and_the_fresh_proof_before_its_delicate_steps(page: Page, stack: Stack) -> None:
+def test_security_page_asks_for_reauthentication_before_changes(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
     page.get_by_role("link", name="Your sign-in").click()
     check(page, "security")
-    let_pass(stack, "proved", 400)
+    age_session(stack, "proved", 400)
     page.get_by_role("button", name="Make new recovery codes").click()
     expect(page.get_by_text("Nothing has been done yet.")).to_be_visible()
     check(page, "proof")
@@ -139,22 +139,22 @@ def test_ones_own_sign_in_and_the_fresh_proof_before_its_delicate_steps(page: Pa
     check(page, "password change")
 
 
-def test_typing_into_a_long_form_keeps_one_signed_in(page: Page, stack: Stack) -> None:
+def test_typing_into_a_long_form_keeps_the_session_alive(page: Page, stack: Stack) -> None:
     page.clock.install()
     sign_in(page, stack, "/admin/accounts/user/add/")
-    let_pass(stack, "seen", 14 * 60)
-    with page.expect_response("**/still-here/") as told:
+    age_session(stack, "seen", 14 * 60)
+    with page.expect_response("**/still-here/") as findings:
         page.clock.run_for(3 * 60 * 1000)
         page.get_by_label("First name").press_sequentially("A long name")
-    assert told.value.status == 204
-    let_pass(stack, "seen", 14 * 60)
+    assert findings.value.status == 204
+    age_session(stack, "seen", 14 * 60)
     page.get_by_role("link", name="Your sign-in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your sign-in")
 
 
-def test_after_idle_minutes_the_sign_in_says_why_and_leads_back(page: Page, stack: Stack) -> None:
+def test_sign_in_after_idle_minutes_says_why_and_returns(page: Page, stack: Stack) -> None:
     sign_in(page, stack, "/admin/security/")
-    let_pass(stack, "seen", 16 * 60)
+    age_session(stack, "seen", 16 * 60)
     page.get_by_role("button", name="Make new recovery codes").click()
     expect(page.get_by_text("nothing had been done here for 15 minutes")).to_be_visible()
     expect(page).to_have_url(re.compile(r"next=/admin/security/&why=idle-sent"))

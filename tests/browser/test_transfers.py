@@ -1,4 +1,4 @@
-"""Moving funds as staff see it: each page in every look, and one move however one clicks."""
+"""Transferring funds in the admin: each page in every look, and one transfer however staff click."""
 
 import itertools
 import re
@@ -10,11 +10,11 @@ from tests.browser.admin import sign_in
 from tests.browser.chromium import AXE, BEYOND, LOOKS
 from tests.support.live_stack import Stack
 
-# Django's frame is Django's; what WCAG asks is asked of the whole page.
+# The frame is Django's; WCAG rules apply to the whole page.
 WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],
   rules: {'target-size': {enabled: true}},
   runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}})"""
-# Sam, who works for Aurora and asks; and a customer whom no other test knows.
+# Sam, a staff user of Aurora who requests; and a customer no other test uses.
 SCENE = """
 import uuid
 from decimal import Decimal
@@ -37,47 +37,47 @@ _numbers = itertools.count(790_000)
 
 
 class Desk:
-    """The operator's desk, and a customer with a balance of 10."""
+    """The operator's browser, and a customer with a balance of 10."""
 
     def __init__(self, page: Page, stack: Stack) -> None:
         self.page, self.stack, self.number = page, stack, str(next(_numbers))
         email = f"c{self.number}@example.com"
         seed = {"partner": "aurora-api-key", "account_number": self.number, "email": email, "balance": "10"}
         stack.carrier.post("seed", customers=[seed])
-        self.scene()
+        self.run_in_portal()
         sign_in(page, stack, f"/admin/accounts/user/?q={email}")
         link = page.get_by_role("link", name=email, exact=True).get_attribute("href") or ""
         self.start = f"billing/move/start/{link.split('/user/')[1].split('/')[0]}/"
 
-    def scene(self, code: str = "") -> None:
-        """Let something happen behind the browser's back; `ask(amount)` is a move that Sam asks for."""
+    def run_in_portal(self, code: str = "") -> None:
+        """Run code in the portal; `ask(amount)` requests a transfer by Sam."""
         self.stack.run(SCENE.replace("NUMBER", self.number) + code)
 
     def go(self, path: str) -> None:
-        """A page of the admin."""
+        """Open a page of the admin."""
         self.page.goto(f"http://admin.localhost:{self.stack.port}/admin/{path}")
 
     def newest(self) -> None:
-        """The page of this customer's newest move."""
+        """Open the page of this customer's newest transfer."""
         self.go(f"billing/move/?q={self.number}")
         self.page.locator("#result_list tbody th a").first.click()
 
     def fill(self, amount: str) -> None:
-        """The first page, until the second shows."""
+        """Fill in the first page and continue to the preview."""
         self.go(self.start)
         self.page.get_by_label("Amount in AUD").fill(amount)
         self.page.get_by_label("Description").fill("Goodwill")
         self.page.get_by_role("button", name="Show what will happen").click()
 
     def check(self, name: str) -> None:
-        """No axe finding and nothing to scroll sideways, wide and narrow, light and dark."""
+        """Check with axe and for horizontal scrolling, wide and narrow, light and dark."""
         self.page.evaluate(AXE)
         for width, scheme in LOOKS:
             self.page.set_viewport_size({"width": width, "height": 800})
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             found = self.page.evaluate(WHOLE)["violations"]
-            told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-            assert told == [], (name, width, scheme)
+            findings = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+            assert findings == [], (name, width, scheme)
             assert self.page.evaluate(BEYOND) <= 0, (name, width)
             assert self.page.locator("h1").count() == 1, name
         self.page.set_viewport_size({"width": 1280, "height": 800})
@@ -88,7 +88,7 @@ def desk(page: Page, stack: Stack) -> Desk:
     return Desk(page, stack)
 
 
-def test_a_double_click_moves_once_and_shows_what_came_of_it(desk: Desk, page: Page) -> None:
+def test_double_click_transfers_once_and_shows_the_result(desk: Desk, page: Page) -> None:
     desk.go(desk.start)
     desk.check("start")
     page.get_by_role("button", name="Show what will happen").click()
@@ -107,9 +107,9 @@ def test_a_double_click_moves_once_and_shows_what_came_of_it(desk: Desk, page: P
     assert len(desk.stack.carrier.calls("move_funds")) == 1
 
 
-def test_an_unknown_move_is_looked_into_and_resolved(desk: Desk, page: Page) -> None:
+def test_unknown_transfer_can_be_investigated_and_resolved(desk: Desk, page: Page) -> None:
     desk.stack.carrier.fault("move_funds", "status_after", status=503, times=1)
-    desk.scene("ask('5')")
+    desk.run_in_portal("ask('5')")
     desk.newest()
     expect(page.get_by_text("We do not know whether the money moved. Do NOT repeat it.")).to_be_visible()
     desk.check("unknown")
@@ -130,8 +130,8 @@ def test_an_unknown_move_is_looked_into_and_resolved(desk: Desk, page: Page) -> 
     desk.check("found done")
 
 
-def test_a_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
-    desk.scene("ask('321')")
+def test_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
+    desk.run_in_portal("ask('321')")
     desk.newest()
     desk.check("waiting")
     page.get_by_role("link", name="Decline").click()
@@ -144,19 +144,19 @@ def test_a_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
 
 
-def test_the_rules_and_the_warning_are_right_in_every_look(desk: Desk, page: Page) -> None:
+def test_limits_and_warning_are_accessible_in_every_look(desk: Desk, page: Page) -> None:
     desk.go("billing/policy/")
     desk.check("policies")
-    desk.scene("policy.get_policy(brand)\nMovePolicy.objects.update(per_move=90000, per_day=99999)")
+    desk.run_in_portal("policy.get_policy(brand)\nMovePolicy.objects.update(per_move=90000, per_day=99999)")
     try:
         desk.fill("80000")
         page.get_by_role("button", name="Ask for approval").click()
         expect(page.get_by_text("If you mean it, tick this box too.")).to_be_visible()
         desk.check("danger")
-        desk.scene("policy.stop_transfers(brand=brand, why='A strange answer.')")
+        desk.run_in_portal("policy.stop_transfers(brand=brand, why='A strange answer.')")
         desk.go(desk.start)
         desk.check("stopped")
         page.get_by_role("link", name="Look at the rules").click()
         desk.check("policy")
     finally:
-        desk.scene("MovePolicy.objects.all().delete()")
+        desk.run_in_portal("MovePolicy.objects.all().delete()")

@@ -1,4 +1,4 @@
-"""What docs/backup.md says: a restored backup is a portal again, with its keys and a guarded audit trail."""
+"""The commands of docs/backup.md: a restored backup is a working portal with its keys and audit trail."""
 
 import contextlib
 import os
@@ -29,8 +29,8 @@ AT_ONCE, AT_NIGHT, AS_POSTGRES = (
     r"(?<=root )umask 077; D=.+",
     "runuser -u postgres -- ",
 )
-# What a start looks at, and what a restored portal must still know.
-LOOK = """
+# What a start checks, and what a restored portal must still be able to read.
+CHECK_CODE = """
 from django.core.management import call_command
 from billing.models import MoveEvent
 from portal.models import Brand
@@ -41,7 +41,7 @@ print(Brand.objects.get().reveal("carrier_key"), MoveEvent.objects.count())
 
 
 def documented(pattern: str) -> str:
-    """The command of the page that a test tries."""
+    """Return the documented command that matches the pattern."""
     found = re.search(pattern, DOC)
     assert found, f"docs/backup.md no longer holds {pattern!r}"
     return found[0]
@@ -60,41 +60,41 @@ def run(command: str, **environment: str) -> str:
 
 
 @pytest.fixture
-def filled(threads: None, simulator: Any, aurora: Any, alice: Any) -> Any:
-    """A brand with its key, a person with an authenticator app, a move with its audit trail."""
+def existing_data(threads: None, simulator: Any, aurora: Any, alice: Any) -> Any:
+    """A brand with its key, a staff user with an authenticator app, and a transfer with its audit trail."""
     sam = staff_of(aurora)
     app_of(sam)
     return ask(alice, sam)
 
 
-def look(url: str) -> str:
+def check_restored(url: str) -> str:
     """Start on the restored database, as an installation with the same ENCRYPTION_KEY does."""
-    python = f"{sys.executable} manage.py shell -v 0 -c '{LOOK}'"
+    python = f"{sys.executable} manage.py shell -v 0 -c '{CHECK_CODE}'"
     return run(python, DATABASE_URL=url, DJANGO_SETTINGS_MODULE="tests.settings")
 
 
-def here(folder: Path, command: str, changes: Mapping[str, object]) -> str:
-    """A documented command, with this folder in place of the one for backups, and other changes."""
+def adapt(folder: Path, command: str, changes: Mapping[str, object]) -> str:
+    """Return a documented command with this backup folder and other replacements."""
     command = f"D={folder}; {command.replace('D=/var/backups/portal', f'D={folder}')}".replace("\\%", "%")
-    for ours, own in changes.items():
-        assert ours in command, f"docs/backup.md no longer holds {ours!r}"
-        command = command.replace(ours, str(own))
+    for original, replacement in changes.items():
+        assert original in command, f"docs/backup.md no longer holds {original!r}"
+        command = command.replace(original, str(replacement))
     return command
 
 
-def sqlite_restored(folder: Path) -> Iterator[str]:
-    """The documented command, on a file whose newest rows are in its write-ahead log alone."""
+def restore_sqlite(folder: Path) -> Iterator[str]:
+    """Run the documented command on a file whose newest rows are only in its write-ahead log."""
     source = folder / "portal.db"
     with contextlib.closing(sqlite3.connect(source)) as writer:
         writer.execute("PRAGMA journal_mode=WAL")
         connection.connection.backup(writer)
-        assert run(here(folder, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})) == "ok\n"
+        assert run(adapt(folder, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})) == "ok\n"
     source.unlink()
     (copy,) = folder.glob("*.sqlite3")
     yield f"sqlite:///{copy}"
 
 
-def postgresql_restored(folder: Path) -> Iterator[str]:
+def restore_postgresql(folder: Path) -> Iterator[str]:
     for program in ("pg_dump", "pg_restore"):
         if not shutil.which(program):
             (pytest.fail if os.environ.get("CI") else pytest.skip)(
@@ -107,16 +107,16 @@ def postgresql_restored(folder: Path) -> Iterator[str]:
     with psycopg.connect(server.geturl(), autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{restored}"')
         try:
-            whole = f"-d '{server._replace(path=f'/{source}').geturl()}' >"
-            run(here(folder, documented(AT_ONCE), {AS_POSTGRES: "", "portal >": whole}))
+            complete = f"-d '{server._replace(path=f'/{source}').geturl()}' >"
+            run(adapt(folder, documented(AT_ONCE), {AS_POSTGRES: "", "portal >": complete}))
             run(f"{restore} -d '{url}' < {folder}/*.dump")
             yield url
         finally:
             admin.execute(f'DROP DATABASE "{restored}" WITH (FORCE)')
 
 
-def refused(url: str, statement: str) -> bool:
-    """Whether the database itself refuses this, and says why."""
+def is_refused(url: str, statement: str) -> bool:
+    """Return True if the database itself refuses this statement, naming the reason."""
     with contextlib.ExitStack() as stack:
         if url.startswith("sqlite"):
             database: Any = stack.enter_context(
@@ -132,42 +132,42 @@ def refused(url: str, statement: str) -> bool:
     return False
 
 
-def test_a_restored_backup_is_a_portal_again(filled, tmp_path):
-    restored = {"sqlite": sqlite_restored, "postgresql": postgresql_restored}[connection.vendor]
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    with contextlib.contextmanager(restored)(kept) as url:
-        assert look(url).split()[-2:] == ["aurora-api-key", str(MoveEvent.objects.count())]
-        assert refused(url, "UPDATE billing_moveevent SET note = 'forged'")
-        assert refused(url, "DELETE FROM billing_moveevent")
+def test_restored_backup_is_a_working_portal(existing_data, tmp_path):
+    restored = {"sqlite": restore_sqlite, "postgresql": restore_postgresql}[connection.vendor]
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    with contextlib.contextmanager(restored)(folder) as url:
+        assert check_restored(url).split()[-2:] == ["aurora-api-key", str(MoveEvent.objects.count())]
+        assert is_refused(url, "UPDATE billing_moveevent SET note = 'forged'")
+        assert is_refused(url, "DELETE FROM billing_moveevent")
 
 
 @pytest.mark.parametrize("command", [AT_ONCE, AT_NIGHT])
-def test_a_dump_that_fails_halfway_leaves_the_newest_whole_one_the_newest(tmp_path, command):
-    def dumped(program: str) -> list[str]:
-        """What is kept after a pg_dump that does this; and another day has passed."""
+def test_failed_dump_does_not_replace_the_newest_complete_one(tmp_path, command):
+    def run_dump(program: str) -> list[str]:
+        """Return the dumps kept after a pg_dump that does this, on another day."""
         folder, tool = tmp_path / "kept", tmp_path / "pg_dump"
         folder.mkdir(exist_ok=True)
         tool.write_text(f"#!/bin/sh\n{program}\n")
         tool.chmod(0o755)
-        told = here(
+        command_line = adapt(
             folder,
             documented(command),
             {AS_POSTGRES: f"{tmp_path}/", "date +%F-%H%M": f"date +%F-{program[-1]}"},
         )
-        subprocess.run(["bash", "-c", told], check=False)
+        subprocess.run(["bash", "-c", command_line], check=False)
         return [path.read_text() for path in sorted(folder.glob("*.dump"))]
 
-    assert dumped("echo whole; exit 0") == ["whole\n"]
-    assert dumped("echo half; exit 1") == ["whole\n"]
-    assert dumped("echo whole again; true 2") == ["whole\n", "whole again\n"]
+    assert run_dump("echo whole; exit 0") == ["whole\n"]
+    assert run_dump("echo half; exit 1") == ["whole\n"]
+    assert run_dump("echo whole again; true 2") == ["whole\n", "whole again\n"]
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_a_copy_of_a_database_that_is_not_there_leaves_no_file(tmp_path, missing):
+def test_copy_of_a_missing_database_leaves_no_file(tmp_path, missing):
     source = tmp_path / "portal.db"
     if not missing:
         source.touch()
-    told = here(tmp_path, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})
-    assert subprocess.run(["bash", "-c", told], check=False).returncode
+    command_line = adapt(tmp_path, documented(r"test -s .+"), {"/var/lib/portal/db.sqlite3": source})
+    assert subprocess.run(["bash", "-c", command_line], check=False).returncode
     assert list(tmp_path.glob("*.sqlite3")) == []

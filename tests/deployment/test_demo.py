@@ -1,4 +1,4 @@
-"""`manage.py demo` as a newcomer starts it, and however it ends: nothing of it stays."""
+"""`manage.py demo`: starts as documented, and leaves nothing however it ends."""
 
 import os
 import pty
@@ -21,19 +21,19 @@ from tests.conftest import ROOT
 from tests.support.ports import free_port, is_free
 from tests.support.timeouts import PATIENCE
 
-# As a shell leaves them for what runs behind `&`, and nohup.
-DEAF = ("sh", "-c", 'trap "" INT TERM HUP; exec "$@"', "sh")
+# Signals as a shell sets them for a background job (`&`) and nohup.
+IGNORING_SIGNALS = ("sh", "-c", 'trap "" INT TERM HUP; exec "$@"', "sh")
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What was started, which may be a parent of the demo."""
+    """A started process, which may be a parent of the demo."""
 
     process: subprocess.Popen[str]
     ports: list[int]
 
-    def told(self) -> str:
-        """All that it says until it is ready."""
+    def read_output(self) -> str:
+        """Return its output until it is ready."""
         lines = []
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -42,7 +42,7 @@ class Demo:
                 break
         return "".join(lines)
 
-    def leaves_nothing(self) -> None:
+    def wait_until_ports_are_free(self) -> None:
         """Wait until all of its ports are free."""
         until = time.monotonic() + PATIENCE
         while taken := [port for port in self.ports if not is_free(port)]:
@@ -52,18 +52,18 @@ class Demo:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
-    """Starts a demo on ports of its own; `command` gets its options."""
+    """Start a demo on free ports; `command` gets its options."""
     started: list[Demo] = []
 
     def make(command: Callable[[list[str]], list[str]], stdin: int = subprocess.DEVNULL) -> Demo:
         ports = [free_port() for _ in range(3)]
         named = zip(("--port", "--carrier-port", "--smtp-port"), ports, strict=True)
         options = [part for name, port in named for part in (name, str(port))]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         process = subprocess.Popen(
             command([*options, "--home", str(tmp_path)]),
             cwd=ROOT,
-            env={**kept, "TMPDIR": str(tmp_path)},
+            env={**environment, "TMPDIR": str(tmp_path)},
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,18 +77,18 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     for demo in started:
         if demo.process.poll() is None:
             os.killpg(demo.process.pid, signal.SIGKILL)
-        demo.leaves_nothing()
+        demo.wait_until_ports_are_free()
         demo.process.communicate(timeout=PATIENCE)
 
 
-def alone(options: list[str]) -> list[str]:
+def demo_command(options: list[str]) -> list[str]:
     return [sys.executable, "manage.py", "demo", *options]
 
 
-def test_the_demo_tells_its_addresses_and_serves_them(start):
-    demo = start(alone)
+def test_demo_prints_its_urls_and_serves_them(start):
+    demo = start(demo_command)
     port, carrier, _smtp = demo.ports
-    told = demo.told()
+    output = demo.read_output()
     for address in (
         f"http://aurora.localhost:{port}/",
         f"http://borealis.localhost:{port}/",
@@ -96,12 +96,12 @@ def test_the_demo_tells_its_addresses_and_serves_them(start):
         f"http://admin.localhost:{port}/admin/",
         f"http://cirrus.localhost:{port}/",
     ):
-        assert address in told, told
+        assert address in output, output
     for host, words in (("aurora.localhost", "Aurora Phone"), ("borealis.localhost", "Borealis Phone")):
         page = requests.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"}, timeout=PATIENCE)
         assert words in page.text
     assert requests.get(f"http://127.0.0.1:{carrier}/inbox/", timeout=PATIENCE).ok
-    assert "cirrus-api-key" in told
+    assert "cirrus-api-key" in output
     period = {"from_date": "2024-01-01", "to_date": "2024-01-31"}
     third = requests.get(
         f"http://127.0.0.1:{carrier}/api/integration/v2/get-partner-balance",
@@ -111,14 +111,14 @@ def test_the_demo_tells_its_addresses_and_serves_them(start):
     )
     assert third.json()["code"] == 200
     assert Decimal(third.json()["data"]["closing_balance"]) == 1250
-    # What one needs stands at the end.
-    assert told.splitlines()[-1].strip().startswith("sam@example.com")
-    assert told.index("cirrus-site-key") < told.index("http://aurora.localhost")
+    # What is needed most comes last.
+    assert output.splitlines()[-1].strip().startswith("sam@example.com")
+    assert output.index("cirrus-site-key") < output.index("http://aurora.localhost")
 
 
-def test_its_brands_are_ready_to_go_live_and_a_page_writes_one_line(start, tmp_path):
-    demo = start(alone)
-    demo.told()
+def test_demo_brands_are_ready_and_a_page_logs_one_line(start, tmp_path):
+    demo = start(demo_command)
+    demo.read_output()
     (database,) = tmp_path.glob("demo.sqlite3")
     with sqlite3.connect(database) as file:
         proven = file.execute(
@@ -129,56 +129,56 @@ def test_its_brands_are_ready_to_go_live_and_a_page_writes_one_line(start, tmp_p
     for path in ("/static/css/portal.css", "/brand.css", "/static/none.js", "/sign-in/"):
         requests.get(f"http://127.0.0.1:{demo.ports[0]}{path}", **ask)
     demo.process.send_signal(signal.SIGINT)
-    said, _ = demo.process.communicate(timeout=PATIENCE)
-    lines = [line for line in said.splitlines() if "portal.monitoring.middleware" in line]
+    output, _ = demo.process.communicate(timeout=PATIENCE)
+    lines = [line for line in output.splitlines() if "portal.monitoring.middleware" in line]
     assert ["route=accounts:sign_in" in line for line in lines] == [True]
 
 
-def test_enter_shows_the_addresses_again(start, tmp_path):
+def test_enter_prints_the_urls_again(start, tmp_path):
     ours, theirs = pty.openpty()
 
     def on_a_terminal(options):
-        return ["setsid", "--ctty", "--wait", *alone(options)]
+        return ["setsid", "--ctty", "--wait", *demo_command(options)]
 
     demo = start(on_a_terminal, stdin=theirs)
     os.close(theirs)
-    first = demo.told()
+    first = demo.read_output()
     os.write(ours, b"\n")
-    again = demo.told()
+    second = demo.read_output()
     os.close(ours)
-    assert again.strip() in first
-    assert f"http://aurora.localhost:{demo.ports[0]}/" in again
+    assert second.strip() in first
+    assert f"http://aurora.localhost:{demo.ports[0]}/" in second
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_order_even_where_the_shell_had_it_ignored(start, tmp_path, ended_by):
-    demo = start(lambda options: [*DEAF, *alone(options)])
-    demo.told()
+def test_demo_ends_on_a_signal_even_if_the_shell_ignored_it(start, tmp_path, ended_by):
+    demo = start(lambda options: [*IGNORING_SIGNALS, *demo_command(options)])
+    demo.read_output()
     demo.process.send_signal(ended_by)
     assert demo.process.wait(timeout=PATIENCE) == 0
     assert all(is_free(port) for port in demo.ports)  # It has waited for its children.
     assert list(tmp_path.glob("portal-node-metrics-*")) == []
 
 
-def test_killed_it_takes_its_children_with_it(start):
-    demo = start(alone)
-    demo.told()
+def test_killed_demo_ends_its_children(start):
+    demo = start(demo_command)
+    demo.read_output()
     demo.process.kill()
-    demo.leaves_nothing()
+    demo.wait_until_ports_are_free()
 
 
-def test_it_ends_with_the_make_that_started_it(start):
+def test_demo_ends_with_the_make_that_started_it(start):
     if not shutil.which("make"):
         pytest.skip("make is missing")
-    # What `make install` brings is there, since these tests run.
+    # The dependencies of `make install` are present, since these tests run.
     make = ["make", "-o", "install", f"BIN={Path(sys.executable).parent}", "demo"]
     demo = start(lambda options: [*make, f"ARGS={' '.join(options)}"])
-    demo.told()
+    demo.read_output()
     demo.process.kill()
-    demo.leaves_nothing()
+    demo.wait_until_ports_are_free()
 
 
-def test_a_taken_port_is_named_with_the_way_out() -> None:
+def test_port_in_use_is_reported_with_a_remedy() -> None:
     free = free_port()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What stands in deploy/ and on the pages about running the portal is true of this version."""
+"""The files in deploy/ and the pages about running the portal match this version."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.deployment.test_settings import PRODUCTION
 from tests.support.nginx import nginx
 from tests.support.ports import free_port
-from tests.support.redis_server import OwnRedis
+from tests.support.redis_server import RedisServer
 from tests.support.timeouts import PATIENCE
 
 DEPLOY = ROOT / "deploy"
@@ -36,8 +36,8 @@ NODES = ("node1", "node2")
 UNITS = ("portal@.service", "portal-tick.service")
 
 
-def test_every_setting_that_an_installation_gets_exists():
-    given = {
+def test_every_documented_setting_exists():
+    names_by_file = {
         "production.md": re.findall(
             r"^([A-Z_]+)=.",
             "".join(re.findall(r"<<EOF\n(.+?)^EOF", production(), re.DOTALL | re.MULTILINE)),
@@ -46,14 +46,21 @@ def test_every_setting_that_an_installation_gets_exists():
         "compose.yaml": re.findall(r"^# +([A-Z_]+)=(?!\$\(openssl rand -hex)", COMPOSE_TEXT, re.MULTILINE),
         "Dockerfile": re.findall(r"(?:^ENV |^RUN |^RUN .*? )([A-Z_]+)=", DOCKERFILE, re.MULTILINE),
     }
-    for where, names in given.items():
-        assert names, where
-        assert set(names) <= NAMES, where
-    needed = {"SECRET_KEY", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "TRUSTED_PROXIES"}
-    assert needed <= set(given["production.md"]) & set(given["compose.yaml"])
+    for file, names in names_by_file.items():
+        assert names, file
+        assert set(names) <= NAMES, file
+    settings = {
+        "SECRET_KEY",
+        "ENCRYPTION_KEY",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "EMAIL_URL",
+        "TRUSTED_PROXIES",
+    }
+    assert settings <= set(names_by_file["production.md"]) & set(names_by_file["compose.yaml"])
 
 
-def needed(*programs: str) -> None:
+def require_programs(*programs: str) -> None:
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         pytest.skip(f"{', '.join(missing)}: not on this machine.")
@@ -64,7 +71,7 @@ def production() -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_command_that_is_named_exists(page):
+def test_every_documented_command_exists(page):
     named = set(re.findall(r"manage\.py ([a-z_]+)", page.read_text()))
     assert named <= set(get_commands())
 
@@ -72,7 +79,7 @@ def test_every_command_that_is_named_exists(page):
 @pytest.mark.parametrize(
     "page", [DEPLOY / "Dockerfile", DEPLOY / "portal-run", *PAGES], ids=lambda path: path.name
 )
-def test_wherever_the_server_is_started_it_is_started_as_make_serve_does(page):
+def test_every_page_starts_the_server_like_make_serve(page):
     serve = re.search(r"-m gunicorn (.+)", (ROOT / "Makefile").read_text())
     assert serve
     text = re.sub(r'", "', " ", page.read_text())
@@ -80,7 +87,7 @@ def test_wherever_the_server_is_started_it_is_started_as_make_serve_does(page):
         assert started == serve[1]
 
 
-def test_the_image_starts_the_server_as_nobody_in_particular():
+def test_image_starts_the_server_as_an_unprivileged_user():
     assert re.search(r"^FROM python:[0-9.]+-slim-\w+$", DOCKERFILE, re.MULTILINE)
     assert DOCKERFILE.index("USER portal") < DOCKERFILE.index("\nCMD ")
     found = re.search(r"^CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
@@ -88,7 +95,7 @@ def test_the_image_starts_the_server_as_nobody_in_particular():
     assert json.loads(found[1])[:3] == ["python", "-m", "gunicorn"]
 
 
-def test_the_containers_wait_for_migrations_and_share_one_image():
+def test_containers_wait_for_migrations_and_share_one_image():
     services = COMPOSE["services"]
     assert set(services) == {"postgres", "redis", "migrate", *NODES, "tick", "nginx"}
     for name in (*NODES, "tick"):
@@ -100,13 +107,13 @@ def test_the_containers_wait_for_migrations_and_share_one_image():
     assert (ROOT / services["migrate"]["build"]["dockerfile"]).exists()
 
 
-def test_the_containers_are_bounded_named_exactly_and_looked_after():
+def test_containers_have_limits_pinned_images_and_health_checks():
     services = COMPOSE["services"]
     for name, service in services.items():
         assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
         exact = r"[a-z]+:\d+\.\d+(\.\d+)?(-\w+)?"
         assert service["image"] == "portal" or re.fullmatch(exact, service["image"]), name
-        if name not in ("migrate", "tick"):  # These end, or serve nobody.
+        if name not in ("migrate", "tick"):  # These end, or serve no requests.
             assert service.get("healthcheck", {}).get("test") or name in NODES, name
     for name in (*NODES, "tick", "migrate"):
         assert services[name]["mem_limit"]
@@ -116,22 +123,22 @@ def test_the_containers_are_bounded_named_exactly_and_looked_after():
     assert "root /var/www/letsencrypt;" in (DEPLOY / "nginx.conf.example").read_text()
 
 
-def test_redis_in_a_container_wants_the_password_and_its_health_check_has_it():
-    needed("redis-server", "redis-cli")
+def test_redis_container_requires_a_password_known_to_its_health_check():
+    require_programs("redis-server", "redis-cli")
     service, password = COMPOSE["services"]["redis"], "a-password-for-the-tests"
     port = free_port()
     command = [part.replace("$$", "$") for part in service["command"]]
     command[-1] = command[-1].replace("appendonly no", f"appendonly no\nport {port}")
-    around = {**os.environ, "REDIS_PASSWORD": password}
-    process = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "REDIS_PASSWORD": password}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         check = service["healthcheck"]["test"][1].replace("$$", "$")
         check = check.replace("redis-cli", f"redis-cli -p {port}")
         until = time.monotonic() + PATIENCE
-        while subprocess.run(check, shell=True, env=around, stderr=subprocess.DEVNULL).returncode:
+        while subprocess.run(check, shell=True, env=environment, stderr=subprocess.DEVNULL).returncode:
             assert time.monotonic() < until
             time.sleep(0.1)
-        wrong = {**around, "REDIS_PASSWORD": "wrong"}
+        wrong = {**environment, "REDIS_PASSWORD": "wrong"}
         assert subprocess.run(check, shell=True, env=wrong, stderr=subprocess.DEVNULL).returncode
         url = re.search(r"REDIS_URL=(\S+)", COMPOSE_TEXT)
         assert url
@@ -139,15 +146,15 @@ def test_redis_in_a_container_wants_the_password_and_its_health_check_has_it():
         with redis.Redis.from_url(own) as node:
             assert node.ping()
             assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
-        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis(port=port) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE)
 
 
-def test_the_health_check_of_nginx_knows_one_that_serves_from_one_that_is_gone(tmp_path):
-    needed("curl")
+def test_nginx_health_check_fails_when_nginx_is_down(tmp_path):
+    require_programs("curl")
     check = COMPOSE["services"]["nginx"]["healthcheck"]["test"][1].replace("$$", "$")
     with nginx(tmp_path / "nginx", 9) as front:
         own = check.replace("127.0.0.1/", f"127.0.0.1:{front.plain}/")
@@ -156,22 +163,24 @@ def test_the_health_check_of_nginx_knows_one_that_serves_from_one_that_is_gone(t
     assert subprocess.run(own, shell=True).returncode != 0
 
 
-def test_nginx_leads_to_both_containers_by_the_line_in_the_file():
+def test_nginx_in_compose_proxies_to_both_containers():
     line = re.search(r"sed .+nginx\.conf\.example(?= >)", COMPOSE_TEXT)
     assert line
-    made = subprocess.run(line[0], shell=True, cwd=DEPLOY, capture_output=True, text=True, check=True).stdout
-    upstream = re.search(r"^upstream portal \{.+?^\}", made, re.DOTALL | re.MULTILINE)
+    command_output = subprocess.run(
+        line[0], shell=True, cwd=DEPLOY, capture_output=True, text=True, check=True
+    ).stdout
+    upstream = re.search(r"^upstream portal \{.+?^\}", command_output, re.DOTALL | re.MULTILINE)
     assert upstream
     assert re.findall(r"server (\S+) ", upstream[0]) == [f"{name}:8000" for name in NODES]
     assert "ENV BIND=0.0.0.0:8000" in DOCKERFILE
 
 
-def test_nothing_secret_gets_into_the_image():
+def test_image_contains_no_secrets():
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {".env", "deploy", ".git", "db.sqlite3*"} <= set(ignored)
 
 
-def test_what_a_shell_runs_can_be_read_by_it():
+def test_shell_scripts_have_valid_syntax():
     subprocess.run(["sh", "-n", str(DEPLOY / "portal-run")], check=True)
     for page in ("production", "backup", "upgrade", "operations"):
         text = (ROOT / "docs" / f"{page}.md").read_text()
@@ -180,7 +189,7 @@ def test_what_a_shell_runs_can_be_read_by_it():
             subprocess.run(["bash", "-n"], input=shell, text=True, check=True)
 
 
-def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, monkeypatch):
+def test_networked_redis_has_the_password_given_to_the_nodes(tmp_path, monkeypatch):
     section = production().partition("## More machines")[2].partition("\n## ")[0]
     (block,) = re.findall(r"^```sh\n(.+?)^```", section, re.DOTALL | re.MULTILINE)
     (tmp_path / "portal.env").write_text("REDIS_URL=redis://127.0.0.1:6379/0\n")
@@ -196,12 +205,12 @@ def test_redis_on_a_network_has_the_password_that_the_nodes_are_given(tmp_path, 
     name, _, value = (tmp_path / "portal.env").read_text().strip().partition("=")
     monkeypatch.setenv(name, value)
     url = env.secret(name)
-    own_redis = OwnRedis(tmp_path / "redis.conf")
+    own_redis = RedisServer(tmp_path / "redis.conf")
     try:
         with redis.Redis.from_url(url.replace(":6379/", f":{own_redis.port}/")) as node:
             assert node.ping()
-        with redis.Redis.from_url(own_redis.url) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis.from_url(own_redis.url) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
     finally:
         own_redis.stop()
 
@@ -211,13 +220,13 @@ def directives(unit: str) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
 
 
-def test_the_file_of_settings_keeps_the_name_that_installations_have():
+def test_settings_file_keeps_its_name():
     assert {directives(unit)["EnvironmentFile"] for unit in UNITS} == {"/etc/portal.env"}
     assert "cat > /etc/portal.env <<EOF" in production()
     assert "\n  env_file: portal.env\n" in COMPOSE_TEXT
 
 
-def test_both_units_are_hardened_alike_and_bounded():
+def test_both_units_are_hardened_alike_and_have_limits():
     node, tick = (directives(unit) for unit in UNITS)
     own = {
         "Type",
@@ -237,11 +246,11 @@ def test_both_units_are_hardened_alike_and_bounded():
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_systemd_calls_a_unit_well_hardened(unit):
-    needed("systemd-analyze")
+def test_systemd_rates_the_units_as_well_hardened(unit):
+    require_programs("systemd-analyze")
     command = ["systemd-analyze", "security", "--offline=true", str(DEPLOY / unit)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
     assert level
     assert float(level[1]) < 2
 
@@ -253,7 +262,7 @@ def checked_at_start() -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_wherever_a_start_is_checked_it_is_checked_as_make_serve_does(page):
+def test_every_start_check_is_like_that_of_make_serve(page):
     for checked in re.findall(r"manage\.py (check --deploy[^`\"\n&]*)", page.read_text()):
         assert checked.strip() == checked_at_start()
 
@@ -262,14 +271,14 @@ def test_wherever_a_start_is_checked_it_is_checked_as_make_serve_does(page):
     ("environment", "words"),
     [
         ({}, ""),
-        # A demonstration on this machine has no https, and that is all it lacks.
+        # A demonstration on this machine lacks only https.
         ({"SCHEME": "http"}, ""),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"SECRET_KEY": "short", "SCHEME": "http"}, "security.W009"),
         ({"DEBUG": "True"}, "security.W018"),
     ],
 )
-def test_a_start_with_a_weak_setting_is_refused(environment, words):
+def test_start_with_a_weak_setting_is_refused(environment, words):
     done = subprocess.run(
         [sys.executable, "manage.py", *checked_at_start().split()],
         cwd=ROOT,
@@ -284,23 +293,23 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([^\s\\]+)", (ROOT / name).read_text(), re.MULTILINE))
 
 
-def test_the_lock_is_of_these_requirements_with_a_hash_for_each():
-    """Otherwise: `make lock`."""
+def test_lock_contains_the_requirements_with_hashes():
+    """Fix with `make lock`."""
     packages = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)[1:]
-    asked = [
+    direct = [
         package for package in packages if "# via -r requirements.txt" in re.sub(r"\n +#  ", "", package)
     ]
     locked = pins("requirements.lock")
-    assert {re.match(r"[a-z0-9-]+", package)[0] for package in asked} == set(pins("requirements.txt"))
+    assert {re.match(r"[a-z0-9-]+", package)[0] for package in direct} == set(pins("requirements.txt"))
     assert {name: locked[name] for name in pins("requirements.txt")} == pins("requirements.txt")
     assert all("--hash=sha256:" in package for package in packages)
-    # Debian 12 has Python 3.11.2, whose redis needs one package more.
+    # Debian 12 has Python 3.11.2, whose redis needs one more package.
     assert re.search(
         r"^async-timeout==\S+ ; python_full_version < '3.11.3'", "\n".join(packages), re.MULTILINE
     )
 
 
-def test_nothing_is_installed_that_the_lock_does_not_name():
+def test_only_locked_packages_are_installed():
     for page in (ROOT / "Makefile", DEPLOY / "Dockerfile"):
         assert "--require-hashes -r requirements.lock" in page.read_text()
         assert "install -r requirements.txt" not in page.read_text()

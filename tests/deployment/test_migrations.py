@@ -1,6 +1,6 @@
-"""What a version promises about its migrations: they only add and can be taken back; the old version goes on.
+"""Migrations of a version only add and are reversible, so the previous version keeps working.
 
-See docs/upgrade.md. A migration of the first version may do what it likes, since nothing served before it.
+See docs/upgrade.md. Migrations of the first version are exempt, since nothing served before them.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.support.threaded_db import database_for_threads
 pytestmark = pytest.mark.database
 
 APPS = ("portal", "accounts", "billing")
-# Those of the first version. Later ones never enter this list.
+# Those of the first version. Later ones are never added to this list.
 FIRST = {
     "portal": [
         "0001_initial",
@@ -36,7 +36,7 @@ FIRST = {
     ],
     "billing": ["0001_initial", "0002_append_only_audit"],
 }
-# What the test says of an operation → why it harms nobody. For what is removed a version after its last use:
+# What the test reports of an operation → why it is harmless. For a removal one version after the last use:
 # "2.0 was the last version that read it; the changelog of 3.0 says to upgrade over 2.0".
 REASONS: dict[str, str] = {
     "accounts.0006_password_set_by_another: Alter field kind on staffevent: the version before may read or "
@@ -46,7 +46,7 @@ REASONS: dict[str, str] = {
     "billing.0005_cached_statement: Custom state/database change combination: the version before may read or "
     "write it": "it renames a model and its fields in Django's state alone; no table or column changes",
 }
-# Change nothing that the version before reads or writes.
+# These change nothing the previous version reads or writes.
 HARMLESS = (
     operations.CreateModel,
     operations.AddIndex,
@@ -58,47 +58,49 @@ HARMLESS = (
 )
 
 
-def all_of_ours() -> dict[tuple[str, str], Migration]:
+def our_migrations() -> dict[tuple[str, str], Migration]:
     disk = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
     return {key: migration for key, migration in disk.items() if key[0] in APPS}
 
 
 def faults(app: str, migration: Migration) -> Iterator[str]:
-    """What the version before could not go on with, or what could not be taken back."""
-    made = {each.name_lower for each in migration.operations if isinstance(each, operations.CreateModel)}
+    """Yield what the previous version could not cope with, or what could not be reversed."""
+    created_models = {
+        each.name_lower for each in migration.operations if isinstance(each, operations.CreateModel)
+    }
     if not migration.atomic:
         yield f"{app}.{migration.name}: is not atomic, so a failure leaves half of it"
     for operation in migration.operations:
-        told = f"{app}.{migration.name}: {operation.describe()}"
+        description = f"{app}.{migration.name}: {operation.describe()}"
         if not operation.reversible:
-            yield f"{told}: cannot be taken back"
-        if getattr(operation, "model_name_lower", None) not in made and not additive(operation):
-            yield f"{told}: the version before may read or write it"
+            yield f"{description}: cannot be taken back"
+        if getattr(operation, "model_name_lower", None) not in created_models and not is_additive(operation):
+            yield f"{description}: the version before may read or write it"
 
 
-def additive(operation: operations.base.Operation) -> bool:
-    """Whether the version before goes on as if nothing had happened."""
+def is_additive(operation: operations.base.Operation) -> bool:
+    """Return True if the previous version is not affected."""
     if isinstance(operation, operations.AddField):
-        return may_be_left_out(operation.field)
-    # Everything else wants a reason: a changed column, a new constraint on what the version before writes,
-    # what removes or renames, and Python or SQL, which nobody but a reader can judge.
+        return is_optional(operation.field)
+    # Everything else needs a reason: changed columns, new constraints on what the previous version writes,
+    # removals and renames, and Python or SQL, which only a reader can judge.
     return isinstance(operation, HARMLESS)
 
 
-def may_be_left_out(field: models.Field) -> bool:
-    """Whether a row can be written by who does not know this column."""
+def is_optional(field: models.Field) -> bool:
+    """Return True if a row can be written without knowing this column."""
     return field.many_to_many or field.null or (field.db_default is not NOT_PROVIDED and not field.unique)
 
 
-def test_the_first_versions_migrations_are_what_they_were():
-    there = set(all_of_ours())
-    assert {(app, name) for app, names in FIRST.items() for name in names} <= there
+def test_migrations_of_the_first_version_are_unchanged():
+    existing = set(our_migrations())
+    assert {(app, name) for app, names in FIRST.items() for name in names} <= existing
 
 
-def test_a_later_migration_only_adds_and_can_be_taken_back():
+def test_later_migrations_only_add_and_are_reversible():
     found = [
         fault
-        for (app, name), migration in all_of_ours().items()
+        for (app, name), migration in our_migrations().items()
         if name not in FIRST.get(app, [])
         for fault in faults(app, migration)
         if fault not in REASONS
@@ -124,14 +126,14 @@ def test_a_later_migration_only_adds_and_can_be_taken_back():
     ],
     ids=lambda value: value.describe() if isinstance(value, operations.base.Operation) else "",
 )
-def test_what_breaks_the_promise_is_found(operation, fault):
+def test_breaking_operations_are_found(operation, fault):
     migration = Migration("0009_new", "portal")
     migration.operations = [operation]
-    told = " ".join(faults("portal", migration))
-    assert fault in told if fault else told == ""
+    description = " ".join(faults("portal", migration))
+    assert fault in description if fault else description == ""
 
 
-def test_a_new_table_is_its_migrations_own_affair():
+def test_fields_of_a_new_table_are_unrestricted():
     migration = Migration("0009_new", "portal")
     migration.operations = [
         operations.CreateModel("Fresh", [("id", models.BigAutoField(primary_key=True))]),
@@ -140,7 +142,7 @@ def test_a_new_table_is_its_migrations_own_affair():
     assert list(faults("portal", migration)) == []
 
 
-def test_all_migrations_go_down_to_nothing_and_up_again(transactional_db, tmp_path):
+def test_all_migrations_can_be_reversed_and_applied_again(transactional_db, tmp_path):
     def tables() -> set[str]:
         with connection.cursor() as cursor:
             return {each for each in connection.introspection.table_names(cursor) if each.startswith(APPS)}
@@ -156,6 +158,6 @@ def test_all_migrations_go_down_to_nothing_and_up_again(transactional_db, tmp_pa
         assert tables() == before
 
 
-def test_the_version_before_is_ready_after_the_next_ones_migrations(db, browse):
+def test_readyz_succeeds_after_migrations_of_the_next_version(db, browse):
     MigrationRecorder(connection).record_applied("portal", "9999_of_the_next_version")
     assert browse(ADMIN).get("/readyz").content == b"ready\n"

@@ -1,4 +1,4 @@
-"""The environment: a wrong value stops the start and is named; what is secret is not repeated."""
+"""Settings from the environment: an invalid value stops the start and is named, secrets are not repeated."""
 
 import ast
 import os
@@ -38,7 +38,7 @@ Settings = dict[str, Any]
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Executes settings.py under this environment alone; a developer's .env has no say."""
+    """Execute settings.py with only this environment; a developer's .env has no effect."""
 
     def settings(**environment: str) -> Settings:
         for name in READERS:
@@ -67,7 +67,7 @@ def test_defaults_are_those_of_production(read):
     assert "signed_cookies" not in found.get("SESSION_ENGINE", "")
 
 
-def test_scheme_http_takes_the_cookies_https_marks_away(read):
+def test_scheme_http_removes_the_secure_cookie_attributes(read):
     found = read(SCHEME="http")
     assert found["SESSION_COOKIE_NAME"] == "session"
     assert found["CSRF_COOKIE_NAME"] == "csrf"
@@ -122,7 +122,7 @@ def test_scheme_http_takes_the_cookies_https_marks_away(read):
         *(("EMAIL_URL", value) for value in ("nonsense", "foo://", "smtp://h:x", "smtp://")),
     ],
 )
-def test_a_wrong_value_stops_the_start_and_is_named(read, name, value):
+def test_invalid_value_stops_the_start_and_is_named(read, name, value):
     with pytest.raises(ImproperlyConfigured, match=f"^{name} "):
         read(**{name: value})
 
@@ -137,14 +137,14 @@ def test_a_wrong_value_stops_the_start_and_is_named(read, name, value):
         ("EMAIL_URL", "canary://user:pass@host:25"),
     ],
 )
-def test_an_error_about_a_url_repeats_no_part_of_it(read, name, value):
+def test_error_about_a_url_repeats_no_part_of_it(read, name, value):
     with pytest.raises(ImproperlyConfigured) as caught:
         read(**{name: value})
     assert "can" not in str(caught.value).replace("cannot", "")
     assert caught.value.__suppress_context__
 
 
-def test_values_are_read_as_they_are_meant(read):
+def test_values_are_parsed(read):
     found = read(
         ADMIN_HOSTS=" Admin.Example , b.example,",
         TRUSTED_PROXIES="2",
@@ -172,15 +172,13 @@ def test_values_are_read_as_they_are_meant(read):
 @pytest.mark.parametrize(
     ("environment", "loopback"), [({}, False), ({"SCHEME": "http"}, True), ({"DEBUG": "True"}, True)]
 )
-def test_carriers_on_this_machine_are_for_demonstrations_and_those_inside_for_hosts_that_are_named(
-    read, environment, loopback
-):
+def test_local_carriers_need_scheme_http_or_debug(read, environment, loopback):
     reach = read(**environment)["CARRIER_REACH"]
     assert reach.allows("127.0.0.1", "127.0.0.1") is loopback
     assert not reach.allows("carrier.example", "10.0.0.5")
 
 
-def test_the_stand_ins_captcha_on_this_machine_may_be_http(read):
+def test_captcha_url_of_the_simulator_may_be_http(read):
     assert read(RECAPTCHA_URL="http://127.0.0.1:8090/recaptcha")["RECAPTCHA_URL"].startswith("http://")
 
 
@@ -188,17 +186,20 @@ def test_the_stand_ins_captcha_on_this_machine_may_be_http(read):
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"])
-def test_a_secret_may_come_from_a_file(read, tmp_path, name):
+def test_secret_may_come_from_a_file(read, tmp_path, name):
     values = {**PRODUCTION, "REDIS_URL": "redis://cache.example:6379/0"}
     file = tmp_path / "secret"
     file.write_text(f"{values[name]}\n")
     assert READERS[name] in ("secret", "parsed")
-    plain, filed = read(REDIS_URL=values["REDIS_URL"]), read(**values | {name: "", f"{name}_FILE": str(file)})
+    direct, filed = (
+        read(REDIS_URL=values["REDIS_URL"]),
+        read(**values | {name: "", f"{name}_FILE": str(file)}),
+    )
     for setting in ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASES", "REDIS_URL", "EMAIL_HOST_PASSWORD"):
-        assert filed[setting] == plain[setting]
+        assert filed[setting] == direct[setting]
 
 
-def test_a_secret_file_that_is_missing_empty_or_not_text_is_named(read, tmp_path):
+def test_missing_empty_or_binary_secret_file_is_named(read, tmp_path):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for file, words in (
@@ -211,12 +212,12 @@ def test_a_secret_file_that_is_missing_empty_or_not_text_is_named(read, tmp_path
             read(SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / file))
 
 
-def test_a_secret_in_two_places_is_refused(read, tmp_path):
+def test_secret_in_two_places_is_refused(read, tmp_path):
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY and SECRET_KEY_FILE are both set"):
         read(SECRET_KEY_FILE=str(tmp_path / "any"))
 
 
-def test_without_a_secret_key_only_development_starts(read):
+def test_only_debug_mode_starts_without_a_secret_key(read):
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set"):
         read(SECRET_KEY="")
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set"):
@@ -228,9 +229,7 @@ def test_without_a_secret_key_only_development_starts(read):
     ("environment", "falls_back"),
     [({}, False), ({"DEBUG": "True"}, True), ({"SCHEME": "http"}, True), ({"ENCRYPTION_KEY": " , "}, False)],
 )
-def test_encryption_falls_back_to_the_secret_key_only_where_nothing_is_at_stake(
-    read, environment, falls_back
-):
+def test_encryption_key_defaults_to_secret_key_only_in_demos(read, environment, falls_back):
     environment = {"ENCRYPTION_KEY": "", **environment}
     if falls_back:
         assert read(**environment)["ENCRYPTION_KEYS"] == [PRODUCTION["SECRET_KEY"]]
@@ -242,7 +241,7 @@ def test_encryption_falls_back_to_the_secret_key_only_where_nothing_is_at_stake(
 @pytest.mark.parametrize(
     "bind", ["0.0.0.0:8000", ":8000", "[::]:8000", "192.0.2.1:8000", "portal.example:80", "8000"]
 )
-def test_scheme_http_is_refused_on_anything_but_this_machine(read, bind):
+def test_scheme_http_is_refused_on_other_than_loopback(read, bind):
     with pytest.raises(ImproperlyConfigured, match="BIND is"):
         read(SCHEME="http", BIND=bind)
     if ":" in bind:
@@ -250,7 +249,7 @@ def test_scheme_http_is_refused_on_anything_but_this_machine(read, bind):
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:8000", "127.8.9.1:80", "[::1]:8000", "localhost:8000"])
-def test_scheme_http_is_for_this_machine(read, bind):
+def test_scheme_http_is_allowed_on_loopback(read, bind):
     assert read(SCHEME="http", BIND=bind)["SECURE"] is False
 
 
@@ -262,22 +261,22 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if re.match("[A-Z]", line))
 
 
-def test_the_example_file_lists_exactly_what_settings_read():
+def test_example_file_lists_exactly_the_settings():
     assert sorted(example()) == sorted(READERS)
 
 
-def test_each_line_of_the_example_file_is_explained():
+def test_every_line_of_the_example_file_has_a_comment():
     blocks = (ROOT / ".env.example").read_text().strip().split("\n\n")[1:]
     assert all(block.startswith("# ") for block in blocks)
 
 
-def test_the_example_files_values_are_the_defaults(read, tmp_path):
-    given, defaults = read(**example() | PRODUCTION | {"DATABASE_URL": ""}), read(DATABASE_URL="")
+def test_example_file_values_are_the_defaults(read, tmp_path):
+    from_example, defaults = read(**example() | PRODUCTION | {"DATABASE_URL": ""}), read(DATABASE_URL="")
     same = [name for name in defaults if name.isupper() and name not in ("STORAGES",)]
-    assert {name: given[name] for name in same} == {name: defaults[name] for name in same}
+    assert {name: from_example[name] for name in same} == {name: defaults[name] for name in same}
 
 
-def test_nothing_but_settings_and_references_reads_the_environment():
+def test_only_settings_and_secret_references_read_the_environment():
     allowed = {
         "settings.py",
         "env.py",
@@ -312,13 +311,13 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_a_command_without_its_environment_ends_in_one_line():
+def test_command_without_its_environment_ends_with_one_line():
     result = manage("check_carrier", "aurora", SECRET_KEY="")
     assert result.returncode == 1
     assert result.stderr.splitlines() == ["SECRET_KEY is not set. Make one with: openssl rand -base64 48"]
 
 
-def test_a_production_environment_passes_the_deploy_check():
+def test_production_environment_passes_the_deploy_check():
     result = manage("check", "--deploy", "--fail-level", "WARNING")
     assert result.returncode == 0, result.stderr
 
@@ -335,14 +334,14 @@ def test_a_production_environment_passes_the_deploy_check():
         ({"DEBUG": "maybe"}, ["DEBUG is 'maybe'"]),
     ],
 )
-def test_a_nonsense_environment_fails_the_deploy_check_by_name(environment, words):
+def test_invalid_environment_fails_the_deploy_check_by_name(environment, words):
     result = manage("check", "--deploy", "--fail-level", "WARNING", **environment)
     assert result.returncode == 1
     for word in words:
         assert word in result.stderr
 
 
-def test_several_workers_with_redis_are_fine(settings):
+def test_several_workers_with_redis_pass_the_deploy_check(settings):
     from portal.checks import workers_share_limits
 
     settings.WEB_CONCURRENCY, settings.REDIS_URL = 4, "redis://cache.example:6379/0"
@@ -351,7 +350,7 @@ def test_several_workers_with_redis_are_fine(settings):
     assert [message.id for message in workers_share_limits()] == ["portal.E002"]
 
 
-def test_sqlite_has_a_commit_on_the_disk_before_it_says_so(read, tmp_path):
+def test_sqlite_syncs_every_commit_to_disk(read, tmp_path):
     database = read(DATABASE_URL=f"sqlite:///{tmp_path / 'portal.sqlite3'}")["DATABASES"]["default"]
     with sqlite3.connect(":memory:") as file:
         file.executescript(database["OPTIONS"]["init_command"])

@@ -1,4 +1,4 @@
-"""The admin: who may enter, what is written and never shown, what is refused in words."""
+"""The admin: access, what is saved but never shown, and errors for invalid input."""
 
 import re
 from collections.abc import Callable
@@ -40,19 +40,19 @@ MakeCustomer = Callable[..., User]
 
 @pytest.fixture
 def staff(db: None) -> User:
-    """Sam, who works for a reseller and is no operator."""
+    """Sam, who works for a reseller and is not an operator."""
     user = User(email="sam@example.com", is_staff=True)
     user.set_password(PASSWORD)
     user.save()
     return user
 
 
-def change_url(thing: Brand | User) -> str:
-    return f"/admin/{thing._meta.app_label}/{thing._meta.model_name}/{thing.pk}/change/"
+def change_url(obj: Brand | User) -> str:
+    return f"/admin/{obj._meta.app_label}/{obj._meta.model_name}/{obj.pk}/change/"
 
 
 def brand_data(brand: Brand, **changes: str) -> dict[str, Any]:
-    """What a browser sends when the brand's form is saved as it was shown."""
+    """Return the form data a browser sends to save the brand as it was shown."""
     names = (
         "slug name currency timezone language accent support_email support_phone from_email terms_url "
         "privacy_url carrier_url recaptcha_site_key recaptcha_kind"
@@ -84,22 +84,24 @@ def customer_data(customer: User, **changes: str) -> dict[str, Any]:
 
 
 def errors(response: Any) -> dict[str, list[str]]:
-    """Field → words, of the main form of an answer that was not a redirect."""
+    """Return field → errors of the main form of an answer that is not a redirect."""
     assert response.status_code == 200
     return dict(response.context["adminform"].form.errors)
 
 
 def admin_paths() -> list[str]:
-    """Every address of the admin, with 1 wherever a number stands."""
-    wanted = [route for route in routes("portal.urls.admin") if "login" not in route and "(?P" not in route]
-    found = ["/" + re.sub("<[^>]+>", "1", route) for route in wanted]
+    """Return every URL path of the admin, with 1 in place of each number."""
+    routes_with_pages = [
+        route for route in routes("portal.urls.admin") if "login" not in route and "(?P" not in route
+    ]
+    found = ["/" + re.sub("<[^>]+>", "1", route) for route in routes_with_pages]
     return [path for path in found if path.startswith("/admin/")]
 
 
-# --- Who may enter ---
+# --- Access ---
 
 
-def test_the_list_of_admin_addresses_is_a_real_one() -> None:
+def test_admin_paths_include_known_pages() -> None:
     paths = admin_paths()
     assert {"/admin/", "/admin/portal/brand/add/", "/admin/portal/brand/1/logo/"} <= set(paths)
     assert "/admin/accounts/user/1/password/" in paths
@@ -109,7 +111,7 @@ def test_the_list_of_admin_addresses_is_a_real_one() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", admin_paths())
 @pytest.mark.parametrize("who", ["nobody", "alice", "retired"])
-def test_only_those_who_work_here_enter(
+def test_only_active_staff_can_enter(
     path: str, who: str, browse: Browse, request: pytest.FixtureRequest, operator: User
 ) -> None:
     if who == "retired":
@@ -117,7 +119,7 @@ def test_only_those_who_work_here_enter(
     users = {"nobody": None, "retired": operator}
     user = users[who] if who in users else request.getfixturevalue(who)
     client = browse(ADMIN, user)
-    if user:  # The worst case: a session that says it belongs to the admin.
+    if user:  # The worst case: a session that claims to belong to the admin.
         session = client.session
         session["realm"] = "admin"
         session.save()
@@ -129,12 +131,16 @@ def test_only_those_who_work_here_enter(
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/admin/portal/brand/"])
-def test_the_admin_is_not_on_a_brands_host(path: str, aurora: Brand, operator: User, browse: Browse) -> None:
+def test_admin_is_not_served_on_a_brand_host(
+    path: str, aurora: Brand, operator: User, browse: Browse
+) -> None:
     assert browse(AURORA, operator).get(path, secure=True).status_code == 404
     assert browse(AURORA).get(path, secure=True).status_code == 404
 
 
-def test_a_session_of_one_side_is_nothing_on_the_other(alice: User, operator: User, browse: Browse) -> None:
+def test_customer_and_admin_sessions_are_not_interchangeable(
+    alice: User, operator: User, browse: Browse
+) -> None:
     customer, person = browse(AURORA, alice), browse(ADMIN, operator)
     assert person.get("/admin/", secure=True).status_code == 200
     crossed = customer.get("/admin/", secure=True, headers={"host": ADMIN})
@@ -146,7 +152,7 @@ def test_a_session_of_one_side_is_nothing_on_the_other(alice: User, operator: Us
 # --- Brands ---
 
 
-def test_the_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client, aurora: Brand) -> None:
+def test_api_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client, aurora: Brand) -> None:
     aurora.carrier_key, aurora.recaptcha_secret_key = encrypt(CANARY), encrypt(CANARY_SECRET)
     aurora.save()
     page = admin_client.get(change_url(aurora), secure=True).content.decode()
@@ -161,7 +167,7 @@ def test_the_key_is_never_shown_and_an_empty_field_keeps_it(admin_client: Client
     assert LogEntry.objects.get().get_change_message() == "Changed Name."
 
 
-def test_a_typed_secret_lands_encrypted_and_nowhere_else(admin_client: Client, aurora: Brand) -> None:
+def test_entered_secret_is_stored_encrypted_and_nowhere_else(admin_client: Client, aurora: Brand) -> None:
     changes = {"carrier_key": CANARY, "recaptcha_secret_key": CANARY_SECRET}
     wrong = admin_client.post(change_url(aurora), brand_data(aurora, currency="XXX", **changes), secure=True)
     right = admin_client.post(change_url(aurora), brand_data(aurora, **changes), secure=True, follow=True)
@@ -183,14 +189,12 @@ def test_a_typed_secret_lands_encrypted_and_nowhere_else(admin_client: Client, a
         ("two words", "no key has"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_an_error(
-    typed: str, words: str, admin_client: Client, aurora: Brand
-) -> None:
+def test_unusable_api_key_is_an_error(typed: str, words: str, admin_client: Client, aurora: Brand) -> None:
     response = admin_client.post(change_url(aurora), brand_data(aurora, carrier_key=typed), secure=True)
     assert words in str(errors(response)["carrier_key"])
 
 
-def test_a_reference_to_the_environment_is_kept_as_one(
+def test_environment_reference_is_stored_as_a_reference(
     admin_client: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORTAL_SECRET_AURORA", CANARY)
@@ -203,7 +207,7 @@ def test_a_reference_to_the_environment_is_kept_as_one(
 @pytest.mark.parametrize(
     "url", ["https://evil.example/api/integration/v2/", "http://127.0.0.1:8/api/", "https://127.0.0.1:9/api/"]
 )
-def test_a_new_carrier_host_demands_the_key_again(url: str, admin_client: Client, aurora: Brand) -> None:
+def test_new_carrier_host_requires_the_api_key_again(url: str, admin_client: Client, aurora: Brand) -> None:
     refused = admin_client.post(change_url(aurora), brand_data(aurora, carrier_url=url), secure=True)
     assert "Type the key that belongs there" in str(errors(refused)["carrier_key"])
     assert Brand.objects.get().carrier_url == aurora.carrier_url
@@ -215,7 +219,7 @@ def test_a_new_carrier_host_demands_the_key_again(url: str, admin_client: Client
 @pytest.mark.parametrize(
     "url", ["nonsense", "http://[", "https://x:99999/", "http://carrier.example/api/", ""]
 )
-def test_a_wrong_api_address_is_an_error_at_its_field(url: str, admin_client: Client, aurora: Brand) -> None:
+def test_invalid_api_url_is_an_error_at_its_field(url: str, admin_client: Client, aurora: Brand) -> None:
     data = brand_data(aurora, carrier_url=url, carrier_key=CANARY, **override_data("move_funds", path="x"))
     response = admin_client.post(change_url(aurora), data, secure=True)
     assert set(errors(response)) == {"carrier_url"}
@@ -223,13 +227,13 @@ def test_a_wrong_api_address_is_an_error_at_its_field(url: str, admin_client: Cl
     assert CANARY not in response.content.decode()
 
 
-def test_another_path_on_the_same_host_needs_no_key(admin_client: Client, aurora: Brand) -> None:
+def test_new_path_on_the_same_host_does_not_require_the_key(admin_client: Client, aurora: Brand) -> None:
     data = brand_data(aurora, carrier_url="http://127.0.0.1:9/api/v3/")
     assert admin_client.post(change_url(aurora), data, secure=True).status_code == 302
     assert Brand.objects.get().reveal("carrier_key") == "aurora-api-key"
 
 
-def test_the_captcha_secret_can_be_forgotten(admin_client: Client, aurora: Brand) -> None:
+def test_captcha_secret_can_be_removed(admin_client: Client, aurora: Brand) -> None:
     aurora.recaptcha_secret_key = encrypt(CANARY_SECRET)
     aurora.save()
     both = brand_data(aurora, forget_secret_key="on", recaptcha_secret_key="new")
@@ -238,7 +242,7 @@ def test_the_captcha_secret_can_be_forgotten(admin_client: Client, aurora: Brand
     assert not Brand.objects.get().recaptcha_secret_key
 
 
-def test_a_brand_is_added_with_key_and_host(admin_client: Client, aurora: Brand) -> None:
+def test_brand_is_added_with_key_and_host(admin_client: Client, aurora: Brand) -> None:
     data = brand_data(
         aurora, slug="cirrus", name="Cirrus", carrier_key=CANARY, login_hosts="A.example\n\nb.example:8443"
     )
@@ -260,7 +264,7 @@ def test_a_brand_is_added_with_key_and_host(admin_client: Client, aurora: Brand)
     assert cirrus.reveal("carrier_key") == CANARY
 
 
-def test_a_wrong_login_host_and_a_taken_host_are_errors_at_their_fields(
+def test_invalid_login_host_and_taken_host_are_field_errors(
     admin_client: Client, aurora: Brand, borealis: Brand
 ) -> None:
     data = brand_data(aurora, login_hosts="https://evil.example/")
@@ -288,7 +292,7 @@ def test_a_wrong_login_host_and_a_taken_host_are_errors_at_their_fields(
         ("customer_balance", {"path": "https://evil.example/x"}, "path", "not on the carrier"),
     ],
 )
-def test_a_mapping_that_could_leak_is_refused_at_its_field(
+def test_mapping_that_could_leak_is_refused_at_its_field(
     method: str, fields: dict[str, str], at: str, words: str, admin_client: Client, aurora: Brand
 ) -> None:
     data = brand_data(aurora, **override_data(method, **fields))
@@ -300,7 +304,7 @@ def test_a_mapping_that_could_leak_is_refused_at_its_field(
     assert not aurora.overrides.exists()
 
 
-def test_overrides_are_lines_of_text_and_come_back_as_such(admin_client: Client, aurora: Brand) -> None:
+def test_overrides_are_edited_as_lines_of_text(admin_client: Client, aurora: Brand) -> None:
     lines = "account_number =\nfrom_date = start = day\n to_date=end"
     fields = {"path": "a/{account_number}", "parameters": lines, "constants": "mode = x", "results": ""}
     data = brand_data(aurora, **override_data("customer_balance", **fields))
@@ -311,11 +315,11 @@ def test_overrides_are_lines_of_text_and_come_back_as_such(admin_client: Client,
     assert row.results == {}
     page = admin_client.get(change_url(aurora), secure=True).content.decode()
     shown = next(area.split("</textarea>")[0] for area in page.split("<textarea") if "start = day" in area)
-    # PostgreSQL keeps no order of a JSON object's names.
+    # PostgreSQL does not preserve the order of names in a JSON object.
     assert {"account_number =", "from_date = start = day", "to_date = end"} <= set(shown.splitlines())
 
 
-def test_the_defaults_stand_beside_the_overrides(admin_client: Client, aurora: Brand) -> None:
+def test_defaults_are_shown_beside_the_overrides(admin_client: Client, aurora: Brand) -> None:
     aurora.overrides.create(method="move_funds", path="mv")
     page = admin_client.get(change_url(aurora), secure=True).content.decode()
     for method in METHODS.values():
@@ -329,7 +333,7 @@ def picture() -> SimpleUploadedFile:
     return SimpleUploadedFile("logo.png", target.getvalue(), "image/png")
 
 
-def test_a_logo_is_uploaded_shown_and_removed(admin_client: Client, aurora: Brand) -> None:
+def test_logo_is_uploaded_shown_and_removed(admin_client: Client, aurora: Brand) -> None:
     logo = f"/admin/portal/brand/{aurora.pk}/logo/"
     assert admin_client.get(logo, secure=True).status_code == 404
     data = brand_data(aurora)
@@ -348,7 +352,7 @@ def test_a_logo_is_uploaded_shown_and_removed(admin_client: Client, aurora: Bran
 
 
 @pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"x" * 300_000])
-def test_what_is_no_picture_is_an_error_at_the_logo(
+def test_file_that_is_not_an_image_is_an_error_at_the_logo(
     content: bytes, admin_client: Client, aurora: Brand
 ) -> None:
     data = {**brand_data(aurora), "logo_file": SimpleUploadedFile("logo.png", content, "image/png")}
@@ -362,7 +366,7 @@ def check(client: Client, *brands: Brand) -> str:
     return " | ".join(f"{message.level_tag} {message}" for message in response.context["messages"])
 
 
-def test_the_check_reports_what_the_carrier_said(
+def test_connection_check_reports_the_carrier_response(
     simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand
 ) -> None:
     words = check(admin_client, aurora)
@@ -375,7 +379,7 @@ def test_the_check_reports_what_the_carrier_said(
     assert CANARY not in words
 
 
-def test_the_check_is_for_a_few_brands_at_once(
+def test_connection_check_accepts_only_a_few_brands_at_once(
     admin_client: Client, make_brand: Callable[..., Brand], simulator: Simulator
 ) -> None:
     brands = [make_brand(f"b{number}", f"b{number}.test") for number in range(6)]
@@ -384,16 +388,14 @@ def test_the_check_is_for_a_few_brands_at_once(
 
 
 @pytest.mark.django_db
-def test_a_time_zone_that_there_is_not_is_refused_beside_its_field(
-    admin_client: Client, aurora: Brand
-) -> None:
+def test_unknown_time_zone_is_a_field_error(admin_client: Client, aurora: Brand) -> None:
     answer = admin_client.post(change_url(aurora), brand_data(aurora, timezone="Sydney"))
     assert errors(answer) == {"timezone": ["Unknown time zone. Write it like Australia/Sydney."]}
     aurora.refresh_from_db()
     assert aurora.timezone == "Australia/Sydney"
 
 
-def test_a_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Brand, alice: User) -> None:
+def test_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Brand, alice: User) -> None:
     url = f"/admin/portal/brand/{aurora.pk}/delete/"
     for response in (
         admin_client.get(url, secure=True),
@@ -405,7 +407,7 @@ def test_a_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Bra
     assert Brand.objects.filter(pk=aurora.pk).exists()
 
 
-# --- People ---
+# --- Users ---
 
 
 def listed(client: Client, query: str) -> set[str]:
@@ -413,7 +415,7 @@ def listed(client: Client, query: str) -> set[str]:
     return {person.email for person in response.context["cl"].result_list}
 
 
-def test_the_filters_list_the_right_people(
+def test_user_filters_list_the_right_users(
     admin_client: Client, alice: User, bob: User, charlie: User, staff: User, make_customer: MakeCustomer
 ) -> None:
     dora = make_customer(alice.brand, "dora@example.com", last_name="Dyer")
@@ -430,7 +432,7 @@ def test_the_filters_list_the_right_people(
 
 
 @pytest.mark.parametrize("path", ["/admin/accounts/user/", "/admin/portal/brand/"])
-def test_a_list_takes_the_same_number_of_queries_for_3_and_30_rows(
+def test_list_query_count_does_not_grow_with_rows(
     path: str, admin_client: Client, make_brand: Callable[..., Brand], make_customer: MakeCustomer
 ) -> None:
     def grow(start: int, stop: int) -> int:
@@ -448,9 +450,7 @@ def test_a_list_takes_the_same_number_of_queries_for_3_and_30_rows(
     assert grow(0, 3) == grow(3, 30)
 
 
-def test_a_changed_account_number_is_told_in_the_history(
-    admin_client: Client, alice: User, operator: User
-) -> None:
+def test_changed_account_number_is_in_the_history(admin_client: Client, alice: User, operator: User) -> None:
     data = customer_data(alice, account_number="70099", phone="123")
     assert admin_client.post(change_url(alice), data, secure=True).status_code == 302
     entry = LogEntry.objects.get()
@@ -471,7 +471,7 @@ def test_a_changed_account_number_is_told_in_the_history(
         ("email", "nonsense", "valid email"),
     ],
 )
-def test_what_is_taken_is_an_error_at_its_field(
+def test_duplicate_value_is_a_field_error(
     field: str, value: str, words: str, admin_client: Client, alice: User, bob: User
 ) -> None:
     response = admin_client.post(change_url(alice), customer_data(alice, **{field: value}), secure=True)
@@ -480,7 +480,7 @@ def test_what_is_taken_is_an_error_at_its_field(
     assert (alice.email, alice.account_number) == ("alice@example.com", "70001")
 
 
-def test_what_was_taken_in_the_same_moment_is_told_too(
+def test_duplicate_value_of_a_concurrent_save_is_reported_too(
     admin_client: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(UserForm, "_is_taken", lambda *_args, **_kwargs: False)
@@ -491,14 +491,14 @@ def test_what_was_taken_in_the_same_moment_is_told_too(
         assert "somebody else has just taken" in response.content.decode()
 
 
-def test_two_brands_may_have_the_same_address_and_number(
+def test_two_brands_may_have_the_same_email_and_account_number(
     admin_client: Client, alice: User, charlie: User
 ) -> None:
     data = customer_data(charlie, email=alice.email, account_number=alice.account_number)
     assert admin_client.post(change_url(charlie), data, secure=True).status_code == 302
 
 
-def test_a_customers_brand_password_and_rights_cannot_be_changed(
+def test_customer_brand_password_and_rights_cannot_be_changed(
     admin_client: Client, alice: User, borealis: Brand
 ) -> None:
     brand = alice.brand_id
@@ -521,7 +521,7 @@ def test_a_customers_brand_password_and_rights_cannot_be_changed(
     assert admin_client.post(password, new, secure=True).status_code == 404
 
 
-def test_a_customer_is_added_to_a_brand(admin_client: Client, alice: User) -> None:
+def test_customer_is_added_to_a_brand(admin_client: Client, alice: User) -> None:
     url = "/admin/accounts/user/add/"
     data = {"brand": alice.brand_id, "email": "Alice@example.com", "account_number": "70001"}
     assert set(errors(admin_client.post(url, data, secure=True))) == {"email", "account_number"}
@@ -533,7 +533,7 @@ def test_a_customer_is_added_to_a_brand(admin_client: Client, alice: User) -> No
     assert "“70003”" in LogEntry.objects.get().get_change_message()
 
 
-def test_a_refused_number_is_cleared_after_looking(admin_client: Client, alice: User) -> None:
+def test_refused_account_number_can_be_cleared(admin_client: Client, alice: User) -> None:
     page = admin_client.get(change_url(alice), secure=True).content.decode()
     assert "clear_refused_number" not in page
     User.objects.filter(pk=alice.pk).update(refused_account_number="90001")
@@ -544,7 +544,7 @@ def test_a_refused_number_is_cleared_after_looking(admin_client: Client, alice: 
     assert listed(admin_client, "number=refused") == set()
 
 
-def test_a_new_address_has_everything_to_prove_again(
+def test_email_changed_by_staff_must_be_verified_again(
     admin_client: Client, alice: User, browse: Browse
 ) -> None:
     browser = browse(AURORA, alice)
@@ -565,9 +565,7 @@ def staff_data(person: User, **changes: Any) -> dict[str, Any]:
     return {"email": person.email, "first_name": "Sam", "last_name": "", "is_active": "on", **changes}
 
 
-def test_staff_get_their_brands_and_a_strong_password(
-    admin_client: Client, staff: User, aurora: Brand
-) -> None:
+def test_staff_get_brands_and_a_strong_password(admin_client: Client, staff: User, aurora: Brand) -> None:
     page = admin_client.get(change_url(staff), secure=True).content.decode()
     assert 'name="account_number"' not in page
     assert (
@@ -586,7 +584,7 @@ def test_staff_get_their_brands_and_a_strong_password(
     assert CANARY not in str(list(LogEntry.objects.values_list("change_message", "object_repr")))
 
 
-def test_nobody_locks_themselves_out_or_deletes_who_worked_here(
+def test_users_cannot_lock_themselves_out_or_delete_former_staff(
     admin_client: Client, operator: User, staff: User
 ) -> None:
     admin_client.post(change_url(operator), {"email": operator.email, "first_name": "O"}, secure=True)
@@ -603,7 +601,7 @@ def test_nobody_locks_themselves_out_or_deletes_who_worked_here(
     assert User.objects.filter(pk=staff.pk).exists()
 
 
-def test_every_page_carries_the_policy_and_no_inline_code(
+def test_every_admin_page_has_a_csp_and_no_inline_code(
     admin_client: Client, aurora: Brand, alice: User
 ) -> None:
     paths = ["/admin/", "/admin/portal/brand/", "/admin/portal/brand/add/", "/admin/accounts/user/"]
@@ -616,26 +614,26 @@ def test_every_page_carries_the_policy_and_no_inline_code(
         assert "onclick=" not in page
 
 
-# --- What cannot be deleted ---
+# --- Deleting ---
 
 
-def delete_pages(client: Client, thing: Brand | User) -> list[str]:
-    """What the page of one, and the action of the list, say about deleting it; both are confirmed."""
-    listed = change_url(thing).removesuffix(f"{thing.pk}/change/")
-    action = {"action": "delete_selected", "index": "0", "_selected_action": [thing.pk], "post": "yes"}
-    one = f"{listed}{thing.pk}/delete/"
+def delete_pages(client: Client, obj: Brand | User) -> list[str]:
+    """Return what the delete page and the list action say about deleting an object; both are confirmed."""
+    listed = change_url(obj).removesuffix(f"{obj.pk}/change/")
+    action = {"action": "delete_selected", "index": "0", "_selected_action": [obj.pk], "post": "yes"}
+    one = f"{listed}{obj.pk}/delete/"
     answers = [client.get(one), client.post(one, {"post": "yes"}), client.post(listed, action)]
     return [words(answer) for answer in answers]
 
 
-def test_a_customer_with_moves_says_that_they_are_kept_and_is_disabled_instead(
+def test_customer_with_transfers_can_be_disabled_but_not_deleted(
     admin_client: Client, alice: User, bob: User, operator: User
 ) -> None:
     moved(alice, operator, "5")
-    for told in delete_pages(admin_client, alice):
-        assert "A customer can’t be deleted while any of these are about them: moves of funds" in told
-        assert "Disable the customer instead" in told
-        assert "permission" not in told
+    for page_text in delete_pages(admin_client, alice):
+        assert "A customer can’t be deleted while any of these are about them: moves of funds" in page_text
+        assert "Disable the customer instead" in page_text
+        assert "permission" not in page_text
     assert f"/admin/accounts/user/{alice.pk}/disable/" in text_of(
         admin_client.get(f"/admin/accounts/user/{alice.pk}/delete/")
     )
@@ -643,18 +641,18 @@ def test_a_customer_with_moves_says_that_they_are_kept_and_is_disabled_instead(
     assert list(User.objects.filter(brand__isnull=False)) == [alice]
 
 
-def test_a_brand_says_what_belongs_to_it_without_listing_all_of_that(
+def test_brand_delete_page_summarises_related_rows(
     admin_client: Client, aurora: Brand, borealis: Brand, alice: User, django_assert_max_num_queries: Any
 ) -> None:
     CarrierCall.objects.create(brand=aurora, at=timezone.now(), method="x", outcome="ok", milliseconds=1)
     with django_assert_max_num_queries(60):
         pages = delete_pages(admin_client, aurora)
-    for told in pages:
-        assert "A brand can’t be deleted while any of these belong to it:" in told
-        assert "users" in told
-        assert "calls to the carrier" in told.lower()
-        assert "for 30 days" in told
-        assert "permission" not in told
-        assert alice.email not in told
+    for page_text in pages:
+        assert "A brand can’t be deleted while any of these belong to it:" in page_text
+        assert "users" in page_text
+        assert "calls to the carrier" in page_text.lower()
+        assert "for 30 days" in page_text
+        assert "permission" not in page_text
+        assert alice.email not in page_text
     delete_pages(admin_client, borealis)
     assert list(Brand.objects.all()) == [aurora]

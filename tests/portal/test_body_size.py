@@ -1,4 +1,4 @@
-"""A request that is larger than anything the portal takes is refused before it is read."""
+"""A request larger than any form is refused before its body is read."""
 
 from io import BytesIO
 
@@ -8,11 +8,11 @@ from django.core.wsgi import get_wsgi_application
 from django.test import RequestFactory
 
 from portal.middleware.body_size import LARGEST, body_size
-from tests.support.gunicorn_server import served
+from tests.support.gunicorn_server import run_gunicorn
 
 
-class Unread(BytesIO):
-    """A body of which nothing may be read."""
+class UnreadBody(BytesIO):
+    """A body that must not be read."""
 
     def read(self, *_: object) -> bytes:
         raise AssertionError("it was read")
@@ -21,33 +21,33 @@ class Unread(BytesIO):
 
 
 @pytest.mark.parametrize("length", ["", "0", str(LARGEST), "junk", "-1", "\u00b2"])
-def test_any_other_length_comes_through(length):
+def test_any_other_length_is_accepted(length):
     request = RequestFactory().post("/")
     request.META["CONTENT_LENGTH"] = length
     assert body_size(lambda _: "the page")(request) == "the page"
 
 
 @pytest.mark.parametrize("host", ["aurora.test", "admin.test", "unknown.test"])
-def test_it_is_refused_on_any_host_before_a_byte_is_read(aurora, host):
+def test_oversized_body_is_refused_on_any_host_before_reading(aurora, host):
     environ = RequestFactory(headers={"host": host}).post("/sign-in/").environ
     kind = "multipart/form-data; boundary=x"
-    told = []
+    statuses = []
     length = str(LARGEST + 1)
-    environ |= {"wsgi.input": Unread(), "CONTENT_LENGTH": length, "CONTENT_TYPE": kind}
-    page = get_wsgi_application()(environ, lambda status, _headers: told.append(status))
-    assert told == ["413 Request Entity Too Large"]
+    environ |= {"wsgi.input": UnreadBody(), "CONTENT_LENGTH": length, "CONTENT_TYPE": kind}
+    page = get_wsgi_application()(environ, lambda status, _headers: statuses.append(status))
+    assert statuses == ["413 Request Entity Too Large"]
     assert b"This is more than the portal takes (3 MB)." in b"".join(page)
 
 
-def test_nothing_is_read_of_a_body_in_chunks():
+def test_chunked_body_is_not_read():
     environ = RequestFactory().post("/sign-in/").environ
-    environ |= {"wsgi.input": Unread(), "CONTENT_TYPE": "multipart/form-data; boundary=x"}
+    environ |= {"wsgi.input": UnreadBody(), "CONTENT_TYPE": "multipart/form-data; boundary=x"}
     del environ["CONTENT_LENGTH"]
     request = WSGIRequest({**environ, "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True})
     assert (dict(request.POST), dict(request.FILES)) == ({}, {})
 
 
-def test_a_node_without_a_proxy_refuses_it_by_its_head(tmp_path):
+def test_gunicorn_refuses_an_oversized_body_by_its_headers(tmp_path):
     head = b"POST /sign-in/ HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n"
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         assert portal.raw(head + b"Content-Length: 400000000\r\n\r\n").startswith(b"HTTP/1.1 413 ")

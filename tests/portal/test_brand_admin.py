@@ -1,4 +1,4 @@
-"""A brand's page in the admin: its sections, the list of what is left to do, the check of the connection."""
+"""The brand page in the admin: sections, launch checklist, connection check."""
 
 import re
 from collections.abc import Callable
@@ -30,12 +30,12 @@ def press_check(client: Client, brand: Brand, account_number: str = "") -> Any:
     return client.post(f"/admin/portal/brand/{brand.pk}/check/", data, secure=True, follow=True)
 
 
-def told(response: Any) -> list[str]:
+def messages_of(response: Any) -> list[str]:
     return [f"{message.level_tag}: {message}" for message in response.context["messages"]]
 
 
 @pytest.mark.parametrize("adding", [True, False])
-def test_the_page_has_its_sections_in_order_and_a_table_of_contents(
+def test_page_has_ordered_sections_and_a_table_of_contents(
     admin_client: Client, aurora: Brand, adding: bool
 ) -> None:
     page = page_of(admin_client, "/admin/portal/brand/add/" if adding else change_url(aurora))
@@ -53,11 +53,11 @@ def test_the_page_has_its_sections_in_order_and_a_table_of_contents(
     assert ("Ready to go live" in page) is not adding
 
 
-def test_every_field_says_what_it_is(admin_client: Client) -> None:
+def test_every_field_has_a_help_text(admin_client: Client) -> None:
     context = admin_client.get("/admin/portal/brand/add/", secure=True).context
     fields = dict(context["adminform"].form.fields)
     for inline in context["inline_admin_formsets"]:
-        # Those of a table stand below it, see the next test; Django has only tooltips for them.
+        # Fields of a table have help below it, see the next test; Django gives them only tooltips.
         fields |= {
             f"{inline.opts.model.__name__}.{name}": field
             for name, field in inline.formset.empty_form.fields.items()
@@ -68,12 +68,12 @@ def test_every_field_says_what_it_is(admin_client: Client) -> None:
     assert [name for name, field in fields.items() if not field.help_text] == []
 
 
-def test_the_table_of_response_codes_says_below_it_what_to_write(admin_client: Client) -> None:
+def test_response_code_table_has_help_below_it(admin_client: Client) -> None:
     page = page_of(admin_client, "/admin/portal/brand/add/")
     assert page.index('id="response_codes-group"') < page.index("Leave out codes that fit no meaning")
 
 
-def test_the_time_zones_of_the_world_are_offered(admin_client: Client) -> None:
+def test_time_zones_are_suggested(admin_client: Client) -> None:
     page = page_of(admin_client, "/admin/portal/brand/add/")
     (offered,) = re.findall(r'<datalist id="timezone-offered">(.*?)</datalist>', page)
     assert 'list="timezone-offered"' in page
@@ -81,9 +81,7 @@ def test_the_time_zones_of_the_world_are_offered(admin_client: Client) -> None:
     assert "Etc/GMT" not in offered
 
 
-def test_after_the_first_save_one_lands_on_the_brands_page_with_the_list(
-    admin_client: Client, aurora: Brand
-) -> None:
+def test_first_save_leads_to_the_brand_page_with_the_checklist(admin_client: Client, aurora: Brand) -> None:
     new = {"slug": "cirrus", "name": "Cirrus", "carrier_key": "cirrus-api-key", "hosts-INITIAL_FORMS": "0"}
     host = {"hosts-0-id": "", "hosts-0-brand": "", "hosts-0-host": "cirrus.test"}
     data = brand_data(aurora, **new, **host)
@@ -104,7 +102,7 @@ def test_saving_an_existing_brand_stays_on_its_page(admin_client: Client, aurora
     assert response.headers["Location"] == "/admin/portal/brand/add/"
 
 
-def test_the_button_proves_the_connection_and_the_list_says_so(
+def test_successful_check_updates_the_checklist(
     simulator: Simulator, admin_client: Client, aurora: Brand
 ) -> None:
     assert "has not yet answered" in page_of(admin_client, change_url(aurora))
@@ -116,29 +114,31 @@ def test_the_button_proves_the_connection_and_the_list_says_so(
     assert is_connection_verified(Brand.objects.get())
 
 
-def test_wrong_names_of_the_customers_balance_are_found_with_an_account_number(
+def test_check_with_account_number_finds_wrong_balance_names(
     simulator: Simulator, admin_client: Client, aurora: Brand
 ) -> None:
     override = aurora.overrides.create(
         method="customer_balance", parameters={"account_number": "account_numbre"}
     )
     response = press_check(admin_client, aurora)
-    (own,) = told(response)
+    (own,) = messages_of(response)
     assert own.startswith("success: Aurora Phone: the carrier answered with your own balance.")
     assert "so nothing proves the names" in response.content.decode()
-    own, customers = told(press_check(admin_client, aurora, "70001"))
+    own, customers = messages_of(press_check(admin_client, aurora, "70001"))
     assert own.startswith("success")
     assert customers.startswith("error: Aurora Phone: this customer's balance could not be read.")
     override.delete()
     response = press_check(admin_client, aurora, " 70001 ")
-    assert told(response)[1].startswith(
+    assert messages_of(response)[1].startswith(
         "success: Aurora Phone: the carrier answered with this customer's balance."
     )
     assert "so nothing proves the names" not in response.content.decode()
-    assert "nothing was asked" in told(press_check(admin_client, aurora, "7" * 100_000))[1]
+    assert "nothing was asked" in messages_of(press_check(admin_client, aurora, "7" * 100_000))[1]
 
 
-def test_a_new_key_takes_the_proof_back(simulator: Simulator, admin_client: Client, aurora: Brand) -> None:
+def test_new_api_key_invalidates_the_connection_check(
+    simulator: Simulator, admin_client: Client, aurora: Brand
+) -> None:
     page = press_check(admin_client, aurora).content.decode()
     assert re.search(r"The last check that worked was on [^<]* \(UTC\)\.", page)
     data = brand_data(aurora, carrier_key="another-key")
@@ -148,7 +148,7 @@ def test_a_new_key_takes_the_proof_back(simulator: Simulator, admin_client: Clie
     assert "The last check that worked" not in page
 
 
-def test_the_list_of_a_form_with_mistakes_is_about_what_is_stored(
+def test_checklist_of_an_invalid_form_shows_the_stored_state(
     simulator: Simulator, admin_client: Client, aurora: Brand
 ) -> None:
     press_check(admin_client, aurora)
@@ -159,7 +159,7 @@ def test_the_list_of_a_form_with_mistakes_is_about_what_is_stored(
     assert "another-key" not in page
 
 
-def test_the_check_is_a_post_and_tells_a_failure(
+def test_check_requires_post_and_reports_a_failure(
     simulator: Simulator, admin_client: Client, aurora: Brand
 ) -> None:
     assert admin_client.get(f"/admin/portal/brand/{aurora.pk}/check/", secure=True).status_code == 405
@@ -176,12 +176,12 @@ def column(client: Client) -> list[str]:
     return re.findall(r'<td class="field-ready">(.*?)</td>', page)
 
 
-def test_the_list_of_brands_says_how_much_is_left_to_do(
+def test_brand_list_shows_how_much_is_left_to_do(
     simulator: Simulator, admin_client: Client, aurora: Brand, make_brand: Callable[..., Brand]
 ) -> None:
     make_brand("cirrus", "cirrus.test", recaptcha_site_key="", login_hosts=[], terms_url="")
     press_check(admin_client, aurora)
-    # What is left for Aurora is a test mail.
+    # For Aurora a test mail is left to send.
     assert column(admin_client) == ["1 to do", "5 to do"]
     Brand.objects.filter(pk=aurora.pk).update(mail_tested_at=timezone.now())
     assert column(admin_client)[0] == "Nothing is missing"

@@ -1,4 +1,4 @@
-"""Whose host it is: known for a moment without asking, and never whose it was."""
+"""Host to brand lookup: cached for a short time, and never the former brand's host."""
 
 import time
 
@@ -14,18 +14,18 @@ KEPT = ("brand", "last-known-brand")
 
 
 @pytest.fixture(autouse=True)
-def known(settings):
-    """For a minute, so that nothing is forgotten before a test says so."""
+def long_cache(settings):
+    """Cache for a minute, so that nothing expires during a test."""
     settings.BRAND_SECONDS = 60
 
 
-def test_whoever_comes_next_costs_no_query(aurora, browse, django_assert_num_queries):
+def test_second_request_costs_no_query(aurora, browse, django_assert_num_queries):
     browse(AURORA).get("/sign-up/")
     with django_assert_num_queries(0):
         assert browse(AURORA).get("/sign-up/").status_code == 200
 
 
-def test_what_is_saved_shows_when_the_moment_is_over(aurora, borealis, settings):
+def test_changes_show_when_the_cache_expires(aurora, borealis, settings):
     settings.BRAND_SECONDS = 0.2
     assert get_brand_for_host(AURORA) == aurora
     Brand.objects.filter(pk=aurora.pk).update(name="Aurora Mobile")
@@ -45,14 +45,14 @@ def test_each_host_has_its_own_brand_and_each_request_its_own_copy(aurora, borea
     first = get_brand_for_host(AURORA)
     first.name, first.carrier_url = "Changed", "https://elsewhere.example/"
     first._state.adding = True
-    again = get_brand_for_host(AURORA)
-    assert (again.name, again.carrier_url, again._state.adding) == (aurora.name, aurora.carrier_url, False)
+    second = get_brand_for_host(AURORA)
+    assert (second.name, second.carrier_url, second._state.adding) == (aurora.name, aurora.carrier_url, False)
 
 
-def test_hosts_that_nobody_has_are_neither_kept_nor_kept_out(aurora):
+def test_unknown_hosts_are_not_cached(aurora):
     for number in range(50):
         assert get_brand_for_host(f"{number}.example") is None
-    keys = [f"{kept}:{number}.example" for number in range(50) for kept in KEPT]
+    keys = [f"{prefix}:{number}.example" for number in range(50) for prefix in KEPT]
     assert caches["local"].get_many(keys) == {}
     BrandHost.objects.create(brand=aurora, host="7.example")
     assert get_brand_for_host("7.example") == aurora

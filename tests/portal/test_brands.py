@@ -1,4 +1,4 @@
-"""Brands never meet: hosts, sessions, mails, colours, headers and error pages of two brands side by side."""
+"""Brand isolation: hosts, sessions, emails, colours, headers and error pages of two brands side by side."""
 
 import os
 import re
@@ -52,7 +52,7 @@ recaptcha.site_key = "a-site-key"
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda value: f"#{value:06x}")
 
 
-# Every address on a brand's host.
+# Every URL path on a brand's host.
 PATHS = ["/" + route for route in routes("portal.urls.brand")]
 
 
@@ -60,7 +60,7 @@ def brands_of(host: str, client: Client | None = None, path: str = "/sign-in/") 
     return (client or Client(headers={"host": host})).get(path)
 
 
-# Which host is which brand
+# Host to brand
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def brands_of(host: str, client: Client | None = None, path: str = "/sign-in/") 
         "www.aurora.test",
     ],
 )
-def test_a_brand_answers_on_each_of_its_hosts_however_they_are_written(aurora, borealis, host):
+def test_brand_answers_on_each_of_its_hosts_in_any_notation(aurora, borealis, host):
     aurora.hosts.create(host="www.aurora.test", position=1)
     response = brands_of(host)
     assert response.status_code == 200
@@ -111,7 +111,7 @@ def test_a_brand_answers_on_each_of_its_hosts_however_they_are_written(aurora, b
         "*",
     ],
 )
-def test_an_unknown_or_malformed_host_is_400_and_names_no_brand(aurora, borealis, host):
+def test_unknown_or_malformed_host_is_400_and_names_no_brand(aurora, borealis, host):
     for path in ("/", "/sign-in/", "/admin/", "/brand.css"):
         response = Client().get(path, HTTP_HOST=host)
         assert response.status_code == 400
@@ -121,8 +121,8 @@ def test_an_unknown_or_malformed_host_is_400_and_names_no_brand(aurora, borealis
         assert b"Borealis" not in response.content
 
 
-def test_a_request_without_a_host_header_is_400(aurora):
-    # Django would fall back to the name of the machine.
+def test_request_without_a_host_header_is_400(aurora):
+    # Django would fall back to the machine's name.
     request = RequestFactory().get("/", SERVER_NAME=AURORA)
     request.META.pop("HTTP_HOST", None)
     assert WSGIHandler().get_response(request).status_code == 400
@@ -144,7 +144,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         "WEB_CONCURRENCY": "1",
         "ADMIN_HOSTS": ADMIN,
     }
-    # Set but empty counts as not set, so that a developer's .env has no say.
+    # Set but empty counts as not set, so that a developer's .env has no effect.
     environment |= dict.fromkeys(("SCHEME", "DEBUG", "REDIS_URL", "TRUSTED_PROXIES", "EMAIL_URL"), "")
     base = folder.parent
     _collect_static(environment, base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
@@ -167,7 +167,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def raw(port: int, *lines: str) -> str:
-    """The answer to a request sent as these lines, whatever any client library would say to them."""
+    """Send these lines as a raw request and return the answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connected:
         connected.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
         return b"".join(iter(lambda: connected.recv(65536), b"")).decode()
@@ -178,7 +178,7 @@ def raw(port: int, *lines: str) -> str:
     [
         (("GET /brand.css HTTP/1.1", "Host: aurora.test"), "aurora"),
         (("GET /brand.css HTTP/1.1", "Host: BOREALIS.test.:8443"), "borealis"),
-        # Whatever host an absolute address names, the Host header alone counts, and for everything.
+        # Whatever host an absolute URL names, only the Host header counts, for everything.
         (("GET http://borealis.test/brand.css HTTP/1.1", "Host: aurora.test"), "aurora"),
         (("GET https://unknown.test/brand.css HTTP/1.1", "Host: borealis.test"), "borealis"),
         (("GET http://aurora.test/brand.css HTTP/1.1", "Host: unknown.test"), ""),
@@ -193,7 +193,7 @@ def raw(port: int, *lines: str) -> str:
         ),
     ],
 )
-def test_the_production_server_knows_a_brand_by_the_host_header_alone(server, lines, brand):
+def test_production_server_chooses_the_brand_by_host_header_only(server, lines, brand):
     answer = raw(server, *lines)
     assert re.match(r"HTTP/1\.[01] " + ("200" if brand else "400"), answer)
     assert [slug for slug, accent in ACCENTS.items() if accent in answer] == ([brand] if brand else [])
@@ -210,7 +210,7 @@ def test_no_other_header_chooses_the_brand(aurora, borealis, browse, header, set
         assert b"Borealis" not in response.content
 
 
-def test_the_admin_is_on_its_hosts_only(aurora, browse):
+def test_admin_is_served_on_its_hosts_only(aurora, browse):
     assert browse(AURORA).get("/admin/").status_code == 404
     assert browse(ADMIN).get("/admin/").status_code == 302
     for path in ("/sign-in/", "/statement/", "/brand.css"):
@@ -220,7 +220,7 @@ def test_the_admin_is_on_its_hosts_only(aurora, browse):
 @given(st.text(max_size=30))
 @example("a.b:1")
 @example("1.2.3.4:65535")
-def test_a_normal_host_stays_as_it_is(text):
+def test_normal_host_is_unchanged(text):
     host = normal_host(text)
     assert host == host.lower() == normal_host(host)
     assert not set(host) & set(" :/@\\,\x00\r\n")
@@ -231,21 +231,21 @@ def test_a_normal_host_stays_as_it_is(text):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", [BOREALIS, ADMIN])
-def test_a_session_of_one_brand_is_nothing_elsewhere(alice, charlie, browse, host, path):
-    at_home, thief, stranger = browse(AURORA, alice), browse(host), browse(host)
+def test_session_of_one_brand_is_invalid_elsewhere(alice, charlie, browse, host, path):
+    at_home, thief, anonymous = browse(AURORA, alice), browse(host), browse(host)
     thief.cookies = at_home.cookies
     key = at_home.session.session_key
     for send in ("get", "post"):
-        seen, plain = getattr(thief, send)(path), getattr(stranger, send)(path)
-        assert seen.status_code == plain.status_code
-        assert seen.headers.get("Location") == plain.headers.get("Location")
+        stolen_answer, anonymous_answer = getattr(thief, send)(path), getattr(anonymous, send)(path)
+        assert stolen_answer.status_code == anonymous_answer.status_code
+        assert stolen_answer.headers.get("Location") == anonymous_answer.headers.get("Location")
         for secret in (b"Alice", b"alice@example.com", b"70001", b"Sign out"):
-            assert secret not in seen.content
+            assert secret not in stolen_answer.content
     assert not Session.objects.filter(pk=key).exists()
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_operators_session_is_nothing_at_a_brand(aurora, operator, browse, path):
+def test_operator_session_is_invalid_at_a_brand(aurora, operator, browse, path):
     client = browse(ADMIN, operator)
     assert client.get("/admin/").status_code == 200
     client.defaults["HTTP_HOST"] = AURORA
@@ -254,13 +254,13 @@ def test_an_operators_session_is_nothing_at_a_brand(aurora, operator, browse, pa
     assert client.get("/admin/").status_code == 302
 
 
-def test_the_walk_saw_every_page():
+def test_isolation_test_covers_every_page():
     assert {"/", "/statement/", "/statement.csv", "/sign-in/code/", "/account/open/", "/brand.css"} <= set(
         PATHS
     )
 
 
-def test_two_brands_in_turn_never_mix(aurora, borealis, browse, alice, charlie):
+def test_alternating_requests_to_two_brands_never_mix(aurora, borealis, browse, alice, charlie):
     clients = {"Aurora": browse(AURORA, alice), "Borealis": browse(BOREALIS, charlie)}
     for _ in range(3):
         for name, client in clients.items():
@@ -270,7 +270,7 @@ def test_two_brands_in_turn_never_mix(aurora, borealis, browse, alice, charlie):
             assert f'lang="{"en-au" if name == "Aurora" else "en-gb"}"' in text
 
 
-def test_one_address_may_be_a_customer_of_both_brands_and_is_two_people(
+def test_same_email_at_two_brands_is_two_separate_customers(
     simulator, alice, borealis, make_customer, browse
 ):
     make_customer(borealis, "alice@example.com", "80002", first_name="Alicia")
@@ -278,10 +278,10 @@ def test_one_address_may_be_a_customer_of_both_brands_and_is_two_people(
     assert {call["partner"] for call in simulator.calls()} == {"Aurora"}
 
 
-# Mails
+# Emails
 
 
-def test_mails_come_from_the_brand_and_lead_to_its_first_host(alice, charlie, browse):
+def test_emails_are_from_the_brand_and_link_to_its_first_host(alice, charlie, browse):
     alice.brand.hosts.create(host="second.aurora.test", position=1)
     forged = {"x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}
     for host, user in (
@@ -301,7 +301,7 @@ def test_mails_come_from_the_brand_and_lead_to_its_first_host(alice, charlie, br
 
 
 def surfaces(*names: str) -> tuple[list[str], list[str]]:
-    """The colours of these variables of portal.css, in its light and its dark scheme."""
+    """Return the colours of these variables of portal.css, in its light and its dark scheme."""
     light, dark = CSS.split("@media (prefers-color-scheme: dark)", 1)
     dark = dark[: dark.index("\n}\n")]
     return tuple([re.search(rf"--{name}: (#\w+);", part)[1] for name in names] for part in (light, dark))
@@ -318,7 +318,7 @@ def variables(accent: str) -> tuple[dict[str, str], dict[str, str]]:
 @example("#ffff00")
 @example("#000000")
 @example("#ffffff")
-def test_every_accent_reads_as_text_and_under_text_on_every_surface(accent):
+def test_every_accent_has_enough_contrast_on_every_surface(accent):
     assert colours.contrast(colours.text_on(accent), accent) >= colours.AA
     for found, grounds in zip(variables(accent), surfaces("page", "card"), strict=True):
         assert colours.contrast(found["on-accent"], found["accent"]) >= colours.AA
@@ -327,45 +327,45 @@ def test_every_accent_reads_as_text_and_under_text_on_every_surface(accent):
 
 
 @given(COLOURS)
-def test_the_focus_outline_is_seen_on_every_surface(accent):
+def test_focus_outline_is_visible_on_every_surface(accent):
     grounds = surfaces("page", "card", "warn-back", "bad-back", "good-back")
     for found, scheme in zip(variables(accent), grounds, strict=True):
         assert all(colours.contrast(found["accent-text"], ground) >= 3 for ground in scheme)
 
 
 @given(COLOURS, COLOURS)
-def test_readable_text_is_found_on_any_background(accent, background):
+def test_readable_text_colour_exists_for_any_background(accent, background):
     assert colours.contrast(colours.readable_on(accent, background), background) >= colours.AA
 
 
-def test_a_readable_accent_is_left_as_it_is():
+def test_readable_accent_is_unchanged():
     assert colours.readable_on("#0b6e4f", "#ffffff") == "#0b6e4f"
     assert colours.contrast("#000000", "#ffffff") == pytest.approx(21)
     assert colours.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
 
 
 @pytest.mark.parametrize("pair", [("text", "page"), ("text", "card"), ("quiet", "page"), ("quiet", "card")])
-def test_our_own_colours_read_too(pair):
+def test_default_colours_are_readable(pair):
     texts, grounds = surfaces(pair[0]), surfaces(pair[1])
     for (text,), (ground,) in zip(texts, grounds, strict=True):
         assert colours.contrast(text, ground) >= colours.AA
 
 
 @pytest.mark.parametrize("kind", ["warn", "bad", "good"])
-def test_notices_read_in_both_schemes(kind):
+def test_notices_are_readable_in_both_schemes(kind):
     for text, ground in surfaces(kind, f"{kind}-back"):
         assert colours.contrast(text, ground) >= colours.AA
 
 
-def test_the_style_sheet_is_the_brands_and_is_asked_for_by_its_etag(aurora, borealis, browse):
+def test_brand_style_sheet_is_revalidated_by_etag(aurora, borealis, browse):
     first = browse(AURORA).get("/brand.css")
     assert first.headers["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent:#0b6e4f" in first.content.decode()
     assert "--accent:#7c3aed" in browse(BOREALIS).get("/brand.css").content.decode()
-    again = browse(AURORA).get("/brand.css", headers={"if-none-match": f'"x", W/{first.headers["ETag"]}'})
-    assert (again.status_code, again.content) == (304, b"")
-    assert again.headers["ETag"] == first.headers["ETag"]
-    for response in (first, again):
+    second = browse(AURORA).get("/brand.css", headers={"if-none-match": f'"x", W/{first.headers["ETag"]}'})
+    assert (second.status_code, second.content) == (304, b"")
+    assert second.headers["ETag"] == first.headers["ETag"]
+    for response in (first, second):
         assert "Host" in response.headers["Vary"]
         assert response.headers["Cache-Control"] == "public, max-age=300"
         assert "Set-Cookie" not in response.headers
@@ -374,20 +374,20 @@ def test_the_style_sheet_is_the_brands_and_is_asked_for_by_its_etag(aurora, bore
     assert changed.status_code == 200
 
 
-def test_the_etag_follows_the_text_and_not_the_colour_alone(aurora, browse, monkeypatch):
+def test_etag_depends_on_the_whole_style_sheet(aurora, browse, monkeypatch):
     first = browse(AURORA).get("/brand.css")
     monkeypatch.setattr(views, "brand_css", lambda brand: ":root{}")
     later = browse(AURORA).get("/brand.css", headers={"if-none-match": first.headers["ETag"]})
     assert later.status_code == 200
 
 
-def test_the_logo_is_kept_for_a_year_under_its_hash(aurora, borealis, browse):
+def test_logo_is_cached_for_a_year_under_its_hash(aurora, borealis, browse):
     Brand.objects.filter(pk=aurora.pk).update(logo=b"\x89PNG", logo_type="image/png", logo_hash="abc")
-    for query, kept in (("?v=abc", "public, max-age=31536000, immutable"), ("?v=old", "no-cache")):
+    for query, cache_control in (("?v=abc", "public, max-age=31536000, immutable"), ("?v=old", "no-cache")):
         response = browse(AURORA).get(f"/brand/logo{query}")
         assert response.content == b"\x89PNG"
         assert response.headers["Content-Type"] == "image/png"
-        assert response.headers["Cache-Control"] == kept
+        assert response.headers["Cache-Control"] == cache_control
         assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert b'src="/brand/logo?v=abc" alt="Aurora Phone"' in browse(AURORA).get("/").content
     assert browse(BOREALIS).get("/brand/logo?v=abc").status_code == 404
@@ -397,9 +397,7 @@ def test_the_logo_is_kept_for_a_year_under_its_hash(aurora, borealis, browse):
 
 
 @pytest.mark.parametrize("host", [AURORA, "unknown.test", "10.0.0.7:8000", "", "[::1]"])
-def test_health_answers_on_any_host_without_redirect_or_brand(
-    db, host, settings, django_assert_max_num_queries
-):
+def test_health_check_answers_on_any_host_without_redirect(db, host, settings, django_assert_max_num_queries):
     settings.TRUSTED_PROXIES = 1
     forwarded = {"x-forwarded-proto": "http"}
     with django_assert_max_num_queries(0):
@@ -410,33 +408,33 @@ def test_health_answers_on_any_host_without_redirect_or_brand(
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_readyz_waits_for_migrations(db, monkeypatch):
+def test_readyz_fails_until_migrations_are_applied(db, monkeypatch):
     monkeypatch.setattr(health, "_migrated_until", 0.0)
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
     response = Client().get("/readyz")
     assert (response.status_code, response.content) == (503, b"migrations are pending\n")
 
 
-def test_readyz_holds_while_the_database_is_ahead_of_this_version(db, monkeypatch):
+def test_readyz_succeeds_while_the_database_is_ahead(db, monkeypatch):
     monkeypatch.setattr(health, "_migrated_until", 0.0)
     MigrationRecorder.Migration.objects.create(app="accounts", name="0099_of_a_newer_version")
     assert Client().get("/readyz").status_code == 200
 
 
-def test_readyz_looks_through_the_migrations_once_a_minute(db, django_assert_num_queries):
+def test_readyz_checks_migrations_once_a_minute(db, django_assert_num_queries):
     Client().get("/readyz")
     with django_assert_num_queries(1):
         assert Client().get("/readyz").status_code == 200
     assert Client().get("/healthz").status_code == 200
 
 
-def test_readyz_notices_a_database_that_is_gone(db, monkeypatch):
-    def gone(*_: Any, **__: Any) -> None:
+def test_readyz_fails_without_a_database(db, monkeypatch):
+    def unavailable(*_: Any, **__: Any) -> None:
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "cursor", gone)
-        patch.setattr(connection, "ensure_connection", gone)
+        patch.setattr(connection, "cursor", unavailable)
+        patch.setattr(connection, "ensure_connection", unavailable)
         response = Client().get("/readyz")
     assert (response.status_code, response.content) == (503, b"database unreachable\n")
 
@@ -444,7 +442,7 @@ def test_readyz_notices_a_database_that_is_gone(db, monkeypatch):
 # Scheme and cookies
 
 
-def test_with_scheme_https_every_cookie_is_bound_to_host_and_https(alice, browse):
+def test_every_cookie_is_bound_to_host_and_https_with_scheme_https(alice, browse):
     client = browse(AURORA)
     client.get("/sign-in/")
     client.post("/sign-in/", {"email": alice.email})
@@ -468,9 +466,7 @@ def test_with_scheme_https_every_cookie_is_bound_to_host_and_https(alice, browse
         (2, "http", True),
     ],
 )
-def test_only_a_trusted_proxy_can_say_that_a_visitor_came_by_http(
-    aurora, browse, settings, proxies, forwarded, moved
-):
+def test_only_a_trusted_proxy_can_report_plain_http(aurora, browse, settings, proxies, forwarded, moved):
     settings.TRUSTED_PROXIES = proxies
     headers = {"x-forwarded-proto": forwarded} if forwarded else {}
     response = browse(AURORA).get("/sign-in/?a=b", headers=headers)
@@ -480,13 +476,13 @@ def test_only_a_trusted_proxy_can_say_that_a_visitor_came_by_http(
 
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "/%0d%0aX: y"])
-def test_the_redirect_to_https_stays_on_its_host(aurora, browse, settings, path):
+def test_redirect_to_https_stays_on_its_host(aurora, browse, settings, path):
     settings.TRUSTED_PROXIES = 1
     response = browse(AURORA).get("/", PATH_INFO=path, headers={"x-forwarded-proto": "http"})
     assert response.headers["Location"].startswith(f"https://{AURORA}/")
 
 
-def test_with_scheme_http_nothing_is_redirected(aurora, browse, settings):
+def test_nothing_is_redirected_with_scheme_http(aurora, browse, settings):
     settings.SECURE, settings.SCHEME, settings.SECURE_SSL_REDIRECT = False, "http", False
     settings.TRUSTED_PROXIES = 1
     response = browse(AURORA).get("/sign-in/", headers={"x-forwarded-proto": "http"})
@@ -494,14 +490,14 @@ def test_with_scheme_http_nothing_is_redirected(aurora, browse, settings):
     assert not response.wsgi_request.is_secure()
 
 
-def test_every_request_counts_as_https_where_scheme_says_so(aurora, browse):
+def test_every_request_counts_as_https_with_scheme_https(aurora, browse):
     assert browse(AURORA).get("/").wsgi_request.is_secure()
 
 
 # Headers
 
 
-def test_every_answer_carries_the_security_headers(alice, browse, settings):
+def test_every_response_has_the_security_headers(alice, browse, settings):
     settings.WHITENOISE_USE_FINDERS = True
     client = browse(AURORA, alice)
     client.raise_request_exception = False
@@ -536,7 +532,7 @@ def test_every_answer_carries_the_security_headers(alice, browse, settings):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_private_page_may_be_kept_and_each_varies_by_host(simulator, alice, browse, path):
+def test_private_pages_are_not_cacheable_and_vary_by_host(simulator, alice, browse, path):
     response = browse(AURORA, alice).get(path)
     assert "Host" in response.headers["Vary"]
     if not path.startswith("/brand"):
@@ -554,7 +550,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr("billing.views.balance.periods.today", fail)
 
 
-def test_a_missing_page_is_in_the_brand(aurora, browse):
+def test_404_page_shows_the_brand(aurora, browse):
     response = browse(AURORA).get("/nowhere/")
     assert response.status_code == 404
     assert b"There is no such page" in response.content
@@ -562,14 +558,14 @@ def test_a_missing_page_is_in_the_brand(aurora, browse):
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_form_without_its_protection_is_told_in_the_brand(aurora, browse):
+def test_csrf_failure_page_shows_the_brand(aurora, browse):
     response = browse(AURORA, enforce_csrf_checks=True).post("/sign-in/", {"email": "a@example.com"})
     assert response.status_code == 403
     assert b"This form has expired" in response.content
     assert b"Aurora Phone" in response.content
 
 
-def test_a_suspicious_request_is_400_in_the_brand(alice, browse, monkeypatch):
+def test_400_page_shows_the_brand(alice, browse, monkeypatch):
     _failing(monkeypatch, SuspiciousOperation("canary"))
     response = browse(AURORA, alice).get("/")
     assert response.status_code == 400
@@ -578,7 +574,7 @@ def test_a_suspicious_request_is_400_in_the_brand(alice, browse, monkeypatch):
     assert b"canary" not in response.content
 
 
-def test_an_error_of_ours_is_500_in_the_brand_and_tells_nothing(alice, browse, monkeypatch):
+def test_500_page_shows_the_brand_and_no_details(alice, browse, monkeypatch):
     _failing(monkeypatch, RuntimeError("canary"))
     client = browse(AURORA, alice)
     client.raise_request_exception = False
@@ -593,7 +589,7 @@ def test_an_error_of_ours_is_500_in_the_brand_and_tells_nothing(alice, browse, m
 
 
 @pytest.mark.parametrize("when", ["before the brand is known", "after"])
-def test_without_a_database_there_is_still_an_honest_page(alice, browse, monkeypatch, when):
+def test_error_page_is_shown_without_a_database(alice, browse, monkeypatch, when):
     client = browse(AURORA, alice)
     client.raise_request_exception = False
     execute = connection.cursor
@@ -621,17 +617,17 @@ def test_without_a_database_there_is_still_an_honest_page(alice, browse, monkeyp
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_the_page_without_a_database_leads_to_no_other_host(aurora, browse, monkeypatch):
-    def gone(host: str) -> None:
+def test_error_page_without_a_database_links_to_no_other_host(aurora, browse, monkeypatch):
+    def unavailable(host: str) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", gone)
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", unavailable)
     page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
     assert "Open the page again" in page
     assert 'href="//' not in page
 
 
-def test_even_a_broken_template_leaves_a_500_page(aurora, monkeypatch, caplog):
+def test_500_page_is_shown_even_with_a_broken_template(aurora, monkeypatch, caplog):
     monkeypatch.setattr(error_views, "render_to_string", lambda *_: 1 / 0)
     response = error_views.server_error(RequestFactory().get("/"))
     assert response.status_code == 500
@@ -639,7 +635,7 @@ def test_even_a_broken_template_leaves_a_500_page(aurora, monkeypatch, caplog):
     assert "error page failed" in caplog.text
 
 
-def test_errors_on_the_admins_host_name_no_brand(aurora, operator, browse):
+def test_errors_on_the_admin_host_name_no_brand(aurora, operator, browse):
     response = browse(ADMIN, operator).get("/nowhere/")
     assert response.status_code == 404
     assert b"There is no such page" in response.content
@@ -647,7 +643,7 @@ def test_errors_on_the_admins_host_name_no_brand(aurora, operator, browse):
     assert b"MISSING-VARIABLE" not in response.content
 
 
-def test_an_unknown_path_costs_an_error_page_and_no_redirect_to_elsewhere(aurora, browse):
+def test_unknown_path_is_a_404_and_no_redirect(aurora, browse):
     for path in ("//evil.example", "//evil.example/%2e%2e"):
         response = browse(AURORA).get("/", PATH_INFO=path)
         assert not response.headers.get("Location", "").startswith("//")

@@ -1,4 +1,4 @@
-"""At most half of the threads wait on carriers, and no brand takes another's share of them."""
+"""Bulkhead: at most half of the threads wait for carriers, and no brand uses up another's share."""
 
 import threading
 import time
@@ -27,56 +27,56 @@ def brand(pk: int) -> Brand:
     return Brand(pk=pk)
 
 
-def entered(places: Bulkhead, stack: ExitStack, pk: int) -> bool:
+def enter(slots: Bulkhead, stack: ExitStack, pk: int) -> bool:
     try:
-        stack.enter_context(places.slot(brand(pk)))
+        stack.enter_context(slots.slot(brand(pk)))
     except BulkheadFull:
         return False
     return True
 
 
 @given(st.integers(1, 200), st.lists(st.integers(1, 6), max_size=120))
-def test_half_the_threads_are_never_exceeded_and_every_brand_finds_a_place(threads, arrivals):
+def test_half_of_the_threads_is_never_exceeded_and_every_brand_fits(threads, arrivals):
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setattr(bulkhead.settings, "WEB_THREADS", threads)
-        places, held = Bulkhead(2, "tests"), {}
+        slots, held = Bulkhead(2, "tests"), {}
         for pk in arrivals:
-            if entered(places, stack, pk):
+            if enter(slots, stack, pk):
                 held[pk] = held.get(pk, 0) + 1
-            assert places.taken() == sum(held.values()) <= max(1, threads // 2)
+            assert slots.taken() == sum(held.values()) <= max(1, threads // 2)
             assert max(held.values()) <= -(-max(1, threads // 2) // 2)
         if threads >= 64:
-            assert entered(places, stack, 99)
-    assert places.taken() == 0
+            assert enter(slots, stack, 99)
+    assert slots.taken() == 0
 
 
-def test_one_brand_alone_gets_half_of_the_places_and_two_a_third_each(settings):
+def test_one_brand_gets_half_of_the_slots_and_the_next_half_the_rest(settings):
     settings.WEB_THREADS = 64
-    places = Bulkhead(2, "tests")
+    slots = Bulkhead(2, "tests")
     with ExitStack() as stack:
-        assert sum(entered(places, stack, 1) for _ in range(40)) == 16
-        assert sum(entered(places, stack, 2) for _ in range(40)) == 8
-        assert entered(places, stack, 3)
+        assert sum(enter(slots, stack, 1) for _ in range(40)) == 16
+        assert sum(enter(slots, stack, 2) for _ in range(40)) == 8
+        assert enter(slots, stack, 3)
 
 
 @pytest.mark.django_db
-def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_theirs(
+def test_hanging_carrier_of_one_brand_does_not_block_other_brands(
     threads, simulator, alice, charlie, browse, settings
 ):
-    settings.WEB_THREADS = 8  # Of which four wait, and two for one brand.
+    settings.WEB_THREADS = 8  # Of these four may wait, two for one brand.
     simulator.fault("customer_balance", "hang")
     hanging = [browse(AURORA, alice) for _ in range(6)]
 
-    def look(nth: int) -> tuple[float, int, int, str]:
+    def open_statement(nth: int) -> tuple[float, int, int, str]:
         began, page = (
             time.monotonic(),
             hanging[nth].get(f"/statement/?from_date=2020-01-0{nth + 1}&to_date=2020-01-31"),
         )
         return time.monotonic() - began, page.status_code, int(page["Retry-After"]), words(page)
 
-    found = sorted(at_once(6, look))
+    found = sorted(at_once(6, open_statement))
     quick, waited = found[:4], found[4:]
-    assert waited[0][0] > 2  # Until the call was given up.
+    assert waited[0][0] > 2  # Until the call timed out.
     assert {status for _, status, _, _ in found} == {503}
     assert {retry_after for _, _, retry_after, _ in quick} == {BUSY}
     assert "We cannot show your figures at the moment" in quick[0][3]
@@ -87,7 +87,7 @@ def test_a_brand_whose_carrier_hangs_gets_an_honest_page_at_once_and_others_get_
 
 
 @pytest.mark.django_db
-def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, browse, simulator, settings):
+def test_form_without_a_free_slot_is_returned_with_nothing_sent(aurora, browse, simulator, settings):
     settings.WEB_THREADS = 2
     client, form = browse(AURORA), sign_up_form(simulator.token())
     with bulkhead.CARRIERS.slot(aurora):
@@ -99,7 +99,7 @@ def test_a_form_that_finds_no_place_is_given_back_with_nothing_sent(aurora, brow
 
 
 @pytest.mark.django_db
-def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice, browse, settings):
+def test_email_without_a_free_slot_leaves_no_code_and_no_attempt(aurora, alice, browse, settings):
     settings.WEB_THREADS = 4
     with bulkhead.MAIL.slot(aurora):
         answer = send(browse(AURORA), "/sign-in/", {"email": "alice@example.com"})
@@ -113,24 +113,24 @@ def test_a_mail_that_finds_no_place_leaves_neither_code_nor_count(aurora, alice,
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
-def test_whoever_waits_for_a_carrier_holds_no_connection_of_the_pool(aurora):
+def test_waiting_for_a_carrier_holds_no_database_connection(aurora):
     Brand.objects.count()
     with bulkhead.CARRIERS.slot(aurora):
         assert connection.connection is None
     assert Brand.objects.count() == 1
 
 
-def test_places_are_given_back_whatever_ends_the_wait(settings):
+def test_slots_are_released_whatever_ends_the_wait(settings):
     settings.WEB_THREADS = 4
-    places, thread_ended = Bulkhead(2, "tests"), threading.Event()
+    slots, thread_ended = Bulkhead(2, "tests"), threading.Event()
 
     def work() -> None:
         try:
-            with places.slot(brand(1)):
+            with slots.slot(brand(1)):
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             thread_ended.set()
 
     threading.Thread(target=work).start()
     assert thread_ended.wait(PATIENCE)
-    assert places.taken() == 0
+    assert slots.taken() == 0

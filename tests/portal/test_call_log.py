@@ -1,4 +1,4 @@
-"""The journal of calls to the carrier: a row for each, no parameter in it, and no harm from it."""
+"""The log of carrier calls: one row per call, without parameters, and never the cause of a failure."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 JANUARY = "/statement/?from_date=2020-01-01&to_date=2020-01-31"
 
 
-def test_a_call_is_one_row_that_says_who_what_and_how_it_ended(simulator, alice, browse):
+def test_call_is_logged_as_one_row_with_customer_method_and_outcome(simulator, alice, browse):
     before = timezone.now()
     response = browse(AURORA, alice).get(JANUARY)
     row = CarrierCall.objects.get()
@@ -44,7 +44,7 @@ def test_a_call_is_one_row_that_says_who_what_and_how_it_ended(simulator, alice,
     ],
     ids=lambda value: str(value),
 )
-def test_a_call_that_fails_is_one_row_too_however_often_it_was_tried(
+def test_failed_call_is_one_row_regardless_of_retries(
     simulator, alice, browse, settings, fault, outcome, status
 ):
     settings.CARRIER_TIMEOUTS = timeouts_for(fault["fault"])
@@ -54,7 +54,7 @@ def test_a_call_that_fails_is_one_row_too_however_often_it_was_tried(
     assert (row.outcome, row.status) == (outcome, status)
 
 
-def test_what_was_never_sent_is_written_down_as_such(alice):
+def test_unsent_call_is_logged_as_such(alice):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     with pytest.raises(UpstreamError):
         carrier_calls.call(brand=alice.brand, method="partner_balance")
@@ -66,7 +66,7 @@ def test_what_was_never_sent_is_written_down_as_such(alice):
     assert list(rows) == [(None, "", "Unreachable", None), (alice.pk, "an-operation", "Unreachable", None)]
 
 
-def test_the_journal_holds_no_parameter_and_no_secret(simulator, aurora, browse):
+def test_call_log_contains_no_parameter_and_no_secret(simulator, aurora, browse):
     token = simulator.token()
     client = browse(AURORA)
     assert client.post("/sign-up/", sign_up_form(token)).status_code == 302
@@ -85,7 +85,7 @@ def test_the_journal_holds_no_parameter_and_no_secret(simulator, aurora, browse)
     assert token not in database()
 
 
-def test_a_journal_that_cannot_be_written_spoils_nothing(simulator, alice, browse, caplog):
+def test_failure_to_write_the_call_log_is_harmless(simulator, alice, browse, caplog):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE portal_carriercall RENAME TO away")
     page = browse(AURORA, alice).get(JANUARY)
@@ -93,14 +93,14 @@ def test_a_journal_that_cannot_be_written_spoils_nothing(simulator, alice, brows
     assert "242.09" in page.content.decode()
     simulator.fault("customer_balance", "status", status=401)
     assert browse(AURORA, alice).get("/statement/").status_code == 503
-    noted = [record for record in caplog.records if record.message == "call not written down"]
-    assert [(record.levelname, record.method) for record in noted] == [("ERROR", "customer_balance")] * 2
+    errors = [record for record in caplog.records if record.message == "call not written down"]
+    assert [(record.levelname, record.method) for record in errors] == [("ERROR", "customer_balance")] * 2
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE away RENAME TO portal_carriercall")
     assert CarrierCall.objects.count() == 0
 
 
-def test_an_answer_is_given_or_raised_after_it_was_written_down(simulator, aurora):
+def test_call_is_logged_before_its_result_is_returned(simulator, aurora):
     simulator.fault("move_funds", "drop_after")
     moved = {"account_number": "70001", "amount": Decimal(1), "description": "x"}
     with pytest.raises(NoAnswer) as caught:
@@ -109,7 +109,7 @@ def test_an_answer_is_given_or_raised_after_it_was_written_down(simulator, auror
     assert len(simulator.calls("move_funds")) == CarrierCall.objects.filter(operation="op").count() == 1
 
 
-def test_what_is_older_than_30_days_is_removed(aurora):
+def test_rows_older_than_30_days_are_deleted(aurora):
     for days in (29, 31, 400):
         at = timezone.now() - timedelta(days=days)
         log_call(CarrierCall(brand=aurora, method="x", outcome="ok", milliseconds=days, at=at))

@@ -1,4 +1,4 @@
-"""The journal of calls to the carrier in the admin: read, searched, summed up, never changed."""
+"""The log of carrier calls in the admin: read, searched, summarised, never changed."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -27,11 +27,11 @@ def call(brand: Brand, **fields: Any) -> CarrierCall:
     return CarrierCall.objects.create(brand=brand, **values)
 
 
-def found(client: Client, **query: str) -> list[int]:
+def search(client: Client, **query: str) -> list[int]:
     return [row.pk for row in client.get(LIST, query).context["cl"].result_list]
 
 
-def test_it_is_searched_by_what_support_knows(
+def test_search_accepts_what_support_knows(
     admin_client: Client, aurora: Brand, alice: User, charlie: User
 ) -> None:
     transfer = call(
@@ -39,23 +39,23 @@ def test_it_is_searched_by_what_support_knows(
     )
     lost = call(aurora, method="partner_balance", outcome="NoAnswer")
     other = call(charlie.brand, customer=charlie)
-    assert found(admin_client) == [other.pk, lost.pk, transfer.pk]
+    assert search(admin_client) == [other.pk, lost.pk, transfer.pk]
     for term in ("3f0c-AA", "K7QF-2MPX", " k7qf-2mpx ", "ALICE@", "70001"):
-        assert found(admin_client, q=term) == [transfer.pk], term
+        assert search(admin_client, q=term) == [transfer.pk], term
     for term in ("3f0c", "7000", "nobody@example.com"):
-        assert found(admin_client, q=term) == [], term
-    assert found(admin_client, method="partner_balance") == [lost.pk]
-    assert found(admin_client, outcome="NoAnswer") == [lost.pk]
-    assert found(admin_client, brand=str(charlie.brand_id)) == [other.pk]
-    assert found(admin_client, customer=str(alice.pk)) == [transfer.pk]
-    assert found(admin_client, at__gte="2999-01-01 00:00:00+00:00") == []
+        assert search(admin_client, q=term) == [], term
+    assert search(admin_client, method="partner_balance") == [lost.pk]
+    assert search(admin_client, outcome="NoAnswer") == [lost.pk]
+    assert search(admin_client, brand=str(charlie.brand_id)) == [other.pk]
+    assert search(admin_client, customer=str(alice.pk)) == [transfer.pk]
+    assert search(admin_client, at__gte="2999-01-01 00:00:00+00:00") == []
     page = admin_client.get(LIST).content.decode()
     assert f'<a href="/admin/billing/customer/{alice.pk}/">alice@example.com</a>' in page
     assert "sent, no answer" in page
     assert f"{transfer.at:%Y-%m-%d %H:%M:%S}" in page
 
 
-def test_nobody_changes_it(admin_client: Client, aurora: Brand) -> None:
+def test_call_log_cannot_be_changed(admin_client: Client, aurora: Brand) -> None:
     row = call(aurora)
     path = f"{LIST}{row.pk}"
     assert admin_client.get(f"{path}/change/").status_code == 200
@@ -66,7 +66,7 @@ def test_nobody_changes_it(admin_client: Client, aurora: Brand) -> None:
     assert CarrierCall.objects.filter(pk=row.pk, outcome="ok").exists()
 
 
-def test_the_list_counts_no_further_than_it_shows_and_reads_each_line_in_one_query(
+def test_list_count_is_bounded_and_query_count_is_constant(
     admin_client: Client, aurora: Brand, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoundedPaginator, "MOST", 250)
@@ -77,7 +77,7 @@ def test_the_list_counts_no_further_than_it_shows_and_reads_each_line_in_one_que
         return changelist, [each["sql"] for each in queries]
 
     call(aurora, customer=alice)
-    _few, before = listed()
+    _changelist, before = listed()
     CarrierCall.objects.bulk_create(
         CarrierCall(brand=aurora, customer=alice, method="x", outcome="ok", milliseconds=1)
         for _number in range(300)
@@ -91,10 +91,10 @@ def test_the_list_counts_no_further_than_it_shows_and_reads_each_line_in_one_que
     assert not [sql for sql in after if '"portal_brand"."logo",' in sql or "carrier_key" in sql]
 
 
-def test_the_sums_follow_the_brands_days_also_when_the_clock_changes(
+def test_statistics_follow_the_brand_time_zone_across_dst_changes(
     aurora: Brand, borealis: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On Sunday, 4 October 2026, Sydney's day has 23 hours.
+    # On Sunday, 4 October 2026, the day has 23 hours in Sydney.
     now = datetime(2026, 10, 5, 9, tzinfo=SYDNEY)
     monkeypatch.setattr("django.utils.timezone.now", lambda: now.astimezone(UTC))
     sunday = datetime(2026, 10, 4, tzinfo=SYDNEY)
@@ -119,7 +119,7 @@ def test_the_sums_follow_the_brands_days_also_when_the_clock_changes(
     ]
 
 
-def test_the_brands_page_tells_them(admin_client: Client, aurora: Brand) -> None:
+def test_brand_page_shows_the_statistics(admin_client: Client, aurora: Brand) -> None:
     path = f"/admin/portal/brand/{aurora.pk}/change/"
     assert "There was none." in admin_client.get(path).content.decode()
     call(aurora, outcome="Unreachable", milliseconds=41)

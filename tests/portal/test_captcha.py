@@ -1,4 +1,4 @@
-"""The captcha: a forwarded token is never verified here, a token of our own form exactly once."""
+"""Captchas: a forwarded token is never verified by us, a token of our own form exactly once."""
 
 import json
 import socket
@@ -29,14 +29,14 @@ TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 
 
 @pytest.fixture
-def guarded(aurora, alice) -> Brand:
-    """Aurora, whose sign-in form carries a captcha of its own."""
+def own_captcha_brand(aurora, alice) -> Brand:
+    """Aurora, whose sign-in form has a captcha that we verify."""
     aurora.recaptcha_secret_key = encrypt("aurora-secret-key")
     aurora.save()
     return aurora
 
 
-def ask(client, simulator, **changes: str):
+def request_code(client, simulator, **changes: str):
     data = {"email": ALICE, "g-recaptcha-response": simulator.token(), **changes}
     return send(client, "/sign-in/", {name: value for name, value in data.items() if value})
 
@@ -44,12 +44,14 @@ def ask(client, simulator, **changes: str):
 @pytest.mark.parametrize(
     "token", ["plain-token-of-nobody", "  blanks around it\t", "Ünï-çødé-🎫", "a+b%20c&d=e\"<'>"]
 )
-def test_a_forwarded_token_arrives_byte_for_byte(aurora, simulator, browse, token):
+def test_forwarded_token_arrives_byte_for_byte(aurora, simulator, browse, token):
     browse(AURORA).post("/sign-up/", sign_up_form(token))
     assert [call["fields"]["google_captcha"] for call in simulator.calls()] == [token]
 
 
-def test_a_brand_with_a_secret_key_still_verifies_no_forwarded_token(guarded, alice, simulator, browse):
+def test_brand_with_a_secret_key_does_not_verify_forwarded_tokens(
+    own_captcha_brand, alice, simulator, browse
+):
     token = simulator.token
     send(browse(AURORA), "/sign-up/", sign_up_form(token()))
     confirmation = {"email": DETAILS["email"], "code": "X", "g-recaptcha-response": token()}
@@ -60,9 +62,9 @@ def test_a_brand_with_a_secret_key_still_verifies_no_forwarded_token(guarded, al
     assert simulator.listed("siteverify") == []
 
 
-def test_our_own_form_verifies_its_token_once_and_tells_the_carrier_nothing(guarded, simulator, browse):
+def test_own_form_verifies_its_token_once_without_a_carrier_call(own_captcha_brand, simulator, browse):
     token = simulator.token()
-    response = ask(browse(AURORA), simulator, **{"g-recaptcha-response": token})
+    response = request_code(browse(AURORA), simulator, **{"g-recaptcha-response": token})
     assert response["Location"] == "/sign-in/code/"
     (check,) = simulator.listed("siteverify")
     expected = {"secret": "aurora-secret-key", "response": token, "remoteip": "127.0.0.1", "success": True}
@@ -71,15 +73,17 @@ def test_our_own_form_verifies_its_token_once_and_tells_the_carrier_nothing(guar
 
 
 @pytest.mark.parametrize("changes", [{"email": "alice"}, {"g-recaptcha-response": ""}])
-def test_our_own_form_verifies_nothing_while_another_field_is_wrong(guarded, simulator, browse, changes):
-    assert ask(browse(AURORA), simulator, **changes).status_code == 200
+def test_own_form_verifies_nothing_while_another_field_is_invalid(
+    own_captcha_brand, simulator, browse, changes
+):
+    assert request_code(browse(AURORA), simulator, **changes).status_code == 200
     assert simulator.listed("siteverify") == []
     assert mail.outbox == []
 
 
-def test_a_refused_token_of_our_own_form_mails_and_counts_nothing(guarded, simulator, browse):
+def test_refused_token_of_own_form_sends_and_counts_nothing(own_captcha_brand, simulator, browse):
     simulator.fault("siteverify", "refuse")
-    response = ask(browse(AURORA), simulator)
+    response = request_code(browse(AURORA), simulator)
     assert "do it again" in response.context["form"].errors["captcha"][0]
     assert value_of(response, "email") == ALICE
     assert (mail.outbox, Attempt.objects.count()) == ([], 0)
@@ -88,8 +92,8 @@ def test_a_refused_token_of_our_own_form_mails_and_counts_nothing(guarded, simul
 @pytest.mark.parametrize(
     "fault", [("status", {"status": 500}), ("html", {}), ("slow", {"seconds": 5}), ("down", {})]
 )
-def test_when_google_cannot_be_asked_the_page_says_so(
-    guarded, simulator, browse, settings, monkeypatch, fault
+def test_unreachable_google_is_reported_on_the_page(
+    own_captcha_brand, simulator, browse, settings, monkeypatch, fault
 ):
     monkeypatch.setattr("portal.captcha._TIMEOUTS", Timeouts(0.3, 0.3, 0.6))
     name, options = fault
@@ -99,7 +103,7 @@ def test_when_google_cannot_be_asked_the_page_says_so(
         settings.RECAPTCHA_URL = "http://127.0.0.1:9/recaptcha"
     else:
         simulator.fault("siteverify", name, **options)
-    response = ask(client, simulator, **{"g-recaptcha-response": token})
+    response = request_code(client, simulator, **{"g-recaptcha-response": token})
     assert response.status_code == 503
     assert "security check does not work at the moment" in words(response)
     assert response["Retry-After"] == "60"
@@ -111,7 +115,9 @@ def test_when_google_cannot_be_asked_the_page_says_so(
 @pytest.mark.parametrize(
     "code", ["invalid-input-secret", "invalid-keys", "missing-input-secret", "bad-request"]
 )
-def test_a_fault_of_ours_is_not_the_visitors(guarded, google, browse, caplog, code):
+def test_configuration_error_is_not_reported_as_visitor_error(
+    own_captcha_brand, google, browse, caplog, code
+):
     body = json.dumps({"success": False, "error-codes": ["invalid-input-response", code]}).encode()
     google.handler = lambda conn: conn.sendall(http(body))
     response = send(
@@ -125,9 +131,9 @@ def test_a_fault_of_ours_is_not_the_visitors(guarded, google, browse, caplog, co
     assert code in line.error
 
 
-def test_a_wrong_secret_key_is_our_fault(guarded, simulator, browse):
-    Brand.objects.filter(pk=guarded.pk).update(recaptcha_secret_key=encrypt("another"))
-    assert ask(browse(AURORA), simulator).status_code == 503
+def test_wrong_secret_key_is_a_configuration_error(own_captcha_brand, simulator, browse):
+    Brand.objects.filter(pk=own_captcha_brand.pk).update(recaptcha_secret_key=encrypt("another"))
+    assert request_code(browse(AURORA), simulator).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,7 @@ def test_a_wrong_secret_key_is_our_fault(guarded, simulator, browse):
         ("www.recaptcha.net", "https://www.recaptcha.net https://www.gstatic.com"),
     ],
 )
-def test_googles_challenges_may_be_shown_where_they_come_from_it(aurora, browse, settings, host, frames):
+def test_csp_allows_frames_of_the_recaptcha_host(aurora, browse, settings, host, frames):
     settings.RECAPTCHA_URL = f"https://{host}/recaptcha"
     policy = browse(AURORA).get("/sign-up/")["Content-Security-Policy"]
     assert f"frame-src {frames}" in policy.split("; ")
@@ -145,7 +151,7 @@ def test_googles_challenges_may_be_shown_where_they_come_from_it(aurora, browse,
 
 @pytest.fixture
 def google(settings, monkeypatch) -> Iterator[Server]:
-    """Answers in Google's stead, as the test says; the portal has a second's patience."""
+    """A server in place of Google; the portal waits at most a second for it."""
     monkeypatch.setattr(captcha, "_TIMEOUTS", Timeouts(0.5, 0.5, 1))
     monkeypatch.setattr(transport, "_gates", {})
     server = Server()
@@ -154,35 +160,35 @@ def google(settings, monkeypatch) -> Iterator[Server]:
     server.close()
 
 
-def verified(brand: Brand) -> bool:
+def verify(brand: Brand) -> bool:
     return captcha.verify(brand=brand, captcha_token="token", address="192.0.2.1", action="sign_in")
 
 
-def unavailable(brand: Brand) -> tuple[str, float]:
-    """Why Google could not be asked, and after how many seconds that was said."""
+def fail_to_verify(brand: Brand) -> tuple[str, float]:
+    """Return why Google could not be reached, and after how many seconds."""
     began = time.monotonic()
     with pytest.raises(CaptchaUnavailable) as caught:
-        verified(brand)
+        verify(brand)
     return str(caught.value), time.monotonic() - began
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_forty_visitors_hold_nothing_once_the_time_of_a_google_that_drips_is_up(guarded, google, start):
+def test_dripping_google_is_abandoned_at_timeout_for_40_visitors(own_captcha_brand, google, start):
     def answer(conn: socket.socket) -> None:
         conn.sendall(start)
         drip(conn, b"{" * 4000, google.over)  # Takes 200 seconds.
 
     google.handler = answer
-    found = at_once(40, lambda _: unavailable(guarded))
+    found = at_once(40, lambda _: fail_to_verify(own_captcha_brand))
     assert max(seconds for _, seconds in found) < SLACK
     assert bulkhead.CARRIERS.taken() == 0
     assert threads_end()
 
 
-def test_a_google_whose_name_is_not_found_out_holds_nobody(guarded, google, settings, monkeypatch):
+def test_hanging_dns_lookup_of_google_is_abandoned_in_time(own_captcha_brand, google, settings, monkeypatch):
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
-    why, seconds = unavailable(guarded)
+    why, seconds = fail_to_verify(own_captcha_brand)
     over.set()
     assert "time" in why
     assert seconds < SLACK
@@ -190,7 +196,7 @@ def test_a_google_whose_name_is_not_found_out_holds_nobody(guarded, google, sett
     assert threads_end()
 
 
-def test_an_answer_of_google_without_end_is_left_after_a_mebibyte(guarded, google, monkeypatch):
+def test_endless_google_response_is_abandoned_after_a_mebibyte(own_captcha_brand, google, monkeypatch):
     monkeypatch.setattr(captcha, "_TIMEOUTS", PATIENT)
 
     def endless(conn: socket.socket) -> None:
@@ -200,7 +206,7 @@ def test_an_answer_of_google_without_end_is_left_after_a_mebibyte(guarded, googl
 
     google.handler = endless
     tracemalloc.start()
-    why, _ = unavailable(guarded)
+    why, _ = fail_to_verify(own_captcha_brand)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "1 MiB" in why
@@ -217,13 +223,13 @@ def test_an_answer_of_google_without_end_is_left_after_a_mebibyte(guarded, googl
         http(b'{"success": true}', "500 No"),
     ],
 )
-def test_an_answer_that_is_not_as_documented_says_nothing_about_the_visitor(guarded, google, answer):
+def test_undocumented_google_response_counts_as_unavailable(own_captcha_brand, google, answer):
     google.handler = lambda conn: conn.sendall(answer)
-    unavailable(guarded)
+    fail_to_verify(own_captcha_brand)
     assert google.connections == 1
 
 
-def test_a_brand_whose_checks_hang_takes_no_place_of_another_brand(guarded, borealis, google, monkeypatch):
+def test_hanging_captcha_checks_do_not_block_another_brand(own_captcha_brand, borealis, google, monkeypatch):
     monkeypatch.setattr(captcha, "_TIMEOUTS", PATIENT)
     monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 1)
     borealis.recaptcha_secret_key = encrypt("borealis-secret-key")
@@ -234,31 +240,33 @@ def test_a_brand_whose_checks_hang_takes_no_place_of_another_brand(guarded, bore
         conn.sendall(http(b'{"success": false}'))
 
     google.handler = answer
-    hanging = threading.Thread(target=verified, args=(guarded,))
+    hanging = threading.Thread(target=verify, args=(own_captcha_brand,))
     hanging.start()
     assert eventually(lambda: google.received)
-    assert "too many" in unavailable(guarded)[0]
-    assert verified(borealis) is False
+    assert "too many" in fail_to_verify(own_captcha_brand)[0]
+    assert verify(borealis) is False
     google.over.set()
     hanging.join()
 
 
-def test_a_secret_key_that_cannot_be_read_is_an_honest_page(guarded, simulator, browse):
+def test_unreadable_secret_key_shows_an_error_page(own_captcha_brand, simulator, browse):
     Brand.objects.update(recaptcha_secret_key=EncryptedSecret("gibberish"))
-    assert ask(browse(AURORA), simulator).status_code == 503
+    assert request_code(browse(AURORA), simulator).status_code == 503
     assert simulator.listed("siteverify") == []
 
 
-def test_our_own_form_sent_twice_verifies_once_and_mails_one_code_that_works(guarded, simulator, browse):
+def test_own_form_sent_twice_verifies_once_and_sends_one_code(own_captcha_brand, simulator, browse):
     client, token = browse(AURORA), simulator.token()
     for _ in range(2):
-        assert ask(client, simulator, **{"g-recaptcha-response": token})["Location"] == "/sign-in/code/"
+        assert (
+            request_code(client, simulator, **{"g-recaptcha-response": token})["Location"] == "/sign-in/code/"
+        )
     assert len(simulator.listed("siteverify")) == len(mail.outbox) == 1
     assert send(client, "/sign-in/code/", {"code": code_for(ALICE)})["Location"] == "/"
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "good"),
+    ("kind", "response", "good"),
     [
         ("v2-checkbox", {}, True),
         ("v2-checkbox", {"hostname": AURORA}, True),
@@ -277,12 +285,10 @@ def test_our_own_form_sent_twice_verifies_once_and_mails_one_code_that_works(gua
         ("v3", {"score": "much", "action": "sign_in"}, False),
     ],
 )
-def test_google_s_answer_counts_only_for_this_brand_this_form_and_a_person(
-    guarded, borealis, kind, told, good
-):
-    guarded.hosts.create(host="second.aurora.test", position=1)
-    guarded.recaptcha_kind = kind
-    assert _is_valid(guarded, {"success": True, **told}, "sign_in") is good
+def test_google_response_must_match_brand_form_and_score(own_captcha_brand, borealis, kind, response, good):
+    own_captcha_brand.hosts.create(host="second.aurora.test", position=1)
+    own_captcha_brand.recaptcha_kind = kind
+    assert _is_valid(own_captcha_brand, {"success": True, **response}, "sign_in") is good
 
 
 @pytest.mark.parametrize(
@@ -292,25 +298,25 @@ def test_google_s_answer_counts_only_for_this_brand_this_form_and_a_person(
         ({"action": "sign_up"}, "solved for another form"),
     ],
 )
-def test_a_token_solved_elsewhere_mails_nothing_and_is_logged_without_itself(
-    guarded, simulator, browse, caplog, solved, why
+def test_token_of_another_site_sends_nothing_and_is_not_logged(
+    own_captcha_brand, simulator, browse, caplog, solved, why
 ):
     partner = {"key": "aurora-api-key", "name": "Aurora", "site_key": "aurora-site-key", "captcha_kind": "v3"}
     simulator.post("seed", partners=[{**partner, "secret_key": "aurora-secret-key"}])
-    guarded.recaptcha_kind = "v3"
-    guarded.save()
+    own_captcha_brand.recaptcha_kind = "v3"
+    own_captcha_brand.save()
     good, bad = simulator.token(), simulator.token(**solved)
-    response = ask(browse(AURORA), simulator, captcha=bad)  # As the field of a v3 widget is called.
+    response = request_code(browse(AURORA), simulator, captcha=bad)  # The field name of a v3 widget.
     assert "do it again" in response.context["form"].errors["captcha"][0]
     assert mail.outbox == []
-    (told,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
-    assert why in told
-    assert bad not in told
-    ask(browse(AURORA), simulator, captcha=good)
+    (line,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
+    assert why in line
+    assert bad not in line
+    request_code(browse(AURORA), simulator, captcha=good)
     assert len(mail.outbox) == 1
 
 
-def test_without_a_secret_key_the_sign_in_has_no_captcha(aurora, simulator, browse):
+def test_sign_in_has_no_captcha_without_a_secret_key(aurora, simulator, browse):
     page = browse(AURORA).get("/sign-in/").content.decode()
     assert "data-sitekey" not in page
     assert "api.js" not in page
@@ -324,7 +330,7 @@ def test_each_brand_shows_its_own_site_key(aurora, borealis, browse):
 
 
 @pytest.mark.parametrize("kind", ["v2-checkbox", "v2-invisible", "v3"])
-def test_a_page_with_a_captcha_loads_googles_script_by_nonce_alone(aurora, browse, kind):
+def test_page_with_a_captcha_loads_google_script_by_nonce_only(aurora, browse, kind):
     aurora.recaptcha_kind = kind
     aurora.save()
     response = browse(AURORA).get("/sign-up/")
@@ -337,7 +343,7 @@ def test_a_page_with_a_captcha_loads_googles_script_by_nonce_alone(aurora, brows
     assert "<noscript>" in page
 
 
-def test_googles_test_key_is_refused_when_debug_is_off(make_brand, settings):
+def test_google_test_key_is_refused_when_debug_is_off(make_brand, settings):
     brand = make_brand("aurora", AURORA, recaptcha_site_key=TEST_KEY)
     with pytest.raises(ValidationError, match="public test key"):
         brand.full_clean(exclude=["carrier_key", "recaptcha_secret_key"])
@@ -345,7 +351,7 @@ def test_googles_test_key_is_refused_when_debug_is_off(make_brand, settings):
     brand.clean_fields(exclude=["carrier_key", "recaptcha_secret_key"])
 
 
-def test_the_start_check_names_a_brand_with_googles_test_key(make_brand):
+def test_system_check_names_a_brand_with_google_test_key(make_brand):
     from portal.checks import brands_are_usable
 
     make_brand("aurora", AURORA, recaptcha_site_key=TEST_KEY)

@@ -1,4 +1,4 @@
-"""`tick` removes what has had its time, and nothing before."""
+"""`run_periodic` deletes rows when their retention period is over, and not before."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ def session(brand: Brand, user: User, at: datetime) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("make", "kept"),
+    ("make", "retention"),
     [
         (code, timedelta(days=1)),
         (submission, timedelta(minutes=10)),
@@ -59,10 +59,10 @@ def session(brand: Brand, user: User, at: datetime) -> Model:
         (session, timedelta(0)),
     ],
 )
-def test_a_row_stays_as_long_as_the_papers_say_and_no_longer(
-    aurora: Brand, alice: User, make: Made, kept: timedelta
+def test_rows_are_kept_exactly_as_long_as_documented(
+    aurora: Brand, alice: User, make: Made, retention: timedelta
 ) -> None:
     now, moment = timezone.now(), timedelta(minutes=1)
-    old, young = make(aurora, alice, now - kept - moment), make(aurora, alice, now - kept + moment)
+    old, young = make(aurora, alice, now - retention - moment), make(aurora, alice, now - retention + moment)
     call_command("tick")
     assert list(type(old)._default_manager.all()) == [young]

@@ -1,4 +1,4 @@
-"""`apply_config`: all of a file or nothing of it, and every mistake named where it stands."""
+"""`apply_config`: all of a file or nothing, with every error reported at its place."""
 
 from collections.abc import Callable
 from io import BytesIO, StringIO
@@ -48,7 +48,7 @@ Apply = Callable[[str], config_file.Applied]
 
 @pytest.fixture
 def apply(tmp_path: Path) -> Apply:
-    """Applies a text as if it were the file brands.toml."""
+    """Apply a text as if it were the file brands.toml."""
 
     def apply_text(text: str) -> config_file.Applied:
         path = tmp_path / "brands.toml"
@@ -59,7 +59,7 @@ def apply(tmp_path: Path) -> Apply:
 
 
 def refused(apply: Apply, text: str) -> list[str]:
-    """The problems of a file that must not be applied, without the file's name; nothing may have changed."""
+    """Return the problems of a refused file, without its name; nothing may have changed."""
     before = rows()
     with pytest.raises(config_file.ConfigError) as caught:
         apply(text)
@@ -69,7 +69,7 @@ def refused(apply: Apply, text: str) -> list[str]:
 
 
 def rows() -> list[Any]:
-    """Everything the command may touch, ciphertexts and primary keys included."""
+    """Return every row the command may touch, ciphertexts and primary keys included."""
     models = (Brand, BrandHost, MethodOverride, ResponseCode)
     return [list(model.objects.order_by("pk").values_list()) for model in models]
 
@@ -79,7 +79,7 @@ def changed(text: str, line: str, new: str) -> str:
     return text.replace(line, new)
 
 
-def test_a_file_makes_the_brand_it_describes(apply: Apply) -> None:
+def test_file_creates_the_brand_it_describes(apply: Apply) -> None:
     applied = apply(AURORA + METHOD)
     assert applied == config_file.Applied([("aurora", "created")], [])
     brand = Brand.objects.get(slug="aurora")
@@ -93,7 +93,7 @@ def test_a_file_makes_the_brand_it_describes(apply: Apply) -> None:
     assert method.constants == {"format": "json"}
 
 
-def test_what_the_file_leaves_out_has_the_models_defaults(apply: Apply) -> None:
+def test_omitted_keys_have_the_model_defaults(apply: Apply) -> None:
     apply(AURORA)
     brand = Brand.objects.get(slug="aurora")
     assert (brand.language, brand.accent, brand.recaptcha_kind) == ("en", "#1d4ed8", "v2-checkbox")
@@ -101,7 +101,7 @@ def test_what_the_file_leaves_out_has_the_models_defaults(apply: Apply) -> None:
     assert brand.login_hosts == ["au.voipcloud.online"]
 
 
-def test_applying_again_touches_no_row(apply: Apply) -> None:
+def test_applying_again_changes_no_row(apply: Apply) -> None:
     apply(AURORA + METHOD + BOREALIS)
     before = rows()
     applied = apply(AURORA + METHOD + BOREALIS)
@@ -109,7 +109,7 @@ def test_applying_again_touches_no_row(apply: Apply) -> None:
     assert rows() == before
 
 
-def test_an_update_names_the_keys_that_changed(apply: Apply) -> None:
+def test_update_names_the_changed_keys(apply: Apply) -> None:
     apply(AURORA + METHOD)
     text = changed(AURORA, '"an-api-key"', '"another"').replace("Aurora Phone", "Aurora")
     assert apply(text).brands == [
@@ -121,14 +121,14 @@ def test_an_update_names_the_keys_that_changed(apply: Apply) -> None:
     assert brand.codes() == {}
 
 
-def test_the_order_of_the_hosts_decides_which_is_first(apply: Apply) -> None:
+def test_order_of_hosts_decides_which_is_first(apply: Apply) -> None:
     apply(AURORA)
     text = changed(AURORA, '["aurora.test", "my.aurora.test"]', '["My.Aurora.test"]')
     assert apply(text).brands == [("aurora", "updated (hosts)")]
     assert list(BrandHost.objects.values_list("host", flat=True)) == ["my.aurora.test"]
 
 
-def test_a_brand_that_the_file_does_not_name_stays_as_it_is(apply: Apply, borealis: Brand) -> None:
+def test_brand_missing_in_the_file_is_unchanged(apply: Apply, borealis: Brand) -> None:
     apply(AURORA)
     assert Brand.objects.get(slug="borealis").main_host == "borealis.test"
 
@@ -142,14 +142,14 @@ def test_two_brands_can_swap_their_hosts(apply: Apply) -> None:
 
 
 @pytest.mark.parametrize("also_in_the_file", [True, False])
-def test_a_host_of_another_brand_is_refused_and_names_it(apply: Apply, also_in_the_file: bool) -> None:
+def test_host_of_another_brand_is_refused_naming_that_brand(apply: Apply, also_in_the_file: bool) -> None:
     apply(AURORA)
     thief = changed(BOREALIS, '"my.borealis.test"', '"my.aurora.test"')
     text = AURORA + thief if also_in_the_file else thief
     assert refused(apply, text) == ["[[brand]] borealis, hosts: my.aurora.test belongs to the brand aurora"]
 
 
-def test_everything_wrong_is_reported_together(apply: Apply) -> None:
+def test_all_errors_are_reported_together(apply: Apply) -> None:
     text = changed(AURORA, 'currency = "AUD"', 'currency = "EUR"\ncolour = "red"\nsignup_open = "yes"')
     text = changed(text, 'url = "https://', 'url = "http://').replace('"help@aurora.example"', "7")
     keyless = changed(AURORA, '\nkey = "an-api-key"', "")
@@ -199,7 +199,7 @@ def test_everything_wrong_is_reported_together(apply: Apply) -> None:
         ('currency = "AUD"', 'currency = "AUD"\nlogo = "x.png"', "logo: there is no file x.png beside"),
     ],
 )
-def test_a_mistake_is_named_where_it_stands(apply: Apply, line: str, new: str, problem: str) -> None:
+def test_error_names_its_place(apply: Apply, line: str, new: str, problem: str) -> None:
     (found,) = refused(apply, changed(AURORA, line, new))
     assert problem in found
 
@@ -218,7 +218,7 @@ def test_a_mistake_is_named_where_it_stands(apply: Apply, line: str, new: str, p
         ('verb = "POST"', "verb: unknown key; known are path, body, date_format"),
     ],
 )
-def test_a_mapping_that_could_leak_or_fail_is_refused(apply: Apply, line: str, key: str) -> None:
+def test_mapping_that_could_leak_or_fail_is_refused(apply: Apply, line: str, key: str) -> None:
     (found,) = refused(apply, f"{AURORA}[brand.methods.customer_balance]\n{line}\n")
     assert f"[[brand]] aurora, [brand.methods.customer_balance] {key}" in found
 
@@ -232,11 +232,11 @@ def test_a_mapping_that_could_leak_or_fail_is_refused(apply: Apply, line: str, k
         ("", "[[brand]]: write one such table for each brand"),
     ],
 )
-def test_what_is_no_configuration_at_all_says_where(apply: Apply, text: str, problem: str) -> None:
+def test_invalid_toml_names_the_place(apply: Apply, text: str, problem: str) -> None:
     assert refused(apply, text) == [problem]
 
 
-def test_a_reference_is_kept_and_an_unset_variable_is_a_warning(
+def test_environment_reference_is_kept_and_unset_variable_warned(
     apply: Apply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = changed(AURORA, '"an-api-key"', '"env:PORTAL_SECRET_A"')
@@ -249,14 +249,14 @@ def test_a_reference_is_kept_and_an_unset_variable_is_a_warning(
     assert Brand.objects.get().reveal("carrier_key") == "from-outside"
 
 
-def test_a_key_that_can_no_longer_be_read_is_sealed_again(apply: Apply, settings: Any) -> None:
+def test_undecryptable_key_is_encrypted_again(apply: Apply, settings: Any) -> None:
     apply(AURORA)
     settings.ENCRYPTION_KEYS = ["an entirely different passphrase"]
     assert apply(AURORA).brands == [("aurora", "updated (carrier.key)")]
     assert Brand.objects.get().reveal("carrier_key") == "an-api-key"
 
 
-def test_a_logo_is_taken_replaced_and_removed(apply: Apply, tmp_path: Path) -> None:
+def test_logo_is_added_replaced_and_removed(apply: Apply, tmp_path: Path) -> None:
     target = BytesIO()
     Image.new("RGB", (20, 10), "red").save(target, "PNG")
     (tmp_path / "aurora.png").write_bytes(target.getvalue())
@@ -268,7 +268,7 @@ def test_a_logo_is_taken_replaced_and_removed(apply: Apply, tmp_path: Path) -> N
     assert not Brand.objects.get().logo_hash
 
 
-def test_the_command_prints_outcomes_and_warnings(tmp_path: Path) -> None:
+def test_command_prints_outcomes_and_warnings(tmp_path: Path) -> None:
     path = tmp_path / "brands.toml"
     path.write_text(changed(AURORA, 'site_key = "a-site-key"', ""), encoding="utf-8-sig")
     out, err = StringIO(), StringIO()
@@ -293,7 +293,7 @@ _KEYS = st.sampled_from(["slug", "hosts", "carrier", "recaptcha", "methods", "co
     deadline=None,
 )
 @given(table=st.dictionaries(_KEYS, _JUNK, max_size=5))
-def test_no_nonsense_ends_in_anything_but_a_list_of_problems(
+def test_any_nonsense_results_in_a_list_of_problems(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "brands.toml"

@@ -1,4 +1,4 @@
-"""`check_carrier`: each failure in words that say what to do."""
+"""`check_carrier`: each failure with a message that says what to do."""
 
 import socket
 from datetime import datetime
@@ -18,13 +18,13 @@ from tests.conftest import Simulator
 
 
 def failure(brand: Brand, account_number: str = "") -> str:
-    """The text of the last finding, which must not be ok."""
+    """Return the text of the last finding, which must not be ok."""
     finding = diagnose(brand, account_number)[-1]
     assert not finding.ok
     return finding.text
 
 
-def test_a_working_connection_shows_both_balances(simulator: Simulator, aurora: Brand) -> None:
+def test_working_connection_shows_both_balances(simulator: Simulator, aurora: Brand) -> None:
     out = StringIO()
     call_command("check_carrier", "aurora", account="70001", stdout=out)
     partner, customer, *_readiness = out.getvalue().splitlines()
@@ -34,7 +34,7 @@ def test_a_working_connection_shows_both_balances(simulator: Simulator, aurora: 
     assert {call["verb"] for call in simulator.calls()} == {"GET"}
 
 
-def test_it_asks_for_this_month_where_the_brand_is(simulator: Simulator, aurora: Brand) -> None:
+def test_check_requests_the_current_month_in_the_brand_time_zone(simulator: Simulator, aurora: Brand) -> None:
     diagnose(aurora)
     (call,) = simulator.calls("partner_balance")
     today = datetime.now(aurora.zone).date()
@@ -71,7 +71,7 @@ def test_it_asks_for_this_month_where_the_brand_is(simulator: Simulator, aurora:
         ("drop_before", {}, ["did not answer"]),
     ],
 )
-def test_a_failure_says_what_is_wrong(
+def test_failure_says_what_is_wrong(
     simulator: Simulator, aurora: Brand, fault: str, options: dict[str, Any], words: list[str]
 ) -> None:
     simulator.fault("partner_balance", fault, **options)
@@ -79,13 +79,13 @@ def test_a_failure_says_what_is_wrong(
     assert all(word in text for word in words), text
 
 
-def test_an_unknown_account_is_told_from_a_wrong_path(simulator: Simulator, aurora: Brand) -> None:
+def test_unknown_account_is_distinguished_from_a_wrong_path(simulator: Simulator, aurora: Brand) -> None:
     assert "or the account number, is unknown" in failure(aurora, "99999")
     aurora.response_codes.create(code="Customer not found", meaning="customer_unknown")
     assert "knows no customer with this account number" in failure(aurora, "99999")
 
 
-def test_what_cannot_be_an_account_number_is_not_asked_for(simulator: Simulator, aurora: Brand) -> None:
+def test_impossible_account_number_is_not_sent(simulator: Simulator, aurora: Brand) -> None:
     assert "nothing was asked" in failure(aurora, "../x")
     assert not simulator.calls("customer_balance")
 
@@ -99,12 +99,12 @@ def test_what_cannot_be_an_account_number_is_not_asked_for(simulator: Simulator,
         ({"carrier_key": EncryptedSecret()}, "The API key is empty"),
     ],
 )
-def test_a_connection_that_cannot_work_says_why(make_brand: Any, fields: dict[str, Any], words: str) -> None:
+def test_unusable_connection_says_why(make_brand: Any, fields: dict[str, Any], words: str) -> None:
     assert words in failure(make_brand("aurora", "aurora.test", **fields))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil.localhost", "10.0.0.1", "169.254.169.254"])
-def test_no_operator_reaches_what_is_inside_and_the_way_out_is_named(
+def test_private_address_is_refused_naming_the_setting(
     simulator: Simulator, aurora: Brand, settings: Any, host: str
 ) -> None:
     settings.CARRIER_REACH = Reach()  # As in production.
@@ -118,7 +118,7 @@ def test_no_operator_reaches_what_is_inside_and_the_way_out_is_named(
     assert simulator.calls() == []
 
 
-def test_a_name_that_leads_inside_is_not_called_and_the_way_out_is_named(
+def test_name_with_private_address_is_refused_naming_the_setting(
     simulator: Simulator, aurora: Brand, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo
@@ -134,22 +134,22 @@ def test_a_name_that_leads_inside_is_not_called_and_the_way_out_is_named(
     assert "Nothing was sent." in text
     assert "add its host to CARRIER_PRIVATE_HOSTS" in text
     settings.CARRIER_REACH = Reach(private_hosts=frozenset({"carrier.example"}))
-    assert "CARRIER_PRIVATE_HOSTS" not in failure(aurora)  # It is called now, and speaks no TLS.
+    assert "CARRIER_PRIVATE_HOSTS" not in failure(aurora)  # It is called now, and does not speak TLS.
 
 
-def test_the_key_is_never_shown(simulator: Simulator, aurora: Brand) -> None:
+def test_api_key_is_never_shown(simulator: Simulator, aurora: Brand) -> None:
     for fault in ("html", "drop_before"):
         simulator.fault("partner_balance", fault)
         assert "aurora-api-key" not in repr(diagnose(aurora))
 
 
-def test_the_command_fails_when_a_call_does(aurora: Brand) -> None:
+def test_command_fails_when_a_call_fails(aurora: Brand) -> None:
     out = StringIO()
     with pytest.raises(CommandError):
         call_command("check_carrier", "aurora", stdout=out)
     assert out.getvalue().startswith("partner_balance: FAILED. ")
 
 
-def test_an_unknown_brand_is_answered_with_those_there_are(aurora: Brand, borealis: Brand) -> None:
+def test_unknown_brand_error_lists_the_existing_brands(aurora: Brand, borealis: Brand) -> None:
     with pytest.raises(CommandError, match=r"There are: aurora, borealis"):
         call_command("check_carrier", "austral")

@@ -1,4 +1,4 @@
-"""API keys in the database: they rotate, they are never readable without the key, and they never print."""
+"""Encrypted secrets: key rotation, no reading without the key, and no accidental printing."""
 
 import copy
 import io
@@ -20,7 +20,7 @@ SECRET = "canary-api-key"
 OLD, NEW = "the passphrase of last year", Fernet.generate_key().decode()
 
 
-def test_a_secret_comes_back_as_it_was(settings):
+def test_secret_decrypts_to_its_value(settings):
     for keys in ([OLD], [NEW], [NEW, OLD], [f" {NEW} "]):
         settings.ENCRYPTION_KEYS = keys
         for text in (SECRET, "Zoë ☃", "x" * 5000):
@@ -29,11 +29,11 @@ def test_a_secret_comes_back_as_it_was(settings):
     assert encrypt("").reveal() == EncryptedSecret().reveal() == ""
 
 
-def test_the_same_secret_is_never_stored_the_same_way_twice():
+def test_same_secret_is_never_stored_the_same_way_twice():
     assert encrypt(SECRET).stored != encrypt(SECRET).stored
 
 
-def test_a_new_key_comes_first_and_the_old_one_still_decrypts(settings):
+def test_new_key_encrypts_and_the_old_one_still_decrypts(settings):
     settings.ENCRYPTION_KEYS = [OLD]
     before = encrypt(SECRET)
     settings.ENCRYPTION_KEYS = [NEW, OLD]
@@ -46,24 +46,24 @@ def test_a_new_key_comes_first_and_the_old_one_still_decrypts(settings):
 
 
 @pytest.mark.parametrize("stored", ["plain text", "gAAAAA", "☃", "env:SECRET_KEY", "env:PORTAL_SECRET_x"])
-def test_what_is_no_ciphertext_is_unreadable_and_not_taken_as_it_stands(stored):
+def test_plain_text_in_place_of_ciphertext_is_refused(stored):
     with pytest.raises(SecretUnreadable, match="ENCRYPTION_KEY"):
         EncryptedSecret(stored).reveal()
 
 
-def test_a_changed_ciphertext_is_unreadable():
+def test_changed_ciphertext_is_unreadable():
     stored = encrypt(SECRET).stored
     with pytest.raises(SecretUnreadable):
         EncryptedSecret(stored[:-6] + ("A" if stored[-6] != "A" else "B") + stored[-5:]).reveal()
 
 
-def test_a_reference_is_read_from_the_environment_each_time(monkeypatch):
-    sealed = encrypt("env:PORTAL_SECRET_AURORA_KEY")
-    assert sealed.stored == "env:PORTAL_SECRET_AURORA_KEY"
+def test_reference_is_read_from_the_environment_each_time(monkeypatch):
+    secret = encrypt("env:PORTAL_SECRET_AURORA_KEY")
+    assert secret.stored == "env:PORTAL_SECRET_AURORA_KEY"
     with pytest.raises(SecretUnreadable, match="PORTAL_SECRET_AURORA_KEY"):
-        sealed.reveal()
+        secret.reveal()
     monkeypatch.setenv("PORTAL_SECRET_AURORA_KEY", f" {SECRET} ")
-    assert sealed.reveal() == SECRET
+    assert secret.reveal() == SECRET
 
 
 @pytest.mark.parametrize(
@@ -77,46 +77,46 @@ def test_a_reference_is_read_from_the_environment_each_time(monkeypatch):
         "env:PORTAL_SECRET_A B",
     ],
 )
-def test_a_reference_to_any_other_variable_is_refused(text):
+def test_reference_to_any_other_variable_is_refused(text):
     with pytest.raises(ValueError, match="PORTAL_SECRET_"):
         encrypt(text)
 
 
 @pytest.mark.parametrize("key", ["short", "fifteen letters", "ключ"])
-def test_a_weak_entry_is_refused_by_name_and_not_repeated(settings, key):
+def test_weak_encryption_key_is_refused_without_repeating_it(settings, key):
     settings.ENCRYPTION_KEYS = [NEW, key]
     with pytest.raises(ImproperlyConfigured, match="ENCRYPTION_KEY") as caught:
         encrypt(SECRET)
     assert key not in str(caught.value)
 
 
-# Nothing shows it
+# Nothing prints it
 
 
-def test_no_way_of_writing_it_down_shows_the_secret(caplog):
-    sealed = encrypt(SECRET)
+def test_no_representation_shows_the_secret(caplog):
+    secret = encrypt(SECRET)
     shown = [
-        str(sealed),
-        repr(sealed),
-        f"{sealed}",
-        "{} {!r}".format(sealed, sealed),  # noqa: UP032
-        str([sealed]),
-        str({"key": sealed}),
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        "{} {!r}".format(secret, secret),  # noqa: UP032
+        str([secret]),
+        str({"key": secret}),
     ]
     shown += [
-        repr(pickle.dumps(sealed)),
-        repr(copy.deepcopy(sealed).__dict__),
-        json.dumps(sealed, default=str),
+        repr(pickle.dumps(secret)),
+        repr(copy.deepcopy(secret).__dict__),
+        json.dumps(secret, default=str),
     ]
-    logging.getLogger("portal").error("key %s", sealed, extra={"key": sealed})
+    logging.getLogger("portal").error("key %s", secret, extra={"key": secret})
     shown += [caplog.text, repr(vars(caplog.records[0]))]
     assert not any(SECRET in text for text in shown)
-    assert "•••" in str(sealed)
+    assert "•••" in str(secret)
     with pytest.raises(TypeError):
-        format(sealed, ">20")
+        format(secret, ">20")
 
 
-def test_the_field_takes_nothing_but_a_sealed_value(aurora):
+def test_field_accepts_only_an_encrypted_value(aurora):
     for value in (SECRET, None, b"x"):
         aurora.carrier_key = value
         with (
@@ -129,7 +129,7 @@ def test_the_field_takes_nothing_but_a_sealed_value(aurora):
     assert Brand.objects.get().reveal("carrier_key") == "aurora-api-key"
 
 
-def test_a_dump_of_the_database_carries_no_key(aurora):
+def test_database_dump_contains_no_key(aurora):
     aurora.carrier_key = encrypt(SECRET)
     aurora.save()
     out = io.StringIO()
@@ -140,20 +140,18 @@ def test_a_dump_of_the_database_carries_no_key(aurora):
     for text in (out.getvalue(), rows):
         assert SECRET not in text
         assert aurora.carrier_key.stored in text
-    (again,) = (
+    (loaded,) = (
         found for found in serializers.deserialize("json", out.getvalue()) if isinstance(found.object, Brand)
     )
-    again.object.pk, again.object.slug = None, "again"
-    again.object.save()
+    loaded.object.pk, loaded.object.slug = None, "again"
+    loaded.object.save()
     assert Brand.objects.get(slug="again").reveal("carrier_key") == SECRET
 
 
-# Start check
+# System check
 
 
-def test_the_start_check_tries_each_secret_and_names_brand_and_variable(
-    aurora, borealis, settings, monkeypatch
-):
+def test_system_check_tries_each_secret_and_names_brand_and_variable(aurora, borealis, settings, monkeypatch):
     call_command("check", databases=["default"])
     aurora.recaptcha_secret_key = encrypt("google-secret")
     aurora.save()
@@ -172,7 +170,7 @@ def test_the_start_check_tries_each_secret_and_names_brand_and_variable(
     assert text.count("portal.E003") == 3
 
 
-def test_the_start_check_names_an_unusable_entry_once(aurora, settings):
+def test_system_check_names_an_unusable_entry_once(aurora, settings):
     settings.ENCRYPTION_KEYS = ["short"]
     with pytest.raises(CommandError, match="ENCRYPTION_KEY") as caught:
         call_command("check", databases=["default"])
@@ -180,7 +178,7 @@ def test_the_start_check_names_an_unusable_entry_once(aurora, settings):
     assert "portal.E003" not in str(caught.value)
 
 
-def test_the_start_check_refuses_googles_test_key_and_notices_a_brand_without_host(aurora, capsys):
+def test_system_check_refuses_google_test_key_and_warns_without_host(aurora, capsys):
     aurora.hosts.all().delete()
     aurora.recaptcha_site_key = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
     aurora.save()
@@ -190,20 +188,20 @@ def test_the_start_check_refuses_googles_test_key_and_notices_a_brand_without_ho
     assert "portal.I005" in str(caught.value)
 
 
-def test_a_brand_that_has_no_host_yet_stops_no_start(aurora, capsys):
+def test_brand_without_a_host_does_not_prevent_the_start(aurora, capsys):
     aurora.hosts.all().delete()
     call_command("check", databases=["default"], fail_level="WARNING")
     assert "portal.I005" in capsys.readouterr().err
 
 
-def test_a_brand_that_cannot_be_read_is_the_carriers_page_and_logged_by_name(alice, browse, settings, caplog):
+def test_unreadable_api_key_shows_an_error_page_and_is_logged_by_name(alice, browse, settings, caplog):
     settings.ENCRYPTION_KEYS = [NEW]
     response = browse("aurora.test", alice).get("/")
     assert response.status_code == 503
     assert any("Brand aurora: carrier_key" in getattr(record, "why", "") for record in caplog.records)
 
 
-def test_keyed_hashes_depend_on_key_purpose_and_the_border_between_parts(settings):
+def test_keyed_hash_depends_on_key_purpose_and_part_boundaries(settings):
     found = {keyed_hash("a", "b", "c"), keyed_hash("a", "bc"), keyed_hash("b", "b", "c"), keyed_hash("a", 1)}
     settings.SECRET_KEY = "another key"
     found.add(keyed_hash("a", "b", "c"))

@@ -1,4 +1,4 @@
-"""What a browser may do on our pages: the policy on content, and no feature that no page uses."""
+"""Content Security Policy and Permissions-Policy: only our own files, and no unused browser features."""
 
 import re
 
@@ -23,17 +23,17 @@ STATIC = "https://www.gstatic.com"
 
 
 def get_policy(answer) -> dict[str, str]:
-    """Directive → sources."""
+    """Return directive → sources."""
     directives = (each.partition(" ") for each in answer["Content-Security-Policy"].split("; "))
     return {name: sources for name, _blank, sources in directives}
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in/code/", "/nowhere/", "/brand.css"])
-def test_a_page_without_captcha_lets_in_nothing_but_our_own_files(aurora, browse, path):
+def test_page_without_captcha_allows_only_own_files(aurora, browse, path):
     assert get_policy(browse(AURORA).get(path)) == STRICT
 
 
-def test_a_page_with_a_captcha_lets_google_in_and_scripts_by_its_nonce_alone(aurora, browse, settings):
+def test_page_with_captcha_allows_google_and_scripts_by_nonce(aurora, browse, settings):
     settings.RECAPTCHA_URL = "https://www.google.com/recaptcha"
     answer = browse(AURORA).get("/sign-up/")
     scripts = re.findall(r"<script[^>]*>", answer.content.decode())
@@ -47,7 +47,7 @@ def test_a_page_with_a_captcha_lets_google_in_and_scripts_by_its_nonce_alone(aur
     }
 
 
-def test_no_page_but_the_way_to_the_carrier_lets_a_form_lead_to_its_hosts(aurora, alice, browse):
+def test_only_the_carrier_login_page_allows_forms_to_login_hosts(aurora, alice, browse):
     aurora.login_hosts = ["login.example"]
     aurora.save()
     client = browse(AURORA, alice)
@@ -56,7 +56,7 @@ def test_no_page_but_the_way_to_the_carrier_lets_a_form_lead_to_its_hosts(aurora
         assert get_policy(client.get(path))["form-action"] == "'self'"
 
 
-def test_an_answer_for_programs_keeps_a_policy_of_its_own(aurora, browse):
+def test_non_html_response_keeps_its_own_policy(aurora, browse):
     assert get_policy(browse(AURORA).get("/healthz"))["default-src"] == "'none'"
 
 
@@ -71,7 +71,7 @@ def test_an_answer_for_programs_keeps_a_policy_of_its_own(aurora, browse):
         ("unknown.test", "/", 400),
     ],
 )
-def test_every_answer_switches_off_what_no_page_uses(aurora, browse, host, path, status):
+def test_every_response_disables_unused_browser_features(aurora, browse, host, path, status):
     answer = browse(host).get(path)
     assert answer.status_code == status
     policy = dict(each.split("=") for each in answer["Permissions-Policy"].split(", "))

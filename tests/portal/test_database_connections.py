@@ -1,4 +1,4 @@
-"""PostgreSQL for pages: dead connections are replaced before anybody needs them, and no wait is endless."""
+"""PostgreSQL connections for pages: dead ones are replaced before use, and every wait has a timeout."""
 
 import os
 import subprocess
@@ -18,19 +18,19 @@ pytestmark = [
 
 
 @pytest.fixture
-def others():
-    """A connection beside the pool."""
+def outside_connection():
+    """A connection outside the pool."""
     parameters = connection.get_connection_params()
-    wanted = {
+    options = {
         name: parameters[name]
         for name in ("host", "port", "user", "password", "dbname")
         if name in parameters
     }
-    with psycopg.connect(autocommit=True, **wanted) as beside:
-        yield beside
+    with psycopg.connect(autocommit=True, **options) as other:
+        yield other
 
 
-def test_connections_that_the_server_has_ended_cost_nobody_a_page(aurora, browse, others):
+def test_terminated_connections_are_replaced_before_use(aurora, browse, outside_connection):
     client = browse(AURORA)
     assert client.get("/sign-in/").status_code == 200
     for _ in range(2):
@@ -38,28 +38,28 @@ def test_connections_that_the_server_has_ended_cost_nobody_a_page(aurora, browse
         taken = [connection.pool.getconn() for _ in range(8)]
         for each in taken:
             connection.pool.putconn(each)
-        others.execute(
+        outside_connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"  # Waits until it has ended.
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert client.get("/sign-in/").status_code == 200
 
 
-def answer_to(query):
+def fetch_value(query):
     with connection.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchone()[0]
 
 
-def test_the_server_ends_a_statement_of_a_page_that_takes_too_long(monkeypatch):
-    assert answer_to("SHOW statement_timeout") == f"{database.STATEMENT_SECONDS}s"
-    answer_to("SELECT set_config('statement_timeout', '50ms', false)")
+def test_server_cancels_a_statement_that_takes_too_long(monkeypatch):
+    assert fetch_value("SHOW statement_timeout") == f"{database.STATEMENT_SECONDS}s"
+    fetch_value("SELECT set_config('statement_timeout', '50ms', false)")
     with pytest.raises(OperationalError, match="statement timeout"):
-        answer_to("SELECT pg_sleep(60)")
+        fetch_value("SELECT pg_sleep(60)")
     connection.close()
 
 
-def test_a_server_that_says_nothing_is_given_up_and_all_connections_of_that_time_are_replaced(monkeypatch):
+def test_silent_server_times_out_and_all_its_connections_are_replaced(monkeypatch):
     connection.close()
     first, second = (connection.pool.getconn() for _ in range(2))
     former = {each.info.backend_pid for each in (first, second)}
@@ -67,7 +67,7 @@ def test_a_server_that_says_nothing_is_given_up_and_all_connections_of_that_time
     connection.pool.putconn(second)
     monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
     with pytest.raises(OperationalError):
-        answer_to("SELECT pg_sleep(5)")  # As good as silence: nothing comes within the time.
+        fetch_value("SELECT pg_sleep(5)")  # Like a silent server: no answer within the time.
     connection.close()
     monkeypatch.undo()
     third, fourth = (connection.pool.getconn() for _ in range(2))
@@ -76,21 +76,21 @@ def test_a_server_that_says_nothing_is_given_up_and_all_connections_of_that_time
     connection.pool.putconn(fourth)
 
 
-def test_whoever_goes_on_with_a_connection_that_was_given_up_meets_an_outage_and_no_fault_of_ours(
+def test_further_use_of_a_timed_out_connection_is_an_outage(
     monkeypatch,
 ):
     connection.close()
     monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
     for _ in range(2):
         with pytest.raises(OperationalError) as caught:
-            answer_to("SELECT pg_sleep(5)")
+            fetch_value("SELECT pg_sleep(5)")
         assert database.is_outage(caught.value)
     with pytest.raises(OperationalError), transaction.atomic():
         pass
     connection.close()
 
 
-def test_commands_and_migrations_have_neither_limits_nor_a_pool(tmp_path):
+def test_commands_and_migrations_have_no_timeout_and_no_pool(tmp_path):
     names = connection.settings_dict
     host = f"{names['HOST'] or '127.0.0.1'}:{names['PORT'] or 5432}"
     url = f"postgres://{names['USER']}:{names['PASSWORD']}@{host}/{names['NAME']}"

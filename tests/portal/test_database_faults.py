@@ -1,6 +1,6 @@
-"""A database that is restarted, killed, frozen, silent, locked or full: 503 alone, and service soon after.
+"""A restarted, killed, frozen, locked or full database: pages answer 503 only, and recover soon.
 
-One node as `make serve` runs it, and a PostgreSQL of its own behind a proxy. `make soak` does more of it.
+One node as `make serve` runs it, with a PostgreSQL of its own behind a proxy. `make soak` tests more of this.
 """
 
 import os
@@ -17,9 +17,9 @@ import pytest
 import requests
 
 from tests.conftest import AURORA
-from tests.support.gunicorn_server import Served, served
+from tests.support.gunicorn_server import GunicornServer, run_gunicorn
 from tests.support.live_stack import _collect_static, _manage
-from tests.support.postgres_server import OwnPostgres
+from tests.support.postgres_server import PostgresServer
 from tests.support.tcp_proxy import Proxy
 
 pytestmark = [
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 BACK_WITHIN = 15  # Seconds after the fault has ended.
 SIGNED_IN, STRANGER = "/account/", "/sign-in/"
-# A brand, and a customer who is signed in; prints the key of the session.
+# A brand and a signed-in customer; writes the session key.
 PEOPLE = f"""
 from django.test import Client
 from accounts.models import User
@@ -53,17 +53,17 @@ open("KEY", "w").write(session.session_key)
 
 @dataclass
 class Visitors:
-    """Four who are signed in and two who are not, each of whom asks again at once."""
+    """Four signed-in and two anonymous visitors, each requesting pages one after another."""
 
-    site: Served
+    site: GunicornServer
     key: str
     over: threading.Event = field(default_factory=threading.Event)
-    seen: dict[int, list[tuple[float, int]]] = field(
+    answers_by_visitor: dict[int, list[tuple[float, int]]] = field(
         default_factory=dict
-    )  # Of each: asked when, answered how.
+    )  # Number → (requested at, status).
 
-    def ask(self, path: str) -> int:
-        """The status of a page; 0 where nothing came."""
+    def get(self, path: str) -> int:
+        """Return the status of a page; 0 without an answer."""
         headers = {"Host": AURORA, "Cookie": f"__Host-session={self.key}" if path == SIGNED_IN else ""}
         url = f"http://127.0.0.1:{self.site.port}{path}"
         try:
@@ -71,24 +71,24 @@ class Visitors:
         except requests.RequestException:
             return 0
 
-    def walk(self, number: int, path: str) -> None:
+    def browse(self, number: int, path: str) -> None:
         while not self.over.wait(0.05):
-            asked = time.monotonic()
-            self.seen[number].append((asked, self.ask(path)))
+            requested_at = time.monotonic()
+            self.answers_by_visitor[number].append((requested_at, self.get(path)))
 
     def are_served(self, since: float) -> bool:
-        """Whether the last three pages of everybody are there, all asked for after this moment."""
-        last = [seen[-3:] for seen in self.seen.values()]
+        """Return True if the last three pages of every visitor were 200 and requested after this moment."""
+        last = [answers_by_visitor[-3:] for answers_by_visitor in self.answers_by_visitor.values()]
         return all(len(three) == 3 and three[0][0] > since for three in last) and {
-            status for three in last for _asked, status in three
+            status for three in last for _requested_at, status in three
         } == {200}
 
     @contextmanager
-    def walking(self) -> Iterator[None]:
+    def browsing(self) -> Iterator[None]:
         self.over.clear()
         paths = [SIGNED_IN] * 4 + [STRANGER] * 2
-        self.seen = {number: [] for number in range(len(paths))}
-        threads = [threading.Thread(target=self.walk, args=each) for each in enumerate(paths)]
+        self.answers_by_visitor = {number: [] for number in range(len(paths))}
+        threads = [threading.Thread(target=self.browse, args=each) for each in enumerate(paths)]
         for thread in threads:
             thread.start()
         try:
@@ -101,9 +101,9 @@ class Visitors:
 
 @dataclass
 class World:
-    """What runs."""
+    """The servers and the visitors."""
 
-    server: OwnPostgres
+    server: PostgresServer
     proxy: Proxy
     visitors: Visitors
 
@@ -111,7 +111,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("faults")
-    server = OwnPostgres()
+    server = PostgresServer()
     proxy = Proxy(server.port)
     environment = {
         "DATABASE_URL": server.url(proxy.port),
@@ -126,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Wo
         _manage(around, "migrate", "--verbosity", "0")
         _collect_static(around, shared)
         _manage(around, "shell", "-v", "0", "-c", PEOPLE.replace('"KEY"', f'"{folder}/key"'))
-        with served(folder, **environment) as site:
+        with run_gunicorn(folder, **environment) as site:
             yield World(server, proxy, Visitors(site, (folder / "key").read_text()))
     finally:
         proxy.close()
@@ -134,14 +134,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Wo
 
 
 def locked(world: World) -> None:
-    with world.server.beside() as other, other.transaction():
+    with world.server.admin_connection() as other, other.transaction():
         other.execute("LOCK TABLE portal_brand, django_session IN ACCESS EXCLUSIVE MODE")
         time.sleep(6)
 
 
 def full(world: World) -> None:
-    """Others have taken all that anybody but its administrator may have."""
-    with world.server.beside() as other:
+    """Others have taken all connections except the administrator's."""
+    with world.server.admin_connection() as other:
         other.execute("ALTER ROLE portal CONNECTION LIMIT 0")
         world.server.end_connections()
         time.sleep(3)
@@ -160,9 +160,9 @@ def killed(world: World) -> None:
 
 
 def frozen(world: World) -> None:
-    world.server.hold()
+    world.server.freeze()
     time.sleep(7)
-    world.server.go_on()
+    world.server.unfreeze()
 
 
 def ended(world: World) -> None:
@@ -172,14 +172,14 @@ def ended(world: World) -> None:
 
 
 def cancelled(world: World) -> None:
-    with world.server.beside() as other:
+    with world.server.admin_connection() as other:
         for _ in range(200):
             other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
             time.sleep(0.005)
 
 
-def elsewhere(world: World) -> None:
-    """It goes on at another address, and what was connected to the old one hears nothing of that."""
+def moved(world: World) -> None:
+    """The server moves to another address, and clients connected to the old one do not notice."""
     world.proxy.silence()
 
 
@@ -189,21 +189,25 @@ def aborted(world: World) -> None:
 
 
 Fault = Callable[[World], None]
-FAULTS: tuple[Fault, ...] = (restarted, aborted, killed, frozen, ended, cancelled, locked, full, elsewhere)
+FAULTS: tuple[Fault, ...] = (restarted, aborted, killed, frozen, ended, cancelled, locked, full, moved)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_of_the_database_is_503_alone_and_is_over_soon(world: World, fault: Fault) -> None:
+def test_database_fault_causes_only_503_and_recovers_soon(world: World, fault: Fault) -> None:
     visitors = world.visitors
-    assert {visitors.ask(SIGNED_IN), visitors.ask(STRANGER)} == {200}
-    with visitors.walking():
+    assert {visitors.get(SIGNED_IN), visitors.get(STRANGER)} == {200}
+    with visitors.browsing():
         time.sleep(0.3)
         fault(world)
         ended = time.monotonic()
         while not visitors.are_served(ended) and time.monotonic() < ended + BACK_WITHIN:
             time.sleep(0.05)
-        back = visitors.are_served(ended)
-        world.proxy.resume()  # Nobody need wait any longer.
-    answers = Counter(status for seen in visitors.seen.values() for _asked, status in seen)
+        recovered = visitors.are_served(ended)
+        world.proxy.resume()  # No need to wait any longer.
+    answers = Counter(
+        status
+        for answers_by_visitor in visitors.answers_by_visitor.values()
+        for _requested_at, status in answers_by_visitor
+    )
     assert set(answers) <= {200, 503}, answers
-    assert back, answers
+    assert recovered, answers

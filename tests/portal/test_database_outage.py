@@ -1,4 +1,4 @@
-"""While the database does not answer, every page is an honest 503; never a 500, whichever statement fails."""
+"""Database outages: every page answers 503, never 500, whichever statement fails."""
 
 import itertools
 import sqlite3
@@ -28,29 +28,29 @@ FAULTS = [OperationalError("gone"), InterfaceError("closed")]
 
 @contextmanager
 def failing_from(nth, error):
-    """Let every statement from the nth on fail; gives how many there were."""
-    seen = []
+    """Let every statement from the nth on fail; yield the list of statements."""
+    statements = []
 
     def gate(execute, sql, params, many, context):
-        seen.append(sql)
-        if len(seen) >= nth:
+        statements.append(sql)
+        if len(statements) >= nth:
             raise error
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(gate):
-        yield seen
+        yield statements
 
 
-def in_every_place(ask, error=FAULTS[0]):
-    """What the page answers when its first statement fails, its second, … until none is left to fail."""
+def answers_per_failing_statement(ask, error=FAULTS[0]):
+    """Return the answers when the first statement fails, then the second, … until none is left."""
     found = []
     for nth in range(1, MOST_STATEMENTS):
-        with failing_from(nth, error) as seen:
+        with failing_from(nth, error) as statements:
             answer = ask()
             if answer.streaming:
                 b"".join(answer.streaming_content)
         found.append(answer)
-        if len(seen) < nth:
+        if len(statements) < nth:
             return found
     raise AssertionError("the page asks the database too often for this test")
 
@@ -58,11 +58,11 @@ def in_every_place(ask, error=FAULTS[0]):
 @pytest.mark.parametrize(
     "path", ["/", "/sign-in/", "/sign-up/", "/statement/", "/statement.pdf", "/account/"]
 )
-def test_whichever_statement_of_a_customers_page_fails_the_answer_is_no_500(path, simulator, alice, browse):
+def test_customer_page_is_never_500_whichever_statement_fails(path, simulator, alice, browse):
     browse(AURORA, alice).get("/")  # So that figures are known.
     client = browse(AURORA, alice)
     client.raise_request_exception = False
-    answers = in_every_place(lambda: client.get(path))
+    answers = answers_per_failing_statement(lambda: client.get(path))
     assert {answer.status_code for answer in answers} <= {200, 302, 503}
     assert answers[0].status_code == 503
     assert "We will be back in a moment" in words(answers[0])
@@ -74,19 +74,17 @@ def test_whichever_statement_of_a_customers_page_fails_the_answer_is_no_500(path
     "path", ["/admin/", "/admin/accounts/user/", "/admin/portal/brand/", "/admin/security/"]
 )
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
-def test_whichever_statement_of_a_staff_page_fails_the_answer_is_no_500(
-    path, error, aurora, operator, browse, caplog
-):
+def test_staff_page_is_never_500_whichever_statement_fails(path, error, aurora, operator, browse, caplog):
     client = browse(ADMIN, operator)
     client.raise_request_exception = False
-    answers = in_every_place(lambda: client.get(path), error)
+    answers = answers_per_failing_statement(lambda: client.get(path), error)
     assert {answer.status_code for answer in answers} <= {200, 302, 503}
     assert answers[0].status_code == 503
     assert "database not reached" in caplog.text
     assert "Traceback" not in caplog.text
 
 
-def test_a_form_that_fails_half_way_says_that_it_may_have_worked(simulator, aurora, browse):
+def test_form_that_fails_half_way_says_that_it_may_have_worked(simulator, aurora, browse):
     client = browse(AURORA)
     client.raise_request_exception = False
     numbers = itertools.count()
@@ -96,23 +94,23 @@ def test_a_form_that_fails_half_way_says_that_it_may_have_worked(simulator, auro
         form = sign_up_form(simulator.token(), email=f"dora{next(numbers)}@example.com")
         return send(client, "/sign-up/", form)
 
-    answers = in_every_place(sign_up)
+    answers = answers_per_failing_statement(sign_up)
     assert {answer.status_code for answer in answers} <= {302, 503}
     failed = [words(answer) for answer in answers if answer.status_code == 503]
     assert any("may or may not have worked: please look before you send it again" in text for text in failed)
 
 
-def test_a_replica_is_an_outage_and_a_wrong_statement_is_a_fault(alice, browse):
+def test_read_only_replica_is_an_outage_but_a_wrong_statement_is_not(alice, browse):
     client = browse(AURORA, alice)
     client.raise_request_exception = False
     replica = InternalError("cannot execute UPDATE in a read-only transaction")
     replica.__cause__ = psycopg.errors.ReadOnlySqlTransaction()
     for error, status in ((replica, 503), (InternalError("broken"), 500), (ProgrammingError("typo"), 500)):
-        with failing_from(2, error):  # The first one asks for the brand.
+        with failing_from(2, error):  # The first statement gets the brand.
             assert client.get("/account/").status_code == status
 
 
-def test_to_sqlite_a_missing_table_is_a_fault_and_a_locked_file_an_outage(tmp_path):
+def test_locked_sqlite_file_is_an_outage_but_a_missing_table_is_not(tmp_path):
     first, second = (sqlite3.connect(tmp_path / "db", timeout=0) for _ in range(2))
     first.execute("BEGIN EXCLUSIVE")
     for statement, outage in (("SELECT 1 FROM nowhere", False), ("BEGIN IMMEDIATE", True)):
@@ -126,7 +124,7 @@ def test_to_sqlite_a_missing_table_is_a_fault_and_a_locked_file_an_outage(tmp_pa
     second.close()
 
 
-def test_a_form_that_came_before_the_brand_was_known_has_changed_nothing(aurora, browse):
+def test_form_sent_before_the_brand_is_known_changes_nothing(aurora, browse):
     client = browse(AURORA)
     with failing_from(1, FAULTS[0]):
         answer = send(client, "/sign-out/", {})
@@ -134,9 +132,7 @@ def test_a_form_that_came_before_the_brand_was_known_has_changed_nothing(aurora,
     assert "Nothing was changed." in words(answer)
 
 
-def test_pages_that_need_no_row_still_come_and_the_brand_is_the_last_known_for_a_minute(
-    aurora, browse, settings, monkeypatch
-):
+def test_pages_without_queries_use_the_cached_brand_for_a_minute(aurora, browse, settings, monkeypatch):
     settings.BRAND_SECONDS = 1
     clock = SimpleNamespace(time=lambda: 1000.0)
     for module in (locmem, base):
@@ -144,16 +140,14 @@ def test_pages_that_need_no_row_still_come_and_the_brand_is_the_last_known_for_a
     client = browse(AURORA)
     client.raise_request_exception = False
     assert client.get("/sign-up/").status_code == 200
-    with failing_from(1, FAULTS[0]) as asked:
+    with failing_from(1, FAULTS[0]) as statements:
         for later, status, questions in ((59, 200, 1), (59.5, 200, 1), (61, 503, 2)):
             clock.time = lambda later=later: 1000.0 + later
             answer = client.get("/sign-up/")
-            assert (answer.status_code, len(asked)) == (status, questions)
+            assert (answer.status_code, len(statements)) == (status, questions)
 
 
-def test_while_one_request_waits_for_the_database_the_others_take_the_last_known_brand(
-    threads, aurora, settings
-):
+def test_one_request_waits_for_the_database_others_use_cached_brand(threads, aurora, settings):
     settings.BRAND_SECONDS = 1
     assert lookup.get_brand_for_host(AURORA) == aurora
     caches["local"].delete(f"brand:{AURORA}")
@@ -181,13 +175,13 @@ def test_while_one_request_waits_for_the_database_the_others_take_the_last_known
 
 
 @pytest.fixture
-def no_patience(monkeypatch):
+def short_wait(monkeypatch):
     monkeypatch.setattr(bulkhead.Slots, "MAX_WAIT", 0.05)
 
 
 @contextmanager
-def taken(slots, number):
-    """All of these slots are held by other threads."""
+def hold_slots(slots, number):
+    """Hold so many of these slots in other threads."""
     free, held = threading.Event(), threading.Barrier(number + 1)
 
     def hold():
@@ -207,14 +201,12 @@ def taken(slots, number):
             thread.join(30)
 
 
-def test_a_sign_in_that_finds_no_slot_is_told_so_and_counts_for_nothing(
-    operator, browse, settings, no_patience
-):
+def test_sign_in_without_a_free_slot_is_503_and_not_counted(operator, browse, settings, short_wait):
     settings.PASSWORD_HASHERS = ["accounts.hashers.SlottedPBKDF2PasswordHasher"]
     operator.set_password("correct horse battery")
     operator.save()
     form = {"username": operator.email, "password": "correct horse battery"}
-    with taken(bulkhead.HASHING, 2):
+    with hold_slots(bulkhead.HASHING, 2):
         answer = send(browse(ADMIN), "/admin/login/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "Too many people are asking for this right now. Nothing was changed." in words(answer)
@@ -222,9 +214,9 @@ def test_a_sign_in_that_finds_no_slot_is_told_so_and_counts_for_nothing(
     assert send(browse(ADMIN), "/admin/login/", form).status_code == 302
 
 
-def test_a_file_that_finds_no_slot_leads_back_to_itself(simulator, alice, browse, no_patience):
+def test_download_without_a_free_slot_offers_a_retry(simulator, alice, browse, short_wait):
     client, path = browse(AURORA, alice), "/statement.pdf?from_date=2020-01-01&to_date=2020-01-31"
-    with taken(bulkhead.DRAWING, 1):
+    with hold_slots(bulkhead.DRAWING, 1):
         answer = client.get(path)
         assert client.get("/statement/").status_code == 200
     assert answer.status_code == 503
@@ -232,12 +224,12 @@ def test_a_file_that_finds_no_slot_leads_back_to_itself(simulator, alice, browse
     assert client.get(path).status_code == 200
 
 
-def test_no_more_than_half_of_the_threads_wait_for_their_turn(settings):
+def test_at_most_half_of_the_threads_wait_for_a_slot(settings):
     settings.WEB_THREADS = 8
     one, waiting = bulkhead.Slots(1, "tests"), threading.Semaphore(0)
     outcomes = []
 
-    def come():
+    def use_slot():
         try:
             with one.slot():
                 outcomes.append("served")
@@ -246,10 +238,10 @@ def test_no_more_than_half_of_the_threads_wait_for_their_turn(settings):
         waiting.release()
 
     with one.slot():
-        threads = [threading.Thread(target=come) for _ in range(10)]
+        threads = [threading.Thread(target=use_slot) for _ in range(10)]
         for thread in threads:
             thread.start()
-        for _ in range(6):  # Those for whom there is no room in the queue are told at once.
+        for _ in range(6):  # Threads that do not fit into the queue are refused at once.
             assert waiting.acquire(timeout=30)
         assert outcomes == ["refused"] * 6
     for thread in threads:
@@ -258,7 +250,7 @@ def test_no_more_than_half_of_the_threads_wait_for_their_turn(settings):
     assert bulkhead.Slots._queued == 0
 
 
-def test_a_thread_that_holds_a_slot_goes_on_in_it_and_gives_it_back_once():
+def test_slot_is_reentrant_and_released_once():
     one = bulkhead.Slots(1, "tests")
     for _ in range(2):
         with one.slot(), one.slot(), one.slot():
@@ -267,7 +259,7 @@ def test_a_thread_that_holds_a_slot_goes_on_in_it_and_gives_it_back_once():
     assert not one._free.acquire(blocking=False)
 
 
-def test_hashes_are_djangos(settings):
+def test_password_hashes_are_compatible_with_django(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     djangos = make_password("correct horse battery")
     settings.PASSWORD_HASHERS = ["accounts.hashers.SlottedPBKDF2PasswordHasher"]
@@ -278,7 +270,7 @@ def test_hashes_are_djangos(settings):
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has a pool")
-def test_whoever_hashes_or_draws_holds_no_connection_of_the_pool(aurora):
+def test_hashing_and_drawing_hold_no_database_connection(aurora):
     for slots in (bulkhead.HASHING, bulkhead.DRAWING):
         assert Brand.objects.count() == 1
         with slots.slot():

@@ -1,4 +1,4 @@
-"""What every form does for whoever fills it in: a summary, errors at the fields, right keyboards."""
+"""Forms: error summary, errors at the fields, autocomplete and input modes."""
 
 import re
 from html.parser import HTMLParser
@@ -34,7 +34,7 @@ class _Page(HTMLParser):
         return [str(attrs["id"]) for _, attrs in self.tags if "id" in attrs]
 
 
-def test_the_summary_leads_to_each_field_with_a_mistake_and_to_no_other(aurora, simulator, browse):
+def test_summary_links_to_each_invalid_field_and_no_other(aurora, simulator, browse):
     answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12", first_name=""))
     page = _Page(answer)
     assert SUMMARY in words(answer)
@@ -46,14 +46,14 @@ def test_the_summary_leads_to_each_field_with_a_mistake_and_to_no_other(aurora, 
 
 
 @pytest.mark.parametrize("kind", ["v2-checkbox", "v2-invisible", "v3"])
-def test_a_missing_captcha_is_in_the_summary_for_every_kind(aurora, simulator, browse, kind):
+def test_missing_captcha_of_every_kind_is_in_the_summary(aurora, simulator, browse, kind):
     type(aurora).objects.filter(pk=aurora.pk).update(recaptcha_kind=kind)
-    said = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
-    assert SUMMARY in said
-    assert said.count("Please complete the security check.") == 2
+    text = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
+    assert SUMMARY in text
+    assert text.count("Please complete the security check.") == 2
 
 
-def test_each_error_is_tied_to_its_field(aurora, simulator, browse):
+def test_each_error_is_linked_to_its_field(aurora, simulator, browse):
     page = _Page(send(browse(AURORA), "/sign-up/", {}))
     assert len(page.ids) == len(set(page.ids))
     for name in ("first_name", "last_name", "email", "phone", "password", "accept_terms"):
@@ -64,27 +64,27 @@ def test_each_error_is_tied_to_its_field(aurora, simulator, browse):
         assert set(described) <= set(page.ids)
 
 
-def test_a_page_without_mistakes_has_no_summary(aurora, browse):
+def test_page_without_errors_has_no_summary(aurora, browse):
     page = browse(AURORA).get("/sign-up/")
     assert SUMMARY not in words(page)
     assert "type it again" not in words(page)
     assert b"aria-invalid" not in page.content
 
 
-def test_after_a_mistake_the_form_says_that_the_password_is_to_be_typed_again(aurora, simulator, browse):
+def test_form_with_errors_says_to_type_the_password_again(aurora, simulator, browse):
     answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12"))
     assert "We do not keep it, so please type it again." in words(answer)
     assert PASSWORD not in answer.content.decode()
 
 
-def test_a_statement_with_wrong_dates_has_the_summary_too(alice, simulator, browse):
+def test_statement_with_invalid_dates_has_the_summary_too(alice, simulator, browse):
     answer = browse(AURORA, alice).get("/statement/?from_date=2020-02-01&to_date=2020-01-01")
     assert SUMMARY in words(answer)
     assert b'href="#id_from_date"' in answer.content
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "wanted"),
+    ("path", "name", "expected"),
     [
         ("/sign-in/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
         ("/sign-up/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
@@ -98,13 +98,13 @@ def test_a_statement_with_wrong_dates_has_the_summary_too(alice, simulator, brow
         ("/password-reset/", "email", {"type": "email", "inputmode": "email", "autocomplete": "email"}),
     ],
 )
-def test_browsers_know_what_to_fill_in_and_which_keyboard_to_show(aurora, browse, path, name, wanted):
+def test_fields_have_autocomplete_and_inputmode(aurora, browse, path, name, expected):
     client = browse(AURORA)
     client.post("/sign-in/", {"email": "alice@example.com"})
     field = _Page(client.get(path)).input(name)
-    assert {key: field.get(key) for key in wanted} == wanted
+    assert {key: field.get(key) for key in expected} == expected
 
 
-def test_a_button_that_works_has_something_to_say_and_stays_silent_until_then(aurora, browse):
+def test_button_has_an_empty_live_region_for_its_busy_message(aurora, browse):
     text = browse(AURORA).get("/sign-in/").content.decode()
     assert re.search(r'role="status" data-waiting="One moment, please\.[^"]*"></p>', text)

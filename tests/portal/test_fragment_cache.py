@@ -1,4 +1,4 @@
-"""Fragments of pages that are kept: the same page as without, and never anybody else's."""
+"""Cached page fragments: the page is the same as without them, and never contains another visitor's data."""
 
 import re
 
@@ -28,26 +28,26 @@ TAG = re.compile(r"{% cache (.*?) %}")
 TAGS = [tag for path in (ROOT / "templates").rglob("*.html") for tag in TAG.findall(path.read_text())]
 
 
-def plain(page: str) -> str:
-    """A page without what is different each time."""
+def normalise(page: str) -> str:
+    """Return a page without what differs each time."""
     fresh = r'(csrfmiddlewaretoken" value|nonce)="[^"]*"|<b>[0-9A-Z]{4}-[0-9A-Z]{4}</b>|[0-9a-f]{32}'
     return re.sub(fresh, "", page)
 
 
-def kept() -> dict[str, str]:
-    """Key → what is kept of pages."""
+def cached_fragments() -> dict[str, str]:
+    """Return key → cached fragment."""
     keys = [key.partition(":1:")[2] for key in list(caches["local"]._cache)]
     return {key: caches["local"].get(key) for key in keys if key.startswith("template.cache.")}
 
 
-def test_every_fragment_is_kept_by_brand_and_language_in_this_process_for_a_minute():
+def test_every_fragment_is_cached_locally_for_a_minute_by_page_key():
     parts = [tag.split() for tag in TAGS]
     assert {(part[0], part[2], part[-1]) for part in parts} == {("60", "request|page_key", 'using="local"')}
     names = [part[1] for part in parts]
     assert len(names) == len(set(names)), "two fragments of one name are taken for each other"
 
 
-def test_no_fragment_is_shown_to_another_brand_language_person_or_nonce(
+def test_fragments_never_leak_across_brand_language_user_or_nonce(
     simulator, aurora, alice, bob, charlie, browse, settings
 ):
     visitors = [
@@ -71,22 +71,22 @@ def test_no_fragment_is_shown_to_another_brand_language_person_or_nonce(
             assert nonces == set(re.findall(r"'nonce-([^']+)'", answer["Content-Security-Policy"]))
         return texts
 
-    first, again = pages(), pages()
-    names = {key.split(".")[2] for key in kept()}
+    first, second = pages(), pages()
+    names = {key.split(".")[2] for key in cached_fragments()}
     assert names == {tag.split()[1] for tag in TAGS}
-    told = "".join(kept().values())
+    fragments = "".join(cached_fragments().values())
     for private in ("Alice", "Archer", "Bob", "@example.com", "7000", "242.09", "csrfmiddleware", "nonce"):
-        assert private not in told
+        assert private not in fragments
     settings.CACHES = {**settings.CACHES, "local": WITHOUT}
-    anew = pages()
-    for shown in (first, again):
-        assert list(map(plain, shown)) == list(map(plain, anew))
+    uncached = pages()
+    for shown in (first, second):
+        assert list(map(normalise, shown)) == list(map(normalise, uncached))
     for pattern in (r'nonce="([^"]+)"', r'csrfmiddlewaretoken" value="([^"]+)"'):
-        fresh = [found for page in first + again + anew for found in set(re.findall(pattern, page))]
+        fresh = [found for page in first + second + uncached for found in set(re.findall(pattern, page))]
         assert len(fresh) == len(set(fresh)) > 0
 
 
-def test_what_is_saved_for_a_brand_shows_at_once(aurora, browse):
+def test_brand_changes_show_at_once(aurora, browse):
     client = browse(AURORA)
     assert "Aurora Phone" in client.get("/sign-up/").content.decode()
     Brand.objects.update(name="Aurora Mobile", support_phone="+61 2 5550 0777", terms_url="")
@@ -103,7 +103,7 @@ def test_what_is_saved_for_a_brand_shows_at_once(aurora, browse):
 @pytest.mark.parametrize(
     ("path", "signed_in", "most"), [("/", False, 1), ("/sign-up/", False, 1), ("/", True, 5)]
 )
-def test_a_page_costs_few_queries(
+def test_page_costs_few_queries(
     simulator, alice, browse, django_assert_max_num_queries, make_customer, path, signed_in, most
 ):
     client = browse(AURORA, alice if signed_in else None)
@@ -114,23 +114,23 @@ def test_a_page_costs_few_queries(
         assert client.get(path).status_code == 200
 
 
-def test_queries_unknown_addresses_and_made_up_periods_leave_nothing_behind(simulator, alice, browse):
-    stranger, customer = browse(AURORA), browse(AURORA, alice)
+def test_arbitrary_queries_and_periods_do_not_fill_the_cache(simulator, alice, browse):
+    visitor, customer = browse(AURORA), browse(AURORA, alice)
     for path in (*PATHS, "/nowhere/", "/language/en/"):
-        stranger.get(path)
+        visitor.get(path)
         customer.get(path)
-    before = kept()
+    before = cached_fragments()
     for number in range(10, 20):
-        for client in (stranger, customer):
+        for client in (visitor, customer):
             for path in ("/", "/sign-in/", f"/nowhere-{number}/", f"/language/none-{number}/"):
                 client.get(path, {"q": f"{number}" + '"' * 3000})
                 client.get(path)
         answer = customer.get(f"/statement/?from_date=2020-01-01&to_date=2020-01-{number}")
         assert f"/statement.csv?from_date=2020-01-01&amp;to_date=2020-01-{number}" in answer.content.decode()
-    assert kept() == before
+    assert cached_fragments() == before
 
 
-def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
+def test_captcha_setting_changes_show_at_once(aurora, browse):
     client = browse(AURORA)
     for secret in (encrypt(""), encrypt("a-secret-key-of-google"), encrypt("")):
         Brand.objects.update(recaptcha_secret_key=secret)
@@ -138,17 +138,17 @@ def test_a_captcha_that_is_switched_on_or_off_shows_at_once(aurora, browse):
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in/", "/sign-up/"])
-def test_a_page_with_fragments_tells_caches_that_cookies_matter(aurora, browse, path):
+def test_page_with_fragments_varies_by_cookie(aurora, browse, path):
     answers = [browse(AURORA).get(path) for _ in range(3)]
     for answer in answers:
         assert {"Cookie", "Host"} <= set(answer["Vary"].split(", "))
         assert answer["Cache-Control"] == answers[0]["Cache-Control"] == "private, no-cache"
 
 
-def test_a_form_is_made_once_and_what_somebody_typed_is_shown_to_nobody_else(aurora, browse):
+def test_form_data_of_one_visitor_is_never_cached(aurora, browse):
     first, other = browse(AURORA), browse(AURORA)
     first.get("/password-reset/")
-    before = set(kept())
+    before = set(cached_fragments())
     first.post("/password-reset/", {"email": "dora@example"})
     assert "dora@" not in other.get("/password-reset/").content.decode()
-    assert {key for key in set(kept()) - before if "fields" in key} == set()
+    assert {key for key in set(cached_fragments()) - before if "fields" in key} == set()

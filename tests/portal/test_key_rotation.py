@@ -1,4 +1,4 @@
-"""A new ENCRYPTION_KEY: every stored secret comes under it, and the old one can go."""
+"""Rotation of ENCRYPTION_KEY: `reencrypt` encrypts every stored secret with the newest key."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ def stored(brand: Brand) -> EncryptedSecret:
     return Brand.objects.get(pk=brand.pk).carrier_key
 
 
-def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, borealis, operator, settings):
+def test_reencrypt_uses_the_newest_key_so_the_old_one_can_go(aurora, borealis, operator, settings):
     device = app_of(operator)
     key = device.key.reveal()
     Brand.objects.filter(pk=borealis.pk).update(carrier_key=EncryptedSecret("env:PORTAL_SECRET_BOREALIS"))
@@ -39,19 +39,19 @@ def test_all_secrets_come_under_the_newest_key_and_the_old_one_can_go(aurora, bo
     assert (done.reencrypted, done.up_to_date) == (0, 3)
 
 
-def test_a_key_that_was_entered_meanwhile_stays(aurora, settings, monkeypatch):
+def test_secret_changed_during_reencryption_is_kept(aurora, settings, monkeypatch):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
 
-    def entered_meanwhile(sealed: EncryptedSecret) -> bool:
+    def enter_new_key(secret: EncryptedSecret) -> bool:
         Brand.objects.update(carrier_key=encrypt("another key"))
-        return uses_primary_key(sealed)
+        return uses_primary_key(secret)
 
-    monkeypatch.setattr("portal.security.key_rotation.uses_primary_key", entered_meanwhile)
+    monkeypatch.setattr("portal.security.key_rotation.uses_primary_key", enter_new_key)
     assert reencrypt_secrets().reencrypted == 0
     assert stored(aurora).reveal() == "another key"
 
 
-def test_what_no_key_opens_is_named_and_the_rest_is_done(aurora, borealis, settings):
+def test_undecryptable_secret_is_named_and_the_rest_reencrypted(aurora, borealis, settings):
     settings.ENCRYPTION_KEYS = ["a key that is lost for ever"]
     Brand.objects.filter(pk=borealis.pk).update(carrier_key=encrypt("lost"))
     settings.ENCRYPTION_KEYS = [NEW, OLD]
@@ -60,7 +60,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(aurora, borealis, setti
     assert uses_primary_key(stored(aurora))
 
 
-def test_a_row_that_was_read_before_and_is_saved_after_does_not_bring_the_old_key_back(aurora, settings):
+def test_saving_a_stale_row_does_not_restore_the_old_key(aurora, settings):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     stale = Brand.objects.get(pk=aurora.pk)
     reencrypt_secrets()
@@ -70,14 +70,14 @@ def test_a_row_that_was_read_before_and_is_saved_after_does_not_bring_the_old_ke
     assert stored(aurora).reveal() == stale.carrier_key.reveal() == "aurora-api-key"
 
 
-def test_a_secret_that_no_key_opens_hinders_no_saving(aurora, settings):
+def test_undecryptable_secret_does_not_prevent_saving(aurora, settings):
     settings.ENCRYPTION_KEYS = ["a key that knows nothing"]
     before = stored(aurora)
     Brand.objects.get(pk=aurora.pk).save()
     assert stored(aurora) == before
 
 
-def test_in_no_step_of_the_page_is_there_a_node_that_cannot_read(aurora, settings):
+def test_every_node_can_decrypt_in_each_documented_rotation_step(aurora, settings):
     page = (ROOT / "docs" / "operations.md").read_text()
     section = page.partition("## Change `ENCRYPTION_KEY`")[2].partition("\n## ")[0]
     steps = re.findall(r"ENCRYPTION_KEY=[A-Z,]+|manage.py reencrypt", section)

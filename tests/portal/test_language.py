@@ -1,4 +1,4 @@
-"""The visitor's choice, else the browser, else the brand decides in which language a page is."""
+"""Language selection: the visitor's choice first, then the browser's, then the brand's."""
 
 import pytest
 from django.conf import settings as django_settings
@@ -32,23 +32,23 @@ CODES = [code for code, _name in django_settings.LANGUAGES]
         ("es;<script>", "", "en-au", "en-au"),
     ],
 )
-def test_the_choice_wins_then_the_browser_then_the_brand(chosen, accepted, default, shown):
+def test_choice_precedes_browser_and_browser_precedes_brand(chosen, accepted, default, shown):
     assert language.choose(chosen=chosen, accepted=accepted, default=default) == shown
 
 
 @given(chosen=st.text(), accepted=st.text(), default=st.sampled_from(CODES))
-def test_whatever_is_asked_for_the_answer_is_a_language_we_have(chosen, accepted, default):
+def test_any_accept_language_gives_a_supported_language(chosen, accepted, default):
     assert language.choose(chosen=chosen, accepted=accepted, default=default) in CODES
 
 
-def test_a_page_says_which_language_and_direction_it_has(aurora, browse):
+def test_page_declares_its_language_and_direction(aurora, browse):
     page = browse(AURORA).get("/", headers={"accept-language": "ar"})
     assert '<html lang="ar" dir="rtl">' in page.content.decode()
     assert page["Content-Language"] == "ar"
     assert {"Accept-Language", "Cookie"} <= {name.strip() for name in page["Vary"].split(",")}
 
 
-def test_the_switcher_keeps_the_choice_and_returns_to_the_page(aurora, browse):
+def test_switcher_stores_the_choice_and_returns_to_the_page(aurora, browse):
     visitor = browse(AURORA)
     reply = visitor.get("/language/es/?next=/sign-in/%3Fnext%3D/statement/")
     assert (reply.status_code, reply["Location"]) == (302, "/sign-in/?next=/statement/")
@@ -60,28 +60,30 @@ def test_the_switcher_keeps_the_choice_and_returns_to_the_page(aurora, browse):
     assert '<html lang="es">' in visitor.get("/sign-in/", headers={"accept-language": "ar"}).content.decode()
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "x" * 600])
-def test_the_switcher_leads_nowhere_else(aurora, browse, wanted):
-    assert browse(AURORA).get("/language/es/", {"next": wanted})["Location"] == "/"
+@pytest.mark.parametrize(
+    "next_url", ["https://evil.example/", "//evil.example", "/\\evil.example", "x" * 600]
+)
+def test_switcher_redirects_to_no_other_host(aurora, browse, next_url):
+    assert browse(AURORA).get("/language/es/", {"next": next_url})["Location"] == "/"
 
 
-def test_an_unknown_language_is_no_page(aurora, browse):
+def test_unknown_language_is_a_404(aurora, browse):
     assert browse(AURORA).get("/language/tlh/").status_code == 404
 
 
-def test_the_page_offers_every_language_by_its_own_name(aurora, browse):
+def test_page_offers_every_language_by_its_own_name(aurora, browse):
     page = browse(AURORA).get("/sign-in/?next=/statement/").content.decode()
     for name in ("English", "Español", "简体中文", "العربيّة"):
         assert f">{name}</a>" in page
     assert "/language/es/?next=%2Fsign-in%2F%3Fnext%3D%2Fstatement%2F" in page
 
 
-def test_the_style_sheet_and_the_logo_are_the_same_in_all_languages(aurora, browse):
+def test_style_sheet_and_logo_are_the_same_in_all_languages(aurora, browse):
     reply = browse(AURORA).get("/brand.css", headers={"accept-language": "ar"})
     assert "Accept-Language" not in reply["Vary"]
     assert "Content-Language" not in reply
 
 
-def test_the_admin_speaks_the_visitors_language(db, client):
+def test_admin_uses_the_chosen_language(db, client):
     page = client.get("/admin/login/", headers={"host": "admin.test", "accept-language": "es"})
     assert '<html lang="es"' in page.content.decode()

@@ -1,4 +1,4 @@
-"""“Ready to go live”: computed from the brand, and true."""
+"""The launch checklist "Ready to go live", computed from the brand."""
 
 import socket
 from collections.abc import Callable
@@ -22,13 +22,13 @@ def states(brand: Brand, *without: str) -> dict[str, str]:
     return {item.key: item.state for item in readiness(brand, without)}
 
 
-def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
+def test_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
     aurora.response_codes.create(code="4103", meaning="email_taken")
     aurora.mail_tested_at = timezone.now()  # type: ignore[attr-defined, unused-ignore]
     assert to_do(aurora) == 1
     assert all(finding.ok for finding in check_connection(brand=aurora))
     assert to_do(aurora) == 0
-    # The stand-in carrier, a sender elsewhere and a method nobody tried are remarks, not obstacles.
+    # The simulator as carrier, a sender elsewhere and an untested method are hints, not obstacles.
     hints = {key for key, state in states(aurora).items() if state == "hint"}
     assert hints == {"stand_in", "sender", "customer"}
 
@@ -51,7 +51,7 @@ def test_a_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
         ({}, "customer", "hint"),
     ],
 )
-def test_what_will_not_work_is_named(
+def test_obstacles_are_named(
     make_brand: Callable[..., Brand], fields: dict[str, Any], key: str, state: str
 ) -> None:
     brand = make_brand("aurora", "aurora.test", **fields)
@@ -60,12 +60,12 @@ def test_what_will_not_work_is_named(
     assert bool(item.todo) is (state != "ok")
 
 
-def test_a_brand_without_a_host_cannot_be_reached(aurora: Brand) -> None:
+def test_brand_without_a_host_is_not_ready(aurora: Brand) -> None:
     aurora.hosts.all().delete()
     assert states(aurora)["hosts"] == "missing"
 
 
-def test_a_host_without_dns_is_only_a_hint(aurora: Brand) -> None:
+def test_host_without_dns_is_only_a_hint(aurora: Brand) -> None:
     before = to_do(aurora)
     assert states(aurora, "aurora.test")["dns"] == "hint"
     assert to_do(aurora) == before
@@ -83,16 +83,16 @@ def test_a_host_without_dns_is_only_a_hint(aurora: Brand) -> None:
         ("no-reply@gmail.example", "portal.aurora.example", False),
     ],
 )
-def test_a_sender_unlike_the_hosts_is_a_hint(aurora: Brand, sender: str, host: str, related: bool) -> None:
+def test_sender_of_another_domain_is_a_hint(aurora: Brand, sender: str, host: str, related: bool) -> None:
     aurora.from_email = sender
     aurora.hosts.update(host=host)
     assert ("sender" not in states(aurora)) is related
 
 
-# --- The proof ---
+# --- Connection check ---
 
 
-def test_only_an_answer_of_the_carrier_proves_and_a_refusal_unproves(
+def test_carrier_answer_verifies_the_connection_and_refusal_undoes_it(
     simulator: Simulator, aurora: Brand
 ) -> None:
     assert not is_connection_verified(aurora)
@@ -108,7 +108,7 @@ def test_only_an_answer_of_the_carrier_proves_and_a_refusal_unproves(
     assert Brand.objects.get().carrier_proven_at is None
 
 
-def test_another_address_or_key_has_to_be_proven_again(simulator: Simulator, aurora: Brand) -> None:
+def test_changed_url_or_key_has_to_be_verified_again(simulator: Simulator, aurora: Brand) -> None:
     check_connection(brand=aurora)
     url, key = aurora.carrier_url, aurora.carrier_key
     aurora.carrier_url = url + "v3/"
@@ -120,12 +120,12 @@ def test_another_address_or_key_has_to_be_proven_again(simulator: Simulator, aur
     assert is_connection_verified(aurora)
 
 
-def test_an_unknown_account_number_says_nothing_about_the_key(simulator: Simulator, aurora: Brand) -> None:
+def test_unknown_account_number_does_not_invalidate_the_key(simulator: Simulator, aurora: Brand) -> None:
     assert not check_connection(brand=aurora, account_number="99999")[-1].ok
     assert is_connection_verified(Brand.objects.get())
 
 
-def test_what_was_saved_during_the_check_stays(simulator: Simulator, aurora: Brand) -> None:
+def test_changes_saved_during_the_check_are_kept(simulator: Simulator, aurora: Brand) -> None:
     Brand.objects.update(carrier_url="https://elsewhere.example/api/")
     check_connection(brand=aurora)
     stored = Brand.objects.get()
@@ -133,18 +133,18 @@ def test_what_was_saved_during_the_check_stays(simulator: Simulator, aurora: Bra
     assert not is_connection_verified(stored)
 
 
-def test_the_proof_holds_no_key(simulator: Simulator, aurora: Brand) -> None:
+def test_stored_check_result_contains_no_key(simulator: Simulator, aurora: Brand) -> None:
     check_connection(brand=aurora)
     assert "aurora-api-key" not in aurora.carrier_proven_for
     assert len(aurora.carrier_proven_for) == 64
 
 
-def test_the_command_tells_what_is_left_to_do(simulator: Simulator, aurora: Brand) -> None:
+def test_command_lists_what_is_left_to_do(simulator: Simulator, aurora: Brand) -> None:
     out = StringIO()
     call_command("check_carrier", "aurora", stdout=out)
-    told = out.getvalue()
-    assert "ok: The carrier has answered with this address and key." in told
-    assert "TO DO: No test mail has been sent." in told
+    output = out.getvalue()
+    assert "ok: The carrier has answered with this address and key." in output
+    assert "TO DO: No test mail has been sent." in output
     simulator.fault("partner_balance", "status", status=401)
     with pytest.raises(CommandError):
         call_command("check_carrier", "aurora", stdout=out)
@@ -154,15 +154,15 @@ def test_the_command_tells_what_is_left_to_do(simulator: Simulator, aurora: Bran
 # --- DNS ---
 
 
-def test_the_command_hints_at_hosts_without_dns_and_asks_for_none_of_this_machine(
+def test_command_looks_up_dns_only_for_public_hosts(
     aurora: Brand, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, real = [], socket.getaddrinfo
+    looked_up, real = [], socket.getaddrinfo
 
     def resolve(host: str, *args: Any, **options: Any) -> Any:
         if not host.endswith((".example", ".localhost")):
             return real(host, *args, **options)
-        asked.append(host)
+        looked_up.append(host)
         if host == "gone.example":
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
         if host == "unwell.example":
@@ -179,4 +179,4 @@ def test_the_command_hints_at_hosts_without_dns_and_asks_for_none_of_this_machin
     out = StringIO()
     call_command("check_carrier", "aurora", stdout=out)
     assert [host for host in hosts if f"{host} has no DNS entry" in out.getvalue()] == ["gone.example"]
-    assert "cirrus.localhost" not in asked
+    assert "cirrus.localhost" not in looked_up

@@ -1,4 +1,4 @@
-"""Log lines: nothing that somebody sent can look like a line of ours."""
+"""Logging: nothing a visitor sends can look like a log line of ours, and no address or secret is written."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from django.test import Client
 
 from portal.monitoring.logging import JsonFormatter, TextFormatter
 from tests.conftest import AURORA
-from tests.support.gunicorn_server import served
+from tests.support.gunicorn_server import run_gunicorn
 from tests.support.timeouts import PATIENCE
 
 FORGED = "2026-01-31T10:00:00.000+00:00 INFO portal.carrier.calls carrier call brand=aurora status=200"
@@ -22,19 +22,19 @@ ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
 
 
 def record(message: str = "an event", error: Exception | None = None, **extra: Any) -> logging.LogRecord:
-    made = logging.makeLogRecord({"msg": message, "name": "portal", "levelname": "ERROR", **extra})
+    log_record = logging.makeLogRecord({"msg": message, "name": "portal", "levelname": "ERROR", **extra})
     try:
         if error:
             raise error
     except Exception:
-        made.exc_info = sys.exc_info()
-    return made
+        log_record.exc_info = sys.exc_info()
+    return log_record
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_no_message_and_no_field_begins_a_line(end):
-    for made in (record(f"x{end}{FORGED}"), record(who=f"x{end}{FORGED}")):
-        assert len(TextFormatter().format(made).splitlines()) == 1
+def test_messages_and_fields_cannot_start_a_new_line(end):
+    for log_record in (record(f"x{end}{FORGED}"), record(who=f"x{end}{FORGED}")):
+        assert len(TextFormatter().format(log_record).splitlines()) == 1
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -46,18 +46,18 @@ def test_every_line_of_a_traceback_is_marked(end):
     assert "\x1b" not in "".join(lines)
 
 
-def test_without_an_error_there_is_one_line():
+def test_record_without_an_error_is_one_line():
     assert TextFormatter().format(record(status=200)).endswith("ERROR portal an event status=200")
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_json_keeps_a_traceback_in_one_line_of_the_file(end):
+def test_json_record_with_traceback_is_one_line(end):
     text = JsonFormatter().format(record(error=ValueError(f"x{end}{FORGED}")))
     assert len(text.split("\n")) == 1
     assert FORGED in json.loads(text)["traceback"]
 
 
-def test_headers_that_cannot_be_read_are_not_written_into_the_log(caplog):
+def test_unparsable_response_headers_are_not_logged(caplog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -87,33 +87,33 @@ BROKEN_REQUESTS = [
 ]
 
 
-def test_of_a_request_that_gunicorn_cannot_read_nothing_is_written(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+def test_content_of_unparsable_requests_is_not_logged(tmp_path):
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         for request in BROKEN_REQUESTS:
             assert portal.raw(request).startswith(b"HTTP/1.1 "), request
-        log = portal.said("Invalid request", len(BROKEN_REQUESTS))
+        log = portal.wait_for_log("Invalid request", len(BROKEN_REQUESTS))
     assert "CANARY" not in log
     assert "127.0.0.1" not in log.partition("Listening at")[2].partition("\n")[2]
 
 
-def test_of_a_request_that_fails_in_gunicorn_the_place_is_written_and_not_the_address(tmp_path):
+def test_gunicorn_error_log_has_the_traceback_but_not_the_url(tmp_path):
     broken = "def pre_request(worker, request): raise RuntimeError('in the hook')\n"
     (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{broken}")
-    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
         assert portal.get("/?code=CANARY").status_code == 500
-        log = portal.said("RuntimeError: in the hook")
+        log = portal.wait_for_log("RuntimeError: in the hook")
     assert "Error handling request" in log
     assert "CANARY" not in log
 
 
-def test_an_answer_to_head_has_the_length_of_the_page_and_no_line_of_warning(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="1") as portal:
+def test_head_response_has_content_length_and_no_warning(tmp_path):
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1") as portal:
         page = portal.get("/").content
         answers = [
             portal.raw(b"HEAD %s HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n" % path)
             for path in (b"/", b"/healthz")
         ]
-        log = portal.said("portal.monitoring.middleware request", 2)
+        log = portal.wait_for_log("portal.monitoring.middleware request", 2)
     for answer, length in zip(answers, (len(page), len("ok\n")), strict=True):
         head, _, nothing = answer.partition(b"\r\n\r\n")
         assert f"Content-Length: {length}".encode() in head
@@ -121,20 +121,20 @@ def test_an_answer_to_head_has_the_length_of_the_page_and_no_line_of_warning(tmp
     assert "WSGI app sent body bytes" not in log
 
 
-def test_gunicorn_makes_no_access_line_even_where_one_would_be_shown(tmp_path):
+def test_gunicorn_writes_no_access_log(tmp_path):
     shown = 'logconfig_dict["loggers"]["gunicorn.access"] = {"level": "INFO", "handlers": ["stderr"]}\n'
     (tmp_path / "config.py").write_text(f"from portal.gunicorn import *\n{shown}")
-    with served(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
+    with run_gunicorn(tmp_path, str(tmp_path / "config.py"), WEB_CONCURRENCY="1") as portal:
         assert portal.get("/?code=CANARY").status_code == 503
         portal.get("/?code=CANARY")
-        log = portal.said("portal.monitoring.middleware request", 2)
+        log = portal.wait_for_log("portal.monitoring.middleware request", 2)
     assert "gunicorn.access" not in log
     assert "CANARY" not in log
 
 
-def test_a_json_line_holds_what_happened_and_its_fields_in_the_letters_they_have():
-    made = record("é %s", args=("é",), created=0, when=timedelta(1), request=object(), account="70001")
-    assert json.loads(JsonFormatter().format(made)) == {
+def test_json_line_has_event_and_fields_unescaped():
+    log_record = record("é %s", args=("é",), created=0, when=timedelta(1), request=object(), account="70001")
+    assert json.loads(JsonFormatter().format(log_record)) == {
         "time": "1970-01-01T00:00:00.000+00:00",
         "level": "ERROR",
         "logger": "portal",
@@ -142,7 +142,7 @@ def test_a_json_line_holds_what_happened_and_its_fields_in_the_letters_they_have
         "when": "1 day, 0:00:00",
         "account": "70001",
     }
-    assert "é" in JsonFormatter().format(made)
+    assert "é" in JsonFormatter().format(log_record)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -150,18 +150,18 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_django_writes_no_line_about_a_request_that_it_refuses_beside_ours(aurora, browse, caplog):
+def test_django_logs_no_second_line_about_a_refused_request(aurora, browse, caplog):
     caplog.set_level("INFO")
     client = browse(AURORA)
-    asked = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
-    assert [answer.status_code for answer in asked] == [404, 405, 404]
+    answers = [client.get("/nowhere/CANARY/"), client.put("/language/CANARY/"), client.get("/brand/logo")]
+    assert [answer.status_code for answer in answers] == [404, 405, 404]
     assert all(" INFO portal.monitoring.middleware request " in line for line in lines(caplog))
-    assert len(caplog.records) == len(asked)
+    assert len(caplog.records) == len(answers)
     assert "CANARY" not in caplog.text
 
 
 @pytest.mark.django_db
-def test_the_path_of_a_request_that_fails_is_not_written(aurora, browse, caplog, monkeypatch):
+def test_path_of_a_failed_request_is_not_logged(aurora, browse, caplog, monkeypatch):
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
@@ -177,7 +177,7 @@ def test_the_path_of_a_request_that_fails_is_not_written(aurora, browse, caplog,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
-def test_a_form_from_elsewhere_is_written_with_its_kind_and_not_with_its_address(aurora, caplog, header):
+def test_csrf_failure_is_logged_with_its_reason_but_not_its_url(aurora, caplog, header):
     client = Client(enforce_csrf_checks=True, HTTP_HOST=AURORA)
     elsewhere = {header: "https://elsewhere.test/?CANARY"}
     client.cookies["__Host-csrf"] = "a" * 32

@@ -1,4 +1,4 @@
-"""Logos: only a picture comes out, whatever goes in."""
+"""Logos: every upload is re-encoded, so that only an image comes out."""
 
 import hashlib
 from io import BytesIO
@@ -22,27 +22,27 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (60, 20), mode: str = "RG
 @pytest.mark.parametrize(
     ("kind", "content_type"), [("PNG", "image/png"), ("WEBP", "image/webp"), ("JPEG", "image/jpeg")]
 )
-def test_a_picture_keeps_its_kind_and_size(kind: str, content_type: str) -> None:
-    data, told, mark = read_logo(picture(kind))
-    assert (told, mark) == (content_type, hashlib.sha256(data).hexdigest()[:16])
+def test_image_keeps_its_format_and_size(kind: str, content_type: str) -> None:
+    data, kind_found, mark = read_logo(picture(kind))
+    assert (kind_found, mark) == (content_type, hashlib.sha256(data).hexdigest()[:16])
     image = Image.open(BytesIO(data))
     assert (image.format, image.size) == (kind, (60, 20))
-    assert read_logo(picture(kind)) == (data, told, mark)
+    assert read_logo(picture(kind)) == (data, kind_found, mark)
 
 
 @pytest.mark.parametrize(("size", "fitted"), [((960, 160), (480, 80)), ((100, 1600), (10, 160))])
-def test_a_large_one_is_made_to_fit(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+def test_large_image_is_scaled_down(size: tuple[int, int], fitted: tuple[int, int]) -> None:
     assert Image.open(BytesIO(read_logo(picture(size=size))[0])).size == fitted
 
 
 @pytest.mark.parametrize(
     ("mode", "out"), [("RGBA", "RGBA"), ("L", "RGB"), ("P", "RGB"), ("LA", "RGBA"), ("1", "RGB")]
 )
-def test_transparency_survives_in_every_mode(mode: str, out: str) -> None:
+def test_transparency_is_kept_in_every_mode(mode: str, out: str) -> None:
     assert Image.open(BytesIO(read_logo(picture(mode=mode))[0])).mode == out
 
 
-def test_metadata_and_whatever_hangs_behind_the_picture_is_gone() -> None:
+def test_metadata_and_trailing_data_are_removed() -> None:
     info = PngInfo()
     info.add_text("Comment", "canary-comment")
     exif = Image.Exif()
@@ -57,7 +57,7 @@ def test_metadata_and_whatever_hangs_behind_the_picture_is_gone() -> None:
         assert b"canary" not in read_logo(data)[0]
 
 
-def test_a_turned_photo_stands_upright() -> None:
+def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert Image.open(BytesIO(read_logo(picture("JPEG", exif=exif))[0])).size == (20, 60)
@@ -80,18 +80,18 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
         (picture("WEBP", save_all=True, append_images=[Image.new("RGB", (60, 20), "red")]), "animated"),
     ],
 )
-def test_what_is_not_a_small_still_picture_is_refused(data: bytes, words: str) -> None:
+def test_animated_oversized_or_other_file_is_refused(data: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         read_logo(data)
 
 
 @given(data=st.data())
-def test_a_damaged_file_is_a_picture_or_refused(data: st.DataObject) -> None:
-    whole = bytearray(picture(data.draw(st.sampled_from(["PNG", "WEBP", "JPEG"]))))
-    for position in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
-        whole[position] = data.draw(st.integers(0, 255))
+def test_damaged_file_is_an_image_or_refused(data: st.DataObject) -> None:
+    image = bytearray(picture(data.draw(st.sampled_from(["PNG", "WEBP", "JPEG"]))))
+    for position in data.draw(st.lists(st.integers(0, len(image) - 1), max_size=4)):
+        image[position] = data.draw(st.integers(0, 255))
     try:
-        written, _type, _hash = read_logo(bytes(whole))
+        written, _type, _hash = read_logo(bytes(image))
     except ValueError:
         return
     width, height = Image.open(BytesIO(written)).size

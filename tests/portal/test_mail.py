@@ -1,4 +1,4 @@
-"""Mails: plain text and the same in the brand's look, with nothing that a stranger wrote or could watch."""
+"""Emails: plain text and HTML in the brand's style, without unknown visitors' input and without tracking."""
 
 import email
 import email.policy
@@ -38,8 +38,8 @@ HOME = f"https://{AURORA}/"
 LONG = "Featherstonehaugh-Cholmondeley-Majoribank-und-Donaudampfschifffahrtsgesellschaft"
 
 
-class Tags(HTMLParser):
-    """The tags of a mail with their attributes."""
+class TagParser(HTMLParser):
+    """The tags of an HTML email with their attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -59,28 +59,28 @@ def html_of(message: Any) -> str:
     return str(part.content)
 
 
-def said(html: str) -> str:
+def visible_text(html: str) -> str:
     return words(HttpResponse(re.sub(r"<(style|title)>.*?</\1>|<!--.*?-->", "", html, flags=re.DOTALL)))
 
 
-def preview(html: str) -> str:
+def preheader(html: str) -> str:
     found = re.search(r'<div style="display:none[^>]*>(.*?)</div>', html, re.DOTALL)
     assert found
     return unescape(found[1])
 
 
 @pytest.fixture
-def mailed(aurora, alice) -> Any:
-    """Sends one mail of Aurora, with its fields and Alice's changed as told, and returns it."""
+def send_mail(aurora, alice) -> Any:
+    """Send one email of Aurora, with these fields of the brand and of Alice, and return it."""
 
-    def mailed(template: str = CODE, code: str = "01234567", **fields: Any) -> EmailMultiAlternatives:
-        people = {"first_name", "verified_at"}
+    def send_mail(template: str = CODE, code: str = "01234567", **fields: Any) -> EmailMultiAlternatives:
+        customer_fields = {"first_name", "verified_at"}
         for name, value in fields.items():
-            setattr(alice if name in people else aurora, name, value)
+            setattr(alice if name in customer_fields else aurora, name, value)
         send(brand=aurora, to="alice@example.com", template=template, code=code, user=alice)
         return mail.outbox[-1]  # type: ignore[return-value]
 
-    return mailed
+    return send_mail
 
 
 def put_logo(brand: Brand) -> bytes:
@@ -93,7 +93,7 @@ def put_logo(brand: Brand) -> bytes:
 # Parts and headers
 
 
-def test_the_code_stands_once_in_either_part_as_one_run_of_digits(aurora, alice, browse):
+def test_code_appears_once_in_each_part_as_one_run_of_digits(aurora, alice, browse):
     browse(AURORA).post("/sign-in/", {"email": alice.email})
     code, (message,) = code_for(alice.email), mail.outbox
     assert message.body.count(code) == 1
@@ -101,14 +101,14 @@ def test_the_code_stands_once_in_either_part_as_one_run_of_digits(aurora, alice,
     assert re.search(rf"<p [^>]*user-select:all[^>]*>{code}</p>", html_of(message))
 
 
-def test_the_mail_to_a_stranger_holds_no_code_in_either_part(mailed):
-    message = mailed(NO_ACCOUNT)
+def test_email_to_an_unknown_address_contains_no_code(send_mail):
+    message = send_mail(NO_ACCOUNT)
     assert "01234567" not in message.body + html_of(message) + message.subject
 
 
 @BOTH
-def test_the_plain_text_comes_first_and_is_what_its_template_says(mailed, aurora, alice, template):
-    message = mailed(template)
+def test_plain_text_part_comes_first_and_matches_its_template(send_mail, aurora, alice, template):
+    message = send_mail(template)
     values = {"brand": aurora, "home": HOME, "code": "01234567", "user": alice}
     with translation.override(aurora.language):
         assert message.body == render_to_string(f"mail/{template}/body.txt", values)
@@ -118,12 +118,12 @@ def test_the_plain_text_comes_first_and_is_what_its_template_says(mailed, aurora
     assert parts == ["text/plain", "text/html"]
 
 
-def test_the_letter_says_the_same_as_the_text(mailed):
-    message = mailed()
-    assert " ".join(message.body.split()) in said(html_of(message)).replace(" ,", ",")
+def test_html_part_says_the_same_as_the_text(send_mail):
+    message = send_mail()
+    assert " ".join(message.body.split()) in visible_text(html_of(message)).replace(" ,", ",")
 
 
-def test_a_new_mail_is_three_small_templates(aurora, settings, tmp_path):
+def test_new_email_needs_three_small_templates(aurora, settings, tmp_path):
     pieces = {
         "subject.txt": "News of {{ brand.name }}\n",
         "body.txt": '{% extends "mail/base.txt" %}{% block content %}It is {{ what }}.{% endblock %}',
@@ -139,11 +139,11 @@ def test_a_new_mail_is_three_small_templates(aurora, settings, tmp_path):
     (message,) = mail.outbox
     assert message.subject == "News of Aurora Phone"
     assert message.body.startswith("Hello,\n\nIt is <sunny>.\n\nAurora Phone\nhttps://")
-    assert "Hello, It is <sunny>." in said(html_of(message))
+    assert "Hello, It is <sunny>." in visible_text(html_of(message))
     assert "MISSING-VARIABLE" not in message.body + html_of(message)
 
 
-def test_a_mail_without_its_other_part_is_not_sent(aurora, settings, tmp_path):
+def test_email_without_its_html_part_is_not_sent(aurora, settings, tmp_path):
     folder = tmp_path / "mail/news"
     folder.mkdir(parents=True)
     for name in ("subject.txt", "body.txt"):
@@ -164,22 +164,22 @@ def test_a_mail_without_its_other_part_is_not_sent(aurora, settings, tmp_path):
         ("Köln <no-reply@köln.example>", "xn--kln-sna.example"),
     ],
 )
-def test_the_message_id_is_of_the_senders_domain_and_no_machine_is_named(mailed, sender, domain):
-    one, other = (mailed(from_email=sender).message() for _ in range(2))
+def test_message_id_uses_the_sender_domain_and_names_no_machine(send_mail, sender, domain):
+    one, other = (send_mail(from_email=sender).message() for _ in range(2))
     assert re.fullmatch(rf"<[0-9.]+@{re.escape(domain)}>", one["Message-ID"])
     assert one["Message-ID"] != other["Message-ID"]
 
 
-def test_the_headers_say_that_a_machine_wrote_and_nothing_else(mailed):
-    message = mailed().message()
+def test_headers_mark_the_email_as_automatic(send_mail):
+    message = send_mail().message()
     assert message["Auto-Submitted"] == "auto-generated"
-    wanted = {"Content-Type", "MIME-Version", "Subject", "From", "To", "Reply-To", "Date"}
-    assert set(message.keys()) == wanted | {"Message-ID", "Auto-Submitted"}
+    expected = {"Content-Type", "MIME-Version", "Subject", "From", "To", "Reply-To", "Date"}
+    assert set(message.keys()) == expected | {"Message-ID", "Auto-Submitted"}
 
 
-def test_the_inbox_shows_no_code(mailed):
-    message = mailed()
-    shown = preview(html_of(message))
+def test_inbox_preview_shows_no_code(send_mail):
+    message = send_mail()
+    shown = preheader(html_of(message))
     assert "01234567" not in message.subject + shown
     assert shown.strip().startswith("Good for ten minutes")
     assert len(shown) > 200
@@ -188,35 +188,35 @@ def test_the_inbox_shows_no_code(mailed):
 
 @BOTH
 @pytest.mark.parametrize(("language", "direction"), [("en-au", "ltr"), ("ar", "rtl")])
-def test_the_letter_tells_its_language_and_direction(mailed, template, language, direction):
-    tags = Tags(html_of(mailed(template, language=language))).tags
-    told = [attrs for _, attrs in tags if "lang" in attrs]
-    assert [(attrs["lang"], attrs["dir"]) for attrs in told] == [(language, direction)] * 2
+def test_html_part_declares_its_language_and_direction(send_mail, template, language, direction):
+    tags = TagParser(html_of(send_mail(template, language=language))).tags
+    declared = [attrs for _, attrs in tags if "lang" in attrs]
+    assert [(attrs["lang"], attrs["dir"]) for attrs in declared] == [(language, direction)] * 2
 
 
-# Whose words
+# Content
 
 
-def test_only_a_customer_who_signed_in_before_is_greeted_by_name(mailed):
-    assert "Hello Alice," in said(html_of(mailed()))
-    message = mailed(verified_at=None)
+def test_only_a_verified_customer_is_greeted_by_name(send_mail):
+    assert "Hello Alice," in visible_text(html_of(send_mail()))
+    message = send_mail(verified_at=None)
     assert "Alice" not in message.body + html_of(message)
 
 
 @BOTH
-def test_whatever_a_brand_or_customer_is_called_stays_text(mailed, template):
+def test_names_of_brands_and_customers_are_escaped(send_mail, template):
     evil = "<img src=//evil.example>\"'&{{ code }}"
-    message = mailed(template, name=evil, first_name=evil, support_phone=evil)
+    message = send_mail(template, name=evil, first_name=evil, support_phone=evil)
     html = html_of(message)
     assert "<img" not in html
-    assert evil in said(html)
-    assert Tags(html).values("src") == []
+    assert evil in visible_text(html)
+    assert TagParser(html).values("src") == []
 
 
-def test_a_logos_other_text_is_the_brands_name_and_no_attribute(mailed, aurora):
+def test_alt_text_of_the_logo_is_the_escaped_brand_name(send_mail, aurora):
     put_logo(aurora)
-    html = html_of(mailed(name='Ann" onerror="x'))
-    (image,) = [attrs for tag, attrs in Tags(html).tags if tag == "img"]
+    html = html_of(send_mail(name='Ann" onerror="x'))
+    (image,) = [attrs for tag, attrs in TagParser(html).tags if tag == "img"]
     assert (image["alt"], set(image)) == ('Ann" onerror="x', {"src", "alt", "style"})
 
 
@@ -224,11 +224,11 @@ def test_a_logos_other_text_is_the_brands_name_and_no_attribute(mailed, aurora):
 
 
 @BOTH
-def test_links_lead_to_the_first_host_and_the_logo_is_all_that_is_fetched(mailed, aurora, template):
+def test_links_use_the_first_host_and_only_the_logo_is_loaded(send_mail, aurora, template):
     aurora.hosts.create(host="second.aurora.test", position=1)
     put_logo(aurora)
-    html = html_of(mailed(template))
-    tags = Tags(html)
+    html = html_of(send_mail(template))
+    tags = TagParser(html)
     links = tags.values("href")
     assert {each for each in links if not each.startswith(HOME)} == {
         "mailto:help@aurora.example",
@@ -242,23 +242,23 @@ def test_links_lead_to_the_first_host_and_the_logo_is_all_that_is_fetched(mailed
     assert "alice" not in html
 
 
-def test_without_a_logo_nothing_is_fetched_and_the_name_stands_there(mailed):
-    tags = Tags(html_of(mailed()))
+def test_email_without_a_logo_loads_nothing_and_shows_the_name(send_mail):
+    tags = TagParser(html_of(send_mail()))
     assert tags.values("src") == []
     assert ("a", HOME) in [(tag, attrs.get("href")) for tag, attrs in tags.tags]
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_a_stranger_is_offered_to_sign_up_only_where_that_is_open(mailed, is_open):
-    message = mailed(NO_ACCOUNT, signup_open=is_open)
-    links = Tags(html_of(message)).values("href")
+def test_unknown_address_is_offered_sign_up_only_if_open(send_mail, is_open):
+    message = send_mail(NO_ACCOUNT, signup_open=is_open)
+    links = TagParser(html_of(message)).values("href")
     assert (f"{HOME}sign-up/" in links) is is_open
     assert (f"{HOME}sign-up/" in message.body) is is_open
     assert f"{HOME}sign-in/" in links
 
 
-def test_an_address_with_signs_of_its_own_is_written_to_as_it_is(mailed):
-    links = Tags(html_of(mailed(support_email="a?b&c+d@aurora.example"))).values("href")
+def test_special_characters_in_support_email_are_escaped(send_mail):
+    links = TagParser(html_of(send_mail(support_email="a?b&c+d@aurora.example"))).values("href")
     assert "mailto:a%3Fb%26c+d@aurora.example" in links
 
 
@@ -266,31 +266,31 @@ def test_an_address_with_signs_of_its_own_is_written_to_as_it_is(mailed):
 
 
 @given(number=st.integers(0, 0xFFFFFF))
-def test_every_text_reads_on_every_accent_in_both_schemes(number):
+def test_every_text_is_readable_on_every_accent_in_both_schemes(number):
     for scheme in colours(f"#{number:06X}"):
         assert contrast(scheme["on_accent"], scheme["accent"]) >= AA
         for text in ("text", "quiet", "link"):
-            for back in ("page", "card"):
-                assert contrast(scheme[text], scheme[back]) >= AA, (text, back)
+            for background in ("page", "card"):
+                assert contrast(scheme[text], scheme[background]) >= AA, (text, background)
 
 
-def test_the_colours_are_those_of_the_pages():
+def test_colours_match_those_of_the_pages():
     sheet = (ROOT / "static/css/portal.css").read_text()
     for nth, scheme in enumerate(colours("#0b6e4f")):
         for name in ("page", "card", "text", "quiet", "line"):
             assert re.findall(rf"--{name}: (#\w+);", sheet)[nth] == scheme[name]
 
 
-def test_the_accent_is_on_the_header_and_the_buttons(mailed):
-    html = html_of(mailed(NO_ACCOUNT, accent="#FFDD00"))
-    marked = [attrs for _, attrs in Tags(html).tags if attrs.get("class") in ("bar", "button")]
+def test_accent_is_used_for_header_and_buttons(send_mail):
+    html = html_of(send_mail(NO_ACCOUNT, accent="#FFDD00"))
+    marked = [attrs for _, attrs in TagParser(html).tags if attrs.get("class") in ("bar", "button")]
     assert len(marked) == 4
     for attrs in marked:
         assert "background-color:#ffdd00;color:#000000" in attrs["style"]
 
 
-def test_no_style_was_escaped(mailed):
-    (style,) = re.findall(r"<style>(.*?)</style>", html_of(mailed()))
+def test_styles_are_not_escaped(send_mail):
+    (style,) = re.findall(r"<style>(.*?)</style>", html_of(send_mail()))
     assert "&" not in style
     assert style.count("{") == style.count("}")
     assert "@media (prefers-color-scheme:dark){" in style
@@ -300,19 +300,19 @@ def test_no_style_was_escaped(mailed):
 
 
 @pytest.mark.browser
-def test_mails_look_right_narrow_and_wide_in_light_and_dark(mailed, aurora, tmp_path):
-    """Pictures at 360 and 700 px go to MAIL_PICTURES, where it names a directory."""
+def test_emails_render_narrow_and_wide_in_light_and_dark(send_mail, aurora, tmp_path):
+    """Screenshots at 360 and 700 px go to MAIL_PICTURES if it names a directory."""
     try:
         chromium.executable()
     except chromium.Missing as missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
-    shown = {"code": html_of(mailed()), "no-account": html_of(mailed(NO_ACCOUNT))}
-    shown["bright"] = html_of(mailed(NO_ACCOUNT, accent="#ffff00"))
-    shown["long"] = html_of(mailed(name=LONG, first_name=LONG[:40], accent="#000000"))
-    shown["arabic"] = html_of(mailed(NO_ACCOUNT, language="ar", name="أورورا", accent="#0b6e4f"))
-    shown["pale"] = html_of(mailed(NO_ACCOUNT, language="en-au", accent="#ffffff", name="Aurora Phone"))
+    shown = {"code": html_of(send_mail()), "no-account": html_of(send_mail(NO_ACCOUNT))}
+    shown["bright"] = html_of(send_mail(NO_ACCOUNT, accent="#ffff00"))
+    shown["long"] = html_of(send_mail(name=LONG, first_name=LONG[:40], accent="#000000"))
+    shown["arabic"] = html_of(send_mail(NO_ACCOUNT, language="ar", name="أورورا", accent="#0b6e4f"))
+    shown["pale"] = html_of(send_mail(NO_ACCOUNT, language="en-au", accent="#ffffff", name="Aurora Phone"))
     logo = put_logo(aurora)
-    shown["logo"] = html_of(mailed(accent="#7c3aed", first_name="Alice"))
+    shown["logo"] = html_of(send_mail(accent="#7c3aed", first_name="Alice"))
     folder = os.environ.get("MAIL_PICTURES", str(tmp_path))
     fetched = []
 

@@ -1,4 +1,4 @@
-"""/metrics: behind its token, true, over all workers, and without anything a visitor can choose."""
+"""/metrics: protected by its token, over all workers, and without labels a visitor can choose."""
 
 import json
 import os
@@ -14,16 +14,16 @@ from billing.models import Move
 from portal.monitoring import metrics
 from portal.resilience import bulkhead, circuit_breaker, rate_limits
 from tests.conftest import ADMIN, AURORA
-from tests.portal.test_circuit_breaker import ask, shut
+from tests.portal.test_circuit_breaker import get_partner_balance, open_breaker
 from tests.support.customer_flow import send, sign_up_form
-from tests.support.gunicorn_server import TOKEN, served
+from tests.support.gunicorn_server import TOKEN, run_gunicorn
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def read(settings, browse):
-    """Reads the page: the value of a line, by its name and labels; 0 where there is none."""
+    """Read the value of a line by its name and labels; 0 if there is none."""
     settings.METRICS_TOKEN = TOKEN
 
     def value(line: str) -> float:
@@ -35,15 +35,15 @@ def read(settings, browse):
 
 
 @pytest.mark.parametrize("host", [AURORA, ADMIN, "unknown.test"])
-def test_the_page_is_for_whoever_has_the_token_on_any_host(browse, settings, host):
+def test_metrics_require_the_token_on_any_host(browse, settings, host):
     settings.METRICS_TOKEN = TOKEN
-    for given in (
+    for headers in (
         {},
         {"Authorization": TOKEN},
         {"Authorization": f"Bearer {TOKEN}x"},
         {"Authorization": "Bearer é"},
     ):
-        refused = browse(host).get("/metrics", headers=given)
+        refused = browse(host).get("/metrics", headers=headers)
         assert (refused.status_code, b"portal_" in refused.content) == (401, False)
     page = browse(host).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert page.status_code == 200
@@ -51,9 +51,9 @@ def test_the_page_is_for_whoever_has_the_token_on_any_host(browse, settings, hos
     assert b"portal_requests_total" in page.content
 
 
-def test_without_a_token_in_the_settings_there_is_no_such_page(aurora, browse):
-    for given in ({}, {"Authorization": "Bearer "}):
-        assert browse(AURORA).get("/metrics", headers=given).status_code == 404
+def test_metrics_are_404_without_a_token_in_the_settings(aurora, browse):
+    for headers in ({}, {"Authorization": "Bearer "}):
+        assert browse(AURORA).get("/metrics", headers=headers).status_code == 404
 
 
 def test_requests_are_counted_by_route_and_never_by_path(aurora, browse, read):
@@ -77,7 +77,7 @@ def test_carrier_calls_are_counted_by_brand_method_and_outcome(aurora, browse, s
     assert read('portal_carrier_call_seconds_count{brand="aurora",method="register_customer"}') >= 2
 
 
-def test_a_limit_that_is_hit_is_counted(read, aurora):
+def test_rate_limit_hits_are_counted(read, aurora):
     before = read('portal_limits_hit_total{action="refresh"}')
     for _ in range(6):
         rate_limits.consume(action="refresh", account="somebody")
@@ -86,7 +86,7 @@ def test_a_limit_that_is_hit_is_counted(read, aurora):
     assert read('portal_limits_hit_total{action="refresh"}') == before + 1
 
 
-def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read):
+def test_states_are_current(aurora, borealis, alice, operator, read):
     assert read('portal_breaker_open{brand="aurora"}') == 0
     state = 'portal_moves{brand="%s",state="waiting"}'
     assert read(state % "aurora") == 0
@@ -103,8 +103,8 @@ def test_states_are_those_of_the_moment(aurora, borealis, alice, operator, read)
     assert (read(state % "aurora"), read(state % "borealis")) == (1, 0)
 
 
-def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simulator, read):
-    shut(aurora)
+def test_states_used_by_alerts_are_exported(aurora, alice, operator, simulator, read):
+    open_breaker(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
     new = {
         "customer": alice,
@@ -121,29 +121,29 @@ def test_the_states_that_alerts_look_at_are_told(aurora, alice, operator, simula
     assert read('portal_threads_waiting{on="carriers"}') == before
 
 
-def test_a_breaker_is_told_as_open_until_the_carrier_answers_again(aurora, simulator, read):
-    shut(aurora)
+def test_breaker_is_reported_open_until_the_carrier_answers(aurora, simulator, read):
+    open_breaker(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 1
     circuit_breaker.get_breaker(aurora).allow_probe()
-    ask(aurora)
+    get_partner_balance(aurora)
     assert read('portal_breaker_open{brand="aurora"}') == 0
 
 
-@pytest.mark.parametrize("said", [(1, 0), (0, 1), (1, 0, 1)])
-def test_of_breakers_the_last_word_of_all_workers_holds(tmp_path, said):
+@pytest.mark.parametrize("states", [(1, 0), (0, 1), (1, 0, 1)])
+def test_newest_breaker_state_of_all_workers_is_reported(tmp_path, states):
     one = "import sys, portal.monitoring.metrics as m; m.BREAKER_OPEN.labels('aurora').set(int(sys.argv[1]))"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    for word in said:
+    for word in states:
         subprocess.run([sys.executable, "-c", one, str(word)], env=environment, check=True)
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-c", "import portal.monitoring.metrics as m; print(m.text())"],
         env=environment,
         text=True,
     )
-    assert f'portal_breaker_open{{brand="aurora"}} {said[-1]:.1f}' in told.splitlines()
+    assert f'portal_breaker_open{{brand="aurora"}} {states[-1]:.1f}' in output.splitlines()
 
 
-def test_a_mail_that_the_server_does_not_take_is_counted(aurora, alice, browse, read, settings):
+def test_failed_email_is_counted(aurora, alice, browse, read, settings):
     settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     line = 'portal_mails_failed_total{brand="aurora"}'
@@ -152,7 +152,7 @@ def test_a_mail_that_the_server_does_not_take_is_counted(aurora, alice, browse, 
     assert read(line) == before + 1
 
 
-def test_how_long_requests_take_is_told_by_route(aurora, browse, read):
+def test_request_duration_is_reported_by_route(aurora, browse, read):
     line = 'portal_request_seconds_%s{route="accounts:sign_up"}'
     number, seconds = read(line % "count"), read(line % "sum")
     browse(AURORA).get("/sign-up/")
@@ -161,60 +161,60 @@ def test_how_long_requests_take_is_told_by_route(aurora, browse, read):
 
 
 @pytest.mark.parametrize("trouble", [Error, RuntimeError])
-def test_a_state_that_nobody_can_tell_takes_no_other_numbers_with_it(monkeypatch, caplog, trouble):
-    def gone() -> dict[tuple[str, ...], float]:
+def test_unavailable_state_does_not_affect_other_metrics(monkeypatch, caplog, trouble):
+    def fail() -> dict[tuple[str, ...], float]:
         raise trouble
 
     for collector in list(metrics._CALLBACK_GAUGES._collector_to_names):
-        monkeypatch.setattr(collector, "_get_values", gone)
+        monkeypatch.setattr(collector, "_get_values", fail)
     assert "portal_requests_total" in metrics.text()
     assert "metric not known" in caplog.text
 
 
-def test_the_numbers_are_of_all_workers_and_nothing_of_them_stays(tmp_path):
-    with served(tmp_path, WEB_CONCURRENCY="3", LOG_FORMAT="json") as portal:
-        # No table yet; the answer is the honest page.
+def test_metrics_cover_all_workers_and_leave_no_files(tmp_path):
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="3", LOG_FORMAT="json") as portal:
+        # No table yet; the response is the error page.
         assert {portal.get("/").status_code for _ in range(30)} == {503}
         line = 'portal_requests_total{method="GET",route="none",status="5xx"}'
-        assert {portal.counted(line) for _ in range(6)} == {30.0}
+        assert {portal.metric(line) for _ in range(6)} == {30.0}
         assert list(tmp_path.glob("portal-node-metrics-*/*.db"))
-        told = portal.log.read_text().splitlines()
-        lines = [json.loads(line) for line in told if line.startswith("{")]
-        assert "gunicorn" not in "".join(line for line in told if not line.startswith("{"))
+        output = portal.log.read_text().splitlines()
+        lines = [json.loads(line) for line in output if line.startswith("{")]
+        assert "gunicorn" not in "".join(line for line in output if not line.startswith("{"))
         assert {"gunicorn.error", "portal.monitoring.middleware"} <= {line["logger"] for line in lines}
-        told = next(line for line in lines if line["event"] == "request")
-        assert (told["route"], told["method"], told["status"]) == ("none", "GET", 503)
-        assert told["request_id"]
+        output = next(line for line in lines if line["event"] == "request")
+        assert (output["route"], output["method"], output["status"]) == ("none", "GET", 503)
+        assert output["request_id"]
     assert not list(tmp_path.glob("portal-node-metrics-*"))
 
 
-def test_a_start_removes_the_folder_of_a_killed_node_and_none_of_a_running_one(tmp_path):
+def test_start_removes_only_the_metrics_folders_of_killed_nodes(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
     shared = {"TMPDIR": str(tmp_path), "WEB_CONCURRENCY": "1"}
-    with served(first, **shared) as running:
+    with run_gunicorn(first, **shared) as running:
         (own,) = tmp_path.glob("portal-node-metrics-*")
         killed, young = tmp_path / "portal-node-metrics-killed", tmp_path / "portal-node-metrics-young"
         killed.mkdir()
         young.mkdir()  # Its node may be about to lock it.
         for folder in (own, killed):
             os.utime(folder, (0, 0))
-        with served(second, **shared):
+        with run_gunicorn(second, **shared):
             assert not killed.exists()
             assert young.exists()
             running.get("/")
-            assert running.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
+            assert running.metric('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
 
 
-def test_a_folder_that_the_operator_names_is_left_as_it_is(tmp_path):
+def test_metrics_folder_named_by_the_operator_is_not_cleared(tmp_path):
     own, temporary = tmp_path / "own", tmp_path / "temporary"
     own.mkdir()
     temporary.mkdir()
     (own / "db.sqlite3").write_text("precious")
     names = {"PROMETHEUS_MULTIPROC_DIR": str(own), "TMPDIR": str(temporary)}
-    with served(tmp_path, WEB_CONCURRENCY="1", **names) as portal:
+    with run_gunicorn(tmp_path, WEB_CONCURRENCY="1", **names) as portal:
         portal.get("/")
-        assert portal.counted('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
+        assert portal.metric('portal_requests_total{method="GET",route="none",status="5xx"}') == 1
     assert [path.name for path in own.iterdir()] == ["db.sqlite3"]
     assert not list(temporary.glob("portal-node-metrics-*"))

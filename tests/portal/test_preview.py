@@ -1,4 +1,4 @@
-"""Previews: any page in the unsaved look, on a signed link, with nobody's data."""
+"""Previews: any page in the unsaved look, on a signed link, without customer data."""
 
 import json
 import re
@@ -27,7 +27,7 @@ NEW = "/admin/portal/brand/preview/"
 
 @pytest.fixture
 def viewer(browse: Browse, db: None) -> Client:
-    """The browser of a reseller who was sent a link: signed in nowhere."""
+    """The browser of a reseller who was sent a link, signed in nowhere."""
     return browse(ADMIN)
 
 
@@ -35,9 +35,9 @@ def url(brand: Brand) -> str:
     return f"/admin/portal/brand/{brand.pk}/preview/"
 
 
-def draft(client: Client, where: str, data: dict[str, Any]) -> Any:
-    """What the script sends and gets."""
-    response = client.post(where, {"again": "", **data}, secure=True)
+def draft(client: Client, path: str, data: dict[str, Any]) -> Any:
+    """Send a draft as the script does and return the JSON."""
+    response = client.post(path, {"again": "", **data}, secure=True)
     assert response.status_code == 200
     return json.loads(response.content)
 
@@ -46,12 +46,12 @@ def token_of(client: Client, brand: Brand, **changes: Any) -> str:
     return str(draft(client, url(brand), brand_data(brand, **changes))["token"])
 
 
-def see(client: Client, token: str, path: str = "visitor/", scheme: str = "auto") -> Any:
+def open_preview(client: Client, token: str, path: str = "visitor/", scheme: str = "auto") -> Any:
     return client.get(f"/preview/{token}/{scheme}/{path}", secure=True)
 
 
-def seen(client: Client, token: str, path: str = "visitor/", scheme: str = "auto") -> str:
-    response = see(client, token, path, scheme)
+def preview_html(client: Client, token: str, path: str = "visitor/", scheme: str = "auto") -> str:
+    response = open_preview(client, token, path, scheme)
     assert response.status_code == 200
     return response.content.decode()
 
@@ -62,30 +62,30 @@ def paths() -> list[str]:
     return [path for path, _label in rendering.offered()]
 
 
-# --- What is shown ---
+# --- Content ---
 
 
-def test_the_unsaved_look_is_shown_and_nothing_is_saved(
+def test_unsaved_look_is_shown_and_nothing_is_saved(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(
         admin_client, aurora, name="Aurora Nova", accent="#ff8800", support_email="new@a.example"
     )
-    page = seen(viewer, token)
+    page = preview_html(viewer, token)
     assert "Your account at Aurora Nova" in page
     assert "new@a.example" in page
-    assert "--accent:#ff8800" in seen(viewer, token, "visitor/brand.css")
+    assert "--accent:#ff8800" in preview_html(viewer, token, "visitor/brand.css")
     saved = Brand.objects.get()
     assert (saved.name, saved.accent) == ("Aurora Phone", "#0b6e4f")
 
 
 @pytest.mark.parametrize("path", paths())
 @pytest.mark.parametrize("language", ["en", "en-gb"])
-def test_every_page_is_the_real_one_with_nothing_missing(
+def test_every_previewed_page_is_complete(
     path: str, language: str, admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora, language=language)
-    page = seen(viewer, token, path)
+    page = preview_html(viewer, token, path)
     assert "MISSING-VARIABLE" not in page
     assert "Preview with sample data" in page
     assert f'<html lang="{language}"' in page
@@ -100,7 +100,7 @@ def test_every_page_is_the_real_one_with_nothing_missing(
     assert re.findall(r'href="([^"]*)"', banner) == [f"{inside}auto/{each}" for each in paths()]
 
 
-def test_every_page_of_the_journey_can_be_chosen() -> None:
+def test_every_page_can_be_chosen() -> None:
     assert paths() == [
         "visitor/",
         "visitor/sign-up/",
@@ -123,7 +123,7 @@ def test_every_page_of_the_journey_can_be_chosen() -> None:
     ]
 
 
-def test_the_pages_say_what_they_are(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_pages_are_marked_as_previews(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     token = token_of(admin_client, aurora)
     for path, text in {
         "customer/": "$242.09",
@@ -135,33 +135,35 @@ def test_the_pages_say_what_they_are(admin_client: Client, viewer: Client, auror
         "visitor/sign-up/": "Google’s security check stands here.",
         "visitor/no-such-page/": "There is no such page",
     }.items():
-        assert text in words(see(viewer, token, path)), path
+        assert text in words(open_preview(viewer, token, path)), path
 
 
 @pytest.mark.parametrize(("scheme", "other"), [("light", "dark"), ("dark", "light")])
-def test_a_scheme_is_forced_whatever_the_browser_prefers(
+def test_colour_scheme_in_the_link_overrides_the_browser(
     scheme: str, other: str, admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
-    sheets = [seen(viewer, token, f"visitor/{name}", scheme) for name in ("portal.css", "brand.css")]
+    sheets = [preview_html(viewer, token, f"visitor/{name}", scheme) for name in ("portal.css", "brand.css")]
     assert not any("prefers-color-scheme" in sheet for sheet in sheets)
     assert f"color-scheme: {scheme};" in sheets[0]
     assert ("@media (min-width: 0)" in sheets[0]) is (scheme == "dark")
-    page = seen(viewer, token, "visitor/", scheme)
+    page = preview_html(viewer, token, "visitor/", scheme)
     assert f'<meta name="color-scheme" content="{scheme}">' in page
     assert f'href="/preview/{token}/{scheme}/visitor/portal.css"' in page
     assert "/static/css/portal.css" not in page
 
 
-def test_without_a_scheme_the_viewers_own_counts(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_browser_colour_scheme_applies_without_one_in_the_link(
+    admin_client: Client, viewer: Client, aurora: Brand
+) -> None:
     token = token_of(admin_client, aurora)
-    assert "prefers-color-scheme: dark" in seen(viewer, token, "visitor/portal.css")
+    assert "prefers-color-scheme: dark" in preview_html(viewer, token, "visitor/portal.css")
     for query, scheme in {"": "auto", "?scheme=dark": "dark", "?scheme=pink": "auto"}.items():
         response = viewer.get(f"/preview/{token}/{query}", secure=True)
         assert response.headers["Location"] == f"/preview/{token}/{scheme}/visitor/"
 
 
-def test_sending_a_form_leads_on_and_does_nothing(
+def test_sending_a_form_continues_and_does_nothing(
     admin_client: Client, viewer: Client, simulator: Simulator, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
@@ -180,42 +182,40 @@ def test_sending_a_form_leads_on_and_does_nothing(
     assert not User.objects.filter(brand=aurora).exists()
 
 
-def test_a_page_without_a_sample_leads_to_the_first(
+def test_page_without_a_sample_redirects_to_the_first(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
-    response = see(viewer, token, "customer/statement.csv")
+    response = open_preview(viewer, token, "customer/statement.csv")
     assert response.headers["Location"] == f"/preview/{token}/auto/customer/"
 
 
-def test_a_chosen_logo_is_shown_unsaved_written_anew(
+def test_chosen_logo_is_shown_reencoded_and_unsaved(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     data = picture("PNG", (1000, 500))
     upload = SimpleUploadedFile("logo.png", data, "image/png")
     token = token_of(admin_client, aurora, logo_file=upload)
-    assert f"/preview/{token}/auto/visitor/brand/logo?v=" in seen(viewer, token)
-    logo = see(viewer, token, "visitor/brand/logo")
+    assert f"/preview/{token}/auto/visitor/brand/logo?v=" in preview_html(viewer, token)
+    logo = open_preview(viewer, token, "visitor/brand/logo")
     assert (logo.status_code, logo.headers["Content-Type"]) == (200, "image/png")
     assert logo.content != data
     assert not Brand.objects.get().logo_hash
 
 
-def test_the_stored_logo_is_shown_and_its_removal_too(
-    admin_client: Client, viewer: Client, aurora: Brand
-) -> None:
+def test_stored_logo_and_its_removal_are_shown(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     aurora.logo, aurora.logo_type, aurora.logo_hash = b"stored", "image/png", "abc"
     aurora.save()
-    assert see(viewer, token_of(admin_client, aurora), "visitor/brand/logo").content == b"stored"
+    assert open_preview(viewer, token_of(admin_client, aurora), "visitor/brand/logo").content == b"stored"
     removed = token_of(admin_client, aurora, remove_logo="on")
-    assert see(viewer, removed, "visitor/brand/logo").status_code == 404
+    assert open_preview(viewer, removed, "visitor/brand/logo").status_code == 404
     assert Brand.objects.get().logo_hash == "abc"
 
 
-def test_a_name_with_marks_is_a_text(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_name_with_markup_is_escaped(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     token = token_of(admin_client, aurora, name="<script>alert(1)</script>")
     for path in paths():
-        page = seen(viewer, token, path)
+        page = preview_html(viewer, token, path)
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(1)" in page
 
@@ -224,66 +224,64 @@ def test_closed_sign_up_is_closed_in_the_preview(admin_client: Client, viewer: C
     data = brand_data(aurora)
     del data["signup_open"]
     token = draft(admin_client, url(aurora), data)["token"]
-    assert "Sign up" not in words(see(viewer, token)).partition("Preview with sample data")[0]
-    assert "Sign-up is closed at the moment" in words(see(viewer, token, "visitor/sign-up/"))
+    assert "Sign up" not in words(open_preview(viewer, token)).partition("Preview with sample data")[0]
+    assert "Sign-up is closed at the moment" in words(open_preview(viewer, token, "visitor/sign-up/"))
 
 
-def test_what_leads_outside_opens_a_tab_of_its_own(
-    admin_client: Client, viewer: Client, aurora: Brand
-) -> None:
-    page = seen(viewer, token_of(admin_client, aurora))
+def test_external_links_open_a_new_tab(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+    page = preview_html(viewer, token_of(admin_client, aurora))
     assert '<a href="https://aurora.example/terms" target="_blank" rel="noopener noreferrer">' in page
 
 
-def test_a_draft_of_another_release_still_shows(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_draft_of_another_release_is_still_shown(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     token = token_of(admin_client, aurora)
     row = BrandPreview.objects.get()
     row.look = {**row.look, "gone": "since"}
     del row.look["privacy_url"]
     row.save()
-    assert "at Aurora Phone" in words(see(viewer, token))
+    assert "at Aurora Phone" in words(open_preview(viewer, token))
 
 
-def test_a_brand_goes_with_its_previews(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_previews_are_deleted_with_their_brand(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     token = token_of(admin_client, aurora)
     page = admin_client.get(f"/admin/portal/brand/{aurora.pk}/delete/", secure=True)
     assert "would require deleting the following protected" not in words(page)
     admin_client.post(f"/admin/portal/brand/{aurora.pk}/delete/", {"post": "yes"}, secure=True)
     assert not Brand.objects.exists()
-    assert see(viewer, token).status_code == 404
+    assert open_preview(viewer, token).status_code == 404
 
 
-def test_an_overridden_method_that_wants_a_password_shows_its_field(
+def test_login_method_with_password_shows_the_password_field(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
-    assert 'name="password"' not in seen(viewer, token, "customer/account/open/")
+    assert 'name="password"' not in preview_html(viewer, token, "customer/account/open/")
     aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
-    assert 'name="password"' in seen(viewer, token, "customer/account/open/")
+    assert 'name="password"' in preview_html(viewer, token, "customer/account/open/")
 
 
-# --- Who may, and what cannot be got out of it ---
+# --- Access and isolation ---
 
 
-def test_a_preview_tells_nothing_but_the_look(
+def test_preview_contains_only_the_look(
     admin_client: Client, viewer: Client, aurora: Brand, alice: User, borealis: Brand
 ) -> None:
     changes = {"carrier_key": CANARY, "recaptcha_secret_key": CANARY}
     token = token_of(admin_client, aurora, **changes)
     row = BrandPreview.objects.get()
     assert set(row.look) == set(drafts.LOOK)
-    texts = [json.dumps(row.look), *(seen(viewer, token, path) for path in paths())]
+    texts = [json.dumps(row.look), *(preview_html(viewer, token, path) for path in paths())]
     for text in texts:
         for secret in (CANARY, aurora.carrier_url, "aurora-site-key", alice.email, "Borealis", "127.0.0.1"):
             assert secret not in text
 
 
-def test_a_preview_sets_no_cookie_and_is_kept_nowhere(
+def test_preview_sets_no_cookie_and_is_not_cacheable(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
     for path in (*paths(), "visitor/brand.css", "visitor/portal.css"):
-        response = see(viewer, token, path)
+        response = open_preview(viewer, token, path)
         assert not response.cookies
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Referrer-Policy"] == "no-referrer"
@@ -296,7 +294,7 @@ def test_a_preview_sets_no_cookie_and_is_kept_nowhere(
         assert "unsafe" not in policy
 
 
-def test_only_previews_may_stand_in_a_frame(admin_client: Client, aurora: Brand) -> None:
+def test_only_previews_may_be_framed(admin_client: Client, aurora: Brand) -> None:
     page = admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/", secure=True)
     assert page.headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
@@ -305,7 +303,7 @@ def test_only_previews_may_stand_in_a_frame(admin_client: Client, aurora: Brand)
     assert "frame-src" not in elsewhere.headers["Content-Security-Policy"]
 
 
-def test_a_forged_or_foreign_token_opens_nothing(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+def test_forged_or_foreign_token_is_a_404(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     token = token_of(admin_client, aurora)
     pk = BrandPreview.objects.get().pk
     for wrong in (token + "x", token[:-1], signing.dumps(pk, salt="another"), str(pk), "x"):
@@ -317,74 +315,74 @@ def test_a_forged_or_foreign_token_opens_nothing(admin_client: Client, viewer: C
         assert viewer.get(f"/preview/{token}/{path}", secure=True).status_code == 404
 
 
-def test_a_link_works_for_seven_days(
+def test_preview_link_works_for_seven_days(
     admin_client: Client, viewer: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = token_of(admin_client, aurora)
     monkeypatch.setattr(drafts, "LIFETIME", timedelta(seconds=-1))
-    response = see(viewer, token)
+    response = open_preview(viewer, token)
     assert response.status_code == 404
     assert "works for seven days" in words(response)
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_drafts_older_than_their_links_are_removed(
+def test_drafts_older_than_their_links_are_deleted(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     old = token_of(admin_client, aurora)
     BrandPreview.objects.update(made_at=timezone.now() - timedelta(days=8))
     token_of(admin_client, aurora)
     assert BrandPreview.objects.count() == 1
-    assert see(viewer, old).status_code == 404
+    assert open_preview(viewer, old).status_code == 404
 
 
-def test_making_one_wants_a_post(admin_client: Client, aurora: Brand) -> None:
+def test_creating_a_preview_requires_post(admin_client: Client, aurora: Brand) -> None:
     for path in (url(aurora), NEW, f"/admin/portal/brand/{aurora.pk}/test-mail/"):
         assert admin_client.get(path, secure=True).status_code == 405
     assert admin_client.post("/admin/portal/brand/999/preview/", secure=True).status_code == 404
 
 
-def test_a_preview_leaves_addresses_as_they_were(admin_client: Client, viewer: Client, aurora: Brand) -> None:
-    seen(viewer, token_of(admin_client, aurora))
+def test_preview_does_not_change_url_resolution(admin_client: Client, viewer: Client, aurora: Brand) -> None:
+    preview_html(viewer, token_of(admin_client, aurora))
     assert get_script_prefix() == "/"
     assert get_urlconf() != "portal.urls.brand"
     assert admin_client.get("/admin/", secure=True).status_code == 200
 
 
-# --- Making one ---
+# --- Creating ---
 
 
-def test_the_live_draft_follows_the_form_and_a_kept_link_does_not(
+def test_live_draft_follows_the_form_but_a_shared_link_does_not(
     admin_client: Client, viewer: Client, aurora: Brand
 ) -> None:
     first = token_of(admin_client, aurora, name="One")
-    kept = token_of(admin_client, aurora, name="Two", again=first, keep="yes")
+    shared = token_of(admin_client, aurora, name="Two", again=first, keep="yes")
     token_of(admin_client, aurora, name="Three", again=first)
-    later = token_of(admin_client, aurora, name="Four", again=kept)
-    assert "at Three" in words(see(viewer, first))
-    assert "at Two" in words(see(viewer, kept))
-    assert "at Four" in words(see(viewer, later))
+    later = token_of(admin_client, aurora, name="Four", again=shared)
+    assert "at Three" in words(open_preview(viewer, first))
+    assert "at Two" in words(open_preview(viewer, shared))
+    assert "at Four" in words(open_preview(viewer, later))
     assert BrandPreview.objects.count() == 3
 
 
-def test_a_draft_of_one_brand_is_never_that_of_another(
+def test_draft_of_one_brand_is_never_shown_for_another(
     admin_client: Client, viewer: Client, aurora: Brand, borealis: Brand
 ) -> None:
     token = token_of(admin_client, aurora)
     token_of(admin_client, borealis, again=token)
-    assert "at Aurora Phone" in words(see(viewer, token))
+    assert "at Aurora Phone" in words(open_preview(viewer, token))
 
 
-def test_a_new_brand_is_shown_before_it_is_complete(admin_client: Client, viewer: Client) -> None:
+def test_incomplete_new_brand_can_be_previewed(admin_client: Client, viewer: Client) -> None:
     answer = draft(admin_client, NEW, {"name": "Cirrus", "accent": "#123456"})
-    assert "at Cirrus" in words(see(viewer, answer["token"]))
+    assert "at Cirrus" in words(open_preview(viewer, answer["token"]))
     assert answer["link"] == f"https://{ADMIN}/preview/{answer['token']}/"
     bare = draft(admin_client, NEW, {})["token"]
-    assert "at Name of the brand" in words(see(viewer, bare))
+    assert "at Name of the brand" in words(open_preview(viewer, bare))
     assert Brand.objects.count() == 0
 
 
-def test_what_cannot_be_shown_is_named_by_field(admin_client: Client, aurora: Brand) -> None:
+def test_invalid_look_is_reported_by_field(admin_client: Client, aurora: Brand) -> None:
     data = brand_data(aurora, accent="red", timezone="Moon/Base", carrier_url="nonsense")
     upload = SimpleUploadedFile("logo.png", b"no picture", "image/png")
     problems = draft(admin_client, url(aurora), {**data, "logo_file": upload})["problems"]
@@ -393,9 +391,7 @@ def test_what_cannot_be_shown_is_named_by_field(admin_client: Client, aurora: Br
     assert not BrandPreview.objects.exists()
 
 
-def test_without_script_the_button_leads_to_the_link(
-    admin_client: Client, viewer: Client, aurora: Brand
-) -> None:
+def test_preview_button_works_without_javascript(admin_client: Client, viewer: Client, aurora: Brand) -> None:
     page = admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/", secure=True).content.decode()
     assert f'formaction="{url(aurora)}" formtarget="_blank"' in page
     response = admin_client.post(url(aurora), brand_data(aurora, name="Nova"), secure=True)
@@ -406,7 +402,7 @@ def test_without_script_the_button_leads_to_the_link(
     assert "Write the colour as # and six digits" in words(wrong)
 
 
-def test_the_add_page_has_a_preview_too(admin_client: Client) -> None:
+def test_add_page_has_a_preview_too(admin_client: Client) -> None:
     page = admin_client.get("/admin/portal/brand/add/", secure=True).content.decode()
     assert f'data-url="{NEW}"' in page
     assert "Test mail" not in page

@@ -1,4 +1,4 @@
-"""Delicate steps in the admin want password and code of the last five minutes; what was typed waits."""
+"""Sensitive admin steps need password and code of the last five minutes; form data is kept meanwhile."""
 
 import re
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from portal.admin import sessions
 from portal.models import Brand
 from tests.conftest import ADMIN, app_code
 from tests.portal.test_admin import brand_data, customer_data, override_data
-from tests.portal.test_url_import import PASTED, look, shown_form
-from tests.security.test_hostile_input import undone
+from tests.portal.test_url_import import PASTED, form_data, show_names
+from tests.security.test_hostile_input import rolled_back
 from tests.security.test_staff_scope import OTHER, ROUTES, bodies, own_path
 from tests.security.test_staff_scope import world as world  # A fixture.
 from tests.support.customer_flow import value_of, words
@@ -33,18 +33,18 @@ CallResult = tuple[str, dict[str, Any]]
 PASSWORD = "correct horse battery"
 KEY, SECRET = "canary-key-5f3a9", "canary-secret-77b1c"
 BRANDS, PEOPLE = "/admin/portal/brand/", "/admin/accounts/user/"
-STALE = 67 * 60  # Seconds since the proof.
+STALE = 67 * 60  # Seconds since the last authentication.
 
 
-def age(client: Client, seconds: int) -> None:
-    """So many seconds have passed since this person last proved who they are."""
+def set_authentication_age(client: Client, seconds: int) -> None:
+    """Set how many seconds ago this user last authenticated."""
     session = client.session
     session[sessions.PROVED] = sessions.now() - seconds
     session.save()
 
 
-def prove(client: Client, stopped: Any) -> Any:
-    """Type password and code where a stopped form leads; the page that this leads back to."""
+def reauthenticate(client: Client, stopped: Any) -> Any:
+    """Reauthenticate where a stopped form redirects; return the page it redirects back to."""
     TotpDevice.objects.update(last_t=-1)
     assert "Nothing has been done yet" in words(client.get(stopped["Location"]))
     done = client.post(stopped["Location"], {"password": PASSWORD, "code": app_code()})
@@ -52,7 +52,7 @@ def prove(client: Client, stopped: Any) -> Any:
 
 
 def rows() -> dict[str, list[Any]]:
-    """All that a step could change; a session is none of it."""
+    """Return all rows a step could change, so no sessions."""
     return {
         model._meta.label: [str(row) for row in model._default_manager.order_by("pk").values()]
         for model in apps.get_models(include_auto_created=True)
@@ -60,8 +60,8 @@ def rows() -> dict[str, list[Any]]:
     }
 
 
-def change(thing: Any) -> str:
-    return f"/admin/{thing._meta.app_label}/{thing._meta.model_name}/{thing.pk}/change/"
+def change(obj: Any) -> str:
+    return f"/admin/{obj._meta.app_label}/{obj._meta.model_name}/{obj.pk}/change/"
 
 
 def brand_form(**changes: str) -> Callable[..., CallResult]:
@@ -72,8 +72,11 @@ def customer_form(**changes: str) -> Callable[..., CallResult]:
     return lambda alice, **_: (change(alice), customer_data(alice, **changes))
 
 
-def action(path: str, name: str, who: str = "alice", **more: str) -> Callable[..., CallResult]:
-    return lambda **known: (path, {"action": name, "index": "0", "_selected_action": [known[who].pk], **more})
+def action(path: str, name: str, key: str = "alice", **more: str) -> Callable[..., CallResult]:
+    return lambda **objects: (
+        path,
+        {"action": name, "index": "0", "_selected_action": [objects[key].pk], **more},
+    )
 
 
 def new_brand(aurora: Brand, **_: Any) -> CallResult:
@@ -82,14 +85,14 @@ def new_brand(aurora: Brand, **_: Any) -> CallResult:
 
 
 def pasted_names(aurora: Brand, client: Client, **_: Any) -> CallResult:
-    return f"{BRANDS}{aurora.pk}/paste/", shown_form(look(client, aurora, PASTED, "customer_balance"))
+    return f"{BRANDS}{aurora.pk}/paste/", form_data(show_names(client, aurora, PASTED, "customer_balance"))
 
 
 def confirmed_import(aurora: Brand, operator: User, **_: Any) -> CallResult:
     data = b"email,account_number\ndora@example.com,70003\n"
-    kept = store_import(brand=aurora, by=operator, name="c.csv", data=data)
-    report = build_import_report(waiting=kept).fingerprint
-    return f"{PEOPLE}import/{aurora.pk}/{kept.pk}/", {"report": report, "rows": "all"}
+    pending_import = store_import(brand=aurora, by=operator, name="c.csv", data=data)
+    report = build_import_report(waiting=pending_import).fingerprint
+    return f"{PEOPLE}import/{aurora.pk}/{pending_import.pk}/", {"report": report, "rows": "all"}
 
 
 LIMITS = {"do": "limits", "per_move": "1", "per_day": "1", "second_person_above": "1"}
@@ -132,7 +135,7 @@ STEPS: dict[str, Callable[..., CallResult]] = {
 
 
 @pytest.fixture
-def known(
+def objects(
     aurora: Brand,
     borealis: Brand,
     alice: User,
@@ -140,7 +143,7 @@ def known(
     operator: User,
     admin_client: Client,
 ) -> dict[str, Any]:
-    """Whom and what the steps are about."""
+    """The objects that the steps use."""
     User.objects.filter(pk=bob.pk).update(is_active=False)
     MovePolicy.objects.get_or_create(brand=aurora)
     staff = User.objects.create_user("sam", "sam@example.com", PASSWORD, is_staff=True)
@@ -156,18 +159,18 @@ def known(
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_a_delicate_step_changes_nothing_without_a_fresh_proof(
-    name: str, known: dict[str, Any], admin_client: Client
+def test_sensitive_step_changes_nothing_without_recent_authentication(
+    name: str, objects: dict[str, Any], admin_client: Client
 ) -> None:
-    path, data = STEPS[name](**known)
-    age(admin_client, STALE)
+    path, data = STEPS[name](**objects)
+    set_authentication_age(admin_client, STALE)
     before = rows()
     stopped = admin_client.post(path, data)
     assert stopped.status_code == 303
     assert stopped["Location"].startswith("/admin/reauthenticate/?next=%2Fadmin%2F")
     assert QueryDict(stopped["Location"].partition("?")[2])["why"] == "sent"
     assert rows() == before
-    age(admin_client, 0)
+    set_authentication_age(admin_client, 0)
     done = admin_client.post(path, data)
     assert done.status_code in (200, 302, 303), words(done)
     assert not done.headers.get("Location", "").startswith("/admin/reauthenticate/")
@@ -176,7 +179,7 @@ def test_a_delicate_step_changes_nothing_without_a_fresh_proof(
 
 
 WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) .(?!django_session)")
-# What anybody who works here may do with an old proof, and why.
+# Changes that need no recent authentication, and why.
 PLAIN = {
     "admin/accounts/user/<int:pk>/disable/": "one customer is kept out: urgent, seen at once, and undone",
     "admin/accounts/user/<int:pk>/enable/": "the same the other way",
@@ -191,7 +194,7 @@ PLAIN = {
 }
 
 
-def test_no_other_address_of_the_admin_changes_anything_with_an_old_proof(
+def test_no_other_admin_url_changes_anything_without_reauthentication(
     world: World, browse: Browse, operator: User
 ) -> None:
     found = set()
@@ -199,8 +202,8 @@ def test_no_other_address_of_the_admin_changes_anything_with_an_old_proof(
         paths = [f"/{path}" for path in OTHER[route]] if route in OTHER else [own_path(route, world.own)]
         for path, body in product(paths, bodies(world)):
             client = browse(ADMIN, person)
-            age(client, STALE)
-            with undone(), CaptureQueriesContext(connection) as captured:
+            set_authentication_age(client, STALE)
+            with rolled_back(), CaptureQueriesContext(connection) as captured:
                 client.post(path, body)
             if any(WRITES.match(query["sql"]) for query in captured):
                 found.add(route)
@@ -208,23 +211,21 @@ def test_no_other_address_of_the_admin_changes_anything_with_an_old_proof(
     assert "admin/accounts/user/<int:pk>/disable/" in found
 
 
-# --- Nothing that was typed is lost ---
+# --- Form data is kept ---
 
 
-def test_a_brands_form_stands_there_again_but_for_secrets_and_files(
-    aurora: Brand, admin_client: Client
-) -> None:
+def test_brand_form_is_restored_except_secrets_and_files(aurora: Brand, admin_client: Client) -> None:
     code = {"code": "4103", "meaning": "email_taken"}
     lines = {f"response_codes-0-{name}": value for name, value in code.items()}
     logo = SimpleUploadedFile("canary.png", b"canary-file", "image/png")
     data = brand_data(aurora, name="Another name", recaptcha_secret_key=SECRET, **NEW_HOST, **lines)
     data |= {"response_codes-TOTAL_FORMS": "1", **override_data("customer_balance", path="elsewhere")}
-    age(admin_client, STALE)
+    set_authentication_age(admin_client, STALE)
     assert "you’ll type your password" in words(admin_client.get(change(aurora)))
-    kept = admin_client.post(change(aurora), {**data})
+    pending_import = admin_client.post(change(aurora), {**data})
     for secret in (KEY, SECRET):
         assert secret not in str(dict(admin_client.session))
-    page = prove(admin_client, kept)
+    page = reauthenticate(admin_client, pending_import)
     assert "Nothing is saved yet." in words(page)
     assert "We didn’t keep the key you typed" in words(page)
     assert "Type the key that belongs there." in words(page)
@@ -240,35 +241,31 @@ def test_a_brands_form_stands_there_again_but_for_secrets_and_files(
     assert admin_client.post(change(aurora), data).status_code == 302
     aurora.refresh_from_db()
     assert (aurora.name, aurora.reveal("carrier_key")) == ("Another name", KEY)
-    assert "Nothing is saved yet." not in words(admin_client.get(change(aurora)))  # Given once.
-    age(admin_client, STALE)
+    assert "Nothing is saved yet." not in words(admin_client.get(change(aurora)))  # Shown once.
+    set_authentication_age(admin_client, STALE)
     with_file = brand_data(aurora) | {"logo_file": logo}
     assert "canary" not in str(admin_client.post(change(aurora), with_file)) + str(dict(admin_client.session))
 
 
-def test_a_form_is_judged_before_a_proof_is_asked_for(
-    aurora: Brand, alice: User, admin_client: Client
-) -> None:
-    age(admin_client, STALE)
+def test_form_is_validated_before_reauthentication(aurora: Brand, alice: User, admin_client: Client) -> None:
+    set_authentication_age(admin_client, STALE)
     refused = admin_client.post(change(alice), customer_data(alice, email="no address"))
     assert "Enter a valid email address." in words(refused)
     assert value_of(refused, "email") == "no address"
 
 
-def test_a_customers_form_stands_there_again(
-    aurora: Brand, alice: User, operator: User, admin_client: Client
-) -> None:
+def test_customer_form_is_restored(aurora: Brand, alice: User, operator: User, admin_client: Client) -> None:
     typed = {"email": "alicia@example.com", "first_name": "Alicia"}
-    age(admin_client, STALE)
-    page = prove(admin_client, admin_client.post(change(alice), customer_data(alice, **typed)))
+    set_authentication_age(admin_client, STALE)
+    page = reauthenticate(admin_client, admin_client.post(change(alice), customer_data(alice, **typed)))
     assert {name: value_of(page, name) for name in typed} == typed
     assert "didn’t keep" not in words(page)
     alice.refresh_from_db()
     assert alice.first_name == "Alice"
 
 
-def test_a_name_or_a_phone_is_changed_without_another_proof(alice: User, admin_client: Client) -> None:
-    age(admin_client, STALE)
+def test_name_or_phone_change_needs_no_reauthentication(alice: User, admin_client: Client) -> None:
+    set_authentication_age(admin_client, STALE)
     assert "account number is saved" in words(admin_client.get(change(alice)))
     sent = admin_client.post(change(alice), customer_data(alice, first_name="Alicia", phone="0411 222 333"))
     assert sent["Location"] == PEOPLE
@@ -276,52 +273,54 @@ def test_a_name_or_a_phone_is_changed_without_another_proof(alice: User, admin_c
     assert (alice.first_name, alice.phone) == ("Alicia", "0411 222 333")
 
 
-def test_pasted_names_stand_there_again(aurora: Brand, admin_client: Client) -> None:
+def test_imported_names_are_restored(aurora: Brand, admin_client: Client) -> None:
     path, data = pasted_names(aurora, admin_client)
-    age(admin_client, STALE)
-    page = prove(admin_client, admin_client.post(path, data))
+    set_authentication_age(admin_client, STALE)
+    page = reauthenticate(admin_client, admin_client.post(path, data))
     assert "Nothing is saved yet." in words(page)
-    assert shown_form(page).items() <= data.items()
+    assert form_data(page).items() <= data.items()
     assert not aurora.overrides.exists()
     assert admin_client.post(path, data)["Location"] == change(aurora)
     assert aurora.overrides.exists()
 
 
-def test_what_was_ticked_is_one_click_away(alice: User, bob: User, admin_client: Client) -> None:
-    age(admin_client, STALE)
+def test_selected_rows_can_be_submitted_again(alice: User, bob: User, admin_client: Client) -> None:
+    set_authentication_age(admin_client, STALE)
     data = {"action": "disable_selected", "index": "0", "_selected_action": [alice.pk, bob.pk]}
-    page = prove(admin_client, admin_client.post(f"{PEOPLE}?is_active__exact=1", data))
+    page = reauthenticate(admin_client, admin_client.post(f"{PEOPLE}?is_active__exact=1", data))
     assert "Disable the chosen customers (2 rows)" in words(page)
-    again = re.findall(r'name="(action|index|_selected_action)" value="(\w+)"', page.content.decode())
-    assert ("_selected_action", str(bob.pk)) in again
-    asked = admin_client.post(PEOPLE, {**data, "_selected_action": [v for n, v in again if n[0] == "_"]})
-    assert "Disable 2 customers" in words(asked)
+    hidden_fields = re.findall(r'name="(action|index|_selected_action)" value="(\w+)"', page.content.decode())
+    assert ("_selected_action", str(bob.pk)) in hidden_fields
+    question = admin_client.post(
+        PEOPLE, {**data, "_selected_action": [v for n, v in hidden_fields if n[0] == "_"]}
+    )
+    assert "Disable 2 customers" in words(question)
     assert "Nothing has been done yet" not in words(admin_client.get(PEOPLE))
 
 
-def test_an_export_leads_back_to_the_list_as_it_was_narrowed(alice: User, admin_client: Client) -> None:
-    age(admin_client, STALE)
+def test_export_returns_to_the_filtered_list(alice: User, admin_client: Client) -> None:
+    set_authentication_age(admin_client, STALE)
     stopped = admin_client.post(f"{PEOPLE}export/?q=alice")
     assert QueryDict(stopped["Location"].partition("?")[2])["next"] == f"{PEOPLE}?q=alice"
 
 
-def test_a_file_waits_for_the_proof_too(aurora: Brand, operator: User, admin_client: Client) -> None:
+def test_uploaded_file_needs_reauthentication_too(
+    aurora: Brand, operator: User, admin_client: Client
+) -> None:
     path, data = confirmed_import(aurora, operator)
-    age(admin_client, STALE)
-    page = prove(admin_client, admin_client.post(path, data))
+    set_authentication_age(admin_client, STALE)
+    page = reauthenticate(admin_client, admin_client.post(path, data))
     assert value_of(page, "report") == data["report"]
     assert CustomerImport.objects.get().done_at is None
 
 
-# --- A Referer that is no address ---
+# --- Invalid Referer ---
 
 
 @pytest.mark.parametrize("referer", ["https://[", "https://[::1", "//[x]/", "https://admin.test:x/"])
-def test_a_referer_that_no_browser_sends_leads_to_the_first_page(
-    referer: str, browse: Browse, operator: User
-) -> None:
+def test_invalid_referer_leads_to_the_first_page(referer: str, browse: Browse, operator: User) -> None:
     client = browse(ADMIN, operator)
-    age(client, STALE)
+    set_authentication_age(client, STALE)
     sent = client.post("/admin/security/recovery-codes/", headers={"referer": referer})
     assert sent["Location"] == "/admin/reauthenticate/?next=%2Fadmin%2F&why=sent"
     session = client.session

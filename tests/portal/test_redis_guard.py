@@ -1,4 +1,4 @@
-"""Redis that is down, hangs or takes nothing: reading goes on, codes and captchas wait, all comes back."""
+"""Redis down, hanging or read-only: pages stay readable, codes and captchas are refused, all recovers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from portal.settings import REDIS_OPTIONS
 from tests.conftest import ADMIN, AURORA
 from tests.support import transfers
 from tests.support.customer_flow import code_for, send, sign_up_form, value_of, words
-from tests.support.redis_server import OwnRedis
+from tests.support.redis_server import RedisServer
 from tests.support.timeouts import PATIENCE
 
 pytestmark = pytest.mark.django_db
@@ -25,14 +25,14 @@ ALICE = "alice@example.com"
 CLOSED = "We cannot check this form at the moment, so nothing was sent. Please try again in a minute."
 
 
-# As the portal waits for Redis, and as no busy machine makes it wait in vain.
+# The portal's timeouts, and timeouts that no busy machine exceeds.
 SHORT, LONG = REDIS_OPTIONS, dict.fromkeys(REDIS_OPTIONS, PATIENCE)
 
 
 @pytest.fixture
-def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
-    """The portal's Redis, for this test alone; after a failure it is asked again after `pass_pause`."""
-    own = OwnRedis()
+def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """The portal's Redis for this test; after a failure it is retried only after `pass_pause`."""
+    own = RedisServer()
     settings.REDIS_URL, settings.REDIS_OPTIONS = own.url, LONG
     monkeypatch.setattr(redis_guard, "_RETRY_SECONDS", 10 * PATIENCE)
     yield own
@@ -41,12 +41,12 @@ def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRed
 
 
 def pass_pause() -> None:
-    """As if Redis had been left alone for long enough."""
+    """End the pause after a failure."""
     redis_guard._down_until = time.monotonic() - 1
 
 
 def wait_for_redis(settings: Any, options: dict[str, int]) -> None:
-    """From now on the limits wait for Redis so long."""
+    """Set the timeouts of the rate limits' Redis connection."""
     rate_limits._limiter(settings.REDIS_URL).storage.storage.close()  # type: ignore[attr-defined]
     rate_limits._limiter.cache_clear()
     settings.REDIS_OPTIONS = options
@@ -54,31 +54,31 @@ def wait_for_redis(settings: Any, options: dict[str, int]) -> None:
 
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[redis.RedisError]:
-    """Collects each failed question to Redis."""
-    seen, noted = list[redis.RedisError](), redis_guard._mark_down
+    """Collect each failed Redis call."""
+    errors, original = list[redis.RedisError](), redis_guard._mark_down
 
-    def note(error: redis.RedisError) -> None:
-        seen.append(error)
-        noted(error)
+    def record(error: redis.RedisError) -> None:
+        errors.append(error)
+        original(error)
 
-    monkeypatch.setattr(redis_guard, "_mark_down", note)
-    return seen
+    monkeypatch.setattr(redis_guard, "_mark_down", record)
+    return errors
 
 
 def reset(browse: Callable[..., Any], simulator: Any) -> Any:
-    """Ask for another password, with a good token."""
+    """Request a password reset with a valid token."""
     form = {"email": ALICE, "g-recaptcha-response": simulator.token()}
     return send(browse(AURORA), "/password-reset/", form)
 
 
 def assert_closed(answer: Any) -> None:
-    """It is the page that says so, and not the one for too many attempts."""
+    """Check that it is the page for unavailable limits, not the one for too many attempts."""
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
     assert CLOSED in words(answer)
     assert value_of(answer, "email") == ALICE
 
 
-def test_while_redis_is_down_forms_are_closed_and_open_again_by_themselves(
+def test_forms_are_closed_while_redis_is_down_and_reopen_afterwards(
     own_redis, aurora, alice, simulator, browse
 ):
     own_redis.stop()
@@ -91,7 +91,7 @@ def test_while_redis_is_down_forms_are_closed_and_open_again_by_themselves(
     assert send(browse(AURORA), "/sign-in/", {"email": ALICE}).status_code == 302
 
 
-def test_while_redis_is_down_a_code_that_was_typed_is_not_lost(own_redis, aurora, alice, browse):
+def test_entered_code_is_not_lost_while_redis_is_down(own_redis, aurora, alice, browse):
     client = browse(AURORA)
     send(client, "/sign-in/", {"email": ALICE})
     own_redis.stop()
@@ -102,21 +102,21 @@ def test_while_redis_is_down_a_code_that_was_typed_is_not_lost(own_redis, aurora
     assert send(client, "/sign-in/code/", {"code": code_for(ALICE)}).status_code == 302
 
 
-def test_while_redis_is_down_the_carriers_link_fills_its_form_without_a_session(own_redis, aurora, browse):
+def test_confirm_link_fills_its_form_while_redis_is_down(own_redis, aurora, browse):
     own_redis.stop()
     answer = browse(AURORA).get("/sign-up/confirm/", {"email": ALICE, "code": "ABC"})
     assert (answer.status_code, value_of(answer, "code")) == (200, "ABC")
     assert not answer.cookies.get("__Host-session")
 
 
-def test_while_redis_is_down_nobody_signs_in_to_the_admin_and_the_page_says_why(own_redis, operator, browse):
+def test_admin_sign_in_is_closed_while_redis_is_down(own_redis, operator, browse):
     own_redis.stop()
     answer = browse(ADMIN).post("/admin/login/", {"username": operator.email, "password": "x"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
     assert "nothing was checked" in words(answer)
 
 
-def test_while_redis_is_down_figures_and_files_are_read_and_the_log_says_it_once(
+def test_figures_stay_readable_while_redis_is_down_and_log_says_once(
     own_redis, aurora, alice, simulator, browse, caplog
 ):
     client = browse(AURORA, alice)
@@ -125,75 +125,77 @@ def test_while_redis_is_down_figures_and_files_are_read_and_the_log_says_it_once
         assert client.get(path).status_code == 200
     assert client.post("/statement/refresh/", {"next": "/"}).status_code == 302
     assert len(simulator.calls()) >= 1
-    told = [record for record in caplog.records if record.msg == "store unreachable"]
-    assert [record.levelname for record in told] == ["ERROR"]
+    warnings = [record for record in caplog.records if record.msg == "store unreachable"]
+    assert [record.levelname for record in warnings] == ["ERROR"]
 
 
-def test_redis_that_hangs_holds_one_request_for_a_second_and_the_next_not_at_all(
+def test_hanging_redis_delays_one_request_and_not_the_next(
     own_redis, aurora, alice, simulator, browse, settings, failures
 ):
     assert set(SHORT.values()) == {1}
     client = browse(AURORA, alice)
     assert client.get("/").status_code == 200
     wait_for_redis(settings, SHORT)
-    own_redis.hold()
+    own_redis.freeze()
     try:
         for ask in (lambda: reset(browse, simulator), lambda: client.get("/statement/")) * 2:
             assert ask().status_code in (200, 503)
-        assert [type(error) for error in failures] == [redis.TimeoutError]  # The others did not ask.
+        assert [type(error) for error in failures] == [
+            redis.TimeoutError
+        ]  # The other requests did not call Redis.
     finally:
-        own_redis.go_on()
+        own_redis.unfreeze()
     wait_for_redis(settings, LONG)
     pass_pause()
     assert reset(browse, simulator).status_code == 302
 
 
-def test_the_first_failure_is_told_however_short_ago_the_machine_was_started(monkeypatch, caplog):
+def test_first_failure_is_logged_even_right_after_boot(monkeypatch, caplog):
     monkeypatch.setattr(redis_guard.time, "monotonic", lambda: 0.5)
 
-    def question() -> None:
+    def redis_call() -> None:
         raise redis.ConnectionError
 
     with pytest.raises(redis_guard.Unreachable):
-        redis_guard.call(question)
+        redis_guard.call(redis_call)
     assert [record.msg for record in caplog.records] == ["store unreachable"]
 
 
-def test_while_one_request_tries_the_others_do_without(monkeypatch):
+def test_only_one_request_retries_redis(monkeypatch):
     monkeypatch.setattr(redis_guard, "_down_until", 1.0)
 
-    def question() -> str:
+    def redis_call() -> str:
         with pytest.raises(redis_guard.Unreachable):
             redis_guard.call(lambda: "another")
         return "answer"
 
-    assert redis_guard.call(question) == "answer"
+    assert redis_guard.call(redis_call) == "answer"
     assert redis_guard.call(lambda: "another") == "another"
 
 
-def test_no_address_stands_in_redis(own_redis, aurora, alice, simulator, browse):
+def test_redis_contains_no_email(own_redis, aurora, alice, simulator, browse):
     reset(browse, simulator)
     send(browse(AURORA), "/sign-in/", {"email": ALICE})
-    with redis.Redis.from_url(own_redis.url) as kept:
-        keys = list(kept.scan_iter())
+    with redis.Redis.from_url(own_redis.url) as client:
+        keys = list(client.scan_iter())
         assert len(keys) >= 3
-        assert "alice" not in str([(key, kept.dump(key)) for key in keys])
+        assert "alice" not in str([(key, client.dump(key)) for key in keys])
 
 
-def cache_of(own: OwnRedis, options: dict[str, int]) -> dict[str, Any]:
+def cache_of(own: RedisServer, options: dict[str, int]) -> dict[str, Any]:
     backend = "django.core.cache.backends.redis.RedisCache"
     return {"default": {"BACKEND": backend, "LOCATION": own.url, "OPTIONS": options}}
 
 
 @pytest.fixture
-def ready(own_redis: OwnRedis, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
-    """Asks a node that has the same Redis for its cache whether it is ready."""
+def ready(own_redis: RedisServer, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
+    """Request /readyz of a node that uses the same Redis as its cache."""
     settings.CACHES = cache_of(own_redis, LONG)
     yield lambda: browse(AURORA).get("/readyz")
     caches["default"]._cache.get_client().close()
 
 
-def test_without_redis_a_node_is_ready_for_reading_and_says_what_does_not_work(own_redis, ready, caplog):
+def test_node_is_ready_without_redis_and_reports_it(own_redis, ready, caplog):
     assert (ready().status_code, ready().content) == (200, b"ready\n")
     assert "portal_store_answers 1.0" in metrics.text()
     own_redis.stop()
@@ -207,39 +209,39 @@ def test_without_redis_a_node_is_ready_for_reading_and_says_what_does_not_work(o
     assert ready().content == b"ready\n"
 
 
-def test_redis_that_hangs_holds_one_probe_and_the_next_not_at_all(own_redis, ready, settings, failures):
+def test_hanging_redis_delays_one_readyz_and_not_the_next(own_redis, ready, settings, failures):
     settings.CACHES = cache_of(own_redis, SHORT)
-    own_redis.hold()
+    own_redis.freeze()
     try:
         for _ in range(3):
             assert ready().status_code == 200
     finally:
-        own_redis.go_on()
+        own_redis.unfreeze()
     assert [type(error) for error in failures] == [redis.TimeoutError]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answered_move_is_done_although_redis_took_nothing(
+def test_answered_transfer_is_done_although_redis_is_read_only(
     own_redis, aurora, alice, operator, simulator, caplog, monkeypatch
 ):
     monkeypatch.setattr(redis_guard, "_RETRY_SECONDS", 0.3)
     own_redis.refuse("full")
-    simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than Redis is left alone.
+    simulator.fault("move_funds", "slow", seconds=0.5)  # Longer than the pause after a failure.
     transfer = transfers.ask(alice, operator)
     assert (transfer.state, transfer.why, transfer.status) == (Move.State.DONE, "", 200)
     assert len(caplog.records) < 20
 
 
-def test_a_sign_up_that_was_answered_is_kept_although_redis_took_nothing(
+def test_answered_sign_up_is_saved_although_redis_is_read_only(
     own_redis, aurora, simulator, browse, monkeypatch
 ):
-    asked = carrier_calls.voipline_call
+    original = carrier_calls.voipline_call
 
-    def refused_meanwhile(*args: Any, **values: Any) -> Any:
-        answer = asked(*args, **values)
+    def call_then_refuse(*args: Any, **values: Any) -> Any:
+        answer = original(*args, **values)
         own_redis.refuse("full")
         return answer
 
-    monkeypatch.setattr(carrier_calls, "voipline_call", refused_meanwhile)
+    monkeypatch.setattr(carrier_calls, "voipline_call", call_then_refuse)
     assert send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     assert User.objects.filter(brand=aurora, email="dora@example.com").exists()

@@ -1,4 +1,4 @@
-"""The reference of a request: on each answer, in its log lines, on pages that say that something failed."""
+"""Request IDs: on each response, in log lines, and on pages that report a failure."""
 
 import json
 import logging
@@ -21,14 +21,14 @@ FORM = re.compile(r"[2-9C-Y]{4}-[2-9C-Y]{4}\Z")
 
 @pytest.fixture
 def lines():
-    """What the portal's own handler writes."""
+    """Lines written by the portal's log handler."""
     found: list[dict[str, object]] = []
 
-    class Keep(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             found.append(json.loads(self.format(record)))
 
-    handler = Keep()
+    handler = Collector()
     handler.setFormatter(JsonFormatter())
     handler.addFilter(RequestIdFilter())
     logging.getLogger().addHandler(handler)
@@ -36,7 +36,7 @@ def lines():
     logging.getLogger().removeHandler(handler)
 
 
-def test_a_reference_is_short_reads_one_way_and_spells_no_words():
+def test_request_id_is_short_unambiguous_and_spells_no_words():
     found = {request_id.new_request_id() for _ in range(500)}
     assert len(found) == 500
     assert all(FORM.match(each) for each in found)
@@ -57,31 +57,29 @@ def test_a_reference_is_short_reads_one_way_and_spells_no_words():
         ("unknown.test", "/readyz", 200),
     ],
 )
-def test_every_answer_carries_a_new_reference_of_ours(aurora, host, path, status):
+def test_every_response_has_a_new_request_id(aurora, host, path, status):
     sent = {"host": host, "x-request-id": "K7QF-2MPX"}
     first, second = (Client(headers=sent).get(path) for _ in range(2))
     assert first.status_code == status
-    given = [answer.headers["X-Request-ID"] for answer in (first, second)]
-    assert all(FORM.match(each) for each in given)
-    assert len({*given, "K7QF-2MPX"}) == 3
+    ids = [answer.headers["X-Request-ID"] for answer in (first, second)]
+    assert all(FORM.match(each) for each in ids)
+    assert len({*ids, "K7QF-2MPX"}) == 3
 
 
-def test_each_line_of_a_request_carries_its_reference_and_no_other_line_does(
-    aurora, browse, lines, monkeypatch
-):
-    def gone(_: str) -> None:
+def test_only_log_lines_of_a_request_carry_its_id(aurora, browse, lines, monkeypatch):
+    def fail(_: str) -> None:
         raise Error
 
-    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", gone)
-    given = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
-    # Ours, and Django's when the answer is ready.
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", fail)
+    ids = [browse(AURORA).get("/").headers["X-Request-ID"] for _ in range(2)]
+    # Ours, and Django's when the response is ready.
     assert [line["logger"] for line in lines] == ["portal.middleware.brand", "django.request"] * 2
-    assert [line["request_id"] for line in lines] == [given[0], given[0], given[1], given[1]]
+    assert [line["request_id"] for line in lines] == [ids[0], ids[0], ids[1], ids[1]]
     logging.getLogger("portal").warning("later")
     assert "request_id" not in lines[-1]
 
 
-def test_the_text_line_has_it_as_a_field():
+def test_text_log_line_has_the_request_id_as_a_field():
     record = logging.makeLogRecord({"name": "portal", "msg": "said"})
     token = request_id.current.set("K7QF-2MPX")
     RequestIdFilter().filter(record)
@@ -89,16 +87,16 @@ def test_the_text_line_has_it_as_a_field():
     assert TextFormatter().format(record).endswith(" said request_id=K7QF-2MPX")
 
 
-def test_the_thread_that_speaks_to_the_carrier_has_the_callers_reference(aurora, monkeypatch):
-    seen = []
+def test_carrier_thread_has_the_request_id_of_its_caller(aurora, monkeypatch):
+    seen_ids = []
     monkeypatch.setattr(
-        "portal.voipline.http_exchange.run", lambda *_: seen.append(request_id.current.get()) or 1 / 0
+        "portal.voipline.http_exchange.run", lambda *_: seen_ids.append(request_id.current.get()) or 1 / 0
     )
     token = request_id.current.set("K7QF-2MPX")
     with pytest.raises(UpstreamError):
         carrier_calls.call(brand=aurora, method="partner_balance", from_date=None, to_date=None)
     request_id.current.reset(token)
-    assert set(seen) == {"K7QF-2MPX"}
+    assert set(seen_ids) == {"K7QF-2MPX"}
 
 
 @pytest.mark.parametrize(
@@ -110,15 +108,13 @@ def test_the_thread_that_speaks_to_the_carrier_has_the_callers_reference(aurora,
         ("x.test", "/", 400),
     ],
 )
-def test_an_error_page_shows_its_reference(aurora, operator, browse, host, path, status):
+def test_error_page_shows_its_request_id(aurora, operator, browse, host, path, status):
     answer = browse(host, operator if host == ADMIN else None).get(path)
     assert answer.status_code == status
     assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
 
 
-def test_a_page_that_broke_shows_the_reference_that_its_line_in_the_log_has(
-    alice, browse, monkeypatch, lines
-):
+def test_500_page_shows_the_request_id_of_its_log_line(alice, browse, monkeypatch, lines):
     monkeypatch.setattr("billing.views.balance.periods.today", lambda *_: 1 / 0)
     client = browse(AURORA, alice)
     client.raise_request_exception = False
@@ -129,7 +125,7 @@ def test_a_page_that_broke_shows_the_reference_that_its_line_in_the_log_has(
     assert [line["request_id"] for line in lines if "traceback" in line] == [shown]
 
 
-def test_a_form_we_cannot_serve_shows_it_and_a_mistake_of_the_visitor_does_not(aurora, simulator, browse):
+def test_unavailable_form_shows_request_id_but_invalid_input_does_not(aurora, simulator, browse):
     simulator.fault("reset_password", "status", status=503)
     client, form = browse(AURORA), {"email": "alice@example.com"}
     answer = client.post("/password-reset/", {**form, "g-recaptcha-response": simulator.token()})
@@ -138,7 +134,7 @@ def test_a_form_we_cannot_serve_shows_it_and_a_mistake_of_the_visitor_does_not(a
     assert "Reference" not in words(client.post("/password-reset/", form))
 
 
-def test_too_many_attempts_show_it_too(aurora, operator, browse, monkeypatch):
+def test_rate_limit_page_shows_the_request_id(aurora, operator, browse, monkeypatch):
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "sign_in_post", {"network": "1/hour"})
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "admin_sign_in", {"network": "1/hour"})
     for host, path in ((AURORA, "/sign-in/"), (ADMIN, "/admin/login/")):
@@ -148,7 +144,7 @@ def test_too_many_attempts_show_it_too(aurora, operator, browse, monkeypatch):
         assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
 
 
-def test_figures_we_cannot_get_come_with_it(simulator, alice, browse):
+def test_unavailable_figures_show_the_request_id(simulator, alice, browse):
     simulator.fault("customer_balance", "status", status=503)
     answer = browse(AURORA, alice).get("/")
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""How long somebody is asked to wait, in words and in the header."""
+"""The time a visitor is asked to wait, on the page and in Retry-After."""
 
 import pytest
 
@@ -21,20 +21,18 @@ from tests.support.customer_flow import send, sign_up_form, words
         (999_999_999, "Please try again later. If it keeps happening, contact us."),
     ],
 )
-def test_the_words_fit_the_number(seconds, text):
+def test_waiting_time_is_worded_by_its_length(seconds, text):
     assert retry.try_again(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (7, "7"), (3600, "3600"), (999_999_999, "3600")])
-def test_the_header_is_an_hour_at_most(seconds, header):
+def test_retry_after_is_at_most_an_hour(seconds, header):
     assert retry.retry_after(seconds) == header
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("wait", [86_400, 999_999_999])
-def test_a_carrier_that_asks_for_a_day_sends_nobody_away_for_longer_than_an_hour(
-    aurora, alice, simulator, browse, wait
-):
+def test_retry_after_of_a_day_by_the_carrier_is_limited_to_an_hour(aurora, alice, simulator, browse, wait):
     for method in ("register_customer", "customer_balance"):
         simulator.fault(method, "status", status=429, retry_after=wait)
     form = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))

@@ -1,4 +1,4 @@
-"""What Sentry is told: where a fault is, and nothing of the people."""
+"""Sentry reports: where a fault is, without personal data."""
 
 import gzip
 import json
@@ -17,12 +17,12 @@ from tests.conftest import AURORA
 from tests.support.timeouts import SLACK
 
 pytestmark = pytest.mark.django_db
-CANARY = "canary-of-"  # Apart, because the lines of the code around a fault are told.
+CANARY = "canary-of-"  # Separate, because source lines around a fault are reported.
 
 
 @pytest.fixture
 def received() -> Iterator[list[str]]:
-    """What arrives at a stand-in for Sentry, unpacked."""
+    """The reports a fake Sentry server receives, decompressed."""
     bodies: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def received() -> Iterator[list[str]]:
         server.shutdown()
 
 
-def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse, monkeypatch):
+def test_error_is_reported_without_visitor_data(received, alice, browse, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         local = CANARY + "a-local-variable"
         raise RuntimeError(CANARY + local)
@@ -58,9 +58,9 @@ def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse
     answer = client.get(f"/statement/?from_date=2020-01-01&to_date=2020-01-31&canary={CANARY}a-query")
     assert answer.status_code == 500
     sentry_sdk.flush(5)
-    told = "".join(received)
-    assert "RuntimeError" in told
-    assert "broken" in told
+    report = "".join(received)
+    assert "RuntimeError" in report
+    assert "broken" in report
     for private in (
         "canary-of",
         session,
@@ -70,28 +70,28 @@ def test_a_fault_is_told_without_anything_of_the_visitor(received, alice, browse
         "203.0.113.77",
         "2020-01-01",
     ):
-        assert private not in told, private
+        assert private not in report, private
 
 
-def test_an_error_in_the_log_is_told_with_its_brand_and_request_and_nothing_else(received):
+def test_logged_error_is_reported_with_brand_and_request_id_only(received):
     extra = {"brand": "aurora", "email": "canary@example.com", "why": "canary words", "outcome": "NoAnswer"}
     logging.getLogger("portal.carrier.calls").error("carrier call %s", "canary-argument", extra=extra)
     sentry_sdk.flush(5)
-    (told,) = received
-    event = json.loads(told.splitlines()[2])
+    (report,) = received
+    event = json.loads(report.splitlines()[2])
     assert event["logentry"] == {"message": "carrier call %s"}
     assert event["extra"] == {"brand": "aurora", "outcome": "NoAnswer"}
     assert event["tags"]["brand"] == "aurora"
-    assert "canary" not in told
+    assert "canary" not in report
 
 
-def test_a_warning_is_not_told(received):
+def test_warning_is_not_reported(received):
     logging.getLogger("portal.carrier.calls").warning("limit reached")
     sentry_sdk.flush(5)
     assert received == []
 
 
-def test_a_sentry_that_does_not_answer_holds_nobody_up(received):
+def test_silent_sentry_does_not_delay_requests(received):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sentry.start(f"http://key@127.0.0.1:{silent.getsockname()[1]}/1")
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A mail server that is slow, silent or rude: an honest page in a bounded time, and no code that is lost."""
+"""A slow, silent or misbehaving mail server: an error page in bounded time, and no lost code."""
 
 import contextlib
 import socket
@@ -32,53 +32,55 @@ _ANSWERS = {"data": b"354 go on", "ehlo": b"250-slow.example\r\n250 STARTTLS"}
 
 @dataclass
 class Server:
-    """A mail server that answers each command after `pause` seconds, and the one it is `stuck` at never."""
+    """A mail server that waits `pause` seconds before each reply, and never replies to command `stuck`."""
 
     port: int
     pause: float = 0
     stuck: str = ""
-    rude: Callable[[socket.socket, threading.Event], None] | None = None  # Says what it likes.
-    tls: ssl.SSLContext | None = None  # Its side of STARTTLS; `from_the_start`: before the greeting.
+    override: Callable[[socket.socket, threading.Event], None] | None = (
+        None  # Handles the whole conversation instead.
+    )
+    tls: ssl.SSLContext | None = None  # Its side of STARTTLS; with `from_the_start`, TLS before the greeting.
     from_the_start: bool = False
     mails: list[bytes] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def talk(self, line: socket.socket) -> None:
-        """One conversation (RFC 5321)."""
-        if self.rude:
-            self.rude(line, self.over)
+        """Hold one conversation (RFC 5321)."""
+        if self.override:
+            self.override(line, self.over)
         else:
-            self._greet(self._wrapped(line) if self.from_the_start else line)
+            self._send_greeting(self._wrap_tls(line) if self.from_the_start else line)
 
-    def _greet(self, line: socket.socket) -> None:
-        self._say(line, "greeting", b"220 slow.example")
-        self._go_on(line)
+    def _send_greeting(self, line: socket.socket) -> None:
+        self._reply(line, "greeting", b"220 slow.example")
+        self._serve_commands(line)
 
-    def _go_on(self, line: socket.socket) -> None:
-        with line, line.makefile("rb") as heard:
-            for command in heard:
-                word = command.split()[0].decode().lower()
-                if word == "starttls":
-                    self._say(line, word, b"220 go ahead")
-                    self._go_on(self._wrapped(line))
+    def _serve_commands(self, line: socket.socket) -> None:
+        with line, line.makefile("rb") as stream:
+            for command in stream:
+                command_name = command.split()[0].decode().lower()
+                if command_name == "starttls":
+                    self._reply(line, command_name, b"220 go ahead")
+                    self._serve_commands(self._wrap_tls(line))
                     return
-                self._say(line, word, _ANSWERS.get(word, b"250 fine"))
-                if word == "data":
-                    self.mails.append(self._mail(heard))
-                    self._say(line, "end", b"250 taken")
+                self._reply(line, command_name, _ANSWERS.get(command_name, b"250 fine"))
+                if command_name == "data":
+                    self.mails.append(self._mail(stream))
+                    self._reply(line, "end", b"250 taken")
 
-    def _wrapped(self, line: socket.socket) -> socket.socket:
+    def _wrap_tls(self, line: socket.socket) -> socket.socket:
         assert self.tls
         return self.tls.wrap_socket(line, server_side=True)
 
-    def _mail(self, heard) -> bytes:
+    def _mail(self, stream) -> bytes:
         lines = []
-        while (found := heard.readline()) not in (b".\r\n", b""):
+        while (found := stream.readline()) not in (b".\r\n", b""):
             lines.append(found)
         return b"".join(lines)
 
-    def _say(self, line: socket.socket, word: str, words: bytes) -> None:
-        if word == self.stuck:
+    def _reply(self, line: socket.socket, command_name: str, words: bytes) -> None:
+        if command_name == self.stuck:
             self.over.wait(PATIENCE)
         self.over.wait(self.pause)
         line.sendall(words + b"\r\n")
@@ -86,14 +88,14 @@ class Server:
 
 @pytest.fixture
 def server(settings) -> Iterator[Server]:
-    """The portal's mail server, with which the portal has little patience."""
+    """The portal's mail server, with short timeouts in the portal."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        made = Server(listening.getsockname()[1])
+        mail_server = Server(listening.getsockname()[1])
         settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "127.0.0.1"
-        settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = made.port, 2
-        threading.Thread(target=_serve, args=(listening, made), daemon=True).start()
-        yield made
-        made.over.set()
+        settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = mail_server.port, 2
+        threading.Thread(target=_serve, args=(listening, mail_server), daemon=True).start()
+        yield mail_server
+        mail_server.over.set()
         listening.shutdown(socket.SHUT_RDWR)
 
 
@@ -107,18 +109,18 @@ def _serve(listening: socket.socket, server: Server) -> None:
 
 
 def _talk(server: Server, line: socket.socket) -> None:
-    with contextlib.suppress(OSError), line:  # The portal has hung up.
+    with contextlib.suppress(OSError), line:  # The portal has closed the connection.
         server.talk(line)
 
 
-def test_a_mail_that_was_taken_is_sent(server, aurora):
+def test_accepted_email_counts_as_sent(server, aurora):
     assert mail.send(brand=aurora, to="a@example.com", template="test")
     assert len(server.mails) == 1
 
 
 @pytest.mark.parametrize("stuck", ["greeting", "ehlo", "mail", "rcpt", "data"])
-def test_a_server_that_falls_silent_before_it_has_the_mail_took_none(server, alice, browse, stuck):
-    server.stuck = stuck  # For ten seconds; then it would take the mail.
+def test_email_is_not_sent_if_the_server_falls_silent_before_data(server, alice, browse, stuck):
+    server.stuck = stuck  # For ten seconds; then it would accept the email.
     answer = send(browse(AURORA), "/sign-in/", ALICE)
     assert answer.status_code == 503
     assert "We cannot send mail at the moment" in words(answer)
@@ -126,7 +128,7 @@ def test_a_server_that_falls_silent_before_it_has_the_mail_took_none(server, ali
     assert not (Attempt.objects.exists())
 
 
-def test_a_code_whose_mail_was_handed_over_but_not_confirmed_still_signs_in(server, alice, browse, caplog):
+def test_code_of_an_unconfirmed_email_still_signs_in(server, alice, browse, caplog):
     server.stuck = "end"
     client = browse(AURORA)
     assert send(client, "/sign-in/", ALICE)["Location"] == "/sign-in/code/"
@@ -137,16 +139,16 @@ def test_a_code_whose_mail_was_handed_over_but_not_confirmed_still_signs_in(serv
     assert "mail not acknowledged" in caplog.text
 
 
-def test_a_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch):
+def test_slow_conversation_ends_in_time(server, aurora, settings, monkeypatch):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
-    settings.EMAIL_TIMEOUT, server.pause = 20, 3  # A word each three seconds: 24 for the mail.
+    settings.EMAIL_TIMEOUT, server.pause = 20, 3  # Three seconds per reply: 24 for the email.
     began = time.monotonic()
     with pytest.raises(MailNotSent):
         mail.send(brand=aurora, to="a@example.com", template="test")
     assert time.monotonic() - began < SLACK
 
 
-def test_a_test_mail_that_was_not_confirmed_says_so(server, aurora):
+def test_unconfirmed_test_mail_says_so(server, aurora):
     server.stuck = "end"
     with pytest.raises(MailNotSent) as caught:
         test_mail.send_test_mail(brand=aurora, to="a@example.com")
@@ -155,20 +157,20 @@ def test_a_test_mail_that_was_not_confirmed_says_so(server, aurora):
     assert aurora.mail_tested_at is None
 
 
-def test_known_and_unknown_addresses_are_told_the_same_by_a_slow_server(server, alice, browse):
+def test_slow_server_does_not_reveal_known_emails(server, alice, browse):
     server.stuck = "end"
 
-    def told(email: str) -> str:
+    def confirmation_page(email: str) -> str:
         client = browse(AURORA)
         send(client, "/sign-in/", {"email": email})
         return words(client.get("/sign-in/code/")).replace(email, "")
 
-    assert told("alice@example.com") == told("nobody@example.com")
+    assert confirmation_page("alice@example.com") == confirmation_page("nobody@example.com")
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
-    """A port where nobody takes up connections: its queue is full."""
+def silent_port() -> Iterator[int]:
+    """A port that accepts no connections, because its queue is full."""
     with contextlib.ExitStack() as held:
         full = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -178,8 +180,8 @@ def silent() -> Iterator[int]:
         yield full.getsockname()[1]
 
 
-def many_addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
-    """Makes mail.example a name with several addresses, here told apart by their ports."""
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """Let mail.example resolve to several addresses, here told apart by their ports."""
     resolve = socket.getaddrinfo
     found = [resolve("127.0.0.1", port, type=socket.SOCK_STREAM)[0] for port in ports]
 
@@ -190,10 +192,8 @@ def many_addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
 
 
 @pytest.mark.parametrize("over_tls", [False, True])
-def test_a_name_with_many_silent_addresses_is_given_up_in_time(
-    silent, aurora, settings, monkeypatch, over_tls
-):
-    many_addresses(monkeypatch, *[silent] * 5)
+def test_host_with_many_silent_addresses_times_out(silent_port, aurora, settings, monkeypatch, over_tls):
+    resolve_to(monkeypatch, *[silent_port] * 5)
     monkeypatch.setattr(smtp_backend, "TOTAL", 1)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "mail.example"
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = SLACK, over_tls
@@ -203,21 +203,21 @@ def test_a_name_with_many_silent_addresses_is_given_up_in_time(
     assert time.monotonic() - began < SLACK
 
 
-def test_the_next_address_of_a_name_takes_the_mail_where_one_is_silent(
-    server, silent, aurora, settings, monkeypatch
+def test_next_address_of_a_host_is_tried_after_a_silent_one(
+    server, silent_port, aurora, settings, monkeypatch
 ):
-    many_addresses(monkeypatch, silent, server.port)
+    resolve_to(monkeypatch, silent_port, server.port)
     settings.EMAIL_HOST = "mail.example"
     assert mail.send(brand=aurora, to="a@example.com", template="test")
     assert len(server.mails) == 1
 
 
-def test_a_server_that_never_finishes_its_tls_is_given_up_in_time(silent, aurora, settings, monkeypatch):
+def test_unfinished_tls_handshake_times_out(silent_port, aurora, settings, monkeypatch):
     monkeypatch.setattr(smtp_backend, "TOTAL", 1)
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "portal.mail.smtp_backend.EmailBackend", "mail.example"
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_SSL = SLACK, True
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        many_addresses(monkeypatch, silent, mute.getsockname()[1])
+        resolve_to(monkeypatch, silent_port, mute.getsockname()[1])
         began = time.monotonic()
         with pytest.raises(MailNotSent):
             mail.send(brand=aurora, to="a@example.com", template="test")
@@ -228,8 +228,8 @@ def sent(brand: Brand) -> bool:
     return mail.send(brand=brand, to="a@example.com", template="test")
 
 
-def given_up(brand: Brand) -> float:
-    """The seconds after which a mail was said to be not sent; nothing is held by then."""
+def seconds_until_failure(brand: Brand) -> float:
+    """Return after how many seconds sending failed; no slot and no thread is left by then."""
     began = time.monotonic()
     with pytest.raises(MailNotSent):
         sent(brand)
@@ -251,34 +251,34 @@ def line_by_line(line: socket.socket, over: threading.Event) -> None:
         over.wait(0.1)
 
 
-@pytest.mark.parametrize("rude", [byte_by_byte, line_by_line])
-def test_a_greeting_that_drips_is_given_up_in_time(server, aurora, settings, monkeypatch, rude):
+@pytest.mark.parametrize("override", [byte_by_byte, line_by_line])
+def test_dripping_greeting_times_out(server, aurora, settings, monkeypatch, override):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
-    settings.EMAIL_TIMEOUT, server.rude = 5, rude
-    assert given_up(aurora) < SLACK
+    settings.EMAIL_TIMEOUT, server.override = 5, override
+    assert seconds_until_failure(aurora) < SLACK
 
 
 @pytest.mark.parametrize("greeting", [b"220-slow.example\r\n", b"220-" + b"!" * 8000 + b"\r\n"])
-def test_a_greeting_without_end_does_not_fill_the_memory(server, aurora, settings, monkeypatch, greeting):
+def test_endless_greeting_does_not_fill_the_memory(server, aurora, settings, monkeypatch, greeting):
     def flood(line: socket.socket, over: threading.Event) -> None:
         for _ in range(300_000_000 // len(greeting)):
             line.sendall(greeting)
 
     monkeypatch.setattr(smtp_backend, "TOTAL", 60)
-    settings.EMAIL_TIMEOUT, server.rude = 60, flood
+    settings.EMAIL_TIMEOUT, server.override = 60, flood
     tracemalloc.start()
-    given_up(aurora)
+    seconds_until_failure(aurora)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12_000_000
 
 
-def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypatch):
+def test_hanging_dns_lookup_times_out(server, aurora, monkeypatch):
     over, began = threading.Event(), time.monotonic()
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     monkeypatch.setattr(smtp_backend, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
-    for _ in range(2):  # The second finds no place: the first one's thread still hangs.
+    for _ in range(2):  # The second finds no slot: the thread of the first still hangs.
         with pytest.raises(MailNotSent):
             sent(aurora)
     assert time.monotonic() - began < SLACK
@@ -289,11 +289,9 @@ def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypat
     assert sent(aurora)
 
 
-def test_forty_mails_hold_nothing_once_the_time_of_a_server_that_drips_is_up(
-    server, aurora, settings, monkeypatch
-):
+def test_forty_emails_to_a_dripping_server_release_slots_and_threads(server, aurora, settings, monkeypatch):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
-    settings.EMAIL_TIMEOUT, server.rude = 5, byte_by_byte
+    settings.EMAIL_TIMEOUT, server.override = 5, byte_by_byte
     message = mail._message(aurora, "a@example.com", "test", "", {})
     monkeypatch.setattr(mail, "_message", lambda *_: message)  # The threads of this test have no database.
 
@@ -306,25 +304,25 @@ def test_forty_mails_hold_nothing_once_the_time_of_a_server_that_drips_is_up(
     assert max(at_once(40, attempt)) < SLACK
     assert bulkhead.MAIL.taken() == 0
     assert threads_end()
-    server.rude = None
+    server.override = None
     assert sent(aurora)
 
 
-def test_a_server_that_drips_its_thanks_for_a_mail_may_have_it(server, aurora, settings, monkeypatch):
-    def thank(line: socket.socket, over: threading.Event) -> None:
-        server.rude = None
-        server._say = say_slowly  # type: ignore[method-assign]
+def test_email_with_a_dripping_last_reply_is_unconfirmed(server, aurora, settings, monkeypatch):
+    def drip_the_last_reply(line: socket.socket, over: threading.Event) -> None:
+        server.override = None
+        server._reply = reply_slowly  # type: ignore[method-assign]
         server.talk(line)
 
-    say = server._say
+    reply = server._reply
 
-    def say_slowly(line: socket.socket, word: str, words: bytes) -> None:
-        if word == "end":
+    def reply_slowly(line: socket.socket, command_name: str, words: bytes) -> None:
+        if command_name == "end":
             byte_by_byte(line, server.over)
-        say(line, word, words)
+        reply(line, command_name, words)
 
     monkeypatch.setattr(smtp_backend, "TOTAL", 1)
-    settings.EMAIL_TIMEOUT, server.rude = 5, thank
+    settings.EMAIL_TIMEOUT, server.override = 5, drip_the_last_reply
     began = time.monotonic()
     assert sent(aurora) is False
     assert time.monotonic() - began < SLACK
@@ -332,16 +330,16 @@ def test_a_server_that_drips_its_thanks_for_a_mail_may_have_it(server, aurora, s
     assert threads_end()
 
 
-def test_no_mail_leaves_after_the_deadline_though_nobody_has_given_up_yet(server, aurora, monkeypatch):
-    go_on = smtp_backend._Client.getreply
+def test_no_email_is_sent_after_the_deadline(server, aurora, monkeypatch):
+    original = smtp_backend._Client.getreply
 
-    def stopped_meanwhile(client: Any) -> tuple[int, bytes]:
-        code, said = go_on(client)
+    def getreply_after_pause(client: Any) -> tuple[int, bytes]:
+        code, text = original(client)
         if code == 354:
             client._conversation._deadline = time.monotonic() - 60  # As after SIGSTOP and SIGCONT.
-        return code, said
+        return code, text
 
-    monkeypatch.setattr(smtp_backend._Client, "getreply", stopped_meanwhile)
+    monkeypatch.setattr(smtp_backend._Client, "getreply", getreply_after_pause)
     with pytest.raises(MailNotSent):
         sent(aurora)
     assert threads_end()
@@ -350,7 +348,7 @@ def test_no_mail_leaves_after_the_deadline_though_nobody_has_given_up_yet(server
 
 @pytest.fixture
 def secured(server, settings, monkeypatch, tmp_path) -> Server:
-    """The mail server with a certificate that this machine trusts."""
+    """The mail server, with a certificate this machine trusts."""
     certificate = certify(tmp_path)
     server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.tls.load_cert_chain(certificate)
@@ -360,7 +358,7 @@ def secured(server, settings, monkeypatch, tmp_path) -> Server:
 
 
 @pytest.mark.parametrize("from_the_start", [False, True])
-def test_mail_goes_over_tls_where_the_certificate_is_good_and_nowhere_else(
+def test_email_is_sent_over_tls_only_with_a_valid_certificate(
     secured, aurora, settings, monkeypatch, from_the_start
 ):
     secured.from_the_start = from_the_start
@@ -368,21 +366,19 @@ def test_mail_goes_over_tls_where_the_certificate_is_good_and_nowhere_else(
     assert sent(aurora)
     assert len(secured.mails) == 1
     monkeypatch.delenv("SSL_CERT_FILE")
-    given_up(aurora)
+    seconds_until_failure(aurora)
     assert len(secured.mails) == 1
 
 
-def test_a_server_that_falls_silent_in_its_handshake_is_given_up_in_time(
-    secured, aurora, settings, monkeypatch
-):
+def test_silent_server_in_the_tls_handshake_times_out(secured, aurora, settings, monkeypatch):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     secured.tls = MuteTLS(secured.over)
     settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = 20, True
-    assert given_up(aurora) < SLACK
+    assert seconds_until_failure(aurora) < SLACK
 
 
 class MuteTLS:
-    """A server's TLS that never answers the greeting of its client."""
+    """TLS of a server that never answers the client hello."""
 
     def __init__(self, over: threading.Event) -> None:
         self.over = over

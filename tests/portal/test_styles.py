@@ -1,4 +1,4 @@
-"""The look: it reads in any brand's colour, says what a balance means, weighs little, and needs no script."""
+"""Styles: contrast with any brand colour, wording of balances, page weight, and no need for JavaScript."""
 
 import itertools
 import re
@@ -27,7 +27,7 @@ FIGURES = "opening_balance payments adjustments call_charges other_charges total
 
 
 def schemes() -> list[dict[str, str]]:
-    """The colours of portal.css: light, then dark; those of paper, which come last, are on no screen."""
+    """Return the light and the dark colours of portal.css, without the print colours, which come last."""
     roots = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
     light, dark, _paper = (dict(re.findall(r"--([a-z-]+): (#\w{6});", root)) for root in roots)
     return [light, light | dark]
@@ -37,17 +37,17 @@ SCHEMES = schemes()
 
 
 def unreadable(accent: str) -> list[tuple[str, str, str, float]]:
-    """Every pair of colours that meet on a page and have too little contrast."""
+    """Return every pair of adjacent colours with too little contrast."""
     found = []
     for scheme, part in zip(SCHEMES, brand_css(Brand(accent=accent)).split("@media"), strict=True):
         own = scheme | dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", part))
         between = [colours.mix(own["accent-soft"], own["card"], share) for share in (0.25, 0.5, 0.75)]
         grounds = [own["page"], own["card"], own["accent-soft"], *between]
         pairs = itertools.product(("text", "quiet", "accent-text", "warn"), grounds)
-        meetings = [(name, own[name], ground) for name, ground in pairs]
-        meetings.append(("on-accent", own["on-accent"], own["accent"]))
-        told = ((*meeting, colours.contrast(*meeting[1:])) for meeting in meetings)
-        found += [meeting for meeting in told if meeting[-1] < colours.AA]
+        pairs_with_colours = [(name, own[name], ground) for name, ground in pairs]
+        pairs_with_colours.append(("on-accent", own["on-accent"], own["accent"]))
+        measured = ((*meeting, colours.contrast(*meeting[1:])) for meeting in pairs_with_colours)
+        found += [meeting for meeting in measured if meeting[-1] < colours.AA]
     return found
 
 
@@ -56,24 +56,24 @@ def unreadable(accent: str) -> list[tuple[str, str, str, float]]:
 @example("#757575")
 @example("#777777")
 @example("#ffff00")
-def test_no_accent_makes_any_text_unreadable(accent):
+def test_every_text_is_readable_with_any_accent(accent):
     assert unreadable(accent) == []
 
 
-def test_no_short_written_accent_does_either():
+def test_every_text_is_readable_with_a_short_accent():
     digits = "0123456789abcdef"
     corners = (f"#{r}{r}{g}{g}{b}{b}" for r, g, b in itertools.product(digits, repeat=3))
     assert [accent for accent in corners if unreadable(accent)] == []
 
 
-def test_pages_without_a_brand_read_too():
+def test_pages_without_a_brand_are_readable():
     for scheme in SCHEMES:
         assert colours.contrast(scheme["on-accent"], scheme["accent"]) >= colours.AA
         for ground in ("page", "card", "accent-soft"):
             assert colours.contrast(scheme["accent-text"], scheme[ground]) >= colours.AA
 
 
-def test_pointing_at_something_changes_no_colour():
+def test_hover_changes_no_colour():
     rules = re.findall(r"([^{}]*:hover[^{}]*)\{([^{}]*)\}", CSS)
     assert rules
     for selector, body in rules:
@@ -81,7 +81,7 @@ def test_pointing_at_something_changes_no_colour():
     assert not re.search(r"\b(opacity|filter|color-mix)\b", CSS)
 
 
-def test_the_sheet_knows_no_left_and_right():
+def test_style_sheet_uses_logical_directions_only():
     physical = r"(margin|padding|border|inset)-(left|right)|text-align: (left|right)|float:|\b(left|right):"
     assert re.findall(physical, CSS) == []
 
@@ -94,19 +94,19 @@ def statement(closing: str = "0", **figures: str) -> Statement:
     return Statement(**{name: Decimal(value) for name, value in values.items()})
 
 
-def test_a_period_moves_if_anything_was_paid_charged_or_adjusted():
+def test_period_has_activity_after_any_payment_charge_or_adjustment():
     assert not statement("5", opening_balance="5").moved
     for name in ("payments", "call_charges", "other_charges", "adjustments", "total_charges"):
         assert statement(**{name: "0.00001"}).moved
 
 
-def test_the_balance_says_what_it_means_and_when_it_was_read(simulator, alice, browse):
-    said = words(browse(AURORA, alice).get("/"))
-    assert re.search(r"We do not know whether|If your account is prepaid|We do not know which", said)
-    assert re.search(r"Account 70001, as of \d{1,2} \w+ 20\d\d", said)
+def test_balance_is_explained_and_dated(simulator, alice, browse):
+    text = words(browse(AURORA, alice).get("/"))
+    assert re.search(r"We do not know whether|If your account is prepaid|We do not know which", text)
+    assert re.search(r"Account 70001, as of \d{1,2} \w+ 20\d\d", text)
 
 
-def test_a_period_in_which_nothing_happened_says_so(simulator, alice, browse):
+def test_period_without_activity_says_so(simulator, alice, browse):
     quiet = words(browse(AURORA, alice).get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
     assert "No movement in this period." in quiet
     busy = words(browse(AURORA, alice).get("/statement/?from_date=2020-01-01&to_date=2020-01-31"))
@@ -114,7 +114,7 @@ def test_a_period_in_which_nothing_happened_says_so(simulator, alice, browse):
 
 
 @pytest.mark.parametrize(("path", "name"), [("/", "Balance"), ("/statement/", "Statement")])
-def test_the_navigation_marks_the_page_one_is_on(simulator, alice, browse, path, name):
+def test_navigation_marks_the_current_page(simulator, alice, browse, path, name):
     text = browse(AURORA, alice).get(path).content.decode()
     assert re.findall(r'aria-current="page">([^<]*)<', text) == [name]
 
@@ -123,7 +123,7 @@ def test_the_navigation_marks_the_page_one_is_on(simulator, alice, browse, path,
 
 
 def weight(client: Client, path: str, status: int = 200) -> int:
-    """Bytes of a page with all that it loads from us, as they are."""
+    """Return the uncompressed bytes of a page with everything it loads from us."""
     answer = client.get(path)
     assert answer.status_code == status, path
     own = re.findall(r'(?:href|src)="(/(?:static/|brand\.css)[^"]*)"', answer.content.decode())
@@ -147,11 +147,11 @@ def test_no_page_weighs_more_than_40_kb(simulator, aurora, alice, browse):
     assert heavy == {}
 
 
-# Without our JavaScript: what a browser sends by itself is all that a form needs
+# Without JavaScript: a plain form submission is enough
 
 
-def plain(client: Client, path: str, **typed: str) -> Any:
-    """Open a page, fill its form in, and send what stands in it, the protection included."""
+def submit_form(client: Client, path: str, **typed: str) -> Any:
+    """Open a page, fill in its form and submit it with its hidden fields."""
     text = client.get(path).content.decode()
     form = next(each for each in re.findall(r"<form.*?</form>", text, re.DOTALL) if "data-once" in each)
     fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
@@ -163,16 +163,16 @@ def plain(client: Client, path: str, **typed: str) -> Any:
     )
 
 
-def test_each_form_works_without_a_script_of_ours(simulator, aurora, alice):
+def test_each_form_works_without_javascript(simulator, aurora, alice):
     token = {"g-recaptcha-response": simulator.token()}
     visitor = Client(enforce_csrf_checks=True, headers={"host": AURORA})
-    assert plain(visitor, "/sign-in/", email="alice@example.com").status_code == 302
-    assert plain(visitor, "/sign-in/code/", code=code_for("alice@example.com")).status_code == 302
-    assert plain(visitor, "/account/open/", **token).status_code == 303
+    assert submit_form(visitor, "/sign-in/", email="alice@example.com").status_code == 302
+    assert submit_form(visitor, "/sign-in/code/", code=code_for("alice@example.com")).status_code == 302
+    assert submit_form(visitor, "/account/open/", **token).status_code == 303
     other = Client(enforce_csrf_checks=True, headers={"host": AURORA})
-    assert plain(other, "/sign-up/", **sign_up_form(simulator.token())).status_code == 302
+    assert submit_form(other, "/sign-up/", **sign_up_form(simulator.token())).status_code == 302
     code = {"code": carrier_code(simulator, "dora@example.com"), "email": "dora@example.com"}
     token = {"g-recaptcha-response": simulator.token()}
-    assert plain(other, "/sign-up/confirm/", **code, **token).status_code == 302
+    assert submit_form(other, "/sign-up/confirm/", **code, **token).status_code == 302
     token = {"g-recaptcha-response": simulator.token()}
-    assert plain(other, "/password-reset/", email="alice@example.com", **token).status_code == 302
+    assert submit_form(other, "/password-reset/", email="alice@example.com", **token).status_code == 302

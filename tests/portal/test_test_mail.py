@@ -1,4 +1,4 @@
-"""The test mail of a brand's page: from its sender, limited, and refusals in words."""
+"""The test mail on a brand's page: sent from its sender, limited, and with clear errors."""
 
 import smtplib
 import socket
@@ -28,7 +28,7 @@ def send(client: Client, brand: Brand, to: str = "olga@example.com") -> Any:
     return client.post(f"/admin/portal/brand/{brand.pk}/test-mail/", {"to": to}, secure=True, follow=True)
 
 
-def test_a_test_mail_comes_from_the_brands_sender(admin_client: Client, aurora: Brand) -> None:
+def test_test_mail_comes_from_the_brand_sender(admin_client: Client, aurora: Brand) -> None:
     page = admin_client.get(change_url(aurora), secure=True)
     assert 'value="olga@example.com"' in page.content.decode()
     assert "With this sender none has been sent so far." in words(page)
@@ -47,16 +47,14 @@ def test_a_test_mail_comes_from_the_brands_sender(admin_client: Client, aurora: 
     assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["Sent a test mail."]
 
 
-def test_a_wrong_address_sends_nothing(admin_client: Client, aurora: Brand) -> None:
+def test_invalid_email_sends_nothing(admin_client: Client, aurora: Brand) -> None:
     for wrong in ("", "olga", "olga@example.com\nBcc: all@example.com"):
         assert "type the e-mail address it is to go to" in words(send(admin_client, aurora, wrong))
     assert mail.outbox == []
 
 
-def test_a_domain_that_cannot_be_written_is_a_refusal_and_no_fault(
-    admin_client: Client, aurora: Brand
-) -> None:
-    too_long = "ü" * 60 + ".example"  # Short enough as it is typed, not in the form for the wire.
+def test_unencodable_domain_is_refused_without_an_error(admin_client: Client, aurora: Brand) -> None:
+    too_long = "ü" * 60 + ".example"  # Short enough as typed, but not after IDNA encoding.
     assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora, f"olga@{too_long}"))
     Brand.objects.filter(pk=aurora.pk).update(from_email=f"no-reply@{too_long}")
     assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora))
@@ -75,11 +73,9 @@ def test_test_mails_are_limited_per_operator(
     assert len(mail.outbox) == 11
 
 
-def test_a_mail_server_that_is_not_there_is_said_in_words(
-    admin_client: Client, aurora: Brand, settings: Any
-) -> None:
+def test_unreachable_mail_server_is_reported(admin_client: Client, aurora: Brand, settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    with socket.socket() as taken:  # Bound, but nobody listens.
+    with socket.socket() as taken:  # Bound, but not listening.
         taken.bind(("127.0.0.1", 0))
         settings.EMAIL_HOST, settings.EMAIL_PORT = taken.getsockname()
         response = send(admin_client, aurora)
@@ -103,16 +99,16 @@ def test_a_mail_server_that_is_not_there_is_said_in_words(
         (smtplib.SMTPDataError(554, b"canary"), "Its own log says why"),
     ],
 )
-def test_each_refusal_says_what_to_check(cause: Exception, advice: str) -> None:
+def test_each_smtp_error_says_what_to_check(cause: Exception, advice: str) -> None:
     error = MailNotSent(type(cause).__name__)
     error.__cause__ = cause
-    said = test_mail.in_words(error)
-    assert type(cause).__name__ in said
-    assert advice in said
-    assert "canary" not in said
+    message = test_mail.in_words(error)
+    assert type(cause).__name__ in message
+    assert advice in message
+    assert "canary" not in message
 
 
-def test_a_new_sender_counts_as_untested(admin_client: Client, aurora: Brand) -> None:
+def test_new_sender_counts_as_untested(admin_client: Client, aurora: Brand) -> None:
     send(admin_client, aurora)
     admin_client.post(change_url(aurora), brand_data(aurora, name="Aurora"), secure=True)
     assert Brand.objects.get().mail_tested_at is not None
@@ -120,7 +116,7 @@ def test_a_new_sender_counts_as_untested(admin_client: Client, aurora: Brand) ->
     assert Brand.objects.get().mail_tested_at is None
 
 
-def test_a_new_sender_from_the_file_counts_as_untested_too(db: None, tmp_path: Path) -> None:
+def test_new_sender_from_the_config_file_counts_as_untested_too(db: None, tmp_path: Path) -> None:
     file = tmp_path / "brands.toml"
     file.write_text(AURORA)
     config_file.apply(file)

@@ -1,4 +1,4 @@
-"""What people type and paste: names, numbers, addresses and codes, whatever came along with them."""
+"""Cleaning of typed and pasted input: names, phone numbers, emails and codes."""
 
 import unicodedata
 from typing import Any
@@ -20,7 +20,7 @@ BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 LOST = BIDI + "\u00ad\u200b\u2060\ufeff"
 WIDE = "\u00a0\u1680\u2000\u2007\u202f\u205f\u3000"
 MINUSES = "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"
-# What makes up names in any script: no controls, no separators, no surrogates.
+# Characters of names in any script: no controls, separators or surrogates.
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"], exclude_characters=LOST)
 NAMES = st.text(LETTERS | st.sampled_from(" \u200c\u200d\ufe0f"), min_size=1, max_size=40).filter(
     lambda text: text.strip() == text and text.strip("\u200c\u200d\ufe0f ")
@@ -28,7 +28,7 @@ NAMES = st.text(LETTERS | st.sampled_from(" \u200c\u200d\ufe0f"), min_size=1, ma
 
 
 @given(NAMES, st.data())
-def test_a_name_loses_the_named_marks_and_nothing_else(name, data):
+def test_name_loses_only_the_listed_characters(name, data):
     places = data.draw(st.lists(st.integers(0, len(name)), max_size=4))
     marked = name
     for place in sorted(places, reverse=True):
@@ -53,7 +53,7 @@ def test_a_name_loses_the_named_marks_and_nothing_else(name, data):
         ("+1 212.555.0100", "+1 212.555.0100"),
     ],
 )
-def test_a_telephone_number_is_sent_as_one_types_it(copied, sent):
+def test_phone_number_is_normalised_to_plain_characters(copied, sent):
     assert text_input.phone(copied) == sent
 
 
@@ -83,7 +83,7 @@ def test_a_telephone_number_is_sent_as_one_types_it(copied, sent):
         "1234\t5678",
     ],
 )
-def test_a_sign_in_code_is_the_only_run_of_eight_digits(text):
+def test_sign_in_code_is_the_only_run_of_eight_digits(text):
     assert text_input.digits(text, 8) == "12345678"
 
 
@@ -91,13 +91,13 @@ def test_a_sign_in_code_is_the_only_run_of_eight_digits(text):
     "text",
     ["1234567", "123456789", "12345678 and 87654321", "1234 5678 9", "", "abc", "²²²²²²²²", "1234.5678"],
 )
-def test_what_is_not_just_one_run_is_no_code(text):
+def test_text_without_exactly_one_run_is_not_a_code(text):
     found = text_input.digits(text, 8)
     assert not (len(found) == 8 and found.isdecimal())
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read_as_some_code_without_a_fault(text):
+def test_any_text_is_parsed_without_an_error(text):
     for found in (
         text_input.digits(text, 8),
         text_input.code(text),
@@ -109,12 +109,12 @@ def test_any_text_is_read_as_some_code_without_a_fault(text):
     assert not any(unicodedata.category(letter) in ("Zs", "Cf") for letter in text_input.code(text))
 
 
-def test_a_confirmation_code_keeps_its_case():
+def test_confirmation_code_keeps_its_case():
     assert text_input.code(" aB-c\u2011D 1\u200b2٣ ") == "aBcD123"
 
 
 @pytest.mark.parametrize("around", ["\u200b", "\u00a0", "\ufeff", " \u202c", "\u2060\n"])
-def test_an_address_loses_what_stands_around_it_unseen(around):
+def test_email_loses_surrounding_invisible_characters(around):
     assert text_input.trimmed(f"{around}ann@example.org{around}") == "ann@example.org"
     assert text_input.trimmed("an\u200bn@example.org") == "an\u200bn@example.org"
     assert text_input.trimmed(around) == ""
@@ -125,7 +125,7 @@ def test_an_address_loses_what_stands_around_it_unseen(around):
 pytestmark = pytest.mark.django_db
 
 
-def test_a_sign_up_sends_what_was_meant(aurora: Brand, simulator: Simulator, browse: Any) -> None:
+def test_sign_up_sends_cleaned_values(aurora: Brand, simulator: Simulator, browse: Any) -> None:
     typed_in = {
         "first_name": "\u202bسما\u200cن\u202c",
         "last_name": "山田\u3000佐藤",
@@ -142,33 +142,33 @@ def test_a_sign_up_sends_what_was_meant(aurora: Brand, simulator: Simulator, bro
         "email": "dora@example.com",
         "phone": "+61 2 5550 0101",
     }
-    kept = User.objects.get()
-    assert (kept.last_name, kept.phone) == ("山田 佐藤", "+61 2 5550 0101")
+    customer = User.objects.get()
+    assert (customer.last_name, customer.phone) == ("山田 佐藤", "+61 2 5550 0101")
 
 
-def test_a_password_goes_on_as_it_was_typed(aurora: Brand, simulator: Simulator, browse: Any) -> None:
+def test_password_is_sent_as_typed(aurora: Brand, simulator: Simulator, browse: Any) -> None:
     password = " \u200b\u00a0pass\u202dword٣ "
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), password=password))
-    asked = {"partner": "Aurora", "email": DETAILS["email"], "password": password}
-    assert simulator.post("password", **asked)["matches"]
+    form = {"partner": "Aurora", "email": DETAILS["email"], "password": password}
+    assert simulator.post("password", **form)["matches"]
 
 
 @pytest.mark.parametrize("name", ["\u200d", "\u200b \u00a0", "\u202a\u202c"])
-def test_a_name_that_nobody_sees_is_none(aurora: Brand, simulator: Simulator, browse: Any, name: str) -> None:
+def test_invisible_name_counts_as_missing(
+    aurora: Brand, simulator: Simulator, browse: Any, name: str
+) -> None:
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), last_name=name))
     assert response.context["form"].errors == {"last_name": ["Please fill this in."]}
 
 
 @pytest.mark.parametrize("letter", ["\n", "\x00", "\u2028", "\x1b"])
-def test_a_name_on_two_lines_is_refused(
-    aurora: Brand, simulator: Simulator, browse: Any, letter: str
-) -> None:
+def test_name_on_two_lines_is_refused(aurora: Brand, simulator: Simulator, browse: Any, letter: str) -> None:
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), last_name=f"a{letter}b"))
     assert list(response.context["form"].errors) == ["last_name"]
 
 
 @pytest.mark.parametrize("digits", ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９"])
-def test_a_code_in_other_digits_signs_in(
+def test_code_in_digits_of_another_script_signs_in(
     aurora: Brand, alice: User, simulator: Simulator, browse: Any, digits: str
 ) -> None:
     client: Client = browse(AURORA)
@@ -178,7 +178,7 @@ def test_a_code_in_other_digits_signs_in(
     assert response["Location"] == "/"
 
 
-def test_a_confirmation_code_may_be_typed_in_groups(aurora: Brand, simulator: Simulator, browse: Any) -> None:
+def test_confirmation_code_may_be_typed_in_groups(aurora: Brand, simulator: Simulator, browse: Any) -> None:
     client: Client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     code = carrier_code(simulator, DETAILS["email"])
@@ -203,7 +203,7 @@ def test_a_confirmation_code_may_be_typed_in_groups(aurora: Brand, simulator: Si
         ("email=ann@customer.example%26amp%3Bcode%3D433134", "ann@customer.example", "433134"),
     ],
 )
-def test_a_confirmation_link_that_a_mail_programme_broke_is_read(
+def test_confirmation_link_broken_by_a_mail_program_is_read(
     aurora: Brand, browse: Any, query: str, email: str, code: str
 ) -> None:
     page = browse(AURORA).get(f"/sign-up/confirm/?{query}", follow=True)
@@ -211,7 +211,7 @@ def test_a_confirmation_link_that_a_mail_programme_broke_is_read(
 
 
 @pytest.mark.parametrize("currency", ["AUD", "NZD", "USD", "GBP"])
-def test_the_example_of_a_telephone_number_fits_the_country(
+def test_phone_number_example_fits_the_country(
     aurora: Brand, simulator: Simulator, browse: Any, currency: str
 ) -> None:
     Brand.objects.update(currency=currency)
@@ -220,7 +220,7 @@ def test_the_example_of_a_telephone_number_fits_the_country(
     assert f"like {phone_examples.example_of(aurora)}." in words(response)
 
 
-def test_the_admin_keeps_what_was_meant_too(aurora: Brand, alice: User) -> None:
+def test_admin_form_cleans_values_too(aurora: Brand, alice: User) -> None:
     fields = {
         "first_name": "\u202aSociété\u00a0X",
         "phone": "\u202d٠٢ 5550–0101",
@@ -237,5 +237,5 @@ def test_the_admin_keeps_what_was_meant_too(aurora: Brand, alice: User) -> None:
 
 
 def form_data(user: User) -> dict[str, Any]:
-    """What a form about somebody sends if nothing is changed."""
+    """Return the data of a customer form when nothing is changed."""
     return {name: value for name, value in CustomerForm(instance=user).initial.items() if value is not None}

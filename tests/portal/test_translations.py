@@ -1,4 +1,4 @@
-"""Every text is translatable, and translated into every language that the switcher offers."""
+"""Every text is translatable, and translated into every offered language."""
 
 import io
 import re
@@ -31,7 +31,7 @@ KEYWORDS = {
 
 
 def template() -> Catalog:
-    """All texts of the code and the templates, as `make messages` finds them."""
+    """Return all texts of code and templates, as `make messages` extracts them."""
     with (ROOT / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)
     catalog = Catalog()
@@ -41,7 +41,7 @@ def template() -> Catalog:
     return catalog
 
 
-def test_texts_are_marked_by_names_that_the_extraction_knows() -> None:
+def test_texts_are_marked_by_names_known_to_the_extraction() -> None:
     source = "\n".join(
         path.read_text() for app in ("accounts", "billing", "portal") for path in (ROOT / app).rglob("*.py")
     )
@@ -70,12 +70,12 @@ def forms(text) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_every_text_is_translated(texts, code):
-    known = catalogue(code)
+    messages = catalogue(code)
     missing = []
     for message in texts:
         if not message.id:
             continue
-        entry = known.get(message.id, message.context)
+        entry = messages.get(message.id, message.context)
         if entry is None or entry.fuzzy or not all(forms(entry.string)):
             missing.append(message.id)
     assert not missing, (
@@ -84,7 +84,7 @@ def test_every_text_is_translated(texts, code):
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
-def test_no_translation_is_left_over(texts, code):
+def test_no_translation_is_obsolete(texts, code):
     ids = {(message.id, message.context) for message in texts}
     assert not [message.id for message in catalogue(code) if (message.id, message.context) not in ids]
 
@@ -94,8 +94,8 @@ def placeholders(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
-def test_a_translation_keeps_placeholders_and_tags(code):
-    """A plural form for exactly one or two may leave the number out, as languages do."""
+def test_translation_keeps_placeholders_and_tags(code):
+    """A plural form for exactly one or two may omit the number, as languages do."""
     wrong = []
     for message in catalogue(code):
         if not message.id:
@@ -120,14 +120,14 @@ def test_a_translation_keeps_placeholders_and_tags(code):
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
-def test_the_compiled_catalogue_is_the_one_that_is_read(code):
+def test_compiled_catalogue_is_up_to_date(code):
     compiled = io.BytesIO()
     write_mo(compiled, catalogue(code))
     stored = ROOT / "locale" / to_locale(code) / "LC_MESSAGES" / "django.mo"
     assert stored.read_bytes() == compiled.getvalue(), "run make messages"
 
 
-# Pages in a language in which every text of ours stands in brackets: what stands outside is untranslated.
+# A language in which every text of ours is in brackets: text outside them is untranslated.
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ def bracketed(texts, tmp_path, settings):
     for message in texts:
         if message.id:
             string = tuple(f"⟦{form}⟧" for form in forms(message.id))
-            whole = (string[0], *[string[1]] * (marked.num_plurals - 1)) if len(string) > 1 else string[0]
-            marked.add(message.id, whole, context=message.context)
+            text = (string[0], *[string[1]] * (marked.num_plurals - 1)) if len(string) > 1 else string[0]
+            marked.add(message.id, text, context=message.context)
     folder = tmp_path / "es" / "LC_MESSAGES"
     folder.mkdir(parents=True)
     with (folder / "django.mo").open("wb") as file:
@@ -149,7 +149,7 @@ def bracketed(texts, tmp_path, settings):
 
 
 class Words(HTMLParser):
-    """What a visitor reads of a page, and what a screen reader says."""
+    """The texts a visitor reads on a page, and those a screen reader speaks."""
 
     SPOKEN = {"aria-label", "alt", "title", "placeholder"}
 
@@ -160,8 +160,8 @@ class Words(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.silent += tag in ("script", "style")
-        given = dict(attrs)
-        own_name = "hreflang" in given  # A language calls itself by its own name.
+        attributes = dict(attrs)
+        own_name = "hreflang" in attributes  # A language is named in itself.
         self.silent += own_name
         self.texts += [value or "" for name, value in attrs if name in self.SPOKEN]
 
@@ -173,7 +173,7 @@ class Words(HTMLParser):
             self.texts.append(data)
 
 
-# The brand's and the visitor's own data, what Django says itself, and what has no language.
+# Data of the brand and the visitor, Django's own texts, and texts without language.
 DATA = re.compile(
     r"Aurora Phone|help@aurora\.example|Alice|Archer|alice@example\.com|70001|\d+ de \w+ de \d{4}|AUD"
     r"|Este campo es obligatorio\.|Introduzca una dirección de correo electrónico válida\."
@@ -181,11 +181,11 @@ DATA = re.compile(
 )
 
 
-def outside(html: str) -> list[str]:
+def untranslated(html: str) -> list[str]:
     parser = Words()
     parser.feed(html)
-    whole = "\n".join(parser.texts)
-    rest = whole
+    text = "\n".join(parser.texts)
+    rest = text
     while "⟦" in rest:
         shorter = re.sub(r"⟦[^⟦⟧]*⟧", "", rest)
         assert shorter != rest, f"unbalanced: {rest}"
@@ -209,24 +209,24 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_no_public_page_holds_an_untranslated_text(simulator, aurora, browse, bracketed, path):
+def test_public_pages_contain_no_untranslated_text(simulator, aurora, browse, bracketed, path):
     page = browse(AURORA).get(path, headers={"accept-language": "es"})
-    assert outside(page.content.decode()) == []
+    assert untranslated(page.content.decode()) == []
 
 
 @pytest.mark.parametrize("path", ["/sign-up/", "/sign-up/confirm/", "/sign-in/", "/password-reset/"])
-def test_no_refused_form_holds_an_untranslated_text(simulator, aurora, browse, bracketed, path):
+def test_invalid_forms_contain_no_untranslated_text(simulator, aurora, browse, bracketed, path):
     page = browse(AURORA).post(path, {"email": "nobody", "phone": "x"}, headers={"accept-language": "es"})
-    assert outside(page.content.decode()) == []
+    assert untranslated(page.content.decode()) == []
 
 
 @pytest.mark.parametrize("path", PRIVATE)
-def test_no_private_page_holds_an_untranslated_text(simulator, alice, browse, bracketed, path):
+def test_private_pages_contain_no_untranslated_text(simulator, alice, browse, bracketed, path):
     page = browse(AURORA, alice).get(path, headers={"accept-language": "es"})
-    assert outside(page.content.decode()) == []
+    assert untranslated(page.content.decode()) == []
 
 
-def test_what_the_carriers_client_says_is_said_in_the_readers_language(bracketed):
+def test_messages_of_the_carrier_client_are_translated(bracketed):
     with pytest.raises(MappingError) as caught, override("es"):
         customise(METHODS["customer_balance"], parameters={"account_number": ""})
     [(key, words)] = caught.value.problems
@@ -236,7 +236,7 @@ def test_what_the_carriers_client_says_is_said_in_the_readers_language(bracketed
         assert translate(words) == "⟦customer_balance must send account_number⟧"
 
 
-def test_no_mail_holds_an_untranslated_text(alice, browse, bracketed, mailoutbox):
+def test_emails_contain_no_untranslated_text(alice, browse, bracketed, mailoutbox):
     for email in ("alice@example.com", "nobody@example.com"):
         browse(AURORA).post("/sign-in/", {"email": email}, headers={"accept-language": "es"})
     assert len(mailoutbox) == 2
@@ -244,12 +244,12 @@ def test_no_mail_holds_an_untranslated_text(alice, browse, bracketed, mailoutbox
         html, _type = message.alternatives[0]
         urls = re.compile(r"https?://\S+|[\w.]+@[\w.]+")
         for text in (message.subject, message.body, html):
-            assert outside(urls.sub("", text)) == []
+            assert untranslated(urls.sub("", text)) == []
 
 
 @pytest.mark.parametrize("text", ["no address", "https://user:secret@carrier.example/x?y=1"])
-def test_what_is_wrong_with_a_pasted_url_is_said_in_the_readers_language(aurora, bracketed, text):
+def test_errors_of_a_pasted_url_are_translated(aurora, bracketed, text):
     with override("es"):
         form = PasteForm(aurora, {"text": text, "method": ""})
         [words] = form.errors["text"]
-    assert outside(words) == []
+    assert untranslated(words) == []

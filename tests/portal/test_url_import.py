@@ -1,4 +1,4 @@
-"""“Paste a URL from the partner portal”: what it finds, what it refuses, and what it must not keep."""
+""" "Paste a URL from the partner portal": names found, errors, and no stored values."""
 
 import re
 from typing import Any
@@ -23,14 +23,14 @@ def post(client: Client, brand: Brand, **data: str) -> Any:
     return client.post(f"/admin/portal/brand/{brand.pk}/paste/", data, secure=True)
 
 
-def look(client: Client, brand: Brand, text: str = PASTED, method: str = "") -> Any:
+def show_names(client: Client, brand: Brand, text: str = PASTED, method: str = "") -> Any:
     response = post(client, brand, text=text, method=method)
     assert response.status_code == 200
     return response
 
 
-def shown_form(response: Any, **changes: str) -> dict[str, str]:
-    """What a browser sends when “Take these names” is pressed on the page."""
+def form_data(response: Any, **changes: str) -> dict[str, str]:
+    """Return the data a browser sends when "Take these names" is pressed on the page."""
     take, names = response.context["take"], response.context["names"]
     data = {"take": "1", "method": take["method"].value(), "path": take["path"].value()}
     data |= {f"names-{key}": str(value) for key, value in names.management_form.initial.items()}
@@ -39,7 +39,7 @@ def shown_form(response: Any, **changes: str) -> dict[str, str]:
     return {**data, **changes}
 
 
-# --- What a URL says ---
+# --- Parsing a URL ---
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def shown_form(response: Any, **changes: str) -> dict[str, str]:
         ("/x/nonsense", ""),
     ],
 )
-def test_the_method_is_guessed_from_the_path_or_left_open(path: str, method: str) -> None:
+def test_method_is_guessed_from_the_path_or_left_open(path: str, method: str) -> None:
     assert guess_method(path) == method
 
 
-def test_every_default_path_and_name_is_found_exactly() -> None:
+def test_every_default_path_and_name_is_recognised() -> None:
     for method in METHODS.values():
         assert guess_method(f"/api/integration/v2/{method.path}") == method.key
         found = match_names(method, method.parameters.values())
@@ -68,7 +68,7 @@ def test_every_default_path_and_name_is_found_exactly() -> None:
         assert {match.how for match in found} <= {"exact"}
 
 
-def test_names_are_exact_guessed_or_open_and_each_of_ours_is_given_out_once() -> None:
+def test_names_are_exact_guessed_or_open_and_used_once() -> None:
     names = ("acc_no", "AccountNumber", "from_date", "endDate", "token", "lang")
     found = match_names(METHODS["customer_balance"], names)
     assert [(match.ours, match.how) for match in found] == [
@@ -81,7 +81,7 @@ def test_names_are_exact_guessed_or_open_and_each_of_ours_is_given_out_once() ->
     ]
 
 
-def test_an_exact_name_is_not_guessed_away() -> None:
+def test_exact_name_precedes_a_guess() -> None:
     found = match_names(METHODS["customer_balance"], ("acc", "account_number"))
     assert [(match.ours, match.how) for match in found] == [("", "unmatched"), ("account_number", "exact")]
 
@@ -96,7 +96,7 @@ def test_an_exact_name_is_not_guessed_away() -> None:
         ("1234/5678", "1234/5678"),
     ],
 )
-def test_an_account_number_in_the_path_becomes_the_placeholder(path: str, stored: str) -> None:
+def test_account_number_in_the_path_becomes_the_placeholder(path: str, stored: str) -> None:
     assert with_placeholder(path, METHODS["customer_balance"]) == stored
     assert with_placeholder(path, METHODS["partner_balance"]) == path
 
@@ -117,27 +117,27 @@ def test_only_plain_words_may_be_shown() -> None:
         (f"{BASE}get-customer-balance?{KEY}", "holds your API key"),
     ],
 )
-def test_what_cannot_be_this_brands_url_is_refused_in_words(
+def test_url_that_cannot_be_of_this_brand_is_refused_with_a_message(
     admin_client: Client, aurora: Brand, text: str, words: str
 ) -> None:
-    page = look(admin_client, aurora, text).content.decode()
+    page = show_names(admin_client, aurora, text).content.decode()
     assert words in page
     assert KEY not in page
 
 
-def test_an_unclear_path_asks_for_the_method(admin_client: Client, aurora: Brand) -> None:
+def test_ambiguous_path_asks_for_the_method(admin_client: Client, aurora: Brand) -> None:
     text = f"{BASE}nonsense?acc_no={NUMBER}"
-    page = look(admin_client, aurora, text).content.decode()
+    page = show_names(admin_client, aurora, text).content.decode()
     assert "Choose it, and paste the URL again" in page
     assert NUMBER not in page
-    assert look(admin_client, aurora, text, "customer_balance").context["take"]
+    assert show_names(admin_client, aurora, text, "customer_balance").context["take"]
 
 
 # --- The page ---
 
 
-def test_looking_shows_what_was_found_and_saves_nothing(admin_client: Client, aurora: Brand) -> None:
-    response = look(admin_client, aurora, method="customer_balance")
+def test_first_step_shows_the_names_and_saves_nothing(admin_client: Client, aurora: Brand) -> None:
+    response = show_names(admin_client, aurora, method="customer_balance")
     page = response.content.decode()
     assert [row["match"].how for row in response.context["rows"]] == [
         *("guessed", "guessed", "guessed", "unmatched", "unmatched"),
@@ -156,13 +156,13 @@ def everything_stored() -> str:
     )
 
 
-def test_no_value_of_the_url_is_shown_kept_or_logged(
+def test_values_of_the_url_are_not_shown_stored_or_logged(
     admin_client: Client, aurora: Brand, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = f"{PASTED}&token={KEY}&mode={KEY}"
-    response = look(admin_client, aurora, text, "customer_balance")
+    response = show_names(admin_client, aurora, text, "customer_balance")
     done = admin_client.post(
-        f"/admin/portal/brand/{aurora.pk}/paste/", shown_form(response), secure=True, follow=True
+        f"/admin/portal/brand/{aurora.pk}/paste/", form_data(response), secure=True, follow=True
     )
     assert done.status_code == 200
     assert MethodOverride.objects.exists()
@@ -171,9 +171,9 @@ def test_no_value_of_the_url_is_shown_kept_or_logged(
             assert value not in place
 
 
-def test_taken_names_are_stored_and_logged(admin_client: Client, aurora: Brand) -> None:
-    response = look(admin_client, aurora, method="customer_balance")
-    data = shown_form(response, **{"names-3-ours": "="})
+def test_accepted_names_are_stored_and_logged(admin_client: Client, aurora: Brand) -> None:
+    response = show_names(admin_client, aurora, method="customer_balance")
+    data = form_data(response, **{"names-3-ours": "="})
     done = post(admin_client, aurora, **data)
     assert done.status_code == 302
     row = aurora.overrides.get()
@@ -186,12 +186,10 @@ def test_taken_names_are_stored_and_logged(admin_client: Client, aurora: Brand) 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_after_taking_names_one_reads_what_proves_them(
-    admin_client: Client, aurora: Brand, method: str
-) -> None:
-    # The check asks for balances alone, and for a customer's only with an account number.
+def test_page_says_which_check_verifies_the_names(admin_client: Client, aurora: Brand, method: str) -> None:
+    # The check reads only balances, and a customer's only with an account number.
     names = "&".join(f"{name}=x" for name in METHODS[method].parameters)
-    data = shown_form(look(admin_client, aurora, f"{BASE}{METHODS[method].path}?{names}"))
+    data = form_data(show_names(admin_client, aurora, f"{BASE}{METHODS[method].path}?{names}"))
     done = admin_client.post(f"/admin/portal/brand/{aurora.pk}/paste/", data, secure=True, follow=True)
     (message,) = done.context["messages"]
     assert f"The names for {method} are saved." in str(message)
@@ -199,14 +197,14 @@ def test_after_taking_names_one_reads_what_proves_them(
     assert ("customer's account number" in str(message)) is (method == "customer_balance")
 
 
-def test_default_names_need_no_override_of_their_own(admin_client: Client, aurora: Brand) -> None:
+def test_default_names_are_not_stored_as_overrides(admin_client: Client, aurora: Brand) -> None:
     text = f"{BASE}get-customer-balance?account_number=1&from_date=2&to_date=3"
-    assert post(admin_client, aurora, **shown_form(look(admin_client, aurora, text))).status_code == 302
+    assert post(admin_client, aurora, **form_data(show_names(admin_client, aurora, text))).status_code == 302
     row = aurora.overrides.get()
     assert (row.path, row.parameters, row.constants) == ("", {}, {})
 
 
-def test_what_an_operator_wrote_before_stays(admin_client: Client, aurora: Brand) -> None:
+def test_existing_overrides_of_an_operator_are_kept(admin_client: Client, aurora: Brand) -> None:
     aurora.overrides.create(
         method="customer_balance",
         date_format="%d/%m/%Y",
@@ -214,9 +212,9 @@ def test_what_an_operator_wrote_before_stays(admin_client: Client, aurora: Brand
         constants={"mode": "x"},
         results={"payments": "paid"},
     )
-    response = look(admin_client, aurora, f"{BASE}bal?acct=1&until=3&mode=y", "customer_balance")
+    response = show_names(admin_client, aurora, f"{BASE}bal?acct=1&until=3&mode=y", "customer_balance")
     assert [row["match"].how for row in response.context["rows"]] == ["exact", "guessed", "constant"]
-    assert post(admin_client, aurora, **shown_form(response)).status_code == 302
+    assert post(admin_client, aurora, **form_data(response)).status_code == 302
     row = aurora.overrides.get()
     assert (row.path, row.date_format, row.results) == ("bal", "%d/%m/%Y", {"payments": "paid"})
     assert row.parameters == {"account_number": "acct", "to_date": "until"}
@@ -238,14 +236,14 @@ def test_what_an_operator_wrote_before_stays(admin_client: Client, aurora: Brand
         ({"names-0-ours": "password"}, "Select a valid choice"),
     ],
 )
-def test_what_the_brands_page_would_refuse_is_refused_here(
+def test_mapping_invalid_on_the_brand_page_is_refused(
     admin_client: Client, aurora: Brand, changes: dict[str, str], words: str
 ) -> None:
-    # The account number is in the list of what is missing only where nothing was matched to it.
+    # The account number is missing only where nothing was matched to it.
     text = PASTED if "dropped" not in changes else PASTED.replace("acc_no", "zzz")
-    data = shown_form(look(admin_client, aurora, text, "customer_balance"), **changes)
+    data = form_data(show_names(admin_client, aurora, text, "customer_balance"), **changes)
     response = post(admin_client, aurora, **data)
-    if not words:  # Left out is not dropped: the default name goes on being sent.
+    if not words:  # Leaving it out does not drop it: the default name is still sent.
         assert response.status_code == 302
         assert "account_number" not in aurora.overrides.get().parameters
         return
@@ -256,18 +254,18 @@ def test_what_the_brands_page_would_refuse_is_refused_here(
     assert not MethodOverride.objects.exists()
 
 
-def test_a_parameter_that_is_not_in_the_url_can_be_dropped(admin_client: Client, aurora: Brand) -> None:
+def test_parameter_missing_in_the_url_can_be_dropped(admin_client: Client, aurora: Brand) -> None:
     text = f"{BASE}register-customer?first_name=a&last_name=b&email=c&phone=d&password=e&google_captcha=f"
-    response = look(admin_client, aurora, text)
+    response = show_names(admin_client, aurora, text)
     assert [choice for choice, _label in response.context["take"].fields["dropped"].choices] == [
         "company_name"
     ]
-    data = shown_form(response, dropped="company_name")
+    data = form_data(response, dropped="company_name")
     assert post(admin_client, aurora, **data).status_code == 302
     assert aurora.overrides.get().parameters == {"company_name": ""}
 
 
-def test_an_account_number_in_the_path_is_not_sent_twice(aurora: Brand) -> None:
+def test_account_number_in_the_path_is_not_sent_twice(aurora: Brand) -> None:
     aurora.overrides.create(method="customer_balance", parameters={"account_number": "acct"})
     path = "customers/{account_number}"
     override = save_override(brand=aurora, method="customer_balance", path=path, names={})
@@ -277,7 +275,7 @@ def test_an_account_number_in_the_path_is_not_sent_twice(aurora: Brand) -> None:
     assert override.customised().parameters["account_number"] == "account_number"
 
 
-def test_a_refused_mapping_leaves_the_old_one(aurora: Brand) -> None:
+def test_refused_mapping_leaves_the_old_one(aurora: Brand) -> None:
     with pytest.raises(ValidationError):
         save_override(
             brand=aurora, method="customer_balance", path="x", names={}, dropped=("account_number",)
@@ -285,11 +283,11 @@ def test_a_refused_mapping_leaves_the_old_one(aurora: Brand) -> None:
     assert not MethodOverride.objects.exists()
 
 
-def test_a_key_that_cannot_be_read_does_not_keep_one_from_pasting(aurora: Brand) -> None:
+def test_unreadable_api_key_does_not_prevent_pasting(aurora: Brand) -> None:
     aurora.carrier_key = type(aurora.carrier_key)("not a Fernet token")
     assert suggest_names(brand=aurora, text=PASTED, method="customer_balance").path == "customer-bal"
 
 
-def test_a_tampered_method_begins_anew(admin_client: Client, aurora: Brand) -> None:
+def test_tampered_method_restarts_the_import(admin_client: Client, aurora: Brand) -> None:
     response = post(admin_client, aurora, take="1", method="nonsense")
     assert response.headers["Location"].endswith("/paste/")

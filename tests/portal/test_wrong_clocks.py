@@ -1,4 +1,4 @@
-"""What is stored with a moment still to come, by a wrong clock, proves nothing and holds nobody up."""
+"""Stored times in the future, from a wrong clock, grant nothing and block nothing."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.database
 AHEAD = 3600
 
 
-def test_a_proof_from_an_hour_ahead_is_not_fresh():
+def test_authentication_an_hour_ahead_is_not_recent():
     session: dict[str, float] = {}
     sessions.begin(session)
     assert sessions.proved_recently(session)
@@ -27,25 +27,25 @@ def test_a_proof_from_an_hour_ahead_is_not_fresh():
 
 
 @pytest.mark.parametrize(("ahead", "recent"), [(0, True), (AHEAD, False)])
-def test_a_sign_in_from_an_hour_ahead_is_not_recent(ahead, recent):
+def test_sign_in_an_hour_ahead_is_not_recent(ahead, recent):
     session = {"signed_in_at": timezone.now().timestamp() + ahead}
     assert signed_in_recently(SimpleNamespace(session=session)) is recent
 
 
 @pytest.mark.django_db
-def test_a_first_step_from_an_hour_ahead_is_over(operator):
-    kept = build_pending_login(operator)
-    assert load_pending_login(kept) == operator
-    assert load_pending_login({**kept, "at": kept["at"] + AHEAD}) is None
+def test_pending_login_an_hour_ahead_is_expired(operator):
+    pending = build_pending_login(operator)
+    assert load_pending_login(pending) == operator
+    assert load_pending_login({**pending, "at": pending["at"] + AHEAD}) is None
 
 
 @pytest.mark.django_db
-def test_a_form_whose_process_died_with_its_clock_an_hour_ahead_is_not_waited_for(aurora):
+def test_submission_an_hour_ahead_is_not_waited_for(aurora):
     form = {"brand": aurora, "action": "reset", "captcha_token": "t", "fields": []}
     with submit_once(**form) as first:
         first.outcome = DONE
     stored = Submission.objects.get()
-    kept = {"form": stored.outcome["form"]}  # As while its call is under way.
-    Submission.objects.update(outcome=kept, created_at=timezone.now() + timedelta(seconds=AHEAD))
+    pending = {"form": stored.outcome["form"]}  # As while its call is running.
+    Submission.objects.update(outcome=pending, created_at=timezone.now() + timedelta(seconds=AHEAD))
     with submit_once(**form) as second:
         assert (second.new, second.outcome.state) == (False, "unknown")

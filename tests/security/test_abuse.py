@@ -1,4 +1,4 @@
-"""What a stranger may try with forms that are open to everybody, and what it does not get them."""
+"""Abuse of public forms: what an anonymous visitor may try and must not achieve."""
 
 import pytest
 from django.core import mail
@@ -19,39 +19,39 @@ def sign_in(client, email):
 
 
 @pytest.mark.parametrize("field", ["first_name", "last_name", "company_name"])
-def test_a_name_with_line_breaks_is_refused_before_any_call(aurora, simulator, browse, field):
+def test_name_with_line_breaks_is_refused_before_any_call(aurora, simulator, browse, field):
     evil = sign_up_form(simulator.token()) | {field: "customer,\n\nYour account is suspended. Unlock it:"}
     answer = send(browse(AURORA), "/sign-up/", evil)
     assert "one line" in words(answer)
     assert simulator.calls() == []
 
 
-def test_a_stranger_s_words_reach_no_mail_of_the_brand(aurora, simulator, browse):
+def test_anonymous_input_never_appears_in_emails_of_the_brand(aurora, simulator, browse):
     evil = sign_up_form(simulator.token()) | {"first_name": "Win at https://evil.example"}
     assert send(browse(AURORA), "/sign-up/", evil).status_code == 302
     send(browse(AURORA), "/sign-in/", {"email": DORA})
     assert "evil.example" not in mail.outbox[-1].body
 
 
-def test_a_stranger_s_sign_up_brings_a_known_customer_no_number_without_a_sign_in_and_a_warning(
+def test_account_number_of_another_sign_up_needs_sign_in_and_warning(
     aurora, simulator, browse, make_customer
 ):
     dora = make_customer(aurora, DORA)
-    hers = browse(AURORA, dora)
-    stranger = browse(AURORA, REMOTE_ADDR="10.9.9.9")
-    assert send(stranger, "/sign-up/", sign_up_form(simulator.token())).status_code == 302
+    customer = browse(AURORA, dora)
+    attacker = browse(AURORA, REMOTE_ADDR="10.9.9.9")
+    assert send(attacker, "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     dora.refresh_from_db()
     assert dora.account_number == ""
-    assert "Your account number is not known" in words(hers.get("/", secure=True))
-    page = words(hers.get(sign_in(browse(AURORA), DORA)["Location"], secure=True))
+    assert "Your account number is not known" in words(customer.get("/", secure=True))
+    page = words(customer.get(sign_in(browse(AURORA), DORA)["Location"], secure=True))
     assert "Account" in page
-    again = browse(AURORA, REMOTE_ADDR="10.9.9.10")
+    second = browse(AURORA, REMOTE_ADDR="10.9.9.10")
     User.objects.filter(pk=dora.pk).update(account_number="", offered_account_number="70999")
-    landed = sign_in(again, DORA)
-    assert "reset its password" in words(again.get(landed["Location"], secure=True))
+    landed = sign_in(second, DORA)
+    assert "reset its password" in words(second.get(landed["Location"], secure=True))
 
 
-def test_who_signed_up_in_this_browser_is_not_warned_of_their_own_account(aurora, simulator, browse):
+def test_own_sign_up_in_the_same_browser_shows_no_warning(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     landed = sign_in(client, DORA)
@@ -59,7 +59,7 @@ def test_who_signed_up_in_this_browser_is_not_warned_of_their_own_account(aurora
     assert "reset its password" not in words(client.get(landed["Location"], secure=True))
 
 
-def test_a_number_that_no_carrier_takes_is_not_kept(aurora, make_customer):
+def test_invalid_account_number_is_not_stored(aurora, make_customer):
     from accounts.services.customers import apply_account_number
 
     dora = make_customer(aurora, DORA)
@@ -68,7 +68,7 @@ def test_a_number_that_no_carrier_takes_is_not_kept(aurora, make_customer):
     assert (dora.account_number, dora.refused_account_number) == ("", "?")
 
 
-def test_junk_tokens_do_not_use_up_the_owner_s_confirmations(aurora, simulator, browse):
+def test_junk_tokens_do_not_use_up_the_owners_confirmations(aurora, simulator, browse):
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     for nth in range(6):
         junk = {"email": DORA, "code": "X", "g-recaptcha-response": f"junk-{nth}"}
@@ -81,7 +81,7 @@ def test_junk_tokens_do_not_use_up_the_owner_s_confirmations(aurora, simulator, 
     assert send(browse(AURORA), "/sign-up/confirm/", good).status_code == 302
 
 
-def test_one_network_cannot_mail_codes_without_end(aurora, browse):
+def test_number_of_code_emails_per_network_is_limited(aurora, browse):
     answers = []
     for nth in range(61):
         answers.append(send(browse(AURORA), "/sign-in/", {"email": f"x{nth}@example.com"}).status_code)
@@ -91,14 +91,14 @@ def test_one_network_cannot_mail_codes_without_end(aurora, browse):
 @pytest.mark.parametrize(
     "email", ["root@localhost", "a@[10.0.0.5]", "a@server", "\u212aate@example.com", "k\u0131@example.com"]
 )
-def test_addresses_that_no_mail_reaches_are_refused_at_the_field(aurora, browse, email):
+def test_undeliverable_emails_are_refused_at_the_field(aurora, browse, email):
     answer = send(browse(AURORA), "/sign-in/", {"email": email})
     assert answer.status_code == 200
     assert "valid email address" in words(answer)
     assert mail.outbox == []
 
 
-def test_a_reset_tells_nobody_who_is_a_customer_even_before_the_code_is_mapped(aurora, simulator, browse):
+def test_password_reset_never_reveals_customers_without_mapped_codes(aurora, simulator, browse):
     answers = [
         send(browse(AURORA), "/password-reset/", {"email": email, "g-recaptcha-response": simulator.token()})
         for email in ("alice@example.com", "nobody@example.com")
@@ -109,7 +109,7 @@ def test_a_reset_tells_nobody_who_is_a_customer_even_before_the_code_is_mapped(a
 
 
 @pytest.mark.parametrize("host", ["evil.example", AURORA, ADMIN])
-def test_only_a_host_of_ours_is_sent_to_https(aurora, browse, settings, host):
+def test_only_known_hosts_are_redirected_to_https(aurora, browse, settings, host):
     settings.TRUSTED_PROXIES = 1
     answer = browse(host).get("/sign-in/", headers={"x-forwarded-proto": "http"})
     expected = (400, None) if host == "evil.example" else (301, f"https://{host}/sign-in/")
@@ -119,7 +119,7 @@ def test_only_a_host_of_ours_is_sent_to_https(aurora, browse, settings, host):
 @pytest.mark.parametrize(
     "entry", ["x; script-src *; a.localhost", "a b.localhost", "*.localhost", "-.localhost"]
 )
-def test_a_login_host_cannot_widen_the_policy(entry):
+def test_login_host_cannot_widen_the_csp(entry):
     with pytest.raises(validators.ValidationError):
         validators.login_hosts([entry])
 
@@ -133,11 +133,11 @@ def test_a_login_host_cannot_widen_the_policy(entry):
         ("2001:db8::1", "2001:db8::/64"),
         ("nonsense", "unknown"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("64:ff9b::192.0.2.1", "192.0.2.1"),  # Behind a translator, which has one /64 for all.
+        ("64:ff9b::192.0.2.1", "192.0.2.1"),  # Behind NAT64, which has one /64 for all clients.
         ("64:ff9b::c000:202", "192.0.2.2"),
-        ("64:ff9b:0:0:1::1", "64:ff9b::/64"),  # No address of a translator.
-        ("2002:c000:0201:7::1", "192.0.2.1"),  # 6to4: whoever has one IPv4 address has a /48.
+        ("64:ff9b:0:0:1::1", "64:ff9b::/64"),  # Not an address of a translator.
+        ("2002:c000:0201:7::1", "192.0.2.1"),  # 6to4: a client with one IPv4 address has a /48.
     ],
 )
-def test_a_visitor_is_an_ipv4_address_or_an_ipv6_network(address, counted):
+def test_visitor_network_is_an_ipv4_address_or_an_ipv6_prefix(address, counted):
     assert network(address) == counted

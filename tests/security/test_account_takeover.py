@@ -1,4 +1,4 @@
-"""Another browser, brand or address, a confused carrier: nobody gets in, nothing is overwritten."""
+"""Account takeover: another browser, brand or email, or a confused carrier, gives no access."""
 
 import json
 import threading
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 DORA = "dora@example.com"
 
 
-class Nodder(BaseHTTPRequestHandler):
-    """A carrier that says yes to everything, with the same customer's data."""
+class AlwaysSuccess(BaseHTTPRequestHandler):
+    """A carrier that answers success to everything, with the data of one customer."""
 
     data: dict[str, str] = {}
 
@@ -37,12 +37,12 @@ class Nodder(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def nodding() -> Iterator[Callable[..., None]]:
-    """Connects a brand to a carrier that answers 200 to everything, always with these data."""
+def connect_to_permissive_carrier() -> Iterator[Callable[..., None]]:
+    """Connect a brand to a carrier that answers 200 to everything, always with these data."""
     servers = []
 
     def connect(brand: Brand, **data: str) -> None:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Nod", (Nodder,), {"data": data}))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Nod", (AlwaysSuccess,), {"data": data}))
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         brand.carrier_url = f"http://127.0.0.1:{server.server_port}/api/"
@@ -59,34 +59,38 @@ def confirm(client: Any, email: str, code: str = "ANY") -> Any:
     return send(client, "/sign-up/confirm/", data)
 
 
-def is_in(client: Any) -> bool:
+def is_signed_in(client: Any) -> bool:
     return client.get("/statement/").status_code != 302
 
 
-def test_a_carrier_that_nods_at_everything_opens_nothing_for_anybody(aurora, alice, bob, browse, nodding):
-    nodding(aurora, account_number="70002", url="https://evil.example/")
-    stranger = browse(AURORA)
+def test_permissive_carrier_gives_no_access(aurora, alice, bob, browse, connect_to_permissive_carrier):
+    connect_to_permissive_carrier(aurora, account_number="70002", url="https://evil.example/")
+    visitor = browse(AURORA)
     for email in (alice.email, "nobody@example.com"):
-        confirm(stranger, email)
-        send(stranger, "/sign-up/", sign_up_form(f"a-token-to-sign-up-{email}", email=email))
-        send(stranger, "/password-reset/", {"email": email, "g-recaptcha-response": f"a-reset-token-{email}"})
-        send(stranger, "/sign-in/code/", {"code": "12345678"})
-        assert not is_in(stranger)
+        confirm(visitor, email)
+        send(visitor, "/sign-up/", sign_up_form(f"a-token-to-sign-up-{email}", email=email))
+        send(visitor, "/password-reset/", {"email": email, "g-recaptcha-response": f"a-reset-token-{email}"})
+        send(visitor, "/sign-in/code/", {"code": "12345678"})
+        assert not is_signed_in(visitor)
     alice.refresh_from_db()
     assert (alice.account_number, alice.first_name) == ("70001", "Alice")
     assert alice.refused_account_number == "70002"
     assert {to for message in mail.outbox for to in message.to} == {alice.email, "nobody@example.com"}
 
 
-def test_a_nodding_carrier_cannot_send_a_customer_to_a_strange_host(aurora, alice, browse, nodding):
-    nodding(aurora, url="https://evil.example/")
+def test_permissive_carrier_cannot_redirect_to_another_host(
+    aurora, alice, browse, connect_to_permissive_carrier
+):
+    connect_to_permissive_carrier(aurora, url="https://evil.example/")
     response = send(browse(AURORA, alice), "/account/open/", {"g-recaptcha-response": "a-token-of-nobody"})
     assert (response.status_code, response.get("Location")) == (503, None)
 
 
 @pytest.mark.parametrize("echo", ["account_number", "email"])
-def test_an_answer_about_somebody_else_is_no_answer(aurora, alice, browse, nodding, echo):
-    nodding(
+def test_response_about_another_customer_is_invalid(
+    aurora, alice, browse, connect_to_permissive_carrier, echo
+):
+    connect_to_permissive_carrier(
         aurora,
         **{
             "url": "https://au.voipcloud.online/x",
@@ -100,7 +104,7 @@ def test_an_answer_about_somebody_else_is_no_answer(aurora, alice, browse, noddi
     assert response.status_code == 503
 
 
-def test_an_account_number_of_another_customer_is_refused_listed_logged_and_told(
+def test_account_number_of_another_customer_is_refused_and_reported(
     aurora, bob, simulator, make_customer, browse, caplog
 ):
     make_customer(aurora, "holder@example.com", "90001")
@@ -118,7 +122,7 @@ def test_an_account_number_of_another_customer_is_refused_listed_logged_and_told
     assert simulator.calls("login_via_url") == []
 
 
-def test_the_same_account_number_at_another_brand_is_no_conflict(
+def test_same_account_number_at_another_brand_is_no_conflict(
     aurora, borealis, simulator, make_customer, browse
 ):
     make_customer(borealis, "holder@example.com", "90001")
@@ -128,7 +132,7 @@ def test_the_same_account_number_at_another_brand_is_no_conflict(
     assert User.objects.get(email=DORA, brand=aurora).account_number == "90001"
 
 
-def test_a_known_account_number_is_never_overwritten(aurora, simulator, make_customer, browse, caplog):
+def test_known_account_number_is_never_overwritten(aurora, simulator, make_customer, browse, caplog):
     user = make_customer(aurora, DORA, "777")
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     user.refresh_from_db()
@@ -136,48 +140,50 @@ def test_a_known_account_number_is_never_overwritten(aurora, simulator, make_cus
     assert "account number not taken over" in caplog.text
 
 
-def test_two_different_offers_before_the_first_sign_in_do_not_replace_each_other(
-    aurora, make_customer, browse, nodding
+def test_two_pending_account_numbers_do_not_replace_each_other(
+    aurora, make_customer, browse, connect_to_permissive_carrier
 ):
     user = make_customer(aurora, DORA, verified_at=None, offered_account_number="90001")
-    nodding(aurora, account_number="70001")
+    connect_to_permissive_carrier(aurora, account_number="70001")
     confirm(browse(AURORA), DORA)
     user.refresh_from_db()
     assert (user.offered_account_number, user.refused_account_number) == ("90001", "70001")
 
 
-def test_an_absurdly_long_account_number_breaks_nothing(aurora, make_customer, browse, nodding):
+def test_very_long_account_number_causes_no_error(
+    aurora, make_customer, browse, connect_to_permissive_carrier
+):
     user = make_customer(aurora, DORA)
-    nodding(aurora, account_number="9" * 400)
+    connect_to_permissive_carrier(aurora, account_number="9" * 400)
     assert confirm(browse(AURORA), DORA).status_code == 302
     user.refresh_from_db()
     assert user.account_number == ""
     assert user.refused_account_number
 
 
-def test_a_confirmation_by_somebody_else_gives_the_confirmer_nothing(aurora, simulator, browse):
+def test_confirming_the_email_of_another_customer_gives_no_access(aurora, simulator, browse):
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
-    stranger = browse(AURORA)
+    visitor = browse(AURORA)
     data = {"email": DORA, "code": carrier_code(simulator, DORA), "g-recaptcha-response": simulator.token()}
-    assert send(stranger, "/sign-up/confirm/", data)["Location"] == "/sign-in/code/"
-    assert not is_in(stranger)
+    assert send(visitor, "/sign-up/confirm/", data)["Location"] == "/sign-in/code/"
+    assert not is_signed_in(visitor)
     owner = browse(AURORA)
     sign_in(owner, DORA)
-    assert is_in(owner)
-    assert not is_in(stranger)
+    assert is_signed_in(owner)
+    assert not is_signed_in(visitor)
 
 
-def test_who_signs_up_with_anothers_address_sees_nothing_of_the_account(aurora, simulator, browse):
-    stranger, owner = browse(AURORA), browse(AURORA)
-    send(stranger, "/sign-up/", sign_up_form(simulator.token()))
+def test_sign_up_with_the_email_of_another_customer_shows_nothing(aurora, simulator, browse):
+    visitor, owner = browse(AURORA), browse(AURORA)
+    send(visitor, "/sign-up/", sign_up_form(simulator.token()))
     sign_in(owner, DORA)
-    assert is_in(owner)
-    assert not is_in(stranger)
+    assert is_signed_in(owner)
+    assert not is_signed_in(visitor)
     for path in ("/", "/account/open/", "/statement/", "/sign-up/confirm/"):
-        assert "90001" not in words(stranger.get(path))
+        assert "90001" not in words(visitor.get(path))
 
 
-def test_an_address_of_one_brand_opens_nothing_at_the_other(aurora, borealis, alice, charlie, browse):
+def test_customer_of_one_brand_has_no_access_at_the_other(aurora, borealis, alice, charlie, browse):
     client = browse(BOREALIS)
     send(client, "/sign-in/", {"email": alice.email})
     assert "no account" in mail.outbox[0].body
@@ -186,7 +192,7 @@ def test_an_address_of_one_brand_opens_nothing_at_the_other(aurora, borealis, al
     assert mail.outbox[0].from_email == "Borealis Phone <no-reply@borealis.example>"
 
 
-def test_a_token_spent_at_one_brand_says_nothing_at_the_other(aurora, borealis, simulator, browse):
+def test_captcha_token_used_at_one_brand_is_unknown_at_the_other(aurora, borealis, simulator, browse):
     token = simulator.token()
     send(browse(AURORA), "/sign-up/", sign_up_form(token))
     response = send(browse(BOREALIS), "/sign-up/", sign_up_form(token))
@@ -195,12 +201,12 @@ def test_a_token_spent_at_one_brand_says_nothing_at_the_other(aurora, borealis, 
 
 
 @pytest.mark.parametrize("host", ["evil.test", "aurora.test.evil.test", "", "aurora.test:x"])
-def test_an_unknown_host_gets_nothing_and_no_mail_is_sent(aurora, alice, browse, host):
+def test_unknown_host_is_refused_and_no_email_is_sent(aurora, alice, browse, host):
     assert send(browse(host), "/sign-in/", {"email": alice.email}).status_code == 400
     assert mail.outbox == []
 
 
-def test_links_in_mails_name_the_brands_first_host_whatever_the_request_says(aurora, alice, browse):
+def test_links_in_emails_use_the_first_host_of_the_brand(aurora, alice, browse):
     aurora.hosts.create(host="second.test", position=1)
     client = browse("second.test")
     send(client, "/sign-in/", {"email": alice.email}, **{"x-forwarded-host": "evil.test"})
@@ -209,6 +215,6 @@ def test_links_in_mails_name_the_brands_first_host_whatever_the_request_says(aur
     assert "second" not in mail.outbox[0].body
 
 
-def test_staff_cannot_sign_in_on_a_brands_host(aurora, operator, browse):
+def test_staff_cannot_sign_in_on_a_brand_host(aurora, operator, browse):
     send(browse(AURORA), "/sign-in/", {"email": operator.email})
     assert "no account" in mail.outbox[0].body

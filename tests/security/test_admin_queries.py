@@ -1,4 +1,4 @@
-"""What somebody who works in the admin may write into an address or a form, without an answer of 500."""
+"""Invalid admin queries and forms of staff never cause a 500 response."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from portal.resilience import circuit_breaker
 from portal.resilience.circuit_breaker import How
 from tests.conftest import ADMIN
 from tests.portal.test_admin import brand_data, customer_data, override_data
-from tests.security.test_hostile_input import undone, unlimited
+from tests.security.test_hostile_input import reset_limits, rolled_back
 from tests.security.test_staff_scope import LISTS
 from tests.security.test_staff_scope import world as world  # A fixture.
 from tests.support.fuzz import ALL
@@ -53,14 +53,14 @@ LOOKUPS = (
 
 
 @pytest.fixture
-def people(world: World, browse: Browse, operator: User, caplog: Any) -> list[Client]:
-    """An operator and one of Aurora's staff; what goes wrong inside is an answer of 500."""
+def clients(world: World, browse: Browse, operator: User, caplog: Any) -> list[Client]:
+    """An operator and one of Aurora's staff; exceptions become 500 responses."""
     caplog.set_level(logging.ERROR)
     return [browse(ADMIN, person, raise_request_exception=False) for person in (operator, world.sam)]
 
 
-def filters_of(path: str) -> set[str]:
-    """The names in the address of a list that its filters read, and some that any list reads."""
+def query_names(path: str) -> set[str]:
+    """Return the query parameters a list's filters read, and some that any list reads."""
     admin: Any = site._registry[apps.get_model(*path.split("/")[1:3])]
     named = {
         getattr(each, "parameter_name", "") or (each if isinstance(each, str) else each[0])
@@ -72,29 +72,29 @@ def filters_of(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_no_query_of_a_list_breaks_it(path: str, people: list[Client], caplog: Any) -> None:
-    for name, value in product(sorted({*filters_of(path), *LOOKUPS}), VALUES):
-        for client in people:
+def test_invalid_list_queries_cause_no_error(path: str, clients: list[Client], caplog: Any) -> None:
+    for name, value in product(sorted({*query_names(path), *LOOKUPS}), VALUES):
+        for client in clients:
             answer = client.get(f"/{path}?{urlencode({name: value})}", follow=True)
             assert answer.status_code in (200, 400, 403), (name, value, caplog.text[-300:])
 
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("lookup", LOOKUPS)
-def test_a_list_is_narrowed_by_its_filters_alone(path: str, lookup: str, people: list[Client]) -> None:
-    for client in people:
+def test_list_accepts_only_its_filters(path: str, lookup: str, clients: list[Client]) -> None:
+    for client in clients:
         assert client.get(f"/{path}?{lookup}=a").status_code == 400
 
 
 @pytest.mark.parametrize("name", ["term", "page", "field_name", "model_name", "app_label"])
-def test_no_query_breaks_the_lists_of_choices(name: str, people: list[Client], caplog: Any) -> None:
-    asked = {"app_label": "accounts", "model_name": "user", "field_name": "brand", "term": "a"}
-    for client, value in product(people, VALUES):
-        answer = client.get(f"/admin/autocomplete/?{urlencode({**asked, name: value})}")
+def test_invalid_autocomplete_queries_cause_no_error(name: str, clients: list[Client], caplog: Any) -> None:
+    query = {"app_label": "accounts", "model_name": "user", "field_name": "brand", "term": "a"}
+    for client, value in product(clients, VALUES):
+        answer = client.get(f"/admin/autocomplete/?{urlencode({**query, name: value})}")
         assert answer.status_code in (200, 400, 403, 404), (name, value, caplog.text[-300:])
 
 
-# --- Bodies that no browser sends ---
+# --- Invalid forms ---
 
 WRONG = ("", "x", "-1", "1001", "9" * 40, "9" * 5000, "\0", "[]", "1.5", "\u0661")
 WRONG = WRONG if ALL else WRONG[::2]
@@ -122,9 +122,9 @@ PERSON_FIELDS = (
 
 
 def sent(world: World, client: Client) -> list[tuple[str, dict[str, Any], tuple[str, ...]]]:
-    """Forms of the admin as a browser sends them, each with the fields to spoil."""
+    """Return forms of the admin as a browser sends them, each with the fields to corrupt."""
     aurora, customer = world.aurora, world.own["accounts.User"]
-    brands, people = "/admin/portal/brand/", "/admin/accounts/user/"
+    brands, users = "/admin/portal/brand/", "/admin/accounts/user/"
     changed = brand_data(aurora, **override_data("customer_balance"))
     ticked = {
         "action": "disable_selected",
@@ -152,19 +152,17 @@ def sent(world: World, client: Client) -> list[tuple[str, dict[str, Any], tuple[
             ("again", "accent", "language", "timezone"),
         ),
         (f"{brands}{aurora.pk}/check/", {"account_number": "1"}, ("account_number",)),
-        (f"{people}{customer.pk}/change/", customer_data(customer), PERSON_FIELDS),
-        (f"{people}add/", customer_data(customer) | {"brand": aurora.pk}, PERSON_FIELDS),
-        (f"{people}{world.sam.pk}/change/", {"email": world.sam.email}, PERSON_FIELDS),
-        (people, ticked, LIST_FIELDS),
+        (f"{users}{customer.pk}/change/", customer_data(customer), PERSON_FIELDS),
+        (f"{users}add/", customer_data(customer) | {"brand": aurora.pk}, PERSON_FIELDS),
+        (f"{users}{world.sam.pk}/change/", {"email": world.sam.email}, PERSON_FIELDS),
+        (users, ticked, LIST_FIELDS),
         (brands, ticked | {"action": "check_the_carrier"}, LIST_FIELDS),
         (f"/admin/billing/policy/{aurora.pk}/", policy, tuple(policy)),
         ("/admin/reauthenticate/", {"password": "x", "code": "1", "next": "/"}, ("password", "code", "next")),
     ]
 
 
-def test_a_made_up_number_of_rows_makes_no_more_than_a_form_may_have(
-    world: World, admin_client: Client
-) -> None:
+def test_forged_formset_size_is_limited(world: World, admin_client: Client) -> None:
     sent = brand_data(world.aurora) | {"hosts-TOTAL_FORMS": "2000", "response_codes-TOTAL_FORMS": "2000"}
     page = admin_client.post(f"/admin/portal/brand/{world.aurora.pk}/change/", sent).content.decode()
     assert ("hosts-99-host" in page, "hosts-100-host" in page) == (True, False)
@@ -172,20 +170,20 @@ def test_a_made_up_number_of_rows_makes_no_more_than_a_form_may_have(
 
 
 @pytest.mark.parametrize("nth", range(12))
-def test_no_made_up_field_of_a_form_breaks_it(
-    nth: int, world: World, people: list[Client], caplog: Any
+def test_invalid_form_fields_cause_no_error(
+    nth: int, world: World, clients: list[Client], caplog: Any
 ) -> None:
-    for _ in range(circuit_breaker.FAILURES):  # So that no form asks the carrier.
+    for _ in range(circuit_breaker.FAILURES):  # So that no form calls the carrier.
         guard = circuit_breaker.get_breaker(world.aurora)
         guard.end(guard.begin(carrier_calls.PARTNER), How.UNREACHED)
-    for client in people[: 2 if ALL else 1]:
+    for client in clients[: 2 if ALL else 1]:
         path, data, fields = sent(world, client)[nth]
         for turn, field in enumerate(fields):
             spoiled = [{**data, field: value} for value in WRONG] + [{**data, field: ["1", "x"]}]
             spoiled.append({name: value for name, value in data.items() if name != field})
-            # Else every other one, so that two neighbouring fields together get all of them.
+            # Otherwise every other value, so that two neighbouring fields together get all of them.
             for body in spoiled if ALL else spoiled[turn % 2 :: 2]:
-                unlimited()
-                with undone():
+                reset_limits()
+                with rolled_back():
                     answer = client.post(path, body)
                 assert answer.status_code != 500, (field, body.get(field), caplog.text[-600:])

@@ -1,4 +1,4 @@
-"""One mailbox has one spelling here, whichever a visitor, a file or staff choose: so limits hold for it."""
+"""Email normalisation: one mailbox has one spelling, so that limits hold for it."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -19,7 +19,7 @@ from tests.support.customer_flow import code_for, send, sign_in, sign_up_form, w
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 DORA = "dora@example.com"
-# A mail server gets each of them as dora@example.com.
+# A mail server delivers each of them to dora@example.com.
 SAME = {
     "capitals": "dora@EXAMPLE.Com",
     "a wide letter": "dora@\uff45xample.com",
@@ -38,7 +38,7 @@ def spelling(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_another_spelling_gets_no_code_beyond_the_limit(aurora: Brand, browse: Any, spelling: str) -> None:
+def test_other_spellings_get_no_codes_beyond_the_limit(aurora: Brand, browse: Any, spelling: str) -> None:
     assert [send(browse(AURORA), "/sign-in/", {"email": DORA}).status_code for _ in range(4)][-1] == 429
     assert send(browse(AURORA), "/sign-in/", {"email": spelling}).status_code in (200, 429)
     assert len(mail.outbox) == 3
@@ -52,7 +52,7 @@ def test_another_spelling_gets_no_code_beyond_the_limit(aurora: Brand, browse: A
         ("do.ra@gmail.com", "d.o.r.a+{}@GoogleMail.com"),
     ],
 )
-def test_one_mailbox_has_one_limit_whatever_stands_behind_its_name(
+def test_plus_addresses_share_the_limit_of_their_mailbox(
     aurora: Brand, browse: Any, mailbox: str, spelled: str
 ) -> None:
     emails = [mailbox, *(spelled.format(nth) for nth in range(9))]
@@ -61,7 +61,7 @@ def test_one_mailbox_has_one_limit_whatever_stands_behind_its_name(
     assert len(mail.outbox) == 3
 
 
-def test_a_dot_makes_another_mailbox_but_at_gmail(aurora: Brand, browse: Any) -> None:
+def test_dots_distinguish_mailboxes_except_at_gmail(aurora: Brand, browse: Any) -> None:
     for email in ("d.ora@example.com", "do.ra@example.com"):
         assert [send(browse(AURORA), "/sign-in/", {"email": email}).status_code for _ in range(3)] == [
             302
@@ -69,13 +69,13 @@ def test_a_dot_makes_another_mailbox_but_at_gmail(aurora: Brand, browse: Any) ->
 
 
 @pytest.mark.parametrize("other", ["dora+shop@gmail.com", "do.ra@gmail.com", "dora@googlemail.com"])
-def test_what_counts_once_is_not_the_same_person(
+def test_emails_sharing_a_limit_are_still_separate_customers(
     aurora: Brand, browse: Any, make_customer: Callable[..., User], other: str
 ) -> None:
-    dora, hers = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
-    assert sign_in(hers, "dora@gmail.com")["Location"] == "/"
-    assert find_device(brand=aurora, email=dora.email, cookie=hers.cookies["__Host-device"].value)
-    assert not find_device(brand=aurora, email=other, cookie=hers.cookies["__Host-device"].value)
+    dora, browser = make_customer(aurora, "dora@gmail.com"), browse(AURORA)
+    assert sign_in(browser, "dora@gmail.com")["Location"] == "/"
+    assert find_device(brand=aurora, email=dora.email, cookie=browser.cookies["__Host-device"].value)
+    assert not find_device(brand=aurora, email=other, cookie=browser.cookies["__Host-device"].value)
     send(browse(AURORA), "/sign-in/", {"email": other})
     assert mail.outbox[-1].to == [other]
     assert "no account" in mail.outbox[-1].body
@@ -99,11 +99,11 @@ def test_what_counts_once_is_not_the_same_person(
         ("", ""),
     ],
 )
-def test_the_key_of_a_mailbox(email: str, key: str) -> None:
+def test_mailbox_key(email: str, key: str) -> None:
     assert mailbox_key(email) == key
 
 
-def test_another_spelling_gets_no_more_tries_at_the_carriers_code(
+def test_other_spellings_get_no_more_confirmation_attempts(
     aurora: Brand, simulator: Any, browse: Any, spelling: str
 ) -> None:
     for email in [DORA] * 5 + [spelling]:
@@ -112,11 +112,11 @@ def test_another_spelling_gets_no_more_tries_at_the_carriers_code(
     assert len(simulator.calls()) == 5
 
 
-def test_another_spelling_makes_no_second_customer(
+def test_other_spellings_create_no_second_customer(
     aurora: Brand, simulator: Any, browse: Any, spelling: str
 ) -> None:
     for email in (DORA, spelling):
-        simulator.post("reset", seed="default")  # So that the address is free there once more.
+        simulator.post("reset", seed="default")  # The email is free again.
         send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), email=email))
     assert [user.email for user in User.objects.all()] == [DORA]
 
@@ -130,31 +130,31 @@ def test_another_spelling_makes_no_second_customer(
         ("anna@bu\u0308cher.example", WIRE),
         ("anna@bücher\u3002example", WIRE),
         (WIRE.upper().replace("ANNA", "anna"), WIRE),
-        ("a@xn--strae-oqa.de", "a@xn--strae-oqa.de"),  # What IDNA's newer version makes of ß.
+        ("a@xn--strae-oqa.de", "a@xn--strae-oqa.de"),  # IDNA 2008 of ß.
         ("olga@localhost", "olga@localhost"),
-        ("a@straße.de", ""),  # The older one, which Python mails by, makes strasse.de of it.
+        ("a@straße.de", ""),  # IDNA 2003, which Python uses for sending, makes strasse.de of it.
         ("a@exam\u200dple.com", ""),
         ("ünï@example.com", ""),
         ('"a b"@example.com', ""),
         ("a@" + "ü" * 64 + ".example", ""),
-        ("a@" + ".".join(["ü" * 40] * 6), ""),  # Longer than an address may be.
+        ("a@" + ".".join(["ü" * 40] * 6), ""),  # Longer than an email may be.
         ("nobody", ""),
         ("", ""),
     ],
 )
-def test_the_normal_form_of_an_address(typed: str, normal: str) -> None:
+def test_normal_form_of_an_email(typed: str, normal: str) -> None:
     assert normal_email(typed) == normal
     assert normal_email(normal) == normal
 
 
-def test_spellings_are_those_that_rows_may_hold() -> None:
+def test_spellings_are_those_that_rows_may_contain() -> None:
     assert set(email_spellings(LETTERS.upper())) == set(email_spellings(WIRE)) == {LETTERS, WIRE}
     assert email_spellings("Alice@Example.com") == ("alice@example.com",)
     assert email_spellings("a@straße.de") == ("a@straße.de",)
     assert [email_key(each) for each in ("customer 5", "x" * 300, "a@..", "@", "a@xn--\x00")]
 
 
-def test_a_new_customer_is_stored_and_mailed_in_the_normal_form(
+def test_new_customer_is_stored_and_emailed_in_the_normal_form(
     aurora: Brand, simulator: Any, browse: Any
 ) -> None:
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), email=LETTERS))
@@ -164,7 +164,7 @@ def test_a_new_customer_is_stored_and_mailed_in_the_normal_form(
 
 
 @pytest.mark.parametrize("typed", [LETTERS, WIRE])
-def test_a_customer_from_before_with_letters_in_the_domain_is_found(
+def test_older_customer_with_unicode_domain_is_found(
     aurora: Brand, simulator: Any, browse: Any, make_customer: Callable[..., User], typed: str
 ) -> None:
     anna = make_customer(aurora, LETTERS, "70009")
@@ -181,7 +181,7 @@ def test_a_customer_from_before_with_letters_in_the_domain_is_found(
     assert User.objects.get() == anna
 
 
-def test_an_import_takes_each_spelling_for_the_same_customer(
+def test_import_matches_every_spelling_to_the_same_customer(
     aurora: Brand, make_customer: Callable[..., User]
 ) -> None:
     def put(*rows: str) -> Counts:
@@ -199,15 +199,15 @@ def test_an_import_takes_each_spelling_for_the_same_customer(
     assert User.objects.exclude(pk=anna.pk).get().email == DORA
 
 
-def test_the_admin_finds_and_stores_each_spelling_as_one(
+def test_admin_finds_and_stores_every_spelling_as_one(
     aurora: Brand, operator: User, browse: Any, make_customer: Callable[..., User]
 ) -> None:
     desk, url = browse(ADMIN, operator), "/admin/accounts/user/"
     anna = make_customer(aurora, LETTERS, "70009")
     make_customer(aurora, DORA)
     for email in (SAME["a wide letter"], WIRE, LETTERS):
-        said = words(desk.post(f"{url}add/", {"brand": aurora.pk, "email": email}))
-        assert "belongs to somebody else already" in said
+        text = words(desk.post(f"{url}add/", {"brand": aurora.pk, "email": email}))
+        assert "belongs to somebody else already" in text
     assert "Enter a valid email address" in words(
         desk.post(f"{url}add/", {"brand": aurora.pk, "email": SAME["quotes"]})
     )
@@ -217,11 +217,11 @@ def test_the_admin_finds_and_stores_each_spelling_as_one(
     assert desk.post(f"{url}{anna.pk}/change/", form).status_code == 302
     anna.refresh_from_db()
     assert (anna.email, anna.first_name) == (WIRE, "Anna")
-    assert anna.verified_at  # The address is still the same, so it has nothing to prove again.
+    assert anna.verified_at  # The email is still the same, so it needs no new verification.
     assert not mail.outbox
 
 
-def test_staff_from_before_sign_in_with_each_spelling_and_are_no_second_person(
+def test_older_staff_sign_in_with_every_spelling_as_the_same_user(
     operator: User, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     User.objects.filter(pk=operator.pk).update(email=LETTERS)

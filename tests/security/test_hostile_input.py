@@ -1,7 +1,7 @@
-"""What no browser sends: hostile values and broken bodies, to every address and form, found by themselves.
+"""Hostile values and broken bodies, sent to every URL and form, which are discovered automatically.
 
-No answer is a 500, none repeats a value as markup, none takes a header from it, and each refusal is a page of
-the brand. FUZZ_EXAMPLES makes the random part longer.
+No response is a 500, repeats a value as markup, or takes a header from it, and each refusal is a page of the
+brand. FUZZ_EXAMPLES enlarges the random part.
 """
 
 import logging
@@ -27,7 +27,7 @@ from portal.models import Attempt
 from portal.preview.drafts import save_preview
 from portal.resilience import rate_limits
 from tests.conftest import ADMIN, AURORA
-from tests.portal.test_circuit_breaker import shut
+from tests.portal.test_circuit_breaker import open_breaker
 from tests.security.test_staff_scope import LISTS, OTHER, PLAIN, ROUTES, ROWS, bodies, own_path
 from tests.security.test_staff_scope import world as world  # A fixture.
 from tests.support.fuzz import ALL, BODIES, MARKUP, VALUES, fields_of, forms_in, hostile_forms, text_of
@@ -35,27 +35,27 @@ from tests.support.two_brands import World
 from tests.support.urls import routes, views
 
 pytestmark = pytest.mark.django_db
-# Every address of a brand's host without a key in it.
+# Every URL path of a brand's host without a parameter.
 ADDRESSES = ["/" + route.replace("<code>", "es") for route in routes("portal.urls.brand")]
 
 
 @pytest.fixture
 def visitors(aurora: Any, alice: Any, browse: Any) -> list[Client]:
-    """A stranger and a customer; what goes wrong inside is an answer of 500."""
-    shut(aurora)  # So that no page waits for a carrier that there is not.
+    """An anonymous visitor and a customer; exceptions become 500 responses."""
+    open_breaker(aurora)  # So that no page waits for a missing carrier.
     found = [browse(AURORA), browse(AURORA, alice)]
     for client in found:
         client.raise_request_exception = False
     return found
 
 
-def unlimited() -> None:
+def reset_limits() -> None:
     rate_limits.forget()
     Attempt.objects.all().delete()
 
 
-def assert_honest(answer: Any, caplog: Any, *, styled: bool = True) -> None:
-    """No 500, no markup of ours in it, no header from a value; where it is refused, a page of the brand."""
+def assert_handled(answer: Any, caplog: Any, *, styled: bool = True) -> None:
+    """Check: no 500, no markup of ours in it, no header from a value; a refusal is a page of the brand."""
     logged = [record for record in caplog.records if not record.name.startswith("django.security.")]
     faults = [record.getMessage() for record in logged if record.exc_info]
     assert answer.status_code != 500, faults
@@ -69,37 +69,37 @@ def assert_honest(answer: Any, caplog: Any, *, styled: bool = True) -> None:
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_no_value_of_a_form_or_a_query_breaks_a_page(visitors: list[Client], path: str, caplog: Any) -> None:
+def test_hostile_form_and_query_values_cause_no_error(visitors: list[Client], path: str, caplog: Any) -> None:
     caplog.set_level(logging.ERROR)
     for client in visitors:
         names = fields_of(client, path) or ["email", "code", "next"]
-        unlimited()
+        reset_limits()
         for form in hostile_forms(names, {}):
-            assert_honest(client.post(path, form), caplog)
+            assert_handled(client.post(path, form), caplog)
         for value in VALUES:
             query = quote(value[:2000])
             names_of_query = ("next", "from_date", "to_date", "email", "code", "why", "v")
             found = client.get(f"{path}?" + "&".join(f"{name}={query}" for name in names_of_query))
-            assert_honest(found, caplog)
-            assert_honest(
+            assert_handled(found, caplog)
+            assert_handled(
                 client.get(path, headers={"referer": value[:2000], "accept-language": "*;q=" + value[:99]}),
                 caplog,
             )
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_no_body_however_broken_breaks_a_page(visitors: list[Client], path: str, caplog: Any) -> None:
+def test_broken_bodies_cause_no_error(visitors: list[Client], path: str, caplog: Any) -> None:
     caplog.set_level(logging.ERROR)
     for client in visitors:
-        unlimited()
+        reset_limits()
         for body, kind in BODIES:
-            assert_honest(client.generic("POST", path, body, content_type=kind), caplog)
+            assert_handled(client.generic("POST", path, body, content_type=kind), caplog)
         for method in ("HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PATCH", "CANARY"):
-            assert_honest(client.generic(method, path), caplog, styled=False)
+            assert_handled(client.generic(method, path), caplog, styled=False)
 
 
 COOKIES = [f"__Host-{name}" for name in ("session", "csrf", "device", "language")] + ["sessionid", "messages"]
-# No session's key, no token, no signature, no language; with a NUL and bytes that are no text.
+# Invalid as session key, token, signature and language; with NUL and bytes that are not text.
 JUNK = (
     "\x00aaaaaaaaaaaa",
     "a" * 31 + "\x00",
@@ -107,37 +107,37 @@ JUNK = (
     "A" * 64,
     "\xff\xfe" * 16,
     "es\x00",
-    "e" * 300,  # All of them so make the longest header that gunicorn takes.
+    "e" * 300,  # All of them together make the longest header gunicorn accepts.
     "a\x00:b\xc3:c",
     MARKUP,
 )
 
 
-def cookies(value: str, **good: str) -> dict[str, str]:
-    """A header with this value in each cookie that is not given; octal escapes stand for its bytes."""
+def cookies(value: str, **valid: str) -> dict[str, str]:
+    """Return a Cookie header with this value, octal-escaped, in each cookie that is not given."""
     octal = "".join(f"\\{ord(letter):03o}" for letter in value)
     junk = dict.fromkeys(COOKIES, f'"{octal}"')
-    return {"cookie": "; ".join(f"{name}={text}" for name, text in {**junk, **good}.items())}
+    return {"cookie": "; ".join(f"{name}={text}" for name, text in {**junk, **valid}.items())}
 
 
 @pytest.mark.parametrize("value", JUNK)
-def test_no_cookie_breaks_a_page(visitors: list[Client], value: str, caplog: Any) -> None:
+def test_hostile_cookies_cause_no_error(visitors: list[Client], value: str, caplog: Any) -> None:
     caplog.set_level(logging.ERROR)
-    stranger, customer = visitors
+    anonymous, customer = visitors
     key = customer.cookies["__Host-session"].value
-    for path in sorted(ADDRESSES, key=lambda path: path.startswith("/sign-")):  # What signs out comes last.
-        unlimited()
+    for path in sorted(ADDRESSES, key=lambda path: path.startswith("/sign-")):  # Signing out comes last.
+        reset_limits()
         for client, header in (
-            (stranger, cookies(value)),
+            (anonymous, cookies(value)),
             (customer, cookies(value, **{"__Host-session": key})),
         ):
-            assert_honest(client.get(path, headers=header), caplog)
+            assert_handled(client.get(path, headers=header), caplog)
             answer = client.post(path, {"email": "a@example.com", "code": "12345678"}, headers=header)
-            assert_honest(answer, caplog)
+            assert_handled(answer, caplog)
 
 
 @pytest.mark.parametrize("value", JUNK)
-def test_no_cookie_breaks_a_page_of_the_admin(
+def test_hostile_cookies_cause_no_error_in_the_admin(
     world: World, operator: Any, browse: Any, value: str, caplog: Any
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -152,64 +152,67 @@ def test_no_cookie_breaks_a_page_of_the_admin(
             "/admin/portal/brand/",
             "/nowhere/",
         ):
-            unlimited()
-            assert_honest(client.get(path, headers=header), caplog, styled=False)
+            reset_limits()
+            assert_handled(client.get(path, headers=header), caplog, styled=False)
             form = {"username": operator.email, "password": "wrong", "code": "123456"}
-            assert_honest(client.post(path, form, headers=header), caplog, styled=False)
+            assert_handled(client.post(path, form, headers=header), caplog, styled=False)
 
 
 @pytest.mark.parametrize("value", [junk for junk in JUNK if junk != "a" * 32] + ["a" * 33, ""])
-def test_a_session_that_django_cannot_have_made_costs_no_look_into_the_database(
-    aurora: Any, browse: Any, value: str
-) -> None:
+def test_impossible_session_key_costs_no_query(aurora: Any, browse: Any, value: str) -> None:
     client = browse(AURORA)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get("/sign-in/", headers=cookies(value))
     assert answer.status_code == 200
     assert not [query for query in queries if "django_session" in query["sql"]]
-    assert not value or answer.cookies["__Host-session"].value == ""  # The browser is told to forget it.
+    assert not value or answer.cookies["__Host-session"].value == ""  # The browser is told to delete it.
 
 
 QUERY = ("q", "p", "o", "e", "brand", "kind", "outcome", "next", "id__exact", "at__gte", "_to_field")
 
 
 @pytest.mark.parametrize("path", [each if each.startswith("/") else f"/{each}" for each in PLAIN])
-def test_no_value_breaks_a_page_of_the_admin(
+def test_hostile_values_cause_no_error_in_the_admin(
     aurora: Any, alice: Any, admin_client: Client, path: str, caplog: Any
 ) -> None:
     caplog.set_level(logging.ERROR)
     admin_client.raise_request_exception = False
     names = fields_of(admin_client, path)
-    # In a list each for itself, too: it ends at the first that it cannot read.
+    # In a list each alone too: parsing ends at the first invalid one.
     alone = QUERY if ALL or path.removeprefix("/") in LISTS else ()
     for value in VALUES:
-        unlimited()
+        reset_limits()
         query = quote(value[:2000])
-        for told in ("&".join(f"{name}={query}" for name in QUERY), *(f"{name}={query}" for name in alone)):
-            assert_honest(admin_client.get(f"{path}?{told}"), caplog, styled=False)
+        for query_string in (
+            "&".join(f"{name}={query}" for name in QUERY),
+            *(f"{name}={query}" for name in alone),
+        ):
+            assert_handled(admin_client.get(f"{path}?{query_string}"), caplog, styled=False)
     if "logout" not in path and "password" not in path:
         for form in hostile_forms(names or ["next"], {}):
-            assert_honest(admin_client.post(path, form), caplog, styled=False)
+            assert_handled(admin_client.post(path, form), caplog, styled=False)
     for body, kind in BODIES[:: 1 if ALL else 4]:
-        assert_honest(admin_client.generic("POST", path, body, content_type=kind), caplog, styled=False)
+        assert_handled(admin_client.generic("POST", path, body, content_type=kind), caplog, styled=False)
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_no_key_breaks_a_page_of_the_admin(aurora: Any, admin_client: Client, path: str, caplog: Any) -> None:
+def test_hostile_keys_in_admin_urls_cause_no_error(
+    aurora: Any, admin_client: Client, path: str, caplog: Any
+) -> None:
     caplog.set_level(logging.ERROR)
     admin_client.raise_request_exception = False
     for key in ("%00", "9" * 40, "-1", "a%2F..%2F..", quote(MARKUP), "%ED%A0%80", "_5F_"):
         for page in ("", "change/", "delete/", "history/"):
-            assert_honest(admin_client.get(f"/{path}{key}/{page}"), caplog, styled=False)
+            assert_handled(admin_client.get(f"/{path}{key}/{page}"), caplog, styled=False)
 
 
-# Fields of an address that has no page of its own, or whose page comes only after another.
-UNSEEN = {
+# Fields of a URL without a page of its own, or whose page comes only after another.
+EXTRA_FIELDS = {
     "/admin/billing/move/confirm/": ["operation", "direction", "amount", "description", "confirmation"],
     "/admin/billing/move/": ["confirmation", "empties_partner", "note", "happened"],
     "/admin/portal/brand/": ["to", "text", "sure"],
 }
-# Where an operator must find a form, or hostile values would go nowhere.
+# Where an operator must find a form; otherwise hostile values would go nowhere.
 FORMS = (
     "admin/portal/brand/<path:object_id>/change/",
     "admin/portal/brand/<int:pk>/paste/",
@@ -223,18 +226,18 @@ FORMS = (
 
 
 def forms_of(client: Client, path: str) -> list[tuple[list[str], dict[str, str]]]:
-    """The forms that an address reads: the names of the fields, and what the hidden ones hold."""
-    look = re.fullmatch(r"(/admin/portal/brand/\d+/)preview/", path)
-    shown = f"{look[1]}change/" if look else path
-    more = [name for start, names in UNSEEN.items() if path.startswith(start) for name in names]
-    unseen = (["post"], {"happened": "yes"})  # To delete something, or to say what became of a move.
-    forms = forms_in(text_of(client.get(shown)), shown) or [unseen]
+    """Return the forms a URL accepts: field names, and values of hidden fields."""
+    preview_of = re.fullmatch(r"(/admin/portal/brand/\d+/)preview/", path)
+    form_path = f"{preview_of[1]}change/" if preview_of else path
+    more = [name for start, names in EXTRA_FIELDS.items() if path.startswith(start) for name in names]
+    default_form = (["post"], {"happened": "yes"})  # To delete something, or to resolve a transfer.
+    forms = forms_in(text_of(client.get(form_path)), form_path) or [default_form]
     return [(sorted({*names, *more}), hidden) for names, hidden in forms]
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """What happens inside leaves the database as it was, so that the next form finds the same row."""
+def rolled_back() -> Iterator[None]:
+    """Roll the database back, so that the next form finds the same row."""
     point = transaction.savepoint()
     try:
         yield
@@ -243,11 +246,11 @@ def undone() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("route", ROWS)
-def test_no_value_breaks_a_page_about_a_row_of_the_admin(
+def test_hostile_values_cause_no_error_on_admin_pages_of_a_row(
     world: World, browse: Any, operator: Any, route: str, caplog: Any
 ) -> None:
     caplog.set_level(logging.ERROR)
-    shut(world.aurora)
+    open_breaker(world.aurora)
     if "/move/" in route:
         MovePolicy.objects.update(stopped_at=None, stopped_why="")
     if route.endswith("/resolve/"):
@@ -262,16 +265,16 @@ def test_no_value_breaks_a_page_about_a_row_of_the_admin(
             or any("csrfmiddlewaretoken" in hidden for _names, hidden in forms)
         )
         for form in (form for names, hidden in forms for form in hostile_forms(names, hidden)):
-            unlimited()
-            with undone():
+            reset_limits()
+            with rolled_back():
                 answer = client.post(path, form)
-                assert_honest(answer, caplog, styled=False)
+                assert_handled(answer, caplog, styled=False)
             if answer.status_code == 405:
                 break
 
 
-def pending(client: Client, brand: Any, **fields: Any) -> str:
-    """Make a code wait in this browser, for a sign-in or a new address; what it is."""
+def pending_code(client: Client, brand: Any, **fields: Any) -> str:
+    """Create a pending code in this browser, for a sign-in or an email change, and return it."""
     session = client.session
     session.update({"realm": f"brand-{brand.pk}", "browser": "b", "signed_in_at": time.time()})
     row, code = create_code(brand=brand, browser="b", **fields)
@@ -282,7 +285,7 @@ def pending(client: Client, brand: Any, **fields: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["/sign-in/code/", "/account/email/code/"])
-def test_no_code_breaks_a_page_that_waits_for_one(
+def test_hostile_codes_cause_no_error(
     aurora: Any, alice: Any, visitors: list[Client], path: str, caplog: Any
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -298,23 +301,23 @@ def test_no_code_breaks_a_page_that_waits_for_one(
         "-00001",
     )
     for value in values:
-        unlimited()
-        pending(client, aurora, user=alice, new_email=new_email)
+        reset_limits()
+        pending_code(client, aurora, user=alice, new_email=new_email)
         answer = client.post(path, {"code": value})
-        assert_honest(answer, caplog)
+        assert_handled(answer, caplog)
         assert answer.status_code == (400 if len(value) > 300_000 else 200)
     for body, kind in BODIES:
-        unlimited()
-        pending(client, aurora, user=alice, new_email=new_email)
+        reset_limits()
+        pending_code(client, aurora, user=alice, new_email=new_email)
         answer = client.generic("POST", path, body, content_type=kind)
-        assert_honest(answer, caplog)
+        assert_handled(answer, caplog)
         assert answer.status_code in (200, 400)
-    unlimited()
-    code = pending(client, aurora, user=alice, new_email=new_email)
+    reset_limits()
+    code = pending_code(client, aurora, user=alice, new_email=new_email)
     assert client.post(path, {"code": code}).status_code == 302
 
 
-# Addresses that take a form without its token on purpose, and why.
+# URLs that accept a form without a CSRF token on purpose, and why.
 _PREVIEW = (
     "what is sent to a preview is not read and changes nothing; in its sandbox it has no cookie to prove"
 )
@@ -322,12 +325,12 @@ EXEMPT = {
     "preview/<str:token>/<slug:scheme>/<slug:mood>/": _PREVIEW,
     "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": _PREVIEW,
 }
-SECRET = "c" * 32  # A token as Django's cookie holds it, and as a form may send it back.
+SECRET = "c" * 32  # A token as in Django's cookie, and as a form may send it back.
 EVIL = "https://evil.test"
 
 
-def rows_now() -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table."""
+def all_rows() -> dict[str, list[dict[str, Any]]]:
+    """Return every row of every table."""
     return {
         model._meta.label: [
             {name: bytes(value) if isinstance(value, memoryview) else value for name, value in row.items()}
@@ -337,7 +340,7 @@ def rows_now() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-# What is wrong with a form: the token in its cookie, the one in its fields, and its headers.
+# CSRF faults: (token in the cookie, token in the form, headers).
 HERE = {"origin": "HERE"}
 UNPROTECTED = (
     ("", "", HERE),
@@ -355,59 +358,64 @@ def send(client: Client, path: str, body: dict[str, Any], cookie: str, token: st
     """Post a form with this token in the cookie and that one in the fields."""
     client.cookies["__Host-csrf"] = cookie
     host = client.defaults["HTTP_HOST"]
-    told = {name: f"https://{host}" if value == "HERE" else value for name, value in headers.items()}
-    return client.post(path, {**body, **({"csrfmiddlewaretoken": token} if token else {})}, headers=told)
+    sent_headers = {name: f"https://{host}" if value == "HERE" else value for name, value in headers.items()}
+    return client.post(
+        path, {**body, **({"csrfmiddlewaretoken": token} if token else {})}, headers=sent_headers
+    )
 
 
 def is_refused(caplog: Any, answer: Any) -> bool:
-    """Whether it was refused for the sake of the form's protection, and not for another reason."""
-    told = [record for record in caplog.records if record.name == "django.security.csrf"]
+    """Return True if it was refused by CSRF protection and for no other reason."""
+    refusals = [record for record in caplog.records if record.name == "django.security.csrf"]
     caplog.clear()
-    return answer.status_code == 403 and len(told) == 1
+    return answer.status_code == 403 and len(refusals) == 1
 
 
-def guard(
+def check_csrf(
     browse: Any, caplog: Any, host: str, person: Any, paths: list[str], body: dict[str, Any]
 ) -> set[str]:
-    """No address takes a form without its protection, or changes anything; which take it with that."""
+    """Check that no URL accepts a form without CSRF protection or changes anything.
+
+    Return the URLs that accept the form with valid protection.
+    """
     caplog.set_level(logging.WARNING)
     client = browse(host, person, enforce_csrf_checks=True, raise_request_exception=False)
-    before = rows_now()
+    before = all_rows()
     refused = [
-        (path, wrong, is_refused(caplog, send(client, path, body, *wrong)))
+        (path, fault, is_refused(caplog, send(client, path, body, *fault)))
         for path in paths
-        for wrong in UNPROTECTED
+        for fault in UNPROTECTED
     ]
     assert [each for each in refused if not each[2]] == []
-    assert rows_now() == before
+    assert all_rows() == before
     return {path for path in paths if takes_forms(browse, caplog, host, person, path, body)}
 
 
 def takes_forms(browse: Any, caplog: Any, host: str, person: Any, path: str, body: dict[str, Any]) -> bool:
-    """Whether an address takes a form that has its protection."""
-    unlimited()
-    with undone():
+    """Return True if a URL accepts a form with valid CSRF protection."""
+    reset_limits()
+    with rolled_back():
         client = browse(host, person, enforce_csrf_checks=True, raise_request_exception=False)
         answer = send(client, path, body, SECRET, SECRET, HERE)
     assert not is_refused(caplog, answer)
     return answer.status_code not in (404, 405)
 
 
-# What somebody else's page might send in a customer's name.
+# Data another site might send on behalf of a customer.
 FORGED = {"email": "new@example.com", "code": "123456", "others": "1", "next": "/", "keep": "1"}
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_no_address_of_a_brand_takes_a_form_without_its_protection(
+def test_every_brand_form_needs_csrf_protection(
     aurora: Any, alice: Any, browse: Any, signed_in: bool, caplog: Any
 ) -> None:
-    taking = guard(browse, caplog, AURORA, alice if signed_in else None, ADDRESSES, FORGED)
+    taking = check_csrf(browse, caplog, AURORA, alice if signed_in else None, ADDRESSES, FORGED)
     assert {"/sign-in/", "/sign-out/", "/sign-in/again/", "/password-reset/"} <= taking
     assert not signed_in or {"/account/", "/account/email/", "/statement/refresh/"} <= taking
 
 
 def admin_addresses(world: World) -> Iterator[str]:
-    """Every address of the admin's hosts whose form wants protection, with keys of rows that are there."""
+    """Return every URL path of the admin whose form needs CSRF protection, with keys of existing rows."""
     for route in ROUTES:
         if route not in EXEMPT:
             yield from (
@@ -416,17 +424,17 @@ def admin_addresses(world: World) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_no_address_of_the_admin_takes_a_form_without_its_protection(
+def test_every_admin_form_needs_csrf_protection(
     world: World, operator: Any, browse: Any, signed_in: bool, caplog: Any
 ) -> None:
     body = {name: value for each in bodies(world) for name, value in each.items()} | {"do": "stop"}
     paths = list(admin_addresses(world))
-    taking = guard(browse, caplog, ADMIN, operator if signed_in else None, paths, body)
+    taking = check_csrf(browse, caplog, ADMIN, operator if signed_in else None, paths, body)
     keyed = {own_path(route, world.own) for route in FORMS}
     assert {"/admin/login/", *(keyed if signed_in else ())} <= taking
 
 
-def test_only_previews_take_a_form_without_its_protection() -> None:
+def test_only_previews_are_exempt_from_csrf_protection() -> None:
     found = {
         route
         for table in ("portal.urls.brand", "portal.urls.admin")
@@ -437,18 +445,16 @@ def test_only_previews_take_a_form_without_its_protection() -> None:
 
 
 @pytest.mark.parametrize("rest", ["", "sign-in/", "account/", "statement/refresh/"])
-def test_a_form_that_is_sent_to_a_preview_changes_nothing(
-    world: World, operator: Any, browse: Any, rest: str
-) -> None:
+def test_form_sent_to_a_preview_changes_nothing(world: World, operator: Any, browse: Any, rest: str) -> None:
     token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), again="", keep=True)
     for person in (None, operator):
         client = browse(ADMIN, person, enforce_csrf_checks=True)
-        before = rows_now()
+        before = all_rows()
         start = f"/preview/{token}/light/visitor/"
         answer = client.post(f"{start}{rest}", FORGED, headers={"origin": "null"})
         assert answer.status_code == 303
         assert answer.headers["Location"].startswith(f"/preview/{token}/light/")
-        assert rows_now() == before
+        assert all_rows() == before
         assert not answer.cookies
 
 
@@ -461,16 +467,16 @@ def test_a_form_that_is_sent_to_a_preview_changes_nothing(
     path=st.sampled_from(ADDRESSES),
     data=st.dictionaries(st.text(max_size=30), st.text(max_size=200), max_size=6),
 )
-def test_nothing_at_random_breaks_a_page(
+def test_random_input_causes_no_error(
     visitors: list[Client], caplog: Any, path: str, data: dict[str, str]
 ) -> None:
-    unlimited()
+    reset_limits()
     body = "&".join(
         f"{quote(name, errors='replace')}={quote(value, errors='replace')}" for name, value in data.items()
     )
     for client in visitors:
-        assert_honest(client.post(path, body, content_type="application/x-www-form-urlencoded"), caplog)
-        assert_honest(client.get(f"{path}?{body}"), caplog)
+        assert_handled(client.post(path, body, content_type="application/x-www-form-urlencoded"), caplog)
+        assert_handled(client.get(f"{path}?{body}"), caplog)
 
 
 @pytest.mark.parametrize(
@@ -488,9 +494,9 @@ def test_nothing_at_random_breaks_a_page(
         "\x00//evil.test",
     ],
 )
-def test_no_parameter_leads_to_another_host(visitors: list[Client], target: str) -> None:
+def test_no_parameter_redirects_to_another_host(visitors: list[Client], target: str) -> None:
     for client in visitors:
-        unlimited()
+        reset_limits()
         for path in ADDRESSES:
             for answer in (
                 client.get(f"{path}?next={quote(target)}", headers={"referer": target.replace("\x00", "")}),
@@ -502,14 +508,20 @@ def test_no_parameter_leads_to_another_host(visitors: list[Client], target: str)
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_no_answer_is_kept_for_another_visitor_brand_or_language(visitors: list[Client], path: str) -> None:
+def test_responses_are_not_cacheable_across_visitor_brand_or_language(
+    visitors: list[Client], path: str
+) -> None:
     for signed_in, client in enumerate(visitors):
         answer = client.get(path, headers={"accept-language": "es"})
         varies = {part.strip().lower() for part in answer.headers.get("Vary", "").split(",")}
         assert "host" in varies
-        kept = answer.headers["Cache-Control"]
+        cache_control = answer.headers["Cache-Control"]
         if path not in ("/brand.css", "/brand/logo"):
-            assert kept == "no-store" if signed_in else kept in ("no-store", "private, no-cache")
+            assert (
+                cache_control == "no-store"
+                if signed_in
+                else cache_control in ("no-store", "private, no-cache")
+            )
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             assert {"cookie", "accept-language"} <= varies
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

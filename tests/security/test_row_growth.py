@@ -1,4 +1,4 @@
-"""Nobody makes rows without end: what a stranger's request may write, at every address, and what ends it."""
+"""Unbounded growth: which rows anonymous requests may create, per URL, and which limits bound them."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from portal.middleware.sessions import Messages
 from portal.models import Brand
 from portal.resilience import rate_limits
 from tests.conftest import ADMIN, AURORA, Simulator
-from tests.security.test_hostile_input import ADDRESSES, admin_addresses, rows_now
+from tests.security.test_hostile_input import ADDRESSES, admin_addresses, all_rows
 from tests.security.test_staff_scope import world as world  # A fixture.
 from tests.support.customer_flow import send, sign_in, sign_up_form, value_of
 from tests.support.two_brands import World
@@ -28,7 +28,7 @@ QUERY = {"email": DORA, "code": "x", "next": "/account/", "why": "again", "from_
 LINK = "/sign-up/confirm/"
 SESSION, ATTEMPT, CODE = "sessions.Session", "portal.Attempt", "accounts.SignInCode"
 CALLED = {SESSION, ATTEMPT, "accounts.Submission", "portal.CarrierCall"}
-# The addresses at which a stranger's form may make a row, and of which tables: each asks a limit before.
+# URLs at which an anonymous form may create rows, and in which tables; each is rate limited first.
 BY_FORMS = {
     "/sign-in/": {SESSION, ATTEMPT, CODE},
     "/sign-up/": CALLED | {"accounts.User"},
@@ -37,136 +37,134 @@ BY_FORMS = {
 }
 
 
-def counts() -> dict[str, int]:
-    """How many rows each table has."""
+def row_counts() -> dict[str, int]:
+    """Return the row count of each table."""
     return {
         model._meta.label: model._default_manager.count()
         for model in apps.get_models(include_auto_created=True)
     }
 
 
-def grown(before: dict[str, int]) -> set[str]:
-    return {label for label, count in counts().items() if count > before[label]}
+def grown_tables(before: dict[str, int]) -> set[str]:
+    return {label for label, count in row_counts().items() if count > before[label]}
 
 
-def written(client: Client, method: str, path: str, data: dict[str, Any]) -> dict[str, set[str]]:
-    """Which tables one request makes rows in, by its address; nothing where it makes none."""
-    before = counts()
+def rows_created_by(client: Client, method: str, path: str, data: dict[str, Any]) -> dict[str, set[str]]:
+    """Send a request; return {path: tables it created rows in}, empty if there are none."""
+    before = row_counts()
     assert getattr(client, method)(path, data).status_code < 500
-    tables = grown(before)
+    tables = grown_tables(before)
     return {path: tables} if tables else {}
 
 
 def form(simulator: Simulator) -> dict[str, Any]:
-    """What all forms of a stranger ask for at once, with a captcha that the carrier takes."""
+    """Return all fields of anonymous forms at once, with a valid captcha."""
     codes = [re.search(r"code is (\w+)", mail["text"]) for mail in simulator.mails(DORA)]
     code = next((code[1] for code in codes if code), "x")
     return {**QUERY, **sign_up_form(simulator.token()), "code": code, "others": "1", "do": "stop"}
 
 
-def forms_sent(browse: Any, simulator: Simulator) -> dict[str, set[str]]:
-    """Send the form to every address of a brand, each time as a stranger; what that wrote."""
+def send_all_forms(browse: Any, simulator: Simulator) -> dict[str, set[str]]:
+    """Send the form to every URL of a brand anonymously; return what each created."""
     found: dict[str, set[str]] = {}
-    for path in sorted(ADDRESSES, key=lambda path: path != "/sign-up/"):  # First of all Dora signs up.
-        found |= written(browse(AURORA), "post", path, form(simulator))
+    for path in sorted(ADDRESSES, key=lambda path: path != "/sign-up/"):  # Dora signs up first.
+        found |= rows_created_by(browse(AURORA), "post", path, form(simulator))
     return found
 
 
-def use_up_what_is_kept(brand: Brand, monkeypatch: pytest.MonkeyPatch, whose: str = "127.0.0.1") -> None:
-    """Leave this network or customer nothing of any limit that Redis or the memory keeps."""
+def use_up_redis_limits(brand: Brand, monkeypatch: pytest.MonkeyPatch, account: str = "127.0.0.1") -> None:
+    """Use up every limit in Redis or memory for this network or customer."""
     for action, scopes in rate_limits.REDIS_LIMITS.items():
         monkeypatch.setitem(rate_limits.REDIS_LIMITS, action, dict.fromkeys(scopes, "1/hour"))
         for _ in range(2):
             with suppress(rate_limits.Limited):
-                rate_limits.consume(action=action, network=whose, account=whose, brand=brand)
+                rate_limits.consume(action=action, network=account, account=account, brand=brand)
 
 
-def use_up_what_is_counted(brand: Brand | None, email: str) -> None:
-    """Leave an address nothing of any limit that the database counts."""
+def use_up_db_limits(brand: Brand | None, email: str) -> None:
+    """Use up every limit in the database for an email."""
     for action in rate_limits.DB_LIMITS:
         with suppress(rate_limits.Limited):
             for _ in range(1000):
                 rate_limits.record_attempt(brand=brand, action=action, email=email, network="127.0.0.1")
 
 
-def test_a_stranger_who_looks_at_pages_makes_rows_at_one_address_alone(
+def test_anonymous_page_views_create_rows_at_one_url_only(
     aurora: Brand, simulator: Simulator, browse: Any
 ) -> None:
     found: dict[str, set[str]] = {}
     for path in ADDRESSES:
-        found |= written(browse(AURORA), "get", path, QUERY)
+        found |= rows_created_by(browse(AURORA), "get", path, QUERY)
     assert found == {LINK: {SESSION}}
 
 
-def test_a_strangers_forms_make_rows_at_few_addresses_and_none_beyond_a_limit(
+def test_anonymous_forms_create_no_rows_beyond_the_limits(
     aurora: Brand, simulator: Simulator, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert forms_sent(browse, simulator) == BY_FORMS
-    use_up_what_is_counted(aurora, DORA)
-    before = rows_now()
-    assert forms_sent(browse, simulator) == {}
-    assert rows_now() == before
+    assert send_all_forms(browse, simulator) == BY_FORMS
+    use_up_db_limits(aurora, DORA)
+    before = all_rows()
+    assert send_all_forms(browse, simulator) == {}
+    assert all_rows() == before
     rate_limits.forget()
-    use_up_what_is_kept(aurora, monkeypatch)
-    assert forms_sent(browse, simulator) == {}
-    assert written(browse(AURORA), "get", LINK, QUERY) == {}
-    assert rows_now() == before
+    use_up_redis_limits(aurora, monkeypatch)
+    assert send_all_forms(browse, simulator) == {}
+    assert rows_created_by(browse(AURORA), "get", LINK, QUERY) == {}
+    assert all_rows() == before
 
 
-def test_a_form_that_is_refused_for_a_field_writes_nothing(
-    aurora: Brand, simulator: Simulator, browse: Any
-) -> None:
-    before = rows_now()
+def test_form_with_an_invalid_field_creates_no_rows(aurora: Brand, simulator: Simulator, browse: Any) -> None:
+    before = all_rows()
     for path in ADDRESSES:
         answer = browse(AURORA).post(path, {**form(simulator), "email": "dora"})
         assert path not in BY_FORMS or answer.status_code == 200
-    assert rows_now() == before
+    assert all_rows() == before
 
 
-def test_a_stranger_makes_no_row_in_the_admin_but_those_of_wrong_passwords_and_they_end(
+def test_anonymous_admin_requests_create_only_limited_attempt_rows(
     world: World, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = {**QUERY, "username": "sam@example.com", "password": "wrong", "do": "stop", "post": "yes"}
     paths = [*admin_addresses(world), "/", "/nowhere/"]
 
     def sent() -> set[str]:
-        before = counts()
+        before = row_counts()
         for path in paths:
             assert browse(ADMIN).get(path, QUERY).status_code < 500
             assert browse(ADMIN).post(path, body).status_code < 500
-        return grown(before)
+        return grown_tables(before)
 
     assert sent() == {ATTEMPT}
-    use_up_what_is_counted(None, "sam@example.com")
+    use_up_db_limits(None, "sam@example.com")
     assert sent() == set()
     rate_limits.forget()
-    use_up_what_is_kept(world.aurora, monkeypatch)
+    use_up_redis_limits(world.aurora, monkeypatch)
     assert sent() == set()
 
 
-def test_a_customer_who_repeats_every_form_makes_no_more_rows_beyond_a_limit(
+def test_customer_forms_create_no_rows_beyond_the_limits(
     aurora: Brand, alice: User, simulator: Simulator, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [path for path in ADDRESSES if re.match("/(account|sign-up|password|language)", path)]
 
     def sent() -> set[str]:
-        before = counts()
+        before = row_counts()
         for path in paths:
-            hers.get(path, QUERY)
-            hers.post(path, {**form(simulator), "email": "new@example.com"})
-        return grown(before)
+            client.get(path, QUERY)
+            client.post(path, {**form(simulator), "email": "new@example.com"})
+        return grown_tables(before)
 
-    hers = browse(AURORA)
-    assert sign_in(hers, alice.email)["Location"] == "/"
+    client = browse(AURORA)
+    assert sign_in(client, alice.email)["Location"] == "/"
     assert sent() == (CALLED - {SESSION}) | {CODE}
-    use_up_what_is_counted(aurora, "new@example.com")
-    use_up_what_is_counted(aurora, f"customer {alice.pk}")
+    use_up_db_limits(aurora, "new@example.com")
+    use_up_db_limits(aurora, f"customer {alice.pk}")
     for customer in ("127.0.0.1", f"customer {alice.pk}"):
-        use_up_what_is_kept(aurora, monkeypatch, customer)
+        use_up_redis_limits(aurora, monkeypatch, customer)
     assert sent() == set()
 
 
-def test_links_without_end_make_a_few_sessions_and_each_fills_the_form(
+def test_confirm_links_create_a_limited_number_of_sessions(
     aurora: Brand, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "confirm_link", {"network": "20/hour"})
@@ -177,30 +175,28 @@ def test_links_without_end_make_a_few_sessions_and_each_fills_the_form(
 
 
 @pytest.mark.parametrize("path", ["/sign-out/", "/sign-in/again/"])
-def test_who_is_not_signed_in_gets_no_session_by_leaving_one(aurora: Brand, browse: Any, path: str) -> None:
+def test_sign_out_without_a_session_creates_none(aurora: Brand, browse: Any, path: str) -> None:
     answer = browse(AURORA).post(path)
     assert answer.status_code == 302
     assert not answer.cookies
     assert not Session.objects.exists()
 
 
-def test_a_visitors_session_lasts_a_day(
-    aurora: Brand, alice: User, simulator: Simulator, browse: Any
-) -> None:
+def test_anonymous_session_lasts_a_day(aurora: Brand, alice: User, simulator: Simulator, browse: Any) -> None:
     browse(AURORA).get(LINK, QUERY)
     for path in BY_FORMS:
         send(browse(AURORA), path, form(simulator))
-    hers = browse(AURORA, alice)
-    hers.post("/sign-in/again/")
+    client = browse(AURORA, alice)
+    client.post("/sign-in/again/")
     assert Session.objects.count() == 6
     tomorrow = timezone.now() + timedelta(days=1)
     assert not Session.objects.filter(expire_date__gt=tomorrow).exists()
 
 
-def test_sent_forms_are_as_many_as_the_limit_lets_through_in_ten_minutes(
+def test_submission_rows_are_bounded_by_the_limit_of_ten_minutes(
     aurora: Brand, simulator: Simulator, browse: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 20 a minute, 200 rows for each network that sends junk."""
+    """At 20 a minute, that is 200 rows for each network that sends junk."""
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "captcha_post", {"network": "5/hour"})
     for hour in range(3):
         for nth in range(8):
@@ -210,8 +206,8 @@ def test_sent_forms_are_as_many_as_the_limit_lets_through_in_ten_minutes(
         rate_limits.forget()
 
 
-def test_messages_that_nobody_reads_make_no_session_grow(aurora: Brand, alice: User, browse: Any) -> None:
-    hers = browse(AURORA, alice)
-    for _ in range(3 * Messages.MOST):
-        assert hers.get("/sign-in/").status_code == 302
-    assert len(json.loads(hers.session["_messages"])) == Messages.MOST
+def test_unread_messages_do_not_grow_the_session(aurora: Brand, alice: User, browse: Any) -> None:
+    client = browse(AURORA, alice)
+    for _ in range(3 * Messages.MAX_MESSAGES):
+        assert client.get("/sign-in/").status_code == 302
+    assert len(json.loads(client.session["_messages"])) == Messages.MAX_MESSAGES

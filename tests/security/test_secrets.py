@@ -1,4 +1,4 @@
-"""Canaries: key, token, password, code and login URL stand nowhere but where they belong."""
+"""Canary secrets: key, token, password, code and login URL appear only where they belong."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ from portal.security.crypto import encrypt
 from tests.conftest import ADMIN, AURORA, code_of
 from tests.portal.test_admin import brand_data
 from tests.support.customer_flow import DETAILS, PASSWORD, carrier_code, code_for, send, sign_up_form, words
-from tests.support.leak_detector import PLACES, Watched, Witness, database, watching
+from tests.support.leak_detector import PLACES, LeakDetector, WatchedClient, database, detect_leaks
 
 pytestmark = pytest.mark.django_db
 DORA = "dora@example.com"
@@ -31,14 +31,14 @@ NEW_KEY, NEW_SECRET, OPERATORS = "canary-newer-key", "canary-newer-secret", "can
 
 
 def logged(caplog: Any) -> str:
-    """All lines with all their fields, except those of HTTP libraries' own debugging."""
+    """Return all log lines with all fields, except the debug lines of HTTP libraries."""
     ours = [record for record in caplog.records if not record.name.startswith(("urllib3", "requests"))]
     return "\n".join(JsonFormatter().format(record) + str(vars(record)) for record in ours)
 
 
 @pytest.fixture
 def canaries(aurora, simulator) -> None:
-    """Aurora with secrets that can be recognised, at the carrier too."""
+    """Aurora with recognisable secrets, at the carrier too."""
     simulator.post(
         "seed",
         partners=[
@@ -58,28 +58,28 @@ def canaries(aurora, simulator) -> None:
 
 
 @pytest.fixture
-def witness() -> Iterator[Witness]:
-    """Sees every place after each request of a `Watched` browser."""
-    with watching() as seen:
-        yield seen
+def witness() -> Iterator[LeakDetector]:
+    """Inspect every place after each request of a `Watched` browser."""
+    with detect_leaks() as detector:
+        yield detector
 
 
-def broken(*args: object, **values: object) -> None:
+def fail(*args: object, **values: object) -> None:
     raise RuntimeError("a bug")
 
 
-class Walk:
-    """Dora's visits, each flow once, and what must be seen nowhere."""
+class Scenario:
+    """Dora's and the operator's visits, each flow once, and the secrets that must not leak."""
 
-    def __init__(self, witness: Witness, simulator: Any) -> None:
+    def __init__(self, witness: LeakDetector, simulator: Any) -> None:
         self.witness, self.simulator = witness, simulator
-        self.client = Watched(witness, AURORA)
+        self.client = WatchedClient(witness, AURORA)
         self.secrets: list[str] = [KEY, SECRET, NEW_KEY, NEW_SECRET, PASSWORD, OPERATORS]
         self.codes: list[str] = []
         self.answers: list[int] = []
 
     def send(self, path: str, captcha: bool = True, **data: str) -> HttpResponse:
-        """POST a form, with a token of its own."""
+        """POST a form with a captcha token of its own."""
         if captcha:
             data["g-recaptcha-response"] = self.simulator.token("canary-site-key")
             self.secrets.append(data["g-recaptcha-response"])
@@ -92,23 +92,23 @@ class Walk:
         self.answers += [self.client.get(path, query).status_code for path in paths]
 
     def code(self) -> str:
-        """The code that was mailed last."""
+        """Return the last emailed code."""
         self.codes.append(code_for(DORA))
         return self.codes[-1]
 
     def sign_up(self) -> str:
-        """Up to the confirmed address; the carrier's confirmation code."""
+        """Sign up and confirm the email; return the carrier's confirmation code."""
         self.open("/", "/sign-up/")
         self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
-        carriers = carrier_code(self.simulator, DORA)
-        self.open("/sign-up/confirm/", email=DORA, code=carriers)
+        carriers_code = carrier_code(self.simulator, DORA)
+        self.open("/sign-up/confirm/", email=DORA, code=carriers_code)
         self.open("/sign-up/confirm/")
-        self.send("/sign-up/confirm/", email=DORA, code=carriers)
+        self.send("/sign-up/confirm/", email=DORA, code=carriers_code)
         self.open("/sign-in/code/", "/nowhere/")
-        return carriers
+        return carriers_code
 
     def sign_in(self) -> None:
-        """By the code of the confirmation; after a sign-out by one of its own."""
+        """Sign in with the code of the confirmation, and after a sign-out with a new one."""
         self.send("/sign-in/code/", captcha=False, code="12345678")
         self.send("/sign-in/code/", captcha=False, code=self.code())
         self.open("/", "/statement/", "/statement.csv", "/account/open/")
@@ -122,27 +122,27 @@ class Walk:
         self.open("/password-reset/sent/")
 
     def fail(self, monkeypatch: Any) -> None:
-        """Each flow once more, with a bug in it."""
-        monkeypatch.setattr("portal.carrier.calls.voipline_call", broken)
+        """Run each flow again with an exception raised inside."""
+        monkeypatch.setattr("portal.carrier.calls.voipline_call", fail)
         self.send("/account/open/", password=PASSWORD)
         self.send("/password-reset/", email=DORA)
-        CachedStatement.objects.all().delete()  # So that the page asks.
+        CachedStatement.objects.all().delete()  # So that the page calls the carrier.
         self.open("/")
         self.send("/sign-out/", captcha=False)
         self.open("/sign-up/")
         self.send("/sign-up/", captcha=True, **{**DETAILS, "password": PASSWORD, "accept_terms": "on"})
         self.send("/sign-up/confirm/", email=DORA, code="canary-carrier-code")
         self.send("/sign-in/", email=DORA)
-        monkeypatch.setattr("accounts.sign_in.codes.mark_verified", broken)
+        monkeypatch.setattr("accounts.sign_in.codes.mark_verified", fail)
         self.send("/sign-in/code/", captcha=False, code=self.code())
-        monkeypatch.setattr("portal.captcha._is_valid", broken)
+        monkeypatch.setattr("portal.captcha._is_valid", fail)
         self.send("/sign-in/", email=DORA)
 
     def enter_password(self, password: str = OPERATORS) -> None:
         self.send("/admin/login/", False, username="olga@example.com", password=password, next="/admin/")
 
     def set_up_app(self) -> None:
-        """The operator's first sign-in, with mistakes; a recovery code; a proof; new codes."""
+        """The operator's first sign-in, with errors; a recovery code; a reauthentication; new codes."""
         for password in (OPERATORS + "?", OPERATORS):
             self.enter_password(password)
         page = self.client.get("/admin/login/enrol/").content.decode()
@@ -160,31 +160,31 @@ class Walk:
         self.open("/admin/security/", "/admin/accounts/user/1/change/")
         self.secrets.append(key)
 
-    def fail_at_the_admins_door(self, monkeypatch: Any) -> None:
-        """Each step of its sign-in, with a bug in it."""
+    def fail_admin_sign_in(self, monkeypatch: Any) -> None:
+        """Raise an exception in each step of the admin sign-in."""
         with monkeypatch.context() as patch:
-            patch.setattr("accounts.staff.totp._recovery_hash", broken)
+            patch.setattr("accounts.staff.totp._recovery_hash", fail)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.recovery[-1])
-            patch.setattr("accounts.staff.totp.TOTP.verify", broken)
+            patch.setattr("accounts.staff.totp.TOTP.verify", fail)
             self.send("/admin/reauthenticate/", False, password=OPERATORS, code=self.apps[0])
-            inside, self.client = self.client, Watched(self.witness, ADMIN)
-            patch.setattr("accounts.staff.two_step.build_pending_login", broken)
+            inside, self.client = self.client, WatchedClient(self.witness, ADMIN)
+            patch.setattr("accounts.staff.two_step.build_pending_login", fail)
             self.enter_password()
             self.client = inside
 
     def administer(self, brand: Brand, monkeypatch: Any) -> None:
-        """Sign in as the operator, save a brand with new secrets, once wrongly and once with a bug."""
-        self.client = Watched(self.witness, ADMIN)
-        where = f"/admin/portal/brand/{brand.pk}/change/"
-        self.open("/admin/login/", where)
+        """Sign in as operator; save a brand with new secrets: invalid, valid, and with an exception."""
+        self.client = WatchedClient(self.witness, ADMIN)
+        path = f"/admin/portal/brand/{brand.pk}/change/"
+        self.open("/admin/login/", path)
         self.set_up_app()
         secrets = {"carrier_key": NEW_KEY, "recaptcha_secret_key": NEW_SECRET}
-        for wrong in ({"currency": "XXX"}, {}):
-            self.send(where, False, **admin_data(brand, **secrets, **wrong))
-        self.open(where, where.replace("change", "history"), "/admin/portal/brand/", "/admin/")
-        self.fail_at_the_admins_door(monkeypatch)
-        monkeypatch.setattr("portal.models.Brand.save", broken)
-        self.send(where, False, **admin_data(brand, **secrets))
+        for invalid in ({"currency": "XXX"}, {}):
+            self.send(path, False, **admin_data(brand, **secrets, **invalid))
+        self.open(path, path.replace("change", "history"), "/admin/portal/brand/", "/admin/")
+        self.fail_admin_sign_in(monkeypatch)
+        monkeypatch.setattr("portal.models.Brand.save", fail)
+        self.send(path, False, **admin_data(brand, **secrets))
 
 
 def admin_data(brand: Brand, **changes: str) -> dict[str, str]:
@@ -192,57 +192,55 @@ def admin_data(brand: Brand, **changes: str) -> dict[str, str]:
     return {name: str(value) for name, value in brand_data(brand, **changes).items()}
 
 
-def test_no_flow_and_no_failure_leaves_a_secret_anywhere(
-    canaries, aurora, operator, simulator, monkeypatch, witness
-):
+def test_no_flow_and_no_failure_leaks_a_secret(canaries, aurora, operator, simulator, monkeypatch, witness):
     operator.set_password(OPERATORS)
     operator.save()
-    walk = Walk(witness, simulator)
-    carriers = walk.sign_up()
-    walk.sign_in()
-    good, walk.answers = walk.answers, []
-    assert not [status for status in good if status >= 400 and status != 404], good
-    walk.fail(monkeypatch)
-    assert walk.answers.count(500) == 7, walk.answers
-    walk.answers = []
-    walk.administer(aurora, monkeypatch)
-    assert walk.answers[-4:] == [500] * 4
+    scenario = Scenario(witness, simulator)
+    carriers_code = scenario.sign_up()
+    scenario.sign_in()
+    statuses, scenario.answers = scenario.answers, []
+    assert not [status for status in statuses if status >= 400 and status != 404], statuses
+    scenario.fail(monkeypatch)
+    assert scenario.answers.count(500) == 7, scenario.answers
+    scenario.answers = []
+    scenario.administer(aurora, monkeypatch)
+    assert scenario.answers[-4:] == [500] * 4
     assert LogEntry.objects.count() == 1
 
     assert all(witness.seen.values())
     assert sum("a bug" in text for text in witness.seen["error mails"]) >= 16
-    assert len(walk.codes) == len(set(walk.codes)) == 3
+    assert len(scenario.codes) == len(set(scenario.codes)) == 3
     assert len(witness.session_keys) > 4
-    for secret in (*walk.secrets, *walk.codes, *witness.session_keys):
+    for secret in (*scenario.secrets, *scenario.codes, *witness.session_keys):
         assert len(secret) >= 8
         assert witness.places_with(secret) == [], secret
     assert DORA not in str(witness.seen["error mails"])
-    for code in walk.codes:
+    for code in scenario.codes:
         assert sum(code in str(message.body) for message in mail.outbox) == 1
-    for secret in (*walk.secrets, *witness.session_keys, carriers):
+    for secret in (*scenario.secrets, *witness.session_keys, carriers_code):
         assert not any(secret in str(message.message()) for message in mail.outbox)
-    check_the_admins_door(walk)
-    # The carrier's code is the visitor's own: it waits in the form of the page that asks for it.
-    assert set(witness.places_with(carriers)) <= {"database", "pages"}
-    assert carriers not in database()
+    check_staff_codes(scenario)
+    # The carrier's code is the visitor's own: it is kept in the form of the page that asks for it.
+    assert set(witness.places_with(carriers_code)) <= {"database", "pages"}
+    assert carriers_code not in database()
     check_cookies(witness)
 
 
-def check_the_admins_door(walk: Walk) -> None:
-    """A recovery code stands on the page that gave it out; a code of the app stands nowhere."""
-    seen = walk.witness.seen
-    assert len({*walk.recovery}) == 20
-    for code in walk.recovery:
-        assert walk.witness.places_with(code) == ["pages"]
-        assert sum(code in page for page in seen["pages"]) == 1
-        assert walk.witness.places_with(code.replace("-", "")) == []
-    for code in walk.apps:
+def check_staff_codes(scenario: Scenario) -> None:
+    """Check that a recovery code appears only on the page that issued it, and app codes nowhere."""
+    detector = scenario.witness.seen
+    assert len({*scenario.recovery}) == 20
+    for code in scenario.recovery:
+        assert scenario.witness.places_with(code) == ["pages"]
+        assert sum(code in page for page in detector["pages"]) == 1
+        assert scenario.witness.places_with(code.replace("-", "")) == []
+    for code in scenario.apps:
         for place in ("log", "error mails", "cookies", "pages"):
-            assert not any(re.search(rf"(?<!\d){code}(?!\d)", text) for text in seen[place]), place
+            assert not any(re.search(rf"(?<!\d){code}(?!\d)", text) for text in detector[place]), place
 
 
-def check_cookies(witness: Witness) -> None:
-    """Every cookie ever set or taken back is bound to host and https, and hidden from scripts."""
+def check_cookies(witness: LeakDetector) -> None:
+    """Check that every cookie ever set or deleted is bound to host and https and hidden from scripts."""
     assert {cookie.key for cookie in witness.cookies} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in witness.cookies:
         assert cookie["secure"]
@@ -251,7 +249,7 @@ def check_cookies(witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_witness_sees_what_is_left_in_each_place(alice, witness, place):
+def test_leak_detector_finds_a_canary_in_each_place(alice, witness, place):
     canary = "canary-in-a-coal-mine"
     response = HttpResponse(canary if place == "pages" else "")
     if place == "cookies":
@@ -264,12 +262,12 @@ def test_the_witness_sees_what_is_left_in_each_place(alice, witness, place):
         logging.getLogger("portal.x").debug("x", extra={"y": canary})
     elif place == "error mails":
         logging.getLogger("django.request").error(canary)
-    witness.look(Client(), response)
+    witness.inspect(Client(), response)
     cache.clear()
     assert place in witness.places_with(canary)
 
 
-def test_faults_leave_no_secret_in_the_log(canaries, simulator, browse, caplog):
+def test_carrier_faults_leave_no_secret_in_the_log(canaries, simulator, browse, caplog):
     caplog.set_level(logging.DEBUG)
     token = simulator.token("canary-site-key")
     for fault in ("drop_after", "html", "truncated", "redirect", "wrong_json"):
@@ -281,32 +279,32 @@ def test_faults_leave_no_secret_in_the_log(canaries, simulator, browse, caplog):
 
 @pytest.fixture
 def reports() -> Any:
-    """The error reports, as text and as HTML, of every request that ends in an exception."""
+    """Collect the error reports, as text and HTML, of every request that ends in an exception."""
     texts: list[str] = []
 
-    def note(sender: Any, request: Any, **_: Any) -> None:
+    def collect(sender: Any, request: Any, **_: Any) -> None:
         import sys
 
         reporter = ExceptionReporter(request, *sys.exc_info(), is_email=True)
         texts.extend((reporter.get_traceback_text(), reporter.get_traceback_html()))
 
-    got_request_exception.connect(note)
+    got_request_exception.connect(collect)
     yield texts
-    got_request_exception.disconnect(note)
+    got_request_exception.disconnect(collect)
 
 
 def break_carrier(monkeypatch: Any) -> None:
-    monkeypatch.setattr("portal.carrier.calls.voipline_call", broken)
+    monkeypatch.setattr("portal.carrier.calls.voipline_call", fail)
 
 
-def test_an_error_report_tells_neither_what_was_typed_nor_who_it_was(
+def test_error_report_contains_no_input_and_no_identity(
     canaries, simulator, browse, monkeypatch, reports, caplog
 ):
     caplog.set_level(logging.DEBUG)
     break_carrier(monkeypatch)
     client: Client = browse(AURORA)
     client.raise_request_exception = False
-    client.get("/sign-up/confirm/?email=a@example.com&code=a")  # Begins the session.
+    client.get("/sign-up/confirm/?email=a@example.com&code=a")  # Starts the session.
     cookie = client.cookies["__Host-session"].value
     token = simulator.token("canary-site-key")
     sign_up = send(client, "/sign-up/", sign_up_form(token))
@@ -321,12 +319,12 @@ def test_an_error_report_tells_neither_what_was_typed_nor_who_it_was(
             assert secret not in text
 
 
-def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse, monkeypatch, reports):
+def test_error_report_does_not_contain_the_entered_code(aurora, alice, browse, monkeypatch, reports):
     client = browse(AURORA)
     client.raise_request_exception = False
     send(client, "/sign-in/", {"email": alice.email})
     code = code_for(alice.email)
-    monkeypatch.setattr("accounts.sign_in.codes.mark_verified", broken)
+    monkeypatch.setattr("accounts.sign_in.codes.mark_verified", fail)
     assert send(client, "/sign-in/code/", {"code": code}).status_code == 500
     assert len(reports) == 2
     for text in reports:
@@ -334,10 +332,8 @@ def test_a_code_being_signed_in_with_is_in_no_error_report(aurora, alice, browse
         assert client.cookies["__Host-session"].value not in text
 
 
-def test_a_link_whose_session_cannot_be_kept_puts_its_code_into_no_error_report(
-    aurora, browse, monkeypatch, reports
-):
-    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.save", broken)
+def test_error_report_does_not_contain_the_code_of_a_link(aurora, browse, monkeypatch, reports):
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.save", fail)
     client = browse(AURORA)
     client.raise_request_exception = False
     client.get("/sign-up/confirm/", {"email": DORA, "code": "canary-carrier-code"})
@@ -346,9 +342,7 @@ def test_a_link_whose_session_cannot_be_kept_puts_its_code_into_no_error_report(
         assert "canary-carrier-code" not in text
 
 
-def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
-    canaries, simulator, browse, monkeypatch
-):
+def test_resubmission_after_an_exception_reports_an_unclear_outcome(canaries, simulator, browse, monkeypatch):
     client = browse(AURORA)
     client.raise_request_exception = False
     form = sign_up_form(simulator.token("canary-site-key"))
@@ -361,11 +355,9 @@ def test_after_an_unforeseen_failure_the_same_form_reports_an_unclear_outcome(
     assert simulator.calls() == []
 
 
-def test_a_link_that_fails_before_any_page_knows_it_puts_its_code_into_no_error_mail(
-    aurora, witness, monkeypatch
-):
-    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", broken)
-    client = Watched(witness, AURORA)
+def test_error_email_does_not_contain_the_code_of_a_failing_link(aurora, witness, monkeypatch):
+    monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", fail)
+    client = WatchedClient(witness, AURORA)
     for path in ("/sign-up/confirm/", "/sign-in/"):
         query = {"email": DORA, "code": "canary-carrier-code"}
         client.get(

@@ -1,7 +1,7 @@
-"""Requests that two readers could take for different ones, to the shipped nginx file and to gunicorn itself.
+"""Request smuggling: ambiguous requests, sent to the shipped nginx configuration and to gunicorn directly.
 
-An honest reader of RFC 9112 counts one request in each attack, or refuses it. Whatever a server makes of it:
-there is no second answer, what is hidden in it never becomes a request, and whoever comes next gets their own
+A strict reader of RFC 9112 counts one request in each attack, or refuses it. Whatever a server makes of it:
+there is no second response, the hidden part never becomes a request, and the next visitor gets their own
 page.
 """
 
@@ -34,32 +34,32 @@ from tests.support.live_stack import (
     _portal,
     _toml,
 )
-from tests.support.nginx import Front, nginx, raw
+from tests.support.nginx import NginxServer, nginx, raw
 from tests.support.ports import free_port
 from tests.support.timeouts import eventually
 
-FIRST, SILENCE = 20, 0.3  # Seconds to wait for an answer, and for one more.
+FIRST, SILENCE = 20, 0.3  # Seconds to wait for the first response, and for another one.
 SOURCE = "127.0.5.1"  # The attacker's address.
-MARK = "XXXXXXXX"  # In the attacks below, in the place of what a test is known by.
+MARK = "XXXXXXXX"  # Placeholder in the attacks for the mark that identifies a test.
 ACCENTS = {AURORA: AURORA_PHONE.accent, BOREALIS: BOREALIS_PHONE.accent}
 FIELDS = ("status", "line", "host", "proto", "address")
 LOG_LINE = "\t".join(
     ["%(s)s", "%(r)s", "%({http_host}e)s", "%({http_x_forwarded_proto}e)s", "%({http_x_forwarded_for}e)s"]
 )
-# gunicorn's own logger writes what the portal's leaves out.
+# gunicorn's own logger writes the access log that the portal's omits.
 LISTENING = ("--logger-class", "gunicorn.glogging.Logger", "--access-logformat", LOG_LINE)
 
 
 @dataclass(frozen=True)
 class Site:
-    """nginx, the port of the gunicorn behind it, and the log of what that one took for requests."""
+    """nginx, the port of the gunicorn behind it, and gunicorn's access log."""
 
-    front: Front
+    front: NginxServer
     port: int
     log: Path
 
-    def seen(self, mark: str) -> list[dict[str, str]]:
-        """The requests that hold this anywhere."""
+    def logged(self, mark: str) -> list[dict[str, str]]:
+        """Return the logged requests that contain this mark."""
         lines = self.log.read_text().splitlines()
         return [
             dict(zip(FIELDS, line.split("\t", len(FIELDS) - 1), strict=True))
@@ -70,7 +70,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Site]:
-    """Aurora and Borealis; nobody asks their carrier anything, so there is none."""
+    """Aurora and Borealis; no carrier is running, because none is called."""
     tmp = tmp_path_factory.mktemp("smuggling")
     port, log = free_port(), tmp / "access.log"
     brands = (AURORA_PHONE, BOREALIS_PHONE)
@@ -91,35 +91,35 @@ def site(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Sit
         yield Site(front, port, log)
 
 
-Way = Callable[[], contextlib.AbstractContextManager[socket.socket]]
+Connect = Callable[[], contextlib.AbstractContextManager[socket.socket]]
 
 
 @pytest.fixture(params=["nginx", "gunicorn"])
-def way(request: pytest.FixtureRequest, site: Site) -> Way:
-    """Makes connections: through nginx, or past it."""
-    return through(site.front) if request.param == "nginx" else straight(site)
+def connect(request: pytest.FixtureRequest, site: Site) -> Connect:
+    """Open connections through nginx, or directly to gunicorn."""
+    return via_nginx(site.front) if request.param == "nginx" else direct(site)
 
 
-def through(front: Front) -> Way:
+def via_nginx(front: NginxServer) -> Connect:
     """To nginx."""
     return lambda: raw(front, source=SOURCE)
 
 
-def straight(site: Site) -> Way:
+def direct(site: Site) -> Connect:
     """To gunicorn."""
     return lambda: socket.create_connection(("127.0.0.1", site.port), 10, (SOURCE, 0))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; status 0 is one of HTTP/0.9, which has no head."""
+    """A response; status 0 means HTTP/0.9, which has no headers."""
 
     status: int
     body: bytes
 
 
-def said(connection: socket.socket, sent: bytes, silence: float = SILENCE) -> list[Answer]:
-    """What comes back for these bytes until the server hangs up or says nothing more."""
+def exchange(connection: socket.socket, sent: bytes, silence: float = SILENCE) -> list[Answer]:
+    """Send these bytes and return the responses until the server closes or falls silent."""
     received, patience = b"", FIRST
     with contextlib.suppress(TimeoutError, ConnectionError):
         connection.sendall(sent)
@@ -133,7 +133,7 @@ def said(connection: socket.socket, sent: bytes, silence: float = SILENCE) -> li
 
 
 def answers(received: bytes) -> Iterator[Answer]:
-    """Cut a stream into answers, by their lengths alone."""
+    """Split a stream into responses by their lengths."""
     while received:
         if not received.startswith(b"HTTP/1."):
             yield Answer(0, received)
@@ -143,15 +143,15 @@ def answers(received: bytes) -> Iterator[Answer]:
         if length:
             body, received = rest[: int(length[1])], rest[int(length[1]) :]
         elif re.search(rb"(?im)^transfer-encoding: *chunked", head):
-            body, received = unchunked(rest)
+            body, received = read_chunked(rest)
         else:
             body, received = (b"", rest) if status < 200 else (rest, b"")
         if status >= 200:
             yield Answer(status, body)
 
 
-def unchunked(rest: bytes) -> tuple[bytes, bytes]:
-    """A body that came in chunks, and what stands behind it."""
+def read_chunked(rest: bytes) -> tuple[bytes, bytes]:
+    """Return the body of a chunked response, and the remaining bytes."""
     body = b""
     while True:
         size, _, rest = rest.partition(b"\r\n")
@@ -162,13 +162,13 @@ def unchunked(rest: bytes) -> tuple[bytes, bytes]:
 
 
 def request(line: str, *fields: str, body: bytes = b"", host: str = f"Host: {AURORA}") -> bytes:
-    """A request as these lines, with a line of the host where it is not empty."""
+    """Return a request of these lines, with a Host line unless it is empty."""
     lines = [line, *([host] if host else []), *fields, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
 def post(*fields: str, body: bytes = b"", version: str = "1.1") -> bytes:
-    """A request that is answered 200 where it is not refused, whatever its body."""
+    """Return a request that is answered 200 unless refused, whatever its body."""
     return request(f"POST /healthz?{MARK} HTTP/{version}", *fields, body=body)
 
 
@@ -180,11 +180,11 @@ def get(*fields: str, **more: Any) -> bytes:
 HIDDEN = request(f"GET /smuggled-{MARK}/ HTTP/1.1")
 LENGTH = f"Content-Length: {len(HIDDEN)}"
 CHUNKED = "Transfer-Encoding: chunked"
-BEHIND = b"0\r\n\r\n" + HIDDEN  # Behind the last chunk, or within the length.
+BEHIND = b"0\r\n\r\n" + HIDDEN  # After the last chunk, or within the length.
 LONG = f"Content-Length: {len(BEHIND)}"
 WITHIN = b"%x\r\n%s\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)  # In a chunk.
 
-# One request by its head; what is hidden is its body.
+# One request by its headers; the hidden one is its body.
 TAKEN = {
     "a body that looks like a request": post(LENGTH, body=HIDDEN),
     "a get with a body": get(LENGTH, body=HIDDEN),
@@ -201,7 +201,7 @@ IN_CHUNKS = {
     "a size with zeros before it": post(CHUNKED, body=b"0000" + WITHIN),
     "a coding in spaces": post("Transfer-Encoding:  chunked ", body=WITHIN),
 }
-# No honest reader answers these with a page.
+# A strict reader never answers these with a page.
 REFUSED = {
     "both lengths": post(LONG, CHUNKED, body=BEHIND),
     "both lengths, the other first": post(CHUNKED, LONG, body=BEHIND),
@@ -237,7 +237,7 @@ REFUSED = {
     "a version behind spaces": request(f"GET /healthz?{MARK} x HTTP/1.1", body=HIDDEN),
     "version 2 without its frames": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HIDDEN,
 }
-# Their fault is in the body, which a page that does not want one need not read.
+# Their fault is in the body, which a page that ignores it need not read.
 MALFORMED = {
     "no size": post(CHUNKED, body=b"\r\n" + HIDDEN),
     "a size that is no number": post(CHUNKED, body=b"zz\r\n" + HIDDEN),
@@ -252,7 +252,7 @@ MALFORMED = {
     "bare line ends behind the last chunk": post(CHUNKED, body=b"0\n\n" + HIDDEN),
     "two sizes in a line": post(CHUNKED, body=b"0 5\r\n\r\n" + HIDDEN),
 }
-# An honest reader may refuse them or read them in one way.
+# A strict reader may refuse them, or read them in one way.
 EITHER = {
     "a length of too many digits": post(f"Content-Length: {2**64}", body=HIDDEN),
     "a coding behind a bare line end": post(LENGTH, "X-A: a\nTransfer-Encoding: chunked", body=HIDDEN),
@@ -286,29 +286,29 @@ EITHER = {
 }
 
 
-def seen_after(site: Site, way: Way, mark: str) -> list[dict[str, str]]:
-    """What became a request, once two others have come, on any kept connection, and got their own pages."""
+def requests_logged(site: Site, connect: Connect, mark: str) -> list[dict[str, str]]:
+    """Send two honest requests, check their pages, and return what else was logged as a request."""
     honest = [f"GET /brand.css?honest-{nth}-{mark} HTTP/1.1" for nth in range(2)]
     for line in honest:
-        with way() as connection:
-            own = said(connection, request(line, "Connection: close"), FIRST)
-        assert [each.status for each in own] == [200]
-        assert AURORA_PHONE.accent.encode() in own[0].body
-    # A worker writes its line after the answer, and two workers in any order.
-    assert eventually(lambda: all(site.seen(f"honest-{nth}-{mark}") for nth in range(2)))
-    seen = site.seen(mark)
-    assert sorted(each["line"] for each in seen if "honest" in each["line"]) == honest
-    return [each for each in seen if "honest" not in each["line"]]
+        with connect() as connection:
+            responses = exchange(connection, request(line, "Connection: close"), FIRST)
+        assert [each.status for each in responses] == [200]
+        assert AURORA_PHONE.accent.encode() in responses[0].body
+    # A worker logs after the response, and two workers in any order.
+    assert eventually(lambda: all(site.logged(f"honest-{nth}-{mark}") for nth in range(2)))
+    logged = site.logged(mark)
+    assert sorted(each["line"] for each in logged if "honest" in each["line"]) == honest
+    return [each for each in logged if "honest" not in each["line"]]
 
 
-def attacked(site: Site, way: Way, attack: bytes) -> list[Answer]:
-    """The answers to an attack that did no harm."""
+def run_attack(site: Site, connect: Connect, attack: bytes) -> list[Answer]:
+    """Send an attack, check that it did no harm, and return its responses."""
     mark = secrets.token_hex(len(MARK) // 2)
-    with way() as connection:
-        got = said(connection, attack.replace(MARK.encode(), mark.encode()))
-    seen = seen_after(site, way, mark)
-    assert [each for each in seen if "smuggled" in each["line"]] == []
-    assert len(seen) <= 1
+    with connect() as connection:
+        got = exchange(connection, attack.replace(MARK.encode(), mark.encode()))
+    logged = requests_logged(site, connect, mark)
+    assert [each for each in logged if "smuggled" in each["line"]] == []
+    assert len(logged) <= 1
     assert len(got) <= 1
     assert not [each for each in got if each.status >= 500 and each.status not in (501, 505)]
     return got
@@ -319,41 +319,41 @@ def each_of(attacks: dict[str, bytes]) -> pytest.MarkDecorator:
 
 
 @each_of(TAKEN)
-def test_what_a_body_holds_is_no_request(site, way, attack):
-    assert attacked(site, way, attack) == [Answer(200, b"ok\n")]
+def test_content_of_a_body_is_not_a_request(site, connect, attack):
+    assert run_attack(site, connect, attack) == [Answer(200, b"ok\n")]
 
 
 @each_of(REFUSED)
-def test_a_request_of_two_readings_is_refused(site, way, attack):
-    assert all(400 <= each.status < 600 and each.status != 404 for each in attacked(site, way, attack))
+def test_ambiguous_request_is_refused(site, connect, attack):
+    assert all(400 <= each.status < 600 and each.status != 404 for each in run_attack(site, connect, attack))
 
 
 @each_of(IN_CHUNKS)
-def test_gunicorn_takes_no_chunk_for_a_request(site, attack):
-    assert attacked(site, straight(site), attack) == [Answer(200, b"ok\n")]
+def test_gunicorn_does_not_read_a_chunk_as_a_request(site, attack):
+    assert run_attack(site, direct(site), attack) == [Answer(200, b"ok\n")]
 
 
-def as_form(attack: bytes) -> bytes:
-    """The same to a page that reads its body."""
+def to_form_page(attack: bytes) -> bytes:
+    """Return the same attack on a page that reads its body."""
     field = b"Content-Type: application/x-www-form-urlencoded\r\n"
     return attack.replace(b"/healthz?", b"/sign-in/?").replace(CHUNKED.encode(), field + CHUNKED.encode())
 
 
 @each_of(MALFORMED)
 def test_gunicorn_answers_a_malformed_body_once(site, attack):
-    attacked(site, straight(site), attack)
-    assert all(400 <= each.status < 500 for each in attacked(site, straight(site), as_form(attack)))
+    run_attack(site, direct(site), attack)
+    assert all(400 <= each.status < 500 for each in run_attack(site, direct(site), to_form_page(attack)))
 
 
 @each_of({**IN_CHUNKS, **MALFORMED})
-def test_no_body_in_chunks_comes_through_nginx(site, attack):
-    got = attacked(site, through(site.front), attack)
+def test_nginx_refuses_chunked_bodies(site, attack):
+    got = run_attack(site, via_nginx(site.front), attack)
     assert [each.status for each in got] in ([400], [501])
 
 
 @each_of(EITHER)
-def test_a_request_that_may_be_read_is_read_as_one(site, way, attack):
-    attacked(site, way, attack)
+def test_lenient_reading_gives_one_request(site, connect, attack):
+    run_attack(site, connect, attack)
 
 
 HOSTS = {
@@ -391,12 +391,12 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("attack", "hosts"), HOSTS.values(), ids=HOSTS.keys())
-def test_the_portal_hears_of_the_host_that_nginx_chose(site, attack, hosts):
+def test_portal_receives_the_host_chosen_by_nginx(site, attack, hosts):
     mark = secrets.token_hex(len(MARK) // 2)
     attack = attack.replace(MARK.encode(), mark.encode()).replace(b"/healthz", b"/brand.css")
     with raw(site.front, source=SOURCE) as connection:
-        got = said(connection, attack)
-    assert {each["host"] for each in seen_after(site, through(site.front), mark)} <= hosts
+        got = exchange(connection, attack)
+    assert {each["host"] for each in requests_logged(site, via_nginx(site.front), mark)} <= hosts
     assert len(got) <= 1
     for each in got:
         shown = {host for host, accent in ACCENTS.items() if accent.encode() in each.body}
@@ -426,54 +426,54 @@ FORGED = {
 
 
 @pytest.mark.parametrize("fields", FORGED.values(), ids=FORGED.keys())
-def test_no_field_moves_the_address_or_the_scheme_that_the_portal_believes(site, fields):
+def test_no_header_forges_client_address_or_scheme(site, fields):
     mark = secrets.token_hex(len(MARK) // 2)
     with raw(site.front, source=SOURCE) as connection:
-        got = said(connection, get(*fields).replace(MARK.encode(), mark.encode()))
-    for each in seen_after(site, through(site.front), mark):
+        got = exchange(connection, get(*fields).replace(MARK.encode(), mark.encode()))
+    for each in requests_logged(site, via_nginx(site.front), mark):
         assert client_address("127.0.0.1", each["address"], 1) == SOURCE
         assert (each["proto"], each["host"]) == ("https", AURORA)
     assert [each.status for each in got] in ([200], [400])
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Forwarded_For", "HTTP_X_FORWARDED_FOR"])
-def test_gunicorn_takes_no_underscore_for_a_hyphen(site, name):
+def test_gunicorn_does_not_read_underscores_as_hyphens(site, name):
     mark = secrets.token_hex(len(MARK) // 2)
     sent = get(f"{name}: 6.6.6.6", "X_Forwarded_Proto: http").replace(MARK.encode(), mark.encode())
-    with straight(site)() as connection:
-        assert len(said(connection, sent)) == 1
-    [seen] = seen_after(site, straight(site), mark)
-    assert (seen["address"], seen["proto"]) == ("-", "-")
+    with direct(site)() as connection:
+        assert len(exchange(connection, sent)) == 1
+    [logged] = requests_logged(site, direct(site), mark)
+    assert (logged["address"], logged["proto"]) == ("-", "-")
 
 
-def test_requests_sent_at_once_are_answered_each_in_its_turn(site, way):
+def test_pipelined_requests_are_answered_in_order(site, connect):
     sheet = request("GET /brand.css HTTP/1.1")
     other = request("GET /brand.css HTTP/1.1", host=f"Host: {BOREALIS}")
     nowhere = request("GET /nowhere/ HTTP/1.1")
     last = request("GET /brand.css HTTP/1.1", "Connection: close")
-    with way() as connection:
-        got = said(connection, sheet + post(LENGTH, body=HIDDEN) + other + nowhere + last, FIRST)
+    with connect() as connection:
+        got = exchange(connection, sheet + post(LENGTH, body=HIDDEN) + other + nowhere + last, FIRST)
     assert [each.status for each in got] == [200, 200, 200, 404, 200]
     assert ACCENTS[AURORA].encode() in got[0].body
     assert ACCENTS[BOREALIS].encode() in got[2].body
     assert got[1].body == b"ok\n"
 
 
-def test_nothing_behind_a_refused_request_is_read(site, way):
-    with way() as connection:
-        got = said(connection, get() + post(LONG, CHUNKED, body=BEHIND) + get(), FIRST)
+def test_nothing_after_a_refused_request_is_read(site, connect):
+    with connect() as connection:
+        got = exchange(connection, get() + post(LONG, CHUNKED, body=BEHIND) + get(), FIRST)
     assert [each.status for each in got] == [200, 400]
 
 
-def test_a_front_that_drops_lengths_is_noticed(site, tmp_path):
-    """So that the tests above are known to see what they look for."""
+def test_proxy_that_drops_lengths_is_noticed(site, tmp_path):
+    """The control: the tests above notice a proxy that drops lengths."""
     without = 'proxy_set_header Connection ""; proxy_set_header Content-Length "";'
-    spoilt = {
+    changes = {
         "zone portal_nodes 64k;": "zone portal_nodes 64k; keepalive 4;",
         "proxy_set_header Connection close;": without,
     }
     with (
-        nginx(tmp_path / "nginx", site.port, spoilt=spoilt) as front,
+        nginx(tmp_path / "nginx", site.port, replacements=changes) as front,
         pytest.raises(AssertionError, match="smuggled"),
     ):
-        attacked(site, through(front), TAKEN["a body that looks like a request"])
+        run_attack(site, via_nginx(front), TAKEN["a body that looks like a request"])

@@ -1,7 +1,7 @@
-"""The same attacks in HTTP/2, which nginx speaks with browsers and passes on as HTTP/1.1.
+"""The same attacks in HTTP/2, which nginx accepts from browsers and forwards as HTTP/1.1.
 
-Frames say where a request ends, so what is hidden is in names, values and lengths that would say otherwise
-once they are written as lines.
+Frames delimit a request, so the attacks are in names, values and lengths that would mean something else once
+they are written as lines.
 """
 
 import contextlib
@@ -18,34 +18,34 @@ from h2.exceptions import ProtocolError
 
 from portal.web.client_ip import client_address
 from tests.conftest import ADMIN, AURORA, BOREALIS
-from tests.security.test_smuggling import HIDDEN, MARK, SOURCE, Site, seen_after, site, through
-from tests.support.nginx import Front
+from tests.security.test_smuggling import HIDDEN, MARK, SOURCE, Site, requests_logged, site, via_nginx
+from tests.support.nginx import NginxServer
 from tests.support.timeouts import PATIENCE
 
-__all__ = ["site"]  # A fixture of the attacks in HTTP/1.1.
+__all__ = ["site"]  # A fixture of the HTTP/1.1 attacks.
 
 Field = tuple[str, str]
 
 
 @contextlib.contextmanager
-def connected(front: Front, host: str = AURORA) -> Iterator[tuple[ssl.SSLSocket, H2Connection]]:
-    """A connection of a client that sends whatever it is given."""
+def connected(front: NginxServer, host: str = AURORA) -> Iterator[tuple[ssl.SSLSocket, H2Connection]]:
+    """A connection of a client that sends its headers unvalidated."""
     context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
     context.set_alpn_protocols(["h2"])
-    as_given = {"validate_outbound_headers": False, "normalize_outbound_headers": False}
+    unvalidated = {"validate_outbound_headers": False, "normalize_outbound_headers": False}
     with (
         socket.create_connection(("127.0.0.1", front.tls), PATIENCE, (SOURCE, 0)) as plain,
         context.wrap_socket(plain, server_hostname=host) as tls,
     ):
         assert tls.selected_alpn_protocol() == "h2"
-        http = H2Connection(H2Configuration(header_encoding=None, **as_given))
+        http = H2Connection(H2Configuration(header_encoding=None, **unvalidated))
         http.initiate_connection()
         tls.sendall(http.data_to_send())
         yield tls, http
 
 
-def asked(tls: ssl.SSLSocket, http: H2Connection, fields: list[Field], body: bytes = b"") -> int:
-    """Send one request; its status, or 0 where the server only ended the stream or the connection."""
+def send_request(tls: ssl.SSLSocket, http: H2Connection, fields: list[Field], body: bytes = b"") -> int:
+    """Send one request and return its status, or 0 if the stream or connection was only closed."""
     stream, status = http.get_next_available_stream_id(), 0
     http.send_headers(stream, [(name.encode(), value.encode("latin-1")) for name, value in fields])
     http.send_data(stream, body, end_stream=True)
@@ -62,14 +62,14 @@ def asked(tls: ssl.SSLSocket, http: H2Connection, fields: list[Field], body: byt
 
 
 def fields(*more: Field, **pseudo: str) -> list[Field]:
-    """Those of a form that is answered 200 where it is not refused; `pseudo` in place of its own."""
-    own = {"method": "POST", "scheme": "https", "authority": AURORA, "path": f"/healthz?{MARK}", **pseudo}
-    return [*((f":{name}", value) for name, value in own.items()), *more]
+    """Return the fields of a form that is answered 200 unless refused; `pseudo` replaces pseudo-headers."""
+    headers = {"method": "POST", "scheme": "https", "authority": AURORA, "path": f"/healthz?{MARK}", **pseudo}
+    return [*((f":{name}", value) for name, value in headers.items()), *more]
 
 
 HIDDEN_LINE = HIDDEN.decode()
 LENGTH = ("content-length", str(len(HIDDEN)))
-# Each with what is hidden as its body.
+# Each with the hidden request as its body.
 ATTACKS = {
     "a body that looks like a request": fields(),
     "its length said": fields(LENGTH),
@@ -108,29 +108,31 @@ ATTACKS = {
 }
 
 
-def sent(site: Site, attack: list[Field], body: bytes = HIDDEN, host: str = AURORA) -> tuple[str, int]:
-    """The mark by which this attack is known, and its answer."""
+def attack_with_mark(
+    site: Site, attack: list[Field], body: bytes = HIDDEN, host: str = AURORA
+) -> tuple[str, int]:
+    """Send an attack; return the mark that identifies it, and its status."""
     mark = secrets.token_hex(len(MARK) // 2)
     marked = [(name, value.replace(MARK, mark)) for name, value in attack]
     with connected(site.front, host) as (tls, http):
-        return mark, asked(tls, http, marked, body.replace(MARK.encode(), mark.encode()))
+        return mark, send_request(tls, http, marked, body.replace(MARK.encode(), mark.encode()))
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-def test_one_request_in_frames_is_one_request_in_lines_or_none(site, attack):
-    mark, status = sent(site, attack)
-    seen = seen_after(site, through(site.front), mark)
-    assert [each for each in seen if each["line"].partition("?")[0] != "POST /healthz"] == []
-    assert len(seen) <= 1
-    assert status == 200 if seen else status in (0, 400, 405, 413, 414, 501)
-    for each in seen:
+def test_http2_request_becomes_at_most_one_http1_request(site, attack):
+    mark, status = attack_with_mark(site, attack)
+    logged = requests_logged(site, via_nginx(site.front), mark)
+    assert [each for each in logged if each["line"].partition("?")[0] != "POST /healthz"] == []
+    assert len(logged) <= 1
+    assert status == 200 if logged else status in (0, 400, 405, 413, 414, 501)
+    for each in logged:
         assert (each["host"], each["proto"]) == (AURORA, "https")
 
 
-def test_an_honest_request_is_answered_and_comes_as_one(site):
-    mark, status = sent(site, fields())
-    [seen] = seen_after(site, through(site.front), mark)
-    assert (status, seen["line"], seen["host"]) == (200, f"POST /healthz?{mark} HTTP/1.1", AURORA)
+def test_honest_request_is_answered_and_forwarded_once(site):
+    mark, status = attack_with_mark(site, fields())
+    [logged] = requests_logged(site, via_nginx(site.front), mark)
+    assert (status, logged["line"], logged["host"]) == (200, f"POST /healthz?{mark} HTTP/1.1", AURORA)
 
 
 @pytest.mark.parametrize(
@@ -144,17 +146,17 @@ def test_an_honest_request_is_answered_and_comes_as_one(site):
     ],
     ids=["host", "two hosts", "two authorities", "forwarded", "addresses"],
 )
-def test_no_field_moves_host_address_or_scheme(site, attack):
-    mark, _status = sent(site, attack, b"")
-    for each in seen_after(site, through(site.front), mark):
+def test_no_header_forges_host_address_or_scheme(site, attack):
+    mark, _status = attack_with_mark(site, attack, b"")
+    for each in requests_logged(site, via_nginx(site.front), mark):
         assert (each["host"], each["proto"]) == (AURORA, "https")
         assert client_address("127.0.0.1", each["address"], 1) == SOURCE
 
 
 @pytest.mark.parametrize(("sni", "authority"), [(AURORA, ADMIN), (ADMIN, AURORA)])
-def test_the_block_that_a_request_names_decides_about_it(site, sni, authority):
-    mark, status = sent(
+def test_server_block_is_chosen_by_the_requested_host(site, sni, authority):
+    mark, status = attack_with_mark(
         site, fields(method="GET", authority=authority, path=f"/admin/login/?{MARK}"), b"", sni
     )
-    assert {each["host"] for each in seen_after(site, through(site.front), mark)} <= {authority}
+    assert {each["host"] for each in requests_logged(site, via_nginx(site.front), mark)} <= {authority}
     assert status in ({ADMIN: (200, 421), AURORA: (404, 421)}[authority])

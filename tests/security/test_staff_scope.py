@@ -1,4 +1,4 @@
-"""Staff of Aurora at every address of the admin: nothing of Borealis is read, changed, or known to exist."""
+"""Staff scope: at no URL of the admin can staff of Aurora read, change or detect anything of Borealis."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ from accounts.models import User
 from portal.admin.site import site
 from portal.models import Brand
 from tests.conftest import ADMIN
-from tests.support.two_brands import FOREIGN_PKS, MARK, MISSING, World, foreign_rows, plant
+from tests.support.two_brands import FOREIGN_PKS, MARK, MISSING, World, create_world, foreign_rows
 from tests.support.urls import routes
 
 Browse = Callable[..., Client]
 
-# Which models' rows an address is about, where Django's own scheme of addresses does not say so.
+# The models of a URL's rows, where Django's URL scheme does not show them.
 ROW_OF = {
     "admin/billing/customer/<int:pk>/": "accounts.User",
     "admin/billing/partner/<int:pk>/": "portal.Brand",
@@ -34,7 +34,7 @@ ROW_OF = {
     "admin/accounts/user/import/<int:brand>/": "portal.Brand",
     "admin/accounts/user/import/<int:brand>/<int:pk>/": "portal.Brand accounts.CustomerImport",
 }
-# Addresses with something else in them: what to try there.
+# URLs with other parameters: the paths to try.
 OTHER = {
     "language/<code>/": ["language/es/"],
     "admin/^(?P<app_label>APPS)/$": ["admin/portal/", "admin/accounts/", "admin/billing/", "admin/auth/"],
@@ -43,7 +43,7 @@ OTHER = {
     "preview/<str:token>/<slug:scheme>/<slug:mood>/": ["preview/770001/auto/visitor/"],
     "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": ["preview/770001/auto/visitor/x/"],
 }
-# Operators' alone, so whoever is none gets the same answer for any row, there or not.
+# Operators only, so staff get the same response for any row, existing or not.
 OPERATORS = (
     "admin/portal/brand/add/",
     "admin/portal/brand/preview/",
@@ -57,7 +57,7 @@ OPERATORS = (
 )
 
 
-# Every address of the admin's hosts, as it is written in the tables of addresses.
+# Every URL pattern of the admin's hosts.
 ROUTES = sorted({re.sub(r"(?<=app_label>)[a-z|]+", "APPS", route) for route in routes("portal.urls.admin")})
 ROWS = [route for route in ROUTES if "<" in route and route not in OTHER]
 PLAIN = [route for route in ROUTES if "<" not in route] + [path for paths in OTHER.values() for path in paths]
@@ -68,7 +68,7 @@ LISTS = [
 
 
 def labels_of(route: str) -> list[str]:
-    """The labels of the models whose rows an address is about; none where nobody has said it."""
+    """Return the labels of the models of a URL's rows; empty if unknown."""
     if route in ROW_OF:
         return ROW_OF[route].split()
     found = re.match(r"admin/(\w+)/(\w+)/<(?:path:object_id|int:pk)>/", route)
@@ -79,25 +79,25 @@ def labels_of(route: str) -> list[str]:
 
 
 def path_to(route: str, *pks: object) -> str:
-    """The address with these keys in it, one for each place."""
+    """Return the URL path with these keys, one per placeholder."""
     parts = re.split(r"<[^>]+>", route)
     assert len(parts) == len(pks) + 1
     return "/" + "".join(f"{part}{pk}" for part, pk in zip(parts, (*pks, ""), strict=True))
 
 
 def own_path(route: str, rows: dict[str, Any]) -> str:
-    """The address of rows of one brand."""
+    """Return the URL path for rows of one brand."""
     return path_to(route, *(rows[label].pk for label in labels_of(route)))
 
 
-def strange_paths(route: str, world: World) -> Iterator[tuple[str, str]]:
-    """Addresses with a key of Borealis in one place or more, each beside one with keys that do not exist."""
+def foreign_paths(route: str, world: World) -> Iterator[tuple[str, str]]:
+    """Yield paths with a key of Borealis in one or more places, each with one whose keys do not exist."""
     labels = labels_of(route)
     for places in product((True, False), repeat=len(labels)):
         if any(places):
-            told = list(zip(labels, places, strict=True))
-            real = [(world.foreign if place else world.own)[label].pk for label, place in told]
-            missing = [MISSING if place else world.own[label].pk for label, place in told]
+            pairs = list(zip(labels, places, strict=True))
+            real = [(world.foreign if place else world.own)[label].pk for label, place in pairs]
+            missing = [MISSING if place else world.own[label].pk for label, place in pairs]
             yield path_to(route, *real), path_to(route, *missing)
     if labels == ["accounts.User"]:
         yield path_to(route, FOREIGN_PKS["staff"]), path_to(route, MISSING)
@@ -106,7 +106,7 @@ def strange_paths(route: str, world: World) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def world(aurora: Brand, borealis: Brand, operator: User) -> World:
     """Both brands, with a row of everything."""
-    return plant(aurora, borealis, operator)
+    return create_world(aurora, borealis, operator)
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def desk(browse: Browse, world: World) -> Client:
 
 
 def bodies(world: World) -> list[dict[str, Any]]:
-    """What somebody might post to any address: a bare click, a confirmation, a whole form of bad intent."""
-    wanted = {
+    """Return forms to post to any URL: an empty one, a confirmation, and all fields with hostile values."""
+    hostile = {
         "email": "new@example.com",
         "first_name": "Changed",
         "account_number": "1",
@@ -141,11 +141,11 @@ def bodies(world: World) -> list[dict[str, Any]]:
         "account_type": "prepaid",
         "credit_limit": "-1",
     }
-    return [{}, {"post": "yes", "confirm": "on", "approve": "1", "disable": "1", "take": "1"}, wanted]
+    return [{}, {"post": "yes", "confirm": "on", "approve": "1", "disable": "1", "take": "1"}, hostile]
 
 
-def shown(response: Any, *echoes: str) -> str:
-    """All that an answer tells, without what was asked and so is known."""
+def content_of(response: Any, *echoes: str) -> str:
+    """Return all a response contains, without the values sent in the request."""
     body = b"".join(response.streaming_content) if response.streaming else response.content
     text = f"{response.headers} {body.decode('utf-8', 'replace')}".lower()
     for echo in echoes:
@@ -155,24 +155,24 @@ def shown(response: Any, *echoes: str) -> str:
 
 
 def assert_nothing(response: Any, *echoes: str) -> None:
-    """Not a word of Borealis, and not its money."""
-    text = shown(response, *echoes)
-    for told in (MARK, "4242.42", "4,242.42"):
-        assert told not in text, text[max(0, text.index(told) - 200) : text.index(told) + 100]
+    """Check that no text and no amount of Borealis appears."""
+    text = content_of(response, *echoes)
+    for word in (MARK, "4242.42", "4,242.42"):
+        assert word not in text, text[max(0, text.index(word) - 200) : text.index(word) + 100]
 
 
-def same_but_for(response: Any) -> tuple[int, str, str]:
-    """What can be compared of two answers: without the keys, the reference and Django's tokens."""
+def comparable(response: Any) -> tuple[int, str, str]:
+    """Return what can be compared of two responses: without keys, request IDs and Django's tokens."""
     text = re.sub(r"\b770\d\d\d\b", "PK", response.content.decode("utf-8", "replace"))
     text = re.sub(r'csrfmiddlewaretoken" value="\w+"|nonce="[^"]+"|\b[2-9A-Z]{4}-[2-9A-Z]{4}\b', "", text)
-    led = re.sub(r"\b770\d\d\d\b", "PK", response.headers.get("Location", ""))
-    return response.status_code, led, text
+    location = re.sub(r"\b770\d\d\d\b", "PK", response.headers.get("Location", ""))
+    return response.status_code, location, text
 
 
 # The matrix
 
 
-def test_every_address_with_a_row_in_it_has_its_place_in_the_matrix(world: World) -> None:
+def test_every_url_with_a_row_is_in_the_matrix(world: World) -> None:
     lost = [route for route in ROWS if route.count("<") != len(labels_of(route))]
     lost += [route for route in ROWS if not set(labels_of(route)) <= set(world.own)]
     assert lost == [], (
@@ -185,12 +185,10 @@ def test_every_address_with_a_row_in_it_has_its_place_in_the_matrix(world: World
 
 
 @pytest.mark.parametrize("route", ROWS)
-def test_a_row_of_another_brand_is_as_unknown_as_one_that_does_not_exist(
-    route: str, world: World, desk: Client
-) -> None:
+def test_row_of_another_brand_looks_like_a_missing_row(route: str, world: World, desk: Client) -> None:
     before = foreign_rows()
     queries = ("", "?_popup=1", "?_to_field=id", "?_changelist_filters=q%3Dx")
-    for paths in strange_paths(route, world):
+    for paths in foreign_paths(route, world):
         for query in queries:
             answers = [desk.get(path + query) for path in paths]
             assert_unknown(desk, *answers)
@@ -201,8 +199,8 @@ def test_a_row_of_another_brand_is_as_unknown_as_one_that_does_not_exist(
     assert SESSION_KEY in desk.session
 
 
-def landed(client: Client, path: str) -> Any:
-    """The page that an address leads to, by whatever kind of redirect."""
+def follow_redirects(client: Client, path: str) -> Any:
+    """Return the page a URL finally redirects to."""
     response = client.get(path)
     for _step in range(5):
         if response.status_code in (301, 302, 303):
@@ -211,17 +209,17 @@ def landed(client: Client, path: str) -> Any:
 
 
 def assert_unknown(desk: Client, *answers: Any) -> None:
-    """Both answers are the same, tell nothing, and lead nowhere that does."""
+    """Check that both responses are the same, reveal nothing, and redirect nowhere that does."""
     for answer in answers:
         assert answer.status_code in (302, 303, 400, 403, 404, 405)
         assert_nothing(answer)
     for place in {answer.headers["Location"] for answer in answers if answer.status_code in (302, 303)}:
-        assert_nothing(landed(desk, place))  # There stands what the messages of both say.
-    assert same_but_for(answers[0]) == same_but_for(answers[1])
+        assert_nothing(follow_redirects(desk, place))  # Messages of both appear there.
+    assert comparable(answers[0]) == comparable(answers[1])
 
 
 @pytest.mark.parametrize("path", PLAIN)
-def test_a_page_without_a_row_tells_and_changes_nothing_of_another_brand(
+def test_other_pages_reveal_and_change_nothing_of_another_brand(
     path: str, world: World, desk: Client, browse: Browse
 ) -> None:
     before = foreign_rows()
@@ -234,8 +232,8 @@ def test_a_page_without_a_row_tells_and_changes_nothing_of_another_brand(
     assert foreign_rows() == before
 
 
-def questions(world: World) -> Iterator[tuple[str, str]]:
-    """Every way to narrow, order and page a list, with Borealis in mind."""
+def list_queries(world: World) -> Iterator[tuple[str, str]]:
+    """Yield every way to filter, order and page a list, aimed at rows of Borealis."""
     brand, row, person = world.borealis.pk, world.foreign["billing.Move"], world.foreign["accounts.User"]
     for text in ("zebr", "ebra", "70001", f"zoe@{MARK}.example", f"{MARK}-9", f"{MARK}-operation", "4242"):
         yield "q", text
@@ -284,10 +282,8 @@ def questions(world: World) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_no_search_filter_or_order_of_a_list_brings_up_another_brand(
-    path: str, world: World, desk: Client
-) -> None:
-    for name, value in questions(world):
+def test_lists_never_show_rows_of_another_brand(path: str, world: World, desk: Client) -> None:
+    for name, value in list_queries(world):
         response = desk.get(f"/{path}", {name: value})
         assert response.status_code in (200, 302, 400, 403), (name, value)
         assert_nothing(response, value)
@@ -297,11 +293,11 @@ def test_no_search_filter_or_order_of_a_list_brings_up_another_brand(
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_no_action_of_a_list_reaches_another_brand(path: str, world: World, desk: Client) -> None:
+def test_list_actions_never_affect_another_brand(path: str, world: World, desk: Client) -> None:
     before = foreign_rows()
     model = apps.get_model(*path.split("/")[1:3])
-    known = {str(name) for name, *_rest in site._registry[model]._get_base_actions()}
-    for action in {*known, "delete_selected", "check_the_carrier"}:
+    default_actions = {str(name) for name, *_rest in site._registry[model]._get_base_actions()}
+    for action in {*default_actions, "delete_selected", "check_the_carrier"}:
         for across in ("0", "1"):
             for extra in ({}, {"post": "yes", "confirm": "yes"}):
                 data = {"action": action, "select_across": across, "index": "0", **extra}
@@ -311,7 +307,7 @@ def test_no_action_of_a_list_reaches_another_brand(path: str, world: World, desk
 
 
 @pytest.mark.parametrize("term", ["", "zebr", "zoe", "example", f"{MARK}-9"])
-def test_no_autocomplete_offers_another_brand(term: str, world: World, desk: Client) -> None:
+def test_autocomplete_never_offers_another_brand(term: str, world: World, desk: Client) -> None:
     offered = 0
     for model in apps.get_models(include_auto_created=True):
         for field in (*model._meta.fields, *model._meta.many_to_many):
@@ -328,22 +324,26 @@ def test_no_autocomplete_offers_another_brand(term: str, world: World, desk: Cli
     assert bool(offered) is (term in ("", "zoe", "example"))
 
 
-def test_an_operator_reads_what_the_matrix_looks_for(world: World, browse: Browse, operator: User) -> None:
+def test_operator_can_read_what_the_matrix_looks_for(world: World, browse: Browse, operator: User) -> None:
     client = browse(ADMIN, operator)
-    told = {route for route in ROWS if MARK in shown(landed(client, own_path(route, world.foreign)))}
-    assert len(told) >= len(ROWS) / 2
+    revealing = {
+        route
+        for route in ROWS
+        if MARK in content_of(follow_redirects(client, own_path(route, world.foreign)))
+    }
+    assert len(revealing) >= len(ROWS) / 2
     for path in LISTS:
-        assert MARK in shown(client.get(f"/{path}"))
-    assert MARK in shown(
+        assert MARK in content_of(client.get(f"/{path}"))
+    assert MARK in content_of(
         client.get("/admin/autocomplete/?app_label=accounts&model_name=user&field_name=brand")
     )
 
 
-# What staff may do
+# Permissions of staff
 
 
 @pytest.mark.parametrize("route", OPERATORS)
-def test_what_is_the_operators_is_refused_for_own_brands_too(route: str, world: World, desk: Client) -> None:
+def test_operator_pages_are_refused_for_own_brands_too(route: str, world: World, desk: Client) -> None:
     assert route in ROUTES
     before = Brand.objects.values().get(pk=world.aurora.pk)
     path = own_path(route, world.own) if "<" in route else f"/{route}"
@@ -353,7 +353,7 @@ def test_what_is_the_operators_is_refused_for_own_brands_too(route: str, world: 
     assert Brand.objects.values().get(pk=world.aurora.pk) == before
 
 
-def test_staff_read_their_brands_look_hosts_and_contact_and_no_more(world: World, desk: Client) -> None:
+def test_staff_can_read_only_look_hosts_and_contact_of_their_brand(world: World, desk: Client) -> None:
     Brand.objects.filter(pk=world.aurora.pk).update(
         carrier_url="https://secret-carrier.example/", recaptcha_site_key="secret-site-key"
     )
@@ -373,9 +373,7 @@ def test_staff_read_their_brands_look_hosts_and_contact_and_no_more(world: World
 @pytest.mark.parametrize(
     "name", ["carrier_url", "carrier_key", "recaptcha_site_key", "recaptcha_secret_key", "login_hosts"]
 )
-def test_an_own_brands_hidden_columns_cannot_be_guessed_by_the_lists_address(
-    name: str, world: World, desk: Client
-) -> None:
+def test_hidden_columns_cannot_be_guessed_by_list_queries(name: str, world: World, desk: Client) -> None:
     for guess in ("__startswith=h", "__contains=a", "__gt=", "__isnull=False", "=x"):
         assert desk.get(f"/admin/portal/brand/?{name}{guess}").status_code == 400
     assert desk.get("/admin/portal/brand/?q=127.0.0.1").context["cl"].result_count == 0
@@ -409,7 +407,7 @@ def test_staff_add_and_change_customers_of_their_own_brand(world: World, desk: C
     assert desk.get(f"/admin/accounts/user/{nina.pk}/history/").status_code == 200
 
 
-def test_nobody_is_added_to_another_brand_nor_told_who_is_there(world: World, desk: Client) -> None:
+def test_staff_cannot_add_to_another_brand_or_learn_its_customers(world: World, desk: Client) -> None:
     taken = world.foreign["accounts.User"]
     data = person(email=taken.email, account_number=taken.account_number)
     answers = []
@@ -418,15 +416,15 @@ def test_nobody_is_added_to_another_brand_nor_told_who_is_there(world: World, de
         answers.append(response.context["adminform"].form.errors.as_data())
         assert set(answers[-1]) == {"brand"}
     assert User.objects.filter(email=taken.email).count() == 1
-    # In one's own brand the same address and number are free.
+    # The same email and number are free at the own brand.
     response = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
     assert response.status_code == 302
     assert User.objects.get(email=taken.email, brand=world.aurora).account_number == taken.account_number
-    again = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
-    assert set(again.context["adminform"].form.errors) == {"email", "account_number"}
+    second = desk.post("/admin/accounts/user/add/", {**data, "brand": world.aurora.pk})
+    assert set(second.context["adminform"].form.errors) == {"email", "account_number"}
 
 
-def test_a_forged_form_that_lands_in_another_brand_is_rolled_back(
+def test_forged_form_for_another_brand_is_rolled_back(
     world: World, desk: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("accounts.admin.users.brands_of", lambda user: Brand.objects.all())
@@ -436,7 +434,7 @@ def test_a_forged_form_that_lands_in_another_brand_is_rolled_back(
     assert foreign_rows() == before
 
 
-def test_whoever_has_no_brand_sees_nothing(world: World, desk: Client, browse: Browse) -> None:
+def test_staff_without_a_brand_see_nothing(world: World, desk: Client, browse: Browse) -> None:
     world.sam.brands.clear()
     index = desk.get("/admin/").content.decode()
     assert "No brand has been given to you yet" in index
@@ -447,7 +445,7 @@ def test_whoever_has_no_brand_sees_nothing(world: World, desk: Client, browse: B
         assert desk.get(own_path(route, world.own)).status_code in (302, 303, 403, 404, 405)
 
 
-def test_whoever_is_taken_off_a_brand_loses_it_with_the_next_request(world: World, desk: Client) -> None:
+def test_staff_removed_from_a_brand_lose_access_at_once(world: World, desk: Client) -> None:
     customer = world.own["accounts.User"]
     path = f"/admin/accounts/user/{customer.pk}/change/"
     desk.post(path, person(email=customer.email, first_name="Before"))
@@ -461,16 +459,16 @@ def test_whoever_is_taken_off_a_brand_loses_it_with_the_next_request(world: Worl
     assert MARK in desk.get("/admin/accounts/user/").content.decode()
 
 
-def test_the_first_page_leads_to_what_staff_come_for(world: World, desk: Client) -> None:
+def test_index_links_to_the_pages_of_staff(world: World, desk: Client) -> None:
     page = desk.get("/admin/").content.decode()
     for path in ("/admin/accounts/user/", "/admin/billing/move/", "/admin/billing/partner/"):
         assert f'<li><a href="{path}">' in page
-        assert landed(desk, path).status_code in (200, 503)
+        assert follow_redirects(desk, path).status_code in (200, 503)
     assert "Your brands and their customers" in page
     assert "Recent actions" not in page
 
 
-def test_staff_see_no_kind_of_people_but_customers(world: World, desk: Client, operator: User) -> None:
+def test_staff_see_only_customers_in_the_user_list(world: World, desk: Client, operator: User) -> None:
     page = desk.get("/admin/accounts/user/")
     assert {each.email for each in page.context["cl"].result_list} == {world.own["accounts.User"].email}
     assert "kind=" not in page.content.decode()
@@ -479,11 +477,11 @@ def test_staff_see_no_kind_of_people_but_customers(world: World, desk: Client, o
         assert desk.get(f"/admin/accounts/user/{other.pk}/password/").status_code == 404
 
 
-def test_a_person_of_two_brands_narrows_a_list_to_one(world: World, desk: Client) -> None:
+def test_staff_of_two_brands_can_filter_by_one(world: World, desk: Client) -> None:
     world.sam.brands.add(world.borealis)
     for path in ("/admin/accounts/user/", "/admin/portal/carriercall/", "/admin/billing/move/"):
         both = desk.get(path)
-        assert MARK in shown(both)
+        assert MARK in content_of(both)
         assert f"?brand={world.borealis.pk}" in both.content.decode()
         one = desk.get(path, {"brand": world.aurora.pk}).context["cl"].queryset
         assert {row.brand for row in one} == {world.aurora}

@@ -1,4 +1,4 @@
-"""The stand-in carrier, from outside: as a process of its own, over HTTP and SMTP."""
+"""The carrier simulator from outside: as a separate process, over HTTP and SMTP."""
 
 import base64
 import gzip
@@ -47,7 +47,7 @@ class Simulator:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def seen(self, name: str, **query: str) -> list[dict[str, Any]]:
+    def recorded(self, name: str, **query: str) -> list[dict[str, Any]]:
         return requests.get(f"{self.http}/_control/{name}", params=query, timeout=PATIENCE).json()[name]
 
     def token(self, site_key: str = "aurora-site-key") -> str:
@@ -59,7 +59,7 @@ class Simulator:
     def send(
         self, verb: str, method: str, fields: object, key: str = AURORA, **more: Any
     ) -> requests.Response:
-        """A multipart request; `fields` is a dict or a list of pairs."""
+        """Send a multipart request; `fields` is a dict or a list of pairs."""
         pairs = fields.items() if isinstance(fields, dict) else fields
         files = [(name, (None, value)) for name, value in pairs]
         url = method if method.startswith("http") else self.http + API + method
@@ -71,7 +71,7 @@ class Simulator:
         )
 
 
-def started(*arguments: str) -> Simulator:
+def start(*arguments: str) -> Simulator:
     command = [sys.executable, "-m", "portal.simulator", "--port", "0", "--with-parent", *arguments]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
@@ -81,17 +81,17 @@ def started(*arguments: str) -> Simulator:
     return Simulator(ready[1], (ready[2], int(ready[3])), process)
 
 
-def ended(simulator: Simulator) -> int:
-    """Ends it as the death of its parent would; gives the exit code."""
+def stop(simulator: Simulator) -> int:
+    """End it as the death of its parent would; return the exit code."""
     simulator.process.communicate(timeout=PATIENCE)
     return simulator.process.returncode
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Simulator]:
-    simulator = started()
+    simulator = start()
     yield simulator
-    ended(simulator)
+    stop(simulator)
 
 
 @pytest.fixture
@@ -103,15 +103,15 @@ def carrier(process: Simulator) -> Simulator:
 # The process
 
 
-def test_it_ends_when_its_parent_does_and_when_it_is_told_to() -> None:
-    assert ended(started()) == 0
-    told = started()
-    told.process.terminate()
-    assert told.process.wait(PATIENCE) == 0
-    ended(told)
+def test_simulator_ends_with_its_parent_and_on_sigterm() -> None:
+    assert stop(start()) == 0
+    simulator = start()
+    simulator.process.terminate()
+    assert simulator.process.wait(PATIENCE) == 0
+    stop(simulator)
 
 
-def test_it_listens_on_the_loopback_address_only() -> None:
+def test_simulator_listens_on_loopback_only() -> None:
     from portal.simulator.server import Server
     from portal.simulator.world import World
 
@@ -119,7 +119,7 @@ def test_it_listens_on_the_loopback_address_only() -> None:
         Server(World(), 0, host="0.0.0.0")
 
 
-def test_it_shares_no_code_with_the_portal() -> None:
+def test_simulator_shares_no_code_with_the_portal() -> None:
     code = "import sys, portal.simulator.__main__ as m; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
@@ -134,7 +134,7 @@ def test_it_shares_no_code_with_the_portal() -> None:
 # The seven methods
 
 
-def test_the_contracts_example_comes_out_to_the_last_digit(carrier: Simulator) -> None:
+def test_example_of_the_contract_is_exact_to_the_last_digit(carrier: Simulator) -> None:
     answer = carrier.get("get-customer-balance", **JANUARY)
     assert answer.text == (
         '{"code":200,"data":{"opening_balance":245.71293,"payments":57,"adjustments":5,"call_charges":48.125,'
@@ -142,9 +142,9 @@ def test_the_contracts_example_comes_out_to_the_last_digit(carrier: Simulator) -
     )
 
 
-def test_every_months_sums_hold_and_continue_from_the_month_before(carrier: Simulator) -> None:
+def test_monthly_statements_add_up_and_continue_from_each_other(carrier: Simulator) -> None:
     today = time.localtime()
-    months = [divmod(today.tm_year * 12 + today.tm_mon - 1 - back, 12) for back in range(18, -1, -1)]
+    months = [divmod(today.tm_year * 12 + today.tm_mon - 1 - refund, 12) for refund in range(18, -1, -1)]
     closing = None
     for year, month in months:
         first, last = f"{year}-{month + 1:02}-01", f"{year}-{month + 1:02}-28"
@@ -170,13 +170,13 @@ def test_every_months_sums_hold_and_continue_from_the_month_before(carrier: Simu
         (404, {"account_number": "nobody"}),
     ],
 )
-def test_a_wrong_query_is_refused(carrier: Simulator, status: int, change: dict[str, str]) -> None:
+def test_invalid_query_is_refused(carrier: Simulator, status: int, change: dict[str, str]) -> None:
     answer = carrier.get("get-customer-balance", **(JANUARY | change))
     assert (answer.status_code, answer.json()["code"]) == (status, status)
-    assert carrier.seen("calls")[-1]["worked"] is False
+    assert carrier.recorded("calls")[-1]["worked"] is False
 
 
-def test_a_wrong_key_and_a_strange_address_look_the_same(carrier: Simulator) -> None:
+def test_wrong_key_and_foreign_ip_address_look_the_same(carrier: Simulator) -> None:
     wrong_key = carrier.get(
         "get-partner-balance", key="guessed", from_date="2020-01-01", to_date="2020-01-31"
     )
@@ -184,11 +184,11 @@ def test_a_wrong_key_and_a_strange_address_look_the_same(carrier: Simulator) -> 
     strange = carrier.get("get-partner-balance", from_date="2020-01-01", to_date="2020-01-31")
     assert wrong_key.status_code == strange.status_code == 401
     assert wrong_key.text == strange.text == '{"code":401,"message":"Not authorised"}'
-    assert [call["headers"]["token"] for call in carrier.seen("calls")] == ["?", "Aurora"]
-    assert AURORA not in json.dumps(carrier.seen("calls"))
+    assert [call["headers"]["token"] for call in carrier.recorded("calls")] == ["?", "Aurora"]
+    assert AURORA not in json.dumps(carrier.recorded("calls"))
 
 
-def test_every_deviation_in_form_is_refused(carrier: Simulator) -> None:
+def test_every_malformed_request_is_refused(carrier: Simulator) -> None:
     transfer = {"account_number": "70001", "amount": "1.5", "description": "Top-up"}
     url = f"{carrier.http}{API}move-funds"
     headers = {"token": AURORA}
@@ -211,10 +211,10 @@ def test_every_deviation_in_form_is_refused(carrier: Simulator) -> None:
         carrier.http + API + "get-customer-balance", JANUARY, data="x", headers=headers, timeout=PATIENCE
     )
     assert body_with_get.status_code == 400
-    assert not any(call["worked"] for call in carrier.seen("calls"))
+    assert not any(call["worked"] for call in carrier.recorded("calls"))
 
 
-def test_moved_funds_leave_the_partner_and_reach_the_customer(carrier: Simulator) -> None:
+def test_transferred_funds_leave_the_partner_and_reach_the_customer(carrier: Simulator) -> None:
     carrier.control(
         "seed",
         {
@@ -229,20 +229,20 @@ def test_moved_funds_leave_the_partner_and_reach_the_customer(carrier: Simulator
             ]
         },
     )
-    partner = Decimal(carrier.seen("partners")[0]["balance"])
+    partner = Decimal(carrier.recorded("partners")[0]["balance"])
     transfer = {"account_number": "1", "amount": "20.00001", "description": "Top-up"}
     answer = carrier.send("PUT", "move-funds", transfer)
     assert answer.text == '{"code":200,"data":{"customer_balance":21.50001,"customer_credit_limit":-55}}'
-    assert Decimal(carrier.seen("partners")[0]["balance"]) == partner - Decimal("20.00001")
-    back = carrier.send("PUT", "move-funds", transfer | {"amount": "-21"})
-    assert back.json()["data"]["customer_balance"] == 0.50001
+    assert Decimal(carrier.recorded("partners")[0]["balance"]) == partner - Decimal("20.00001")
+    refund = carrier.send("PUT", "move-funds", transfer | {"amount": "-21"})
+    assert refund.json()["data"]["customer_balance"] == 0.50001
 
 
-def test_a_customer_registers_confirms_logs_in_and_resets_the_password(carrier: Simulator) -> None:
+def test_customer_registers_confirms_signs_in_and_resets_password(carrier: Simulator) -> None:
     registered = carrier.post("register-customer", **DORA).json()
     number = registered["data"]["account_number"]
     assert number not in ("70001", "80002")
-    mail = carrier.seen("mails", to="DORA@example.com")[0]
+    mail = carrier.recorded("mails", to="DORA@example.com")[0]
     code = re.search(r"code is (\w{8})\n", mail["text"])
     assert code
     assert f"aurora.localhost:8000/sign-up/confirm/?email=dora%40example.com&code={code[1]}" in mail["text"]
@@ -263,18 +263,18 @@ def test_a_customer_registers_confirms_logs_in_and_resets_the_password(carrier: 
 
     assert carrier.post("reset-customer-password", email="nobody@example.com").status_code == 404
     assert carrier.post("reset-customer-password", email=DORA["email"]).json() == {"code": 200}
-    link = re.search(r"http\S+ticket=(\S+)", carrier.seen("mails")[-1]["text"])
+    link = re.search(r"http\S+ticket=(\S+)", carrier.recorded("mails")[-1]["text"])
     assert link
     form = {"ticket": link[1], "password": "another secret"}
     assert requests.get(link[0], timeout=PATIENCE).status_code == 200
     assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 200
     assert requests.post(f"{carrier.http}/carrier/reset", form, timeout=PATIENCE).status_code == 410
-    asked = {"partner": "Aurora", "email": DORA["email"], "password": "another secret"}
-    assert carrier.control("password", asked)["matches"] is True
-    assert carrier.seen("calls")[0]["fields"]["password"] == "•••"
+    expected = {"partner": "Aurora", "email": DORA["email"], "password": "another secret"}
+    assert carrier.control("password", expected)["matches"] is True
+    assert carrier.recorded("calls")[0]["fields"]["password"] == "•••"
 
 
-def test_an_address_is_taken_within_one_partner_only(carrier: Simulator) -> None:
+def test_email_is_taken_within_one_partner_only(carrier: Simulator) -> None:
     taken = carrier.post("register-customer", **DORA | {"email": "Alice@Example.com"})
     assert taken.json() == {"code": 422, "message": {"email": ["The email has already been taken."]}}
     weak = carrier.post("register-customer", **DORA | {"password": "short"})
@@ -283,13 +283,13 @@ def test_an_address_is_taken_within_one_partner_only(carrier: Simulator) -> None
     assert carrier.post("register-customer", key=BOREALIS, **DORA).ok
 
 
-def test_a_login_link_is_good_for_a_minute(carrier: Simulator) -> None:
+def test_login_link_is_valid_for_a_minute(carrier: Simulator) -> None:
     url = carrier.post("login-customer-via-url", account_number="70001").json()["data"]["url"]
     carrier.control("clock", {"advance": 61})
     assert requests.get(url, timeout=PATIENCE).status_code == 410
 
 
-def test_partners_differ_in_what_they_want_and_tell(carrier: Simulator) -> None:
+def test_partners_differ_in_parameters_and_messages(carrier: Simulator) -> None:
     carrier.control(
         "seed",
         {
@@ -314,13 +314,13 @@ def test_partners_differ_in_what_they_want_and_tell(carrier: Simulator) -> None:
 # Captcha
 
 
-def test_a_token_is_good_once_for_two_minutes_and_one_site_key(carrier: Simulator) -> None:
+def test_token_is_valid_once_for_two_minutes_and_one_site_key(carrier: Simulator) -> None:
     def reset_with(token: str) -> int:
         fields = {"email": "bob@example.com", "google_captcha": token}
         return carrier.send("POST", "reset-customer-password", fields).status_code
 
     token = carrier.token()
-    # What is wrong in form is told before the token is spent.
+    # Form errors are reported before the token is used.
     assert carrier.send("POST", "reset-customer-password", {"google_captcha": token}).status_code == 400
     assert reset_with(token) == 200
     refused = carrier.send(
@@ -347,7 +347,7 @@ def test_siteverify_answers_as_google_does(carrier: Simulator) -> None:
     assert good["success"] is True
     assert set(good) == {"success", "challenge_ts", "hostname"}
     assert verify(secret=secret, response=token)["error-codes"] == ["timeout-or-duplicate"]
-    assert carrier.seen("siteverify")[4]["remoteip"] == "192.0.2.1"
+    assert carrier.recorded("siteverify")[4]["remoteip"] == "192.0.2.1"
 
     carrier.control("seed", {"partners": [{"key": AURORA, "captcha_kind": "v3"}]})
     scored = carrier.control("token", {"site_key": "aurora-site-key", "action": "sign_up"})["token"]
@@ -359,7 +359,7 @@ def test_siteverify_answers_as_google_does(carrier: Simulator) -> None:
 # Dialect
 
 
-def test_a_dialect_renames_everything_and_the_old_names_are_gone(carrier: Simulator) -> None:
+def test_dialect_renames_everything_and_removes_the_old_names(carrier: Simulator) -> None:
     carrier.control(
         "dialect",
         {
@@ -401,7 +401,7 @@ def test_a_dialect_renames_everything_and_the_old_names_are_gone(carrier: Simula
     assert sign_up(mail="dora@example.com", human=carrier.token())["code"] == 4103
     assert sign_up(mail="eve@example.com", human="made up")["code"] == 4101
     assert sign_up(email="eve@example.com", human=carrier.token())["code"] == 400
-    assert carrier.seen("calls", method="register_customer")[0]["fields"]["password"] == "•••"
+    assert carrier.recorded("calls", method="register_customer")[0]["fields"]["password"] == "•••"
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_a_dialect_renames_everything_and_the_old_names_are_gone(carrier: Simula
         ({"codes": {"email_taken": "4103"}}, "email_taken"),
     ],
 )
-def test_a_mistake_in_a_dialect_is_named(carrier: Simulator, dialect: object, named: str) -> None:
+def test_error_in_a_dialect_is_named(carrier: Simulator, dialect: object, named: str) -> None:
     answer = requests.post(f"{carrier.http}/_control/dialect", json=dialect, timeout=PATIENCE)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
@@ -430,18 +430,18 @@ def balance(carrier: Simulator, **fault: Any) -> requests.Response:
     return carrier.get("get-customer-balance", **JANUARY)
 
 
-def test_answers_that_say_no(carrier: Simulator) -> None:
+def test_refusing_responses(carrier: Simulator) -> None:
     limited = balance(carrier, fault="status", status=429, retry_after=7)
     assert (limited.status_code, limited.headers["Retry-After"], limited.json()["code"]) == (429, "7", 429)
     coded = balance(carrier, fault="code", status=4242, message="Maintenance")
     assert (coded.status_code, coded.json()) == (200, {"code": 4242, "message": "Maintenance"})
     assert balance(carrier, fault="html_error").status_code == 502
-    assert not any(call["worked"] for call in carrier.seen("calls"))
+    assert not any(call["worked"] for call in carrier.recorded("calls"))
     assert balance(carrier, fault="status_after", status=503).status_code == 503
-    assert carrier.seen("calls")[-1]["worked"] is True
+    assert carrier.recorded("calls")[-1]["worked"] is True
 
 
-def test_answers_in_the_wrong_shape(carrier: Simulator) -> None:
+def test_malformed_responses(carrier: Simulator) -> None:
     assert balance(carrier, fault="html").headers["Content-Type"].startswith("text/html")
     assert balance(carrier, fault="empty").content == b""
     shapes = {
@@ -464,7 +464,7 @@ def test_answers_in_the_wrong_shape(carrier: Simulator) -> None:
         assert piece in balance(carrier, fault="wrong_json", message=message).text
 
 
-def test_answers_of_absurd_size_hold_the_right_answer_at_their_end(carrier: Simulator) -> None:
+def test_oversized_responses_end_with_the_correct_answer(carrier: Simulator) -> None:
     huge = balance(carrier, fault="huge")
     assert len(huge.content) > 60 * 1024 * 1024
     assert huge.json()["code"] == 200
@@ -477,34 +477,34 @@ def test_answers_of_absurd_size_hold_the_right_answer_at_their_end(carrier: Simu
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "cut", "truncated"])
-def test_a_broken_connection_may_or_may_not_have_done_the_work(carrier: Simulator, fault: str) -> None:
+def test_connection_can_be_dropped_before_or_after_the_work(carrier: Simulator, fault: str) -> None:
     carrier.control("fault", {"method": "move_funds", "fault": fault})
-    before = len(carrier.seen("customers")[0]["ledger"])
+    before = len(carrier.recorded("customers")[0]["ledger"])
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         carrier.send("PUT", "move-funds", {"account_number": "70001", "amount": "1", "description": "Top-up"})
-    call = carrier.seen("calls")[-1]
+    call = carrier.recorded("calls")[-1]
     assert (call["fault"], call["status"], call["worked"]) == (fault, None, fault != "drop_before")
-    assert len(carrier.seen("customers")[0]["ledger"]) - before == call["worked"]
+    assert len(carrier.recorded("customers")[0]["ledger"]) - before == call["worked"]
 
 
-def test_the_list_of_customers_can_be_narrowed_to_a_number(carrier: Simulator) -> None:
-    assert [each["email"] for each in carrier.seen("customers", account_number="70002")] == [
+def test_customer_list_can_be_filtered_by_account_number(carrier: Simulator) -> None:
+    assert [each["email"] for each in carrier.recorded("customers", account_number="70002")] == [
         "bob@example.com"
     ]
-    assert carrier.seen("customers", account_number="1") == []
-    assert len(carrier.seen("customers")) == 4
+    assert carrier.recorded("customers", account_number="1") == []
+    assert len(carrier.recorded("customers")) == 4
 
 
-def test_an_amount_can_be_booked_otherwise_than_asked(carrier: Simulator) -> None:
+def test_amount_can_be_booked_by_a_factor(carrier: Simulator) -> None:
     carrier.control("fault", {"method": "move_funds", "fault": "factor", "factor": "0.01"})
     fields = {"account_number": "70001", "amount": "250", "description": "Top-up"}
-    told = carrier.send("PUT", "move-funds", fields).json()["data"]["customer_balance"]
-    assert carrier.seen("customers")[0]["ledger"][-1].split()[1:] == ["payment", "2.5"]
-    assert Decimal(str(told)) == Decimal(carrier.seen("customers")[0]["balance"])
+    balance = carrier.send("PUT", "move-funds", fields).json()["data"]["customer_balance"]
+    assert carrier.recorded("customers")[0]["ledger"][-1].split()[1:] == ["payment", "2.5"]
+    assert Decimal(str(balance)) == Decimal(carrier.recorded("customers")[0]["balance"])
 
 
 @pytest.mark.parametrize("part", ["status", "headers", "body"])
-def test_an_answer_can_drip_or_break_off_in_each_of_its_parts(carrier: Simulator, part: str) -> None:
+def test_response_can_drip_or_break_off_in_each_of_its_parts(carrier: Simulator, part: str) -> None:
     def first_bytes(fault: dict[str, Any], seconds: float) -> bytes:
         carrier.control("fault", {"method": "partner_balance", **fault})
         address = carrier.http.removeprefix("http://").split(":")
@@ -530,7 +530,7 @@ def until_the_end_or(client: socket.socket, moment: float) -> Iterator[bytes]:
 def test_waiting_ends_when_faults_are_cleared(carrier: Simulator, in_background: Callable[..., Any]) -> None:
     carrier.control("fault", {"method": "*", "fault": "hang"})
     hanging = in_background(carrier.get, "get-customer-balance", **JANUARY)
-    wait_for(lambda: carrier.seen("calls"))
+    wait_for(lambda: carrier.recorded("calls"))
     carrier.control("faults/clear")
     with pytest.raises(requests.ConnectionError):
         hanging.result(timeout=PATIENCE)
@@ -554,18 +554,18 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_who_follows_a_redirect_is_seen(carrier: Simulator) -> None:
+def test_followed_redirect_is_recorded(carrier: Simulator) -> None:
     assert balance(carrier, fault="redirect", status=307).json() == {"code": 200, "data": {}}
-    assert carrier.seen("elsewhere") == [{"verb": "GET", "token": True}]
+    assert carrier.recorded("elsewhere") == [{"verb": "GET", "token": True}]
 
 
-def test_connections_can_be_told_apart(carrier: Simulator) -> None:
-    with requests.Session() as kept:
+def test_connections_can_be_distinguished(carrier: Simulator) -> None:
+    with requests.Session() as session:
         for _ in range(2):
             url = carrier.http + API + "get-customer-balance"
-            kept.get(url, params=JANUARY, headers={"token": AURORA}, timeout=PATIENCE)
+            session.get(url, params=JANUARY, headers={"token": AURORA}, timeout=PATIENCE)
     carrier.get("get-customer-balance", **JANUARY)
-    first, second, third = (call["connection"] for call in carrier.seen("calls"))
+    first, second, third = (call["connection"] for call in carrier.recorded("calls"))
     assert first == second != third
 
 
@@ -583,7 +583,7 @@ def test_connections_can_be_told_apart(carrier: Simulator) -> None:
         ({"fault": "hang"}, "method"),
     ],
 )
-def test_a_mistake_in_a_fault_is_named(carrier: Simulator, fault: object, named: str) -> None:
+def test_error_in_a_fault_is_named(carrier: Simulator, fault: object, named: str) -> None:
     answer = requests.post(f"{carrier.http}/_control/fault", json=fault, timeout=PATIENCE)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
@@ -592,7 +592,7 @@ def test_a_mistake_in_a_fault_is_named(carrier: Simulator, fault: object, named:
 # Mail
 
 
-def test_mail_sent_over_smtp_is_shown_escaped_with_its_links(carrier: Simulator) -> None:
+def test_email_sent_over_smtp_is_shown_escaped_with_links(carrier: Simulator) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = (
         "Aurora <a@x.org>",
@@ -603,7 +603,7 @@ def test_mail_sent_over_smtp_is_shown_escaped_with_its_links(carrier: Simulator)
     message.add_alternative("<p>Grüße</p>", subtype="html")
     with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client:
         client.send_message(message)
-    mail = carrier.seen("mails", to="zoe@example.com")[0]
+    mail = carrier.recorded("mails", to="zoe@example.com")[0]
     assert mail["text"].splitlines()[1] == ".einsamer Punkt"
     assert (mail["source"], mail["to"], mail["html"].strip()) == ("smtp", ["zoe@example.com"], "<p>Grüße</p>")
     listed = requests.get(f"{carrier.http}/inbox/?to=zoe@example.com", timeout=PATIENCE)
@@ -614,7 +614,7 @@ def test_mail_sent_over_smtp_is_shown_escaped_with_its_links(carrier: Simulator)
     assert '<a href="http://aurora.localhost/?a=1&amp;b=2"' in shown
 
 
-def test_the_mail_server_fails_on_demand(carrier: Simulator) -> None:
+def test_mail_server_fails_on_demand(carrier: Simulator) -> None:
     def send() -> None:
         with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client:
             client.sendmail("a@x.org", ["b@x.org"], "Subject: x\r\n\r\nx")
@@ -628,56 +628,60 @@ def test_the_mail_server_fails_on_demand(carrier: Simulator) -> None:
     send()
     with smtplib.SMTP(*carrier.smtp, timeout=PATIENCE) as client, pytest.raises(smtplib.SMTPDataError):
         client.sendmail("a@x.org", ["b@x.org"], b"x" * 100 + b"\r\n" + (b"y" * 500 + b"\r\n") * 2200)
-    assert len(carrier.seen("mails")) == 1
+    assert len(carrier.recorded("mails")) == 1
 
 
 # Control
 
 
-def test_a_reset_forgets_everything(carrier: Simulator) -> None:
+def test_reset_clears_everything(carrier: Simulator) -> None:
     carrier.post("register-customer", **DORA)
     carrier.control("fault", {"method": "*", "fault": "empty"})
     carrier.control("dialect", {"methods": {"move_funds": {"path": "elsewhere"}}})
     token = carrier.token()
     carrier.control("reset")
-    assert (carrier.seen("calls"), carrier.seen("mails"), len(carrier.seen("customers"))) == ([], [], 4)
+    assert (carrier.recorded("calls"), carrier.recorded("mails"), len(carrier.recorded("customers"))) == (
+        [],
+        [],
+        4,
+    )
     assert carrier.get("get-customer-balance", **JANUARY).json()["code"] == 200
     spent = carrier.post("reset-customer-password", email="bob@example.com", google_captcha=token)
     assert spent.status_code == 422
     carrier.control("reset", {"seed": "empty"})
-    assert carrier.seen("customers") == carrier.seen("partners") == []
+    assert carrier.recorded("customers") == carrier.recorded("partners") == []
 
 
-def test_a_mistake_in_a_seed_is_named_and_changes_nothing(carrier: Simulator) -> None:
+def test_error_in_a_seed_is_named_and_changes_nothing(carrier: Simulator) -> None:
     good = {"partner": AURORA, "account_number": "5", "email": "five@example.com"}
     seed = {"customers": [good, {**good, "account_number": "6", "balance": "lots"}]}
     answer = requests.post(f"{carrier.http}/_control/seed", json=seed, timeout=PATIENCE)
     assert answer.status_code == 400
     assert "customers[1].balance: 'lots'" in answer.json()["error"]
-    assert len(carrier.seen("customers")) == 4
+    assert len(carrier.recorded("customers")) == 4
 
 
-def test_dialect_and_seed_may_come_from_files_and_survive_a_reset(tmp_path: Path) -> None:
+def test_dialect_and_seed_from_files_survive_a_reset(tmp_path: Path) -> None:
     dialect, seed = tmp_path / "dialect.json", tmp_path / "seed.json"
     dialect.write_text('{"methods": {"partner_balance": {"path": "saldo"}}}')
     seed.write_text('{"partners": [{"key": "aurora-api-key", "currency": "NZD"}]}')
-    simulator = started("--dialect", str(dialect), "--seed", str(seed))
+    simulator = start("--dialect", str(dialect), "--seed", str(seed))
     try:
         simulator.control("reset")
         assert simulator.get("saldo", from_date="2020-01-01", to_date="2020-01-31").ok
-        assert simulator.seen("partners")[0]["currency"] == "NZD"
+        assert simulator.recorded("partners")[0]["currency"] == "NZD"
     finally:
-        ended(simulator)
+        stop(simulator)
 
 
-def test_an_authenticator_app_shows_the_digits_of_rfc_6238_and_when_they_change(carrier: Simulator) -> None:
+def test_authenticator_page_shows_rfc_6238_codes_and_their_expiry(carrier: Simulator) -> None:
     key = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     carrier.control("authenticator", {"name": "olga@example.com", "key": key})
     requests.post(
         f"{carrier.http}/authenticator/new", {"name": "Sam <b>", "key": "gezd gnbv"}, timeout=PATIENCE
     )
     before = int(time.time()) // 30
-    olga, sam = carrier.seen("authenticator")
+    olga, sam = carrier.recorded("authenticator")
     page = requests.get(f"{carrier.http}/authenticator/", timeout=PATIENCE)
     if int(time.time()) // 30 == before:
         assert olga["code"] == f"{totp(base64.b32decode(key)):06d}"
@@ -688,4 +692,4 @@ def test_an_authenticator_app_shows_the_digits_of_rfc_6238_and_when_they_change(
     wrong = requests.post(f"{carrier.http}/authenticator/new", {"name": "x", "key": "1"}, timeout=PATIENCE)
     assert wrong.status_code == 400
     carrier.control("reset")
-    assert carrier.seen("authenticator") == []
+    assert carrier.recorded("authenticator") == []

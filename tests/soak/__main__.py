@@ -15,30 +15,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 for name in ("DATABASE_URL", "REDIS_URL"):
-    os.environ.pop(name, None)  # Nothing here may reach what this machine runs.
+    os.environ.pop(name, None)  # Nothing here may reach the services of this machine.
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 
 import django
 
-django.setup()  # What tests share begins with Django's models.
+django.setup()  # Shared test code begins with Django's models.
 
 from tests.soak import bursts, ledgers, random_faults, single_faults
-from tests.soak.fault_injection import Chaos
+from tests.soak.fault_injection import FaultInjector
 from tests.soak.faults import FAULTS, Fault, Scene
-from tests.soak.infrastructure import Ground, ground
+from tests.soak.infrastructure import Infrastructure, infrastructure
 from tests.soak.report import Report
-from tests.soak.visitors import Soak, crowd, movers
+from tests.soak.visitors import Soak, start_staff, start_visitors
 from tests.support import cluster
 from tests.support.cluster import Person
 from tests.support.live_stack import AURORA, BOREALIS
-from tests.support.nginx import leading
+from tests.support.nginx import hosts_redirected_to
 
 SLUGS = ("aurora", "borealis")
-CUSTOMERS = 60  # Of each brand; the last two get no moves.
+CUSTOMERS = 60  # Per brand; the last two receive no transfers.
 
 
 def people() -> list[Person]:
-    """Customers, one who moves funds and one who reads in the admin, for each brand."""
+    """Return for each brand its customers, a staff user for transfers and one who reads the admin."""
     return [
         Person(slug, f"{name}@{slug}.soak.example", number)
         for slug, first in zip(SLUGS, (810_000_000, 820_000_000), strict=True)
@@ -51,44 +51,46 @@ def people() -> list[Person]:
 
 
 @contextmanager
-def running(number: int, **settings: str) -> Iterator[tuple[Soak, Ground]]:
-    """One node or two, with everything of their own."""
-    with tempfile.TemporaryDirectory() as name, ground() as own:
-        tmp, everybody = Path(name), people()
-        wanted = {**own.settings, **settings, "TMPDIR": name}
+def running(number: int, **settings: str) -> Iterator[tuple[Soak, Infrastructure]]:
+    """Run one node or two, with their own servers."""
+    with tempfile.TemporaryDirectory() as name, infrastructure() as servers:
+        tmp, all_people = Path(name), people()
+        selected = {**servers.settings, **settings, "TMPDIR": name}
         brands = (AURORA, BOREALIS)
         with cluster.running(
-            tmp, tmp, everybody, brands, a_carrier_each=True, number=number, **wanted
+            tmp, tmp, all_people, brands, a_carrier_each=True, number=number, **selected
         ) as site:
-            own.lead_to(site)
-            with leading(site.front):
-                yield Soak(site, everybody), own
+            servers.redirect_to(site)
+            with hosts_redirected_to(site.front):
+                yield Soak(site, all_people), servers
 
 
-def faults(given: argparse.Namespace, report: Report, wanted: list[Fault]) -> None:
-    """Two nodes, of 32 threads so that fewer visitors are a load."""
-    with running(2, WEB_CONCURRENCY="2", WEB_THREADS="32") as (soak, own):
-        chaos, carriers = Chaos(soak, given.seed), soak.site.carriers
-        before = {slug: ledgers.partner_of(carriers[slug], slug) for slug in SLUGS}
+def faults(given: argparse.Namespace, report: Report, selected: list[Fault]) -> None:
+    """Run faults on two nodes of 32 threads, so that fewer visitors are a load."""
+    with running(2, WEB_CONCURRENCY="2", WEB_THREADS="32") as (soak, servers):
+        injector, carriers = FaultInjector(soak, given.seed), soak.site.carriers
+        before = {slug: ledgers.get_partner(carriers[slug], slug) for slug in SLUGS}
         if given.random:
-            with crowd(soak, given.seed):
-                report.checked(random_faults.go_through(soak, chaos, given.minutes))
-        if wanted:
-            with movers(soak, given.seed):
-                rows = single_faults.survive(Scene(own, soak.site), chaos, wanted, ledgers.owners(carriers))
-            report.survived(rows)
-        report.checked(random_faults.afterwards(soak, before, visits=given.random))
+            with start_visitors(soak, given.seed):
+                report.add_checks(random_faults.run_phases(soak, injector, given.minutes))
+        if selected:
+            with start_staff(soak, given.seed):
+                rows = single_faults.run_faults(
+                    Scene(servers, soak.site), injector, selected, ledgers.owners(carriers)
+                )
+            report.add_faults(rows)
+        report.add_checks(random_faults.final_checks(soak, before, visits=given.random))
         report.answers(soak)
 
 
-def beside_bursts(report: Report) -> None:
-    """One node with the settings that it has by itself."""
-    with running(1, WEB_CONCURRENCY="2", WEB_THREADS="64") as (soak, _own):
-        report.borne(bursts.measure(soak))
+def run_bursts(report: Report) -> None:
+    """Run bursts on one node with default settings."""
+    with running(1, WEB_CONCURRENCY="2", WEB_THREADS="64") as (soak, _servers):
+        report.add_bursts(bursts.measure(soak))
 
 
 def options() -> argparse.Namespace:
-    """What was asked for; everything, unless a part is named."""
+    """Parse the options; everything runs unless a part is named."""
     found = argparse.ArgumentParser(prog="make soak", description=__doc__)
     found.add_argument("--minutes", type=float, default=3, help="about how long faults come at random (3)")
     found.add_argument("--seed", type=int, default=random.randrange(10**6), help="to repeat a run")
@@ -107,24 +109,24 @@ def options() -> argparse.Namespace:
 
 
 def end(*_: object) -> None:
-    """Whatever was started is ended, and no second signal disturbs that."""
+    """End everything that was started, and ignore further signals."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, signal.SIG_IGN)
     sys.exit(1)
 
 
 def main() -> int:
-    """Run it and say how it went."""
+    """Run the soak and return the exit code."""
     given = options()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, end)
     print(f"seed {given.seed}, to repeat: make soak ARGS='--seed {given.seed} --minutes {given.minutes:g}'")
     report = Report(given.seed)
-    wanted = [fault for fault in FAULTS if fault.name in given.only or (given.faults and not given.only)]
+    selected = [fault for fault in FAULTS if fault.name in given.only or (given.faults and not given.only)]
     if given.bursts:
-        beside_bursts(report)
-    if given.random or wanted:
-        faults(given, report, wanted)
+        run_bursts(report)
+    if given.random or selected:
+        faults(given, report, selected)
     report.show()
     if not given.part:
         report.write()

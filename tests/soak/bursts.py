@@ -1,4 +1,4 @@
-"""Bursts inside all limits, beside ordinary visitors who come at a fixed pace whether served or not."""
+"""Bursts within all rate limits, beside ordinary visitors who come at a fixed pace, served or not."""
 
 import itertools
 import re
@@ -13,30 +13,30 @@ from dataclasses import dataclass, field
 import requests
 
 from tests.conftest import ADMIN
-from tests.soak.assertions import Burst, Seen, p95
-from tests.soak.visitors import Broken, Soak, Walker
+from tests.soak.assertions import Answer, Burst, p95
+from tests.soak.visitors import RecordingVisitor, Soak, VisitFailed
 from tests.support.nginx import Visitor
 
-PACE = 12  # Ordinary visitors a second: two thirds are customers, one third strangers.
+PACE = 12  # Ordinary visitors per second: two thirds are customers, one third anonymous.
 QUIET, LEAST_BUSY, REST = 20.0, 15.0, 10.0  # Seconds.
-NUMBER, EACH = 100, 20  # Of a burst; and so many of one address or customer, as many as limits allow.
-OF_CUSTOMERS = ("/", "/statement/", "/account/")
-OF_STRANGERS = ("/", "/sign-in/", "/sign-up/")
+NUMBER, EACH = 100, 20  # Requests per burst; and per IP address or customer, as many as limits allow.
+CUSTOMER_PATHS = ("/", "/statement/", "/account/")
+ANONYMOUS_PATHS = ("/", "/sign-in/", "/sign-up/")
 KIND = "ordinary visitor"
 
 
 @dataclass
 class Ordinary:
-    """Visitors at PACE, each a browser of its own that opens one page."""
+    """Visitors at PACE, each a new browser that opens one page."""
 
     soak: Soak
     cookies: Sequence[requests.cookies.RequestsCookieJar]
     over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        customers = zip(itertools.cycle(self.cookies), itertools.cycle(OF_CUSTOMERS), strict=False)
-        strangers = ((None, path) for path in itertools.cycle(OF_STRANGERS))
-        self._turns = (next(strangers if nth % 3 == 2 else customers) for nth in itertools.count())
+        customers = zip(itertools.cycle(self.cookies), itertools.cycle(CUSTOMER_PATHS), strict=False)
+        anonymous = ((None, path) for path in itertools.cycle(ANONYMOUS_PATHS))
+        self._visits = (next(anonymous if nth % 3 == 2 else customers) for nth in itertools.count())
         self._threads = ThreadPoolExecutor(max_workers=600)
         self._clock = threading.Thread(target=self._tick)
 
@@ -45,14 +45,14 @@ class Ordinary:
         for nth in itertools.count():
             if self.over.wait(max(0.0, begun + nth / PACE - time.monotonic())):
                 return
-            self._threads.submit(self._come, *next(self._turns))
+            self._threads.submit(self._visit, *next(self._visits))
 
-    def _come(self, cookies: requests.cookies.RequestsCookieJar | None, path: str) -> None:
-        walker = Walker(self.soak, "aurora", "nobody", kind=KIND)
-        with walker.session, suppress(Broken):
+    def _visit(self, cookies: requests.cookies.RequestsCookieJar | None, path: str) -> None:
+        visitor = RecordingVisitor(self.soak, "aurora", "nobody", kind=KIND)
+        with visitor.session, suppress(VisitFailed):
             if cookies is not None:
-                walker.session.cookies.update(cookies)
-            walker.open(path)
+                visitor.session.cookies.update(cookies)
+            visitor.open(path)
 
     def __enter__(self) -> "Ordinary":
         self._clock.start()
@@ -63,9 +63,9 @@ class Ordinary:
         self._clock.join()
         self._threads.shutdown()
 
-    def during(self, begun: float, ended: float) -> list[Seen]:
-        """Those who came in this time, also if they were answered later."""
-        until = time.monotonic() + Walker.patience
+    def during(self, begun: float, ended: float) -> list[Answer]:
+        """Return the answers to visitors who came in this time, even if answered later."""
+        until = time.monotonic() + RecordingVisitor.patience
         while self._threads._work_queue.qsize() and time.monotonic() < until:
             time.sleep(0.1)
         time.sleep(1)
@@ -73,14 +73,14 @@ class Ordinary:
         return [each for each in ordinary if begun <= each.at - each.seconds < ended]
 
 
-Job = Callable[[], int]  # Sends one request; its status.
+Job = Callable[[], int]  # Sends one request and returns its status.
 
 
 def sign_ins(soak: Soak, first: int) -> Iterator[Job]:
-    """Wrong passwords at the admin, of five addresses; the form has been opened before."""
+    """Yield failed admin sign-ins from five IP addresses; the form has been opened before."""
     for nth in range(NUMBER):
         visitor = Visitor(soak.site.front, f"127.0.{first}.{nth // EACH + 1}", ADMIN)
-        visitor.patience = Walker.patience
+        visitor.patience = RecordingVisitor.patience
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', visitor.open("/admin/login/").text)
         assert token
         form = {
@@ -92,45 +92,45 @@ def sign_ins(soak: Soak, first: int) -> Iterator[Job]:
 
 
 def pdfs(soak: Soak, cookies: Sequence[requests.cookies.RequestsCookieJar]) -> Iterator[Job]:
-    """Statements as PDF, of five customers."""
+    """Yield PDF statements of five customers."""
     for nth in range(NUMBER):
-        walker = Visitor(soak.site.front, soak.address(), "aurora.test")
-        walker.patience = Walker.patience
-        walker.session.cookies.update(cookies[nth // EACH])
-        yield lambda walker=walker: walker.open("/statement.pdf").status_code
+        visitor = Visitor(soak.site.front, soak.address(), "aurora.test")
+        visitor.patience = RecordingVisitor.patience
+        visitor.session.cookies.update(cookies[nth // EACH])
+        yield lambda visitor=visitor: visitor.open("/statement.pdf").status_code
 
 
 def all_at_once(jobs: Sequence[Job]) -> Counter[int]:
-    """How they were answered."""
+    """Return how they were answered."""
 
-    def safely(job: Job) -> int:
+    def status_of(job: Job) -> int:
         try:
             return job()
         except requests.RequestException:
             return 0
 
     with ThreadPoolExecutor(max_workers=len(jobs)) as threads:
-        return Counter(threads.map(safely, jobs))
+        return Counter(threads.map(status_of, jobs))
 
 
 def signed_in(soak: Soak, emails: Sequence[str]) -> list[requests.cookies.RequestsCookieJar]:
-    """The cookies of customers, whose figures are known then."""
+    """Sign in customers, whose figures are then cached, and return their cookies."""
     found = []
     for email in emails:
-        walker = Walker(soak, "aurora", email)
-        assert walker.sign_in()
-        assert walker.open("/statement/").status_code == 200
-        found.append(walker.session.cookies)
+        visitor = RecordingVisitor(soak, "aurora", email)
+        assert visitor.sign_in()
+        assert visitor.open("/statement/").status_code == 200
+        found.append(visitor.session.cookies)
     return found
 
 
 def measure(soak: Soak) -> list[Burst]:
-    """Each burst in the midst of ordinary visitors, after a quiet time."""
+    """Run each burst amid ordinary visitors, after a quiet period."""
     emails = [each.email for each in soak.customers("aurora")]
-    everybody = signed_in(soak, emails[:18])
-    readers, first, second = everybody[:8], everybody[8:13], everybody[13:18]
+    all_cookies = signed_in(soak, emails[:18])
+    readers, first, second = all_cookies[:8], all_cookies[8:13], all_cookies[13:18]
     bursts = {
-        "100 wrong sign-ins at the admin, of 5 addresses": list(sign_ins(soak, 31)),
+        "100 failed admin sign-ins, of 5 IP addresses": list(sign_ins(soak, 31)),
         "100 PDFs of 5 customers": list(pdfs(soak, first)),
         "both at once, of 5 others each": [*sign_ins(soak, 32), *pdfs(soak, second)],
     }
@@ -143,12 +143,12 @@ def measure(soak: Soak) -> list[Burst]:
         print(f"quiet p95 {quiet:.3f} s", flush=True)
         for name, jobs in bursts.items():
             begun = time.monotonic()
-            own = all_at_once(jobs)
+            statuses = all_at_once(jobs)
             took = time.monotonic() - begun
             time.sleep(max(0.0, LEAST_BUSY - took))
             seen = ordinary.during(begun, time.monotonic())
             visitors = Counter(each.status for each in seen)
-            found.append(Burst(name, quiet, p95([each.seconds for each in seen]), visitors, own))
+            found.append(Burst(name, quiet, p95([each.seconds for each in seen]), visitors, statuses))
             print(f"{name}: {took:.1f} s, {found[-1]}", flush=True)
             time.sleep(REST)
     return found

@@ -1,4 +1,4 @@
-"""Single faults: each begins, lasts for some seconds and ends; nothing is restarted for the portal's sake."""
+"""Single faults: each begins, lasts some seconds and ends; nothing is restarted for the portal."""
 
 import os
 import signal
@@ -10,38 +10,38 @@ from typing import Any
 
 import psycopg
 
-from tests.soak.infrastructure import Ground
-from tests.soak.visitors import own
-from tests.support.cluster import Node, Nodes
+from tests.soak.infrastructure import Infrastructure
+from tests.soak.visitors import copy_of
+from tests.support.cluster import Cluster, Node
 from tests.support.ports import free_port
-from tests.support.processes import tell
+from tests.support.processes import send_signal
 
-LASTS = 8.0  # Seconds, where nothing else is said.
+LASTS = 8.0  # Seconds, unless stated otherwise.
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything there is to break."""
+    """Everything that can be broken."""
 
-    ground: Ground
-    site: Nodes
+    infrastructure: Infrastructure
+    site: Cluster
 
     def carriers_fault(self, fault: str, method: str = "*", **options: Any) -> None:
-        """All carriers have it."""
+        """Inject a fault into all carriers."""
         for carrier in self.site.carriers.values():
-            own(carrier).fault(method, fault, **options)
+            copy_of(carrier).fault(method, fault, **options)
 
     def clear(self) -> None:
-        """End all faults of the stand-ins."""
+        """End all faults of the simulators."""
         for carrier in self.site.carriers.values():
-            own(carrier).post("faults/clear")
+            copy_of(carrier).post("faults/clear")
 
 
 @dataclass(frozen=True)
 class Fault:
     """`within`: seconds after its end until all must be well.
 
-    `kills`: whether processes end that have requests, those included that no worker has taken yet.
+    `kills`: whether processes end that have requests, including requests not yet accepted by a worker.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Fault:
     act: Callable[[Scene], None]
     within: float = 15.0
     kills: bool = False
-    of_the_ten: bool = False
+    stops_service: bool = False
 
 
-def _last(seconds: float = LASTS) -> None:
+def _sleep(seconds: float = LASTS) -> None:
     time.sleep(seconds)
 
 
@@ -60,86 +60,86 @@ def _last(seconds: float = LASTS) -> None:
 
 
 def _restarted(scene: Scene) -> None:
-    scene.ground.postgres.stop()
-    scene.ground.postgres.start()
+    scene.infrastructure.postgres.stop()
+    scene.infrastructure.postgres.start()
 
 
 def _stopped(scene: Scene) -> None:
-    scene.ground.postgres.stop()
-    _last(10)
-    scene.ground.postgres.start()
+    scene.infrastructure.postgres.stop()
+    _sleep(10)
+    scene.infrastructure.postgres.start()
 
 
 def _killed(scene: Scene) -> None:
-    scene.ground.postgres.kill()
-    _last(2)
-    scene.ground.postgres.start()
+    scene.infrastructure.postgres.kill()
+    _sleep(2)
+    scene.infrastructure.postgres.start()
 
 
 def _frozen(scene: Scene) -> None:
-    scene.ground.postgres.hold()
-    _last(12)
-    scene.ground.postgres.go_on()
+    scene.infrastructure.postgres.freeze()
+    _sleep(12)
+    scene.infrastructure.postgres.unfreeze()
 
 
-def _elsewhere(scene: Scene) -> None:
-    """What is connected hears nothing more, as after a switch to another machine."""
-    scene.ground.database.silence()
+def _switched_over(scene: Scene) -> None:
+    """Established connections go silent, as after a switch to another machine."""
+    scene.infrastructure.database.silence()
 
 
 def _silent(scene: Scene) -> None:
-    scene.ground.database.silence_all()
-    _last(10)
-    scene.ground.database.resume()
+    scene.infrastructure.database.silence_all()
+    _sleep(10)
+    scene.infrastructure.database.resume()
 
 
 def _refused(scene: Scene) -> None:
-    scene.ground.database.refuse()
-    _last()
-    scene.ground.database.lead_to(scene.ground.postgres.port)
+    scene.infrastructure.database.refuse()
+    _sleep()
+    scene.infrastructure.database.redirect_to(scene.infrastructure.postgres.port)
 
 
 def _moved(scene: Scene) -> None:
-    """It is started at another port, and the proxy leads there."""
-    scene.ground.postgres.stop()
-    scene.ground.postgres.start(free_port())
-    scene.ground.database.lead_to(scene.ground.postgres.port)
+    """It is started on another port, and the proxy points there."""
+    scene.infrastructure.postgres.stop()
+    scene.infrastructure.postgres.start(free_port())
+    scene.infrastructure.database.redirect_to(scene.infrastructure.postgres.port)
 
 
 def _cut(scene: Scene) -> None:
     for _ in range(5):
-        scene.ground.database.cut()
-        _last(1)
+        scene.infrastructure.database.cut()
+        _sleep(1)
 
 
 def _slow(scene: Scene) -> None:
-    scene.ground.database.slow(0.1)
-    _last()
-    scene.ground.database.resume()
+    scene.infrastructure.database.slow(0.1)
+    _sleep()
+    scene.infrastructure.database.resume()
 
 
 def _ended(scene: Scene) -> None:
     for _ in range(5):
-        scene.ground.postgres.end_connections()
-        _last(1)
+        scene.infrastructure.postgres.end_connections()
+        _sleep(1)
 
 
 def _cancelled(scene: Scene) -> None:
     until = time.monotonic() + LASTS
-    with scene.ground.postgres.beside() as other:
+    with scene.infrastructure.postgres.admin_connection() as other:
         while time.monotonic() < until:
             other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'portal'")
             time.sleep(0.005)
 
 
-def _meanwhile(begin: str, end: str) -> Callable[[Scene], None]:
-    """What an administrator does and takes back; connections are ended each time, so that it has effect."""
+def _temporarily(begin: str, end: str) -> Callable[[Scene], None]:
+    """Run an administrator's change and undo it; connections are ended each time so that it takes effect."""
 
     def act(scene: Scene) -> None:
-        server = scene.ground.postgres
+        server = scene.infrastructure.postgres
         server.run(begin)
         server.end_connections()
-        _last()
+        _sleep()
         server.run(end)
         server.end_connections()
 
@@ -147,26 +147,26 @@ def _meanwhile(begin: str, end: str) -> Callable[[Scene], None]:
 
 
 def _full(scene: Scene) -> None:
-    """Somebody else takes every connection that the server gives."""
-    server, taken = scene.ground.postgres, []
+    """Another client takes every connection the server allows."""
+    server, connections = scene.infrastructure.postgres, []
     server.end_connections()
     until = time.monotonic() + LASTS
     try:
         while time.monotonic() < until:
             with suppress(psycopg.OperationalError):
                 while True:
-                    taken.append(psycopg.connect(server.url()))
+                    connections.append(psycopg.connect(server.url()))
             time.sleep(0.1)
     finally:
-        for each in taken:
+        for each in connections:
             each.close()
 
 
 def _locked(table: str, seconds: float = 9) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
-        with scene.ground.postgres.beside() as other, other.transaction():
+        with scene.infrastructure.postgres.admin_connection() as other, other.transaction():
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            _last(seconds)
+            _sleep(seconds)
 
     return act
 
@@ -175,22 +175,22 @@ def _locked(table: str, seconds: float = 9) -> Callable[[Scene], None]:
 
 
 def _redis_killed(scene: Scene) -> None:
-    scene.ground.redis.stop()
-    _last()
-    scene.ground.redis.start()
+    scene.infrastructure.redis.stop()
+    _sleep()
+    scene.infrastructure.redis.start()
 
 
 def _redis_frozen(scene: Scene) -> None:
-    scene.ground.redis.hold()
-    _last()
-    scene.ground.redis.go_on()
+    scene.infrastructure.redis.freeze()
+    _sleep()
+    scene.infrastructure.redis.unfreeze()
 
 
 def _redis_refuses(how: str) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
-        scene.ground.redis.refuse(how)
-        _last()
-        scene.ground.redis.take()
+        scene.infrastructure.redis.refuse(how)
+        _sleep()
+        scene.infrastructure.redis.accept_writes()
 
     return act
 
@@ -201,9 +201,9 @@ def _redis_refuses(how: str) -> Callable[[Scene], None]:
 def _worker(number: signal.Signals, seconds: float = 0) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
         worker = scene.site.nodes[0].workers()[:1]
-        tell(worker, number)
-        _last(seconds)
-        tell(worker, signal.SIGCONT)
+        send_signal(worker, number)
+        _sleep(seconds)
+        send_signal(worker, signal.SIGCONT)
 
     return act
 
@@ -212,7 +212,7 @@ def _node(end: Callable[[Node], None], which: int) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
         node = scene.site.nodes[which]
         end(node)
-        _last(3)
+        _sleep(3)
         node.start()
         node.ready()
 
@@ -220,9 +220,9 @@ def _node(end: Callable[[Node], None], which: int) -> Callable[[Scene], None]:
 
 
 def _node_frozen(scene: Scene) -> None:
-    scene.site.nodes[0].hold()
-    _last(5)
-    scene.site.nodes[0].go_on()
+    scene.site.nodes[0].freeze()
+    _sleep(5)
+    scene.site.nodes[0].unfreeze()
 
 
 def _nginx_reloaded(scene: Scene) -> None:
@@ -234,44 +234,44 @@ def _nginx_reloaded(scene: Scene) -> None:
 
 
 def _carrier_frozen(scene: Scene) -> None:
-    """Of the brand whose stand-in gets no mails."""
+    """Of the brand whose simulator receives no emails."""
     pids = [list(scene.site.processes.values())[-1].pid]
-    tell(pids, signal.SIGSTOP)
-    _last(12)
-    tell(pids, signal.SIGCONT)
+    send_signal(pids, signal.SIGSTOP)
+    _sleep(12)
+    send_signal(pids, signal.SIGCONT)
 
 
 def _carriers(fault: str, method: str = "*", **options: Any) -> Callable[[Scene], None]:
     def act(scene: Scene) -> None:
         scene.carriers_fault(fault, method, **options)
-        _last(10)
+        _sleep(10)
         scene.clear()
 
     return act
 
 
 @contextmanager
-def _of(scene: Scene, name: str) -> Iterator[Any]:
-    proxy = getattr(scene.ground, name)
+def _proxy_of(scene: Scene, name: str) -> Iterator[Any]:
+    proxy = getattr(scene.infrastructure, name)
     try:
         yield proxy
     finally:
         proxy.resume()
-        scene.ground.lead_to(scene.site)
+        scene.infrastructure.redirect_to(scene.site)
 
 
 def _server(name: str, how: str, *values: float) -> Callable[[Scene], None]:
-    """The mail server's or Google's proxy does something for a while."""
+    """Let the proxy of the mail server or of Google misbehave for a while."""
 
     def act(scene: Scene) -> None:
-        with _of(scene, name) as proxy:
+        with _proxy_of(scene, name) as proxy:
             getattr(proxy, how)(*values)
-            _last()
+            _sleep()
 
     return act
 
 
-# --- Moments in the future -------------------------------------------------------------------------
+# --- Times in the future ---------------------------------------------------------------------------
 
 AHEAD = """
 UPDATE billing_keptstatement SET as_of = as_of + interval '1 hour', tried_at = tried_at + interval '1 hour';
@@ -280,30 +280,35 @@ UPDATE billing_keptstatement SET claimed_until = now() + interval '1 hour' WHERE
 
 
 def _clock_ahead(scene: Scene) -> None:
-    """What a node with a wrong clock has stored while its carriers failed."""
+    """Store times as a node with a wrong clock does while its carriers fail."""
     scene.carriers_fault("status", status=500)
-    _last(6)
-    with scene.ground.postgres.beside() as other:
+    _sleep(6)
+    with scene.infrastructure.postgres.admin_connection() as other:
         other.execute(AHEAD)
     scene.clear()
 
 
 NO_WRITES = "ALTER DATABASE portal SET default_transaction_read_only = on"
 WRITES = "ALTER DATABASE portal RESET default_transaction_read_only"
-BREAK = 45.0  # Seconds: a break of 30 and a call of 15.
-TEN = {"of_the_ten": True}
+CARRIER_WITHIN = 45.0  # Seconds: an open breaker of 30 and a call of 15.
+STOPS_SERVICE = {"stops_service": True}
 FAULTS = (
-    Fault("restarted", "PostgreSQL restarted", _restarted, **TEN),
-    Fault("stopped", "PostgreSQL stopped for 10 s", _stopped, **TEN),
-    Fault("killed", "PostgreSQL killed, 2 s", _killed, **TEN),
-    Fault("frozen", "PostgreSQL frozen for 12 s", _frozen, **TEN),
-    Fault("elsewhere", "PostgreSQL elsewhere: established connections silent", _elsewhere, **TEN),
-    Fault("redis-killed", "Redis killed, 8 s", _redis_killed, **TEN),
-    Fault("redis-frozen", "Redis frozen for 8 s", _redis_frozen, **TEN),
-    Fault("worker-killed", "a worker killed", _worker(signal.SIGKILL), kills=True, **TEN),
-    Fault("node-killed", "a node killed, 3 s", _node(Node.kill, 0), kills=True, **TEN),
-    Fault("node-ended", "a node ended, 3 s", _node(Node.stop, 1), kills=True, **TEN),
-    Fault("carrier-frozen", "a carrier frozen for 12 s", _carrier_frozen, BREAK, **TEN),
+    Fault("restarted", "PostgreSQL restarted", _restarted, **STOPS_SERVICE),
+    Fault("stopped", "PostgreSQL stopped for 10 s", _stopped, **STOPS_SERVICE),
+    Fault("killed", "PostgreSQL killed, 2 s", _killed, **STOPS_SERVICE),
+    Fault("frozen", "PostgreSQL frozen for 12 s", _frozen, **STOPS_SERVICE),
+    Fault(
+        "elsewhere",
+        "PostgreSQL switched over: established connections silent",
+        _switched_over,
+        **STOPS_SERVICE,
+    ),
+    Fault("redis-killed", "Redis killed, 8 s", _redis_killed, **STOPS_SERVICE),
+    Fault("redis-frozen", "Redis frozen for 8 s", _redis_frozen, **STOPS_SERVICE),
+    Fault("worker-killed", "a worker killed", _worker(signal.SIGKILL), kills=True, **STOPS_SERVICE),
+    Fault("node-killed", "a node killed, 3 s", _node(Node.kill, 0), kills=True, **STOPS_SERVICE),
+    Fault("node-ended", "a node ended, 3 s", _node(Node.stop, 1), kills=True, **STOPS_SERVICE),
+    Fault("carrier-frozen", "a carrier frozen for 12 s", _carrier_frozen, CARRIER_WITHIN, **STOPS_SERVICE),
     Fault("silent", "PostgreSQL silent for 10 s, new connections too", _silent),
     Fault("refused", "PostgreSQL refuses connections for 8 s", _refused),
     Fault("moved", "PostgreSQL moved to another port", _moved),
@@ -311,19 +316,19 @@ FAULTS = (
     Fault("ended", "PostgreSQL's connections ended, 5 times", _ended),
     Fault("cancelled", "PostgreSQL's statements cancelled for 8 s", _cancelled),
     Fault("slow", "PostgreSQL 0.1 s slower each way for 8 s", _slow),
-    Fault("read-only", "PostgreSQL read-only for 8 s", _meanwhile(NO_WRITES, WRITES)),
+    Fault("read-only", "PostgreSQL read-only for 8 s", _temporarily(NO_WRITES, WRITES)),
     Fault("full", "PostgreSQL out of connections for 8 s", _full),
     Fault(
         "no-database",
         "the database takes no connections for 8 s",
-        _meanwhile(
+        _temporarily(
             "ALTER DATABASE portal ALLOW_CONNECTIONS false", "ALTER DATABASE portal ALLOW_CONNECTIONS true"
         ),
     ),
     Fault(
         "no-role",
-        "the role may not log in for 8 s",
-        _meanwhile("ALTER ROLE portal NOLOGIN", "ALTER ROLE portal LOGIN"),
+        "the role cannot connect for 8 s",
+        _temporarily("ALTER ROLE portal NOLOGIN", "ALTER ROLE portal LOGIN"),
     ),
     Fault("locked-brand", "the table of brands locked for 9 s", _locked("portal_brand")),
     Fault("locked-session", "the table of sessions locked for 9 s", _locked("django_session")),
@@ -333,17 +338,17 @@ FAULTS = (
     Fault("worker-frozen", "a worker frozen for 6 s", _worker(signal.SIGSTOP, 6)),
     Fault("node-frozen", "a node frozen for 5 s", _node_frozen),
     Fault("nginx-reloaded", "nginx reloaded", _nginx_reloaded),
-    Fault("carrier-hangs", "carriers hang for 10 s", _carriers("hang"), BREAK),
-    Fault("carrier-500", "carriers answer 500 for 10 s", _carriers("status", status=500), BREAK),
-    Fault("carrier-drops", "carriers drop connections for 10 s", _carriers("drop_before"), BREAK),
-    Fault("carrier-drips", "carriers answer byte by byte for 10 s", _carriers("drip_body"), BREAK),
-    Fault("carrier-huge", "carriers answer without end for 10 s", _carriers("huge"), BREAK),
-    Fault("carrier-html", "carriers answer HTML for 10 s", _carriers("html"), BREAK),
+    Fault("carrier-hangs", "carriers hang for 10 s", _carriers("hang"), CARRIER_WITHIN),
+    Fault("carrier-500", "carriers answer 500 for 10 s", _carriers("status", status=500), CARRIER_WITHIN),
+    Fault("carrier-drops", "carriers drop connections for 10 s", _carriers("drop_before"), CARRIER_WITHIN),
+    Fault("carrier-drips", "carriers answer byte by byte for 10 s", _carriers("drip_body"), CARRIER_WITHIN),
+    Fault("carrier-huge", "carriers answer without end for 10 s", _carriers("huge"), CARRIER_WITHIN),
+    Fault("carrier-html", "carriers answer HTML for 10 s", _carriers("html"), CARRIER_WITHIN),
     Fault("mail-refused", "mail server refuses for 8 s", _server("mail", "refuse")),
     Fault("mail-drips", "mail server answers a byte each 2 s, 8 s", _server("mail", "drip", 2.0)),
     Fault("mail-silent", "mail server silent for 8 s", _server("mail", "silence_all")),
     Fault("google-refused", "Google refuses for 8 s", _server("google", "refuse")),
     Fault("google-drips", "Google answers a byte each 2 s, 8 s", _server("google", "drip", 2.0)),
     Fault("google-silent", "Google silent for 8 s", _server("google", "silence_all")),
-    Fault("clock", "moments stored an hour ahead", _clock_ahead, BREAK),
+    Fault("clock", "times stored an hour ahead", _clock_ahead, CARRIER_WITHIN),
 )

@@ -1,28 +1,28 @@
-"""What the soak stands on and may break: PostgreSQL, Redis, and proxies before three servers."""
+"""Servers of the soak that may be broken: PostgreSQL, Redis, and proxies in front of three servers."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from tests.support.cluster import Nodes
-from tests.support.postgres_server import OwnPostgres
-from tests.support.redis_server import OwnRedis
+from tests.support.cluster import Cluster
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
 from tests.support.tcp_proxy import Proxy
 
 
 @dataclass(frozen=True)
-class Ground:
-    """`database`, `mail` and `google` are the proxies that the nodes know instead of the servers."""
+class Infrastructure:
+    """`database`, `mail` and `google` are proxies that the nodes use instead of the servers."""
 
-    postgres: OwnPostgres
-    redis: OwnRedis
+    postgres: PostgresServer
+    redis: RedisServer
     database: Proxy
     mail: Proxy
     google: Proxy
 
     @property
     def settings(self) -> dict[str, str]:
-        """For the nodes' environment."""
+        """Return the settings of the nodes."""
         return {
             "DATABASE_URL": self.postgres.url(self.database.port),
             "REDIS_URL": self.redis.url,
@@ -30,22 +30,22 @@ class Ground:
             "RECAPTCHA_URL": f"http://127.0.0.1:{self.google.port}/recaptcha",
         }
 
-    def lead_to(self, site: Nodes) -> None:
-        """The stand-in of the first brand gets the mails and plays Google."""
+    def redirect_to(self, site: Cluster) -> None:
+        """Point mail and Google at the simulator of the first brand."""
         carrier = site.stack.carrier
-        self.mail.lead_to(int(carrier.smtp.rpartition(":")[2]))
-        self.google.lead_to(int(carrier.host.rpartition(":")[2]))
+        self.mail.redirect_to(int(carrier.smtp.rpartition(":")[2]))
+        self.google.redirect_to(int(carrier.host.rpartition(":")[2]))
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Start it all; in the end nothing of it is left."""
+def infrastructure() -> Iterator[Infrastructure]:
+    """Start everything, and remove it at the end."""
     with ExitStack() as stack:
-        postgres = OwnPostgres()
+        postgres = PostgresServer()
         stack.callback(postgres.close)
-        redis = OwnRedis()
+        redis = RedisServer()
         stack.callback(redis.stop)
         proxies = [Proxy(postgres.port), Proxy(9), Proxy(9)]
         for proxy in proxies:
             stack.callback(proxy.close)
-        yield Ground(postgres, redis, *proxies)
+        yield Infrastructure(postgres, redis, *proxies)

@@ -1,4 +1,4 @@
-"""The soak's checks, each with something planted that it has to find: one that cannot fail says nothing."""
+"""The soak's checks: each must find a planted error."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from tests.soak import assertions
-from tests.soak.assertions import Books, Seen
+from tests.soak.assertions import Answer, Ledger
 from tests.soak.faults import FAULTS
 
-NUMBER, OTHER, STRANGE = "810000001", "810000002", "820000001"
+NUMBER, OTHER, FOREIGN = "810000001", "810000002", "820000001"
 ALICE, BOB = "a@aurora.soak.example", "b@aurora.soak.example"
-OWNERS = {NUMBER: ("aurora", ALICE), OTHER: ("aurora", BOB), STRANGE: ("borealis", "c@borealis.soak.example")}
-PAGE = Seen("home", "aurora", ALICE, 200, 0.1, 100.0, signed_in=True)
+OWNERS = {NUMBER: ("aurora", ALICE), OTHER: ("aurora", BOB), FOREIGN: ("borealis", "c@borealis.soak.example")}
+PAGE = Answer("home", "aurora", ALICE, 200, 0.1, 100.0, signed_in=True)
 START = Decimal(1000)
 FIVE, SIX = Decimal(5), Decimal(6)
 
 
-def books(*booked: Decimal, **changes: Any) -> Books:
-    """What was booked to one account, with sums that hold."""
+def ledger(*booked: Decimal, **changes: Any) -> Ledger:
+    """Bookings of one account, with consistent sums."""
     total = sum(booked, Decimal(0))
-    right = Books({NUMBER: booked}, booked, {NUMBER: START + total}, total)
-    return replace(right, **changes)
+    consistent = Ledger({NUMBER: booked}, booked, {NUMBER: START + total}, total)
+    return replace(consistent, **changes)
 
 
 def transfer(state: str, amount: Decimal = FIVE) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def transfer(state: str, amount: Decimal = FIVE) -> dict[str, Any]:
         (502, 12.1 + assertions.AFTER_AN_END, 1),
     ],
 )
-def test_a_failure_is_found_and_502_is_allowed_around_the_end_of_a_node_alone(status, at, found):
+def test_failures_are_found_and_502_is_allowed_only_while_a_node_ends(status, at, found):
     assert len(assertions.failures([replace(PAGE, status=status, at=at)], [(10.0, 12.0)])) == found
 
 
-def test_tracebacks_are_found_in_either_form():
+def test_tracebacks_are_found_in_either_log_format():
     log = (
         "INFO fine\nERROR no\n  | Traceback (most recent call last):\n  |   File x\n  | KeyError: 'y'\n"
         "INFO on\n"
@@ -58,14 +58,16 @@ def test_tracebacks_are_found_in_either_form():
     assert assertions.tracebacks("INFO fine\n") == []
 
 
-def test_whoever_is_led_to_the_sign_in_was_signed_out():
-    led = replace(PAGE, status=302, location="/sign-in/?next=/")
-    assert len(assertions.signed_out([PAGE, led, replace(led, signed_in=False)])) == 1
-    assert len(assertions.signed_out([replace(led, who="", location="/admin/login/?next=/admin/")])) == 1
+def test_redirect_of_a_signed_in_visitor_to_sign_in_is_found():
+    redirected = replace(PAGE, status=302, location="/sign-in/?next=/")
+    assert len(assertions.signed_out([PAGE, redirected, replace(redirected, signed_in=False)])) == 1
+    assert (
+        len(assertions.signed_out([replace(redirected, who="", location="/admin/login/?next=/admin/")])) == 1
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "who", "found"),
+    ("text", "who", "found"),
     [
         (f"Aurora Phone {NUMBER} {ALICE}", ALICE, 0),
         (f"Aurora Phone {OTHER} {BOB}", "", 0),  # Staff see all customers of their brand.
@@ -73,42 +75,43 @@ def test_whoever_is_led_to_the_sign_in_was_signed_out():
         (f"the address {BOB}", ALICE, 1),
         (f"a guest reads {NUMBER}", "nobody", 1),
         ("Borealis Phone", ALICE, 1),
-        (f"staff read {STRANGE} c@borealis.soak.example", "", 2),
+        (f"staff read {FOREIGN} c@borealis.soak.example", "", 2),
         ("a number that nobody has: 810000999", "", 1),
     ],
 )
-def test_whatever_is_somebody_elses_is_found_on_a_page(said, who, found):
+def test_data_of_others_on_a_page_is_found(text, who, found):
     assert (
-        len(assertions.strangers([replace(PAGE, who=who, named=assertions.named_on(said))], OWNERS)) == found
+        len(assertions.foreign_data([replace(PAGE, who=who, named=assertions.names_in(text))], OWNERS))
+        == found
     )
 
 
 @pytest.mark.parametrize(
     ("transfers", "carrier", "found"),
     [
-        ([transfer("done"), transfer("refused", SIX)], books(FIVE), 0),
-        ([transfer("unknown"), transfer("dispatched", SIX)], books(FIVE), 0),
-        ([transfer("done")], books(), 1),
-        ([transfer("done")], books(FIVE, FIVE), 1),
-        ([transfer("unknown")], books(FIVE, FIVE), 1),
-        ([transfer("not_sent")], books(FIVE), 1),
-        ([transfer("refused")], books(FIVE), 1),
-        ([], books(FIVE), 1),
-        ([transfer("done")], books(FIVE, balances={NUMBER: START}), 1),
-        ([transfer("done")], books(FIVE, taken=[]), 1),
-        ([transfer("done")], books(FIVE, partner=SIX), 1),
+        ([transfer("done"), transfer("refused", SIX)], ledger(FIVE), 0),
+        ([transfer("unknown"), transfer("dispatched", SIX)], ledger(FIVE), 0),
+        ([transfer("done")], ledger(), 1),
+        ([transfer("done")], ledger(FIVE, FIVE), 1),
+        ([transfer("unknown")], ledger(FIVE, FIVE), 1),
+        ([transfer("not_sent")], ledger(FIVE), 1),
+        ([transfer("refused")], ledger(FIVE), 1),
+        ([], ledger(FIVE), 1),
+        ([transfer("done")], ledger(FIVE, balances={NUMBER: START}), 1),
+        ([transfer("done")], ledger(FIVE, taken=[]), 1),
+        ([transfer("done")], ledger(FIVE, partner=SIX), 1),
     ],
 )
-def test_money_that_was_lost_or_doubled_is_found(transfers, carrier, found):
-    assert len(assertions.money(transfers, carrier, START)) == found
+def test_lost_or_doubled_money_is_found(transfers, carrier, found):
+    assert len(assertions.transfer_findings(transfers, carrier, START)) == found
 
 
-def test_what_was_promised_and_is_not_there_is_found():
+def test_lost_success_is_found():
     assert len(assertions.lost("a sign-up", [ALICE, BOB], [ALICE])) == 1
     assert assertions.lost("a sign-up", [ALICE], [ALICE, BOB]) == []
 
 
-def test_slow_answers_and_too_few_of_them_are_found():
+def test_slow_answers_and_too_few_answers_are_found():
     quick = [replace(PAGE, seconds=0.1)] * 19
     assert len(assertions.slow(quick, "home", 0.5)) == 1
     assert assertions.slow([*quick, PAGE], "home", 0.5) == []
@@ -116,16 +119,16 @@ def test_slow_answers_and_too_few_of_them_are_found():
 
 
 @pytest.mark.parametrize(("status", "found"), [(200, 0), (302, 0), (0, 1), (403, 1), (429, 1), (503, 1)])
-def test_a_probe_that_is_refused_is_found_however_quick(status, found):
+def test_refused_probe_is_found_however_quick(status, found):
     answers = [*[PAGE] * assertions.LEAST, *[replace(PAGE, status=status, seconds=0.001)] * 2]
     assert len(assertions.slow(answers, "home", 0.5)) == found
 
 
-def test_an_error_after_all_faults_ended_is_found():
+def test_error_after_all_faults_ended_is_found():
     late = [replace(PAGE, at=200.0), replace(PAGE, status=503, at=199.0)]
     assert assertions.not_recovered(late, 199.5) == []
     assert len(assertions.not_recovered(late, 198.0)) == 1
-    assert len(assertions.not_recovered(late, 300.0)) == 1  # Nobody was there to see.
+    assert len(assertions.not_recovered(late, 300.0)) == 1  # There were no answers at all.
 
 
 # --- Single faults and bursts ----------------------------------------------------------------------
@@ -135,10 +138,12 @@ SENDER = replace(PAGE, kind=f"{assertions.FORM} of aurora", who="nobody", signed
 ENDED = 150.0  # When the fault was over; PAGE came before.
 
 
-def survived(*answers: Seen, **how: Any) -> assertions.Survived:
-    """What is said of a fault with enough answers and these."""
-    wanted = {"kills": False, "well": True, **how}
-    return assertions.survived("a fault", [READER] * assertions.LEAST + list(answers), ENDED, 0, **wanted)
+def evaluate_fault(*answers: Answer, **how: Any) -> assertions.FaultResult:
+    """Evaluate a fault with enough answers and these."""
+    options = {"kills": False, "well": True, **how}
+    return assertions.evaluate_fault(
+        "a fault", [READER] * assertions.LEAST + list(answers), ENDED, 0, **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,9 +153,9 @@ def survived(*answers: Seen, **how: Any) -> assertions.Survived:
         (replace(READER, status=503), {}, 0),
         (replace(READER, status=500), {}, 1),
         (replace(READER, status=0), {}, 1),
-        (replace(READER, status=502), {"kills": True}, 1),  # nginx asks the other node again.
-        (replace(READER, status=0), {"kills": True}, 0),  # It cannot when a part of the page has left.
-        (replace(SENDER, status=502), {"kills": True}, 0),  # Nobody may.
+        (replace(READER, status=502), {"kills": True}, 1),  # nginx retries at the other node.
+        (replace(READER, status=0), {"kills": True}, 0),  # It cannot once a part of the page was sent.
+        (replace(SENDER, status=502), {"kills": True}, 0),  # It must not.
         (replace(SENDER, status=502), {}, 1),
         (replace(SENDER, status=500), {"kills": True}, 1),
         (replace(PAGE, status=500), {}, 0),  # Not of the load: other checks see it.
@@ -161,18 +166,20 @@ def survived(*answers: Seen, **how: Any) -> assertions.Survived:
         (READER, {"well": False}, 1),
     ],
 )
-def test_a_fault_is_survived_with_nothing_lost_and_all_well_in_time(answer, how, found):
-    assert len(assertions.not_survived(survived(answer, **how), 15)) == found
+def test_lost_answers_and_late_recovery_are_found(answer, how, found):
+    assert len(assertions.fault_findings(evaluate_fault(answer, **how), 15)) == found
 
 
-def test_a_fault_that_nobody_met_and_pages_of_somebody_else_are_found():
-    few = assertions.survived("a fault", [READER], ENDED, 0, kills=False, well=True)
-    assert len(assertions.not_survived(few, 15)) == 1
-    strange = assertions.survived("a fault", [READER] * assertions.LEAST, ENDED, 2, kills=False, well=True)
-    assert len(assertions.not_survived(strange, 15)) == 1
+def test_too_few_answers_and_foreign_data_are_found():
+    too_few = assertions.evaluate_fault("a fault", [READER], ENDED, 0, kills=False, well=True)
+    assert len(assertions.fault_findings(too_few, 15)) == 1
+    foreign = assertions.evaluate_fault(
+        "a fault", [READER] * assertions.LEAST, ENDED, 2, kills=False, well=True
+    )
+    assert len(assertions.fault_findings(foreign, 15)) == 1
 
 
-def test_all_is_well_when_every_reader_was_served_twice_and_asked_after_the_fault():
+def test_recovery_needs_every_reader_to_be_served_twice_after_the_fault():
     other = replace(READER, kind=f"{assertions.FIGURES} of aurora")
     after = [replace(each, at=ENDED + 1) for each in (READER, READER, other, other)]
     assert assertions.are_served(after, ENDED, readers=2)
@@ -195,11 +202,11 @@ def test_all_is_well_when_every_reader_was_served_twice_and_asked_after_the_faul
         ({"busy": 0.31}, 1),
     ],
 )
-def test_a_burst_is_borne_with_every_ordinary_page_there_and_hardly_later(changes, found):
+def test_burst_that_harms_ordinary_pages_is_found(changes, found):
     burst = assertions.Burst("a burst", quiet=0.03, busy=0.29, visitors={200: 100}, own={503: 100})
-    assert len(assertions.not_borne(replace(burst, **changes), 10)) == found
+    assert len(assertions.burst_findings(replace(burst, **changes), 10)) == found
 
 
-def test_there_are_thirty_single_faults_of_different_names_and_ten_that_stop_what_runs():
+def test_there_are_at_least_30_faults_and_10_that_stop_a_service():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 30
-    assert sum(fault.of_the_ten for fault in FAULTS) >= 10
+    assert sum(fault.stops_service for fault in FAULTS) >= 10

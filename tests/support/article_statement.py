@@ -1,4 +1,4 @@
-"""The statement of the carrier's article, figure by figure."""
+"""The statement in the carrier's article."""
 
 EXAMPLE = {
     "opening_balance": "245.71293",

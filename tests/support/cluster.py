@@ -1,7 +1,7 @@
 """Several nodes as in production: carriers, one PostgreSQL, one Redis, gunicorns, and nginx in front.
 
-A node can be killed, stopped and started again. Whatever is passed on from one node to the other is visible:
-each answer names its node in `X-Node`, and nginx gives one request to each in turn.
+A node can be killed, stopped and started again. Failover between nodes is visible: each response names its
+node in `X-Node`, and nginx balances requests in turn.
 """
 
 import contextlib
@@ -33,16 +33,16 @@ from tests.support.live_stack import (
     _toml,
     _wait,
 )
-from tests.support.nginx import Front, nginx
+from tests.support.nginx import NginxServer, nginx
 from tests.support.ports import free_port
-from tests.support.processes import children, tell
+from tests.support.processes import children, send_signal
 from tests.support.timeouts import PATIENCE
 
 NEEDED = "PostgreSQL and Redis are needed for several nodes: set DATABASE_URL and REDIS_URL."
-BALANCE = "1000"  # What each customer has at the carrier to begin with.
-# Customers and staff of the brands; all staff have an app with the key that the tests know. Rules for moves
-# that stop nobody who is not meant to be stopped.
-PEOPLE = """
+BALANCE = "1000"  # Initial balance of each customer at the carrier.
+# Customers and staff of the brands; all staff have an app with the key that the tests know. Limits for
+# transfers that do not interfere with a test.
+CREATE_USERS = """
 import json
 from accounts.models import TotpDevice, User
 from billing.models import MovePolicy
@@ -62,8 +62,8 @@ for brand in brands.values():
     MovePolicy.objects.create(brand=brand, per_move=10**6, per_day=10**9, second_person_above=10**6)
 """
 
-# What a later version may do to a table that this one reads and writes: see docs/upgrade.md.
-LATER = """
+# Changes a later version may make to a table this one uses: see docs/upgrade.md.
+LATER_MIGRATION = """
 from django.db import migrations, models
 
 
@@ -81,18 +81,18 @@ class Migration(migrations.Migration):
         ),
     ]
 """
-CHANGED = {"portal": "brand", "accounts": "user", "billing": "move"}
+CHANGED_MODELS = {"portal": "brand", "accounts": "user", "billing": "move"}
 
 
-def missing() -> str:
-    """What there is too little of to run several nodes; empty where all is there."""
-    there = os.environ.get("DATABASE_URL", "").startswith("postgres") and os.environ.get("REDIS_URL")
-    return "" if there else NEEDED
+def missing_services() -> str:
+    """Return which services are missing to run several nodes; empty if none."""
+    available = os.environ.get("DATABASE_URL", "").startswith("postgres") and os.environ.get("REDIS_URL")
+    return "" if available else NEEDED
 
 
 @dataclass(frozen=True)
 class Person:
-    """A customer whom portal and carrier know, or, without a number, somebody who works for a brand."""
+    """A customer known to portal and carrier, or, without a number, a staff user of a brand."""
 
     brand: str
     email: str
@@ -101,7 +101,7 @@ class Person:
 
 @dataclass
 class Node:
-    """One gunicorn. `ends`: when it was made to end, from the signal until it was gone (monotonic)."""
+    """One gunicorn. `ends`: the periods in which it ended, from the signal until it was gone (monotonic)."""
 
     environment: Mapping[str, str]
     log: Path
@@ -110,11 +110,11 @@ class Node:
 
     @property
     def address(self) -> str:
-        """As `X-Node` names it."""
+        """The node's address as in `X-Node`."""
         return self.environment["BIND"]
 
     def start(self) -> None:
-        """In a group of its own, so that its workers can be killed with it."""
+        """Start it in its own process group, so that its workers can be killed with it."""
         command = [sys.executable, "-m", "gunicorn", "-c", "portal/gunicorn.py", "portal.wsgi"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -127,85 +127,85 @@ class Node:
             )
 
     def ready(self) -> None:
-        """Wait until it can serve."""
+        """Wait until it is ready."""
         _wait(f"http://{self.address}/readyz", self.process, self.log)
 
     def kill(self) -> None:
-        """Master and workers at once, as when the power fails."""
+        """Kill master and workers at once, as a power failure does."""
         begun = time.monotonic()
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=PATIENCE)
         self.ends.append((begun, time.monotonic()))
 
     def stop(self) -> None:
-        """As an upgrade does: what was begun is answered."""
+        """Stop it gracefully, as an upgrade does: running requests are answered."""
         begun = time.monotonic()
         self.process.terminate()
         self.process.wait(timeout=60)
         self.ends.append((begun, time.monotonic()))
 
     def workers(self) -> list[int]:
-        """Its processes that answer."""
+        """Return the process IDs of its workers."""
         return children(self.process.pid)
 
-    def hold(self) -> None:
-        """Let the kernel take requests, and nobody answer."""
-        tell([self.process.pid, *self.workers()], signal.SIGSTOP)
+    def freeze(self) -> None:
+        """Freeze it: the kernel still accepts connections, but nothing answers."""
+        send_signal([self.process.pid, *self.workers()], signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it answer again."""
-        tell([*self.workers(), self.process.pid], signal.SIGCONT)
+    def unfreeze(self) -> None:
+        """Let a frozen node continue."""
+        send_signal([*self.workers(), self.process.pid], signal.SIGCONT)
 
     @property
     def runs(self) -> bool:
-        """Whether it has been started and has not ended."""
+        """True if it has been started and has not ended."""
         return self.process.poll() is None
 
 
 @dataclass
-class Nodes:
-    """What runs. `stack` is their database and settings; its carrier gets the portal's mails."""
+class Cluster:
+    """The running servers. `stack` has their database and settings; its carrier gets the portal's emails."""
 
-    front: Front
+    front: NginxServer
     stack: Stack
     nodes: list[Node]
     carriers: Mapping[str, Simulator]
     processes: Mapping[str, subprocess.Popen[str]] = field(default_factory=dict)  # Of the carriers.
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """What stands in the portal's database."""
+        """Return rows of the portal's database."""
         with psycopg.connect(self.stack.database, row_factory=dict_row) as connection:
             return connection.execute(query, values).fetchall()
 
     def transfers(self) -> list[dict[str, Any]]:
-        """The portal's moves."""
+        """Return the portal's transfers."""
         return self.rows(
             "SELECT m.operation::text, b.slug AS brand, m.account_number, m.amount, m.state"
             " FROM billing_move m JOIN portal_brand b ON b.id = m.brand_id"
         )
 
     def key_of(self, email: str) -> int:
-        """The portal's own number of a customer."""
+        """Return the primary key of a customer."""
         return int(self.rows("SELECT id FROM accounts_user WHERE email = %s", email)[0]["id"])
 
     def migrate(self, folder: Path) -> None:
-        """As an upgrade does, from the folder of another version, whoever is served meanwhile."""
+        """Migrate from the folder of another version while the nodes serve, as an upgrade does."""
         _manage(self.stack.environment, "migrate", "--verbosity", "0", folder=folder)
 
     def logs(self) -> str:
-        """What all nodes have written."""
+        """Return the logs of all nodes."""
         return "\n".join(node.log.read_text(errors="replace") for node in self.nodes)
 
 
 def later_version(folder: Path) -> Path:
-    """The portal's code with one more migration in each app."""
+    """Copy the portal's code and add one migration to each app."""
     folder.mkdir()
     shutil.copy(ROOT / "manage.py", folder)
-    for app, model in CHANGED.items():
+    for app, model in CHANGED_MODELS.items():
         shutil.copytree(ROOT / app, folder / app, ignore=shutil.ignore_patterns("__pycache__"))
         migrations = folder / app / "migrations"
         newest = max(each.stem for each in migrations.glob("0*.py"))
-        later = LATER.format(app=app, model=model, newest=newest)
+        later = LATER_MIGRATION.format(app=app, model=model, newest=newest)
         (migrations / "9000_later.py").write_text(later)
     return folder
 
@@ -220,8 +220,8 @@ def running(
     a_carrier_each: bool = False,
     number: int = 2,
     **settings: str,
-) -> Iterator[Nodes]:
-    """One node or two on a database of their own; `settings` are more of their environment."""
+) -> Iterator[Cluster]:
+    """Run one node or two on their own database; `settings` are added to their environment."""
     with contextlib.ExitStack() as stack:
         ports = [free_port() for _ in range(number)]
         front = stack.enter_context(nginx(tmp / "nginx", *ports))
@@ -241,7 +241,7 @@ def running(
             Node({**environment, "BIND": f"127.0.0.1:{port}"}, tmp / f"node-{nth}.log")
             for nth, port in enumerate(ports, 1)
         ]
-        site = Nodes(front, portal, nodes, carriers, {slug: each for slug, (each, _) in started.items()})
+        site = Cluster(front, portal, nodes, carriers, {slug: each for slug, (each, _) in started.items()})
         _install(tmp, site, people)
         stack.callback(_end, nodes)
         for node in nodes:
@@ -263,19 +263,19 @@ def _carriers(
     return found
 
 
-def _install(tmp: Path, site: Nodes, people: Sequence[Person]) -> None:
-    """Tables, brands, people, and what the carriers know of them."""
+def _install(tmp: Path, site: Cluster, people: Sequence[Person]) -> None:
+    """Create tables, brands, customers and staff, and seed the carriers."""
     portal = site.stack
     _manage(portal.environment, "migrate", "--verbosity", "0")
     tables = [_toml(brand, replace(portal, carrier=site.carriers[brand.slug])) for brand in portal.brands]
     (tmp / "brands.toml").write_text("\n".join(tables).replace('.localhost"', '.test"'))
     _manage(portal.environment, "apply_config", str(tmp / "brands.toml"))
-    told = {
+    lists = {
         "CUSTOMERS": json.dumps([[each.brand, each.email, each.number] for each in people if each.number]),
         "STAFF": json.dumps([[each.brand, each.email] for each in people if not each.number]),
     }
-    names = {**told, "PASSWORD": PASSWORD, "APP_KEY": APP_KEY}
-    portal.run("\n".join([*(f"{name} = {value!r}" for name, value in names.items()), PEOPLE]))
+    names = {**lists, "PASSWORD": PASSWORD, "APP_KEY": APP_KEY}
+    portal.run("\n".join([*(f"{name} = {value!r}" for name, value in names.items()), CREATE_USERS]))
     for slug, carrier in site.carriers.items():
         known = [
             {"partner": f"{slug}-api-key", "account_number": each.number, "email": each.email}

@@ -1,4 +1,4 @@
-"""What the tests of the customer's journey share: filled forms, a check of every answer, mails, threads."""
+"""Helpers of customer journey tests: form data, checked requests, emails, threads."""
 
 import re
 from collections.abc import Callable
@@ -26,12 +26,12 @@ OUR_FIELD = {"google_captcha": "g-recaptcha-response"}
 
 
 def sign_up_form(token: str, **changes: str) -> dict[str, str]:
-    """Dora's sign-up."""
+    """Return the data of Dora's sign-up form."""
     return {**DETAILS, "password": PASSWORD, "accept_terms": "on", "g-recaptcha-response": token, **changes}
 
 
 def send(client: Client, path: str, data: dict[str, str], **headers: str) -> HttpResponse:
-    """POST a form. Whatever the answer is, it shows neither the token nor the password again."""
+    """POST a form and check that the response shows neither the captcha token nor the password."""
     response = cast(HttpResponse, client.post(path, data, headers=headers))
     for name in ("g-recaptcha-response", "password"):
         assert not data.get(name) or data[name] not in response.content.decode()
@@ -39,13 +39,13 @@ def send(client: Client, path: str, data: dict[str, str], **headers: str) -> Htt
 
 
 def words(response: HttpResponse) -> str:
-    """What a page says, without its marks."""
+    """Return the text of a page without markup."""
     text = response.content.decode()
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
 
 def value_of(response: HttpResponse, name: str) -> str | None:
-    """What a field of the page's form is filled with."""
+    """Return the value of a field in the page's form."""
     for tag in re.findall(r"<input[^>]*>", response.content.decode()):
         if f'name="{name}"' in tag:
             found = re.search(r'value="([^"]*)"', tag)
@@ -54,7 +54,7 @@ def value_of(response: HttpResponse, name: str) -> str | None:
 
 
 def code_for(email: str) -> str:
-    """The code in the newest of our mails to an address."""
+    """Return the code in our newest email to an address."""
     body = next(each.body for each in reversed(mail.outbox) if each.to == [email])
     found = re.search(r"^ {4}(\d{8})$", str(body), re.MULTILINE)
     assert found, body
@@ -62,19 +62,19 @@ def code_for(email: str) -> str:
 
 
 def carrier_code(simulator: Simulator, email: str) -> str:
-    """The confirmation code in the carrier's newest mail."""
+    """Return the confirmation code in the carrier's newest email."""
     text = simulator.mails(email)[-1]["text"]
     return str(re.search(r"code is (\w+)", text)[1])  # type: ignore[index]
 
 
 def sign_in(client: Client, email: str) -> HttpResponse:
-    """Ask for a code, read it in the mail, type it."""
+    """Request a code, read it in the email and enter it."""
     assert send(client, "/sign-in/", {"email": email}).status_code == 302
     return send(client, "/sign-in/code/", {"code": code_for(email)})
 
 
 def twin(client: Client) -> Client:
-    """The same browser once more, for a request at the same moment."""
+    """Return a copy of the browser, for a concurrent request."""
     other = Client(**{k: v for k, v in client.defaults.items() if k.startswith("HTTP_")})
     other.cookies = type(client.cookies)(client.cookies.output(header="", sep=";"))
     for name, morsel in client.cookies.items():
@@ -83,7 +83,7 @@ def twin(client: Client) -> Client:
 
 
 def at_once(number: int, job: Callable[[int], Any]) -> list[Any]:
-    """Run a job so many times, all at the same moment, each with its own database connection."""
+    """Run a job so many times concurrently, each with its own database connection."""
     barrier = Barrier(number)
 
     def run(nth: int) -> Any:

@@ -1,4 +1,4 @@
-"""Values and bodies that no browser sends, and the fields of a page to put them into."""
+"""Values and bodies that no browser sends, and the form fields of a page."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from django.test import Client
 
 MARKUP = '"><script>canary()</script>'
-ALL = bool(os.environ.get("FUZZ_EXAMPLES"))  # Else a part of the values and bodies, for each address.
+ALL = bool(os.environ.get("FUZZ_EXAMPLES"))  # Otherwise a selection of the values and bodies for each URL.
 VALUES = (
     "",
     "\x00",
@@ -29,7 +29,7 @@ VALUES = (
     "'; DROP TABLE accounts_user; --",
     "{{ 7|add:7 }}%(name)s{0}",
 )
-# What each run tries: among it a NUL, what is long and not ASCII, and a field of 1 MB.
+# Tried in each run: among others NUL, long non-ASCII text, and a field of 1 MB.
 SHORT = (
     MARKUP,
     "a\x00b@example.com",
@@ -65,17 +65,17 @@ BODIES = (
 BODIES = BODIES if ALL else BODIES[::2]
 
 _LONG = 10_000
-_NOT_FIELDS = {"csrfmiddlewaretoken", "viewport", "color-scheme", "description"}  # Of <meta>.
+_NOT_FIELDS = {"csrfmiddlewaretoken", "viewport", "color-scheme", "description"}  # Names of <meta> elements.
 
 
 def text_of(answer: Any) -> str:
-    """What a page says, sent in one piece or in many."""
+    """Return the text of a response, streamed or not."""
     content = b"".join(answer) if answer.streaming else answer.content
     return content.decode("utf-8", "replace")
 
 
 def fields_in(page: str) -> list[str]:
-    """The names of the fields of all forms on a page."""
+    """Return the names of the fields of all forms on a page."""
     return sorted(set(re.findall(r' name="([^"]+)"', page)) - _NOT_FIELDS)
 
 
@@ -86,29 +86,29 @@ def _hidden_in(page: str) -> dict[str, str]:
 
 
 def forms_in(page: str, path: str) -> list[tuple[list[str], dict[str, str]]]:
-    """The fields of each form of a page that is sent to its own address, and what the hidden ones hold.
+    """Return the fields of each form sent to the page's own URL, and the values of its hidden fields.
 
-    Those tell how many rows a form has, or which of several forms it is.
+    Those determine how many rows a form has, or which of several forms it is.
     """
     found = re.findall(r'<form\b([^>]*method="post"[^>]*)>(.*?)</form>', page, re.DOTALL)
-    own = [form for tag, form in found if " action=" not in tag or f' action="{path}"' in tag]
-    return [(fields_in(form), _hidden_in(form)) for form in own]
+    same_url = [form for tag, form in found if " action=" not in tag or f' action="{path}"' in tag]
+    return [(fields_in(form), _hidden_in(form)) for form in same_url]
 
 
 def fields_of(client: Client, path: str) -> list[str]:
-    """The same of the page at an address."""
+    """Return the fields of the page at a URL."""
     return fields_in(text_of(client.get(path)))
 
 
 def hostile_forms(names: list[str], hidden: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Each value in all fields but the hidden ones, so that the form is read; one of them in those, too.
+    """Yield forms with each value in all visible fields, so that they parse; one value also in hidden ones.
 
-    A value that would make the form too long as a whole stands in one field. With FUZZ_EXAMPLES each value
-    stands in the hidden fields too, and in each field alone.
+    A value that would make the form too long goes into one field. With FUZZ_EXAMPLES each value is also
+    tried in the hidden fields, and in each field alone.
     """
     for value in VALUES:
-        alone = names if ALL else names[:1] if len(value) > _LONG else []
-        yield from ({**hidden, name: value} for name in alone)
+        single = names if ALL else names[:1] if len(value) > _LONG else []
+        yield from ({**hidden, name: value} for name in single)
         if len(value) <= _LONG:
             yield {**dict.fromkeys(names, value), **hidden}
             if hidden and (ALL or value == MARKUP):

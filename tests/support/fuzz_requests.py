@@ -1,6 +1,6 @@
-"""Parts of requests that no browser sends: cookies, headers, queries, addresses, files."""
+"""Parts of requests that no browser sends: cookies, headers, queries, URL paths, files."""
 
-# What stands behind `NAME=` in a cookie, in Latin-1 as on the wire. In quotes an octal escape is a character.
+# Values of a cookie, in Latin-1 as sent. In quotes an octal escape is a character.
 COOKIES = (
     '"\\000aaaaaaaaaaaa"',
     '"' + "\\000" * 32 + '"',
@@ -84,7 +84,9 @@ HEADERS = (
         ("range", value)
         for value in ("bytes=-1", "bytes=9-1", "bytes=0-99999999999999999999", "x", "\x80\xff")
     ),
-    *(("content-length", value) for value in ("0", "9" * 30)),  # gunicorn refuses what is no number.
+    *(
+        ("content-length", value) for value in ("0", "9" * 30)
+    ),  # gunicorn refuses values that are not numbers.
     *(
         ("content-type", value)
         for value in (
@@ -103,7 +105,7 @@ HEADERS = (
     ("transfer-encoding", "chunked"),
     ("expect", "x"),
 )
-# As they stand in an address: NUL, lone surrogates, numbers beyond all columns, patterns, lists, dates.
+# Percent-encoded: NUL, lone surrogates, numbers beyond all columns, patterns, lists, dates.
 QUERY_VALUES = (
     "%00",
     "a%00b",

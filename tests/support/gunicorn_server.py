@@ -1,4 +1,4 @@
-"""The portal as `make serve` runs it, without a table in its database: every page is the honest 503."""
+"""The portal as `make serve` runs it, without tables in its database, so that every page is a 503."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ TOKEN = "a-token-for-the-tests"
 
 
 @dataclass(frozen=True)
-class Served:
+class GunicornServer:
     """A running gunicorn."""
 
     process: subprocess.Popen[bytes]
@@ -29,23 +29,23 @@ class Served:
     log: Path
 
     def get(self, path: str) -> requests.Response:
-        """A page, on a host that no brand has; the metrics with their token."""
+        """Request a page on an unknown host, with the token for metrics."""
         headers = {"Host": "x.test", "Authorization": f"Bearer {TOKEN}"}
         return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=PATIENCE)
 
-    def counted(self, line: str) -> float:
-        """The value of a line of /metrics; 0 where there is none."""
+    def metric(self, line: str) -> float:
+        """Return the value of a line of /metrics; 0 if there is none."""
         found = re.search(rf"^{re.escape(line)} (\S+)$", self.get("/metrics").text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def raw(self, request: bytes) -> bytes:
-        """The answer to what no browser would send."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as line:
-            line.sendall(request)
-            return line.makefile("rb").read()
+        """Send a raw request and return the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+            connection.sendall(request)
+            return connection.makefile("rb").read()
 
-    def said(self, words: str, times: int = 1) -> str:
-        """Its log, as soon as it holds these words so often."""
+    def wait_for_log(self, words: str, times: int = 1) -> str:
+        """Wait until the log contains these words so often, and return it."""
         until = time.monotonic() + PATIENCE
         while self.log.read_text().count(words) < times:
             assert time.monotonic() < until, self.log.read_text()
@@ -54,8 +54,10 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path, config: str = "portal/gunicorn.py", **environment: str) -> Iterator[Served]:
-    """Run it; in the end it is told to end."""
+def run_gunicorn(
+    folder: Path, config: str = "portal/gunicorn.py", **environment: str
+) -> Iterator[GunicornServer]:
+    """Run gunicorn, and end it with SIGTERM."""
     environment = {
         "PATH": os.environ["PATH"],
         "TMPDIR": str(folder),
@@ -72,12 +74,12 @@ def served(folder: Path, config: str = "portal/gunicorn.py", **environment: str)
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=file)
     try:
-        told = Served(process, 0, log).said("Listening at: ")
-        found = re.search(r"Listening at: .*:(\d+)", told)
+        log_text = GunicornServer(process, 0, log).wait_for_log("Listening at: ")
+        found = re.search(r"Listening at: .*:(\d+)", log_text)
         assert found
-        yield Served(process, int(found[1]), log)
+        yield GunicornServer(process, int(found[1]), log)
     except BaseException:
-        print(log.read_text())  # pytest shows it beside the failure.
+        print(log.read_text())  # pytest shows it with the failure.
         raise
     finally:
         process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Sees after each request what every place holds: logs, error mails, database, cache, cookies, pages."""
+"""Inspects after each request what all places contain: logs, error mails, database, cache, cookies, pages."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PLACES = ("log", "error mails", "database", "cache", "cookies", "pages")
 
 
 def database() -> str:
-    """Every value of every table, sessions decoded; but not the column in which sessions are looked up."""
+    """Return every value of every table, with sessions decoded, except the session key column."""
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         rows = [(table, row) for table in tables for row in _rows(cursor, table)]
@@ -31,18 +31,18 @@ def database() -> str:
 
 def _rows(cursor: Any, table: str) -> list[list[Any]]:
     cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-    own = (table, "session_key")
-    kept = [nth for nth, column in enumerate(cursor.description) if (table, column[0]) != own]
-    assert (len(kept) < len(cursor.description)) is (table == "django_session")
-    return [[_plain(row[nth]) for nth in kept] for row in cursor.fetchall()]
+    excluded = (table, "session_key")
+    columns = [nth for nth, column in enumerate(cursor.description) if (table, column[0]) != excluded]
+    assert (len(columns) < len(cursor.description)) is (table == "django_session")
+    return [[_bytes(row[nth]) for nth in columns] for row in cursor.fetchall()]
 
 
-def _plain(value: Any) -> Any:
+def _bytes(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
 def cached() -> str:
-    """The cache and the kept limits."""
+    """Return the cache and the rate limits."""
     if not settings.REDIS_URL:
         return str(vars(caches["default"])) + str(vars(rate_limits._limiter(settings.REDIS_URL).storage))
     with redis.Redis.from_url(settings.REDIS_URL) as store:
@@ -54,8 +54,8 @@ def cached() -> str:
         return str([(key, reads[cast(bytes, store.type(key))](key)) for key in store.scan_iter()])
 
 
-class Witness(logging.Handler):
-    """Collects what was seen, by place, and the keys that sessions had."""
+class LeakDetector(logging.Handler):
+    """Collects texts by place, and session keys."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +67,8 @@ class Witness(logging.Handler):
         self.mailing.send_mail = self._mail  # type: ignore[method-assign]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A record in both formats, and as the mail that Django makes of an error."""
-        if self._reporting:  # At debug level Django writes out all that the report's template is given.
+        """Record it in both log formats, and as Django's error mail."""
+        if self._reporting:  # At debug level Django logs all variables of the report template.
             return
         self.seen["log"] += [TextFormatter().format(record), JsonFormatter().format(record)]
         if record.levelno >= logging.ERROR:
@@ -79,11 +79,11 @@ class Witness(logging.Handler):
     def _mail(self, subject: str, message: str, *_: Any, html_message: str = "", **__: Any) -> None:
         self.seen["error mails"] += [subject, message, html_message]
 
-    def look(self, client: Client, response: HttpResponse) -> None:
-        """Note the answer, and what it left behind."""
+    def inspect(self, client: Client, response: HttpResponse) -> None:
+        """Record the response and what it left in each place."""
         body = b"".join(response) if response.streaming else response.content
-        told = {name: value for name, value in response.items() if (response.status_code, name) != LED_ON}
-        self.seen["pages"] += [body.decode(errors="replace"), str(told)]
+        headers = {name: value for name, value in response.items() if (response.status_code, name) != ALLOWED}
+        self.seen["pages"] += [body.decode(errors="replace"), str(headers)]
         self.seen["database"].append(database())
         self.seen["cache"].append(cached())
         for name, cookie in response.cookies.items():
@@ -94,40 +94,39 @@ class Witness(logging.Handler):
                 self.seen["cookies"].append(cookie.OutputString())
 
     def places_with(self, canary: str) -> list[str]:
-        """Where it was seen, ever."""
+        """Return the places where this text was ever seen."""
         return [place for place, texts in self.seen.items() if any(canary in text for text in texts)]
 
 
-# "Go to my account": the login URL belongs there, and only there.
-LED_ON = (303, "Location")
+# "Go to my account": the login URL belongs there and nowhere else.
+ALLOWED = (303, "Location")
 
 
-class Watched(Client):
-    """A browser whose every answer the witness looks at; an error of ours is the page it is to visitors."""
+class WatchedClient(Client):
+    """A browser that inspects every response; an exception becomes the error page visitors see."""
 
-    def __init__(self, witness: Witness, host: str) -> None:
+    def __init__(self, detector: LeakDetector, host: str) -> None:
         super().__init__(headers={"host": host}, raise_request_exception=False)
-        self.witness = witness
+        self.witness = detector
 
     def request(self, **request: Any) -> Any:
-        """As any request."""
         response = super().request(**request)
-        self.witness.look(self, response)
+        self.witness.inspect(self, response)
         return response
 
 
 @contextmanager
-def watching() -> Iterator[Witness]:
-    """A witness of all that is logged meanwhile, at every level."""
-    witness = Witness()
+def detect_leaks() -> Iterator[LeakDetector]:
+    """Detect leaks, with logging at every level."""
+    detector = LeakDetector()
     loggers = [logging.getLogger(name) for name in ("", "django", "portal", "accounts", "billing")]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
-    loggers[0].addHandler(witness)
+    loggers[0].addHandler(detector)
     try:
-        yield witness
+        yield detector
     finally:
-        loggers[0].removeHandler(witness)
-        for logger, level in zip(loggers, before, strict=True):
+        loggers[0].removeHandler(detector)
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

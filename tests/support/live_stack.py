@@ -1,4 +1,4 @@
-"""The real thing, as processes: the stand-in carrier, and the portal under gunicorn with its brands."""
+"""The real system as processes: the carrier simulator, and the portal under gunicorn with its brands."""
 
 import contextlib
 import fcntl
@@ -25,7 +25,7 @@ from tests.support.ports import free_port
 
 READY_WITHIN = 120  # Seconds, on a busy machine.
 OPERATOR, PASSWORD = "olga@example.com", "correct horse battery"
-# The operator has set up an authenticator app with the key that the tests know.
+# The operator has an authenticator app with the key the tests know.
 FILL = f"""
 from django.core.management import call_command
 from accounts.models import TotpDevice, User
@@ -36,13 +36,13 @@ call_command("apply_config", {{brands!r}})
 """
 
 
-# The meanings that a carrier gave numbers of its own.
+# Meanings of the carrier's own codes.
 CODES = {4101: "captcha_failed", 4103: "email_taken", 4105: "code_wrong", 4106: "already_confirmed"}
 
 
 @dataclass(frozen=True)
 class BrandSpec:
-    """One brand of the configuration, and what its customers see of its money."""
+    """One brand of the configuration, and how its customers see amounts."""
 
     slug: str
     currency: str
@@ -53,12 +53,12 @@ class BrandSpec:
     kind: str = "v2-checkbox"
     secret_key: str = ""
     signup_open: bool = True
-    carrier: str = ""  # Where it is looked for, if not at the stand-in.
-    more: str = ""  # Tables of TOML; CARRIER stands for the carrier's address.
+    carrier: str = ""  # The carrier URL, if not the simulator.
+    more: str = ""  # TOML tables; CARRIER stands for the carrier's URL.
 
     @property
     def name(self) -> str:
-        """As customers read it."""
+        """The name customers read."""
         return f"{self.slug.capitalize()} Phone"
 
 
@@ -69,16 +69,16 @@ AURORA = BrandSpec(
 BOREALIS = BrandSpec(
     "borealis", "GBP", "£", "Europe/London", "en-gb", "#7c3aed", secret_key="borealis-secret-key"
 )
-# The two other kinds of captcha need brands of their own: the kind belongs to the site key.
+# The two other kinds of captcha need their own brands, because the kind belongs to the site key.
 CYGNUS = BrandSpec("cygnus", "NZD", "$", "Pacific/Auckland", "en-nz", "#b45309", kind="v2-invisible")
 DRACO = BrandSpec("draco", "USD", "$", "America/New_York", "en-us", "#0369a1", kind="v3")
-# What else a brand may decide: nobody signs up here, and its carrier wants the customer's password too.
+# Other options of a brand: sign-up is closed, and the carrier also requires the customer's password.
 ERIDANUS = BrandSpec(
     *("eridanus", "AUD", "$", "Australia/Sydney", "en-au", "#be123c"),
     signup_open=False,
     more='[brand.methods.login_via_url]\nparameters = { email = "email", password = "password" }',
 )
-# Nobody listens at its carrier's port.
+# Nothing listens at its carrier's port.
 FORNAX = BrandSpec(
     *("fornax", "AUD", "$", "Australia/Sydney", "en-au", "#4d7c0f"),
     carrier="http://127.0.0.1:9/api/integration/v2/",
@@ -100,14 +100,14 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def home(self, brand: BrandSpec) -> str:
-        """The brand's first page, where a person's visit begins."""
+        """Return the URL of the brand's first page."""
         return f"http://{brand.slug}.localhost:{self.port}/"
 
     def fresh(self) -> None:
-        """The carrier as new, mailing links that lead to this portal, which keeps no figures of before."""
+        """Reset the carrier, point its emails to this portal, and delete cached figures."""
         self.carrier.post("reset", seed="default")
         self.sql("DELETE FROM billing_keptstatement")
-        # The portal remembers the account numbers of the tests before; a real carrier gives out none twice.
+        # The portal remembers account numbers of earlier tests; a real carrier never reuses one.
         self.begun += 1
         last = {"account_number": str(90_000 + 100 * self.begun), "email": "last@example.com"}
         self.carrier.post(
@@ -128,7 +128,7 @@ class Stack:
         }
 
     def sql(self, statement: str) -> None:
-        """Change the portal's database behind its back, for what no visitor can bring about."""
+        """Execute SQL in the portal's database, for what no visitor can cause."""
         if self.database.startswith("postgres"):
             with psycopg.connect(self.database, autocommit=True) as connection:
                 connection.execute(statement)
@@ -140,22 +140,22 @@ class Stack:
             file.commit()
 
     def run(self, code: str) -> None:
-        """Run Python in the portal's own house, for what is signed or encrypted."""
+        """Run Python in the portal's environment, for what is signed or encrypted."""
         _manage(self.environment, "shell", "-v", "0", "-c", code)
 
     def app_code(self) -> str:
-        """What the operator's app shows now; it is good even if it has served before."""
+        """Return the code of the operator's app; it is accepted even if used before."""
         self.sql("UPDATE accounts_totpdevice SET last_t = -1")
         return app_code()
 
     def name_of(self, method: str, parameter: str) -> str:
-        """What the carrier calls a parameter."""
+        """Return the carrier's name of a parameter."""
         return str(
             self.dialect.get("methods", {}).get(method, {}).get("parameters", {}).get(parameter, parameter)
         )
 
     def tokens(self, method: str) -> list[Any]:
-        """The captcha tokens that reached a method of the carrier, in order."""
+        """Return the captcha tokens that reached a carrier method, in order."""
         name = self.name_of(method, "google_captcha")
         return [call["fields"].get(name) for call in self.carrier.calls(method)]
 
@@ -168,7 +168,7 @@ def running(
     customers: Mapping[str, str] | None = None,
     dialect: Mapping[str, Any] | None = None,
 ) -> Iterator[Stack]:
-    """Start both processes; `customers` maps a slug to the text of a CSV file that is imported."""
+    """Start both processes; `customers` maps a slug to the CSV text to import."""
     options = ()
     if dialect:
         (tmp / "dialect.json").write_text(json.dumps(dialect))
@@ -184,7 +184,7 @@ def running(
             files = {slug: tmp / f"{slug}.csv" for slug in customers or {}}
             for slug, file in files.items():
                 file.write_text((customers or {})[slug])
-            # In one process, since each costs a second of a CPU.
+            # In one process, since each costs a second of CPU.
             imports = [
                 f"call_command('import_customers', {slug!r}, {str(file)!r})" for slug, file in files.items()
             ]
@@ -240,7 +240,7 @@ def _environment(stack: Stack, database: str) -> dict[str, str]:
         "RECAPTCHA_URL": f"{stack.carrier.url}/recaptcha",
         "CARRIER_PRIVATE_HOSTS": "127.0.0.1",
         "BIND": f"127.0.0.1:{stack.port}",
-        "TRUSTED_PROXIES": "1",  # So that each test can come from an address of its own.
+        "TRUSTED_PROXIES": "1",  # So that each test can have its own client IP address.
         "WEB_CONCURRENCY": "1",
         "WEB_THREADS": "16",
         "LOG_FORMAT": "text",
@@ -249,9 +249,9 @@ def _environment(stack: Stack, database: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _database(tmp: Path, shared: Path) -> Iterator[str]:
-    """A new SQLite file, or a new database on the PostgreSQL server that this run of the tests uses.
+    """Create a SQLite file, or a database on the PostgreSQL server of this run.
 
-    Its tables are there: they are a copy of those that the first stack of a run has made.
+    Its tables exist: they are copied from those the first stack of a run has created.
     """
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
@@ -259,7 +259,7 @@ def _database(tmp: Path, shared: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp / 'portal.sqlite3'}"
         return
     name = f"browser_{secrets.token_hex(6)}"
-    with psycopg.connect(server, autocommit=True) as connection, _one_at_a_time(shared):
+    with psycopg.connect(server, autocommit=True) as connection, _locked(shared):
         model = _migrated_on(server, connection)
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{model}"')
     try:
@@ -276,7 +276,7 @@ def _manage(environment: Mapping[str, str], *arguments: str, typed: str = "", fo
 
 
 @contextlib.contextmanager
-def _one_at_a_time(shared: Path) -> Iterator[None]:
+def _locked(shared: Path) -> Iterator[None]:
     with (shared / "stacks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -290,9 +290,9 @@ def _migrate(database: str) -> None:
 
 
 def _migrated(shared: Path) -> Path:
-    """A SQLite file with all tables, and nothing in them."""
+    """Return a SQLite file with all tables, all empty."""
     file = shared / "migrated.sqlite3"
-    with _one_at_a_time(shared):
+    with _locked(shared):
         if not file.exists():
             _migrate(f"sqlite:///{shared / 'migrating.sqlite3'}")
             (shared / "migrating.sqlite3").rename(file)
@@ -300,10 +300,10 @@ def _migrated(shared: Path) -> Path:
 
 
 def _migrated_on(server: str, connection: psycopg.Connection[Any]) -> str:
-    """The name of a database with all tables. It stays for the next run, as long as no migration changes."""
+    """Return the name of a database with all tables. Later runs reuse it until a migration changes."""
     migrations = sorted(ROOT.glob("*/migrations/*.py"))
-    told = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:16]
-    name, unfinished = f"migrated_{told}", f"migrating_{told}"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:16]
+    name, unfinished = f"migrated_{digest}", f"migrating_{digest}"
     if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         connection.execute(f'DROP DATABASE IF EXISTS "{unfinished}"')
         connection.execute(f'CREATE DATABASE "{unfinished}"')
@@ -313,8 +313,8 @@ def _migrated_on(server: str, connection: psycopg.Connection[Any]) -> str:
 
 
 def _collect_static(environment: Mapping[str, str], shared: Path) -> None:
-    """Once for all workers of a run, because they serve the same directory."""
-    with _one_at_a_time(shared):
+    """Collect once for all workers of a run, because they serve the same directory."""
+    with _locked(shared):
         done = shared / "collectstatic.done"
         if not done.exists():
             _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")

@@ -1,4 +1,4 @@
-"""nginx with the configuration from deploy/ and TLS, in front of one node or two; and its visitors."""
+"""nginx with the configuration from deploy/ and TLS, in front of one node or two; and visitors for it."""
 
 import contextlib
 import datetime
@@ -29,8 +29,8 @@ from tests.support.timeouts import PATIENCE
 
 HOW_TO_GET_IT = "nginx is missing: `apt-get install nginx-light`."
 HOSTS = (AURORA, BOREALIS, ADMIN)
-# What Debian's own nginx.conf sets around ours, and ours must not inherit.
-AROUND = """
+# Debian's nginx.conf around ours, whose settings ours must not inherit.
+OUTER_CONFIG = """
 daemon off;
 user root; # Where root runs the tests, the folder is its own; others are asked to ignore this line.
 pid FOLDER/nginx.pid;
@@ -53,7 +53,7 @@ http {
 
 
 @dataclass(frozen=True)
-class Front:
+class NginxServer:
     """A running nginx."""
 
     folder: Path
@@ -62,11 +62,11 @@ class Front:
 
     @property
     def logs(self) -> str:
-        """All that it has written anywhere."""
+        """Everything it has logged."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
-    def logged(self, text: str) -> str:
-        """The same, as soon as it holds this: the line is written after the answer."""
+    def wait_for_log(self, text: str) -> str:
+        """Wait until the logs contain this text, and return them: the line is written after the response."""
         until = time.monotonic() + PATIENCE
         while text not in self.logs and time.monotonic() < until:
             time.sleep(0.02)
@@ -75,7 +75,7 @@ class Front:
 
 
 def certify(folder: Path) -> None:
-    """A certificate for all hosts that signs itself, and its key."""
+    """Write a self-signed certificate for all hosts, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AURORA)])
     names = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])
@@ -89,34 +89,34 @@ def certify(folder: Path) -> None:
     (folder / "privkey.pem").write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
 
 
-def adapted(name: str, changes: dict[str, str]) -> str:
-    """A shipped file with other names, ports and paths; IPv6 is left out, which not every machine has."""
+def adapt(name: str, changes: dict[str, str]) -> str:
+    """Return a shipped file with other names, ports and paths; without IPv6, which not every machine has."""
     text = re.sub(r"^ *listen \[::\]:.*\n", "", (ROOT / "deploy" / name).read_text(), flags=re.MULTILINE)
-    for ours, own in changes.items():
-        assert ours in text, f"deploy/{name} no longer holds {ours!r}"
-        text = text.replace(ours, own)
+    for original, replacement in changes.items():
+        assert original in text, f"deploy/{name} no longer holds {original!r}"
+        text = text.replace(original, replacement)
     return text
 
 
 @contextlib.contextmanager
 def nginx(
-    folder: Path, first: int, second: int = 0, spoilt: Mapping[str, str] | None = None
-) -> Iterator[Front]:
-    """Run it in the foreground with the shipped configuration, in a folder and on ports of its own.
+    folder: Path, first: int, second: int = 0, replacements: Mapping[str, str] | None = None
+) -> Iterator[NginxServer]:
+    """Run nginx in the foreground with the shipped configuration, in its own folder and on free ports.
 
-    In front of two nodes, or of one that is entered twice. `spoilt`: what the configuration says otherwise,
-    to see that a test notices.
+    In front of two nodes, or of one that is entered twice. `replacements` change the configuration, to check
+    that a test notices.
     """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not program:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW_TO_GET_IT)
     folder.mkdir()
     certify(folder)
-    front = Front(folder, free_port(), free_port())
+    front = NginxServer(folder, free_port(), free_port())
     tls = {"/etc/nginx/snippets/portal-tls.conf": f"{folder}/tls.conf"}
     logs = {"/var/log/nginx": str(folder)}
     files = {
-        "portal.conf": adapted(
+        "portal.conf": adapt(
             "nginx.conf.example",
             {
                 "portal.aurora.example portal.borealis.example": f"{AURORA} {BOREALIS}",
@@ -131,18 +131,18 @@ def nginx(
                 **logs,
             },
         ),
-        "proxy.conf": adapted("nginx.proxy.conf", {**tls, **logs}),
-        "tls.conf": adapted("nginx.tls.conf", {}),
-        "nginx.conf": AROUND.replace("FOLDER", str(folder)),
+        "proxy.conf": adapt("nginx.proxy.conf", {**tls, **logs}),
+        "tls.conf": adapt("nginx.tls.conf", {}),
+        "nginx.conf": OUTER_CONFIG.replace("FOLDER", str(folder)),
     }
-    for ours, own in (spoilt or {}).items():
-        assert any(ours in text for text in files.values()), f"deploy/ no longer holds {ours!r}"
-        files = {name: text.replace(ours, own) for name, text in files.items()}
+    for original, replacement in (replacements or {}).items():
+        assert any(original in text for text in files.values()), f"deploy/ no longer holds {original!r}"
+        files = {name: text.replace(original, replacement) for name, text in files.items()}
     for name, text in files.items():
         (folder / name).write_text(text)
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/start.log"]
-    with (folder / "said.log").open("wb") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+    with (folder / "said.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             until = time.monotonic() + PATIENCE
             while process.poll() is None and time.monotonic() < until:
@@ -158,8 +158,8 @@ def nginx(
 
 
 @contextlib.contextmanager
-def raw(front: Front, host: str = AURORA, source: str = "127.0.0.1") -> Iterator[ssl.SSLSocket]:
-    """A TLS connection, to write on it what no browser would."""
+def raw(front: NginxServer, host: str = AURORA, source: str = "127.0.0.1") -> Iterator[ssl.SSLSocket]:
+    """Open a TLS connection, for requests no browser would send."""
     context = ssl.create_default_context(cafile=str(front.folder / "fullchain.pem"))
     with (
         socket.create_connection(("127.0.0.1", front.tls), PATIENCE, (source, 0)) as plain,
@@ -169,7 +169,7 @@ def raw(front: Front, host: str = AURORA, source: str = "127.0.0.1") -> Iterator
 
 
 class FromAddress(HTTPAdapter):
-    """Connects from an address of its own; all of 127.0.0.0/8 is this machine."""
+    """Connects from a given address; all of 127.0.0.0/8 is this machine."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -180,11 +180,11 @@ class FromAddress(HTTPAdapter):
 
 
 class Visitor:
-    """A browser without a screen, at the ports 80 and 443 of the hosts: it sends what a browser sends."""
+    """A browser without a display, on the ports 80 and 443 of the hosts: it sends what a browser sends."""
 
     patience = PATIENCE
 
-    def __init__(self, site: Front, address: str, host: str) -> None:
+    def __init__(self, site: NginxServer, address: str, host: str) -> None:
         self.host = host
         self.session = requests.Session()
         self.session.trust_env = False
@@ -193,15 +193,17 @@ class Visitor:
             self.session.mount(scheme, FromAddress(address))
 
     def open(self, path: str, scheme: str = "https", **headers: str) -> requests.Response:
-        """GET a page, following nothing."""
+        """GET a page without following redirects."""
         url = f"{scheme}://{self.host}{path}"
         return self.session.get(url, headers=headers, allow_redirects=False, timeout=self.patience)
 
     def post(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
-        """Send what a form holds, its hidden fields too."""
+        """Send form data, hidden fields included."""
         url = f"https://{self.host}{path}"
-        seen = {"Origin": f"https://{self.host}", "Referer": url, **headers}
-        return self.session.post(url, data=data, headers=seen, allow_redirects=False, timeout=self.patience)
+        all_headers = {"Origin": f"https://{self.host}", "Referer": url, **headers}
+        return self.session.post(
+            url, data=data, headers=all_headers, allow_redirects=False, timeout=self.patience
+        )
 
     def send(self, path: str, data: dict[str, str], **headers: str) -> requests.Response:
         """Open the page of a form, fill it in and send it."""
@@ -211,21 +213,21 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def leading(front: Front) -> Iterator[None]:
-    """Makes the ports 80 and 443 of all hosts those of an nginx; names, SNI and Host stay what they are."""
+def hosts_redirected_to(front: NginxServer) -> Iterator[None]:
+    """Connect the ports 80 and 443 of all hosts to an nginx; names, SNI and Host are unchanged."""
     connect, ports = urllib3.util.connection.create_connection, {80: front.plain, 443: front.tls}
 
-    def connect_here(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
+    def connect_to_nginx(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
         host, port = address
         return connect(("127.0.0.1", ports[port]) if host in HOSTS else address, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(urllib3.util.connection, "create_connection", connect_here)
+        patch.setattr(urllib3.util.connection, "create_connection", connect_to_nginx)
         yield
 
 
 def code_from(carrier: Simulator, email: str) -> str:
-    """The sign-in code in the newest mail."""
+    """Return the sign-in code in the newest email."""
     found = re.search(r"\b[0-9]{8}\b", carrier.mails(email)[-1]["text"])
     assert found
     return found[0]

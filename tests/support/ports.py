@@ -1,20 +1,20 @@
-"""Ports for servers that a test starts: nobody else gets one between the moment it is chosen and its use.
+"""Ports for test servers: no other process gets one between its choice and its use.
 
-Asking the system for a port and giving it back is a race: it may give the same one to the next process that
-asks for any. So these stand below those that it gives away by itself, and each worker has a range of its own.
+Asking the system for a port and releasing it is a race: it may give the same one to the next process that
+asks. So these are below the system's own range, and each worker has a range of its own.
 """
 
 import os
 import socket
 from itertools import cycle
 
-_FIRST, _EACH = 20_000, 1_000  # Linux and macOS give away from 32768 and 49152 on.
+_FIRST, _EACH = 20_000, 1_000  # Linux and macOS assign from 32768 and 49152 on.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
 _range = cycle(range(_FIRST + _worker * _EACH, _FIRST + (_worker + 1) * _EACH))
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there."""
+    """Return True if a server could listen there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,5 +25,5 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """One that nobody listens on, and that this worker has not given away for a long time."""
+    """Return a free port that this worker has not used for a long time."""
     return next(port for port in _range if is_free(port))

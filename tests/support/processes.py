@@ -1,4 +1,4 @@
-"""Processes of this machine, as a test needs to know them."""
+"""Processes of this machine."""
 
 import contextlib
 import glob
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Whoever was started by this process and has not ended, the oldest first."""
+    """Return the running children of a process, oldest first."""
     found = []
     for stat in glob.glob("/proc/[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -18,8 +18,8 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
-def tell(pids: list[int], number: signal.Signals) -> None:
-    """Send a signal to all that still run."""
+def send_signal(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to all processes that still run."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""A raw TCP server on loopback, to answer as no server should."""
+"""A raw TCP server on loopback, for responses no real server would send."""
 
 import socket
 import ssl
@@ -60,7 +60,7 @@ class Server:
     def close(self) -> None:
         self.over.set()
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # Wakes the thread that accepts.
+            self._socket.shutdown(socket.SHUT_RDWR)  # Wakes the accepting thread.
         self._socket.close()
 
 
@@ -86,7 +86,7 @@ def drip(conn: socket.socket, data: bytes, over: threading.Event) -> None:
 
 
 def certify(folder: Path) -> str:
-    """A certificate for 127.0.0.1 that signs itself, with its key: the path of the file."""
+    """Write a self-signed certificate for 127.0.0.1 and its key; return the path of the file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -109,7 +109,7 @@ def certify(folder: Path) -> str:
 
 
 def threads_end() -> bool:
-    """Have all threads that talked to somebody come to their end, now or soon?"""
+    """Return True if all threads of HTTP or SMTP conversations end in time."""
     deadline = time.monotonic() + PATIENCE
     while any(thread.name == "conversation" for thread in threading.enumerate()):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A Redis server of a test's own."""
+"""A Redis server for one test."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ from tests.support.timeouts import PATIENCE
 HOW_TO_GET_IT = "redis-server is missing: `apt-get install redis-server`."
 
 
-class OwnRedis:
-    """A Redis of the test's own, to be stopped, held up and started again."""
+class RedisServer:
+    """A Redis server that can be stopped, frozen and started again."""
 
     def __init__(self, *config: Path) -> None:
         self.program, self.port, self.config = shutil.which("redis-server"), free_port(), config
@@ -50,28 +50,28 @@ class OwnRedis:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it; whoever asks it is refused."""
+        """End it, so that connections are refused."""
         self.process.kill()
         self.process.wait(timeout=PATIENCE)
 
-    def hold(self) -> None:
-        """Let it take connections and answer nothing."""
+    def freeze(self) -> None:
+        """Freeze it: it accepts connections and answers nothing."""
         os.kill(self.process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it answer again."""
+    def unfreeze(self) -> None:
+        """Let a frozen server continue."""
         os.kill(self.process.pid, signal.SIGCONT)
 
     def refuse(self, how: str) -> None:
-        """Let it answer questions and take nothing: as one that is "full", or another one's "replica"."""
+        """Make it read-only: either "full", or a "replica" of another server."""
         with redis.Redis.from_url(self.url) as server:
             if how == "full":
                 server.config_set("maxmemory", 1)
             else:
                 server.replicaof("127.0.0.1", 1)
 
-    def take(self) -> None:
-        """Let it take everything again."""
+    def accept_writes(self) -> None:
+        """Accept writes again."""
         with redis.Redis.from_url(self.url) as server:
             server.config_set("maxmemory", 0)
             server.replicaof("no", "one")

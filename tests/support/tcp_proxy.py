@@ -1,7 +1,7 @@
-"""A TCP proxy in a process of its own, which lets a server vanish without stopping it: see `Proxy`.
+"""A TCP proxy in a separate process, which can cut off a server without stopping it: see `Proxy`.
 
-By hand: `python -m tests.support.tcp_proxy PORT SERVER_PORT`. Commands come on standard input;
-with its end all ends.
+By hand: `python -m tests.support.tcp_proxy PORT SERVER_PORT`. Commands are read from standard input;
+at its end the proxy ends.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RESET = struct.pack("ii", 1, 0)  # Close at once, without a farewell: as a machine that has lost its memory.
+RESET = struct.pack("ii", 1, 0)  # Close at once without FIN, like a machine that has lost its memory.
 
 
 class Proxy:
-    """Stands before a server on 127.0.0.1. Each method has taken effect when it returns.
+    """A proxy in front of a server on 127.0.0.1. Each method has taken effect when it returns.
 
-    What is silent takes connections and bytes and passes nothing on; the kernel acknowledges, so that nobody
-    notices. Bytes that wait are passed on with `resume`.
+    A silent connection accepts bytes and forwards nothing; the kernel acknowledges them, so neither side
+    notices. `resume` forwards the waiting bytes.
     """
 
     def __init__(self, server: int) -> None:
@@ -30,50 +30,50 @@ class Proxy:
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
-        self.port = int(self._said())
+        self.port = int(self._read_line())
 
-    def _said(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout
-        said = self._process.stdout.readline()
-        assert said, "the proxy has ended"
-        return said
+        line_text = self._process.stdout.readline()
+        assert line_text, "the proxy has ended"
+        return line_text
 
-    def _tell(self, command: str) -> None:
+    def _command(self, command: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(f"{command}\n")
-        assert self._said() == f"{command}\n"
+        assert self._read_line() == f"{command}\n"
 
     def silence(self) -> None:
-        """What is connected falls silent; new connections work."""
-        self._tell("silence")
+        """Silence established connections; new ones work."""
+        self._command("silence")
 
     def silence_all(self) -> None:
-        """New ones are taken, and silent too."""
-        self._tell("silence all")
+        """Silence established and new connections."""
+        self._command("silence all")
 
     def resume(self) -> None:
-        """Pass on everything, also what has waited, as fast as ever."""
-        self._tell("resume")
+        """Forward everything again, waiting bytes included, at full speed."""
+        self._command("resume")
 
     def cut(self) -> None:
-        """Reset what is connected."""
-        self._tell("cut")
+        """Reset established connections."""
+        self._command("cut")
 
     def refuse(self) -> None:
-        """Reset what is connected, and refuse new connections."""
-        self._tell("refuse")
+        """Reset established connections and refuse new ones."""
+        self._command("refuse")
 
-    def lead_to(self, server: int) -> None:
-        """New connections lead to another port, and are taken again; what is connected stays."""
-        self._tell(f"lead {server}")
+    def redirect_to(self, server: int) -> None:
+        """Forward new connections to another port, and accept them again; established ones stay."""
+        self._command(f"lead {server}")
 
     def slow(self, seconds: float) -> None:
-        """Whatever is passed on waits first."""
-        self._tell(f"slow {seconds}")
+        """Delay everything that is forwarded."""
+        self._command(f"slow {seconds}")
 
     def drip(self, seconds: float) -> None:
-        """Answers come byte by byte, each after so long."""
-        self._tell(f"drip {seconds}")
+        """Forward responses byte by byte, with a delay after each."""
+        self._command(f"drip {seconds}")
 
     def close(self) -> None:
         """End it."""
@@ -86,7 +86,7 @@ class Proxy:
 
 
 @dataclass(eq=False)
-class _Line:
+class _Connection:
     """Two connections, one to each side."""
 
     writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
@@ -101,11 +101,11 @@ class _Line:
 
 
 class _Server:
-    """What runs in the process."""
+    """The proxy in its process."""
 
     def __init__(self, port: int, server: int) -> None:
         self.port, self.server = port, server
-        self.lines: set[_Line] = set()
+        self.lines: set[_Connection] = set()
         self.silent, self.wait, self.gap = False, 0.0, 0.0
         self.listening: asyncio.Server | None = None
 
@@ -116,19 +116,27 @@ class _Server:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, onwards = await asyncio.open_connection("127.0.0.1", self.server)
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server)
         except OSError:
             writer.transport.abort()
             return
-        line = _Line((writer, onwards))
+        line = _Connection((writer, server_writer))
         if not self.silent:
             line.passes.set()
         self.lines.add(line)
-        await asyncio.gather(self._pass(line, reader, onwards), self._pass(line, there, writer, answers=True))
+        await asyncio.gather(
+            self._forward(line, reader, server_writer),
+            self._forward(line, server_reader, writer, answers=True),
+        )
         self.lines.discard(line)
 
-    async def _pass(
-        self, line: _Line, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, answers: bool = False
+    async def _forward(
+        self,
+        line: _Connection,
+        source: asyncio.StreamReader,
+        to: asyncio.StreamWriter,
+        *,
+        answers: bool = False,
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
@@ -144,7 +152,7 @@ class _Server:
         with contextlib.suppress(OSError, RuntimeError):
             to.close()
 
-    async def obey(self, command: str, value: str) -> None:
+    async def execute(self, command: str, value: str) -> None:
         if command == "silence":
             self.silent = value == "all"
             for line in self.lines:
@@ -174,14 +182,14 @@ async def _serve(port: int, server: int) -> None:
     print(proxy.port, flush=True)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    while said := (await commands.readline()).decode():
-        command, _, value = said.strip().partition(" ")
-        await proxy.obey(command, value)
-        print(said, end="", flush=True)
+    while line_text := (await commands.readline()).decode():
+        command, _, value = line_text.strip().partition(" ")
+        await proxy.execute(command, value)
+        print(line_text, end="", flush=True)
 
 
 if __name__ == "__main__":
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for whoever started it, and needs it until the end.
+    )  # Ctrl-C is meant for the parent, which needs the proxy until the end.
     asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -10,7 +10,7 @@ from django.db import connection
 
 @contextmanager
 def database_for_threads(folder: Path) -> Iterator[None]:
-    """SQLite in memory locks whole tables without waiting, so threads get a file, as in production."""
+    """Use a SQLite file: in memory SQLite locks whole tables without waiting."""
     if connection.vendor != "sqlite" or not connection.is_in_memory_db():
         yield
         return

@@ -1,7 +1,7 @@
-"""Time in tests: nothing may depend on how fast the machine is.
+"""Time in tests: no result may depend on the speed of the machine.
 
-A wait ends with what it waits for. A bound is far from what it tells apart, or not measured at all: the
-carrier is still asked when the page is there, say.
+A wait ends with what it waits for. A bound is far from what it distinguishes, or replaced by another
+check, such as that the carrier's answer is still pending.
 """
 
 import time
@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 from portal.voipline import Timeouts
 
-PATIENCE = 60  # Seconds for what comes soon on a quiet machine.
-SLACK = 20  # Seconds that a busy machine may add to a bound; what is bounded would last longer.
+PATIENCE = 60  # Seconds for what is quick on an idle machine.
+SLACK = 20  # Seconds a busy machine may add to a bound; a failure would take longer.
 PATIENT = Timeouts(connect=PATIENCE, read=PATIENCE, total=PATIENCE)  # For a carrier that answers.
 HASTY = Timeouts(connect=1, read=1, total=1.5)  # For one that does not.
-# Faults of the stand-in that only a time-out ends.
+# Faults of the simulator that only a timeout ends.
 LATE = {"hang", "drip_status", "drip_headers", "drip_body", "slow"}
 
 
 def timeouts_for(fault: str) -> Timeouts:
-    """Time-outs under which a fault of the stand-in ends as it should, soon, and for no other reason."""
+    """Return timeouts under which a fault of the simulator ends soon, and for no other reason."""
     return HASTY if fault in LATE else PATIENT
 
 
-def eventually(true: Callable[[], object]) -> bool:
-    """Whether it becomes so."""
+def eventually(condition: Callable[[], object]) -> bool:
+    """Return True as soon as the condition holds, False if it does not in time."""
     until = time.monotonic() + PATIENCE
-    while not (found := bool(true())) and time.monotonic() < until:
+    while not (found := bool(condition())) and time.monotonic() < until:
         time.sleep(0.05)
     return found

@@ -1,4 +1,4 @@
-"""What the tests of moves of funds share: people, a new customer, and what stands in the carrier's books."""
+"""Helpers of transfer tests: staff, a new customer, and the carrier's bookings."""
 
 import itertools
 import uuid
@@ -15,7 +15,7 @@ from billing.transfers.service import request_transfer
 from portal.models import Brand
 from tests.conftest import Simulator
 
-# What a carrier may do to a move; in most of them it is not clear whether the move took place.
+# Carrier faults of a transfer; after most of them it is unclear whether it took place.
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status", {"status": 422}),
     ("status", {"status": 503}),
@@ -33,7 +33,7 @@ _numbers = itertools.count(710_000)
 
 
 def staff_of(brand: Brand | None, email: str = "sam@example.com") -> User:
-    """Somebody who has worked for a brand for a while."""
+    """Create a staff user of a brand, 30 days old."""
     person = User(email=email, is_staff=True, date_joined=timezone.now() - timedelta(days=30))
     person.set_unusable_password()
     person.save()
@@ -43,7 +43,7 @@ def staff_of(brand: Brand | None, email: str = "sam@example.com") -> User:
 
 
 def new_customer(simulator: Simulator, brand: Brand, balance: str = "10") -> User:
-    """A customer here and at the carrier, whom no other test knows."""
+    """Create a customer here and at the carrier, which no other test uses."""
     number = str(next(_numbers))
     customer = User(brand=brand, email=f"c{number}@example.com", account_number=number)
     customer.set_unusable_password()
@@ -54,7 +54,7 @@ def new_customer(simulator: Simulator, brand: Brand, balance: str = "10") -> Use
 
 
 def ask(customer: User, by: User, amount: str = "5", **more: Any) -> Move:
-    """Ask for a move; its description is its operation, by which the carrier's books name it."""
+    """Request a transfer; its description is its operation, which identifies it at the carrier."""
     operation = more.pop("operation", None) or uuid.uuid4()
     return request_transfer(
         brand=customer.brand,
@@ -68,25 +68,25 @@ def ask(customer: User, by: User, amount: str = "5", **more: Any) -> Move:
 
 
 def puts(simulator: Simulator) -> list[str]:
-    """The operations that reached the carrier, in order."""
+    """Return the operations that reached the carrier, in order."""
     return [call["fields"]["description"] for call in simulator.calls("move_funds")]
 
 
 def booked(simulator: Simulator, customer: User) -> list[Decimal]:
-    """The amounts that the carrier has moved to a customer, first to last."""
+    """Return the amounts the carrier transferred to a customer, oldest first."""
     ledger = simulator.customer(customer.account_number)["ledger"]
     payments = [line.split() for line in ledger if " payment " in line and "2000-01-01" not in line]
     return [Decimal(amount) for _day, _kind, amount in payments]
 
 
 def rules(brand: Brand, **values: Any) -> None:
-    """What the brand allows, other than by default."""
+    """Change the brand's transfer policy."""
     get_policy(brand)
     MovePolicy.objects.filter(brand=brand).update(**values)
 
 
 def operator_of(email: str) -> User:
-    """Another operator, who has been here for a while."""
+    """Create another operator, 30 days old."""
     person = staff_of(None, email)
     User.objects.filter(pk=person.pk).update(is_superuser=True)
     person.refresh_from_db()
@@ -94,6 +94,6 @@ def operator_of(email: str) -> User:
 
 
 def handed_over(person: User, kind: str, by: User | None, hours: float = 0) -> None:
-    """Somebody set this person's password or reset their app, so many hours ago."""
+    """Log that this user's password was set or app reset, so many hours ago."""
     at = timezone.now() - timedelta(hours=hours)
     StaffEvent.objects.create(user=person, kind=kind, by=by, at=at)

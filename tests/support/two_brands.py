@@ -1,4 +1,4 @@
-"""Two brands with a row of everything; Borealis' rows are unmistakable, so that no page can hide one."""
+"""Two brands with a row of everything; rows of Borealis are recognisable, so that no page can hide one."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,14 +16,14 @@ from billing.models import CachedStatement, LimitsChange, Move, MoveEvent, MoveP
 from portal.models import Brand, BrandPreview, CarrierCall
 from portal.security.crypto import encrypt
 
-MARK = "zebra"  # Stands in each text of Borealis, and in none of Aurora.
+MARK = "zebra"  # Appears in each text of Borealis, and in none of Aurora.
 MISSING = 770_999
 FOREIGN_PKS = {"brand": 770_001, "user": 770_002, "row": 770_003, "staff": 770_004}
 
 
 @dataclass(frozen=True)
 class World:
-    """The people, and of each model one row of Aurora and one of Borealis."""
+    """The users, and of each model one row of Aurora and one of Borealis."""
 
     aurora: Brand
     borealis: Brand
@@ -32,15 +32,15 @@ class World:
     foreign: dict[str, Any]
 
 
-def plant(aurora: Brand, borealis: Brand, operator: User) -> World:
-    """Everything there can be of both brands, and Sam, who works for Aurora."""
+def create_world(aurora: Brand, borealis: Brand, operator: User) -> World:
+    """Create every kind of row for both brands, and Sam, who works for Aurora."""
     Brand.objects.filter(pk=borealis.pk).delete()
     sam = _staff("sam@example.com", aurora)
     stan = _staff(f"stan@{MARK}.example", None, pk=FOREIGN_PKS["staff"])
     other = _brand(borealis, stan)
     own = _rows(aurora, "aurora", sam, None)
     foreign = _rows(other, MARK, stan, FOREIGN_PKS)
-    # Of the time when Sam worked for Borealis.
+    # From the time when Sam worked for Borealis.
     CustomerImport.objects.update(by=sam)
     for by in (operator, stan, sam):  # Sam has worked for Borealis before.
         _log(by, foreign["accounts.User"])
@@ -58,25 +58,25 @@ def _staff(email: str, brand: Brand | None, **fields: Any) -> User:
     return person
 
 
-def _brand(like: Brand, stan: User) -> Brand:
-    like.pk = FOREIGN_PKS["brand"]
-    like.slug, like.name = MARK, f"{MARK} Phone"
-    like.support_email, like.support_phone = f"help@{MARK}.example", f"+44 {MARK}"
-    like.from_email = f"{MARK} <no-reply@{MARK}.example>"
-    like.terms_url = like.privacy_url = f"https://{MARK}.example/terms"
-    like.carrier_url = f"https://{MARK}-carrier.example/api/"
-    like.login_hosts = [f"{MARK}-login.example"]
-    like.recaptcha_site_key = f"{MARK}-site-key"
-    like.carrier_key = encrypt(f"{MARK}-key")
-    like.logo, like.logo_type, like.logo_hash = f"{MARK} logo".encode(), "image/png", MARK
-    like.save(force_insert=True)
-    like.hosts.create(host=f"{MARK}.test")
-    stan.brands.add(like)
-    return like
+def _brand(brand: Brand, stan: User) -> Brand:
+    brand.pk = FOREIGN_PKS["brand"]
+    brand.slug, brand.name = MARK, f"{MARK} Phone"
+    brand.support_email, brand.support_phone = f"help@{MARK}.example", f"+44 {MARK}"
+    brand.from_email = f"{MARK} <no-reply@{MARK}.example>"
+    brand.terms_url = brand.privacy_url = f"https://{MARK}.example/terms"
+    brand.carrier_url = f"https://{MARK}-carrier.example/api/"
+    brand.login_hosts = [f"{MARK}-login.example"]
+    brand.recaptcha_site_key = f"{MARK}-site-key"
+    brand.carrier_key = encrypt(f"{MARK}-key")
+    brand.logo, brand.logo_type, brand.logo_hash = f"{MARK} logo".encode(), "image/png", MARK
+    brand.save(force_insert=True)
+    brand.hosts.create(host=f"{MARK}.test")
+    stan.brands.add(brand)
+    return brand
 
 
 def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> dict[str, Any]:
-    """One row of each model, by its label."""
+    """Create one row of each model; return them by label."""
     user_pk = {"pk": pks["user"]} if pks else {}
     row_pk = {"pk": pks["row"]} if pks else {}
     now = timezone.now()
@@ -112,7 +112,7 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
         operation=transfer.operation,
         note=f"{mark} note",
     )
-    made: list[Any] = [
+    rows: list[Any] = [
         brand,
         customer,
         transfer,
@@ -160,7 +160,7 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
             made_at=now,
         ),
     ]
-    return {row._meta.label: row for row in made}
+    return {row._meta.label: row for row in rows}
 
 
 def _log(by: User, row: Model) -> None:
@@ -174,7 +174,7 @@ def _log(by: User, row: Model) -> None:
     )
 
 
-# How each model's rows belong to a brand. A new model wants a line here.
+# How each model's rows belong to a brand. A new model needs a line here.
 _OF_BRAND = Q(brand=FOREIGN_PKS["brand"])
 _OF_PERSON = ~Q(user__email="sam@example.com")
 FOREIGN: dict[str, Q | None] = {
@@ -211,16 +211,16 @@ FOREIGN: dict[str, Q | None] = {
 
 
 def foreign_rows() -> dict[str, list[dict[str, Any]]]:
-    """Every row that is not Sam's to change, with all its columns."""
+    """Return every row Sam must not change, with all its columns."""
     found: dict[str, list[dict[str, Any]]] = {}
     for model in apps.get_models(include_auto_created=True):
         label = model._meta.label
         assert label in FOREIGN, f"say in tests/support/two_brands.py how a row of {label} belongs to a brand"
         if (narrowed := FOREIGN[label]) is not None:
             rows = model._default_manager.filter(narrowed).order_by("pk").values()
-            found[label] = [{name: _plain(value) for name, value in row.items()} for row in rows]
+            found[label] = [{name: _bytes(value) for name, value in row.items()} for row in rows]
     return found
 
 
-def _plain(value: Any) -> Any:
+def _bytes(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value

@@ -1,4 +1,4 @@
-"""Every address of a table of addresses, so that a new one is tested without being listed."""
+"""The URL patterns of a URL table, so that new ones are tested without being listed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from django.urls import URLResolver, get_resolver
 
 
 def views(urlconf: str) -> list[tuple[str, Callable[..., Any]]]:
-    """Each address as it is written there, with its prefixes, and the view that stands at it."""
+    """Yield each URL pattern, with its prefixes, and its view."""
 
     def walk(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
         for pattern in resolver.url_patterns:
@@ -21,5 +21,5 @@ def views(urlconf: str) -> list[tuple[str, Callable[..., Any]]]:
 
 
 def routes(urlconf: str) -> list[str]:
-    """Each address, sorted, each once."""
+    """Return the URL patterns, sorted, without duplicates."""
     return sorted({route for route, _view in views(urlconf)})

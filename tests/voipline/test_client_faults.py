@@ -1,4 +1,4 @@
-"""Every fault of the stand-in carrier on every method: the right error, one write at most, in time."""
+"""Every simulator fault on every method: the correct error, at most one write, in time."""
 
 import itertools
 import re
@@ -80,26 +80,26 @@ FAULTS: Expected = [
     *(({"fault": "wrong_json", "message": kind}, BadAnswer) for kind in ("nan", "infinity", "exponent")),
     *(({"fault": "wrong_json", "message": kind}, BadAnswer) for kind in ("missing", "null_data", "no_data")),
 ]
-# These answers hold no result, so nothing in them can be missing or wrong; the carrier says success.
+# These responses have no result, so nothing in them can be missing or wrong; the carrier reports success.
 WITHOUT_RESULTS = {"confirm_email", "register_customer", "reset_password"}
 
 
-def carrier_of(simulator: Simulator, timeouts: Timeouts = PATIENT) -> Carrier:
+def carrier_for(simulator: Simulator, timeouts: Timeouts = PATIENT) -> Carrier:
     reach = Reach(loopback=True)
     return Carrier(simulator.api, Secret("aurora-api-key"), timeouts=timeouts, reach=reach)
 
 
 def register(simulator: Simulator, email: str) -> str:
-    """A customer who has yet to confirm; the code in the carrier's mail."""
+    """Register an unconfirmed customer; return the code in the carrier's email."""
     values = {**PERSON, "email": email, "google_captcha": simulator.token()}
-    call(carrier_of(simulator), "register_customer", **values)
+    call(carrier_for(simulator), "register_customer", **values)
     found = re.search(r"address: (\w+)", simulator.mails(email)[-1]["subject"])
     assert found
     return found[1]
 
 
-def orders(simulator: Simulator) -> dict[str, dict[str, Any]]:
-    """For each method, values with which it would succeed."""
+def valid_values(simulator: Simulator) -> dict[str, dict[str, Any]]:
+    """Return for each method values with which it would succeed."""
     number = next(numbers)
     waiting = f"waiting-{number}@example.com"
     values: dict[str, dict[str, Any]] = {
@@ -126,9 +126,11 @@ def outcome(carrier: Carrier, key: str, values: dict[str, Any]) -> tuple[Any, fl
     return found, time.monotonic() - began
 
 
-def all_at_once(carrier: Carrier, wanted: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, float]]:
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        running = {key: pool.submit(outcome, carrier, key, values) for key, values in wanted.items()}
+def call_all(carrier: Carrier, values_by_method: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, float]]:
+    with ThreadPoolExecutor(len(values_by_method)) as pool:
+        running = {
+            key: pool.submit(outcome, carrier, key, values) for key, values in values_by_method.items()
+        }
     return {key: future.result() for key, future in running.items()}
 
 
@@ -138,19 +140,19 @@ def holds_no_result(key: str, fault: dict[str, Any]) -> bool:
 
 
 def kind_for(key: str, fault: dict[str, Any], kind: type[UpstreamError]) -> type[UpstreamError]:
-    """A move of funds is surely refused by few codes alone."""
+    """Return the expected error: few codes surely refuse a transfer."""
     doubtful = kind is Rejected and fault["status"] not in METHODS[key].rules.refusals
     return BadAnswer if doubtful and key == "move_funds" else kind
 
 
-def test_every_fault_of_the_stand_in_is_among_these():
-    # An amount that is booked otherwise than asked is answered as if nothing were wrong.
+def test_every_simulator_fault_is_covered():
+    # An amount booked by another factor is answered as if nothing were wrong.
     assert {fault["fault"] for fault, _ in FAULTS} == set(CARRIER) - {"factor"}
     assert {fault["message"] for fault, _ in FAULTS if fault["fault"] == "wrong_json"} == set(WRONG_JSON)
 
 
-def test_without_a_fault_every_method_succeeds(simulator):
-    found = all_at_once(carrier_of(simulator), orders(simulator))
+def test_every_method_succeeds_without_a_fault(simulator):
+    found = call_all(carrier_for(simulator), valid_values(simulator))
     assert not [answer for answer, _ in found.values() if isinstance(answer, UpstreamError)]
     assert set(found) == set(METHODS)
 
@@ -160,13 +162,13 @@ def test_without_a_fault_every_method_succeeds(simulator):
     FAULTS,
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
-def test_each_method_meets_a_fault_as_agreed(simulator, fault, kind):
-    wanted = orders(simulator)
+def test_each_method_raises_the_expected_error_on_a_fault(simulator, fault, kind):
+    values_by_method = valid_values(simulator)
     before = len(simulator.calls())
     for key in METHODS:
         simulator.fault(key, **fault)
-    found = all_at_once(carrier_of(simulator, timeouts_for(fault["fault"])), wanted)
-    # Whoever gave up may have done so before the stand-in had read the request.
+    found = call_all(carrier_for(simulator, timeouts_for(fault["fault"])), values_by_method)
+    # A caller that timed out may have done so before the simulator had read the request.
     assert eventually(lambda: {call["method"] for call in simulator.calls()[before:]} == set(METHODS))
     calls = simulator.calls()[before:]
     simulator.post("faults/clear")
@@ -176,32 +178,34 @@ def test_each_method_meets_a_fault_as_agreed(simulator, fault, kind):
         assert 1 <= arrived <= (1 if METHODS[key].writes else 3), key
         if holds_no_result(key, fault) and not isinstance(error, UpstreamError):
             continue
-        wanted_kind = kind_for(key, fault, kind)
+        expected = kind_for(key, fault, kind)
         if not METHODS[key].writes and fault["fault"] in LATE and type(error) is Unreachable:
-            continue  # A second try began, and the time was up before it had sent anything.
-        assert type(error) is wanted_kind, (key, error)
-        uncertain = wanted_kind in (NoAnswer, ServerError, BadAnswer)
+            continue  # A second attempt began, and the time was up before it had sent anything.
+        assert type(error) is expected, (key, error)
+        uncertain = expected in (NoAnswer, ServerError, BadAnswer)
         assert error.may_have_happened is (METHODS[key].writes and uncertain), key
         assert "aurora-api-key" not in f"{error} {error.message} {error!r}"
     assert simulator.listed("elsewhere") == []
 
 
 @pytest.mark.parametrize("kind", sorted(WRONG_JSON))
-def test_a_method_with_results_takes_no_wrong_one(simulator, kind):
-    wanted = {key: values for key, values in orders(simulator).items() if key not in WITHOUT_RESULTS}
-    for key in wanted:
+def test_method_with_results_refuses_wrong_results(simulator, kind):
+    values_by_method = {
+        key: values for key, values in valid_values(simulator).items() if key not in WITHOUT_RESULTS
+    }
+    for key in values_by_method:
         simulator.fault(key, "wrong_json", message=kind)
-    found = all_at_once(carrier_of(simulator), wanted)
+    found = call_all(carrier_for(simulator), values_by_method)
     assert {type(error) for error, _ in found.values()} == {BadAnswer}
 
 
-def test_a_redirect_to_another_host_takes_the_token_nowhere(simulator):
+def test_redirect_to_another_host_does_not_send_the_token(simulator):
     process, other = start_simulator()
     try:
-        wanted = orders(simulator)
+        values_by_method = valid_values(simulator)
         for key in METHODS:
             simulator.fault(key, "redirect", status=307, location=f"{other.url}/elsewhere")
-        found = all_at_once(carrier_of(simulator), wanted)
+        found = call_all(carrier_for(simulator), values_by_method)
         assert {type(error) for error, _ in found.values()} == {BadAnswer}
         assert other.listed("elsewhere") == other.calls() == []
     finally:
@@ -209,17 +213,19 @@ def test_a_redirect_to_another_host_takes_the_token_nowhere(simulator):
 
 
 @pytest.mark.slow
-def test_at_the_real_timeouts_nobody_waits_for_what_lasts_longer(simulator, monkeypatch):
+def test_real_timeouts_bound_every_late_fault(simulator, monkeypatch):
     monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 4 * len(METHODS))
     monkeypatch.setattr(transport, "_gates", {})
-    carrier, running = carrier_of(simulator, Timeouts()), []
+    carrier, running = carrier_for(simulator, Timeouts()), []
     names = ("hang", "drip_status", "drip_headers", "drip_body")
     with ThreadPoolExecutor(len(METHODS) * 4) as pool:
         for name in names:
-            wanted, before = orders(simulator), len(simulator.calls())
+            values_by_method, before = valid_values(simulator), len(simulator.calls())
             for key in METHODS:
                 simulator.fault(key, name, seconds=0.4)
-            running += [pool.submit(outcome, carrier, key, values) for key, values in wanted.items()]
+            running += [
+                pool.submit(outcome, carrier, key, values) for key, values in values_by_method.items()
+            ]
             until = time.monotonic() + PATIENCE
             while len(simulator.calls()) < before + len(METHODS):
                 assert time.monotonic() < until, "not every call arrived"

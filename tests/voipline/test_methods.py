@@ -1,4 +1,4 @@
-"""The seven methods as data, an operator's names over them, and pasted URLs."""
+"""The seven methods as data, an operator's overrides, and pasted URLs."""
 
 import copy
 import logging
@@ -26,7 +26,7 @@ KEY = Secret("canary-key")
 URL = "https://au.voipcloud.online/api/integration/v2/"
 
 
-def problems_of(key: str, **overrides: object) -> list[str]:
+def get_problems(key: str, **overrides: object) -> list[str]:
     with pytest.raises(MappingError) as caught:
         customise(METHODS[key], **overrides)
     assert all(words for _, words in caught.value.problems)
@@ -47,7 +47,7 @@ def test_there_are_seven_methods_with_the_documented_verbs():
 
 
 @pytest.mark.parametrize("key", METHODS)
-def test_no_override_changes_nothing(key):
+def test_empty_override_changes_nothing(key):
     assert customise(METHODS[key]) == METHODS[key]
 
 
@@ -70,7 +70,7 @@ def test_overrides_are_merged_over_the_defaults():
     assert METHODS["customer_balance"].constants == {}
 
 
-def test_a_login_may_use_the_email_and_ask_for_the_password():
+def test_login_may_use_the_email_and_require_the_password():
     assert not METHODS["login_via_url"].wants("password")
     names = {"account_number": "", "email": "user", "password": "pass"}
     method = customise(METHODS["login_via_url"], parameters=names)
@@ -99,8 +99,8 @@ def test_a_login_may_use_the_email_and_ask_for_the_password():
         ("customer_balance", {"from_date": 5}),
     ],
 )
-def test_a_mapping_that_could_leak_or_makes_no_sense_is_refused(key, parameters):
-    assert problems_of(key, parameters=parameters)[0].startswith("parameters.")
+def test_leaking_or_senseless_mapping_is_refused(key, parameters):
+    assert get_problems(key, parameters=parameters)[0].startswith("parameters.")
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_a_mapping_that_could_leak_or_makes_no_sense_is_refused(key, parameters)
         ("reset_password", {"path": "reset/{account_number}"}, "path"),
     ],
 )
-def test_other_nonsense_is_refused_by_its_key(key, overrides, named):
-    assert named in problems_of(key, **overrides)
+def test_invalid_override_is_reported_by_its_key(key, overrides, named):
+    assert named in get_problems(key, **overrides)
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_other_nonsense_is_refused_by_its_key(key, overrides, named):
         "https://au.voipcloud.online:99999/x",
     ],
 )
-def test_a_path_that_could_lead_elsewhere_is_refused(path):
-    assert "path" in problems_of("customer_balance", path=path)
+def test_path_that_could_lead_elsewhere_is_refused(path):
+    assert "path" in get_problems("customer_balance", path=path)
 
 
 @pytest.mark.parametrize(
     "text", ["%Y-%m", "%m-%d", "%Y-%d", "%d%m%Y%", "%Y %m %d %Q", "x", "%d %d %m %Y", "%-d %m %Y"]
 )
-def test_a_date_format_must_give_the_whole_date_back(text):
-    assert problems_of("partner_balance", date_format=text) == ["date_format"]
+def test_date_format_must_preserve_the_whole_date(text):
+    assert get_problems("partner_balance", date_format=text) == ["date_format"]
 
 
 @pytest.mark.parametrize("text", ["%d/%m/%Y", "%Y%m%d", "%d %b %Y", "%d.%m.%y", "%Y-%m-%dT00:00:00"])
@@ -173,7 +173,7 @@ THEIRS = st.sampled_from(["", "a", "b", "c", "account_number", "email", "google_
 
 
 @given(st.data())
-def test_no_mapping_that_leaks_ever_comes_out(data):
+def test_accepted_mappings_never_leak(data):
     base = METHODS[data.draw(st.sampled_from(sorted(METHODS)))]
     ours = st.sampled_from([*sorted(base.available), "account_number", "unknown"])
     try:
@@ -216,7 +216,7 @@ def assert_safe(method: Method) -> None:
         "HTTPS://AU.voipcloud.online/x",
     ],
 )
-def test_a_carrier_is_https_or_on_this_computer(url):
+def test_carrier_url_is_https_or_local(url):
     assert Carrier(url, KEY, reach=Reach(loopback=True)).url == url
 
 
@@ -234,14 +234,14 @@ def test_a_carrier_is_https_or_on_this_computer(url):
         "https://[::ffff:10.0.0.1]/",
     ],
 )
-def test_an_address_inside_is_refused_unless_the_installation_names_it(url):
+def test_private_address_is_refused_unless_in_the_settings(url):
     with pytest.raises(MappingError, match="CARRIER_PRIVATE_HOSTS"):
         Carrier(url, KEY)
     host = urlsplit(url).hostname
     assert Carrier(url, KEY, reach=Reach(private_hosts=frozenset({host}))).url == url
 
 
-def test_plain_http_is_for_this_computer_alone_whatever_is_named():
+def test_plain_http_is_for_loopback_only_even_if_in_the_settings():
     for host in ("10.0.0.1", "carrier.internal"):
         with pytest.raises(MappingError, match="https"):
             Carrier(f"http://{host}/", KEY, reach=Reach(True, frozenset({host})))
@@ -277,7 +277,7 @@ def test_any_other_carrier_url_is_refused(url):
     assert [key for key, _ in caught.value.problems] == ["url"]
 
 
-def test_a_full_path_must_stay_on_the_carriers_origin():
+def test_full_url_must_stay_on_the_carrier_origin():
     for path in ("https://au.voipcloud.online/v3/b", "https://AU.voipcloud.online:443/v3/b"):
         Carrier(URL, KEY, {"partner_balance": customise(METHODS["partner_balance"], path=path)})
     for path in (
@@ -293,7 +293,7 @@ def test_a_full_path_must_stay_on_the_carriers_origin():
             address(URL, path)
 
 
-def test_addresses():
+def test_method_urls():
     assert address("https://h", "m") == address("https://h/", "m") == "https://h/m"
     assert address("https://h/a/", "m") == address("https://h/a", "m") == "https://h/a/m"
     assert address("https://h/a", "/m") == "https://h/m"
@@ -301,21 +301,21 @@ def test_addresses():
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a\n", "schlüssel", "a\x00"])
-def test_a_key_that_cannot_stand_in_a_header_is_refused_without_quoting_it(key):
+def test_key_invalid_in_a_header_is_refused_without_quoting_it(key):
     with pytest.raises(MappingError) as caught:
         Carrier(URL, Secret(key))
     assert [name for name, _ in caught.value.problems] == ["key"]
     assert not key or repr(key)[1:-1] not in str(caught.value)
 
 
-def test_meanings_and_timeouts_are_checked():
+def test_meanings_and_timeouts_are_validated():
     with pytest.raises(MappingError, match="captcha_failed"):
         Carrier(URL, KEY, codes={"4103": "mail_taken"})
     with pytest.raises(ValueError):
         Timeouts(total=0)
 
 
-def test_a_secret_shows_a_mask_only(caplog):
+def test_secret_shows_only_a_mask(caplog):
     logging.getLogger("x").warning("%s %r %s", KEY, KEY, [KEY])
     shown = [f"{KEY}", f"{KEY!r:>30}", str(KEY), repr(Carrier(URL, KEY)), f"{KEY:>20}", caplog.text]
     assert not any("canary" in text for text in shown)
@@ -337,7 +337,7 @@ def test_a_secret_shows_a_mask_only(caplog):
         "get  “https://au.voipcloud.online:8443/api/v2/get-balance?from_date=&account_number=1&from_date=2”",
     ],
 )
-def test_a_pasted_url_is_taken_apart(text):
+def test_pasted_url_is_parsed(text):
     found = split_url(text)
     assert (found.scheme, found.host, found.path) == (
         "https",
@@ -366,14 +366,14 @@ def test_a_pasted_url_is_taken_apart(text):
         "https://h\\x/y",
     ],
 )
-def test_nonsense_is_no_pasted_url(text):
+def test_nonsense_is_not_accepted_as_a_url(text):
     with pytest.raises(ValueError) as caught:
         split_url(text)
     assert len(text) < 9 or text not in str(caught.value)
 
 
 @given(st.text())
-def test_any_text_is_split_or_refused_in_words(text):
+def test_any_text_is_parsed_or_refused_with_a_message(text):
     for pasted in (text, f"https://h/{text}", f"https://{text}/x", f"https://h/x?{text}"):
         words = ""
         try:
@@ -388,14 +388,14 @@ def test_any_text_is_split_or_refused_in_words(text):
         st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.from_regex(r"SECRET[^&#]{0,20}"), max_size=6
     )
 )
-def test_a_pasted_url_keeps_no_value(example):
+def test_parsed_url_contains_no_value(example):
     pairs = {name: value.replace("&", "").replace("#", "") for name, value in example.items()}
     found = split_url("https://h/x?" + "&".join(f"{name}={value}" for name, value in pairs.items()))
     assert found.names == tuple(pairs)
     assert "SECRET" not in repr(found)
 
 
-def test_an_account_number_in_the_path_is_not_sent_as_a_parameter_too():
+def test_account_number_in_the_path_is_not_also_a_parameter():
     path = "balance/{account_number}"
     method = customise(METHODS["customer_balance"], path=path)
     assert method.wants("account_number")

@@ -1,4 +1,4 @@
-"""How APIs built the same way answer: what is a success, which figure it is, where the words are."""
+"""Responses of similar APIs: what counts as success, exact amounts, and where messages are found."""
 
 import json
 from decimal import Decimal
@@ -21,7 +21,7 @@ from portal.voipline import (
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
 from portal.voipline.response import parse_response
-from tests.support.answers import answer_of, error_of
+from tests.support.answers import parse_answer, parse_error
 
 BALANCE, MOVE, REGISTER, CONFIRM, LOGIN, RESET = (
     METHODS[key]
@@ -44,13 +44,13 @@ FIGURES = {
     "total_charges": 60.625,
     "closing_balance": 242.08793,
 }
-STILL = {**dict.fromkeys(STATEMENT_NAMES), "opening_balance": 12, "closing_balance": 12}
+NO_ACTIVITY = {**dict.fromkeys(STATEMENT_NAMES), "opening_balance": 12, "closing_balance": 12}
 
 
 def funds(balance):
-    """An answer to a move, with this as it is written in JSON."""
+    """Parse a transfer response with this balance as written in JSON."""
     body = f'{{"code": 200, "data": {{"customer_balance": {balance}, "customer_credit_limit": -55}}}}'
-    return answer_of(MOVE, body.encode())["customer_balance"]
+    return parse_answer(MOVE, body.encode())["customer_balance"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def funds(balance):
         ('"\\n\\u00a07"', "7"),
     ],
 )
-def test_a_figure_whose_value_is_certain_is_that_figure(written, value):
+def test_unambiguous_amount_is_parsed(written, value):
     found = funds(written)
     assert found == Decimal(value)
     assert not str(found).startswith("-0")
@@ -80,7 +80,7 @@ def test_a_figure_whose_value_is_certain_is_that_figure(written, value):
     "written",
     ["242.087935", "242.0879301", "0.000001", "-0.0000011", "98765432109.123450001", '"1,23"', '"1,234"'],
 )
-def test_a_figure_whose_value_is_not_certain_is_none(written):
+def test_ambiguous_amount_is_a_bad_answer(written):
     with pytest.raises(BadAnswer) as caught:
         funds(written)
     assert caught.value.may_have_happened
@@ -90,29 +90,29 @@ FIGURE = st.decimals(min_value=-(10**9) + 1, max_value=10**9 - 1, places=5)
 
 
 @given(FIGURE, st.integers(0, 5))
-def test_a_figure_sent_as_a_double_or_a_text_or_in_groups_is_the_same(value, places):
+def test_amount_is_the_same_as_float_text_or_grouped_text(value, places):
     value = round(value, places)
-    whole = value == value.to_integral_value()
+    is_whole = value == value.to_integral_value()
     assert funds(f"{float(value):.17g}") == value
     assert funds(repr(float(value))) == value
     assert funds(f"{Decimal(float(value)):f}") == value
     assert funds(f'"{float(value):.17g}"') == value if "e" not in f"{float(value):.17g}" else True
     assert funds(f'"{value:f}"') == value
-    assert funds(f'"{value:,.5f}"' if whole else f'"{value:,f}"') == value
+    assert funds(f'"{value:,.5f}"' if is_whole else f'"{value:,f}"') == value
 
 
 @given(st.lists(FIGURE, min_size=7, max_size=7), st.integers(0, 5))
-def test_seven_figures_are_shown_the_same_however_they_were_sent(figures, places):
-    wanted = dict(zip(STATEMENT_NAMES, (round(each, places) for each in figures), strict=True))
-    shown = [format_money(value, Brand(currency="AUD")) for value in wanted.values()]
+def test_statement_is_shown_the_same_in_any_notation(figures, places):
+    expected = dict(zip(STATEMENT_NAMES, (round(each, places) for each in figures), strict=True))
+    shown = [format_money(value, Brand(currency="AUD")) for value in expected.values()]
     for write in (
         lambda value: f"{float(value):.17g}",
         lambda value: f'"{value:f}"',
         lambda value: f'"{value:,.5f}"',
     ):
-        members = ", ".join(f'"{name}": {write(value)}' for name, value in wanted.items())
-        found = answer_of(BALANCE, f'{{"code": 200, "data": {{{members}}}}}'.encode())
-        assert found == wanted
+        members = ", ".join(f'"{name}": {write(value)}' for name, value in expected.items())
+        found = parse_answer(BALANCE, f'{{"code": 200, "data": {{{members}}}}}'.encode())
+        assert found == expected
         assert [format_money(found[name], Brand(currency="AUD")) for name in STATEMENT_NAMES] == shown
 
 
@@ -120,11 +120,11 @@ def test_seven_figures_are_shown_the_same_however_they_were_sent(figures, places
     "null",
     [None, "", " "],
 )
-def test_a_movement_that_is_null_is_zero_where_the_sums_hold_without_it(null):
-    data = {name: null if value is None else value for name, value in STILL.items()}
-    statement = Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data}))
+def test_null_amount_is_zero_if_the_sums_are_consistent(null):
+    data = {name: null if value is None else value for name, value in NO_ACTIVITY.items()}
+    statement = Statement.from_answer(parse_answer(BALANCE, {"code": 200, "data": data}))
     assert statement == Statement(*map(Decimal, (12, 0, 0, 0, 0, 0, 12)))
-    one = answer_of(
+    one = parse_answer(
         BALANCE,
         {
             "data": {
@@ -143,23 +143,23 @@ def test_a_movement_that_is_null_is_zero_where_the_sums_hold_without_it(null):
     "data",
     [
         {**FIGURES, "payments": None},
-        {**STILL, "closing_balance": 13},
-        {**STILL, "opening_balance": None},
-        {**STILL, "closing_balance": None},
+        {**NO_ACTIVITY, "closing_balance": 13},
+        {**NO_ACTIVITY, "opening_balance": None},
+        {**NO_ACTIVITY, "closing_balance": None},
         dict.fromkeys(STATEMENT_NAMES),
         {**FIGURES, "opening_balance": "", "payments": 0},
-        {name: value for name, value in STILL.items() if name != "payments"},
+        {name: value for name, value in NO_ACTIVITY.items() if name != "payments"},
     ],
 )
-def test_a_null_that_may_hide_a_figure_is_a_bad_answer(data):
-    assert type(error_of(BALANCE, {"code": 200, "data": data})) is BadAnswer
+def test_null_that_may_hide_an_amount_is_a_bad_answer(data):
+    assert type(parse_error(BALANCE, {"code": 200, "data": data})) is BadAnswer
 
 
 @pytest.mark.parametrize(
     "around", ["{}", "\ufeff\ufeff{}", "\r\n\ufeff{}\n", "\u00a0\t{}\ufeff", "\u2028\u3000{}"]
 )
-def test_blanks_and_byte_order_marks_around_the_answer_do_not_matter(around):
-    assert answer_of(RESET, around.replace("{}", '{"code": 200}').encode()) == {}
+def test_spaces_and_byte_order_marks_around_the_response_are_ignored(around):
+    assert parse_answer(RESET, around.replace("{}", '{"code": 200}').encode()) == {}
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_blanks_and_byte_order_marks_around_the_answer_do_not_matter(around):
     ],
     ids=str,
 )
-def test_a_success_in_any_manner(status, body):
-    assert answer_of(RESET, body, status=status) == {}
+def test_success_in_any_dialect(status, body):
+    assert parse_answer(RESET, body, status=status) == {}
 
 
 AGAINST = [
@@ -215,67 +215,67 @@ AGAINST = [
 
 
 @pytest.mark.parametrize("word", AGAINST, ids=str)
-def test_a_no_in_words_alone_is_a_refusal_but_of_a_move(word):
+def test_refusal_by_message_only_is_a_refusal_except_of_a_transfer(word):
     for method in (REGISTER, CONFIRM, LOGIN, RESET):
-        error = error_of(method, {"data": {"url": "https://x.example/"}, **word})
+        error = parse_error(method, {"data": {"url": "https://x.example/"}, **word})
         assert type(error) is Rejected
         assert not error.may_have_happened
     moved = {"customer_balance": 5, "customer_credit_limit": 0}
-    error = error_of(MOVE, {"data": moved, **word})
+    error = parse_error(MOVE, {"data": moved, **word})
     assert type(error) is BadAnswer
     assert error.may_have_happened
 
 
 @pytest.mark.parametrize("word", [*AGAINST, {"data": False}], ids=str)
 @pytest.mark.parametrize("code", [200, "200", 201])
-def test_a_no_beside_a_code_of_success_is_neither(word, code):
+def test_refusal_with_a_success_code_is_a_bad_answer(word, code):
     for method in WRITES:
-        error = error_of(method, {"code": code, "data": {"url": "https://x.example/"}, **word})
+        error = parse_error(method, {"code": code, "data": {"url": "https://x.example/"}, **word})
         assert type(error) is BadAnswer
         assert error.may_have_happened
         assert "listed" not in error.message
-    read = error_of(BALANCE, {"code": code, "data": FIGURES, **word})
+    read = parse_error(BALANCE, {"code": code, "data": FIGURES, **word})
     assert type(read) is BadAnswer
     assert not read.may_have_happened
 
 
-def test_a_word_of_success_beside_a_no_is_neither_too():
+def test_success_word_with_a_refusal_is_a_bad_answer():
     for yes in ({"success": True}, {"status": "success"}, {"result": "success"}):
-        assert type(error_of(REGISTER, {**yes, "error": "Email already registered"})) is BadAnswer
+        assert type(parse_error(REGISTER, {**yes, "error": "Email already registered"})) is BadAnswer
 
 
 @pytest.mark.parametrize(
     "status", [402, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 418, 419, 422, 423, 426, 451]
 )
 @pytest.mark.parametrize("body", [b"", b"<html>", {"message": "No."}], ids=repr)
-def test_any_4xx_refuses_a_form_and_few_refuse_a_move(status, body):
+def test_any_4xx_refuses_a_form_but_few_refuse_a_transfer(status, body):
     for method in (REGISTER, CONFIRM, LOGIN, RESET):
-        assert type(error_of(method, body, status=status)) is Rejected
+        assert type(parse_error(method, body, status=status)) is Rejected
     sure = status in (404, 409, 422) and isinstance(body, dict)
-    error = error_of(MOVE, body, status=status)
+    error = parse_error(MOVE, body, status=status)
     assert type(error) is (Rejected if sure else BadAnswer)
     assert error.may_have_happened is not sure
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_a_move_is_refused_by_the_api_and_not_by_a_page_before_it(status):
-    assert not error_of(MOVE, {"message": "No."}, status=status).may_have_happened
-    assert error_of(MOVE, b"<html>", status=status).may_have_happened
-    assert not error_of(RESET, b"<html>", status=status).may_have_happened
+def test_transfer_is_refused_only_by_the_api_not_by_a_proxy_page(status):
+    assert not parse_error(MOVE, {"message": "No."}, status=status).may_have_happened
+    assert parse_error(MOVE, b"<html>", status=status).may_have_happened
+    assert not parse_error(RESET, b"<html>", status=status).may_have_happened
 
 
-def test_what_an_operator_explained_gives_a_move_no_more_refusals():
+def test_mapped_codes_add_no_refusals_of_transfers():
     codes = {"1005": "customer_unknown", "No such customer": "customer_unknown"}
     for status, body in ((200, {"code": 1005}), (402, {"message": "No such customer"}), (404, b"<html>")):
-        assert error_of(MOVE, body, status=status, codes=codes).may_have_happened
-    error = error_of(MOVE, {"message": "No such customer"}, status=404, codes=codes)
+        assert parse_error(MOVE, body, status=status, codes=codes).may_have_happened
+    error = parse_error(MOVE, {"message": "No such customer"}, status=404, codes=codes)
     assert (type(error), error.meaning) == (Rejected, "customer_unknown")
 
 
 @pytest.mark.parametrize("status", [408, 500, 520, 522, 524, 527, 530])
-def test_a_time_out_and_the_codes_of_gateways_may_have_happened(status):
+def test_timeout_and_gateway_codes_may_have_happened(status):
     for method in WRITES:
-        error = error_of(method, b"", status=status)
+        error = parse_error(method, b"", status=status)
         assert type(error) is ServerError
         assert error.may_have_happened
 
@@ -322,80 +322,82 @@ def test_a_time_out_and_the_codes_of_gateways_may_have_happened(status):
     ],
     ids=str,
 )
-def test_the_words_are_found_wherever_they_are(body, fields, general):
-    error = error_of(REGISTER, body, status=422)
+def test_error_message_is_found_in_any_place(body, fields, general):
+    error = parse_error(REGISTER, body, status=422)
     assert error.fields == fields
     assert error.user_message == general
 
 
-def test_a_code_may_be_the_name_of_a_field():
-    error = error_of(CONFIRM, {"errors": {"code": ["Wrong code"]}})
+def test_code_may_be_the_name_of_a_field():
+    error = parse_error(CONFIRM, {"errors": {"code": ["Wrong code"]}})
     assert error.fields == {"code": ["Wrong code"]}
-    assert error_of(CONFIRM, {"message": {"code": "Wrong code"}}, status=422).fields == {
+    assert parse_error(CONFIRM, {"message": {"code": "Wrong code"}}, status=422).fields == {
         "code": ["Wrong code"]
     }
 
 
-def test_words_that_are_nested_without_end_are_left_out():
+def test_deeply_nested_messages_are_ignored():
     deep = b'{"message": ' + b'{"a": ' * 800 + b'"x"' + b"}" * 801
-    assert error_of(REGISTER, deep, status=422).user_message == ""
+    assert parse_error(REGISTER, deep, status=422).user_message == ""
 
 
 @pytest.mark.parametrize("data", [[FIGURES], {"x": [FIGURES]}], ids=["list", "nested"])
-def test_a_list_of_one_record_is_that_record(data):
-    assert answer_of(BALANCE, {"data": [FIGURES]})["payments"] == 57
-    assert answer_of(LOGIN, {"code": 200, "data": [{"url": "https://x"}]}) == {"url": "https://x"}
-    assert answer_of(REGISTER, {"data": [{"account_number": "71001"}]}) == {"account_number": "71001"}
+def test_list_of_one_record_is_that_record(data):
+    assert parse_answer(BALANCE, {"data": [FIGURES]})["payments"] == 57
+    assert parse_answer(LOGIN, {"code": 200, "data": [{"url": "https://x"}]}) == {"url": "https://x"}
+    assert parse_answer(REGISTER, {"data": [{"account_number": "71001"}]}) == {"account_number": "71001"}
 
 
 @pytest.mark.parametrize("data", [0, "false", "0", ["x"], [[]]])
-def test_what_is_no_record_is_no_success_even_where_no_result_is_needed(data):
-    assert error_of(REGISTER, {"code": 200, "data": data}).may_have_happened
+def test_other_json_is_never_a_success(data):
+    assert parse_error(REGISTER, {"code": 200, "data": data}).may_have_happened
 
 
 @pytest.mark.parametrize("data", [[], [FIGURES, FIGURES], [[FIGURES]], [1], "x", None])
-def test_any_other_list_is_no_record(data):
-    assert type(error_of(BALANCE, {"code": 200, "data": data})) is BadAnswer
+def test_any_other_list_is_a_bad_answer(data):
+    assert type(parse_error(BALANCE, {"code": 200, "data": data})) is BadAnswer
 
 
-def test_several_records_are_unclear_even_where_no_result_is_needed():
-    error = error_of(REGISTER, {"data": [{"account_number": "1"}, {"account_number": "2"}]})
+def test_several_records_are_a_bad_answer():
+    error = parse_error(REGISTER, {"data": [{"account_number": "1"}, {"account_number": "2"}]})
     assert type(error) is BadAnswer
 
 
-def test_without_data_the_results_stand_in_the_answer_itself():
-    assert answer_of(BALANCE, {"result": "success", **FIGURES})["closing_balance"] == Decimal("242.08793")
-    assert answer_of(REGISTER, {"result": "success", "account_number": 71001}) == {"account_number": "71001"}
+def test_results_without_a_data_key_are_read_from_the_top_level():
+    assert parse_answer(BALANCE, {"result": "success", **FIGURES})["closing_balance"] == Decimal("242.08793")
+    assert parse_answer(REGISTER, {"result": "success", "account_number": 71001}) == {
+        "account_number": "71001"
+    }
 
 
 @pytest.mark.parametrize(
-    ("came", "same"),
+    ("echoed", "same"),
     [(70001, True), (70001.0, True), ("0070001", True), ("70001", False), (70002, False), ("070001", False)],
 )
-def test_a_number_that_is_repeated_may_have_lost_its_zeros_only_as_a_number(came, same):
-    sent, body = {"account_number": "0070001"}, {"data": {**FIGURES, "account_number": came}}
+def test_echoed_account_number_may_lose_zeros_only_as_json_number(echoed, same):
+    sent, body = {"account_number": "0070001"}, {"data": {**FIGURES, "account_number": echoed}}
     if same:
-        assert answer_of(BALANCE, body, sent=sent)["account_number"] == "0070001"
+        assert parse_answer(BALANCE, body, sent=sent)["account_number"] == "0070001"
     else:
-        assert type(error_of(BALANCE, body, sent=sent)) is BadAnswer
+        assert type(parse_error(BALANCE, body, sent=sent)) is BadAnswer
 
 
-def test_a_mailbox_that_is_repeated_may_have_another_spelling():
+def test_echoed_email_may_have_another_spelling():
     sent = {"email": "ann@xn--bcher-kva.example"}
-    for came in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
-        assert answer_of(REGISTER, {"data": {"email": came}}, sent=sent) == {"email": sent["email"]}
-    assert type(error_of(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
+    for echoed in ("ann@bücher.example", "Ann@BÜCHER.example", "ann@xn--bcher-kva.example"):
+        assert parse_answer(REGISTER, {"data": {"email": echoed}}, sent=sent) == {"email": sent["email"]}
+    assert type(parse_error(REGISTER, {"data": {"email": "ann@bucher.example"}}, sent=sent)) is BadAnswer
     strasse = {"email": "ann@strasse.de"}
-    assert type(error_of(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
+    assert type(parse_error(REGISTER, {"data": {"email": "ann@straße.de"}}, sent=strasse)) is BadAnswer
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 503])
-def test_a_page_in_front_of_the_api_is_told_apart(status):
+def test_page_of_a_proxy_is_distinguished(status):
     for body in (b"<!DOCTYPE html><title>Just a moment...</title>", b"error code: 1020"):
-        assert error_of(BALANCE, body, status=status).not_json
-    assert not error_of(BALANCE, {"code": 403}, status=status).not_json
-    assert type(error_of(BALANCE, b"<html>", status=403)) is NotAuthorised
-    assert "web page" in error_of(BALANCE, b" <html>").message
+        assert parse_error(BALANCE, body, status=status).not_json
+    assert not parse_error(BALANCE, {"code": 403}, status=status).not_json
+    assert type(parse_error(BALANCE, b"<html>", status=403)) is NotAuthorised
+    assert "web page" in parse_error(BALANCE, b" <html>").message
 
 
 @given(
@@ -408,7 +410,7 @@ def test_a_page_in_front_of_the_api_is_told_apart(status):
         ),
     ),
 )
-def test_nothing_is_a_success_that_says_no(method, status, body):
+def test_no_refusal_counts_as_a_success(method, status, body):
     says_no = status >= 400 or (body.get("success") in (False, 0) and body.get("success") is not None)
     try:
         parse_response(method, {}, Reply(status, json.dumps(body).encode()), {})

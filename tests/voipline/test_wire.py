@@ -1,4 +1,4 @@
-"""From bytes to exact amounts, from an answer to a success or its error."""
+"""Parsing responses: from bytes to exact amounts, and to a success or an error."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +25,7 @@ from portal.voipline import (
 from portal.voipline.http_exchange import Reply
 from portal.voipline.methods import STATEMENT_NAMES
 from portal.voipline.response import parse_response
-from tests.support.answers import answer_of, error_of
+from tests.support.answers import parse_answer, parse_error
 
 ARTICLE = b"""{
 "code": 200,
@@ -44,8 +44,8 @@ BALANCE, LOGIN, MOVE, RESET = (
 )
 
 
-def test_the_articles_example_comes_out_to_the_last_digit():
-    statement = Statement.from_answer(answer_of(BALANCE, ARTICLE))
+def test_example_of_the_article_is_exact_to_the_last_digit():
+    statement = Statement.from_answer(parse_answer(BALANCE, ARTICLE))
     assert [str(getattr(statement, name)) for name in STATEMENT_NAMES] == [
         "245.71293",
         "57",
@@ -59,10 +59,10 @@ def test_the_articles_example_comes_out_to_the_last_digit():
 
 
 @pytest.mark.parametrize("name", STATEMENT_NAMES)
-def test_sums_hold_exactly_or_not_at_all(name):
+def test_sums_are_compared_exactly(name):
     data = json.loads(ARTICLE, parse_float=str, parse_int=str)["data"]
     data[name] = str(Decimal(data[name]) + Decimal("0.00001"))
-    assert not Statement.from_answer(answer_of(BALANCE, {"code": 200, "data": data})).is_consistent
+    assert not Statement.from_answer(parse_answer(BALANCE, {"code": 200, "data": data})).is_consistent
 
 
 AMOUNTS = st.decimals(
@@ -71,17 +71,17 @@ AMOUNTS = st.decimals(
 
 
 @given(AMOUNTS, st.booleans())
-def test_an_amount_survives_the_wire_to_the_last_digit(amount, quoted):
+def test_amount_survives_a_round_trip_exactly(amount, quoted):
     literal = f'"{amount:f}"' if quoted else f"{amount:f}"
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": -55}}}}'
-    found = answer_of(MOVE, body.encode())["customer_balance"]
+    found = parse_answer(MOVE, body.encode())["customer_balance"]
     assert found == amount
     assert isinstance(found, Decimal)
     assert f"{found:f}" == f"{amount if amount else abs(amount):f}"
 
 
 @given(AMOUNTS)
-def test_an_amount_is_sent_in_plain_notation(amount):
+def test_amount_is_sent_in_plain_notation(amount):
     text = wire.render(amount, "")
     assert Decimal(text) == amount
     assert "e" not in text.lower()
@@ -90,14 +90,14 @@ def test_an_amount_is_sent_in_plain_notation(amount):
 @pytest.mark.parametrize(
     ("value", "text"), [("1E+3", "1000"), ("-0", "0"), ("1.5000000", "1.50000"), ("0E-9", "0.00000")]
 )
-def test_unusual_decimals_are_written_plainly(value, text):
+def test_unusual_decimals_are_written_in_plain_notation(value, text):
     assert wire.render(Decimal(value), "") == text
 
 
 @pytest.mark.parametrize(
     "value", ["NaN", "Infinity", "-Infinity", "sNaN", "0.000001", "1E+12", "1E+999999", "1E-999999"]
 )
-def test_a_decimal_that_is_no_amount_is_not_sent(value):
+def test_decimal_that_is_not_an_amount_is_not_sent(value):
     with pytest.raises(ValueError):
         wire.render(Decimal(value), "")
 
@@ -108,7 +108,7 @@ def test_other_types_are_not_sent(value):
         wire.render(value, "")
 
 
-def test_dates_and_texts_are_rendered():
+def test_dates_and_texts_are_serialised():
     assert wire.render(date(2024, 2, 29), "%d.%m.%Y") == "29.02.2024"
     assert wire.render("Zoë “☃”", "") == "Zoë “☃”"
     with pytest.raises(ValueError):
@@ -149,9 +149,9 @@ def test_dates_and_texts_are_rendered():
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_amount_is_a_bad_answer(literal):
+def test_invalid_amount_is_a_bad_answer(literal):
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": 0}}}}'
-    error = error_of(MOVE, body.encode())
+    error = parse_error(MOVE, body.encode())
     assert type(error) is BadAnswer
     assert error.may_have_happened
 
@@ -159,9 +159,9 @@ def test_what_is_no_amount_is_a_bad_answer(literal):
 @pytest.mark.parametrize(
     "literal", ["5.7e1", "57.00000000", '"57.0000000"', "570E-1", '"057"', '" 57.00\u00a0"']
 )
-def test_other_ways_to_write_an_amount(literal):
+def test_other_notations_of_an_amount_are_accepted(literal):
     body = f'{{"data": {{"customer_balance": {literal}, "customer_credit_limit": -0.0}}}}'
-    found = answer_of(MOVE, body.encode())
+    found = parse_answer(MOVE, body.encode())
     assert found["customer_balance"] == 57
     assert "E" not in str(found["customer_balance"])
     assert not str(found["customer_credit_limit"]).startswith("-")
@@ -189,16 +189,16 @@ def test_other_ways_to_write_an_amount(literal):
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_a_body_that_is_not_the_agreed_json_is_a_bad_answer(body):
-    assert type(error_of(RESET, body)) is BadAnswer
-    assert type(error_of(RESET, body, status=401)) is NotAuthorised
-    assert type(error_of(RESET, body, status=404)) is Rejected
-    assert type(error_of(RESET, body, status=429)) is RateLimited
-    assert type(error_of(RESET, body, status=503)) is ServerError
+def test_body_that_is_not_the_agreed_json_is_a_bad_answer(body):
+    assert type(parse_error(RESET, body)) is BadAnswer
+    assert type(parse_error(RESET, body, status=401)) is NotAuthorised
+    assert type(parse_error(RESET, body, status=404)) is Rejected
+    assert type(parse_error(RESET, body, status=429)) is RateLimited
+    assert type(parse_error(RESET, body, status=503)) is ServerError
 
 
-def test_a_byte_order_mark_is_tolerated():
-    assert answer_of(RESET, b'\xef\xbb\xbf{"code": 200}') == {}
+def test_byte_order_mark_is_tolerated():
+    assert parse_answer(RESET, b'\xef\xbb\xbf{"code": 200}') == {}
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_byte_order_mark_is_tolerated():
     ],
 )
 def test_success(body):
-    assert answer_of(RESET, body) == {}
+    assert parse_answer(RESET, body) == {}
 
 
 CODES = {
@@ -268,8 +268,8 @@ CODES = {
         (600, {}, BadAnswer, 600, None),
     ],
 )
-def test_the_error_table(status, body, kind, code, meaning):
-    error = error_of(RESET, body, status=status, codes=CODES)
+def test_error_table(status, body, kind, code, meaning):
+    error = parse_error(RESET, body, status=status, codes=CODES)
     assert type(error) is kind
     assert error.status == code
     assert error.method == "reset_password"
@@ -277,18 +277,18 @@ def test_the_error_table(status, body, kind, code, meaning):
     assert error.may_have_happened is (kind in (ServerError, BadAnswer))
     assert error.message
     assert kind is Rejected or error.user_message == ""
-    read = error_of(BALANCE, body, status=status, codes=CODES)
+    read = parse_error(BALANCE, body, status=status, codes=CODES)
     assert type(read) is kind
     assert not read.may_have_happened
 
 
 def test_not_authorised_names_both_causes():
-    message = error_of(RESET, {}, status=401).message
+    message = parse_error(RESET, {}, status=401).message
     assert "key" in message
     assert "IP address" in message
 
 
-def test_field_messages_come_back_under_our_names():
+def test_field_messages_are_returned_under_our_names():
     method = customise(METHODS["register_customer"], parameters={"email": "mail"})
     message = {
         "mail": ["Taken.", "Really."],
@@ -296,11 +296,11 @@ def test_field_messages_come_back_under_our_names():
         "captcha": ["Wrong\n\ud800!"],
         "x": [{}, 1],
     }
-    error = error_of(method, {"message": message}, status=422)
+    error = parse_error(method, {"message": message}, status=422)
     assert error.fields == {"email": ["Taken.", "Really."], "phone": ["Too short"]}
     assert error.user_message == "Wrong !"
     assert "Taken" not in error.message
-    assert error_of(method, {"message": "No\tway"}, status=400).user_message == "No way"
+    assert parse_error(method, {"message": "No\tway"}, status=400).user_message == "No way"
 
 
 @pytest.mark.parametrize(
@@ -317,49 +317,51 @@ def test_field_messages_come_back_under_our_names():
     ],
 )
 def test_retry_after_in_seconds(header, seconds):
-    assert error_of(RESET, {}, status=429, retry_after=header).retry_after == seconds
+    assert parse_error(RESET, {}, status=429, retry_after=header).retry_after == seconds
 
 
 def test_retry_after_as_a_date():
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert 85 <= error_of(RESET, {}, status=429, retry_after=later).retry_after <= 90
-    assert error_of(RESET, {}, status=429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0
+    assert 85 <= parse_error(RESET, {}, status=429, retry_after=later).retry_after <= 90
+    assert parse_error(RESET, {}, status=429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0
 
 
-def test_an_echo_must_be_what_was_sent():
+def test_echoed_value_must_match_what_was_sent():
     sent = {"account_number": "70001", "email": "Ann@Example.org"}
     body = {"code": 200, "data": {"url": "https://x", "account_number": 70001, "email": "ann@example.ORG"}}
-    assert answer_of(LOGIN, body, sent=sent)["account_number"] == "70001"
+    assert parse_answer(LOGIN, body, sent=sent)["account_number"] == "70001"
     for name, other in (
         ("account_number", "70002"),
         ("account_number", "070001"),
         ("email", "bob@example.org"),
     ):
         wrong = {"code": 200, "data": {**body["data"], name: other}}
-        assert type(error_of(LOGIN, wrong, sent=sent)) is BadAnswer
-    assert "account_number" not in answer_of(
+        assert type(parse_error(LOGIN, wrong, sent=sent)) is BadAnswer
+    assert "account_number" not in parse_answer(
         LOGIN, {"data": {"url": "x", "account_number": None, "email": ""}}, sent=sent
     )
 
 
 def test_texts_and_dotted_paths():
     method = customise(METHODS["confirm_email"], results={"account_number": "customer.account_number"})
-    assert answer_of(method, {"data": {"customer": {"account_number": 70001}}}) == {"account_number": "70001"}
-    assert answer_of(method, b'{"data": {"customer": {"account_number": 7.0e3}}}') == {
+    assert parse_answer(method, {"data": {"customer": {"account_number": 70001}}}) == {
+        "account_number": "70001"
+    }
+    assert parse_answer(method, b'{"data": {"customer": {"account_number": 7.0e3}}}') == {
         "account_number": "7000"
     }
-    assert answer_of(method, {"data": {"customer": []}}) == {}
+    assert parse_answer(method, {"data": {"customer": []}}) == {}
     for wrong in (True, 1.5, [], {}, ["70001"]):
-        assert type(error_of(method, {"data": {"customer": {"account_number": wrong}}})) is BadAnswer
+        assert type(parse_error(method, {"data": {"customer": {"account_number": wrong}}})) is BadAnswer
     for data in (None, [], {}, {"url": ""}, {"url": None}, {"url": 1.5}, {"url": "\ud800"}):
-        assert type(error_of(LOGIN, {"data": data})) is BadAnswer
+        assert type(parse_error(LOGIN, {"data": data})) is BadAnswer
 
 
 @pytest.mark.parametrize("name", STATEMENT_NAMES)
-def test_a_field_gone_is_a_bad_answer(name):
+def test_missing_field_is_a_bad_answer(name):
     body = json.loads(ARTICLE)
     del body["data"][name]
-    error = error_of(BALANCE, body)
+    error = parse_error(BALANCE, body)
     assert type(error) is BadAnswer
     assert name in error.message
 
@@ -384,7 +386,7 @@ CODE_MAPS = st.dictionaries(st.text(max_size=3) | st.just("200"), st.sampled_fro
     CODE_MAPS,
     st.text(max_size=20),
 )
-def test_any_bytes_give_an_answer_or_one_of_our_errors(key, status, raw, codes, retry_after):
+def test_any_bytes_give_a_result_or_one_of_our_errors(key, status, raw, codes, retry_after):
     sent = {"account_number": "7", "email": "a@b"}
     words, names = "", set()
     try:
