@@ -99,7 +99,7 @@ def _estimated(found: Forecast, left: Decimal, months: Sequence[Month], on: date
 def _months_since_opening(months: Sequence[Month]) -> list[tuple[Period, Statement]]:
     """Without the oldest ones in which nothing moved and nothing was there: the account was not open yet."""
     lived = [(period, statement) for period, statement in months if statement]
-    while lived and not (lived[-1][1].opening_balance or lived[-1][1].moved):
+    while lived and not (lived[-1][1].opening_balance or lived[-1][1].has_activity):
         lived.pop()
     return lived
 

@@ -158,7 +158,7 @@ def past_months(day: date) -> list[Period]:
 def get_spending(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
     """What left the account in these months, the oldest first; None for a month that nobody knows."""
     known = [(month, statement) for month, statement in months if statement]
-    while known and not known[0][1].moved:
+    while known and not known[0][1].has_activity:
         known.pop(0)
     charges = tuple((month, statement.total_charges) for month, statement in known)
     return Spending(charges, sum(statement is None for _month, statement in months))

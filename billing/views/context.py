@@ -89,7 +89,7 @@ def build_figures_context(request: BrandRequest, found: Figures) -> dict[str, An
     if found.statement is None:
         return {"unavailable": found.trouble, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
-    still = not found.statement.moved
+    still = not found.statement.has_activity
     movement = get_last_activity(brand=request.brand, customer=customer) if still else None
     return statement_context(request.brand, found, movement)
 

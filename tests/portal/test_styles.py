@@ -95,9 +95,9 @@ def statement(closing: str = "0", **figures: str) -> Statement:
 
 
 def test_a_period_moves_if_anything_was_paid_charged_or_adjusted():
-    assert not statement("5", opening_balance="5").moved
+    assert not statement("5", opening_balance="5").has_activity
     for name in ("payments", "call_charges", "other_charges", "adjustments", "total_charges"):
-        assert statement(**{name: "0.00001"}).moved
+        assert statement(**{name: "0.00001"}).has_activity
 
 
 def test_the_balance_says_what_it_means_and_when_it_was_read(simulator, alice, browse):

@@ -211,7 +211,7 @@ def test_a_redirect_to_another_host_takes_the_token_nowhere(simulator):
 @pytest.mark.slow
 def test_at_the_real_timeouts_nobody_waits_for_what_lasts_longer(simulator, monkeypatch):
     monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 4 * len(METHODS))
-    monkeypatch.setattr(transport, "_gates", {})
+    monkeypatch.setattr(transport, "_slots", {})
     carrier, running = carrier_of(simulator, Timeouts()), []
     names = ("hang", "drip_status", "drip_headers", "drip_body")
     with ThreadPoolExecutor(len(METHODS) * 4) as pool:
