@@ -276,7 +276,7 @@ def test_a_greeting_without_end_does_not_fill_the_memory(server, aurora, setting
 def test_a_name_look_up_that_hangs_is_given_up_in_time(server, aurora, monkeypatch):
     over, began = threading.Event(), time.monotonic()
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
-    monkeypatch.setattr(smtp_backend, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(smtp_backend, "_slots", threading.BoundedSemaphore(1))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
     for _ in range(2):  # The second finds no place: the first one's thread still hangs.
         with pytest.raises(MailNotSent):
