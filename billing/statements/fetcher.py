@@ -75,7 +75,7 @@ class StatementFetcher:
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:
-        return carrier_calls.connection(self.brand)
+        return carrier_calls.prepare_carrier(self.brand)
 
     def begin(self, refresh: bool) -> None:
         """Claim what is to be asked for, and start its calls; with `refresh` the first row in any case."""
@@ -185,7 +185,7 @@ class StatementFetcher:
             )
         if not statement.is_consistent:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        statement_cache.store_statement(row, statement, at=sent.asked, running=row.to_date >= self.day)
+        statement_cache.store_statement(row, statement, at=sent.started_at, running=row.to_date >= self.day)
         return FetchResult()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from portal.admin.brand.help_texts import PROOFS
 from portal.admin.brand.url_import_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
 from portal.admin.reauthentication import keep_form_and_reauthenticate, pop_form_data, recently_authenticated
-from portal.carrier.url_import import Proposal, save_override
+from portal.carrier.url_import import ParsedUrl, save_override
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method, match_names
 
@@ -46,7 +46,7 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._look(request, brand, form.proposal)
         return self._page(request, brand, form=_without_text(form))
 
-    def _look(self, request: HttpRequest, brand: Brand, proposal: Proposal) -> HttpResponse:
+    def _look(self, request: HttpRequest, brand: Brand, proposal: ParsedUrl) -> HttpResponse:
         applies = brand.method(proposal.method)
         take = TakeForm(
             applies,
@@ -113,7 +113,7 @@ def _without_text(form: PasteForm) -> PasteForm:
     return form
 
 
-def _initial(match: Match, proposal: Proposal) -> dict[str, str]:
+def _initial(match: Match, proposal: ParsedUrl) -> dict[str, str]:
     ours = CONSTANT if match.how == "constant" else match.ours
     return {"name": match.name, "ours": ours, "value": proposal.plain.get(match.name, "")}
 

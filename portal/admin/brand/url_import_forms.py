@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin.brand.fields import WIDE
-from portal.carrier.url_import import Proposal, suggest_names
+from portal.carrier.url_import import ParsedUrl, suggest_names
 from portal.i18n.translation import translate
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method
@@ -36,7 +36,7 @@ class PasteForm(forms.Form):
     def __init__(self, brand: Brand, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.brand = brand
-        self.proposal = Proposal("", "", (), {})
+        self.proposal = ParsedUrl("", "", (), {})
 
     def clean(self) -> dict[str, Any]:
         """Read the URL; what is wrong with it is said at its field."""
