@@ -59,7 +59,7 @@ def seen(client: Client, token: str, path: str = "visitor/", scheme: str = "auto
 def paths() -> list[str]:
     import portal.urls.admin  # noqa: F401 - registers the samples.
 
-    return [path for path, _label in rendering.offered()]
+    return [path for path, _label in rendering.page_choices()]
 
 
 # --- What is shown ---

@@ -319,8 +319,8 @@ _PREVIEW = (
     "what is sent to a preview is not read and changes nothing; in its sandbox it has no cookie to prove"
 )
 EXEMPT = {
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/": _PREVIEW,
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": _PREVIEW,
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/": _PREVIEW,
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/<path:rest>": _PREVIEW,
 }
 SECRET = "c" * 32  # A token as Django's cookie holds it, and as a form may send it back.
 EVIL = "https://evil.test"
@@ -440,7 +440,7 @@ def test_only_previews_take_a_form_without_its_protection() -> None:
 def test_a_form_that_is_sent_to_a_preview_changes_nothing(
     world: World, operator: Any, browse: Any, rest: str
 ) -> None:
-    token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), again="", keep=True)
+    token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), previous_token="", keep=True)
     for person in (None, operator):
         client = browse(ADMIN, person, enforce_csrf_checks=True)
         before = rows_now()

@@ -59,7 +59,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
             if brand
             else reverse("admin:portal_brand_preview_new"),
             "fields": " ".join(drafts.FIELDS),
-            "pages": rendering.offered(),
+            "pages": rendering.page_choices(),
             "test_mail": MailTestForm(
                 initial={"to": getattr(request.user, "email", "")}, auto_id="test_mail_%s"
             ),
@@ -95,7 +95,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
             brand=brand,
             look=look,
             logo=drafts.logo_from_form(form, brand),
-            again=request.POST.get("again", ""),
+            previous_token=request.POST.get("again", ""),
             keep=not live or "keep" in request.POST,
         )
         link = request.build_absolute_uri(reverse("preview:start", args=(token,)))
