@@ -32,7 +32,7 @@ from portal.admin.deletion import DeletionMixin
 from portal.admin.pagination import BoundedListMixin
 from portal.admin.reauthentication_mixin import ProofMixin
 from portal.admin.site import site
-from portal.brands.launch_checklist import with_readiness
+from portal.brands.launch_checklist import with_checklist
 from portal.models import Brand
 from portal.voipline import METHODS
 
@@ -56,7 +56,7 @@ class BrandAdmin(
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:
         """Without the pictures, which would be read for each row."""
-        return with_readiness(super().get_queryset(request).defer("logo"))
+        return with_checklist(super().get_queryset(request).defer("logo"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         """A new brand's short name follows its name."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from portal.brands.launch_checklist import missing, readiness, to_do, with_readiness
+from portal.brands.launch_checklist import count_missing, count_missing_of, get_checklist, with_checklist
 from portal.carrier.call_stats import count_calls_by_day
 from portal.carrier.connection_proof import check_connection, is_connection_verified
 from portal.models import Brand
@@ -39,11 +39,11 @@ def readiness_words(count: int) -> str:
 
 def readiness_context(brand: Brand) -> dict[str, Any]:
     """What the brand's page shows of its stored state, whatever was typed into the form."""
-    stored = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-    items = readiness(stored)
+    stored = with_checklist(Brand.objects.defer("logo")).get(pk=brand.pk)
+    items = get_checklist(stored)
     return {
         "readiness": items,
-        "readiness_words": readiness_words(missing(items)),
+        "readiness_words": readiness_words(count_missing(items)),
         "proven_at": stored.carrier_proven_at if is_connection_verified(stored) else None,
         "carrier_down": circuit_breaker.of(stored).is_open,
         "calls": count_calls_by_day(brand=stored),
@@ -103,4 +103,4 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("Ready to go live"))
     def ready(self, brand: Brand) -> str:
         """Without asking the resolver: that would hold up the list."""
-        return readiness_words(to_do(brand))
+        return readiness_words(count_missing_of(brand))
