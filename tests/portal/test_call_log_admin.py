@@ -69,7 +69,7 @@ def test_nobody_changes_it(admin_client: Client, aurora: Brand) -> None:
 def test_the_list_counts_no_further_than_it_shows_and_reads_each_line_in_one_query(
     admin_client: Client, aurora: Brand, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BoundedPaginator, "MOST", 250)
+    monkeypatch.setattr(BoundedPaginator, "MAX_ROWS", 250)
 
     def listed() -> tuple[Any, list[str]]:
         with CaptureQueriesContext(connection) as queries:
