@@ -147,7 +147,7 @@ def test_googles_challenges_may_be_shown_where_they_come_from_it(aurora, browse,
 def google(settings, monkeypatch) -> Iterator[Server]:
     """Answers in Google's stead, as the test says; the portal has a second's patience."""
     monkeypatch.setattr(captcha, "_TIMEOUTS", Timeouts(0.5, 0.5, 1))
-    monkeypatch.setattr(transport, "_gates", {})
+    monkeypatch.setattr(transport, "_slots", {})
     server = Server()
     settings.RECAPTCHA_URL = f"http://127.0.0.1:{server.port}/recaptcha"
     yield server
