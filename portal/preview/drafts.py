@@ -41,7 +41,7 @@ class PreviewGone(Exception):
 
 
 def look_from_form(form: ModelForm) -> tuple[dict[str, Any], list[dict[str, str]]]:  # type: ignore[type-arg]
-    """Return (look, problems) of a brand's form, whatever its other fields contain.
+    """Return (look, problems) of a brand's form. Its other fields are ignored.
 
     Empty fields get placeholders, so that a brand can be previewed before it is complete. A problem has the
     keys `field`, `label` and `text`.

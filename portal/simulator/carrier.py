@@ -15,7 +15,7 @@ MASK = "•••"
 
 
 def is_api_request(world: World, request: Request) -> bool:
-    """Return True if a request is for the carrier's API. A request with a key is, whatever its path."""
+    """Return True if a request is for the carrier's API: by its path, or because it sends a key."""
     is_api_path = request.path.startswith("/api/") or world.dialect.find(request.path) is not None
     return is_api_path or ("token" in request.headers and not request.path.startswith("/elsewhere"))
 

@@ -73,7 +73,7 @@ def _is_retryable(error: UpstreamError) -> bool:
 def _retry_delay(carrier: Carrier, nth: int) -> float:
     """Return the seconds before the next try: 0.1 to 0.2 at first, then twice that (default timeouts).
 
-    The jitter keeps callers from retrying at the same moment.
+    The jitter prevents callers from retrying at the same moment.
     """
     jitter = random.uniform(0.1, 0.2)  # noqa: S311 (no secret: it only spreads the tries)
     return float(jitter * 2 ** (nth - 1) * carrier.timeouts.retry_unit)

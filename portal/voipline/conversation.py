@@ -142,7 +142,7 @@ def hold(
 ) -> Result:
     """Run `talk` in its own thread and return what it returns. The thread holds one of `slots` until it ends.
 
-    Return by `deadline` (of `time.monotonic`), whatever hangs. Raise what `talk` raises, GivenUp, Crowded.
+    Return by `deadline` (of `time.monotonic`) even if `talk` hangs. Raise its errors, GivenUp or Crowded.
     """
     if not slots.acquire(blocking=False):
         raise Crowded("too many calls are waiting already")

@@ -2,7 +2,7 @@
 
     UpstreamError       .method .status .message .user_message .may_have_happened
     ├─ Unreachable      no byte of the request left: name, connection or TLS handshake failed
-    │  └─ CallSkipped   not tried, for a reason of ours; .retry_after in seconds
+    │  └─ CallSkipped   not tried, by our own decision; .retry_after in seconds
     │     ├─ Crowded        too many calls are waiting already
     │     └─ BreakerOpen    the last calls failed
     ├─ NoAnswer         sent, then a timeout or a reset                     a write may have happened

@@ -1,4 +1,4 @@
-"""Guess which of our methods and names the names in a partner portal stand for."""
+"""Match the paths and names of a partner portal with our methods and names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -86,7 +86,7 @@ def _match(method: Method, name: str, ours: str, taken: set[str]) -> Match:
 
 
 def our_name(name: str, candidates: Iterable[str]) -> str:
-    """Return the candidate (one of our names) that their `name` stands for, in any spelling; "" if none."""
+    """Return the candidate (one of our names) that their `name` means, in any spelling; "" if none."""
     plain = _plain(name)
     matches = (
         ours for ours in candidates if plain == _plain(ours) or plain in _SYNONYMS.get(ours, "").split()

@@ -57,7 +57,7 @@ def _get_slots(request: PreparedRequest, key: str) -> threading.BoundedSemaphore
 def send(
     request: PreparedRequest, timeouts: Timeouts, deadline: float, *, key: str, reach: Reach | None
 ) -> Reply | Fault:
-    """Send the request once. Return by `deadline` (of `time.monotonic`), whatever hangs.
+    """Send the request once. Return by `deadline` (of `time.monotonic`) even if the exchange hangs.
 
     `key`: the caller's key at that host; calls are counted per key. `reach`: the addresses that the host may
     have, None for a host named in the portal's own settings.
