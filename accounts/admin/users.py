@@ -30,7 +30,7 @@ from accounts.staff.two_step import send_password_set_notice
 from accounts.staff.views.base import signed_in_staff
 from portal.admin.deletion import DeletionMixin
 from portal.admin.pagination import BoundedListMixin
-from portal.admin.reauthentication_mixin import ProofMixin
+from portal.admin.reauthentication_mixin import ReauthenticationMixin
 from portal.admin.scoping import ScopedAdmin
 from portal.admin.site import site
 from portal.brands.access import brands_of, is_operator
@@ -50,7 +50,7 @@ class PortalUserAdmin(
     CustomerActionsMixin,
     UserSearchMixin,
     BoundedListMixin,
-    ProofMixin,
+    ReauthenticationMixin,
     DeletionMixin,
     ScopedAdmin,
     UserAdmin,  # type: ignore[type-arg]

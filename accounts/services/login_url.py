@@ -66,7 +66,7 @@ def _scheme_allowed(brand: Brand, parts: SplitResult) -> bool:
 
 
 def _is_local(parts: SplitResult) -> bool:
-    return bool(settings.CARRIER_REACH.is_here(parts.hostname or ""))
+    return bool(settings.CARRIER_REACH.allows_loopback(parts.hostname or ""))
 
 
 def _allowed_hosts(brand: Brand, scheme: str) -> set[tuple[str, int]]:

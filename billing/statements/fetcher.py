@@ -128,7 +128,7 @@ class StatementFetcher:
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:
-        return calls.connection(self.brand)
+        return calls.prepare_carrier(self.brand)
 
     def _start_calls(self, refresh: bool) -> None:
         self.forced = 0 if refresh else None
@@ -236,7 +236,7 @@ class StatementFetcher:
             return FetchResult(row_error, retry_after)
         if not statement.is_consistent:
             logger.warning("statement does not add up", extra={"brand": self.brand.slug})
-        cache.store_statement(row, statement, at=call_result.asked, is_open=row.to_date >= self.today)
+        cache.store_statement(row, statement, at=call_result.started_at, is_open=row.to_date >= self.today)
         return FetchResult()
 
     def _close(self) -> None:

@@ -101,7 +101,7 @@ def _with_estimate(
 def _months_since_opening(months: Sequence[Month]) -> list[tuple[Period, Statement]]:
     """Return the months without the oldest ones that had no balance and no activity: not open yet."""
     statements = [(period, statement) for period, statement in months if statement]
-    while statements and not (statements[-1][1].opening_balance or statements[-1][1].moved):
+    while statements and not (statements[-1][1].opening_balance or statements[-1][1].has_activity):
         statements.pop()
     return statements
 

@@ -159,7 +159,7 @@ def past_months(day: date) -> list[Period]:
 def get_spending(months: Sequence[tuple[Period, Statement | None]]) -> Spending:
     """Return the spending in these months, the oldest first. The statement of an unknown month is None."""
     known = [(month, statement) for month, statement in months if statement]
-    while known and not known[0][1].moved:
+    while known and not known[0][1].has_activity:
         known.pop(0)
     charges = tuple((month, statement.total_charges) for month, statement in known)
     return Spending(charges, sum(statement is None for _month, statement in months))

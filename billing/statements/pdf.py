@@ -145,7 +145,7 @@ def _notices(brand: Brand, found: StatementResult) -> list[str]:
         )
     if is_rounding_visible(found.statement, brand):
         notices.append(get_rounding_note())
-    if not found.statement.moved:
+    if not found.statement.has_activity:
         notices.append(_("No movement in this period."))
     return notices
 

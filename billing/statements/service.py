@@ -153,7 +153,7 @@ def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:
 def _find_last_activity(rows: Sequence[CachedStatement]) -> LastActivity:
     for row in rows:
         statement = cache.build_statement(row)
-        if statement and statement.moved:
+        if statement and statement.has_activity:
             return LastActivity(Period(row.from_date, row.to_date))
     months = rows[1:]
     unknown = (nth for nth, row in enumerate(months) if row.figures is None or row.is_open)

@@ -97,7 +97,7 @@ def build_figures_context(request: BrandRequest, found: StatementResult) -> dict
         return {"unavailable": found.error, "again": retry.try_again(found.retry_after)}
     customer = cast(User, request.user)
     activity = None
-    if not found.statement.moved:
+    if not found.statement.has_activity:
         activity = get_last_activity(brand=request.brand, customer=customer)
     return statement_context(request.brand, found, activity)
 

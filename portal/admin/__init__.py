@@ -1,4 +1,4 @@
-"""The admin of brands; importing it registers its pages."""
+"""The admin of brands. Importing it registers its pages."""
 
 from portal.admin import carrier_calls as carrier_calls
 from portal.admin.brand import brand_admin as brand_admin

@@ -1,4 +1,4 @@
-"""The journal of calls to the carrier in the admin: to read and to search, never to change."""
+"""Read-only list of calls to the carrier in the admin, with search and filters."""
 
 from datetime import UTC
 from typing import Any
@@ -20,7 +20,7 @@ from portal.admin.site import site
 from portal.models import CarrierCall
 from portal.voipline import METHODS
 
-# What the carrier's client calls its outcomes, for people.
+# Outcome of the carrier's client → label.
 OUTCOMES = {
     "ok": _("answered"),
     "Rejected": _("data refused"),
@@ -32,24 +32,23 @@ OUTCOMES = {
     "BadAnswer": _("answer not understood"),
 }
 
-# The columns of a line.
-_READ = (
+# The database columns that a row needs.
+_COLUMNS = (
     *("brand", "customer", "at", "method", "outcome", "status", "milliseconds", "operation", "reference"),
     *("brand__name", "customer__email"),
 )
 
 
 class _KnownFilter(SimpleListFilter):
-    """One of a few known values of a column; the table is not read to find out which there are."""
+    """Filter by one of a few known values, without a query for the values in the table."""
 
     known: dict[str, Any] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        """All that there can be."""
         return list(self.known.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows with the chosen one; none for a value that there is not."""
+        """Return the rows with the chosen value; none for an unknown value."""
         value = self.value()
         if value and value not in self.known:
             return queryset.none()
@@ -65,7 +64,7 @@ class MethodFilter(_KnownFilter):
 
 
 class OutcomeFilter(_KnownFilter):
-    """Calls that ended in one way."""
+    """Calls with one outcome."""
 
     title = _("outcome")
     parameter_name = "outcome"
@@ -74,7 +73,7 @@ class OutcomeFilter(_KnownFilter):
 
 @admin.register(CarrierCall, site=site)
 class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
-    """Nobody adds, changes or deletes here; rows go after 30 days by themselves."""
+    """List of calls, read-only. Rows are deleted automatically after 30 days."""
 
     operators_may = ("view",)
     list_lookups = ("customer",)
@@ -96,37 +95,36 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     fields = readonly_fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CarrierCall]:
-        """With what a line names, in one query."""
+        """Return the rows with their brands and customers, in one query."""
         rows = super().get_queryset(request).select_related("brand", "customer")
-        return rows.only(*_READ)
+        return rows.only(*_COLUMNS)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[CarrierCall], search_term: str
     ) -> tuple[QuerySet[CarrierCall], bool]:
-        """Customers are looked for among customers, which are few, and not in each line of the journal."""
+        """Search the small table of customers first, instead of joining it to each call."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        people = get_user_model().objects.filter(
+        customers = get_user_model().objects.filter(
             Q(email__icontains=term) | Q(account_number=term), brand__isnull=False
         )
-        found = Q(operation=term.lower()) | Q(reference=term.upper())
-        return queryset.filter(found | Q(customer__in=people.values("pk"))), False
+        by_id = Q(operation=term.lower()) | Q(reference=term.upper())
+        return queryset.filter(by_id | Q(customer__in=customers.values("pk"))), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """There is nothing to select here."""
         return super().changelist_view(
             request, {"title": gettext("Calls to the carrier"), **(extra_context or {})}
         )
 
     @admin.display(description=_("Time (UTC)"), ordering="at")
     def at_second(self, call: CarrierCall) -> str:
-        """To the second, as in the log."""
+        """Return the time to the second, as in the log."""
         return f"{call.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description=_("Customer"), empty_value="–")
     def customer_link(self, call: CarrierCall) -> SafeString | None:
-        """Whom it was about, with their page."""
+        """Return the customer with a link to their page."""
         if call.customer is None:
             return None
         url = reverse("customer_page", args=(call.customer.pk,))
@@ -134,5 +132,5 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
 
     @admin.display(description=_("Outcome"))
     def outcome_in_words(self, call: CarrierCall) -> str:
-        """How it ended, for people."""
+        """Return the outcome's label."""
         return str(OUTCOMES.get(call.outcome, call.outcome))

@@ -1,4 +1,4 @@
-"""What cannot be deleted says what is in the way: rows that are kept, and not somebody's permissions."""
+"""Explain why a row cannot be deleted: name the related rows that must stay."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,28 +9,28 @@ from django.http import HttpRequest
 
 
 class DeletionMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A page about deleting that names kept rows, as `protected`; the template says what to do instead."""
+    """List the kinds of related rows that must stay as `protected`. The template says what to do instead."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Look for kept rows first: all that belongs to a brand may be very many."""
-        if kept := self._in_the_way(list(objs), request):
-            return [], {}, set(), kept
+        """Look for such rows first, because collecting all rows of a brand may take long."""
+        if protected := self._protected_kinds(list(objs), request):
+            return [], {}, set(), protected
         return super().get_deleted_objects(objs, request)
 
-    def _in_the_way(self, objs: list[Any], request: HttpRequest) -> list[str]:
-        """The kinds of rows that are about one of these and that nobody deletes, in the reader's language."""
+    def _protected_kinds(self, objs: list[Any], request: HttpRequest) -> list[str]:
+        """Return the names of the related models whose rows must stay, in the user's language."""
         return [
             str(relation.related_model._meta.verbose_name_plural)
             for relation in self._relations()
-            if self._stays(relation, request)
+            if self._must_stay(relation, request)
             and relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": objs}).exists()
         ]
 
     def _relations(self) -> Iterable[Any]:
-        every: Iterable[Any] = self.opts.get_fields(include_hidden=True)
-        return (each for each in every if each.auto_created and (each.one_to_many or each.one_to_one))
+        fields: Iterable[Any] = self.opts.get_fields(include_hidden=True)
+        return (field for field in fields if field.auto_created and (field.one_to_many or field.one_to_one))
 
-    def _stays(self, relation: Any, request: HttpRequest) -> bool:
+    def _must_stay(self, relation: Any, request: HttpRequest) -> bool:
         model, site = relation.related_model, self.admin_site
         if relation.on_delete is PROTECT:
             return True

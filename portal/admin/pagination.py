@@ -1,4 +1,4 @@
-"""Lists of the admin that stay quick however long they are."""
+"""Keep long lists of the admin fast: count and show at most 10,000 rows."""
 
 import re
 from typing import Any
@@ -17,19 +17,19 @@ _KEY = re.compile(r"[0-9]{1,18}")
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than this many rows: who wants older ones narrows the list."""
+    """Paginator that counts at most MAX_ROWS rows. Filters show older ones."""
 
-    MOST = 10_000
+    MAX_ROWS = 10_000
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or the most that are shown."""
+        """The number of rows, at most MAX_ROWS."""
         rows: Any = self.object_list
-        return int(rows.order_by()[: self.MOST].count())
+        return int(rows.order_by()[: self.MAX_ROWS].count())
 
 
 class BoundedListMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A list of the first 10,000 of what it finds; nobody acts on more than it shows."""
+    """A list of at most 10,000 rows. Actions apply to no more than it shows."""
 
     show_full_result_count = False
     paginator = BoundedPaginator
@@ -37,14 +37,14 @@ class BoundedListMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """All would be more than the list says there are, so it has to be narrowed first.
+        """Refuse an action on all rows if there are more than the list shows.
 
-        Raises BadRequest for a ticked row that no list can hold; Django would answer 500.
+        Raise BadRequest for a selected key that is not a number, where Django would answer 500.
         """
         if not all(_KEY.fullmatch(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("a ticked row has no number")
-        everything = forms.BooleanField().to_python(request.POST.get("select_across"))
-        if everything and queryset.order_by()[BoundedPaginator.MOST :].exists():
+        all_selected = forms.BooleanField().to_python(request.POST.get("select_across"))
+        if all_selected and queryset.order_by()[BoundedPaginator.MAX_ROWS :].exists():
             words = gettext(
                 "The list finds more than it shows, so nothing was done. Narrow it, then choose all."
             )

@@ -1,10 +1,10 @@
-"""How long somebody stays signed in to the admin, and how fresh the proof is of who they are.
+"""Times in a session of the admin: sign-in, last request and last reauthentication.
 
-A session of the admin holds, in seconds since 1970:
+All are in seconds since 1970:
 
-`staff_since`   when they signed in with both steps
-`staff_seen`    when they last asked for anything, to the minute
-`staff_proved`  when they last typed both password and code
+`staff_since`   sign-in with both steps
+`staff_seen`    last request, to the minute
+`staff_proved`  last time that both password and code were typed
 """
 
 from http import HTTPMethod
@@ -24,45 +24,45 @@ WITHOUT_SIGN_IN = ("/admin/login/", "/admin/logout/")
 
 
 def begin(session: Any) -> None:
-    """Note that both steps were taken just now."""
+    """Record that both steps of the sign-in were just completed."""
     session.update(dict.fromkeys((SINCE, SEEN, PROVED), now()))
 
 
 def prove(session: Any) -> None:
-    """Note that the signed-in person has proved who they are once more."""
+    """Record that the user has just reauthenticated."""
     session[PROVED] = now()
 
 
 def proved_recently(session: Any) -> bool:
-    """Whether that was within the last five minutes. By a clock far ahead it was not."""
+    """Return True if that was within the last five minutes, and not in the future (another clock)."""
     return bool(abs(now() - session.get(PROVED, 0)) <= FRESH)
 
 
 def is_verified(user: Person) -> bool:
-    """Whether this request's session was opened with the person's own authenticator app, the one of today."""
+    """Return True if this session was opened with the user's current authenticator app."""
     check = getattr(user, "is_verified", None)
     return bool(check and check())
 
 
-def page_inside(request: HttpRequest, wanted: str) -> str:
-    """The address, where it is a page of this host's admin; else the admin's first page."""
-    path = wanted.partition("?")[0]
+def page_inside(request: HttpRequest, url: str) -> str:
+    """Return the URL if it is a page of this host's admin, else the admin's index."""
+    path = url.partition("?")[0]
     inside = path.startswith(START) and not path.startswith(WITHOUT_SIGN_IN) and ".." not in path
-    return (safe_redirect_url(request, wanted) if inside else "") or START
+    return (safe_redirect_url(request, url) if inside else "") or START
 
 
 def page_before(request: HttpRequest) -> str:
-    """Where to go on after this request: the page itself; for a form that was sent, the page with it."""
+    """Return the URL to return to after this request: the page itself or, for a POST, the form's page."""
     if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
         return page_inside(request, request.get_full_path())
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
-    except ValueError:  # A browser sends no such address.
+    except ValueError:  # Browsers do not send invalid URLs.
         return START
-    same = parts.netloc == request.get_host()
-    return page_inside(request, parts._replace(scheme="", netloc="").geturl() if same else "")
+    is_same_host = parts.netloc == request.get_host()
+    return page_inside(request, parts._replace(scheme="", netloc="").geturl() if is_same_host else "")
 
 
 def now() -> float:
-    """Seconds since 1970."""
+    """Return the time in seconds since 1970."""
     return timezone.now().timestamp()

@@ -1,4 +1,4 @@
-"""The admin: on its own hosts, for operators and for the brands' staff."""
+"""The admin site: on its own hosts, for operators and for the brands' staff."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -28,12 +28,12 @@ def _set_login_url(login_url: Any, patterns: list[Any]) -> None:
             pattern.callback.login_url = login_url
 
 
-# “View on site” looks up any row of any table; nothing here has a page on a site.
-_LEFT_OUT = ("view_on_site",)
+# “View on site” would look up any row of any table, and no model here has a page on the site.
+_EXCLUDED_URLS = ("view_on_site",)
 
 
 class StaffSite(AdminSite):
-    """Django's admin, closed to everybody but those who work here; `admin_scope` says who sees what."""
+    """Django's admin, for active staff only; `portal.admin.scoping` limits the rows."""
 
     site_header = _("Customer portal")
     site_title = _("Customer portal")
@@ -41,29 +41,29 @@ class StaffSite(AdminSite):
     site_url = None
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Only those who work here pass, and only where both steps of the sign-in were taken."""
+        """Return True for active staff who have completed both steps of the sign-in."""
         return is_active_staff(request.user) and is_verified(request.user)
 
     def get_urls(self) -> list[Any]:
-        """Every page leads a stranger to our sign-in; Django itself leaves out the models' pages."""
-        patterns = [each for each in super().get_urls() if getattr(each, "name", "") not in _LEFT_OUT]
+        """Set our sign-in as the login URL of every page; Django does not do so for the models' pages."""
+        patterns = [url for url in super().get_urls() if getattr(url, "name", "") not in _EXCLUDED_URLS]
         _set_login_url(reverse_lazy("admin:login", current_app=self.name), patterns)
         return patterns
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """No page takes a NUL in its address: PostgreSQL stores none, so it cannot look for one either."""
+        """Reject a NUL in the query of any page: PostgreSQL can neither store one nor search for it."""
 
         @wraps(view)
-        def readable(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if any("\0" in value for _name, values in request.GET.lists() for value in values):
                 raise BadRequest("a NUL in the query")
             response: HttpResponse = view(request, *args, **kwargs)
             return response
 
-        return super().admin_view(readable, cacheable)
+        return super().admin_view(wrapper, cacheable)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """The first page; for staff it is about their brands."""
+        """Show the index; its title for staff is about their brands."""
         operator = is_operator(request.user)
         context: dict[str, Any] = {"works_for": operator or brands_of(request.user).exists()}
         if not operator:
@@ -72,9 +72,9 @@ class StaffSite(AdminSite):
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Django's own sign-in page, which asks for a password alone, is nowhere.
+        """Disable Django's own sign-in page, which asks only for a password.
 
-        Its address belongs to `accounts.staff.views.sign_in`, which stands before it in the URL table.
+        Its URL belongs to `accounts.staff.views.sign_in`, which comes before it in the URL table.
         """
         raise Http404
 
@@ -83,7 +83,7 @@ site = StaffSite(name="admin")
 
 
 def admin_page(view: View) -> View:
-    """A view of our own inside the admin: for whoever may enter; a stranger is led to the sign-in."""
+    """Decorate a view of our own inside the admin: users without permission are redirected to the sign-in."""
     page: Any = site.admin_view(view)
     page.login_url = reverse_lazy("admin:login")
     return cast(View, page)

@@ -1,1 +1,1 @@
-"""Brands: found by host, who may see them, their look, and their file of configuration."""
+"""Brands: look-up by host, access in the admin, logo and colours, configuration file, launch checklist."""

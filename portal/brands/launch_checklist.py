@@ -1,4 +1,4 @@
-"""What is still to do before a brand goes live. It is computed from the brand, nothing is ticked by hand."""
+"""List what is missing before a brand can go live. All items are computed; none is ticked by hand."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ State = Literal["ok", "missing", "hint"]
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list.
+    """One line of the checklist.
 
-    "missing": something will not work. "hint": worth a look. `todo` is empty where nothing is to be done.
-    `anchor`: the section of the brand's page in which it is done.
+    "missing": something will not work. "hint": worth a look. `todo`: the next step, or "" if there is none.
+    `anchor`: the section of the brand's page for this step.
     """
 
     key: str
@@ -34,37 +34,39 @@ class Item:
 
 
 Check = Callable[[Brand], Iterator[Item]]
-_added: list[Check] = []
+_extra_checks: list[Check] = []
 _annotations: dict[str, Any] = {}
 
 
 def add_check(check: Check, **annotations: Any) -> None:
-    """Let an app above this one have a say; `annotations` are what `with_readiness` reads for it."""
-    _added.append(check)
+    """Add a check of another app. `with_checklist` adds its `annotations` to the query of brands."""
+    _extra_checks.append(check)
     _annotations.update(annotations)
 
 
-def with_readiness(brands: QuerySet[Brand]) -> QuerySet[Brand]:
-    """The brands with all that the list reads of them, in a fixed number of queries."""
+def with_checklist(brands: QuerySet[Brand]) -> QuerySet[Brand]:
+    """Return the brands with everything that the checks read, in a fixed number of queries."""
     return brands.annotate(**_annotations).prefetch_related("hosts", "response_codes")
 
 
-def readiness(brand: Brand, without_dns: Sequence[str] = ()) -> list[Item]:
-    """The whole list, in the order of the brand's page.
+def get_checklist(brand: Brand, without_dns: Sequence[str] = ()) -> list[Item]:
+    """Return the whole checklist, in the order of the brand's page.
 
-    The brand comes from `with_readiness`. `without_dns`: hosts for which somebody asked the resolver in vain.
+    The brand comes from `with_checklist`. `without_dns`: hosts for which the caller found no DNS entry.
     """
-    items = [item for check in (*_CHECKS, *_added) for item in check(brand)]
+    items = [item for check in (*_CHECKS, *_extra_checks) for item in check(brand)]
     return [*items[:1], *_dns(without_dns), *items[1:]]
 
 
-def to_do(brand: Brand) -> int:
-    """How many items of the brand's list are missing; 0 is ready. For many brands: it asks no database."""
-    return missing([item for check in (*_CHECKS, *_added) if check is not _customer for item in check(brand)])
+def count_missing_of(brand: Brand) -> int:
+    """Return the number of missing items of a brand; 0 is ready. Runs no queries, for lists of brands."""
+    return count_missing(
+        [item for check in (*_CHECKS, *_extra_checks) if check is not _customer for item in check(brand)]
+    )
 
 
-def missing(items: Sequence[Item]) -> int:
-    """The same of a list that is there already."""
+def count_missing(items: Sequence[Item]) -> int:
+    """Return the number of missing items in a checklist."""
     return sum(item.state == "missing" for item in items)
 
 
@@ -124,7 +126,7 @@ def _sender(brand: Brand) -> Iterator[Item]:
 
 
 def _related(domain: str, host: str) -> bool:
-    """One is the other or lies below it, or both lie side by side below one domain of two parts or more."""
+    """Return True for the same domain, a subdomain, or two subdomains of one domain of two or more parts."""
     if domain == host or host.endswith(f".{domain}") or domain.endswith(f".{host}"):
         return True
     parent = host.partition(".")[2]
@@ -145,11 +147,11 @@ def _mail(brand: Brand) -> Iterator[Item]:
 
 
 def _carrier(brand: Brand) -> Iterator[Item]:
-    if trouble := _key_trouble(brand):
+    if problem := _key_problem(brand):
         yield Item(
             "carrier",
             "missing",
-            trouble,
+            problem,
             gettext("Type the API key again; the partner portal shows it."),
             "carrier",
         )
@@ -183,7 +185,7 @@ def _customer(brand: Brand) -> Iterator[Item]:
         )
 
 
-def _key_trouble(brand: Brand) -> str:
+def _key_problem(brand: Brand) -> str:
     try:
         return "" if brand.reveal("carrier_key") else gettext("The API key is missing.")
     except SecretUnreadable:

@@ -1,4 +1,4 @@
-"""Logos: whatever is uploaded is decoded and written anew, so that only a picture is kept and served."""
+"""Decode an uploaded logo and encode it again, so that only a clean picture is stored and served."""
 
 import hashlib
 from io import BytesIO
@@ -14,59 +14,59 @@ _TYPES = {"PNG": "image/png", "WEBP": "image/webp", "JPEG": "image/jpeg"}
 
 
 def read_logo(data: bytes) -> tuple[bytes, str, str]:
-    """The picture fitted into 480 x 160 without its metadata, its content type, and a hash for its address.
+    """Return the picture fitted into 480 x 160 without metadata, its content type, and a hash for its URL.
 
-    Raises ValueError, in words for whoever chose the file.
+    Raise ValueError with a message for the user.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(_("The logo is larger than 200 kB."))
-    picture, kind = _decoded(data)
+    picture, kind = _decode(data)
     target = BytesIO()
     picture.save(target, kind, **({"quality": 90} if kind == "JPEG" else {}))
     if target.tell() > MAX_BYTES:
         raise ValueError(
             _("The logo is larger than 200 kB even at 480 x 160 pixels; use fewer details or JPEG.")
         )
-    written = target.getvalue()
-    return written, _TYPES[kind], hashlib.sha256(written).hexdigest()[:16]
+    encoded = target.getvalue()
+    return encoded, _TYPES[kind], hashlib.sha256(encoded).hexdigest()[:16]
 
 
-def _decoded(data: bytes) -> tuple[Image.Image, str]:
+def _decode(data: bytes) -> tuple[Image.Image, str]:
     try:
         with Image.open(BytesIO(data), formats=tuple(_TYPES)) as image:
-            _refuse_unfit(image)
-            # A photo with a preview in it calls itself MPO, and is a JPEG all the same.
+            _check_suitable(image)
+            # A JPEG photo with an embedded preview has the format MPO.
             kind = image.format if image.format in _TYPES else "JPEG"
-            return _plain(image, kind), kind
+            return _clean(image, kind), kind
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(str(_TOO_MANY)) from error
     except UnidentifiedImageError as error:
         raise ValueError(_("The logo is no PNG, WebP or JPEG picture (SVG cannot be used).")) from error
-    except _Unfit:
+    except _UnsuitableLogo:
         raise
-    except Exception as error:  # Of a damaged file a decoder may raise anything, struct.error for one.
+    except Exception as error:  # For a damaged file a decoder may raise anything, e.g. struct.error.
         raise ValueError(_("The logo cannot be read; the file seems to be damaged.")) from error
 
 
-class _Unfit(ValueError):
-    """A sound picture that is no logo."""
+class _UnsuitableLogo(ValueError):
+    """A valid picture that cannot be used as a logo."""
 
 
 _TOO_MANY = gettext_lazy("The logo has more than 4 million pixels; make it smaller.")
 
 
-def _refuse_unfit(image: Image.Image) -> None:
-    """Judged from the header alone, before anything is decoded."""
+def _check_suitable(image: Image.Image) -> None:
+    """Raise _UnsuitableLogo for too many pixels or animation, from the header alone, before decoding."""
     if image.width * image.height > MAX_PIXELS:
-        raise _Unfit(str(_TOO_MANY))
+        raise _UnsuitableLogo(str(_TOO_MANY))
     if getattr(image, "is_animated", False) and image.format in _TYPES:
-        raise _Unfit(_("The logo is animated; use a still picture."))
+        raise _UnsuitableLogo(_("The logo is animated; use a still picture."))
 
 
-def _plain(image: Image.Image, kind: str) -> Image.Image:
+def _clean(image: Image.Image, kind: str) -> Image.Image:
     upright = ImageOps.exif_transpose(image)
     transparent = kind != "JPEG" and upright.has_transparency_data
     picture = upright.convert("RGBA" if transparent else "RGB")
     picture.thumbnail(BOX, Image.Resampling.LANCZOS)
-    picture.info = {}  # Comments, profiles and positions would be written again.
+    picture.info = {}  # Else comments, profiles and positions would be saved again.
     return picture

@@ -1,8 +1,7 @@
-"""Which brand a host belongs to: asked for with each request, so a process knows it for a moment.
+"""Look up the brand of a host. Each request needs it, so each process caches it for a short time.
 
-What is saved for a brand shows within BRAND_SECONDS, on every node; with 0 nothing is kept. While the
-database does not answer, the brand is served as it was last known: pages that need nothing else of the
-database go on.
+A saved change of a brand is visible within BRAND_SECONDS on every node; 0 turns the cache off. While the
+database fails, the last known brand is used, so pages that need nothing else of the database still work.
 """
 
 from django.conf import settings
@@ -12,30 +11,30 @@ from django.db import Error
 from portal.models import Brand
 
 LAST_KNOWN = 60  # Seconds for which a brand is served while the database fails.
-_ASKING = 10  # Seconds for which one request asks, and the others take what is known.
-_PAUSE = 1  # Seconds between two questions while the database fails.
+_QUERYING = 10  # Seconds for which one request queries, and the others use the last known brand.
+_PAUSE = 1  # Seconds between two queries while the database fails.
 
 
 def get_brand_for_host(host: str) -> Brand | None:
-    """The brand, as an object of one's own. A host that nobody has is asked for each time: they are endless.
+    """Return the brand of a host, as a new object. Unknown hosts are not cached: there is no end of them.
 
-    Raises django.db.Error where the database fails and the brand is not known of the last minute.
+    Raise django.db.Error if the database fails and the brand was not looked up within the last minute.
     """
     local = caches["local"]
     current, last_known = f"brand:{host}", f"last-known-brand:{host}"
     brand: Brand | None = local.get(current)
     if brand:
         return brand
-    known: Brand | None = local.get(last_known)
-    if known:
-        local.set(current, known, _ASKING)
+    fallback: Brand | None = local.get(last_known)
+    if fallback:
+        local.set(current, fallback, _QUERYING)
     try:
         brand = Brand.objects.defer("logo").filter(hosts__host=host).first()
     except Error:
-        if known is None:
+        if fallback is None:
             raise
-        local.set(current, known, _PAUSE)
-        return known
+        local.set(current, fallback, _PAUSE)
+        return fallback
     if brand and settings.BRAND_SECONDS:
         local.set(current, brand, settings.BRAND_SECONDS)
         local.set(last_known, brand, LAST_KNOWN)

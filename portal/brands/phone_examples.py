@@ -1,8 +1,8 @@
-"""A telephone number as people write one where the brand is; for examples alone, nobody has these numbers."""
+"""Example telephone numbers in the usual format of a brand's country. They are not in use."""
 
 from portal.models import Brand
 
-# From the ranges that are kept for fiction: ACMA's, Ofcom's, and the 555 of North America and New Zealand.
+# From ranges reserved for fiction: ACMA's, Ofcom's, and the 555 of North America and New Zealand.
 _BY_CURRENCY = {
     "AUD": "+61 2 5550 0100",
     "NZD": "+64 9 555 0100",
@@ -12,5 +12,5 @@ _BY_CURRENCY = {
 
 
 def example_of(brand: Brand) -> str:
-    """A number of the country whose money the brand takes."""
+    """Return an example number of the country whose currency the brand uses."""
     return _BY_CURRENCY.get(brand.currency, _BY_CURRENCY["AUD"])

@@ -1,4 +1,4 @@
-"""A brand's style sheet and logo, and the choice of a language."""
+"""Views for a brand's style sheet and logo, and for the choice of a language."""
 
 import hashlib
 
@@ -12,12 +12,12 @@ from portal.i18n import language
 from portal.models import Brand
 from portal.web.http import BrandRequest, get_next_url
 
-# The tinted surface behind the balance: so much of the accent over the card.
+# The tinted surface behind the balance: the share of the accent colour over the card.
 _LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
 
 
 def brand_css(brand: Brand) -> str:
-    """The brand's colours as CSS variables; text on the accent, and accent as text, always read (WCAG AA)."""
+    """Return the brand's colours as CSS variables. Text on accent and accent as text meet WCAG AA."""
     accent = brand.accent.lower()
     dark_accent = colours.readable_on(accent, colours.DARK_SURFACE)
     light_soft = colours.mix(_LIGHT_CARD, accent, _LIGHT_TINT)
@@ -37,9 +37,9 @@ def _variables(accent: str, soft: str, text: str) -> str:
 @login_not_required
 @require_safe
 def stylesheet(request: BrandRequest) -> HttpResponse:
-    """/brand.css: small, so it is asked for again each time and answered by its ETag."""
+    """Serve /brand.css with an ETag, so that browsers can revalidate it."""
     css = brand_css(request.brand)
-    # Of the text itself, so that a release that computes it differently is seen at once.
+    # Hash the text itself, so that a release that changes the rules is visible at once.
     etag = f'"{hashlib.sha256(css.encode()).hexdigest()[:16]}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=300"}
     response = HttpResponse(css, content_type="text/css; charset=utf-8", headers=headers)
@@ -49,24 +49,24 @@ def stylesheet(request: BrandRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def logo(request: BrandRequest) -> HttpResponse:
-    """/brand/logo?v=HASH: never changes under its address, so a browser may keep it for a year."""
+    """Serve /brand/logo?v=HASH. A URL's content never changes, so browsers may cache it for a year."""
     brand = request.brand
     if not brand.logo_hash:
         raise Http404
-    fresh = request.GET.get("v") == brand.logo_hash
+    is_current = request.GET.get("v") == brand.logo_hash
     return HttpResponse(
         bytes(brand.logo),
         content_type=brand.logo_type,
-        headers={"Cache-Control": "public, max-age=31536000, immutable" if fresh else "no-cache"},
+        headers={"Cache-Control": "public, max-age=31536000, immutable" if is_current else "no-cache"},
     )
 
 
 @login_not_required
 @require_safe
 def choose_language(request: HttpRequest, code: str) -> HttpResponse:
-    """/language/es/?next=/sign-in/: keeps the choice and goes back to the page.
+    """Store the language of /language/es/?next=/sign-in/ in a cookie and redirect back to the page.
 
-    A link is enough, although it sets a cookie: nobody is harmed by a page in another language.
+    A GET may set this cookie, since a page in another language does no harm.
     """
     if code not in language.OFFERED:
         raise Http404

@@ -1,1 +1,1 @@
-"""Calls to a brand's carrier: made, logged, checked."""
+"""Make, log and check calls to a brand's carrier."""

@@ -1,4 +1,4 @@
-"""The journal of calls to the carrier: what was asked for whom and how it ended; no parameter, no secret."""
+"""Store a log of calls to the carrier: method, customer and result, but no parameters or secrets."""
 
 import logging
 
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_call(call: CarrierCall) -> None:
-    """Write a call down. A journal that cannot be written is logged and spoils nothing."""
+    """Store a call. A database error is logged and otherwise ignored."""
     try:
         with transaction.atomic():
             call.save()
@@ -20,5 +20,5 @@ def log_call(call: CarrierCall) -> None:
 
 
 def prune_call_log() -> int:
-    """Remove what is older than 30 days; how many."""
+    """Delete calls older than 30 days. Return their number."""
     return CarrierCall.objects.filter(at__lt=timezone.now() - CarrierCall.KEPT).delete()[0]

@@ -1,4 +1,4 @@
-"""The journal of calls to the carrier in sums: what each method did on each of the last days."""
+"""Statistics of calls to the carrier, per method and day."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,7 +14,7 @@ DAYS = 7
 
 @dataclass(frozen=True)
 class Tally:
-    """One method's calls of one day; `milliseconds` is their mean."""
+    """One method's calls on one day; `milliseconds` is their mean."""
 
     day: date
     method: str
@@ -24,28 +24,30 @@ class Tally:
 
 
 def count_calls_by_day(*, brand: Brand, days: int = DAYS) -> list[Tally]:
-    """The last days as they begin and end where the brand is, the newest first; one query.
+    """Count calls per method and day for the last `days` days, newest first, in the brand's time zone.
 
-    Each day is a sum of its own in it: no database has to work out for each row what day it was there.
+    One query with a filtered sum per day, so that no database has to convert each row's time to a day.
     """
     today = timezone.localdate(timezone=brand.zone)
-    listed = [today - timedelta(days=back) for back in range(days)]
-    calls = CarrierCall.objects.filter(brand=brand, at__gte=_begin(listed[-1], brand)).order_by("method")
-    sums = {name: value for day in listed for name, value in _sums(day, brand).items()}
+    day_list = [today - timedelta(days=offset) for offset in range(days)]
+    calls = CarrierCall.objects.filter(brand=brand, at__gte=_day_start(day_list[-1], brand)).order_by(
+        "method"
+    )
+    sums = {name: value for day in day_list for name, value in _sums(day, brand).items()}
     rows: list[dict[str, Any]] = list(calls.values("method").annotate(**sums))  # type: ignore[arg-type]
-    return [_tally(row, day) for day in listed for row in rows if row[f"{day:n%Y%m%d}"]]
+    return [_tally(row, day) for day in day_list for row in rows if row[f"{day:n%Y%m%d}"]]
 
 
-def _begin(day: date, brand: Brand) -> datetime:
+def _day_start(day: date, brand: Brand) -> datetime:
     return datetime.combine(day, time(), brand.zone)
 
 
 def _sums(day: date, brand: Brand) -> dict[str, Any]:
-    that_day = Q(at__gte=_begin(day, brand), at__lt=_begin(day + timedelta(days=1), brand))
+    on_day = Q(at__gte=_day_start(day, brand), at__lt=_day_start(day + timedelta(days=1), brand))
     return {
-        f"{day:n%Y%m%d}": Count("pk", filter=that_day),
-        f"{day:f%Y%m%d}": Count("pk", filter=that_day & ~Q(outcome="ok")),
-        f"{day:m%Y%m%d}": Avg("milliseconds", filter=that_day),
+        f"{day:n%Y%m%d}": Count("pk", filter=on_day),
+        f"{day:f%Y%m%d}": Count("pk", filter=on_day & ~Q(outcome="ok")),
+        f"{day:m%Y%m%d}": Avg("milliseconds", filter=on_day),
     }
 
 

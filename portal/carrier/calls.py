@@ -1,4 +1,4 @@
-"""The only bridge between Django and the carrier's client: a brand in, an answer or UpstreamError out."""
+"""Call the carrier for a brand. The only module that connects Django with the carrier's client."""
 
 import logging
 import time
@@ -40,39 +40,39 @@ Value = str | Decimal | date | None
 
 @dataclass(frozen=True)
 class CallContext:
-    """For journal and breaker: the key of the user whom a call concerns, and the operation of a move."""
+    """Context of a call for its log and the circuit breaker: primary key of the user, operation of a move."""
 
     customer: int | None = None
     operation: str = ""
 
 
-NOBODY = CallContext()
-PARTNER = "partner"  # The account of calls that concern no customer, for the breaker.
+NO_CONTEXT = CallContext()
+PARTNER = "partner"  # The breaker's account name for calls that concern no customer.
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call made ready. `send` touches no database, so that a thread of its own may do it."""
+    """A call ready to be sent. `send` does not use the database, so it may run in another thread."""
 
     brand: Brand
     method: str
     values: Mapping[str, Value] = field(repr=False)
     carrier: Callable[[], Carrier] = field(repr=False)
-    about: CallContext = NOBODY
+    context: CallContext = NO_CONTEXT
 
     def send(self) -> "CallResult":
-        """Make the call, unless the breaker is open; it ends within 15 seconds, whatever comes of it."""
-        asked, began = timezone.now(), time.monotonic()
-        guard = circuit_breaker.get_breaker(self.brand)
+        """Make the call, unless the breaker is open. Return within 15 seconds in any case."""
+        started_at, start = timezone.now(), time.monotonic()
+        breaker = circuit_breaker.get_breaker(self.brand)
         try:
-            turn = guard.begin(self._account)
-        except circuit_breaker.Open as wait:
-            return self.spared(BreakerOpen(self.method, "the last calls failed", retry_after=wait.seconds))
-        outcome, how = self._made()
-        guard.end(turn, how)
-        return CallResult(self, outcome, round((time.monotonic() - began) * 1000), asked, timezone.now())
+            turn = breaker.begin(self._account)
+        except circuit_breaker.Open as error:
+            return self.skipped(BreakerOpen(self.method, "the last calls failed", retry_after=error.seconds))
+        outcome, how = self._call_client()
+        breaker.end(turn, how)
+        return CallResult(self, outcome, round((time.monotonic() - start) * 1000), started_at, timezone.now())
 
-    def _made(self) -> tuple[Answer | UpstreamError, How]:
+    def _call_client(self) -> tuple[Answer | UpstreamError, How]:
         try:
             answer = voipline_call(self.carrier(), self.method, **self.values)
         except (SecretUnreadable, ValueError) as error:
@@ -83,50 +83,50 @@ class Call:
 
     @property
     def _account(self) -> str | None:
-        """Whose account the call concerns, for the breaker; None for a form, which anybody can make fail."""
+        """The account for the breaker; None for a form, since any visitor can make one fail."""
         is_form = "google_captcha" in METHODS[self.method].parameters
-        return None if is_form else str(self.about.customer or PARTNER)
+        return None if is_form else str(self.context.customer or PARTNER)
 
-    def spared(self, why: CallSkipped) -> "CallResult":
-        """What `send` would give, had it been made and ended like that."""
+    def skipped(self, error: CallSkipped) -> "CallResult":
+        """Return the result of this call if it is not made, with `error` as its outcome."""
         now = timezone.now()
-        return CallResult(self, why, 0, now, now)
+        return CallResult(self, error, 0, now, now)
 
 
 @dataclass(frozen=True)
 class CallResult:
-    """A call that has been made, how it ended, and when: `asked` at its beginning, `at` at its end."""
+    """A finished call and its outcome. It began at `started_at` and ended at `at`."""
 
     call: Call
     outcome: Answer | UpstreamError
     milliseconds: int
-    asked: datetime
+    started_at: datetime
     at: datetime
 
     def answer(self) -> Answer:
-        """Write the call into log and journal, and give its answer. Raises UpstreamError."""
+        """Log and store the call and return its answer. Raise UpstreamError if it failed."""
         error = self.outcome if isinstance(self.outcome, UpstreamError) else None
         name, status = (type(error).__name__, error.status) if error else ("ok", 200)
         _log(self.call, name, status, self.milliseconds, error.message if error else "")
         labels = self.call.brand.slug, self.call.method
         metrics.CALLS.labels(*labels, name).inc()
-        if not isinstance(error, CallSkipped):  # Else no call was made; log and metrics say so.
+        if not isinstance(error, CallSkipped):  # A skipped call is only in the log and the counter.
             metrics.CALL_SECONDS.labels(*labels).observe(self.milliseconds / 1000)
-            self._journal(name, status)
+            self._store(name, status)
         if isinstance(self.outcome, UpstreamError):
             raise self.outcome
         return self.outcome
 
-    def _journal(self, outcome: str, status: int | None) -> None:
+    def _store(self, outcome: str, status: int | None) -> None:
         log_call(
             CarrierCall(
                 brand=self.call.brand,
-                customer_id=self.call.about.customer,
+                customer_id=self.call.context.customer,
                 method=self.call.method,
                 outcome=outcome,
                 status=status,
                 milliseconds=self.milliseconds,
-                operation=self.call.about.operation,
+                operation=self.call.context.operation,
                 reference=request_id.current.get(),
                 at=self.at,
             )
@@ -134,7 +134,7 @@ class CallResult:
 
 
 def carrier_of(brand: Brand) -> Carrier:
-    """The brand's connection. Raises SecretUnreadable, MappingError or ValueError if it is not usable."""
+    """Return the client's settings for the brand. Raise SecretUnreadable, MappingError or ValueError."""
     return Carrier(
         url=brand.carrier_url,
         key=Secret(brand.reveal("carrier_key")),
@@ -145,38 +145,38 @@ def carrier_of(brand: Brand) -> Carrier:
     )
 
 
-def connection(brand: Brand) -> Callable[[], Carrier]:
-    """The brand's connection, read now: it can be used by any thread, and raises only when it is used."""
+def prepare_carrier(brand: Brand) -> Callable[[], Carrier]:
+    """Read the client's settings now and return a function that returns them, or raises, in any thread."""
     try:
         carrier = carrier_of(brand)
     except (SecretUnreadable, ValueError) as error:
-        problem = error
+        reason = error
 
-        def unusable() -> Carrier:
-            raise problem
+        def fail() -> Carrier:
+            raise reason
 
-        return unusable
+        return fail
     return lambda: carrier
 
 
-def call(about: CallContext = NOBODY, /, *, brand: Brand, method: str, **values: Value) -> Answer:
-    """Call one of the seven methods for a brand; it returns within 15 seconds, on a place of the bulkhead.
+def call(context: CallContext = NO_CONTEXT, /, *, brand: Brand, method: str, **values: Value) -> Answer:
+    """Call one of the seven methods for a brand, in a slot of the bulkhead. Return within 15 seconds.
 
-    Raises UpstreamError. What cannot be sent, because of the brand's configuration or because a value is
-    none that the carrier takes, is logged for the operator and reported as Unreachable: nothing was sent.
+    Raise UpstreamError. A call that cannot be sent, because of the brand's configuration or an invalid
+    value, is logged for the operator and raised as Unreachable: nothing was sent.
     """
-    made = Call(brand, method, values, connection(brand), about)
+    prepared = Call(brand, method, values, prepare_carrier(brand), context)
     try:
         with bulkhead.CARRIERS.slot(brand):
-            sent = made.send()
+            result = prepared.send()
     except bulkhead.BulkheadFull:
         why = "too many are waiting on carriers"
-        sent = made.spared(Crowded(method, why, retry_after=BUSY))
-    return sent.answer()
+        result = prepared.skipped(Crowded(method, why, retry_after=BUSY))
+    return result.answer()
 
 
 def _how(error: UpstreamError) -> How:
-    """What an error says of the carrier as a whole: a refusal, or a wrong shape, is an answer."""
+    """Return the result for the breaker: a refusal or an answer of the wrong shape counts as an answer."""
     if isinstance(error, CallSkipped):
         return How.NOT_MADE
     if isinstance(error, Unreachable):

@@ -1,4 +1,4 @@
-"""Whether a brand's connection to the carrier works, in words for an operator. It only reads."""
+"""Check a brand's connection to the carrier with read-only calls, and explain the result to an operator."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from portal.web import retry
 
 @dataclass(frozen=True)
 class Finding:
-    """What one call showed: fine or not, and if not, what to do."""
+    """The result of one call: OK or not, with a text that says what to do."""
 
     method: str
     ok: bool
@@ -42,15 +42,17 @@ class Finding:
 
 
 def diagnose(brand: Brand, account_number: str = "") -> list[Finding]:
-    """Ask for the partner's balance of this month; with an account number, for that customer's too."""
-    wanted = {"partner_balance": ""} | ({"customer_balance": account_number} if account_number else {})
-    if trouble := _unusable(brand):
-        return [Finding(method, False, trouble) for method in wanted]
-    return [_asked(brand, method, number) for method, number in wanted.items()]
+    """Read the partner's balance of this month and, with an account number, that customer's too."""
+    account_numbers = {"partner_balance": ""}
+    if account_number:
+        account_numbers["customer_balance"] = account_number
+    if problem := _configuration_problem(brand):
+        return [Finding(method, False, problem) for method in account_numbers]
+    return [_check_method(brand, method, number) for method, number in account_numbers.items()]
 
 
-def _unusable(brand: Brand) -> str:
-    """Why no call can be made at all, or ""."""
+def _configuration_problem(brand: Brand) -> str:
+    """Return why the configuration allows no call at all, or ""."""
     try:
         carrier_calls.carrier_of(brand)
     except SecretUnreadable as error:
@@ -61,26 +63,26 @@ def _unusable(brand: Brand) -> str:
     return ""
 
 
-def _asked(brand: Brand, method: str, account_number: str) -> Finding:
+def _check_method(brand: Brand, method: str, account_number: str) -> Finding:
     if account_number and not is_account_number(account_number):
         words = _("“%(number)s” cannot be an account number; nothing was asked.")
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
-    circuit_breaker.get_breaker(brand).allow_probe()  # Whoever asks for this wants to know now.
+    circuit_breaker.get_breaker(brand).allow_probe()  # The operator wants a result now.
     try:
         answer = carrier_calls.call(
             brand=brand, method=method, **values, from_date=today.replace(day=1), to_date=today
         )
     except UpstreamError as error:
-        return Finding(method, False, _told(brand, error))
-    return Finding(method, True, _fine(brand, Statement.from_answer(answer)))
+        return Finding(method, False, _describe_error(brand, error))
+    return Finding(method, True, _describe_success(brand, Statement.from_answer(answer)))
 
 
-def _told(brand: Brand, error: UpstreamError) -> str:
-    """What is wrong; where it was no JSON that came, that too, unless the status says enough."""
-    in_between = error.status is not None and (200 <= error.status <= 299 or error.status == 403)
-    if error.not_json and in_between:
+def _describe_error(brand: Brand, error: UpstreamError) -> str:
+    """Return what is wrong, and that the answer was not JSON unless the status explains that."""
+    looks_blocked = error.status is not None and (200 <= error.status <= 299 or error.status == 403)
+    if error.not_json and looks_blocked:
         return _web_page(brand, error)
     text = _TEXTS[type(error)](brand, error)
     if error.not_json and error.status and error.status >= 400:
@@ -90,7 +92,7 @@ def _told(brand: Brand, error: UpstreamError) -> str:
     return text
 
 
-def _fine(brand: Brand, statement: Statement) -> str:
+def _describe_success(brand: Brand, statement: Statement) -> str:
     balance = f"{statement.closing_balance:f} {brand.currency}"
     text = _("The closing balance of this month is %(balance)s.") % {"balance": balance}
     if statement.is_consistent:
@@ -100,7 +102,7 @@ def _fine(brand: Brand, statement: Statement) -> str:
 
 
 def _reason(error: UpstreamError) -> str:
-    """What the client says, without the method's name before it and the code behind it."""
+    """Return the client's message without the method's name at its start and the code at its end."""
     return re.sub(r" \(code -?\d+\)\Z", "", error.message.removeprefix(f"{error.method}: "))
 
 
@@ -191,21 +193,21 @@ def _server_error(_brand: Brand, error: UpstreamError) -> str:
 def _rejected(brand: Brand, error: UpstreamError) -> str:
     assert isinstance(error, Rejected)
     if error.meaning == "customer_unknown":
-        return _("The carrier knows no customer with this account number.") + _said(error)
+        return _("The carrier knows no customer with this account number.") + _quote_message(error)
     if error.status == 404:
-        return _not_found(brand, error) + _said(error)
+        return _not_found(brand, error) + _quote_message(error)
     if error.status and 200 <= error.status <= 299:
         words = _(
             "The carrier says no in words alone (code %(code)s). Compare the names of the parameters and the "
             "date format with the partner portal's Integrations/API tab."
         )
-        return words % {"code": error.status} + _said(error)
+        return words % {"code": error.status} + _quote_message(error)
     words = _(
         "The carrier refused the request (code %(code)s). Compare the names of the parameters and the date "
         "format with the partner portal's Integrations/API tab; what codes mean belongs into the response "
         "codes."
     )
-    return words % {"code": error.status} + _said(error)
+    return words % {"code": error.status} + _quote_message(error)
 
 
 def _not_found(brand: Brand, error: UpstreamError) -> str:
@@ -223,9 +225,9 @@ def _not_found(brand: Brand, error: UpstreamError) -> str:
     return words % {"path": _path(brand, error.method)}
 
 
-def _said(error: Rejected) -> str:
-    texts = [f"{name}: {' '.join(told)}" for name, told in error.fields.items()]
-    said = "; ".join(filter(None, [error.user_message, *texts]))
+def _quote_message(error: Rejected) -> str:
+    field_texts = [f"{name}: {' '.join(texts)}" for name, texts in error.fields.items()]
+    said = "; ".join(filter(None, [error.user_message, *field_texts]))
     return " " + _("It says: “%(said)s”.") % {"said": said} if said else ""
 
 
@@ -233,7 +235,7 @@ def _bad_answer(brand: Brand, error: UpstreamError) -> str:
     if error.status and 300 <= error.status <= 399:
         words = _("The carrier redirects the path “%(path)s” (code %(code)s). Write the final address.")
         return words % {"path": _path(brand, error.method), "code": error.status}
-    success = re.fullmatch(r"\+?2\d\d(\.0+)?", error.listed_as)  # Written oddly; never to be listed.
+    success = re.fullmatch(r"\+?2\d\d(\.0+)?", error.listed_as)  # An oddly written success is never listed.
     if error.listed_as and not success and "listed" in error.message:
         words = _(
             "The carrier answered code %(code)s, which nobody has explained. Look it up in the list of the "

@@ -1,7 +1,7 @@
-"""From a URL that an operator pasted to the names a brand's method is called with.
+"""Import the path and names of a method from a request URL that an operator pastes.
 
-The pasted text may hold the real key, a customer's number or a token. None of it is kept: only the path, the
-names, and those constants that the operator chose.
+The pasted text may contain the real key, a customer's number or a token. Only the path, the names and the
+constants that the operator chose are stored.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,8 +30,8 @@ from portal.voipline.urls import address, origin
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """What a pasted URL says. `method` is "" where the path does not tell; then there are no `matches`.
+class ParsedUrl:
+    """The content of a pasted URL. `method` is "" if the path is unclear; then there are no `matches`.
 
     `path` as it would be stored; `plain`: name → value for those values that may be shown.
     """
@@ -42,23 +42,23 @@ class Proposal:
     plain: Mapping[str, str]
 
 
-def suggest_names(*, brand: Brand, text: str, method: str = "") -> Proposal:
-    """Read a pasted URL for a brand. Raises ValueError in words for an operator; they repeat no value."""
+def suggest_names(*, brand: Brand, text: str, method: str = "") -> ParsedUrl:
+    """Read a pasted URL for a brand. Raise ValueError with a message for operators that repeats no value."""
     url = split_url(text)
-    _must_be_the_brands(brand, url)
+    _require_brands_carrier(brand, url)
     path = relative_path(brand.carrier_url, url.path)
     key = method or guess_method(path)
     if not key:
-        return Proposal("", path, (), {})
-    applies = brand.method(key)
-    matches = tuple(match_names(applies, url.names))
-    # What stands for one of ours is somebody's; what else looks plain may be a constant.
-    open_names = {match.name for match in matches if match.how == "unmatched"}
-    plain = {name: value for name, value in plain_values(text).items() if name in open_names}
-    return Proposal(key, with_placeholder(path, applies), matches, plain)
+        return ParsedUrl("", path, (), {})
+    current = brand.method(key)
+    matches = tuple(match_names(current, url.names))
+    # The value of one of our parameters is a customer's. Other plain values may be constants.
+    unmatched = {match.name for match in matches if match.how == "unmatched"}
+    plain = {name: value for name, value in plain_values(text).items() if name in unmatched}
+    return ParsedUrl(key, with_placeholder(path, current), matches, plain)
 
 
-def _must_be_the_brands(brand: Brand, url: PastedUrl) -> None:
+def _require_brands_carrier(brand: Brand, url: PastedUrl) -> None:
     if origin(f"{url.scheme}://{url.host}") != origin(brand.carrier_url):
         words = gettext(
             "This address is on %(host)s, and the brand's API address is elsewhere. "
@@ -67,11 +67,11 @@ def _must_be_the_brands(brand: Brand, url: PastedUrl) -> None:
         raise ValueError(words % {"host": url.host})
     if not url.path.strip("/"):
         raise ValueError(gettext("The address has no path, so it names no method."))
-    _must_not_hold_the_key(brand, (url.path, *url.names))
+    _reject_api_key(brand, (url.path, *url.names))
 
 
-def _must_not_hold_the_key(brand: Brand, parts: Iterable[str]) -> None:
-    key = _key(brand)
+def _reject_api_key(brand: Brand, parts: Iterable[str]) -> None:
+    key = _get_api_key(brand)
     if key and any(key in unquote(part) for part in parts):
         raise ValueError(
             gettext(
@@ -81,7 +81,7 @@ def _must_not_hold_the_key(brand: Brand, parts: Iterable[str]) -> None:
         )
 
 
-def _key(brand: Brand) -> str:
+def _get_api_key(brand: Brand) -> str:
     try:
         return brand.reveal("carrier_key")
     except SecretUnreadable:
@@ -97,42 +97,47 @@ def save_override(
     dropped: Collection[str] = (),
     constants: Mapping[str, str] | None = None,
 ) -> MethodOverride:
-    """Store a path, `names` (ours → theirs), what is not sent any more, and constants (added to those kept).
+    """Store a path, `names` (ours → theirs), names no longer sent, and constants (added to the stored ones).
 
-    Whatever else the brand's override says stays. Raises ValidationError as the brand's page does.
+    Everything else in the brand's override stays. Raise ValidationError as the brand's page does.
     """
     override = brand.overrides.filter(method=method).first() or MethodOverride(brand=brand, method=method)
     override.path = "" if path == METHODS[method].path else path
-    given = {**override.parameters, **dict.fromkeys(dropped, ""), **names}
-    override.parameters = _differing(method, path, given, names)
+    parameters = {**override.parameters, **dict.fromkeys(dropped, ""), **names}
+    override.parameters = _without_defaults(method, path, parameters, names)
     override.constants = {**override.constants, **(constants or {})}
     override.full_clean()
-    _must_stay_at_the_carrier(brand, path, {*names.values(), *(constants or {})})
-    _no_constant_may_hold_the_key(brand, constants or {})
+    _require_valid_path(brand, path, {*names.values(), *(constants or {})})
+    _reject_api_key_in_constants(brand, constants or {})
     override.save()
     return override
 
 
-def _differing(method: str, path: str, given: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    """Only what is not the default. An account number in the path is sent twice only where both were seen."""
+def _without_defaults(
+    method: str, path: str, parameters: Mapping[str, str], names: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the parameters that differ from the default.
+
+    An account number in the path is sent as a parameter too only if the pasted URL had both.
+    """
     default = METHODS[method].parameters
-    kept = {ours: theirs for ours, theirs in given.items() if default.get(ours, "") != theirs}
+    changed = {ours: theirs for ours, theirs in parameters.items() if default.get(ours, "") != theirs}
     if PLACEHOLDER in path:
-        kept.pop("account_number", None)
-        kept |= {ours: theirs for ours, theirs in names.items() if ours == "account_number"}
-    return kept
+        changed.pop("account_number", None)
+        changed |= {ours: theirs for ours, theirs in names.items() if ours == "account_number"}
+    return changed
 
 
-def _must_stay_at_the_carrier(brand: Brand, path: str, names: Iterable[str]) -> None:
+def _require_valid_path(brand: Brand, path: str, names: Iterable[str]) -> None:
     try:
         address(brand.carrier_url, path, "0")
-        _must_not_hold_the_key(brand, (path, *names))  # As in a pasted URL: both may be typed anew.
+        _reject_api_key(brand, (path, *names))  # Again, since the operator may have changed both.
     except ValueError as error:
         raise ValidationError({"path": translate(error)}) from error
 
 
-def _no_constant_may_hold_the_key(brand: Brand, constants: Mapping[str, str]) -> None:
-    key = _key(brand)
+def _reject_api_key_in_constants(brand: Brand, constants: Mapping[str, str]) -> None:
+    key = _get_api_key(brand)
     if key and any(key in value for value in constants.values()):
         words = gettext("A constant holds your API key, which travels in a header alone. Leave it out.")
         raise ValidationError({"constants": words})

@@ -1,1 +1,1 @@
-"""Mails of a brand."""
+"""Send mails of a brand."""

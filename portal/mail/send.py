@@ -1,4 +1,4 @@
-"""Mails of a brand: from its sender, in its language and look, with links to its first host."""
+"""Send mails of a brand: from its sender, in its language and look, with links to its first host."""
 
 import logging
 import smtplib
@@ -33,7 +33,8 @@ _DARK = {
     "quiet": "#a8b2bf",
     "line": "#2d3642",
 }
-# The mail's tags carry the light colours; only a style sheet can ask for the scheme, and only so does it win.
+# The mail's tags have the light colours. Only a style sheet can query the colour scheme, and it needs
+# !important to override them.
 _DARK_STYLE = (
     ":root{color-scheme:light dark;supported-color-schemes:light dark}"
     "@media (prefers-color-scheme:dark){"
@@ -46,33 +47,33 @@ _DARK_STYLE = (
     "color:%(on_accent)s!important}"
     ".code{background-color:%(page)s!important;border-color:%(line)s!important;color:%(text)s!important}}"
 )
-# Unseen characters behind the line that inboxes show as a preview. Without them they would go on with the
-# mail's first words, and so put the code on a locked screen.
+# Invisible characters after the line that inboxes show as a preview. Without them the preview would continue
+# with the mail's first words and could show the code on a locked screen.
 _PREVIEW_END = "\u034f\u00a0" * 120
 
 
 class MailNotSent(Exception):
-    """The mail server did not take the mail, or the address cannot be written; nothing was delivered."""
+    """The mail server did not accept the mail, or the address cannot be encoded. Nothing was delivered."""
 
 
 def link(brand: Brand, path: str) -> str:
-    """An absolute address on the brand's first host, never on the host a request named."""
+    """Return an absolute URL on the brand's first host, never on the host that a request named."""
     return _absolute(brand.main_host, path)
 
 
 def admin_link(path: str) -> str:
-    """An absolute address on the admin's first host."""
+    """Return an absolute URL on the admin's first host."""
     return _absolute(settings.ADMIN_HOSTS[0], path)
 
 
 def _absolute(host: str, path: str) -> str:
-    # Plain http is for demonstrations on this machine only, and those listen on BIND's port.
+    # Plain http is for demonstrations on this computer only, and those listen on BIND's port.
     port = "" if settings.SECURE else ":" + settings.BIND.rpartition(":")[2]
     return f"{settings.SCHEME}://{host}{port}{path}"
 
 
 def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The colours of a mail, light and dark: text on the accent, and the accent as text, always read (AA)."""
+    """Return a mail's colours, light and dark. Text on the accent and accent as text meet WCAG AA."""
     accent = accent.lower()
     readable = readable_on(accent, DARK_SURFACE)
     return (
@@ -84,13 +85,13 @@ def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> bool:
-    """Send the mail in `templates/mail/<template>/`: subject.txt, body.txt, body.html. Raises MailNotSent.
+    """Send the mail in `templates/mail/<template>/`: subject.txt, body.txt, body.html. Raise MailNotSent.
 
-    False: the mail server has the mail but did not say so in time, so it may arrive late, or never.
+    Return False if the mail server has the mail but did not confirm it in time: it may arrive late, or never.
 
-    `language` is the reader's, where it is known; else it is the brand's. The two bodies extend
-    `mail/base.txt` and `mail/base.html`, which greet a `user` and close with the brand.
-    Waits at most ten seconds for each word of the mail server (EMAIL_TIMEOUT), and 15 in all (`smtp.TOTAL`).
+    `language` is the reader's if known, else the brand's. The two bodies extend `mail/base.txt` and
+    `mail/base.html`, which greet a `user` and close with the brand. Wait at most ten seconds for each reply
+    of the mail server (EMAIL_TIMEOUT), and 15 in total (`smtp_backend.TOTAL`).
     """
     try:
         message = _message(brand, to, template, language or brand.language, context)
@@ -99,7 +100,7 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     except smtp_backend.Unacknowledged:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})
         return False
-    # Full: too many are waiting for the server. UnicodeError: a domain that IDNA cannot write.
+    # BulkheadFull: too many wait for the mail server. UnicodeError: a domain that IDNA cannot encode.
     except (bulkhead.BulkheadFull, OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         metrics.MAILS_FAILED.labels(brand.slug).inc()
@@ -128,7 +129,7 @@ def _look(brand: Brand) -> dict[str, object]:
 
 
 def _headers(brand: Brand) -> dict[str, str]:
-    # Django would take this machine's name, which is none of the receiver's business. RFC 3834: no absence
-    # note shall answer.
+    # Django's default would reveal this computer's name. Auto-Submitted prevents out-of-office replies
+    # (RFC 3834).
     domain = punycode(parseaddr(brand.from_email)[1].rpartition("@")[2])
     return {"Message-ID": make_msgid(domain=domain), "Auto-Submitted": "auto-generated"}

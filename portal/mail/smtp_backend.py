@@ -1,9 +1,9 @@
-"""Django's SMTP backend in a bounded time, which knows when a mail may have been taken all the same.
+"""Django's SMTP backend with a total deadline, which also knows when an unconfirmed mail may arrive.
 
-Django bounds each wait for the mail server (EMAIL_TIMEOUT), not the conversation, which a server that drips
-can make as long as it likes. So it is held as those with carriers are: in a thread, given up at a deadline.
-And a server that has the whole mail but says so too late will deliver it: to call that a failure would make
-the code in it worthless.
+Django limits each wait for the mail server (EMAIL_TIMEOUT), not the whole conversation, which a slow server
+can extend without end. So the conversation runs in a thread and is given up at a deadline, as with carriers.
+A server that has the whole mail but confirms it too late will deliver it: if that counted as a failure, the
+code in the mail would be invalid.
 """
 
 import functools
@@ -22,16 +22,16 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from portal.voipline.conversation import Conversation, Crowded, GivenUp, hold
 
-TOTAL = 15.0  # Seconds for one conversation, from before the server's name is looked up.
-MAX_IN_FLIGHT = 32  # Conversations of this process, those included that nobody waits for any more.
-_MOST_SAID = 64 * 1024  # Bytes of replies that are read; a usual conversation has two thousand.
+TOTAL = 15.0  # Seconds for one conversation, including the look-up of the server's name.
+MAX_IN_FLIGHT = 32  # Conversations of this process, including those whose caller has given up.
+_MAX_REPLY_BYTES = 64 * 1024  # For all replies of a conversation; the usual size is 2 kB.
 
-_places = threading.BoundedSemaphore(MAX_IN_FLIGHT)
+_slots = threading.BoundedSemaphore(MAX_IN_FLIGHT)
 
 
 def from_url(url: str) -> dict[str, Any]:
-    """Django's settings for sending mail. Raises KeyError or ValueError for what names no mail server."""
-    with warnings.catch_warnings(action="error"):  # A warning would print the URL, and a password is in it.
+    """Return Django's mail settings for a URL. Raise KeyError or ValueError if it names no mail server."""
+    with warnings.catch_warnings(action="error"):  # A warning would print the URL with its password.
         config: dict[str, Any] = environ.Env.email_url_config(url)
     if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
         if not config["EMAIL_HOST"]:
@@ -41,26 +41,26 @@ def from_url(url: str) -> dict[str, Any]:
 
 
 class Unacknowledged(smtplib.SMTPServerDisconnected):
-    """The mail was handed over, and no answer came to that: it may arrive."""
+    """The mail was sent but not confirmed: it may arrive."""
 
 
 class _Replies:
-    """What the server says, up to a bound; else one reply of ever more lines would fill the memory."""
+    """The server's replies up to a limit, since one endless reply would fill the memory."""
 
-    def __init__(self, said: IO[bytes]) -> None:
-        self._said, self._left = said, _MOST_SAID
-        self.close = said.close
+    def __init__(self, replies: IO[bytes]) -> None:
+        self._replies, self._bytes_left = replies, _MAX_REPLY_BYTES
+        self.close = replies.close
 
     def readline(self, size: int) -> bytes:
-        line = self._said.readline(size)
-        self._left -= len(line)
-        if self._left < 0:
+        line = self._replies.readline(size)
+        self._bytes_left -= len(line)
+        if self._bytes_left < 0:
             raise OSError("the mail server says too much")
         return line
 
 
 class _Client(smtplib.SMTP):
-    """Our side of a conversation, over TLS from its first byte where there is a `context`."""
+    """An SMTP client on a conversation's connection, with TLS from the first byte if there is a `context`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class _Client(smtplib.SMTP):
         **kwargs: Any,
     ) -> None:
         self._conversation, self._context = conversation, context
-        self._mail_is_next = self._handed_over = False
+        self._mail_is_next = self._mail_sent = False
         super().__init__(*args, **kwargs)
 
     def connect(
@@ -84,32 +84,32 @@ class _Client(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         if self.sock and not self.file:
             self.file = _Replies(self.sock.makefile("rb"))
-        code, said = super().getreply()
+        code, reply = super().getreply()
         self._mail_is_next = code == 354  # RFC 5321, section 4.2.3: start mail input.
-        return code, said
+        return code, reply
 
     def send(self, s: Any) -> None:
-        mail, self._mail_is_next = self._mail_is_next, False
-        if mail:
+        is_mail, self._mail_is_next = self._mail_is_next, False
+        if is_mail:
             try:
                 self._conversation.sending()
             except GivenUp:
                 self.close()
                 raise
         super().send(s)
-        self._handed_over = mail
+        self._mail_sent = is_mail
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         try:
             return super().data(msg)
         except (OSError, smtplib.SMTPServerDisconnected) as error:
-            if self._handed_over:
+            if self._mail_sent:
                 raise Unacknowledged(str(error)) from error
             raise
 
 
 class _OneConversation(smtp.EmailBackend):
-    """Django's own backend, which connects as a conversation does."""
+    """Django's own backend, connecting through a conversation."""
 
     def __init__(self, conversation: Conversation[int], **options: Any) -> None:
         super().__init__(**options)
@@ -117,27 +117,27 @@ class _OneConversation(smtp.EmailBackend):
 
     @property
     def connection_class(self) -> Callable[..., smtplib.SMTP]:  # type: ignore[override]
-        """What Django makes its connection with."""
+        """The factory of Django's connection."""
         return functools.partial(_Client, conversation=self._conversation)
 
 
 class EmailBackend(BaseEmailBackend):
-    """Raises what Django's raises, within TOTAL seconds, and Unacknowledged."""
+    """Django's SMTP backend with a deadline of TOTAL seconds. Raise its errors, or Unacknowledged."""
 
     def __init__(self, fail_silently: bool = False, **options: Any) -> None:
         super().__init__(fail_silently)
         self._options = {"fail_silently": fail_silently, **options}
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send them in one conversation; the number of those that were taken."""
+        """Send mails in one conversation. Return the number of accepted ones."""
 
         def talk(conversation: Conversation[int]) -> int:
             return _OneConversation(conversation, **self._options).send_messages(email_messages) or 0
 
         try:
-            return hold(talk, _places, time.monotonic() + TOTAL)
-        except GivenUp as late:
-            kind = Unacknowledged if late.sent else smtplib.SMTPServerDisconnected
+            return hold(talk, _slots, time.monotonic() + TOTAL)
+        except GivenUp as error:
+            kind = Unacknowledged if error.sent else smtplib.SMTPServerDisconnected
             raise kind("the mail server took too long") from None
-        except Crowded as full:
-            raise smtplib.SMTPServerDisconnected(str(full)) from None
+        except Crowded as error:
+            raise smtplib.SMTPServerDisconnected(str(error)) from None

@@ -1,4 +1,4 @@
-"""A brand's test mail, and what the mail server's refusal means for whoever runs the portal."""
+"""Send a brand's test mail, and explain the mail server's refusals to operators."""
 
 import smtplib
 import socket
@@ -14,7 +14,7 @@ from portal.mail import smtp_backend
 from portal.mail.send import MailNotSent
 from portal.models import Brand
 
-# The first class that fits; the more special before the more general.
+# The first match counts, so subclasses come before their base classes.
 _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Promise], ...] = (
     (
         smtplib.SMTPAuthenticationError,
@@ -56,14 +56,14 @@ _OTHER = _("The mail server did not take the mail. Its own log says why; check E
 
 
 def send_test_mail(*, brand: Brand, to: str) -> None:
-    """Send it from the brand's sender, in its look, and note when. Raises MailNotSent."""
+    """Send a test mail in the brand's look from its sender, and store the time. Raise MailNotSent."""
     if not mail.send(brand=brand, to=to, template="test"):
         raise MailNotSent(smtp_backend.Unacknowledged.__name__) from smtp_backend.Unacknowledged()
     Brand.objects.filter(pk=brand.pk).update(mail_tested_at=timezone.now())
 
 
 def in_words(error: MailNotSent) -> str:
-    """What happened, and what to check: with the class of the error, never with what the server wrote."""
+    """Return what happened and what to check, with the error's class but never the server's own text."""
     cause = error.__cause__
     advice = next((words for classes, words in _CAUSES if isinstance(cause, classes)), _OTHER)
     words = gettext("No test mail was sent (%(error)s). %(advice)s")

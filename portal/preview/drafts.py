@@ -1,6 +1,6 @@
-"""Previews: a brand's unsaved look behind a signed link, for seven days.
+"""Store a brand's unsaved look for a preview, available through a signed link for seven days.
 
-A link is a capability: whoever holds it sees sample pages in that look, and nothing else.
+The link is a capability: it shows sample pages in that look, and nothing else.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ LOOK = (
     "privacy_url",
     "signup_open",
 )
-# What the form must send for a preview; all else it sends is left alone.
+# Form fields that a preview uses; all others are ignored.
 FIELDS = (*LOOK, "logo_file", "remove_logo")
 _SALT = "portal.preview"
 
@@ -37,14 +37,14 @@ NO_LOGO: Logo = (b"", "", "")
 
 
 class PreviewGone(Exception):
-    """The link was not made here, is older than seven days, or its draft is no more."""
+    """The link is invalid or older than seven days, or its draft is deleted."""
 
 
 def look_from_form(form: ModelForm) -> tuple[dict[str, Any], list[dict[str, str]]]:  # type: ignore[type-arg]
-    """(look, problems) of a brand's form, however the rest of it is filled.
+    """Return (look, problems) of a brand's form. Its other fields are ignored.
 
-    What is still empty gets a stand-in: a brand can be seen before it is complete. A problem is `field`,
-    `label` and `text`.
+    Empty fields get placeholders, so that a brand can be previewed before it is complete. A problem has the
+    keys `field`, `label` and `text`.
     """
     problems = [
         {"field": name, "label": str(form.fields[name].label), "text": text}
@@ -54,11 +54,11 @@ def look_from_form(form: ModelForm) -> tuple[dict[str, Any], list[dict[str, str]
         if error.code != "required"
         for text in error.messages
     ]
-    typed = {name: form.cleaned_data[name] for name in LOOK if name in form.cleaned_data}
-    return {**_stand_ins(), **typed}, problems
+    values = {name: form.cleaned_data[name] for name in LOOK if name in form.cleaned_data}
+    return {**_placeholders(), **values}, problems
 
 
-def _stand_ins() -> dict[str, Any]:
+def _placeholders() -> dict[str, Any]:
     blank = Brand()
     return {
         **{name: getattr(blank, name) for name in LOOK},
@@ -70,7 +70,7 @@ def _stand_ins() -> dict[str, Any]:
 
 
 def logo_from_form(form: ModelForm, brand: Brand | None) -> Logo:  # type: ignore[type-arg]
-    """The logo of a form without problems: the chosen file, written anew; none; or the stored one."""
+    """Return the logo of a valid form: the uploaded file (encoded again), none, or the stored one."""
     if upload := form.cleaned_data.get("logo_file"):
         upload.seek(0)
         return read_logo(upload.read())
@@ -79,13 +79,15 @@ def logo_from_form(form: ModelForm, brand: Brand | None) -> Logo:  # type: ignor
     return bytes(brand.logo), brand.logo_type, brand.logo_hash
 
 
-def save_preview(*, brand: Brand | None, look: Mapping[str, Any], logo: Logo, again: str, keep: bool) -> str:
-    """Store a look and return the token of its link; drafts that no link can open any more are removed.
+def save_preview(
+    *, brand: Brand | None, look: Mapping[str, Any], logo: Logo, previous_token: str, keep: bool
+) -> str:
+    """Store a look and return the token of its link. Delete expired drafts.
 
-    `again`: the token of a draft of the same brand that is to follow; empty for the first.
+    `previous_token`: the token of a draft of the same brand to overwrite, or "". `keep`: never overwrite.
     """
     BrandPreview.objects.filter(made_at__lt=timezone.now() - LIFETIME).delete()
-    draft = BrandPreview() if keep else _followed(brand, again) or BrandPreview()
+    draft = BrandPreview() if keep else _load_previous(brand, previous_token) or BrandPreview()
     draft.brand_id = brand.pk if brand else None
     draft.look, draft.kept, draft.made_at = dict(look), keep, timezone.now()
     draft.logo, draft.logo_type, draft.logo_hash = logo
@@ -93,16 +95,16 @@ def save_preview(*, brand: Brand | None, look: Mapping[str, Any], logo: Logo, ag
     return signing.dumps(draft.pk, salt=_SALT)
 
 
-def _followed(brand: Brand | None, again: str) -> BrandPreview | None:
+def _load_previous(brand: Brand | None, token: str) -> BrandPreview | None:
     try:
-        found = load_preview(token=again)
+        draft = load_preview(token=token)
     except PreviewGone:
         return None
-    return found if found.brand_id == (brand.pk if brand else None) and not found.kept else None
+    return draft if draft.brand_id == (brand.pk if brand else None) and not draft.kept else None
 
 
 def load_preview(*, token: str) -> BrandPreview:
-    """The draft behind a link. Raises PreviewGone."""
+    """Return the draft of a link. Raise PreviewGone."""
     try:
         pk = signing.loads(token, salt=_SALT, max_age=LIFETIME)
     except signing.BadSignature as error:
@@ -114,9 +116,9 @@ def load_preview(*, token: str) -> BrandPreview:
 
 
 def build_preview_brand(draft: BrandPreview) -> Brand:
-    """The brand as it would be, without host, key or carrier; never to be saved."""
+    """Return the brand with the draft's look, without host, key or carrier. It must not be saved."""
     return Brand(
-        pk=draft.brand_id or 0,  # So that relations can be asked: 0 is nobody's.
+        pk=draft.brand_id or 0,  # Relations can be queried only with a key; 0 belongs to no brand.
         changed_at=draft.made_at,
         **{name: draft.look[name] for name in LOOK if name in draft.look},
         logo=bytes(draft.logo),

@@ -1,4 +1,4 @@
-"""One visit to a preview: which sample stands at an address, and how it is drawn."""
+"""Find the sample page for a URL of a preview, and render it."""
 
 import re
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ _SHEET = "portal.css"
 _QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 
 
-def in_scheme(css: str, scheme: str) -> str:
-    """The sheet as somebody with this colour scheme sees it; `auto` changes nothing."""
+def apply_colour_scheme(css: str, scheme: str) -> str:
+    """Return the style sheet as it applies in this colour scheme; `auto` changes nothing."""
     if scheme == AUTO:
         return css
     always, never = "(min-width: 0)", "(max-width: -1px)"
@@ -43,19 +43,19 @@ def in_scheme(css: str, scheme: str) -> str:
     return css.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
-def offered() -> list[tuple[str, str]]:
-    """(path below the scheme, label) of every page to choose from."""
-    pages = [(_path(page.mood, page.name), str(page.label)) for page in sample_pages.listed()]
+def page_choices() -> list[tuple[str, str]]:
+    """Return (path below the scheme, label) for every page in the menu."""
+    pages = [(_page_path(page.scenario, page.name), str(page.label)) for page in sample_pages.all_pages()]
     return [*pages, (f"{SCENARIOS[0]}/no-such-page/", translation.gettext("Page not found"))]
 
 
-def _path(mood: str, name: str) -> str:
-    return f"{mood}{reverse(name, urlconf=_URLS)}"
+def _page_path(scenario: str, name: str) -> str:
+    return f"{scenario}{reverse(name, urlconf=_URLS)}"
 
 
 @contextmanager
 def _url_prefix(prefix: str) -> Iterator[None]:
-    """Addresses are the brand's, below the prefix."""
+    """Resolve and reverse URLs with the brand's URL table, below the prefix."""
     before = get_script_prefix(), get_urlconf()
     set_script_prefix(prefix)
     set_urlconf(_URLS)
@@ -68,43 +68,43 @@ def _url_prefix(prefix: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class PreviewRequest:
-    """Somebody looks at a brand's preview in a scheme, in a mood (see `portal.preview.sample_pages`)."""
+    """A request for a brand's preview in a colour scheme and a scenario (see `sample_pages`)."""
 
     brand: Brand
     token: str
     scheme: str
-    mood: str
+    scenario: str
 
-    def at(self, path: str, scheme: str = "") -> str:
-        """The address of a path of `offered`."""
+    def url(self, path: str, scheme: str = "") -> str:
+        """Return the URL for a path of `page_choices`."""
         return f"/preview/{self.token}/{scheme or self.scheme}/{path}"
 
     @property
     def prefix(self) -> str:
-        """Where the brand's own addresses begin."""
-        return self.at(f"{self.mood}/")
+        """The prefix of the brand's own URLs."""
+        return self.url(f"{self.scenario}/")
 
-    def after(self, rest: str) -> str:
-        """The page that sending the form of a page leads to: the next one of the journey, or the first."""
-        sample = sample_pages.find(mood=self.mood, name=_name(rest))
-        return self.at(_path(*sample.after) if sample and sample.after else f"{SCENARIOS[0]}/")
+    def next_url(self, rest: str) -> str:
+        """Return the URL after a page's form is sent: the next page of the journey, or the first."""
+        sample = sample_pages.find(scenario=self.scenario, name=_view_name(rest))
+        return self.url(_page_path(*sample.next_page) if sample and sample.next_page else f"{SCENARIOS[0]}/")
 
-    def answer(self, rest: str, *, host: str) -> HttpResponse:
-        """What stands at the address. Raises Http404 for a logo where there is none."""
+    def get_response(self, rest: str, *, host: str) -> HttpResponse:
+        """Return the response for a URL. Raise Http404 for a logo if there is none."""
         if rest == _SHEET:
             return self._sheet(Path(str(finders.find(f"css/{_SHEET}"))).read_text())
-        name = _name(rest)
+        name = _view_name(rest)
         if name == "brand_css":
             return self._sheet(views.brand_css(self.brand))
         if name == "brand_logo":
             return self._logo()
-        sample = sample_pages.find(mood=self.mood, name=name)
-        if name and not sample:  # A real page that has no sample, such as the download.
+        sample = sample_pages.find(scenario=self.scenario, name=name)
+        if name and not sample:  # A real page without a sample, such as the download.
             return HttpResponseRedirect(self.prefix)
         return self._page(sample, rest, host)
 
     def _sheet(self, css: str) -> HttpResponse:
-        return HttpResponse(in_scheme(css, self.scheme), content_type="text/css; charset=utf-8")
+        return HttpResponse(apply_colour_scheme(css, self.scheme), content_type="text/css; charset=utf-8")
 
     def _logo(self) -> HttpResponse:
         if not self.brand.logo_hash:
@@ -117,30 +117,32 @@ class PreviewRequest:
             request = self._request(rest, host)
             with _url_prefix(self.prefix):
                 if sample:
-                    response = render(request, sample.template_for(brand), sample.context(brand, self.mood))
+                    response = render(
+                        request, sample.template_for(brand), sample.context(brand, self.scenario)
+                    )
                 else:
                     response = error_views.not_found(request, Http404())
-            return HttpResponse(response.content)  # 200 for the sample of a 404 too.
+            return HttpResponse(response.content)  # Status 200, for the sample of a 404 too.
 
     def _request(self, rest: str, host: str) -> HttpRequest:
-        """A request of nobody's browser, as our middleware would leave it; the real one stays untouched."""
+        """Build a request with the attributes that our middleware sets. The real request is not changed."""
         request = HttpRequest()
         request.method = "GET"
         request.path = request.path_info = self.prefix + rest
         request.META = {"HTTP_HOST": host}
-        user = sample_pages.person(brand=self.brand, mood=self.mood) or AnonymousUser()
+        user = sample_pages.make_user(brand=self.brand, scenario=self.scenario) or AnonymousUser()
         vars(request).update(brand=self.brand, user=user, session={}, csp_nonce="", reference="")
         vars(request)["preview"] = {
             "start": self.prefix,
             "sheet": self.prefix + _SHEET,
             "color_scheme": "" if self.scheme == AUTO else self.scheme,
-            "pages": [(self.at(path), label) for path, label in offered()],
+            "pages": [(self.url(path), label) for path, label in page_choices()],
         }
         return request
 
 
-def _name(rest: str) -> str:
-    """The name of a brand's address; empty where there is none."""
+def _view_name(rest: str) -> str:
+    """Return the name of the brand's view at a URL, or ""."""
     try:
         return resolve(f"/{rest}", urlconf=_URLS).view_name
     except Resolver404:

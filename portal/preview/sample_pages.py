@@ -1,6 +1,6 @@
-"""What a preview can show: sample pages and sample people, told by the apps that have them.
+"""Registry of sample pages and users for previews.
 
-`portal` may not know the other apps; the admin's table of addresses, which knows all, brings them here.
+`portal` must not import the other apps, so the admin's URL table registers their samples here.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,56 +15,56 @@ from portal.models import Brand
 VISITOR, CUSTOMER, UNAVAILABLE, UNNUMBERED = "visitor", "customer", "unavailable", "unnumbered"
 SCENARIOS = (VISITOR, CUSTOMER, UNAVAILABLE, UNNUMBERED)
 
-Person = Callable[[Brand, str], Any]
+UserFactory = Callable[[Brand, str], Any]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One page in one mood: nobody signed in, a customer, one without figures, one without account number.
+    """One page in one scenario: a visitor, a customer, one without figures, one without account number.
 
-    `name`: the address's name in the brand's table. `context`: what fills its template, made of brand and
-    mood. `after`: mood and name of the page that sending its form leads to.
+    `name`: the name in the brand's URL table. `context`: returns the template's context for a brand and a
+    scenario. `next_page`: scenario and name of the page after its form is sent.
     """
 
     label: str | Promise
-    mood: str
+    scenario: str
     name: str
     template: str | Callable[[Brand], str]
     context: Callable[[Brand, str], dict[str, Any]]
-    after: tuple[str, str] | None = None
+    next_page: tuple[str, str] | None = None
 
     def template_for(self, brand: Brand) -> str:
-        """The template; some pages have another one for some brands."""
+        """Return the template, which on some pages depends on the brand."""
         return self.template(brand) if callable(self.template) else self.template
 
 
 class CaptchaSample(forms.Widget):
-    """Stands where Google's captcha will; asks nobody."""
+    """A placeholder for Google's captcha that makes no request."""
 
     template_name = "portal/_preview_captcha.html"
 
 
 _pages: list[Sample] = []
-_people: list[Person] = []
+_user_factories: list[UserFactory] = []
 
 
-def register(*, people: Person, pages: Iterable[Sample]) -> None:
-    """Take over pages, in the order in which they are offered, and who visits them: None is nobody."""
-    _people[:] = [people]
+def register(*, make_user: UserFactory, pages: Iterable[Sample]) -> None:
+    """Set the pages, in the order of the menu, and the function for their user (None: not signed in)."""
+    _user_factories[:] = [make_user]
     _pages[:] = pages
 
 
-def listed() -> tuple[Sample, ...]:
-    """Every sample page."""
+def all_pages() -> tuple[Sample, ...]:
+    """Return every sample page."""
     return tuple(_pages)
 
 
-def find(*, mood: str, name: str) -> Sample | None:
-    """The page of that name in this mood, else in any; None where there is no such sample."""
-    named = [page for page in _pages if page.name == name]
-    return next((page for page in named if page.mood == mood), named[0] if named else None)
+def find(*, scenario: str, name: str) -> Sample | None:
+    """Return the page with this name in this scenario, else in any other, else None."""
+    pages = [page for page in _pages if page.name == name]
+    return next((page for page in pages if page.scenario == scenario), pages[0] if pages else None)
 
 
-def person(*, brand: Brand, mood: str) -> Any:
-    """The user who visits in this mood; None is nobody."""
-    return _people[0](brand, mood)
+def make_user(*, brand: Brand, scenario: str) -> Any:
+    """Return the user who is signed in in this scenario, or None."""
+    return _user_factories[0](brand, scenario)

@@ -1,4 +1,4 @@
-"""Addresses of previews, on the admin's hosts because a new brand has none of its own yet."""
+"""URLs of previews. They are on the admin's hosts, because a new brand has no host yet."""
 
 from django.urls import path
 
@@ -8,6 +8,6 @@ app_name = "preview"
 
 urlpatterns = [
     path("<str:token>/", views.start, name="start"),
-    path("<str:token>/<slug:scheme>/<slug:mood>/", views.page, name="page"),
-    path("<str:token>/<slug:scheme>/<slug:mood>/<path:rest>", views.page, name="page"),
+    path("<str:token>/<slug:scheme>/<slug:scenario>/", views.page, name="page"),
+    path("<str:token>/<slug:scheme>/<slug:scenario>/<path:rest>", views.page, name="page"),
 ]

@@ -1,7 +1,7 @@
-"""Previews as whoever holds the link sees them: the real templates in an unsaved look, with sample figures.
+"""Show a preview to everyone who has its link: the real templates in an unsaved look, with sample figures.
 
-Below /preview/TOKEN/SCHEME/MOOD/ the brand's own table of addresses applies, so every link stays inside.
-Nobody is signed in, nothing is stored, no carrier is asked, and no cookie is set.
+Below /preview/TOKEN/SCHEME/SCENARIO/ the brand's own URL table applies, so every link stays inside the
+preview. It needs no sign-in, stores nothing, calls no carrier and sets no cookie.
 """
 
 from collections.abc import Callable
@@ -23,16 +23,16 @@ from portal.preview.sample_pages import SCENARIOS, VISITOR
 
 View = Callable[..., HttpResponse]
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
-# A page in a sandbox belongs to no origin: even a script in it could not act as the operator who looks on.
+# A sandboxed page has no origin, so even a script in it could not act as the operator who views it.
 SANDBOX = ["allow-forms", "allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]
 
 
 def _sandboxed(view: View) -> View:
-    """A preview's headers; a link that opens nothing any more is a 404 that says so."""
+    """Set a preview's headers, and show a 404 page of our own if the link no longer works."""
 
     @csp_replace({"frame-ancestors": [SELF], "sandbox": SANDBOX})
     @wraps(view)
-    def shut_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def sandboxed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             response = view(request, *args, **kwargs)
         except PreviewGone:
@@ -41,7 +41,7 @@ def _sandboxed(view: View) -> View:
             response[name] = value
         return response
 
-    return cast(View, shut_in)
+    return cast(View, sandboxed)
 
 
 @login_not_required
@@ -49,28 +49,28 @@ def _sandboxed(view: View) -> View:
 @xframe_options_sameorigin
 @_sandboxed
 def start(request: HttpRequest, token: str) -> HttpResponse:
-    """/preview/TOKEN/?scheme=light|dark: the link to show; without a scheme, the viewer's own."""
+    """Redirect the link /preview/TOKEN/?scheme=light|dark to the first page. Default: the viewer's scheme."""
     drafts.load_preview(token=token)
-    wanted = request.GET.get("scheme")
-    scheme = wanted if wanted in rendering.SCHEMES else rendering.AUTO
-    return redirect("preview:page", token=token, scheme=scheme, mood=VISITOR)
+    requested = request.GET.get("scheme")
+    scheme = requested if requested in rendering.SCHEMES else rendering.AUTO
+    return redirect("preview:page", token=token, scheme=scheme, scenario=VISITOR)
 
 
-@csrf_exempt  # What is sent is not read and changes nothing; a page without origin has no cookie to prove.
+@csrf_exempt  # The data is not read and changes nothing, and a page without an origin sends no cookie.
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @xframe_options_sameorigin
 @_sandboxed
-def page(request: HttpRequest, token: str, scheme: str, mood: str, rest: str = "") -> HttpResponse:
-    """/preview/TOKEN/SCHEME/MOOD/…: what stands at … on the brand's host."""
-    if scheme not in rendering.SCHEMES or mood not in SCENARIOS:
+def page(request: HttpRequest, token: str, scheme: str, scenario: str, rest: str = "") -> HttpResponse:
+    """Serve /preview/TOKEN/SCHEME/SCENARIO/…: the page at … on the brand's host."""
+    if scheme not in rendering.SCHEMES or scenario not in SCENARIOS:
         raise Http404
     draft = drafts.load_preview(token=token)
-    visit = rendering.PreviewRequest(
-        brand=drafts.build_preview_brand(draft), token=token, scheme=scheme, mood=mood
+    preview = rendering.PreviewRequest(
+        brand=drafts.build_preview_brand(draft), token=token, scheme=scheme, scenario=scenario
     )
     if request.method == "POST":
-        response: HttpResponse = HttpResponseRedirect(visit.after(rest))
+        response: HttpResponse = HttpResponseRedirect(preview.next_url(rest))
         response.status_code = 303
         return response
-    return visit.answer(rest, host=request.get_host())
+    return preview.get_response(rest, host=request.get_host())

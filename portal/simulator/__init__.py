@@ -1,5 +1,5 @@
-"""A stand-in for the carrier, for Google's reCAPTCHA and for a mail server: one local process.
+"""Simulate the carrier, Google's reCAPTCHA and a mail server in one local process.
 
-It is written from the carrier's contract and shares no code with the portal: a client that misreads the
-contract must fail here as it would fail at the carrier. `python -m portal.simulator --port 0` starts it.
+It is written from the carrier's contract and shares no code with the portal, so that a client that misreads
+the contract fails here as it would at the carrier. `python -m portal.simulator --port 0` starts it.
 """

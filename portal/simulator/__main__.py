@@ -1,4 +1,4 @@
-"""Starts the simulator: `python -m portal.simulator --port 0` prints its addresses in one line and serves."""
+"""Start the simulator: `python -m portal.simulator --port 0` prints its addresses in one line and serves."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ def main() -> int:
         world.base_url = f"http://127.0.0.1:{server.server_port}"
         seed.restart(world)
         smtp_port = mailbox.start_sink(world, arguments.smtp_port)
-    except (schema.Mistake, OSError, OverflowError) as error:
+    except (schema.InvalidInput, OSError, OverflowError) as error:
         print(f"portal.simulator: {error}", file=sys.stderr)
         return 2
     serve(server, f"ready http={world.base_url} smtp=127.0.0.1:{smtp_port}", arguments.with_parent)
@@ -56,25 +56,25 @@ def start_seed(file: Path | None) -> object:
 def serve(server: Server, ready: str, with_parent: bool) -> None:
     stop = threading.Event()
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def handle_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, handle_signal)
+    signal.signal(signal.SIGINT, handle_signal)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True, name="http").start()
     if with_parent:
         threading.Thread(target=wait_for_parent, args=(stop,), daemon=True, name="parent").start()
     print(ready, flush=True)
     stop.wait()
-    # Nobody may be kept waiting by a fault while the process ends.
+    # No request may wait in a fault while the process ends.
     server.world.clear_faults()
     server.shutdown()
     server.server_close()
 
 
 def wait_for_parent(stop: threading.Event) -> None:
-    """A parent that dies closes the pipe, however it dies."""
-    # Below Python's buffers, whose lock must be free when the process ends.
+    """Wait for the end of standard input: the pipe closes whenever the parent process ends."""
+    # Read without Python's buffers, whose lock must be free when the process ends.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     stop.set()

@@ -1,4 +1,4 @@
-"""A stand-in for the authenticator app on a phone: it is given keys and shows their digits (RFC 6238)."""
+"""Simulate the authenticator app on a phone: store keys and show their codes (RFC 6238)."""
 
 import base64
 import binascii
@@ -14,18 +14,18 @@ from portal.simulator.world import World
 STEP, DIGITS = 30, 6
 
 
-def give(world: World, value: object) -> dict[str, object]:
-    """One more entry, as if its picture had been scanned; it replaces the former of the same name."""
+def add(world: World, value: object) -> dict[str, object]:
+    """Add an entry, as if its QR code had been scanned. It replaces an entry of the same name."""
     given = schema.members(value, "authenticator", {"name": str, "key": str}, ("name", "key"))
     try:
         base64.b32decode(given["key"])
     except binascii.Error as error:
-        raise schema.Mistake("key: not base32") from error
+        raise schema.InvalidInput("key: not base32") from error
     world.authenticators[given["name"]] = given["key"]
     return {}
 
 
-def told(world: World, query: dict[str, str]) -> list[dict[str, object]]:
+def list_codes(world: World, query: dict[str, str]) -> list[dict[str, object]]:
     schema.members(query, "query", {})
     return [
         {"name": name, "code": code(key), "seconds": seconds_left()}
@@ -36,8 +36,8 @@ def told(world: World, query: dict[str, str]) -> list[dict[str, object]]:
 def code(key: str) -> str:
     counter = struct.pack(">Q", int(time.time()) // STEP)
     digest = hmac.digest(base64.b32decode(key), counter, "sha1")
-    at = digest[-1] & 0x0F
-    number = int.from_bytes(digest[at : at + 4], "big") & 0x7FFFFFFF
+    offset = digest[-1] & 0x0F
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
     return f"{number % 10**DIGITS:0{DIGITS}}"
 
 
@@ -46,29 +46,29 @@ def seconds_left() -> int:
 
 
 def page(world: World, request: Request) -> Answer:
-    left = seconds_left()
+    seconds = seconds_left()
     with world.lock:
         rows = "".join(
             f'<tr><td>{escape(name)}</td><td class="digits">{code(key)}</td></tr>'
             for name, key in world.authenticators.items()
         )
-    listed = pages.table(("For", "Code"), rows) if rows else "<p>No app has been set up yet.</p>"
+    table = pages.table(("For", "Code"), rows) if rows else "<p>No app has been set up yet.</p>"
     return pages.page(
         "Authenticator",
         "<p>A stand-in for the app on your phone. In reality nobody but its owner sees these codes.</p>\n"
-        f"{listed}\n"
-        f"<p>The codes change in {left} seconds, and this page with them. Each is good once: to sign in "
+        f"{table}\n"
+        f"<p>The codes change in {seconds} seconds, and this page with them. Each is good once: to sign in "
         "twice within half a minute, wait for the next.</p>\n"
         '<p><a href="/authenticator/new">Set up an app with a key that the admin shows</a></p>',
-        headers={"Refresh": str(left)},
+        headers={"Refresh": str(seconds)},
     )
 
 
 def form(problem: str = "") -> Answer:
-    said = f'<p class="problem">{escape(problem)}</p>' if problem else ""
+    message = f'<p class="problem">{escape(problem)}</p>' if problem else ""
     return pages.page(
         "Set up an app",
-        f'<form method="post" action="/authenticator/new">{said}'
+        f'<form method="post" action="/authenticator/new">{message}'
         '<p><label for="name">For</label> <input id="name" name="name" required></p>\n'
         '<p><label for="key">Key that the admin shows</label> <input id="key" name="key" required></p>\n'
         "<p><button>Set up</button></p></form>",
@@ -76,13 +76,13 @@ def form(problem: str = "") -> Answer:
     )
 
 
-def typed(world: World, request: Request) -> Answer:
-    """The key as a person types it, in groups."""
-    filled = request.form()
-    entry = {"name": filled.get("name", ""), "key": "".join(filled.get("key", "").upper().split())}
+def add_from_form(world: World, request: Request) -> Answer:
+    """Add an entry from the page's form. The key may be typed in groups."""
+    fields = request.form()
+    entry = {"name": fields.get("name", ""), "key": "".join(fields.get("key", "").upper().split())}
     try:
         with world.lock:
-            give(world, entry)
-    except schema.Mistake as mistake:
-        return form(str(mistake))
+            add(world, entry)
+    except schema.InvalidInput as error:
+        return form(str(error))
     return Answer(303, headers={"Location": "/authenticator/"})

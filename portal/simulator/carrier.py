@@ -1,4 +1,4 @@
-"""The carrier's front door: writes down what came, checks key and address, lets the method do its work."""
+"""Answer the carrier's API: record the request, check key and IP address, and run the method."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,68 +7,67 @@ from typing import Any
 
 from portal.simulator import error_formats, methods, recaptcha, request_parser
 from portal.simulator.dialect import Method
-from portal.simulator.request_parser import Arrived, Refused, Values
+from portal.simulator.request_parser import RawParameters, Rejection, Values
 from portal.simulator.wire import Answer, Request, json_answer
 from portal.simulator.world import Partner, World
 
 MASK = "•••"
 
 
-def concerns(world: World, request: Request) -> bool:
-    """Whether a request is meant for the carrier; a key sent to a wrong path is."""
-    in_house = request.path.startswith("/api/") or world.dialect.find(request.path) is not None
-    return in_house or ("token" in request.headers and not request.path.startswith("/elsewhere"))
+def is_api_request(world: World, request: Request) -> bool:
+    """Return True if a request is for the carrier's API: by its path, or because it sends a key."""
+    is_api_path = request.path.startswith("/api/") or world.dialect.find(request.path) is not None
+    return is_api_path or ("token" in request.headers and not request.path.startswith("/elsewhere"))
 
 
 def answer(world: World, request: Request) -> Answer:
-    found = world.dialect.find(request.path)
-    method, number = found or (None, None)
-    came = request_parser.arrived(request)
+    method, number = world.dialect.find(request.path) or (None, None)
+    raw = request_parser.parse_parameters(request)
     with world.lock:
-        call = write_down(world, request, method, came)
+        call = record_call(world, request, method, raw)
 
     def work() -> Answer:
         with world.lock:
-            return judged(world, request, method, number, came, call)
+            return process(world, request, method, number, raw, call)
 
     fault = world.take_fault(method.key, "*") if method else None
     call["fault"] = fault.name if fault else None
-    came.factor = Decimal(fault.factor) if fault else came.factor
-    told = fault.answer(work) if fault else work()
-    call["status"] = told.status if told.whole else None
-    return told
+    raw.factor = Decimal(fault.factor) if fault else raw.factor
+    answer = fault.answer(work) if fault else work()
+    call["status"] = answer.status if answer.complete else None
+    return answer
 
 
-def judged(
+def process(
     world: World,
     request: Request,
     method: Method | None,
     number: str | None,
-    came: Arrived,
+    raw: RawParameters,
     call: dict[str, Any],
 ) -> Answer:
     partner = None
     try:
         if method is None:
-            raise Refused(404, "Not found")
-        partner = authorised(world, request)
+            raise Rejection(404, "Not found")
+        partner = authorise(world, request)
         if request.verb != method.verb:
-            raise Refused(405, "Method not allowed")
-        values = request_parser.values(came, method, partner, number)
-        values.amount *= came.factor
+            raise Rejection(405, "Method not allowed")
+        values = request_parser.values(raw, method, partner, number)
+        values.amount *= raw.factor
         spend_captcha(world, method, partner, values)
-        data = methods.DO[method.key](world, method, partner, values)
-    except Refused as refused:
-        return refusal(world, partner, refused)
+        data = methods.HANDLERS[method.key](world, method, partner, values)
+    except Rejection as rejection:
+        return reject(world, partner, rejection)
     call["worked"] = True
     return error_formats.SUCCESS[world.dialect.manners](method, data)
 
 
-def authorised(world: World, request: Request) -> Partner:
-    """A wrong key and a strange address look the same from outside."""
+def authorise(world: World, request: Request) -> Partner:
+    """Return the key's partner. A wrong key and an unlisted IP address get the same answer."""
     partner = key_owner(world, request)
     if partner is None or request.peer not in partner.ips:
-        raise Refused(401, "Not authorised", "not_authorised")
+        raise Rejection(401, "Not authorised", "not_authorised")
     return partner
 
 
@@ -79,27 +78,27 @@ def key_owner(world: World, request: Request) -> Partner | None:
 
 def spend_captcha(world: World, method: Method, partner: Partner, values: Values) -> None:
     if method.verb == "POST" and recaptcha.spend(world, partner.site_key, values.text["google_captcha"]):
-        raise Refused(422, {method.theirs("google_captcha"): ["timeout-or-duplicate"]}, "captcha_failed")
+        raise Rejection(422, {method.theirs("google_captcha"): ["timeout-or-duplicate"]}, "captcha_failed")
 
 
-def refusal(world: World, partner: Partner | None, refused: Refused) -> Answer:
-    code = world.dialect.codes.get(refused.reason)
+def reject(world: World, partner: Partner | None, rejection: Rejection) -> Answer:
+    code = world.dialect.codes.get(rejection.reason)
     if code is not None:
-        return json_answer(200, {"code": code, "message": refused.in_words})
-    answer = error_formats.REFUSAL[world.dialect.manners](refused)
+        return json_answer(200, {"code": code, "message": rejection.in_words})
+    answer = error_formats.REFUSAL[world.dialect.manners](rejection)
     return replace(answer, status=200) if partner and partner.codes_in_body else answer
 
 
-def write_down(world: World, request: Request, method: Method | None, came: Arrived) -> dict[str, Any]:
+def record_call(world: World, request: Request, method: Method | None, raw: RawParameters) -> dict[str, Any]:
     owner = key_owner(world, request)
     secret_names = {"password", method.theirs("password") if method else "password"}
     call: dict[str, Any] = {
         "method": method.key if method else None,
         "verb": request.verb,
         "path": request.path,
-        "query": readable(came.query, secret_names),
-        "fields": readable(came.fields, secret_names),
-        "body_kind": came.body_kind,
+        "query": readable(raw.query, secret_names),
+        "fields": readable(raw.fields, secret_names),
+        "body_kind": raw.body_kind,
         "partner": owner.name if owner else None,
         "connection": request.connection,
         "headers": {name.lower(): value for name, value in request.headers.items()},
@@ -114,8 +113,8 @@ def write_down(world: World, request: Request, method: Method | None, came: Arri
 
 
 def readable(pairs: Iterable[tuple[str, str]], secret_names: set[str]) -> dict[str, Any]:
-    """As received, except for passwords; what came more than once is a list."""
-    seen: dict[str, list[str]] = {}
+    """Return the pairs as received, with passwords masked and repeated names as lists."""
+    values: dict[str, list[str]] = {}
     for name, value in pairs:
-        seen.setdefault(name, []).append(MASK if name in secret_names else value)
-    return {name: texts[0] if len(texts) == 1 else texts for name, texts in seen.items()}
+        values.setdefault(name, []).append(MASK if name in secret_names else value)
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in values.items()}

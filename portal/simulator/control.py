@@ -1,4 +1,4 @@
-"""The control side: start again, seed, rename, provoke, look. No part of the carrier's API."""
+"""Control API for tests and demos, not part of the carrier's: reset, seed, dialect, faults, lists."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,107 +9,107 @@ from portal.simulator.wire import Answer, Request, json_answer
 from portal.simulator.world import Account, Customer, Mail, World
 
 PREFIX = "/_control/"
-Told = dict[str, Any]
+Json = dict[str, Any]
 
 
 def answer(world: World, request: Request) -> Answer:
     name = request.path.removeprefix(PREFIX)
     try:
-        if request.verb == "GET" and name in LOOK:
+        if request.verb == "GET" and name in LISTS:
             with world.lock:
-                return json_answer(200, {"ok": True, name: LOOK[name](world, request.parameters())})
-        if request.verb == "POST" and name in DO:
+                return json_answer(200, {"ok": True, name: LISTS[name](world, request.parameters())})
+        if request.verb == "POST" and name in ACTIONS:
             value = schema.from_json(request.body or b"{}", "body")
             with world.lock:
-                return json_answer(200, {"ok": True, **DO[name](world, value)})
-    except schema.Mistake as mistake:
-        return json_answer(400, {"error": str(mistake)})
-    known = name in LOOK or name in DO
-    return json_answer(405 if known else 404, {"error": f"no {request.verb} {request.path}"})
+                return json_answer(200, {"ok": True, **ACTIONS[name](world, value)})
+    except schema.InvalidInput as error:
+        return json_answer(400, {"error": str(error)})
+    exists = name in LISTS or name in ACTIONS
+    return json_answer(405 if exists else 404, {"error": f"no {request.verb} {request.path}"})
 
 
-def reset(world: World, value: object) -> Told:
+def reset(world: World, value: object) -> Json:
     given = schema.members(value, "reset", {"seed": str})
     seed.restart(world, schema.choice(given.get("seed", "default"), "seed", ("default", "empty")))
     return {}
 
 
-def plant(world: World, value: object) -> Told:
-    seed.plant(world, value)
+def apply_seed(world: World, value: object) -> Json:
+    seed.apply_seed(world, value)
     return {}
 
 
-def speak(world: World, value: object) -> Told:
+def set_dialect(world: World, value: object) -> Json:
     world.dialect = dialect.read(value)
     return {}
 
 
-def provoke(world: World, value: object) -> Told:
+def set_fault(world: World, value: object) -> Json:
     method, fault = faults.read(value, set(world.dialect.methods), world.released)
     world.faults[method] = fault
     return {}
 
 
-def clear(world: World, value: object) -> Told:
+def clear(world: World, value: object) -> Json:
     schema.members(value, "clear", {})
     world.clear_faults()
     return {}
 
 
-def token(world: World, value: object) -> Told:
+def token(world: World, value: object) -> Json:
     given = schema.members(value, "token", {"site_key": str, "action": str, "hostname": str}, ("site_key",))
     if world.partner_by_site_key(given["site_key"]) is None:
-        raise schema.Mistake(f"site_key: no partner has {given['site_key']!r}")
+        raise schema.InvalidInput(f"site_key: no partner has {given['site_key']!r}")
     return {"token": recaptcha.issue(world, **given)}
 
 
-def password(world: World, value: object) -> Told:
+def password(world: World, value: object) -> Json:
     names = ("partner", "email", "password")
     given = schema.members(value, "password", dict.fromkeys(names, str), names)
     partner = world.partner(given["partner"])
     if partner is None:
-        raise schema.Mistake(f"partner: no partner {given['partner']!r}")
+        raise schema.InvalidInput(f"partner: no partner {given['partner']!r}")
     customer = world.customer_by_email(partner, given["email"])
     return {"matches": customer is not None and customer.password == given["password"]}
 
 
-def clock(world: World, value: object) -> Told:
+def clock(world: World, value: object) -> Json:
     world.skew += schema.members(value, "clock", {"advance": schema.NUMBER}, ("advance",))["advance"]
     return {}
 
 
-def calls(world: World, query: dict[str, str]) -> list[Told]:
-    only = narrowed(query, "method")
-    return [call for call in world.calls if only is None or call["method"] == only]
+def calls(world: World, query: dict[str, str]) -> list[Json]:
+    wanted = filter_value(query, "method")
+    return [call for call in world.calls if wanted is None or call["method"] == wanted]
 
 
-def mails(world: World, query: dict[str, str]) -> list[Told]:
-    only = narrowed(query, "to")
-    return [mail_told(mail) for mail in mails_to(world, only)]
+def mails(world: World, query: dict[str, str]) -> list[Json]:
+    wanted = filter_value(query, "to")
+    return [mail_data(mail) for mail in mails_to(world, wanted)]
 
 
 def mails_to(world: World, address: str | None) -> list[Mail]:
-    wanted = address.lower() if address else None
-    return [mail for mail in world.mails if wanted is None or wanted in [to.lower() for to in mail.to]]
+    recipient = address.lower() if address else None
+    return [mail for mail in world.mails if recipient is None or recipient in [to.lower() for to in mail.to]]
 
 
-def mail_told(mail: Mail) -> Told:
-    told = {
+def mail_data(mail: Mail) -> Json:
+    data = {
         name: getattr(mail, name) for name in ("id", "to", "subject", "text", "html", "headers", "source")
     }
-    return {**told, "from": mail.sender, "at": mail.at.isoformat()}
+    return {**data, "from": mail.sender, "at": mail.at.isoformat()}
 
 
-def customers(world: World, query: dict[str, str]) -> list[Told]:
-    only = narrowed(query, "account_number")
+def customers(world: World, query: dict[str, str]) -> list[Json]:
+    wanted = filter_value(query, "account_number")
     return [
-        customer_told(customer)
+        customer_data(customer)
         for customer in world.customers
-        if only is None or customer.account_number == only
+        if wanted is None or customer.account_number == wanted
     ]
 
 
-def customer_told(customer: Customer) -> Told:
+def customer_data(customer: Customer) -> Json:
     names = ("account_number", "email", "first_name", "last_name", "company_name", "phone", "confirmed")
     return {
         "partner": customer.partner.key,
@@ -117,12 +117,12 @@ def customer_told(customer: Customer) -> Told:
         **{name: getattr(customer, name) for name in names},
         "password_set": bool(customer.password),
         "credit_limit": plain(customer.credit_limit),
-        **account_told(customer),
+        **account_data(customer),
     }
 
 
-def partners(world: World, query: dict[str, str]) -> list[Told]:
-    narrowed(query)
+def partners(world: World, query: dict[str, str]) -> list[Json]:
+    filter_value(query)
     names = (
         "key",
         "name",
@@ -134,47 +134,47 @@ def partners(world: World, query: dict[str, str]) -> list[Told]:
         "confirm_url",
         "from_email",
     )
-    return [{**{n: getattr(p, n) for n in names}, **account_told(p)} for p in world.partners.values()]
+    return [{**{n: getattr(p, n) for n in names}, **account_data(p)} for p in world.partners.values()]
 
 
-def account_told(account: Account) -> Told:
+def account_data(account: Account) -> Json:
     ledger = [f"{entry.on} {entry.kind} {plain(entry.amount)}" for entry in account.ledger]
     return {"balance": plain(account.balance()), "ledger": ledger}
 
 
-def narrowed(query: dict[str, str], name: str = "") -> str | None:
-    """The value of the one parameter a list can be narrowed by."""
+def filter_value(query: dict[str, str], name: str = "") -> str | None:
+    """Return the value of the one parameter that a list can be filtered by."""
     schema.members(query, "query", {name: str} if name else {})
     return query.get(name)
 
 
-def verifications(world: World, query: dict[str, str]) -> list[Told]:
-    narrowed(query)
+def verifications(world: World, query: dict[str, str]) -> list[Json]:
+    filter_value(query)
     return world.verifications
 
 
-def elsewhere(world: World, query: dict[str, str]) -> list[Told]:
-    narrowed(query)
+def elsewhere(world: World, query: dict[str, str]) -> list[Json]:
+    filter_value(query)
     return world.elsewhere
 
 
-LOOK: dict[str, Callable[[World, dict[str, str]], list[Told]]] = {
+LISTS: dict[str, Callable[[World, dict[str, str]], list[Json]]] = {
     "calls": calls,
     "mails": mails,
     "customers": customers,
     "partners": partners,
     "siteverify": verifications,
     "elsewhere": elsewhere,
-    "authenticator": authenticator.told,
+    "authenticator": authenticator.list_codes,
 }
-DO: dict[str, Callable[[World, object], Told]] = {
+ACTIONS: dict[str, Callable[[World, object], Json]] = {
     "reset": reset,
-    "seed": plant,
-    "dialect": speak,
-    "fault": provoke,
+    "seed": apply_seed,
+    "dialect": set_dialect,
+    "fault": set_fault,
     "faults/clear": clear,
     "token": token,
     "password": password,
     "clock": clock,
-    "authenticator": authenticator.give,
+    "authenticator": authenticator.add,
 }

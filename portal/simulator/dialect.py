@@ -1,4 +1,4 @@
-"""The seven methods as data: the names the contract gives them, and a dialect that renames any of them."""
+"""The seven methods as data: names from the contract, and dialects that rename any of them."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ REASONS = {
     "not_authorised",
 }
 MANNERS = {"carrier", "laravel", "whmcs", "php"}
-HOLE = "{account_number}"
+PLACEHOLDER = "{account_number}"
 
 
 @dataclass(frozen=True)
@@ -46,37 +46,37 @@ class Method:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         full = self.path if self.path.startswith("/") else PREFIX + self.path
-        return re.compile(re.escape(full).replace(re.escape(HOLE), "([^/]+)"))
+        return re.compile(re.escape(full).replace(re.escape(PLACEHOLDER), "([^/]+)"))
 
     @property
     def number_in_path(self) -> bool:
-        return HOLE in self.path
+        return PLACEHOLDER in self.path
 
-    def spoken(self) -> dict[str, str]:
-        """The parameters that exist at all, ours → theirs; what stands in the path is none of them."""
+    def sent_names(self) -> dict[str, str]:
+        """Return the parameters that are sent, ours → theirs, without the one in the path."""
         in_path = {"account_number"} if self.number_in_path else set()
         return {ours: name for ours, name in self.parameters.items() if name and ours not in in_path}
 
     def theirs(self, ours: str) -> str:
         return self.parameters.get(ours) or ours
 
-    def shaped(self, results: Mapping[str, object]) -> dict[str, Any]:
-        """The results under their names, each at its dotted path."""
+    def shape_results(self, results: Mapping[str, object]) -> dict[str, Any]:
+        """Return the results under their names, each at its dotted path."""
         data: dict[str, Any] = {}
         for ours, value in results.items():
             *parents, name = self.results[ours].split(".")
-            place = data
+            table = data
             for parent in parents:
-                place = place.setdefault(parent, {})
-            place[name] = value
+                table = table.setdefault(parent, {})
+            table[name] = value
         return data
 
 
 def method(
     key: str, verb: str, path: str, parameters: tuple[str, ...], results: tuple[str, ...] = ()
 ) -> Method:
-    wanted = (*parameters, "google_captcha") if verb == "POST" else parameters
-    return Method(key, verb, path, {name: name for name in wanted}, {name: name for name in results})
+    names = (*parameters, "google_captcha") if verb == "POST" else parameters
+    return Method(key, verb, path, {name: name for name in names}, {name: name for name in results})
 
 
 PERIOD = ("from_date", "to_date")
@@ -92,7 +92,7 @@ METHODS = (
     ),
     method("register_customer", "POST", "register-customer", PERSON, ("account_number",)),
     method("confirm_email", "POST", "confirm-customer-email", ("email", "code"), ("account_number",)),
-    # Of these the carrier asks for e-mail and password only where a partner's account is set up so.
+    # Email and password are required only if the partner's account is set up so.
     method(
         "login_via_url", "POST", "login-customer-via-url", ("account_number", "email", "password"), ("url",)
     ),
@@ -107,7 +107,7 @@ class Dialect:
     manners: str = "carrier"
 
     def find(self, path: str) -> tuple[Method, str | None] | None:
-        """The method that lives at a path, with the account number where it stands in the path."""
+        """Return the method of a path, with the account number if it is in the path, or None."""
         for candidate in self.methods.values():
             if match := candidate.pattern.fullmatch(path):
                 return candidate, match[1] if candidate.number_in_path else None
@@ -130,7 +130,7 @@ def read(value: object) -> Dialect:
     manners = schema.choice(given.get("manners", "carrier"), "manners", MANNERS)
     unknown = set(given.get("methods", {})) - set(DEFAULT.methods)
     if unknown:
-        raise schema.Mistake(f"methods: unknown method {min(unknown)!r}")
+        raise schema.InvalidInput(f"methods: unknown method {min(unknown)!r}")
     renamed = {
         key: read_method(DEFAULT.methods[key], table) for key, table in given.get("methods", {}).items()
     }
@@ -148,15 +148,15 @@ def read_method(default: Method, value: object) -> Method:
         given[table] = {**known, **names}
     given["constants"] = schema.text_map(given.get("constants", {}), f"{where}.constants")
     changed = replace(default, **given)
-    refuse_nonsense(changed, where)
+    validate(changed, where)
     return changed
 
 
-def refuse_nonsense(changed: Method, where: str) -> None:
-    names = [*changed.spoken().values(), *changed.constants]
+def validate(changed: Method, where: str) -> None:
+    names = [*changed.sent_names().values(), *changed.constants]
     if len(set(names)) != len(names):
-        raise schema.Mistake(f"{where}: two parameters have the same name")
+        raise schema.InvalidInput(f"{where}: two parameters have the same name")
     if not all(changed.results.values()):
-        raise schema.Mistake(f"{where}.results: an empty path")
+        raise schema.InvalidInput(f"{where}.results: an empty path")
     if changed.verb == "POST" and not changed.parameters["google_captcha"]:
-        raise schema.Mistake(f"{where}.parameters: a POST carries google_captcha")
+        raise schema.InvalidInput(f"{where}.parameters: a POST carries google_captcha")

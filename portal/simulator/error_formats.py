@@ -1,6 +1,6 @@
-"""Manners of answering: the carrier's own, and those of APIs that are built with Laravel, WHMCS or plain PHP.
+"""Formats of success and error: the carrier's own, and those of APIs built with Laravel, WHMCS or plain PHP.
 
-The names of parameters and results stay; what differs is how a success and a refusal look.
+The names of parameters and results are the same in all of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from portal.simulator.dialect import Method
 from portal.simulator.json_exact import Literal, render, with_leaves
-from portal.simulator.request_parser import Refused
+from portal.simulator.request_parser import Rejection
 from portal.simulator.wire import Answer, json_answer
 
 Results = Mapping[str, object]
@@ -18,17 +18,17 @@ _BOM = "\ufeff"
 
 
 def _double(value: object) -> object:
-    """A number as a double prints it with 17 digits: 242.08793000000001."""
+    """Return a number as a double prints it with 17 digits: 242.08793000000001."""
     return Literal(f"{float(value):.17g}") if isinstance(value, Decimal) else value
 
 
 def _grouped(value: object) -> object:
-    """A number as a text in groups of thousands: 1,234.50000."""
+    """Return a number as a text with groups of thousands: 1,234.50000."""
     return f"{value:,.5f}" if isinstance(value, Decimal) else value
 
 
-def _without_movement(results: Results, nothing: object) -> Results:
-    """The results, with what stands for nothing in the place of each movement that is 0."""
+def _blank_movements(results: Results, nothing: object) -> Results:
+    """Return the results with `nothing` in place of each movement that is 0."""
     statement = "opening_balance" in results
     return {
         name: nothing if statement and value == 0 and name not in _BALANCES else value
@@ -37,41 +37,43 @@ def _without_movement(results: Results, nothing: object) -> Results:
 
 
 def carrier_success(method: Method, results: Results) -> Answer:
-    return json_answer(200, {"code": 200, "data": method.shaped(results)} if results else {"code": 200})
+    return json_answer(
+        200, {"code": 200, "data": method.shape_results(results)} if results else {"code": 200}
+    )
 
 
-def carrier_refusal(refused: Refused) -> Answer:
-    return json_answer(refused.status, {"code": refused.status, "message": refused.message})
+def carrier_refusal(rejection: Rejection) -> Answer:
+    return json_answer(rejection.status, {"code": rejection.status, "message": rejection.message})
 
 
 def laravel_success(method: Method, results: Results) -> Answer:
     if not results:
         return Answer(HTTPStatus.NO_CONTENT)
     status = HTTPStatus.CREATED if method.key == "register_customer" else HTTPStatus.OK
-    shaped = method.shaped(_without_movement(results, None))
-    return json_answer(status, {"data": with_leaves(shaped, _double)})
+    data = method.shape_results(_blank_movements(results, None))
+    return json_answer(status, {"data": with_leaves(data, _double)})
 
 
-def laravel_refusal(refused: Refused) -> Answer:
-    if isinstance(refused.message, str):
-        return json_answer(refused.status, {"message": refused.message})
-    errors = {"message": "The given data was invalid.", "errors": refused.message}
-    return json_answer(refused.status, errors)
+def laravel_refusal(rejection: Rejection) -> Answer:
+    if isinstance(rejection.message, str):
+        return json_answer(rejection.status, {"message": rejection.message})
+    errors = {"message": "The given data was invalid.", "errors": rejection.message}
+    return json_answer(rejection.status, errors)
 
 
 def whmcs_success(method: Method, results: Results) -> Answer:
-    shaped = method.shaped(_without_movement(results, ""))
-    return json_answer(200, {"result": "success", **with_leaves(shaped, _grouped)})  # type: ignore[dict-item]
+    data = method.shape_results(_blank_movements(results, ""))
+    return json_answer(200, {"result": "success", **with_leaves(data, _grouped)})  # type: ignore[dict-item]
 
 
-def whmcs_refusal(refused: Refused) -> Answer:
-    return json_answer(_of_the_door(refused), {"result": "error", "message": refused.in_words})
+def whmcs_refusal(rejection: Rejection) -> Answer:
+    return json_answer(_status(rejection), {"result": "error", "message": rejection.in_words})
 
 
 def php_success(method: Method, results: Results) -> Answer:
-    """With what two included files leave before it, and a link with the line end of its file."""
-    shaped = with_leaves(method.shaped(results), _double)
-    records = [with_leaves(shaped, _link)] if results else []
+    """Return a success preceded by the output of two included files, and with a line end after a link."""
+    data = with_leaves(method.shape_results(results), _double)
+    records = [with_leaves(data, _link)] if results else []
     body = render({"code": "200", "status": "Success", "data": records})
     return Answer(200, f"{_BOM}\r\n{_BOM}{body}\n".encode())
 
@@ -81,17 +83,17 @@ def _link(value: object) -> object:
     return f"/carrier/{path}\n" if path else value
 
 
-def php_refusal(refused: Refused) -> Answer:
-    told: dict[str, object] = {"success": False, "error": refused.in_words}
-    if not isinstance(refused.message, str):
-        texts = {name: " ".join(found) for name, found in refused.message.items()}
-        told = {"success": "false", "message": texts}
-    return json_answer(_of_the_door(refused), told)
+def php_refusal(rejection: Rejection) -> Answer:
+    data: dict[str, object] = {"success": False, "error": rejection.in_words}
+    if not isinstance(rejection.message, str):
+        texts = {name: " ".join(messages) for name, messages in rejection.message.items()}
+        data = {"success": "false", "message": texts}
+    return json_answer(_status(rejection), data)
 
 
-def _of_the_door(refused: Refused) -> int:
-    """A wrong key is refused before such an API begins its work; all else it answers with 200."""
-    return refused.status if refused.status == HTTPStatus.UNAUTHORIZED else HTTPStatus.OK
+def _status(rejection: Rejection) -> int:
+    """Return 401 for a wrong key and 200 for every other error, as such APIs do."""
+    return rejection.status if rejection.status == HTTPStatus.UNAUTHORIZED else HTTPStatus.OK
 
 
 SUCCESS: dict[str, Callable[[Method, Results], Answer]] = {
@@ -100,7 +102,7 @@ SUCCESS: dict[str, Callable[[Method, Results], Answer]] = {
     "whmcs": whmcs_success,
     "php": php_success,
 }
-REFUSAL: dict[str, Callable[[Refused], Answer]] = {
+REFUSAL: dict[str, Callable[[Rejection], Answer]] = {
     "carrier": carrier_refusal,
     "laravel": laravel_refusal,
     "whmcs": whmcs_refusal,

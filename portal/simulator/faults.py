@@ -1,4 +1,4 @@
-"""Failures on demand. A fault takes the work to be done and gives the answer, so it decides what comes first.
+"""Failures on demand. A fault gets the method's work as a function and returns the answer.
 
 before the work   status code body html_error redirect drop_before hang
 work, then        status_after body_after html empty truncated huge gzip_bomb wrong_json drop_after cut drip_*
@@ -31,9 +31,9 @@ class Fault:
     message: str = ""
     retry_after: str = ""
     location: str = "/elsewhere"
-    text: str = ""  # The body, to the letter.
-    factor: str = "1"  # How many times the amount is booked.
-    # Set when faults are cleared: nobody waits any longer.
+    text: str = ""  # The exact body.
+    factor: str = "1"  # The amount is booked this many times.
+    # Set when faults are cleared, which ends all waiting.
     released: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, work: Work) -> Answer:
@@ -54,31 +54,31 @@ def slow(fault: Fault, work: Work) -> Answer:
 
 
 def factor(fault: Fault, work: Work) -> Answer:
-    return work()  # Which books so many times the amount, see `carrier.answer`.
+    return work()  # `carrier.answer` multiplies the amount.
 
 
 def hang(fault: Fault, work: Work) -> Answer:
-    return Answer(via=wire.hang(fault.released), whole=False)
+    return Answer(delivery=wire.hang(fault.released), complete=False)
 
 
 def drop_before(fault: Fault, work: Work) -> Answer:
-    return Answer(via=wire.drop, whole=False)
+    return Answer(delivery=wire.drop, complete=False)
 
 
 def drop_after(fault: Fault, work: Work) -> Answer:
-    return replace(work(), via=wire.drop, whole=False)
+    return replace(work(), delivery=wire.drop, complete=False)
 
 
 def drip(part: str) -> Callable[[Fault, Work], Answer]:
     def dripping(fault: Fault, work: Work) -> Answer:
         seconds = 0.3 if fault.seconds is None else fault.seconds
-        return replace(work(), via=wire.drip(part, seconds, fault.released), whole=False)
+        return replace(work(), delivery=wire.drip(part, seconds, fault.released), complete=False)
 
     return dripping
 
 
 def cut(fault: Fault, work: Work) -> Answer:
-    return replace(work(), via=wire.cut(fault.message or "body"), whole=False)
+    return replace(work(), delivery=wire.cut(fault.message or "body"), complete=False)
 
 
 def status(fault: Fault, work: Work) -> Answer:
@@ -119,11 +119,11 @@ def empty(fault: Fault, work: Work) -> Answer:
 
 
 def truncated(fault: Fault, work: Work) -> Answer:
-    return replace(work(), via=wire.truncated, whole=False)
+    return replace(work(), delivery=wire.truncated, complete=False)
 
 
 def huge(fault: Fault, work: Work) -> Answer:
-    return replace(work(), via=wire.flood(b" " * MEBIBYTE, 60))
+    return replace(work(), delivery=wire.flood(b" " * MEBIBYTE, 60))
 
 
 def gzip_bomb(fault: Fault, work: Work) -> Answer:
@@ -223,27 +223,27 @@ MEMBERS: dict[str, schema.Kinds] = {
 
 
 def read(value: object, methods: set[str], released: threading.Event) -> tuple[str, Fault]:
-    """The method a control request is about, and the fault it asks for."""
-    wanted = schema.members(value, "fault", MEMBERS, ("method", "fault"))
-    method = schema.choice(wanted.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
-    name = schema.choice(wanted.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
+    """Return the method and the fault of a control request."""
+    given = schema.members(value, "fault", MEMBERS, ("method", "fault"))
+    method = schema.choice(given.pop("method"), "method", methods | {"*"} | set(ELSEWHERE))
+    name = schema.choice(given.pop("fault"), "fault", ELSEWHERE.get(method, set(CARRIER)))
     if name in DEFAULT_STATUS:
-        wanted.setdefault("status", DEFAULT_STATUS[name])
-    fault = Fault(name, released=released, **{**wanted, "retry_after": str(wanted.get("retry_after", ""))})
-    refuse_nonsense(fault)
+        given.setdefault("status", DEFAULT_STATUS[name])
+    fault = Fault(name, released=released, **{**given, "retry_after": str(given.get("retry_after", ""))})
+    validate(fault)
     return method, fault
 
 
-def refuse_nonsense(fault: Fault) -> None:
+def validate(fault: Fault) -> None:
     if fault.times is not None and fault.times < 1:
-        raise schema.Mistake("times: at least 1, or null for ever")
+        raise schema.InvalidInput("times: at least 1, or null for ever")
     if fault.seconds is not None and fault.seconds < 0:
-        raise schema.Mistake("seconds: not negative")
+        raise schema.InvalidInput("seconds: not negative")
     if not 200 <= fault.status <= 599 and fault.name != "code":
-        raise schema.Mistake("status: an HTTP status from 200 to 599")
+        raise schema.InvalidInput("status: an HTTP status from 200 to 599")
     schema.amount(fault.factor, "factor")
     if fault.name == "redirect" and fault.status not in REDIRECTS:
-        raise schema.Mistake("status: 301, 302, 303, 307 or 308")
+        raise schema.InvalidInput("status: 301, 302, 303, 307 or 308")
     if fault.name == "wrong_json":
         schema.choice(fault.message, "message", WRONG_JSON)
     if fault.name == "cut" and fault.message:

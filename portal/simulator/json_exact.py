@@ -1,4 +1,4 @@
-"""JSON whose numbers are exact: a Decimal is written digit for digit, never through a float."""
+"""Write JSON with exact numbers: a Decimal is written digit by digit, never as a float."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 
 class Literal(str):
-    """Text that goes into the JSON as it stands, even where it is JSON no longer (NaN, absurd exponents)."""
+    """Text that is written into the JSON unchanged, even if it is not JSON (NaN, huge exponents)."""
 
 
 def render(value: object) -> str:
@@ -22,12 +22,12 @@ def render(value: object) -> str:
 
 
 def plain(value: Decimal) -> str:
-    """The shortest plain notation: 57 and not 57.00000, 0 and not -0, never an exponent."""
+    """Return the shortest plain notation: 57 instead of 57.00000, 0 instead of -0, never an exponent."""
     return format(value.normalize(), "f") if value else "0"
 
 
 def with_leaves(value: object, change: Callable[[object], object]) -> object:
-    """The same nesting of objects with every value at the bottom changed."""
+    """Return the same nested objects with `change` applied to every other value."""
     if isinstance(value, dict):
         return {key: with_leaves(item, change) for key, item in value.items()}
     return change(value)

@@ -1,4 +1,4 @@
-"""The mailbox that the inbox page shows, and the small SMTP server that fills it."""
+"""A mailbox, shown by the inbox page, and a small SMTP server that fills it."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from typing import Literal
 
 from portal.simulator.world import Customer, Mail, World
 
-LARGEST_MAIL = 1024 * 1024
-GREETING = ("stand-in", "8BITMIME", "SMTPUTF8", f"SIZE {LARGEST_MAIL}")
+MAX_MAIL_BYTES = 1024 * 1024
+GREETING = ("stand-in", "8BITMIME", "SMTPUTF8", f"SIZE {MAX_MAIL_BYTES}")
 
 
 def send(world: World, customer: Customer, subject: str, text: str) -> None:
-    """A mail from the carrier itself; it goes straight into the mailbox."""
+    """Store a mail from the carrier itself directly in the mailbox."""
     headers = {"From": customer.partner.from_email, "To": customer.email, "Subject": subject}
     store(world, customer.partner.from_email, [customer.email], subject, text, None, headers, "carrier")
 
@@ -58,7 +58,7 @@ def body(message: EmailMessage, kind: str) -> str | None:
     part = message.get_body((kind,))
     if part is None:
         return None
-    # What a mail says about its own encoding may be wrong; the mail is shown all the same.
+    # Show the mail even if it declares a wrong encoding.
     try:
         return str(part.get_content())
     except (LookupError, UnicodeError):
@@ -67,7 +67,7 @@ def body(message: EmailMessage, kind: str) -> str | None:
 
 @dataclass
 class Session:
-    """One SMTP connection: a command in, a reply out."""
+    """One SMTP connection: read commands and send replies."""
 
     world: World
     reader: asyncio.StreamReader
@@ -76,7 +76,7 @@ class Session:
     recipients: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        if await self.refused_at_the_door():
+        if await self.refused_by_fault():
             return
         await self.reply(220, "stand-in ready")
         while line := await self.reader.readline():
@@ -84,17 +84,17 @@ class Session:
             if verb.upper() == "QUIT":
                 await self.reply(221, "Bye")
                 return
-            await self.obey(verb.upper(), rest)
+            await self.run_command(verb.upper(), rest)
 
-    async def refused_at_the_door(self) -> bool:
+    async def refused_by_fault(self) -> bool:
         if fault := self.world.take_fault("smtp", kinds={"slow"}):
             await asyncio.to_thread(fault.wait)
         return self.world.take_fault("smtp", kinds={"down"}) is not None
 
-    async def obey(self, verb: str, rest: str) -> None:
+    async def run_command(self, verb: str, rest: str) -> None:
         commands = {"MAIL": self.mail, "RCPT": self.rcpt, "DATA": self.data, "RSET": self.rset}
         if verb in ("EHLO", "HELO"):
-            self.forget()
+            self.reset()
             await self.reply(250, *(GREETING if verb == "EHLO" else GREETING[:1]))
         elif verb == "NOOP":
             await self.reply(250, "OK")
@@ -104,7 +104,7 @@ class Session:
             await self.reply(500, "Unknown command")
 
     async def mail(self, rest: str) -> None:
-        self.forget()
+        self.reset()
         self.sender = address(rest)
         await self.reply(250, "OK")
 
@@ -128,24 +128,24 @@ class Session:
         else:
             receive(self.world, self.sender, self.recipients, content)
             await self.reply(250, "OK")
-        self.forget()
+        self.reset()
 
     async def content(self) -> bytes | None:
-        """The mail up to the line with the single dot; None when it is too big, but read to its end."""
+        """Return the mail up to the line with a single dot; None if it is too big, but read it to its end."""
         lines, size = [], 0
         while (line := await self.reader.readline()) not in (b".\r\n", b".\n"):
             if not line:
                 raise ConnectionError("gone in the middle of a mail")
             size += len(line)
-            if size <= LARGEST_MAIL:
+            if size <= MAX_MAIL_BYTES:
                 lines.append(line.removeprefix(b"."))
-        return b"".join(lines) if size <= LARGEST_MAIL else None
+        return b"".join(lines) if size <= MAX_MAIL_BYTES else None
 
     async def rset(self, rest: str) -> None:
-        self.forget()
+        self.reset()
         await self.reply(250, "OK")
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self.sender, self.recipients = None, []
 
     async def reply(self, code: int, *texts: str) -> None:
@@ -162,15 +162,15 @@ def address(rest: str) -> str:
 
 
 def start_sink(world: World, port: int) -> int:
-    """Serves SMTP on the loopback address in a thread of its own; returns the port."""
+    """Serve SMTP on the loopback address in a new thread. Return the port."""
     loop = asyncio.new_event_loop()
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client may leave at any point, and a line may be longer than any mail.
+        # The client may disconnect at any time, and a line may exceed the limit.
         with contextlib.suppress(OSError, ValueError):
             await Session(world, reader, writer).run()
         writer.close()
 
-    server = loop.run_until_complete(asyncio.start_server(session, "127.0.0.1", port, limit=LARGEST_MAIL))
+    server = loop.run_until_complete(asyncio.start_server(session, "127.0.0.1", port, limit=MAX_MAIL_BYTES))
     threading.Thread(target=loop.run_forever, daemon=True, name="smtp").start()
     return int(server.sockets[0].getsockname()[1])

@@ -1,4 +1,4 @@
-"""The seven methods' work. Each takes checked values and gives the results under our names."""
+"""The seven methods. Each takes validated values and returns the results under our names."""
 
 import re
 import secrets
@@ -7,31 +7,31 @@ from urllib.parse import quote
 
 from portal.simulator import mailbox
 from portal.simulator.dialect import Method
-from portal.simulator.request_parser import Refused, Values
-from portal.simulator.world import SHORTEST_PASSWORD, Customer, Entry, Partner, World
+from portal.simulator.request_parser import Rejection, Values
+from portal.simulator.world import MIN_PASSWORD_LENGTH, Customer, Entry, Partner, World
 
 Results = dict[str, object]
 CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
-def customer_of(world: World, partner: Partner, values: Values) -> Customer:
-    """Somebody else's customer is as unknown as nobody's."""
+def get_customer(world: World, partner: Partner, values: Values) -> Customer:
+    """Return the partner's customer. Another partner's customer is unknown."""
     if "account_number" in values.text:
         customer = world.customer(partner, values.text["account_number"])
     else:
         customer = world.customer_by_email(partner, values.text["email"])
     if customer is None:
-        raise Refused(404, "Customer not found", "customer_unknown")
+        raise Rejection(404, "Customer not found", "customer_unknown")
     return customer
 
 
-def field_error(method: Method, ours: str, text: str, reason: str = "") -> Refused:
-    return Refused(422, {method.theirs(ours): [text]}, reason)
+def field_error(method: Method, ours: str, text: str, reason: str = "") -> Rejection:
+    return Rejection(422, {method.theirs(ours): [text]}, reason)
 
 
 def customer_balance(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    customer = customer_of(world, partner, values)
+    customer = get_customer(world, partner, values)
     return dict(customer.statement(values.dates["from_date"], values.dates["to_date"]))
 
 
@@ -40,7 +40,7 @@ def partner_balance(world: World, method: Method, partner: Partner, values: Valu
 
 
 def move_funds(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    customer = customer_of(world, partner, values)
+    customer = get_customer(world, partner, values)
     if not values.amount:
         raise field_error(method, "amount", "The amount must not be zero.")
     amount = -values.amount if partner.moves_backwards else values.amount
@@ -50,7 +50,7 @@ def move_funds(world: World, method: Method, partner: Partner, values: Values) -
 
 
 def register_customer(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    refuse_person(world, method, partner, values)
+    validate_person(world, method, partner, values)
     person = {name: text for name, text in values.text.items() if name != "google_captcha"}
     customer = Customer(
         partner=partner,
@@ -65,14 +65,14 @@ def register_customer(world: World, method: Method, partner: Partner, values: Va
     return {"account_number": customer.account_number} if partner.register_returns_account_number else {}
 
 
-def refuse_person(world: World, method: Method, partner: Partner, values: Values) -> None:
+def validate_person(world: World, method: Method, partner: Partner, values: Values) -> None:
     if not EMAIL.fullmatch(values.text["email"]):
         raise field_error(method, "email", "The email must be a valid email address.")
     if world.customer_by_email(partner, values.text["email"]):
         raise field_error(method, "email", "The email has already been taken.", "email_taken")
-    if len(values.text["password"]) < SHORTEST_PASSWORD:
+    if len(values.text["password"]) < MIN_PASSWORD_LENGTH:
         raise field_error(
-            method, "password", f"The password must be at least {SHORTEST_PASSWORD} characters."
+            method, "password", f"The password must be at least {MIN_PASSWORD_LENGTH} characters."
         )
 
 
@@ -89,9 +89,9 @@ def send_confirmation(world: World, customer: Customer) -> None:
 
 
 def confirm_email(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    customer = customer_of(world, partner, values)
+    customer = get_customer(world, partner, values)
     if customer.confirmed:
-        raise Refused(409, "Already confirmed", "already_confirmed")
+        raise Rejection(409, "Already confirmed", "already_confirmed")
     if not customer.code or values.text["code"] != customer.code:
         raise field_error(method, "code", "The code is invalid.", "code_wrong")
     customer.confirmed = True
@@ -99,17 +99,17 @@ def confirm_email(world: World, method: Method, partner: Partner, values: Values
 
 
 def login_via_url(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    customer = customer_of(world, partner, values)
+    customer = get_customer(world, partner, values)
     if values.text.get("email", customer.email).lower() != customer.email.lower():
         raise field_error(method, "email", "The email is incorrect.")
     if values.text.get("password", customer.password) != customer.password:
         raise field_error(method, "password", "The password is incorrect.")
-    return {"url": f"{world.base_url}/carrier/login?ticket={world.hand_out('login', customer)}"}
+    return {"url": f"{world.base_url}/carrier/login?ticket={world.issue_ticket('login', customer)}"}
 
 
 def reset_password(world: World, method: Method, partner: Partner, values: Values) -> Results:
-    customer = customer_of(world, partner, values)
-    link = f"{world.base_url}/carrier/reset?ticket={world.hand_out('reset', customer)}"
+    customer = get_customer(world, partner, values)
+    link = f"{world.base_url}/carrier/reset?ticket={world.issue_ticket('reset', customer)}"
     text = (
         f"Hello {customer.full_name},\n\nset a new password here:\n{link}\n\nThe link works for one hour.\n"
     )
@@ -117,7 +117,7 @@ def reset_password(world: World, method: Method, partner: Partner, values: Value
     return {}
 
 
-DO: dict[str, Callable[[World, Method, Partner, Values], Results]] = {
+HANDLERS: dict[str, Callable[[World, Method, Partner, Values], Results]] = {
     "customer_balance": customer_balance,
     "partner_balance": partner_balance,
     "move_funds": move_funds,

@@ -1,4 +1,4 @@
-"""The pages for people: what this is, the inbox, the carrier's landing page, the frame of the captcha."""
+"""HTML pages: overview, inbox, the carrier's landing page, the frame of the captcha."""
 
 import re
 from html import escape
@@ -57,7 +57,7 @@ def page(title: str, content: str, status: int = 200, headers: dict[str, str] | 
 
 def home() -> Answer:
     rows = "".join(
-        f"<tr><td>{verb}</td><td>{place(verb, path)}</td><td>{what}</td></tr>"
+        f"<tr><td>{verb}</td><td>{path_cell(verb, path)}</td><td>{what}</td></tr>"
         for verb, path, what in OVERVIEW
     )
     return page(
@@ -75,7 +75,7 @@ def table(columns: tuple[str, ...], rows: str) -> str:
     return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody>\n</table>"
 
 
-def place(verb: str, path: str) -> str:
+def path_cell(verb: str, path: str) -> str:
     return f'<a href="{path}">{path}</a>' if verb == "GET" else f"<code>{path}</code>"
 
 
@@ -96,22 +96,22 @@ def inbox_row(mail: Mail) -> str:
     return f"<tr><td>{subject}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def letter(mail: Mail) -> Answer:
+def mail_page(mail: Mail) -> Answer:
     facts = (
         ("To", ", ".join(mail.to)),
         ("From", mail.sender),
         ("Time", mail.at.strftime("%Y-%m-%d %H:%M:%S")),
     )
-    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    details = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return page(
         mail.subject or "(no subject)",
-        f'<p><a href="/inbox/">Back to the inbox</a></p>\n<dl>{listed}</dl>\n'
-        f'<div class="letter">{linked(mail.text)}</div>',
+        f'<p><a href="/inbox/">Back to the inbox</a></p>\n<dl>{details}</dl>\n'
+        f'<div class="letter">{with_links(mail.text)}</div>',
     )
 
 
-def linked(text: str) -> str:
-    """The text escaped, with its web addresses to click on."""
+def with_links(text: str) -> str:
+    """Return the text escaped, with its URLs as links."""
     pieces, end = [], 0
     for match in LINK.finditer(text):
         url = escape(match[0])
@@ -130,13 +130,13 @@ def landing(customer: Customer) -> Answer:
 
 
 def new_password(ticket: str, email: str, problem: str = "") -> Answer:
-    told = f'<p id="problem" class="problem">{escape(problem)}</p>' if problem else ""
+    message = f'<p id="problem" class="problem">{escape(problem)}</p>' if problem else ""
     described = ' aria-describedby="problem" aria-invalid="true"' if problem else ""
     return page(
         "Set a new password",
-        f'<form method="post" action="/carrier/reset">{told}\n'
+        f'<form method="post" action="/carrier/reset">{message}\n'
         f'<input type="hidden" name="ticket" value="{escape(ticket)}">\n'
-        # For password managers, which ask whose password this is.
+        # For password managers, which need the user name.
         f'<input type="text" name="username" autocomplete="username" value="{escape(email)}" hidden>\n'
         '<p><label for="password">New password (at least 8 characters)</label></p>\n'
         '<p><input id="password" name="password" type="password" autocomplete="new-password" required'

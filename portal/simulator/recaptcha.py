@@ -1,4 +1,4 @@
-"""Google's part: reCAPTCHA's script, the box in its frame, the tokens and their verification."""
+"""Simulate Google's reCAPTCHA: its script, the checkbox in its frame, the tokens and their verification."""
 
 import secrets
 from datetime import UTC, datetime
@@ -8,18 +8,18 @@ from portal.simulator.wire import Answer, Request, json_answer
 from portal.simulator.world import Token, World
 
 TOKEN_LIFETIME = 120
-ANYBODY = {"Access-Control-Allow-Origin": "*"}
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 
 
 def issue(world: World, site_key: str, hostname: str = "localhost", action: str = "") -> str:
-    # About as long as Google's, which does not fit into every column or header either.
+    # About as long as Google's, to show where a column or header is too short.
     value = "03A" + secrets.token_urlsafe(450)
     world.tokens[value] = Token(value, site_key, hostname, action, world.now())
     return value
 
 
 def spend(world: World, site_key: str, value: str) -> str:
-    """Takes a token for a site key; what is wrong with it in Google's words, or nothing."""
+    """Use up a token for a site key. Return Google's error code, or "" if the token is valid."""
     token = world.tokens.get(value)
     if token is None or token.site_key != site_key:
         return "invalid-input-response"
@@ -32,12 +32,12 @@ def spend(world: World, site_key: str, value: str) -> str:
 def script(world: World, request: Request) -> Answer:
     fault = world.take_fault("api.js")
     if fault and fault.name == "hang":
-        return Answer(via=wire.hang(fault.released), whole=False)
+        return Answer(delivery=wire.hang(fault.released), complete=False)
     return fault.error() if fault else pages.asset("api.js")
 
 
 def frame(world: World, request: Request) -> Answer:
-    """The page in the iframe: a box to tick, or what Google tells the owner of a site with a wrong key."""
+    """Return the page in the iframe: a checkbox, or Google's error for a wrong key."""
     partner = world.partner_by_site_key(request.parameters().get("k", ""))
     if partner is None:
         return pages.captcha_frame(error="Invalid site key")
@@ -47,31 +47,31 @@ def frame(world: World, request: Request) -> Answer:
 
 
 def token(world: World, request: Request) -> Answer:
-    """What the script and the frame fetch when the visitor has passed."""
+    """Return a token to the script or the frame after the visitor has passed."""
     form = request.form()
     partner = world.partner_by_site_key(form.get("k", ""))
     if partner is None:
-        return json_answer(400, {"error": "Invalid site key"}, ANYBODY)
+        return json_answer(400, {"error": "Invalid site key"}, ANY_ORIGIN)
     if partner.captcha_kind != form.get("kind"):
-        return json_answer(400, {"error": "Invalid key type"}, ANYBODY)
+        return json_answer(400, {"error": "Invalid key type"}, ANY_ORIGIN)
     with world.lock:
         value = issue(world, partner.site_key, form.get("hostname", ""), form.get("action", ""))
-    return json_answer(200, {"token": value}, ANYBODY)
+    return json_answer(200, {"token": value}, ANY_ORIGIN)
 
 
 def siteverify(world: World, request: Request) -> Answer:
     fault = world.take_fault("siteverify")
     if fault and fault.name != "refuse":
-        return fault.answer(lambda: verified(world, request))
-    return verified(world, request, refuse=fault is not None)
+        return fault.answer(lambda: verify(world, request))
+    return verify(world, request, refuse=fault is not None)
 
 
-def verified(world: World, request: Request, refuse: bool = False) -> Answer:
+def verify(world: World, request: Request, refuse: bool = False) -> Answer:
     form = request.form()
     with world.lock:
         problem = "timeout-or-duplicate" if refuse else verification_problem(world, form)
-        seen = {name: form.get(name, "") for name in ("secret", "response", "remoteip")}
-        world.verifications.append({**seen, "success": not problem})
+        fields = {name: form.get(name, "") for name in ("secret", "response", "remoteip")}
+        world.verifications.append({**fields, "success": not problem})
         if problem:
             return json_answer(200, {"success": False, "error-codes": [problem]})
         return json_answer(200, success(world, world.tokens[form["response"]]))
@@ -90,8 +90,8 @@ def verification_problem(world: World, form: dict[str, str]) -> str:
 
 def success(world: World, token: Token) -> dict[str, object]:
     issued = datetime.fromtimestamp(token.issued, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    told: dict[str, object] = {"success": True, "challenge_ts": issued, "hostname": token.hostname}
+    data: dict[str, object] = {"success": True, "challenge_ts": issued, "hostname": token.hostname}
     partner = world.partner_by_site_key(token.site_key)
     if partner and partner.captcha_kind == "v3":
-        told |= {"score": 0.9, "action": token.action}
-    return told
+        data |= {"score": 0.9, "action": token.action}
+    return data

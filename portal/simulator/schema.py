@@ -1,4 +1,4 @@
-"""Strict reading of the JSON that people write for the simulator: seeds, dialects, control requests."""
+"""Validate the JSON of seeds, dialects and control requests."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,29 +10,29 @@ NUMBER = (int, float)
 NOTHING = type(None)
 
 
-class Mistake(ValueError):
-    """What is wrong with a seed, a dialect or a control request, in words."""
+class InvalidInput(ValueError):
+    """A seed, a dialect or a control request is invalid; the text says why."""
 
 
 def members(
     value: object, where: str, kinds: Mapping[str, Kinds], required: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """The object's members, or a Mistake that names one that is unknown, missing or of a wrong type."""
+    """Return the object's members. Raise InvalidInput for one that is unknown, missing or of a wrong type."""
     if not isinstance(value, dict):
-        raise Mistake(f"{where}: an object is expected")
+        raise InvalidInput(f"{where}: an object is expected")
     for name in required:
         if name not in value:
-            raise Mistake(f"{where}: {name!r} is missing")
+            raise InvalidInput(f"{where}: {name!r} is missing")
     for name, member in value.items():
         if name not in kinds:
-            raise Mistake(f"{where}: unknown key {name!r}; known are {', '.join(sorted(kinds))}")
-        if not fits(member, kinds[name]):
-            raise Mistake(f"{where}: {name!r} has the wrong type")
+            raise InvalidInput(f"{where}: unknown key {name!r}; known are {', '.join(sorted(kinds))}")
+        if not has_type(member, kinds[name]):
+            raise InvalidInput(f"{where}: {name!r} has the wrong type")
     return dict(value)
 
 
-def fits(value: object, kinds: Kinds) -> bool:
-    # In Python a bool is an int, in JSON it is not.
+def has_type(value: object, kinds: Kinds) -> bool:
+    # A bool is an int in Python, but not in JSON.
     if isinstance(value, bool):
         return kinds is bool or (isinstance(kinds, tuple) and bool in kinds)
     return isinstance(value, kinds)
@@ -40,7 +40,7 @@ def fits(value: object, kinds: Kinds) -> bool:
 
 def texts(value: object, where: str, choices: Iterable[str] | None = None) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Mistake(f"{where}: a list of strings is expected")
+        raise InvalidInput(f"{where}: a list of strings is expected")
     for item in value:
         choice(item, where, choices)
     return list(value)
@@ -48,13 +48,13 @@ def texts(value: object, where: str, choices: Iterable[str] | None = None) -> li
 
 def text_map(value: object, where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise Mistake(f"{where}: an object of strings is expected")
+        raise InvalidInput(f"{where}: an object of strings is expected")
     return dict(value)
 
 
 def choice(value: str, where: str, choices: Iterable[str] | None) -> str:
     if choices is not None and value not in choices:
-        raise Mistake(f"{where}: {value!r} is none of {', '.join(sorted(choices))}")
+        raise InvalidInput(f"{where}: {value!r} is none of {', '.join(sorted(choices))}")
     return value
 
 
@@ -64,7 +64,7 @@ def amount(value: str, where: str) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise Mistake(f"{where}: {value!r} is not a decimal number")
+        raise InvalidInput(f"{where}: {value!r} is not a decimal number")
     return number
 
 
@@ -72,5 +72,5 @@ def from_json(text: str | bytes, where: str) -> object:
     try:
         value: object = json.loads(text)
     except ValueError as error:
-        raise Mistake(f"{where}: not JSON ({error})") from error
+        raise InvalidInput(f"{where}: not JSON ({error})") from error
     return value

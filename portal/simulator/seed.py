@@ -1,4 +1,4 @@
-"""Who is there at the start: two partners with two customers each, and a ledger that moves every month."""
+"""Initial data: two partners with two customers each, and ledgers with entries in every month."""
 
 import functools
 import hashlib
@@ -42,13 +42,13 @@ JANUARY_2020: tuple[tuple[date, Kind, str], ...] = (
 
 def restart(world: World, name: str = "default") -> None:
     with world.lock:
-        world.forget()
+        world.clear()
         if name == "default":
-            plant_built_in(world)
-            plant(world, world.start_seed or {})
+            add_built_in(world)
+            apply_seed(world, world.start_seed or {})
 
 
-def plant_built_in(world: World) -> None:
+def add_built_in(world: World) -> None:
     for name, currency, people in BUILT_IN:
         slug = name.lower()
         partner = Partner(
@@ -59,7 +59,7 @@ def plant_built_in(world: World) -> None:
             currency=currency,
             confirm_url=f"http://{slug}.localhost:8000/sign-up/confirm/?email={{email}}&code={{code}}",
             from_email=f"{name} at the carrier <{slug}@carrier.example>",
-            ledger=list(history(name, world.today(), scale=20)),
+            ledger=list(generate_entries(name, world.today(), scale=20)),
         )
         world.partners[partner.key] = partner
         for person in people:
@@ -80,33 +80,35 @@ def built_in_customer(
         password=f"{first.lower()}-password",
         confirmed=True,
         credit_limit=Decimal(-55),
-        ledger=(example if number == "70001" else []) + list(history(number, today)),
+        ledger=(example if number == "70001" else []) + list(generate_entries(number, today)),
     )
 
 
-def history(account: str, today: date, scale: int = 1) -> Iterator[Entry]:
-    """Eighteen months of entries until today; the same for the same account and day, wherever it runs."""
-    for back in range(MONTHS_BACK, -1, -1):
-        years, month = divmod(today.year * 12 + today.month - 1 - back, 12)
-        for day, kind, amount in month_of(account, years, month + 1):
-            if date(years, month + 1, day) <= today:
-                yield Entry(date(years, month + 1, day), kind, amount * scale)
+def generate_entries(account: str, today: date, scale: int = 1) -> Iterator[Entry]:
+    """Yield eighteen months of entries until today, always the same for the same account and day."""
+    for months_ago in range(MONTHS_BACK, -1, -1):
+        year, month = divmod(today.year * 12 + today.month - 1 - months_ago, 12)
+        for day, kind, amount in generate_month(account, year, month + 1):
+            if date(year, month + 1, day) <= today:
+                yield Entry(date(year, month + 1, day), kind, amount * scale)
 
 
-@functools.lru_cache(2000)  # Tests start again thousands of times.
-def month_of(account: str, year: int, month: int) -> tuple[tuple[int, Kind, Decimal], ...]:
-    def chance(what: str, below: int) -> int:
+@functools.lru_cache(2000)  # Tests reset the simulator thousands of times.
+def generate_month(account: str, year: int, month: int) -> tuple[tuple[int, Kind, Decimal], ...]:
+    def pseudo_random(what: str, below: int) -> int:
         digest = hashlib.sha256(f"{account}/{year}-{month}/{what}".encode()).digest()
         return int.from_bytes(digest[:6], "big") % below
 
-    calls = ((day, Decimal(chance(f"call {day}", 1_000_000)) / 100_000) for day in (2, 6, 11, 17, 23, 27))
+    calls = (
+        (day, Decimal(pseudo_random(f"call {day}", 1_000_000)) / 100_000) for day in (2, 6, 11, 17, 23, 27)
+    )
     entries: list[tuple[int, Kind, Decimal]] = [
-        (1, "payment", Decimal(40 + chance("payment", 30))),
+        (1, "payment", Decimal(40 + pseudo_random("payment", 30))),
         (1, "other", Decimal("7.5")),
         *((day, "call", amount) for day, amount in calls),
     ]
     if month % 3 == 0:
-        entries.append((14, "adjustment", Decimal(chance("adjustment", 1000) - 300) / 100))
+        entries.append((14, "adjustment", Decimal(pseudo_random("adjustment", 1000) - 300) / 100))
     return tuple(entries)
 
 
@@ -140,22 +142,22 @@ CHOICES = {
 }
 
 
-def plant(world: World, value: object) -> None:
-    """Adds what is new; of what is known, by key or account number, it changes the members given."""
+def apply_seed(world: World, value: object) -> None:
+    """Add new partners and customers; change the given members of known ones (by key or account number)."""
     given = schema.members(value, "seed", {"partners": list, "customers": list})
     with world.lock:
-        before = dict(world.partners), list(world.customers)
+        previous = dict(world.partners), list(world.customers)
         try:
             for number, table in enumerate(given.get("partners", [])):
-                plant_partner(world, table, f"partners[{number}]")
+                apply_partner(world, table, f"partners[{number}]")
             for number, table in enumerate(given.get("customers", [])):
-                plant_customer(world, table, f"customers[{number}]")
-        except schema.Mistake:
-            world.partners, world.customers = before
+                apply_customer(world, table, f"customers[{number}]")
+        except schema.InvalidInput:
+            world.partners, world.customers = previous
             raise
 
 
-def plant_partner(world: World, value: object, where: str) -> None:
+def apply_partner(world: World, value: object, where: str) -> None:
     given = schema.members(value, where, PARTNER, ("key",))
     for name, choices in CHOICES.items():
         schema.choice(given.get(name, choices[0]), f"{where}.{name}", choices)
@@ -166,22 +168,22 @@ def plant_partner(world: World, value: object, where: str) -> None:
     balance = given.pop("balance", None)
     partner = world.partners.get(given["key"])
     if partner:
-        change(partner, given)
+        set_members(partner, given)
     else:
         schema.members(
             given, where, {**PARTNER, "welcome_credit": Decimal}, ("name", "site_key", "secret_key")
         )
         partner = Partner(**given)
-        # A new mapping, because requests read the old one without the lock.
+        # Replace the mapping, because requests read it without the lock.
         world.partners = {**world.partners, given["key"]: partner}
     fill_ledger(partner, balance, None, where)
 
 
-def plant_customer(world: World, value: object, where: str) -> None:
+def apply_customer(world: World, value: object, where: str) -> None:
     given = schema.members(value, where, CUSTOMER, ("partner", "account_number"))
     partner = world.partner(given["partner"])
     if partner is None:
-        raise schema.Mistake(f"{where}.partner: no partner {given['partner']!r}")
+        raise schema.InvalidInput(f"{where}.partner: no partner {given['partner']!r}")
     given["partner"] = partner
     balance, entries = given.pop("balance", None), given.pop("entries", None)
     if "credit_limit" in given:
@@ -189,25 +191,25 @@ def plant_customer(world: World, value: object, where: str) -> None:
     customer = world.customer(partner, given["account_number"])
     if customer is None:
         if "email" not in given:
-            raise schema.Mistake(f"{where}: 'email' is missing")
+            raise schema.InvalidInput(f"{where}: 'email' is missing")
         customer = Customer(**{"confirmed": True, **given})
         world.customers.append(customer)
-    change(customer, given)
+    set_members(customer, given)
     fill_ledger(customer, balance, entries, where)
 
 
-def change(thing: Partner | Customer, given: dict[str, Any]) -> None:
-    for name in {entry.name for entry in fields(thing)} & set(given):
-        setattr(thing, name, given[name])
+def set_members(account: Partner | Customer, given: dict[str, Any]) -> None:
+    for name in {entry.name for entry in fields(account)} & set(given):
+        setattr(account, name, given[name])
 
 
 def fill_ledger(account: Account, balance: str | None, entries: list[Any] | None, where: str) -> None:
     if entries is not None:
         account.ledger = [read_entry(entry, f"{where}.entries[{n}]") for n, entry in enumerate(entries)]
     if balance is not None:
-        # The balance is what it comes to in the end, so what is missing was paid long ago.
-        missing = schema.amount(balance, f"{where}.balance") - account.balance()
-        account.ledger.insert(0, Entry(date(2000, 1, 1), "payment", missing))
+        # Reach the wanted balance with an old payment of the difference.
+        difference = schema.amount(balance, f"{where}.balance") - account.balance()
+        account.ledger.insert(0, Entry(date(2000, 1, 1), "payment", difference))
 
 
 def read_entry(value: object, where: str) -> Entry:
@@ -218,5 +220,5 @@ def read_entry(value: object, where: str) -> Entry:
     try:
         on = date.fromisoformat(given["date"])
     except ValueError as error:
-        raise schema.Mistake(f"{where}.date: {error}") from error
+        raise schema.InvalidInput(f"{where}.date: {error}") from error
     return Entry(on, kind, schema.amount(given["amount"], f"{where}.amount"))

@@ -1,4 +1,4 @@
-"""HTTP on the loopback address: reads a request, asks the right part for the answer, delivers it."""
+"""HTTP server on the loopback address: read a request, route it, and deliver the answer."""
 
 import itertools
 import socketserver
@@ -13,7 +13,7 @@ from portal.simulator.wire import Answer, Request, Wire, head, json_answer
 from portal.simulator.world import World
 
 LOOPBACK = "127.0.0.1"
-LARGEST_BODY = 1024 * 1024
+MAX_BODY = 1024 * 1024
 
 ROUTES: dict[tuple[str, str], Callable[[World, Request], Answer]] = {
     ("GET", "/"): lambda world, request: pages.home(),
@@ -26,7 +26,7 @@ ROUTES: dict[tuple[str, str], Callable[[World, Request], Answer]] = {
     ("POST", "/recaptcha/api/siteverify"): recaptcha.siteverify,
     ("GET", "/authenticator/"): authenticator.page,
     ("GET", "/authenticator/new"): lambda world, request: authenticator.form(),
-    ("POST", "/authenticator/new"): authenticator.typed,
+    ("POST", "/authenticator/new"): authenticator.add_from_form,
     ("GET", "/carrier/login"): web_pages.login,
     ("GET", "/carrier/home"): web_pages.home,
     ("GET", "/carrier/reset"): web_pages.reset_form,
@@ -39,36 +39,36 @@ def route(world: World, request: Request) -> Answer:
         return control.answer(world, request)
     if request.path.startswith("/inbox/"):
         return inbox(world, request)
-    if carrier.concerns(world, request):
+    if carrier.is_api_request(world, request):
         return carrier.answer(world, request)
     if request.path == "/elsewhere":
         return elsewhere(world, request)
     verb = "GET" if request.verb == "HEAD" else request.verb
-    if found := ROUTES.get((verb, request.path)):
-        return found(world, request)
-    known = any(path == request.path for _, path in ROUTES)
-    return pages.plain("Not here", "There is no such page.", 405 if known else 404)
+    if handler := ROUTES.get((verb, request.path)):
+        return handler(world, request)
+    exists = any(path == request.path for _, path in ROUTES)
+    return pages.plain("Not here", "There is no such page.", 405 if exists else 404)
 
 
 def inbox(world: World, request: Request) -> Answer:
-    wanted = request.path.removeprefix("/inbox/")
+    mail_id = request.path.removeprefix("/inbox/")
     with world.lock:
-        if not wanted:
+        if not mail_id:
             to = request.parameters().get("to", "")
             return pages.inbox(control.mails_to(world, to), to)
-        mail = next((mail for mail in world.mails if str(mail.id) == wanted), None)
-    return pages.letter(mail) if mail else pages.plain("No such mail", "Perhaps it was cleared away.", 404)
+        mail = next((mail for mail in world.mails if str(mail.id) == mail_id), None)
+    return pages.mail_page(mail) if mail else pages.plain("No such mail", "Perhaps it was cleared away.", 404)
 
 
 def elsewhere(world: World, request: Request) -> Answer:
-    """Where a redirected client ends up. It sees a success, so nothing but not following saves it."""
+    """Record a client that follows a redirect. The success answer would mislead such a client."""
     with world.lock:
         world.elsewhere.append({"verb": request.verb, "token": "token" in request.headers})
     return json_answer(200, {"code": 200, "data": {}})
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; it may carry several requests, and its number tells it from the others."""
+    """One numbered connection, which may carry several requests."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -79,26 +79,26 @@ class Handler(BaseHTTPRequestHandler):
         self.number = next(self.server.numbers)
 
     def respond(self) -> None:
-        refused = self.unreadable()
-        if refused:
+        rejection = self.reject_length()
+        if rejection:
             self.close_connection = True
-        # A client may leave at any moment; that is its right and no reason for a traceback.
+        # The client may disconnect at any time. That is no error.
         try:
-            self.deliver(refused or route(self.server.world, self.request_read()))
+            self.deliver(rejection or route(self.server.world, self.read_request()))
         except OSError:
             self.close_connection = True
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond
 
-    def unreadable(self) -> Answer | None:
+    def reject_length(self) -> Answer | None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
             return json_answer(411, {"code": 411, "message": "Length required"})
-        if int(length) > LARGEST_BODY:
+        if int(length) > MAX_BODY:
             return json_answer(413, {"code": 413, "message": "Body too large"})
         return None
 
-    def request_read(self) -> Request:
+    def read_request(self) -> Request:
         path, _, query = self.path.partition("?")
         length = int(self.headers.get("Content-Length", "0"))
         body = self.rfile.read(length)
@@ -112,15 +112,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.verbose:
             print(self.command, self.path.partition("?")[0], answer.status, file=sys.stderr)
         wire = Wire(self.connection)
-        if answer.via:
+        if answer.delivery:
             self.close_connection = True
-            answer.via(wire, answer)
+            answer.delivery(wire, answer)
         else:
             body = b"" if self.command == "HEAD" else answer.body
             wire.send(head(answer, len(answer.body), self.close_connection) + body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The base class would print whole request lines, with whatever stands in a query."""
+        """Print nothing: the base class would print request lines with the query."""
 
 
 class Server(ThreadingHTTPServer):
@@ -136,11 +136,11 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that breaks off is what half of the tests are about.
+        # Many tests break off connections on purpose.
         if not isinstance(sys.exception(), OSError):
             traceback.print_exc()
 
     def server_bind(self) -> None:
-        # HTTPServer's own would ask the name server who 127.0.0.1 is, and wait for the answer.
+        # HTTPServer's own method would wait for a DNS look-up of 127.0.0.1.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, int(self.server_address[1])

@@ -1,10 +1,10 @@
-"""The carrier's own web pages: where a login link leads, and where a customer sets a new password."""
+"""The carrier's own web pages: the target of a login link, and the form for a new password."""
 
 from http.cookies import SimpleCookie
 
 from portal.simulator import pages
 from portal.simulator.wire import Answer, Request
-from portal.simulator.world import SHORTEST_PASSWORD, World
+from portal.simulator.world import MIN_PASSWORD_LENGTH, World
 
 LOGIN_LIFETIME = 60
 RESET_LIFETIME = 3600
@@ -16,9 +16,9 @@ def login(world: World, request: Request) -> Answer:
     with world.lock:
         ticket = world.ticket("login", request.parameters().get("ticket", ""), LOGIN_LIFETIME)
         if ticket is None:
-            return used()
+            return invalid_link()
         ticket.used = True
-        session = world.hand_out("session", ticket.customer)
+        session = world.issue_ticket("session", ticket.customer)
     cookie = f"{COOKIE}={session}; Path=/carrier; HttpOnly; SameSite=Lax"
     return Answer(302, headers={**pages.ALWAYS, "Location": "/carrier/home", "Set-Cookie": cookie})
 
@@ -34,7 +34,7 @@ def home(world: World, request: Request) -> Answer:
 def reset_form(world: World, request: Request) -> Answer:
     secret = request.parameters().get("ticket", "")
     ticket = world.ticket("reset", secret, RESET_LIFETIME)
-    return pages.new_password(secret, ticket.customer.email) if ticket else used()
+    return pages.new_password(secret, ticket.customer.email) if ticket else invalid_link()
 
 
 def reset(world: World, request: Request) -> Answer:
@@ -42,16 +42,16 @@ def reset(world: World, request: Request) -> Answer:
     with world.lock:
         ticket = world.ticket("reset", form.get("ticket", ""), RESET_LIFETIME)
         if ticket is None:
-            return used()
-        if len(form.get("password", "")) < SHORTEST_PASSWORD:
+            return invalid_link()
+        if len(form.get("password", "")) < MIN_PASSWORD_LENGTH:
             email = ticket.customer.email
             return pages.new_password(
-                form["ticket"], email, f"At least {SHORTEST_PASSWORD} characters, please."
+                form["ticket"], email, f"At least {MIN_PASSWORD_LENGTH} characters, please."
             )
         ticket.used = True
         ticket.customer.password = form["password"]
     return pages.plain("Password set", "Your new password is set.", 200)
 
 
-def used() -> Answer:
+def invalid_link() -> Answer:
     return pages.plain("Link not valid", "This link has been used, or it is too old.", 410)

@@ -1,4 +1,4 @@
-"""What arrives and what leaves: a request, an answer, the ways of delivering it, from proper to broken."""
+"""Requests, answers, and ways of delivering an answer, from correct to broken."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ class Request:
         return self.headers.get_content_type() if "Content-Type" in self.headers else ""
 
     def parameters(self) -> dict[str, str]:
-        """The query, for our own pages; the carrier reads its requests more strictly."""
+        """Return the query, for our own pages. The carrier's API parses it more strictly."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     def form(self) -> dict[str, str]:
@@ -49,14 +49,14 @@ class Wire:
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
 
-    def gone(self) -> bool:
+    def is_closed(self) -> bool:
         try:
             return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
 
     def reset(self) -> None:
-        """Closes with RST: the peer sees a broken connection, not an end."""
+        """Close with RST, so that the peer sees a broken connection and not an end."""
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             os.close(self.connection.detach())
@@ -68,10 +68,10 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
-    # How it goes out; None is the proper way, after which the connection may be kept.
-    via: "Delivery | None" = None
-    # False where the client never gets a whole answer; the list of calls then shows no status.
-    whole: bool = True
+    # How it is delivered; None: correctly, so that the connection may stay open.
+    delivery: "Delivery | None" = None
+    # False if the client never gets a complete answer; then the list of calls shows no status.
+    complete: bool = True
 
 
 Delivery = Callable[[Wire, Answer], None]
@@ -82,7 +82,7 @@ def json_answer(status: int, value: object, headers: Mapping[str, str] | None = 
 
 
 def head(answer: Answer, length: int | None, close: bool = False) -> bytes:
-    """Status line and headers; without a length the body is announced as chunked."""
+    """Return status line and headers. Without a length the body is announced as chunked."""
     lines = [
         f"HTTP/1.1 {answer.status} {phrase(answer.status)}",
         "Server: stand-in",
@@ -105,7 +105,7 @@ def phrase(status: int) -> str:
 
 def hang(released: threading.Event) -> Delivery:
     def deliver(wire: Wire, answer: Answer) -> None:
-        while not released.wait(0.05) and not wire.gone():
+        while not released.wait(0.05) and not wire.is_closed():
             pass
 
     return deliver
@@ -116,13 +116,13 @@ def drop(wire: Wire, answer: Answer) -> None:
 
 
 def cut(part: str) -> Delivery:
-    """Breaks off in the middle of the status line, the headers or the body."""
+    """Break off in the middle of the status line, the headers or the body."""
 
     def deliver(wire: Wire, answer: Answer) -> None:
         top = head(answer, len(answer.body))
         ends = {"status": 9, "headers": len(top) - 12, "body": len(top) + len(answer.body) // 2}
         wire.send((top + answer.body)[: ends[part]])
-        # Data that is still under way when the RST comes would be thrown away with it.
+        # Wait, since the RST would discard data that is still under way.
         time.sleep(0.05)
         wire.reset()
 
@@ -134,7 +134,7 @@ def truncated(wire: Wire, answer: Answer) -> None:
 
 
 def drip(part: str, seconds: float, released: threading.Event) -> Delivery:
-    """A byte now and then, and it never comes to an end."""
+    """Send one byte at a time, without end."""
 
     def deliver(wire: Wire, answer: Answer) -> None:
         top = head(answer, 1_000_000)
@@ -146,7 +146,7 @@ def drip(part: str, seconds: float, released: threading.Event) -> Delivery:
         wire.send(at_once)
         for byte in endless(slowly, padding):
             wire.send(byte)
-            if released.wait(seconds) or wire.gone():
+            if released.wait(seconds) or wire.is_closed():
                 return
 
     return deliver
@@ -160,7 +160,7 @@ def endless(data: bytes, padding: bytes) -> Iterable[bytes]:
 
 
 def flood(chunk: bytes, times: int) -> Delivery:
-    """The right answer behind so much white space that only a client with a limit refuses it."""
+    """Send the right answer after so much white space that a client without a limit would fill its memory."""
 
     def deliver(wire: Wire, answer: Answer) -> None:
         wire.send(head(answer, None))

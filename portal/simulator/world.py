@@ -1,7 +1,7 @@
-"""Everything the simulator knows, in memory, behind one lock.
+"""The simulator's state, in memory, behind one lock.
 
-A World has partners; a partner has customers; both have a ledger. Beside that it remembers what it has handed
-out (captcha tokens, tickets in links), what it has sent (mails) and what has arrived (calls).
+A World has partners; a partner has customers; both have a ledger. It also stores captcha tokens, tickets
+(secrets in links), mails and received calls.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from portal.simulator.dialect import DEFAULT, Dialect
 from portal.simulator.faults import Fault
 
 Kind = Literal["payment", "adjustment", "call", "other"]
-SHORTEST_PASSWORD = 8
+MIN_PASSWORD_LENGTH = 8
 KINDS = ("payment", "adjustment", "call", "other")
 
 
@@ -29,7 +29,7 @@ class Entry:
 
     @property
     def effect(self) -> Decimal:
-        """Only payments raise a balance; an adjustment is a charge."""
+        """The change of the balance: only payments raise it; an adjustment is a charge."""
         return self.amount if self.kind == "payment" else -self.amount
 
 
@@ -41,7 +41,7 @@ class Account:
         return sum((entry.effect for entry in self.ledger), Decimal())
 
     def statement(self, first: date, last: date) -> dict[str, Decimal]:
-        """Both days belong to the period."""
+        """Return the statement for a period that includes both days."""
         opening = sum((entry.effect for entry in self.ledger if entry.on < first), Decimal())
         sums = dict.fromkeys(KINDS, Decimal())
         for entry in self.ledger:
@@ -61,7 +61,7 @@ class Account:
 
 @dataclass(kw_only=True)
 class Partner(Account):
-    """One reseller's account at the carrier, with the ways in which partners differ."""
+    """One reseller's account at the carrier, with the settings in which partners differ."""
 
     key: str
     name: str
@@ -77,7 +77,7 @@ class Partner(Account):
     confirm_returns_account_number: bool = True
     codes_in_body: bool = False
     welcome_credit: Decimal = Decimal()
-    # What no article says: a partner for whom a positive amount moves the other way.
+    # Not in the article: a partner for whom a positive amount moves the other way.
     moves_backwards: bool = False
 
 
@@ -102,7 +102,7 @@ class Customer(Account):
 
 @dataclass
 class Token:
-    """What Google gives a browser for a ticked box: good once, for two minutes, for one site key."""
+    """Google's token for a passed captcha: valid once, for two minutes, for one site key."""
 
     value: str
     site_key: str
@@ -114,7 +114,7 @@ class Token:
 
 @dataclass
 class Ticket:
-    """The secret in a link: `login` is good once and shortly, `reset` until the password is set."""
+    """The secret in a link. `login` is valid once and briefly, `reset` until the password is set."""
 
     purpose: Literal["login", "reset", "session"]
     customer: Customer
@@ -144,10 +144,10 @@ class World:
     released: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
-        """Back to nothing but the names spoken at the start."""
+    def clear(self) -> None:
+        """Delete everything, and return to the initial dialect."""
         self.clear_faults()
         self.skew = 0.0
         self.dialect = self.start_dialect
@@ -156,7 +156,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.tickets: dict[str, Ticket] = {}
         self.mails: list[Mail] = []
-        self.authenticators: dict[str, str] = {}  # Whose app → its key in base32.
+        self.authenticators: dict[str, str] = {}  # Name → the app's key in base32.
         self.calls: list[dict[str, Any]] = []
         self.verifications: list[dict[str, Any]] = []
         self.elsewhere: list[dict[str, Any]] = []
@@ -167,10 +167,10 @@ class World:
     def today(self) -> date:
         return datetime.fromtimestamp(self.now()).date()
 
-    # Who is who
+    # Partners and customers
 
     def partner(self, reference: str) -> Partner | None:
-        """By key or, for people who write tests, by name."""
+        """Return a partner by key or, for tests, by name."""
         by_name = (partner for partner in self.partners.values() if partner.name == reference)
         return self.partners.get(reference) or next(by_name, None)
 
@@ -194,13 +194,13 @@ class World:
 
     # Links
 
-    def hand_out(self, purpose: Literal["login", "reset", "session"], customer: Customer) -> str:
+    def issue_ticket(self, purpose: Literal["login", "reset", "session"], customer: Customer) -> str:
         secret = secrets.token_urlsafe(24)
         self.tickets[secret] = Ticket(purpose, customer, self.now())
         return secret
 
     def ticket(self, purpose: str, secret: str, lifetime: float) -> Ticket | None:
-        """The ticket, if it is of this purpose, unused and young enough."""
+        """Return the ticket if it has this purpose, is unused and has not expired."""
         ticket = self.tickets.get(secret)
         if ticket is None or ticket.purpose != purpose or ticket.used:
             return None
@@ -209,7 +209,7 @@ class World:
     # Faults
 
     def take_fault(self, *names: str, kinds: set[str] | None = None) -> Fault | None:
-        """The fault that is due for the first of these names that has one, of these kinds; counts it down."""
+        """Return and count down the fault of the first of these names that has one, if of these kinds."""
         with self.lock:
             name = next((name for name in names if name in self.faults), None)
             if name is None or (kinds and self.faults[name].name not in kinds):

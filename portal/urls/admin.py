@@ -13,7 +13,7 @@ from portal.brands import views
 from portal.preview import sample_pages
 
 sample_pages.register(
-    people=accounts.preview_samples.person,
+    make_user=accounts.preview_samples.person,
     pages=(billing.preview_samples.WELCOME, *accounts.preview_samples.PAGES, *billing.preview_samples.PAGES),
 )
 

@@ -1,4 +1,4 @@
-"""The carrier's client: seven methods as data, one `call`. No Django in here."""
+"""Client for the carrier's API: seven methods as data and one function, `call`. It does not use Django."""
 
 from portal.voipline.allowed_addresses import Reach
 from portal.voipline.carrier import MEANINGS, Carrier, Timeouts

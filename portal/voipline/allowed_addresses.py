@@ -1,16 +1,16 @@
-"""Where a carrier may be: on the internet, or on this machine or a private network where that is meant."""
+"""Check the IP addresses of carriers: public ones, and loopback or private ones only if configured."""
 
 import ipaddress
 from dataclasses import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# What is sent there goes on to the IPv4 address in the last 32 bits (RFC 6052).
+# NAT64: traffic to these addresses goes on to the IPv4 address in the last 32 bits (RFC 6052).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def ip(host: str) -> Address | None:
-    """The address that a host is written as; None for a name."""
+    """Return the host as an IP address, or None if it is a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -18,53 +18,56 @@ def ip(host: str) -> Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Is this host this computer: localhost, *.localhost, 127.0.0.0/8 or ::1?"""
-    address, name = ip(host), _plain(host)
-    return _inner(address).is_loopback if address else name == "localhost" or name.endswith(".localhost")
+    """Return True if the host is this computer: localhost, *.localhost, 127.0.0.0/8 or ::1."""
+    address, name = ip(host), _normalise(host)
+    return (
+        _embedded_ipv4(address).is_loopback if address else name == "localhost" or name.endswith(".localhost")
+    )
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Which addresses a carrier's host may have.
+    """The addresses that a carrier's host may have.
 
-    Public ones. This machine's own too with `loopback`. Any for the hosts of `private_hosts`, names or
-    addresses as they stand in the carrier's URL. A host that is called this computer must have its addresses.
+    Public addresses are allowed. `loopback` allows this computer's own addresses too. Hosts in
+    `private_hosts` (names or addresses, written as in the carrier's URL) may have any address. A host that is
+    called this computer (see `is_loopback`) must have a loopback address.
     """
 
     loopback: bool = False
     private_hosts: frozenset[str] = frozenset()
 
     def allows(self, host: str, address: str) -> bool:
-        """May a connection to this host go to this address, one of those its name has?"""
-        found = _inner(ipaddress.ip_address(address))
+        """Return True if a connection to this host may use this address, one that its name resolved to."""
+        target = _embedded_ipv4(ipaddress.ip_address(address))
         if is_loopback(host):
-            return found.is_loopback and self.is_here(host)
-        if self._names(host):
+            return target.is_loopback and self.allows_loopback(host)
+        if self._is_listed(host):
             return True
-        return self.loopback if found.is_loopback else _is_public(found)
+        return self.loopback if target.is_loopback else _is_public(target)
 
-    def is_here(self, host: str) -> bool:
-        """Is this host this computer, and may a carrier be there? Plain http is for those alone."""
-        return is_loopback(host) and (self.loopback or self._names(host))
+    def allows_loopback(self, host: str) -> bool:
+        """Return True if the host is this computer and is allowed. Plain http is for such hosts only."""
+        return is_loopback(host) and (self.loopback or self._is_listed(host))
 
     def refuses(self, host: str) -> bool:
-        """Does the way the host is written say already that it may not be connected to?"""
+        """Return True if the host, as written and without resolving it, may not be connected to."""
         if is_loopback(host):
-            return not self.is_here(host)
+            return not self.allows_loopback(host)
         address = ip(host)
         return address is not None and not self.allows(host, str(address))
 
-    def _names(self, host: str) -> bool:
-        return _plain(host) in {_plain(each) for each in self.private_hosts}
+    def _is_listed(self, host: str) -> bool:
+        return _normalise(host) in {_normalise(private) for private in self.private_hosts}
 
 
-def _plain(host: str) -> str:
+def _normalise(host: str) -> str:
     address = ip(host)
     return str(address) if address else host.lower().rstrip(".")
 
 
-def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address leads to, where it holds one."""
+def _embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv6 address (NAT64, mapped, 6to4), else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:

@@ -1,4 +1,4 @@
-"""One partner's connection to the carrier: where, with which key, under which names."""
+"""Settings of one partner's connection to the carrier: URL, API key, names of methods and codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ MEANINGS = (
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: `connect` per address, `read` per wait for data, `total` for the whole call with retries."""
+    """Timeouts in seconds: `connect` per address, `read` per wait for data, `total` per call with retries."""
 
     connect: float = 3.0
     read: float = 10.0
@@ -34,16 +34,16 @@ class Timeouts:
 
     @property
     def retry_unit(self) -> float:
-        """The unit for pauses between tries, and the least time in which another try makes sense."""
+        """The unit of the pauses between tries, and the least time that must be left for another try."""
         return self.total / 15
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """What `call` needs to know; MappingError names what is wrong.
+    """The settings that `call` needs. Raise MappingError, which names everything that is wrong.
 
     `url`: https, or http on this computer; the methods' paths are relative to it. `codes`: a code or an exact
-    message of the carrier → one of MEANINGS. `reach`: the addresses that its host may have.
+    message of the carrier → one of MEANINGS. `reach`: the addresses that the host may have.
     """
 
     url: str

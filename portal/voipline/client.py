@@ -1,4 +1,4 @@
-"""`call`: one method of one carrier, with our names and values, to its results or one of the errors."""
+"""Call a method of a carrier with our names and values. Return its results or raise an UpstreamError."""
 
 import logging
 import random
@@ -21,14 +21,14 @@ from portal.voipline.urls import address, origin
 log = logging.getLogger("portal.voipline")
 
 GET_TRIES = 3
-# What a gateway says for a carrier that does not answer; those from 520 on are Cloudflare's.
-_PASSING = {408, 502, 503, 504, *range(520, 528), 530}
-_CROWDED = 5  # Seconds after which a place is likely to be free again.
+# Codes of a gateway whose carrier does not answer; those from 520 on are Cloudflare's.
+_RETRYABLE = {408, 502, 503, 504, *range(520, 528), 530}
+_RETRY_IF_BUSY = 5  # Seconds after which a slot is likely to be free again.
 
 
 @dataclass(frozen=True)
 class _PreparedCall:
-    """A call made ready: what is sent, and our name → text of what is in it."""
+    """A call ready to be sent. `sent`: our parameter name → the text in the request."""
 
     carrier: Carrier
     method: Method
@@ -37,24 +37,24 @@ class _PreparedCall:
 
 
 def call(carrier: Carrier, method_key: str, /, **values: wire.Value | None) -> Answer:
-    """Call a method; our result name → `Decimal` or text, only those that came back.
+    """Call a method. Return our result name → `Decimal` or text, for the results that came back.
 
-    `values` are a str, a date, or a Decimal of at most five decimals, by our names; None leaves one out, and
-    one that the operator dropped is not sent. An unknown or missing name is a TypeError, a value that cannot
-    be sent a ValueError; both before anything is sent. Everything else is an `UpstreamError`. Returns or
-    raises within `carrier.timeouts.total` seconds. A GET is tried three times at most, a PUT or POST once.
+    `values`, by our names: a str, a date, or a Decimal of at most five decimals. None leaves a parameter out.
+    A parameter that the operator dropped is not sent. Raise TypeError for an unknown or missing name and
+    ValueError for a value that cannot be sent, both before anything is sent; else `UpstreamError`. Return or
+    raise within `carrier.timeouts.total` seconds. A GET is tried at most three times, a PUT or POST once.
     """
-    order = _prepare(carrier, _method(carrier, method_key), values)
+    prepared = _prepare(carrier, _method(carrier, method_key), values)
     deadline = time.monotonic() + carrier.timeouts.total
-    for tries_left in range(0 if order.method.writes else GET_TRIES - 1, -1, -1):
+    for tries_left in range(0 if prepared.method.writes else GET_TRIES - 1, -1, -1):
         try:
-            return _attempt(order, deadline)
+            return _attempt(prepared, deadline)
         except UpstreamError as error:
-            pause = _pause(carrier, GET_TRIES - tries_left)
-            in_time = time.monotonic() + pause + carrier.timeouts.retry_unit <= deadline
-            if not (tries_left and in_time and _may_pass(error)):
+            delay = _retry_delay(carrier, GET_TRIES - tries_left)
+            enough_time = time.monotonic() + delay + carrier.timeouts.retry_unit <= deadline
+            if not (tries_left and enough_time and _is_retryable(error)):
                 raise
-        time.sleep(pause)
+        time.sleep(delay)
     raise AssertionError("the last try returns or raises")
 
 
@@ -64,14 +64,17 @@ def _method(carrier: Carrier, key: str) -> Method:
     return carrier.methods[key]
 
 
-def _may_pass(error: UpstreamError) -> bool:
+def _is_retryable(error: UpstreamError) -> bool:
     if isinstance(error, ServerError):
-        return error.status in _PASSING
+        return error.status in _RETRYABLE
     return isinstance(error, Unreachable | NoAnswer) and not isinstance(error, CallSkipped)
 
 
-def _pause(carrier: Carrier, nth: int) -> float:
-    """0.1 to 0.2 s at first, then twice that, at the default timeouts; never the same for two callers."""
+def _retry_delay(carrier: Carrier, nth: int) -> float:
+    """Return the seconds before the next try: 0.1 to 0.2 at first, then twice that (default timeouts).
+
+    The jitter prevents callers from retrying at the same moment.
+    """
     jitter = random.uniform(0.1, 0.2)  # noqa: S311 (no secret: it only spreads the tries)
     return float(jitter * 2 ** (nth - 1) * carrier.timeouts.retry_unit)
 
@@ -90,14 +93,14 @@ def _prepare(carrier: Carrier, method: Method, values: Mapping[str, wire.Value |
 
 
 def _serialise(method: Method, values: Mapping[str, wire.Value | None]) -> dict[str, str]:
-    """Our name → text of everything that is to be sent."""
-    wanted = {name for name in method.available if method.wants(name)}
+    """Return our name → text for everything that is to be sent."""
+    expected = {name for name in method.available if method.wants(name)}
     if unknown := values.keys() - method.available:
         raise TypeError(f"{method.key} has no {', '.join(sorted(unknown))}")
-    if missing := wanted - values.keys():
+    if missing := expected - values.keys():
         raise TypeError(f"{method.key} needs {', '.join(sorted(missing))}")
     sent = {
-        name: _serialise_one(method, name, value) for name in wanted if (value := values[name]) is not None
+        name: _serialise_one(method, name, value) for name in expected if (value := values[name]) is not None
     }
     if PLACEHOLDER in method.path and "account_number" not in sent:
         raise TypeError(f"{method.key} needs account_number")
@@ -126,36 +129,36 @@ def _payload(method: Method, pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return {"files": [(name, (None, text.encode())) for name, text in pairs]}
 
 
-def _attempt(order: _PreparedCall, deadline: float) -> Answer:
+def _attempt(prepared: _PreparedCall, deadline: float) -> Answer:
     started = time.monotonic()
     try:
-        answer = _send_once(order, deadline)
+        answer = _send_once(prepared, deadline)
     except UpstreamError as error:
-        _log(logging.WARNING, order, type(error).__name__, error.status, started)
+        _log(logging.WARNING, prepared, type(error).__name__, error.status, started)
         raise
-    _log(logging.INFO, order, "ok", 200, started)
+    _log(logging.INFO, prepared, "ok", 200, started)
     return answer
 
 
-def _send_once(order: _PreparedCall, deadline: float) -> Answer:
-    method = order.method
-    carrier = order.carrier
+def _send_once(prepared: _PreparedCall, deadline: float) -> Answer:
+    method = prepared.method
+    carrier = prepared.carrier
     outcome = transport.send(
-        order.request, carrier.timeouts, deadline, key=carrier.key.reveal(), reach=carrier.reach
+        prepared.request, carrier.timeouts, deadline, key=carrier.key.reveal(), reach=carrier.reach
     )
     if isinstance(outcome, Reply):
-        return parse_response(method, carrier.codes, outcome, order.sent)
-    if outcome.crowded:
-        raise Crowded(method.key, outcome.reason, retry_after=_CROWDED)
+        return parse_response(method, carrier.codes, outcome, prepared.sent)
+    if outcome.busy:
+        raise Crowded(method.key, outcome.reason, retry_after=_RETRY_IF_BUSY)
     message = f"{method.key}: {outcome.reason}"
     if outcome.sent:
         raise NoAnswer(method.key, None, message, may_have_happened=method.writes)
     raise Unreachable(method.key, None, message)
 
 
-def _log(level: int, order: _PreparedCall, outcome: str, status: int | None, started: float) -> None:
+def _log(level: int, prepared: _PreparedCall, outcome: str, status: int | None, started: float) -> None:
     extra = {
-        "method": order.method.key,
+        "method": prepared.method.key,
         "outcome": outcome,
         "status": status,
         "milliseconds": round((time.monotonic() - started) * 1000),

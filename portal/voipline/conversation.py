@@ -1,7 +1,8 @@
-"""A conversation with somebody else's machine in a bounded time, and the knowledge whether anything was sent.
+"""Talk to another server with one deadline for everything, and record whether anything was sent.
 
-The timeouts of a socket apply to each wait for data, and name look-up has none. So a conversation runs in a
-thread of its own. When the time is up the caller shuts its socket and goes on; nothing is sent after that.
+A socket's timeout applies to each wait for data, and a name look-up has none. So a conversation (one
+connection, from name look-up to the last byte) runs in its own thread. At the deadline the caller shuts the
+socket down and continues; nothing is sent after that.
 """
 
 import contextvars
@@ -18,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class GivenUp(Exception):
-    """The time is up, or nobody waits any more. `sent`: may something have been sent before?"""
+    """The deadline has passed or the caller no longer waits. `sent`: True if something may have been sent."""
 
     def __init__(self, sent: bool) -> None:
         super().__init__("the time for the whole call is up")
@@ -26,7 +27,7 @@ class GivenUp(Exception):
 
 
 class Crowded(Exception):
-    """It was not even tried: too many conversations of this kind go on already."""
+    """The conversation was not started: too many of its kind are open already."""
 
 
 class PrivateAddress(OSError):
@@ -34,44 +35,44 @@ class PrivateAddress(OSError):
 
 
 class Conversation(Generic[Result]):
-    """What the caller who waits and the thread that talks share; each step excludes the others.
+    """State shared by the waiting caller and the talking thread, guarded by one lock.
 
-    After the deadline nothing is sent, though nobody has given up yet: a process that was stopped goes on in
-    any order.
+    After the deadline nothing is sent, even before the caller gives up: after SIGSTOP and SIGCONT the two
+    threads continue in any order.
     """
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._line: socket.socket | None = None
+        self._ended = threading.Event()
+        self._socket: socket.socket | None = None
         self._given_up = False
         self._result: Result | None = None
         self._error: BaseException | None = None
         self.sent = False
 
     def connect(self, host: str, port: int, timeout: float, reach: Reach | None = None) -> socket.socket:
-        """Connect to the first address of the host that takes it up, within `timeout` seconds for each.
+        """Connect to the first address of the host that accepts, within `timeout` seconds for each.
 
-        With `reach` only to addresses that it allows. Raises OSError as sockets do, PrivateAddress, GivenUp.
+        With `reach`, try only addresses that it allows. Raise OSError as sockets do, PrivateAddress, GivenUp.
         """
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        fault = PrivateAddress("all addresses are private") if found else OSError("no address")
-        for family, _kind, _protocol, _name, address in found:
-            # The very address that is checked is connected to, so that no name can change in between.
+        addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        failure = PrivateAddress("all addresses are private") if addresses else OSError("no address")
+        for family, _kind, _protocol, _name, address in addresses:
+            # Connect to the address that was checked, so that a changed DNS answer cannot get past the check.
             if reach and not reach.allows(host, str(address[0])):
                 continue
             try:
-                return self._line_to(family, address, timeout)
+                return self._connect_to(family, address, timeout)
             except OSError as error:
-                fault = error
-        raise fault
+                failure = error
+        raise failure
 
-    def _line_to(self, family: int, address: tuple[Any, ...], timeout: float) -> socket.socket:
-        left = self._seconds_left()
+    def _connect_to(self, family: int, address: tuple[Any, ...], timeout: float) -> socket.socket:
+        seconds_left = self._seconds_left()
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(min(timeout, left))
+            sock.settimeout(min(timeout, seconds_left))
             sock.connect(address)
             sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,77 +83,77 @@ class Conversation(Generic[Result]):
         return sock
 
     def _seconds_left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if self._given_up or left <= 0:
+        seconds_left = self._deadline - time.monotonic()
+        if self._given_up or seconds_left <= 0:
             raise GivenUp(self.sent)
-        return left
+        return seconds_left
 
     def _connected(self, sock: socket.socket) -> None:
-        # A duplicate is kept: shutting it shuts the connection, under TLS as well. There is one only: whoever
-        # connects a second time would send a second time.
+        # Keep a duplicate: shutting it down ends the connection, under TLS as well. Allow one connection
+        # only: a second one could send the request twice.
         with self._lock:
-            if self._given_up or self._line:
+            if self._given_up or self._socket:
                 raise GivenUp(self.sent)
-            self._line = sock.dup()
+            self._socket = sock.dup()
 
     def sending(self) -> None:
-        """The first byte of what counts is about to be handed to the socket. Raises GivenUp."""
+        """Record that the first byte is about to be sent. Raise GivenUp if it is too late for that."""
         with self._lock:
             self._seconds_left()
             self.sent = True
 
     def end(self, result: Result | None = None, error: BaseException | None = None) -> None:
-        """The thread is done: whatever still holds the connection, it is shut."""
+        """Record what the thread returned or raised, and shut the connection down."""
         with self._lock:
-            if self._line:
-                self._shut(self._line)
-                self._line.close()
+            if self._socket:
+                self._shut(self._socket)
+                self._socket.close()
             if not self._given_up:
                 self._result, self._error = result, error
-            self._over.set()
+            self._ended.set()
 
     def wait(self) -> None:
-        """Until the conversation has ended, or the time is up."""
-        self._over.wait(max(0.0, self._deadline - time.monotonic()))
+        """Wait until the conversation has ended or the deadline has passed."""
+        self._ended.wait(max(0.0, self._deadline - time.monotonic()))
 
     def give_up(self) -> None:
-        """Shut the connection and let nothing more be sent, unless the conversation has ended."""
+        """Shut the connection down and let nothing more be sent, unless the conversation has ended."""
         with self._lock:
-            if self._over.is_set():
+            if self._ended.is_set():
                 return
             self._given_up, self._error = True, GivenUp(self.sent)
-            if self._line:
-                self._shut(self._line)
+            if self._socket:
+                self._shut(self._socket)
 
     def outcome(self) -> Result:
-        """What the thread returned. Raises what it raised, or GivenUp."""
+        """Return what the thread returned. Raise what it raised, or GivenUp."""
         if self._error:
             raise self._error
         return cast(Result, self._result)
 
     @staticmethod
-    def _shut(line: socket.socket) -> None:
+    def _shut(sock: socket.socket) -> None:
         with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def hold(
-    talk: Callable[[Conversation[Result]], Result], places: threading.BoundedSemaphore, deadline: float
+    talk: Callable[[Conversation[Result]], Result], slots: threading.BoundedSemaphore, deadline: float
 ) -> Result:
-    """Run `talk` in a thread that holds one of the places until it has ended, and give what it returns.
+    """Run `talk` in its own thread and return what it returns. The thread holds one of `slots` until it ends.
 
-    Returns by `deadline` (of `time.monotonic`), whatever hangs. Raises what `talk` raises, GivenUp, Crowded.
+    Return by `deadline` (of `time.monotonic`) even if `talk` hangs. Raise its errors, GivenUp or Crowded.
     """
-    if not places.acquire(blocking=False):
+    if not slots.acquire(blocking=False):
         raise Crowded("too many calls are waiting already")
     conversation: Conversation[Result] = Conversation(deadline)
     try:
-        # What the caller logs under is what the thread logs under.
+        # The thread logs under the same request ID as the caller.
         run = contextvars.copy_context().run
-        work = (_work, talk, places, conversation)
+        work = (_work, talk, slots, conversation)
         threading.Thread(target=run, args=work, name="conversation", daemon=True).start()
     except RuntimeError:
-        places.release()
+        slots.release()
         raise Crowded("the system gives no more threads") from None
     try:
         conversation.wait()
@@ -163,13 +164,13 @@ def hold(
 
 def _work(
     talk: Callable[[Conversation[Result]], Result],
-    places: threading.BoundedSemaphore,
+    slots: threading.BoundedSemaphore,
     conversation: Conversation[Result],
 ) -> None:
     result, error = None, None
     try:
         result = talk(conversation)
-    except BaseException as caught:  # whatever it is: the thread ends here, and the caller gets it
+    except BaseException as caught:  # The caller raises it again.
         error = caught
-    places.release()
+    slots.release()
     conversation.end(result, error)

@@ -1,4 +1,4 @@
-"""How APIs of this kind say no, and where they put their words: by the manners of several frameworks."""
+"""Recognise success and failure in an answer, and find its messages, in the formats of several frameworks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,38 +6,39 @@ from decimal import Decimal
 
 Body = Mapping[str, object]
 
-_YES = {"success", "ok", "true", "1"}
-_NO = {"false", "0"}
-_FAILED = {"error", "fail", "failed", "failure"}
-_NOTHING = {"", "false", "0", "null", "none"}
-# In a record of one error, {"field": …, "message": …}: where its words are, and where the field's name is.
-_WORDS = ("message", "msg", "detail", "errors")
-_FIELD = ("field", "param", "parameter", "attribute", "path", "key", "name")
-_NO_FIELD = {"message", "messages", "error", "errors", "detail", "details"}
-_DEEPEST = 5
+_SUCCESS_WORDS = {"success", "ok", "true", "1"}
+_FALSE_WORDS = {"false", "0"}
+_FAILURE_WORDS = {"error", "fail", "failed", "failure"}
+_EMPTY_WORDS = {"", "false", "0", "null", "none"}
+# Keys in a record of one error, {"field": …, "message": …}: those of its text and those of the field's name.
+_MESSAGE_KEYS = ("message", "msg", "detail", "errors")
+_FIELD_KEYS = ("field", "param", "parameter", "attribute", "path", "key", "name")
+_NOT_A_FIELD = {"message", "messages", "error", "errors", "detail", "details"}
+_MAX_DEPTH = 5
 
 
 def affirms(body: Body) -> bool:
-    """Does the answer call itself a success, by a code, a status or in so many words?"""
+    """Return True if the answer calls itself a success by a code, a status or a word."""
     words = (_status(body), _nested_status(body), body.get("success"), _result(body))
-    return has_code(body) or any(_agrees(word) for word in words if not _empty(word))
+    return has_code(body) or any(_is_success(word) for word in words if not _is_empty(word))
 
 
 def denies(body: Body) -> bool:
-    """Does the answer call itself a failure? Its code is judged elsewhere."""
+    """Return True if the answer calls itself a failure by a word. Its code is not looked at here."""
     return (
-        any(not _agrees(word) for word in (_status(body), _nested_status(body)) if not _empty(word))
-        or _word(body.get("success")) in _NO | _FAILED
-        or _word(_result(body)) in _FAILED
+        any(not _is_success(word) for word in (_status(body), _nested_status(body)) if not _is_empty(word))
+        or _word(body.get("success")) in _FALSE_WORDS | _FAILURE_WORDS
+        or _word(_result(body)) in _FAILURE_WORDS
         or any(
-            not _empty(body.get(name)) and _word(body[name]) not in _NOTHING for name in ("error", "errors")
+            not _is_empty(body.get(name)) and _word(body[name]) not in _EMPTY_WORDS
+            for name in ("error", "errors")
         )
     )
 
 
 def has_code(body: Body) -> bool:
-    """Is there a code? One that is null or empty is none."""
-    return not _empty(body.get("code"))
+    """Return True if the answer has a code that is neither null nor empty."""
+    return not _is_empty(body.get("code"))
 
 
 def _status(body: Body) -> object:
@@ -54,64 +55,64 @@ def _result(body: Body) -> object:
     return result if isinstance(result, str) else None
 
 
-def _empty(found: object) -> bool:
-    return found is None or found in ("", [], {}) or (isinstance(found, str) and not found.strip())
+def _is_empty(value: object) -> bool:
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
 
 
-def _word(found: object) -> str:
-    """A text, a number or a truth value as one word in lower case; a list or a map is none."""
-    if isinstance(found, Decimal):
-        return "0" if not found else "1" if found == 1 else "…"
-    return str(found).strip().casefold() if isinstance(found, str | bool) else "…"
+def _word(value: object) -> str:
+    """Return a text, number or boolean as one word in lower case, and "…" for a list or a map."""
+    if isinstance(value, Decimal):
+        return "0" if not value else "1" if value == 1 else "…"
+    return str(value).strip().casefold() if isinstance(value, str | bool) else "…"
 
 
-def _agrees(found: object) -> bool:
-    if isinstance(found, Decimal):
-        return found == 1 or 200 <= found <= 299
-    return _word(found) in _YES or re.fullmatch(r"2\d\d", _word(found)) is not None
+def _is_success(value: object) -> bool:
+    if isinstance(value, Decimal):
+        return value == 1 or 200 <= value <= 299
+    return _word(value) in _SUCCESS_WORDS or re.fullmatch(r"2\d\d", _word(value)) is not None
 
 
 def texts(body: Body) -> list[tuple[str, str]]:
-    """(the carrier's name of a field, or "", and a text) for all that an answer says, for somebody to read.
+    """Return the answer's messages as pairs: the carrier's name of the field, or "", and the text.
 
-    In `message` (a text, a list, or by field), in `errors` (by field, or a list), else in `error` (a text,
-    or its `message`). A sentence above `errors` that tell more is left out.
+    They come from `message` (a text, a list, or by field), from `errors` (by field, or a list), else from
+    `error` (a text, or its `message`). A summary in `message` is left out if there are `errors`.
     """
-    errors = list(_within(body.get("errors")))
-    message = [] if errors and isinstance(body.get("message"), str) else list(_within(body.get("message")))
-    return message + errors or list(_within(body.get("error")))
+    errors = list(_messages(body.get("errors")))
+    message = [] if errors and isinstance(body.get("message"), str) else list(_messages(body.get("message")))
+    return message + errors or list(_messages(body.get("error")))
 
 
 def every_text(body: Body) -> list[str]:
-    """Those and the sentence that is left out: what an operator may have listed."""
-    return [text for name in ("message", "errors", "error") for _, text in _within(body.get(name))]
+    """Return all messages, including the summary that `texts` leaves out: an operator may have mapped it."""
+    return [text for name in ("message", "errors", "error") for _, text in _messages(body.get(name))]
 
 
-def _within(found: object, field: str = "", depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:
-    if isinstance(found, str) and found.strip():
-        yield field, found
-    elif isinstance(found, list) and depth:
-        for each in found:
-            yield from _within(each, field, depth - 1)
-    elif isinstance(found, dict) and depth:
-        if words := [name for name in _WORDS if found.get(name)]:
-            named = field or _named(found)
-            for name in words:
-                yield from _within(found[name], named, depth - 1)
+def _messages(value: object, field: str = "", depth: int = _MAX_DEPTH) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and value.strip():
+        yield field, value
+    elif isinstance(value, list) and depth:
+        for item in value:
+            yield from _messages(item, field, depth - 1)
+    elif isinstance(value, dict) and depth:
+        if message_keys := [name for name in _MESSAGE_KEYS if value.get(name)]:
+            field_name = field or _field_name(value)
+            for name in message_keys:
+                yield from _messages(value[name], field_name, depth - 1)
             return
-        for name, each in found.items():
+        for name, item in value.items():
             if name != "status":
-                yield from _within(each, field or ("" if _is_no_field(name) else name), depth - 1)
+                yield from _messages(item, field or ("" if _is_no_field(name) else name), depth - 1)
 
 
-def _named(record: Mapping[str, object]) -> str:
-    """The field that a record of one error is about; of JSON:API the last step of a pointer."""
+def _field_name(record: Mapping[str, object]) -> str:
+    """Return the field that a record of one error is about; for JSON:API the last step of the pointer."""
     source = record.get("source")
     pointer = source.get("pointer") if isinstance(source, dict) else None
     if isinstance(pointer, str):
         return pointer.rpartition("/")[2]
-    return next((name for key in _FIELD if isinstance(name := record.get(key), str)), "")
+    return next((name for key in _FIELD_KEYS if isinstance(name := record.get(key), str)), "")
 
 
 def _is_no_field(name: str) -> bool:
-    return name in _NO_FIELD or name.isdigit()  # A list of PHP may come as a map with its numbers.
+    return name in _NOT_A_FIELD or name.isdigit()  # PHP may send a list as a map of its indexes.

@@ -1,8 +1,8 @@
-"""What can go wrong with a call, one class per decision the caller takes.
+"""Errors of a call to the carrier: one class for each decision that the caller takes.
 
     UpstreamError       .method .status .message .user_message .may_have_happened
     ├─ Unreachable      no byte of the request left: name, connection or TLS handshake failed
-    │  └─ NotTried      spared, for a reason of ours; .retry_after in seconds
+    │  └─ CallSkipped   not tried, by our own decision; .retry_after in seconds
     │     ├─ Crowded        too many calls are waiting already
     │     └─ BreakerOpen    the last calls failed
     ├─ NoAnswer         sent, then a timeout or a reset                     a write may have happened
@@ -11,10 +11,11 @@
     ├─ Rejected         any other 4xx or a mapped code; .fields, .meaning: nothing happened
     ├─ ServerError      408, 5xx                                            a write may have happened
     └─ BadAnswer        3xx, not JSON, empty, cut short, too big, a field missing or of the wrong type,
-                        a code that nobody listed                           a write may have happened
+                        an unlisted code                                    a write may have happened
 
-The class follows the effective code: the HTTP status or, under HTTP 2xx, the body's `code`. A move of funds
-is refused by few codes and in JSON alone; any other refusal of it is a BadAnswer, for it may have happened.
+The class follows the effective code: the HTTP status or, under HTTP 2xx, the body's `code`. Only a few codes,
+and only in JSON, count as a refusal of a move of funds; any other refusal is a BadAnswer, since the move may
+have happened.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,9 @@ class UpstreamError(Exception):
     """A call to the carrier did not succeed.
 
     `method` is the method's key, `status` the effective code if there was one. `message` is for logs and
-    operators; it never holds a parameter, the key or a URL. `user_message` is the carrier's own text, only on
-    `Rejected`. `may_have_happened` is True where a PUT or POST may have taken effect all the same.
-    `not_json`: something answered, but not as the API does. `listed_as`: the body's own code, as an operator
+    operators; it never contains a parameter, the key or a URL. `user_message` is the carrier's own text, only
+    on `Rejected`. `may_have_happened` is True if a PUT or POST may have taken effect despite the error.
+    `not_json` is True if an answer came that is not JSON. `listed_as`: the body's own code, as an operator
     would list it.
     """
 
@@ -51,11 +52,11 @@ class UpstreamError(Exception):
 
 
 class Unreachable(UpstreamError):
-    """No byte of the request can have left: judged from the connection's state, not the exception's class."""
+    """No byte of the request can have left (known from the connection's state, not the exception's class)."""
 
 
 class CallSkipped(Unreachable):
-    """The call was spared. `retry_after`: seconds after which it is worth trying."""
+    """The call was not tried. `retry_after`: seconds after which it is worth trying."""
 
     def __init__(self, method: str, message: str, *, retry_after: int) -> None:
         super().__init__(method, None, f"{method}: {message}")
@@ -63,11 +64,11 @@ class CallSkipped(Unreachable):
 
 
 class Crowded(CallSkipped):
-    """Too many calls are waiting on the carrier already."""
+    """Too many calls are waiting for the carrier already."""
 
 
 class BreakerOpen(CallSkipped):
-    """The carrier has failed the last calls, so it is left alone for a while."""
+    """The last calls to the carrier failed, so no more are made for a while."""
 
 
 class NoAnswer(UpstreamError):
@@ -81,7 +82,7 @@ class NotAuthorised(UpstreamError):
 
 
 class RateLimited(UpstreamError):
-    """Too many requests. `retry_after`: seconds to wait (RFC 9110, section 10.2.3), None where not told."""
+    """Too many requests. `retry_after`: seconds to wait (RFC 9110, section 10.2.3), None if not stated."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class RateLimited(UpstreamError):
 class Rejected(UpstreamError):
     """The carrier refused the data.
 
-    `fields`: our parameter name → the carrier's texts about it. `meaning`: one of MEANINGS where the operator
+    `fields`: our parameter name → the carrier's texts about it. `meaning`: one of MEANINGS if the operator
     mapped the code or the message, else "". `user_message`: the text that belongs to no field of ours.
     """
 

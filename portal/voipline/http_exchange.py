@@ -1,4 +1,4 @@
-"""The exchange itself, on a fresh connection: what runs inside the thread of `transport.fly`."""
+"""Send one request on a new connection and read the reply. Runs inside the thread of `transport.send`."""
 
 import functools
 import http.client
@@ -28,7 +28,7 @@ _ENCODED = ("gzip", "x-gzip", "deflate")
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. `body` is None where it could not be taken in full; `flaw` says why."""
+    """A reply. `body` is None if it could not be read in full; then `flaw` says why."""
 
     status: int
     body: bytes | None
@@ -36,20 +36,20 @@ class Reply:
     flaw: str = ""
 
 
-class _Final(http.client.HTTPResponse):
-    """An answer that waits for the final status: 102 and 103 may come before it (RFC 9110, section 15.2)."""
+class _FinalResponse(http.client.HTTPResponse):
+    """A response that waits for the final status: 102 and 103 may come before it (RFC 9110, section 15.2)."""
 
     def begin(self) -> None:
         super().begin()
         while 100 <= self.status <= 199:
-            self.headers = self.msg = None  # type: ignore[assignment]  # Else it takes itself for read.
+            self.headers = self.msg = None  # type: ignore[assignment]  # Else begin() returns at once.
             super().begin()
 
 
 class _ObservedConnection(HTTPConnection):
-    """A connection that the conversation makes, and that asks it before its first byte."""
+    """A connection opened by the conversation, which also checks the deadline before the first byte."""
 
-    response_class = _Final
+    response_class = _FinalResponse
 
     def __init__(
         self, *args: Any, conversation: Conversation[Any], reach: Reach | None, **kwargs: Any
@@ -72,24 +72,24 @@ class _ObservedConnection(HTTPConnection):
         super().send(data)
 
     def getresponse(self) -> Any:
-        # urllib3 logs the target, at WARNING, where it cannot parse a header.
+        # If urllib3 cannot parse a header, it logs the request target at WARNING.
         if self._response_options is not None:
             self._response_options = self._response_options._replace(request_url="/")
         return super().getresponse()
 
 
 class _ObservedTLSConnection(_ObservedConnection, HTTPSConnection):
-    """The same over TLS: the handshake belongs to connecting."""
+    """The same over TLS. The handshake is part of connecting."""
 
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
-    """One verifying context for all connections: reading the certificates takes milliseconds each time."""
+    """Return one verifying context for all connections: loading the certificates takes milliseconds."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
 class _Adapter(HTTPAdapter):
-    """An adapter for one exchange, whose connections are watched."""
+    """A requests adapter for one exchange, whose connections belong to the conversation."""
 
     def __init__(self, conversation: Conversation[Any], reach: Reach | None) -> None:
         super().__init__(max_retries=0)
@@ -102,14 +102,14 @@ class _Adapter(HTTPAdapter):
         return host, tls
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        # The original names the bundle, which urllib3 would then read again for each connection.
+        # requests would name the bundle here, and urllib3 would read it again for each connection.
         conn.cert_reqs = "CERT_REQUIRED"
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **kwargs))
         kind = _ObservedTLSConnection if pool.scheme == "https" else _ObservedConnection
-        made = functools.partial(kind, conversation=self._conversation, reach=self._reach)
-        pool.ConnectionCls = cast(Any, made)
+        factory = functools.partial(kind, conversation=self._conversation, reach=self._reach)
+        pool.ConnectionCls = cast(Any, factory)
         return pool
 
 
@@ -119,10 +119,10 @@ def run(
     timeouts: Timeouts,
     reach: Reach | None,
 ) -> Reply:
-    """Send the request once and read the reply, at most 1 MiB of it; raises whatever goes wrong."""
+    """Send the request once and read at most 1 MiB of the reply. Raise the libraries' errors unchanged."""
     adapter = _Adapter(conversation, reach)
     try:
-        # Not through a Session: it would read the whole body of a redirect, and look for its next hop.
+        # Not with a Session: it would read the whole body of a redirect and prepare the next request.
         response = adapter.send(request, stream=True, timeout=(timeouts.connect, timeouts.read), verify=True)
         try:
             return _reply(response.status_code, response.raw)
@@ -135,60 +135,60 @@ def run(
 def _reply(status: int, raw: BaseHTTPResponse) -> Reply:
     retry_after = raw.headers.get("Retry-After", "")
     try:
-        body = _decoded(_bytes(raw), raw.headers.get("Content-Encoding", "").strip().lower())
+        body = _decompress(_read_body(raw), raw.headers.get("Content-Encoding", "").strip().lower())
     except _UnusableBody as flaw:
         return Reply(status, None, retry_after, str(flaw))
     return Reply(status, body, retry_after)
 
 
 class _UnusableBody(Exception):
-    """The reply's body cannot be taken."""
+    """The reply's body cannot be used."""
 
 
-def _bytes(raw: BaseHTTPResponse) -> bytes:
+def _read_body(raw: BaseHTTPResponse) -> bytes:
     body = bytearray()
     try:
-        while len(body) <= MAX_BODY and (piece := raw.read(_CHUNK, decode_content=False)):
-            body += piece
+        while len(body) <= MAX_BODY and (chunk := raw.read(_CHUNK, decode_content=False)):
+            body += chunk
     except Exception as error:
         if any(isinstance(cause, http.client.IncompleteRead) for cause in _causes(error)):
             raise _UnusableBody("the answer was cut short") from None
         raise
-    return _bounded(bytes(body))
+    return _check_size(bytes(body))
 
 
-def _bounded(body: bytes) -> bytes:
+def _check_size(body: bytes) -> bytes:
     if len(body) > MAX_BODY:
         raise _UnusableBody("the answer is larger than 1 MiB")
     return body
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
-    """Inflated no further than the bound, so that a small body cannot fill the memory."""
+def _decompress(body: bytes, encoding: str) -> bytes:
+    """Decompress the body up to MAX_BODY, so that a small body cannot fill the memory."""
     if encoding in ("", "identity"):
         return body
     if encoding not in _ENCODED:
         raise _UnusableBody("the answer is encoded in a way that we did not ask for")
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
-        plain = _bounded(inflater.decompress(body, MAX_BODY + 1))
+        decompressed = _check_size(inflater.decompress(body, MAX_BODY + 1))
     except zlib.error:
         raise _UnusableBody("the answer cannot be decompressed") from None
     if not inflater.eof:
         raise _UnusableBody("the answer was cut short")
-    return plain
+    return decompressed
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and whatever it wraps: requests and urllib3 keep the first cause in different places."""
+    """Yield the error and all that it wraps: requests and urllib3 store the first cause in various places."""
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        found = waiting.pop(0)
-        if isinstance(found, BaseException) and id(found) not in seen:
-            seen.add(id(found))
-            yield found
-            waiting += [getattr(found, "reason", None), found.__cause__, found.__context__, *found.args]
+    queue: list[object] = [error]
+    while queue:
+        cause = queue.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            queue += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
@@ -211,7 +211,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def reason(error: BaseException) -> str:
-    """What happened, in words that hold nothing of the request (the exceptions' texts may hold the URL)."""
+    """Return what happened as a text without any part of the request (exceptions' texts may hold the URL)."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -1,6 +1,6 @@
-"""An operator's names over the defaults, and the mappings that must not be accepted.
+"""Merge an operator's names into a method's defaults, and reject invalid mappings.
 
-Without an account number or an e-mail the carrier could answer with somebody else's figures; such a mapping
+Without an account number or an email the carrier could answer with another customer's figures. Such a mapping
 never becomes a `Method`.
 """
 
@@ -22,7 +22,7 @@ _SAMPLE_DAYS = (date(2024, 2, 29), date(1999, 12, 31))
 
 
 class MappingError(ValueError):
-    """A configuration that cannot be accepted. `problems`: (key such as "parameters.email", plain words)."""
+    """Invalid configuration. `problems`: pairs of a key such as "parameters.email" and a message."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{key}: {words}" for key, words in problems))
@@ -39,55 +39,55 @@ def customise(
     constants: Mapping[str, str] | None = None,
     results: Mapping[str, str] | None = None,
 ) -> Method:
-    """The method with an operator's overrides; MappingError names everything that is wrong with them.
+    """Return the method with an operator's overrides. Raise MappingError, which names all their problems.
 
-    `parameters` and `results` are merged over the defaults, ours = theirs; "" drops a parameter or an
+    `parameters` and `results` (our name → theirs) are merged over the defaults; "" drops a parameter or an
     optional result. An account number in the path is not sent as a parameter too, unless `parameters` names
     it. `constants` are added. None or "" for path, body and date_format keeps the default.
     """
-    given = {"parameters": parameters or {}, "constants": constants or {}, "results": results or {}}
-    _raise([*_shape_problems(method, given), *_body_problems(method, body)])
+    overrides = {"parameters": parameters or {}, "constants": constants or {}, "results": results or {}}
+    _raise_if_any([*_shape_problems(method, overrides), *_body_problems(method, body)])
     custom = replace(
         method,
         path=path or method.path,
         body=body or method.body,
         date_format=date_format or method.date_format,
-        **_merged(method, path or method.path, given),
+        **_merge(method, path or method.path, overrides),
     )
-    _raise([problem for check in _CHECKS for problem in check(custom)])
+    _raise_if_any([problem for check in _CHECKS for problem in check(custom)])
     return custom
 
 
-def _raise(problems: list[Problem]) -> None:
+def _raise_if_any(problems: list[Problem]) -> None:
     if problems:
         raise MappingError(problems)
 
 
-def _merged(method: Method, path: str, given: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _merge(method: Method, path: str, overrides: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     in_path = {"account_number": ""} if PLACEHOLDER in path else {}
     return {
-        "parameters": _kept({**method.parameters, **in_path, **given["parameters"]}),
-        "constants": {**method.constants, **given["constants"]},
-        "results": _kept({**method.results, **given["results"]}),
+        "parameters": _drop_empty({**method.parameters, **in_path, **overrides["parameters"]}),
+        "constants": {**method.constants, **overrides["constants"]},
+        "results": _drop_empty({**method.results, **overrides["results"]}),
     }
 
 
-def _kept(names: Mapping[str, str]) -> dict[str, str]:
-    return {ours: theirs for ours, theirs in names.items() if theirs}
+def _drop_empty(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: theirs for name, theirs in names.items() if theirs}
 
 
-def _shape_problems(method: Method, given: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
-    """Names we do not know and values that are not text."""
+def _shape_problems(method: Method, overrides: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+    """Yield the unknown names and the values that are not text."""
     known = {"parameters": method.available, "results": frozenset(method.rules.fields)}
-    for table, entries in given.items():
-        for ours, theirs in entries.items():
-            if table in known and ours not in known[table]:
-                yield f"{table}.{ours}", _known(method, known[table])
+    for table, entries in overrides.items():
+        for name, theirs in entries.items():
+            if table in known and name not in known[table]:
+                yield f"{table}.{name}", _unknown_name_message(method, known[table])
             elif not isinstance(theirs, str):
-                yield f"{table}.{ours}", Words("It must be text, in quotation marks")
+                yield f"{table}.{name}", Words("It must be text, in quotation marks")
 
 
-def _known(method: Method, names: frozenset[str]) -> Words:
+def _unknown_name_message(method: Method, names: frozenset[str]) -> Words:
     return Words("{method} knows only {names}", method=method.key, names=", ".join(sorted(names)))
 
 
@@ -111,7 +111,7 @@ def _date_problems(method: Method) -> Iterator[Problem]:
 
 
 def _is_date_format(text: str) -> bool:
-    # Asked first: Python warns where it has to parse a day without a year.
+    # First of all: strptime warns if it has to parse a day without a year.
     if not ("%d" in text and re.search("%[mbB]", text) and re.search("%[Yy]", text)):
         return False
     try:
@@ -131,13 +131,16 @@ def _essential_problems(method: Method) -> Iterator[Problem]:
 
 def _name_problems(method: Method) -> Iterator[Problem]:
     for table, names in (("parameters", method.parameters), ("results", method.results)):
-        for ours, theirs in names.items():
+        for name, theirs in names.items():
             if words := _name_problem(theirs):
-                yield f"{table}.{ours}", words
-    for ours, times in Counter(method.parameters.values()).items():
-        if times > 1:
-            both = [mine for mine, theirs in method.parameters.items() if theirs == ours]
-            yield f"parameters.{both[-1]}", Words("{names} are sent under one name", names=" + ".join(both))
+                yield f"{table}.{name}", words
+    for sent_name, count in Counter(method.parameters.values()).items():
+        if count > 1:
+            shared = [name for name, theirs in method.parameters.items() if theirs == sent_name]
+            yield (
+                f"parameters.{shared[-1]}",
+                Words("{names} are sent under one name", names=" + ".join(shared)),
+            )
 
 
 def _name_problem(name: str) -> str:

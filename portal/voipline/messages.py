@@ -1,8 +1,8 @@
-"""What the client says about a configuration: in English, but so that a caller can translate it."""
+"""English messages about a configuration, which a caller can translate."""
 
 
 class Words(str):
-    """An English text. `template` and `values` let a caller translate the template and fill it in again."""
+    """An English text. With `template` and `values` a caller can translate the template and fill it in."""
 
     template: str
     values: dict[str, str]

@@ -1,8 +1,8 @@
 """The carrier's seven methods as data.
 
 Verbs, body kind, the statement's fields and `google_captcha` come from the carrier's article, sections
-"Authentication & API methods" and "Configuring API integration". Each partner sees its own paths and names in
-the partner portal, so whatever stands here is a default; `customise` in `mapping.py` replaces it.
+"Authentication & API methods" and "Configuring API integration". Each partner has its own paths and names in
+the partner portal, so the values here are defaults; `customise` in `mapping.py` replaces them.
 """
 
 import re
@@ -18,16 +18,19 @@ Group = tuple[str, ...]
 
 
 def is_account_number(text: str) -> bool:
-    """Letters, digits, dots, hyphens and underscores, at most 64: what may be sent as one, in a path too."""
+    """Return True if the text may be sent as an account number, even in a path.
+
+    It has at most 64 letters, digits, dots, hyphens and underscores and begins with a letter or digit.
+    """
     return _ACCOUNT_NUMBER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Field:
-    """What is expected of one result: an exact amount or a text, and whether it must come back.
+    """Rules for one result: an exact amount or a text, and whether it is required.
 
-    An `echo` repeats what we sent; where it comes back it must be the same. A `movement` of a statement may
-    be null, which is 0 where the statement's sums then hold.
+    An `echo` repeats what we sent; if it comes back, it must be the same. A `movement` of a statement may be
+    null, which counts as 0 if the statement is then consistent.
     """
 
     kind: Literal["amount", "text"]
@@ -38,11 +41,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for a method whatever an operator configures.
+    """Rules of a method that no configuration can change.
 
     `essential`: groups of parameters, at least one of each group must be sent. `optional`: parameters that an
-    operator may map besides the default ones. `refusals`: the only codes that surely refuse it; where empty,
-    any 4xx but 408 does.
+    operator may map besides the default ones. `refusals`: the only codes that certainly refuse the call; if
+    empty, any 4xx but 408 does.
     """
 
     essential: tuple[Group, ...]
@@ -57,7 +60,7 @@ class Method:
 
     `path`: relative to the carrier's URL, from the host's root ("/…") or a full URL on the carrier's host.
     `parameters`: our name → the carrier's. `results`: our name → dotted path under `data`. `body`:
-    "multipart" or "form", for PUT and POST. `constants`: sent as they are.
+    "multipart" or "form", for PUT and POST. `constants`: sent unchanged.
     """
 
     key: str
@@ -75,7 +78,7 @@ class Method:
 
     @property
     def available(self) -> frozenset[str]:
-        """Every parameter name of ours that this method can carry."""
+        """Our names of all parameters that this method can send."""
         return frozenset(METHODS[self.key].parameters) | self.rules.optional
 
     @property
@@ -83,7 +86,7 @@ class Method:
         return self.verb != "GET"
 
     def wants(self, name: str) -> bool:
-        """Is our parameter `name` sent by this method, as a parameter or in the path?"""
+        """Return True if this method sends our parameter `name`, as a parameter or in the path."""
         return name in self.parameters or (name == "account_number" and PLACEHOLDER in self.path)
 
 
@@ -106,8 +109,8 @@ _CAPTCHA = ("google_captcha",)
 
 _STATEMENT = {name: Field("amount", movement=name not in _BALANCES) for name in STATEMENT_NAMES}
 _FUNDS = {name: Field("amount") for name in _FUNDS_NAMES}
-# Funds that were moved though we believe that they were not would be moved again.
-_REFUSES_A_MOVE = frozenset({400, 401, 403, 404, 409, 422, 429})
+# Certain refusals only: after a refusal that was none, the same funds would be moved a second time.
+_TRANSFER_REFUSALS = frozenset({400, 401, 403, 404, 409, 422, 429})
 
 
 def _rules(
@@ -123,7 +126,7 @@ RULES: Mapping[str, Rules] = MappingProxyType(
     {
         "customer_balance": _rules(("account_number",), fields=_STATEMENT),
         "partner_balance": _rules(fields=_STATEMENT),
-        "move_funds": _rules(("account_number",), ("amount",), fields=_FUNDS, refusals=_REFUSES_A_MOVE),
+        "move_funds": _rules(("account_number",), ("amount",), fields=_FUNDS, refusals=_TRANSFER_REFUSALS),
         "register_customer": _rules(("email",), _CAPTCHA),
         "confirm_email": _rules(("email",), ("code",), _CAPTCHA),
         "login_via_url": _rules(

@@ -1,4 +1,4 @@
-"""Which of our methods and names a partner portal means by its own."""
+"""Match the paths and names of a partner portal with our methods and names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,8 +10,8 @@ from portal.voipline.methods import METHODS, PLACEHOLDER, Method
 
 How = Literal["exact", "guessed", "constant", "key", "unmatched"]
 
-# Seen in billing APIs; compared in lower case and without anything but letters and digits.
-_ALSO_CALLED: Mapping[str, str] = {
+# Names used by billing APIs; compared in lower case, with letters and digits only.
+_SYNONYMS: Mapping[str, str] = {
     "account_number": "account accountno accno acc accountid customernumber customerno customerid customer",
     "from_date": "from start startdate datefrom begin begindate initialdate since periodstart",
     "to_date": "to end enddate dateto until till finaldate periodend",
@@ -26,14 +26,16 @@ _ALSO_CALLED: Mapping[str, str] = {
     "google_captcha": "captcha recaptcha grecaptcharesponse captchatoken googlerecaptcha recaptchatoken",
     "code": "confirmationcode verificationcode confirmcode activationcode otp pin",
 }
-_KEYS = frozenset(["token", "key", "apikey", "apitoken", "secret", "accesstoken", "authorization", "auth"])
+_API_KEY_NAMES = frozenset(
+    ["token", "key", "apikey", "apitoken", "secret", "accesstoken", "authorization", "auth"]
+)
 
 
 @dataclass(frozen=True)
 class Match:
-    """A name of theirs, ours where one is meant ("" otherwise), and how that was found.
+    """A name of the carrier's, our name for it ("" if none), and how it was found.
 
-    "constant": sent as it is already. "key": looks like the API key, which travels in a header.
+    "constant": already sent as a constant. "key": looks like the API key, which is sent in a header.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Match:
 
 
 def guess_method(path: str) -> str:
-    """The key of the method whose default path this ends with, or shares most words with; "" if unclear."""
+    """Return the key of the method whose default path ends the path or shares most words; "" if unclear."""
     for method in METHODS.values():
         if f"/{path.strip('/')}".endswith(f"/{method.path}"):
             return method.key
@@ -58,9 +60,9 @@ def _words(text: str) -> set[str]:
 
 
 def match_names(method: Method, names: Iterable[str]) -> list[Match]:
-    """What each name of a pasted URL is for us, in their order; each of ours is given out once.
+    """Match each name of a pasted URL with one of ours, in order. Each of ours is used once.
 
-    `method` is the one that applies now, so that what an operator mapped before counts as exact.
+    `method` is the current one, so that a name that an operator mapped before counts as exact.
     """
     names = list(names)
     ours_of = {theirs: ours for ours, theirs in method.parameters.items()}
@@ -75,7 +77,7 @@ def _match(method: Method, name: str, ours: str, taken: set[str]) -> Match:
     if name in method.constants:
         return Match(name, "", "constant")
     plain = _plain(name)
-    if plain in _KEYS:
+    if plain in _API_KEY_NAMES:
         return Match(name, "", "key")
     if candidate := our_name(name, sorted(method.available - taken)):
         taken.add(candidate)
@@ -84,12 +86,12 @@ def _match(method: Method, name: str, ours: str, taken: set[str]) -> Match:
 
 
 def our_name(name: str, candidates: Iterable[str]) -> str:
-    """Which of these names of ours is meant by one of theirs, however it is spelled; "" for none."""
+    """Return the candidate (one of our names) that their `name` means, in any spelling; "" if none."""
     plain = _plain(name)
-    meant = (
-        ours for ours in candidates if plain == _plain(ours) or plain in _ALSO_CALLED.get(ours, "").split()
+    matches = (
+        ours for ours in candidates if plain == _plain(ours) or plain in _SYNONYMS.get(ours, "").split()
     )
-    return next(meant, "") if plain else ""
+    return next(matches, "") if plain else ""
 
 
 def _plain(name: str) -> str:
@@ -97,18 +99,18 @@ def _plain(name: str) -> str:
 
 
 def with_placeholder(path: str, method: Method) -> str:
-    """The path with the placeholder where it shows one account number, or a placeholder of theirs."""
+    """Return the path with our placeholder in place of its one account number or placeholder, if any."""
     if "account_number" not in method.available:
         return path
     steps = path.split("/")
-    found = [n for n, step in enumerate(steps) if re.fullmatch(r"[0-9]{3,}|\{.*\}|<.*>|:\w+", step)]
-    if len(found) != 1:
+    indexes = [n for n, step in enumerate(steps) if re.fullmatch(r"[0-9]{3,}|\{.*\}|<.*>|:\w+", step)]
+    if len(indexes) != 1:
         return path
-    return "/".join([*steps[: found[0]], PLACEHOLDER, *steps[found[0] + 1 :]])
+    return "/".join([*steps[: indexes[0]], PLACEHOLDER, *steps[indexes[0] + 1 :]])
 
 
 def relative_path(base: str, path: str) -> str:
-    """A path from the host's root, shortened where it continues the carrier's URL `base`."""
+    """Return a path from the host's root relative to the carrier's URL `base`, if it is below that."""
     prefix = f"{urlsplit(base).path.rstrip('/')}/"
     rest = path.removeprefix(prefix)
     return rest if rest and not rest.startswith("/") else path

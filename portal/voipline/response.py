@@ -1,4 +1,4 @@
-"""The one place that judges an answer: which class its code belongs to, and whether it is a success."""
+"""Decide if a reply is a success, and else which error it is. No other module decides this."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -24,28 +24,28 @@ _NOT_AUTHORISED = (
 
 
 def parse_response(method: Method, codes: Mapping[str, str], reply: Reply, sent: Mapping[str, str]) -> Answer:
-    """The results of a success, else the error of the tree in `errors`.
+    """Return the results of a success, else raise one of the errors in `errors`.
 
-    Success is HTTP 2xx, a `code` of 2xx where there is one, and no word against it. Under HTTP 2xx any other
+    Success is HTTP 2xx, a `code` of 2xx if there is one, and no word that denies it. Under HTTP 2xx any other
     `code` counts as if it were the HTTP status. A 204 is a success without results.
     """
-    body, flaw = _body(reply)
+    body, flaw = _parse_body(reply)
     try:
-        return _judged(method, codes, reply, body, flaw, sent)
+        return _parse(method, codes, reply, body, flaw, sent)
     except UpstreamError as error:
         error.not_json = bool(flaw and reply.body and not wire.begins_as_json(reply.body))
         error.listed_as = _clean(next(_code_text(body), ""))[:_MAX_CODE]
         raise
 
 
-def _judged(
+def _parse(
     method: Method, codes: Mapping[str, str], reply: Reply, body: Body, flaw: str, sent: Mapping[str, str]
 ) -> Answer:
-    code = _effective(reply.status, body)
+    code = _effective_code(reply.status, body)
     if _is_2xx(reply.status) and flaw:
         raise _error(method, BadAnswer, reply.status, flaw)
     if not _is_2xx(code) or error_formats.denies(body):
-        raise _failure(method, codes, reply, body, flaw, code)
+        raise _build_error(method, codes, reply, body, flaw, code)
     try:
         return extract(method, body, sent)
     except wire.WireError as error:
@@ -53,7 +53,7 @@ def _judged(
     raise _error(method, BadAnswer, reply.status, words)
 
 
-def _body(reply: Reply) -> tuple[Body, str]:
+def _parse_body(reply: Reply) -> tuple[Body, str]:
     if reply.status == HTTPStatus.NO_CONTENT:
         return {}, ""
     if reply.body is None:
@@ -68,14 +68,14 @@ def _is_2xx(code: int | None) -> bool:
     return code is not None and 200 <= code <= 299
 
 
-def _effective(status: int, body: Body) -> int | None:
-    """The code that decides, None where the body's is no number."""
+def _effective_code(status: int, body: Body) -> int | None:
+    """Return the code that decides: the body's under HTTP 2xx if it has one, None if that is no number."""
     if not _is_2xx(status) or not error_formats.has_code(body):
         return status
-    return _whole(body["code"])
+    return _to_int(body["code"])
 
 
-def _whole(value: object) -> int | None:
+def _to_int(value: object) -> int | None:
     try:
         digits = wire.text(value).strip()
     except wire.WireError:
@@ -83,38 +83,40 @@ def _whole(value: object) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
 
 
-def _failure(
+def _build_error(
     method: Method, codes: Mapping[str, str], reply: Reply, body: Body, flaw: str, code: int | None
 ) -> UpstreamError:
     meaning = _meaning(codes, reply.status, body)
-    kind = _kind(code, meaning)
-    words = _WORDS.get(kind, "")
-    if _is_2xx(code):  # The answer says no in words: alone, or against what else it says.
-        contradicts = error_formats.affirms(body) and not meaning
-        kind = BadAnswer if contradicts else _kind(400, meaning)
+    kind = _error_class(code, meaning)
+    words = _ERROR_TEXTS.get(kind, "")
+    if _is_2xx(code):  # Only words deny the success, perhaps against other words that affirm it.
+        is_contradiction = error_formats.affirms(body) and not meaning
+        kind = BadAnswer if is_contradiction else _error_class(400, meaning)
         words = (
-            "an answer that says both that it worked and that it did not" if contradicts else _NOT_AUTHORISED
+            "an answer that says both that it worked and that it did not"
+            if is_contradiction
+            else _NOT_AUTHORISED
         )
-    if not kind.uncertain and not _refuses(method, code, flaw):
+    if not kind.uncertain and not _is_certain_refusal(method, code, flaw):
         kind, words = BadAnswer, "an answer that does not surely refuse it"
     status = reply.status if code is None else code
     if kind is RateLimited:
         words = "the carrier asks us to wait"
         return RateLimited(method.key, status, _message(method, status, words), retry_after=_seconds(reply))
     if kind is Rejected:
-        return _rejected(method, status, body, meaning)
+        return _build_rejected(method, status, body, meaning)
     return _error(method, kind, status, words)
 
 
-_WORDS: Mapping[type[UpstreamError], str] = {
+_ERROR_TEXTS: Mapping[type[UpstreamError], str] = {
     NotAuthorised: _NOT_AUTHORISED,
     ServerError: "the carrier's server failed",
     BadAnswer: "an answer that is neither success nor a listed error",
 }
 
 
-def _kind(code: int | None, meaning: str) -> type[UpstreamError]:
-    """The class of an effective code: 3xx, 408, 429 and 5xx stand, for any other a meaning decides first."""
+def _error_class(code: int | None, meaning: str) -> type[UpstreamError]:
+    """Return the class for an effective code. 3xx, 408, 429 and 5xx decide; else a meaning comes first."""
     if code is not None:
         if 500 <= code <= 599 or code == HTTPStatus.REQUEST_TIMEOUT:
             return ServerError
@@ -128,14 +130,14 @@ def _kind(code: int | None, meaning: str) -> type[UpstreamError]:
     return Rejected if meaning or refused else BadAnswer
 
 
-def _refuses(method: Method, code: int | None, flaw: str) -> bool:
-    """Is it sure that the method was not carried out? Where that matters most, only by what the API says."""
+def _is_certain_refusal(method: Method, code: int | None, flaw: str) -> bool:
+    """Return True if the method was certainly not carried out. `rules.refusals` allows only listed codes."""
     listed = method.rules.refusals
     return not listed or (not flaw and code in listed)
 
 
 def _meaning(codes: Mapping[str, str], status: int, body: Body) -> str:
-    """What the operator says that the body's code, a text of its message or the HTTP status means, or ""."""
+    """Return the operator's meaning of the body's code, one of its messages or the HTTP status, or ""."""
     keys = [*_code_text(body), *error_formats.every_text(body), str(status)]
     return next((codes[key] for key in keys if key in codes), "")
 
@@ -145,21 +147,23 @@ def _code_text(body: Body) -> Iterator[str]:
         yield wire.text(body.get("code"))
 
 
-def _rejected(method: Method, status: int, body: Body, meaning: str) -> Rejected:
+def _build_rejected(method: Method, status: int, body: Body, meaning: str) -> Rejected:
     ours = {theirs: name for name, theirs in method.parameters.items()}
-    typed = sorted(method.available - {"google_captcha"})
+    field_names = sorted(method.available - {"google_captcha"})
     fields: dict[str, list[str]] = {}
-    rest: list[str] = []
+    other_texts: list[str] = []
     for name, text in error_formats.texts(body):
-        meant = ours.get(name) or our_name(name.rpartition(".")[2], typed)
+        meant = ours.get(name) or our_name(name.rpartition(".")[2], field_names)
         if clean := _clean(text):
-            (fields.setdefault(meant, []) if meant else rest).append(clean)
+            (fields.setdefault(meant, []) if meant else other_texts).append(clean)
     message = _message(method, status, f"the carrier refused the data{f' ({meaning})' if meaning else ''}")
-    return Rejected(method.key, status, message, " ".join(rest)[:_MAX_TEXT], fields=fields, meaning=meaning)
+    return Rejected(
+        method.key, status, message, " ".join(other_texts)[:_MAX_TEXT], fields=fields, meaning=meaning
+    )
 
 
 def _clean(text: str) -> str:
-    """One line that can be shown and stored."""
+    """Return the text as one line that can be shown and stored."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:_MAX_TEXT]
 
 
@@ -173,7 +177,7 @@ def _message(method: Method, status: int, words: str) -> str:
 
 
 def _seconds(reply: Reply) -> int | None:
-    """Retry-After in seconds: a number or an HTTP date (RFC 9110, section 10.2.3)."""
+    """Return Retry-After in seconds. It is a number or an HTTP date (RFC 9110, section 10.2.3)."""
     text = reply.retry_after.strip()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 9 else None

@@ -1,4 +1,4 @@
-"""What an answer means: success or which error, and the results in it."""
+"""Read the results of a successful answer."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +13,7 @@ Answer = Mapping[str, Decimal | str]
 
 @dataclass(frozen=True)
 class Statement:
-    """A balance statement over a period; exact amounts in the partner's currency (the carrier's article)."""
+    """A statement for a period, with exact amounts in the partner's currency (see the carrier's article)."""
 
     opening_balance: Decimal
     payments: Decimal
@@ -25,55 +25,56 @@ class Statement:
 
     @classmethod
     def from_answer(cls, answer: Answer) -> "Statement":
-        """From the answer to customer_balance or partner_balance."""
-        return cls(*(_decimal(answer[each.name]) for each in fields(cls)))
+        """Build a statement from the answer to customer_balance or partner_balance."""
+        return cls(*(_require_decimal(answer[each.name]) for each in fields(cls)))
 
     @property
     def is_consistent(self) -> bool:
-        """total = call + other + adjustments, and closing = opening + payments - total, to the last digit."""
+        """True if total = call + other + adjustments and closing = opening + payments - total, exactly."""
         total = self.call_charges + self.other_charges + self.adjustments
         closing = self.opening_balance + self.payments - self.total_charges
         return total == self.total_charges and closing == self.closing_balance
 
     @property
-    def moved(self) -> bool:
-        """Whether anything was paid, charged or adjusted in the period."""
+    def has_activity(self) -> bool:
+        """True if anything was paid, charged or adjusted in the period."""
         charges = (self.call_charges, self.other_charges, self.adjustments, self.total_charges)
         return any((self.payments, *charges))
 
 
-def _decimal(value: Decimal | str) -> Decimal:
+def _require_decimal(value: Decimal | str) -> Decimal:
     if not isinstance(value, Decimal):
         raise TypeError("A statement holds amounts only")
     return value
 
 
 def extract(method: Method, body: Mapping[str, object], sent: Mapping[str, str]) -> Answer:
-    """The results under `data`, by our names; WireError where one is missing, of the wrong type or not ours.
+    """Return the results under `data`, by our names.
 
-    Where there is no `data` at all they are looked for in the answer itself. `sent`: our name → the text that
-    was sent, to compare what the carrier repeats.
+    Raise WireError if one is missing, has the wrong type or repeats another value than we sent. An answer
+    without `data` is read as if it were the data. `sent`: our name → the text that was sent, to compare it
+    with echoes.
     """
     data = body.get("data", body)
     if not _is_record(data):
         raise wire.WireError("data is not one record")
     answer: dict[str, Decimal | str] = {}
-    unmoved = False
+    has_blanks = False
     for name, field in method.rules.fields.items():
         path = method.results.get(name)
-        found = _at(data, path) if path else _MISSING
-        if field.movement and _says_nothing(found):
-            found, unmoved = Decimal(0), True
-        if found in (_MISSING, None) or (found == "" and not field.required):
+        value = _get_path(data, path) if path else _MISSING
+        if field.movement and _is_blank(value):
+            value, has_blanks = Decimal(0), True
+        if value in (_MISSING, None) or (value == "" and not field.required):
             if field.required:
                 raise wire.WireError(f"{name} is missing")
             continue
-        answer[name] = _value(name, field, found)
+        answer[name] = _convert(name, field, value)
         if field.echo and name in sent:
-            if not _same(name, found, sent[name]):
+            if not _is_same(name, value, sent[name]):
                 raise wire.WireError(f"{name} is not the one that was asked for")
             answer[name] = sent[name]
-    if unmoved and not Statement.from_answer(answer).is_consistent:
+    if has_blanks and not Statement.from_answer(answer).is_consistent:
         raise wire.WireError(
             "payments, adjustments or charges are empty, and the sums do not hold without them"
         )
@@ -84,7 +85,7 @@ _MISSING = object()
 
 
 def _is_record(data: object) -> bool:
-    """One record, or nothing, or a word to read; a list holds one record at the most."""
+    """Return True for one record, for nothing, or for a word. A list may hold at most one record."""
     if isinstance(data, list):
         return not data or (len(data) == 1 and isinstance(data[0], dict))
     if isinstance(data, str):
@@ -92,8 +93,8 @@ def _is_record(data: object) -> bool:
     return data is None or data is True or isinstance(data, dict)
 
 
-def _at(data: object, path: str) -> object:
-    """The value at a dotted path; a list of one record is that record."""
+def _get_path(data: object, path: str) -> object:
+    """Return the value at a dotted path. A list of one record counts as that record."""
     for step in path.split("."):
         if isinstance(data, list) and len(data) == 1:
             data = data[0]
@@ -101,30 +102,30 @@ def _at(data: object, path: str) -> object:
     return data
 
 
-def _says_nothing(found: object) -> bool:
-    return found is None or (isinstance(found, str) and not found.strip())
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _value(name: str, field: Field, found: object) -> Decimal | str:
+def _convert(name: str, field: Field, value: object) -> Decimal | str:
     try:
-        return wire.amount(found) if field.kind == "amount" else wire.text(found)
+        return wire.amount(value) if field.kind == "amount" else wire.text(value)
     except wire.WireError as error:
         raise wire.WireError(f"{name} {error}") from None
 
 
-def _same(name: str, came: object, sent: str) -> bool:
-    """Whether it is what was sent: a number has lost its leading zeros, and mailboxes have many spellings."""
-    text = wire.text(came)
+def _is_same(name: str, value: object, sent: str) -> bool:
+    """Compare an echo with what was sent: a number loses leading zeros, an email has several spellings."""
+    text = wire.text(value)
     if name == "email":
         return _mailbox(text) == _mailbox(sent)
-    return text == (sent if isinstance(came, str) else sent.lstrip("0") or "0")
+    return text == (sent if isinstance(value, str) else sent.lstrip("0") or "0")
 
 
 def _mailbox(address: str) -> str:
-    """What all spellings of one address have in common: its domain may be written in letters or in ASCII."""
+    """Return one form for all spellings of an email address: its domain may be in Unicode or in ASCII."""
     local, _at, domain = address.lower().rpartition("@")
     with suppress(UnicodeError):
-        written = domain.encode("idna")
-        if written.decode("idna") == domain:  # Else it is another one, as strasse.de is for straße.de.
-            domain = written.decode()
+        encoded = domain.encode("idna")
+        if encoded.decode("idna") == domain:  # Else it is another domain: straße.de encodes as strasse.de.
+            domain = encoded.decode()
     return f"{local}@{domain}"

@@ -6,9 +6,9 @@ MASK = "•••"
 
 
 class Secret:
-    """An API key or the like. Printing, formatting and logging it show a mask; `reveal()` gives the text.
+    """An API key or similar. Printing, formatting and logging show a mask; `reveal()` returns the text.
 
-    Not a `str` on purpose: joining or concatenating a subclass of `str` yields its plain text.
+    Not a subclass of `str`, because joining or concatenating one yields its plain text.
     """
 
     __slots__ = ("_text",)

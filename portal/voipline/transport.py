@@ -1,10 +1,10 @@
-"""One HTTP exchange in a bounded time, and the knowledge whether any byte of the request left.
+"""Send one HTTP request before a deadline, and report whether any byte of it may have left.
 
-The exchange is a conversation (`conversation.py`) that is given up at its deadline; one that was given up
-never begins to send. There is no pool, no session, no cookie jar, no redirect and no proxy; `requests` builds
-the request and urllib3 carries it.
+The exchange is a conversation (`conversation.py`) that is given up at its deadline. After that it never
+begins to send. It uses no pool, session, cookie jar, redirect or proxy: `requests` builds the request and
+urllib3 sends it.
 
-urllib3's loggers print request targets at level DEBUG, and a GET's target holds an account number: do not
+urllib3's loggers print request targets at level DEBUG, and a GET's target contains an account number: do not
 turn them on in production.
 """
 
@@ -20,7 +20,7 @@ from portal.voipline.conversation import Conversation, Crowded, GivenUp, hold
 from portal.voipline.http_exchange import Reply
 from portal.voipline.urls import Origin, origin
 
-# Calls in flight per host and key, those included that nobody waits for any more.
+# Calls in flight per host and key, including those whose caller has given up.
 MAX_IN_FLIGHT = 16
 HEADERS = {
     "Accept": "application/json",
@@ -32,24 +32,24 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """No reply. `sent`: may a byte of the request have left? `reason`: what happened, in words.
+    """No reply. `sent`: True if a byte of the request may have left. `reason`: a text for logs.
 
-    `crowded`: it was not even tried.
+    `busy`: True if the request was not tried because too many others are waiting.
     """
 
     sent: bool
     reason: str
-    crowded: bool = False
+    busy: bool = False
 
 
-_gates: dict[tuple[Origin, int], threading.BoundedSemaphore] = {}
-_gates_lock = threading.Lock()
+_slots: dict[tuple[Origin, int], threading.BoundedSemaphore] = {}
+_slots_lock = threading.Lock()
 
 
-def _gate(request: PreparedRequest, key: str) -> threading.BoundedSemaphore:
-    """One bound per host and key, so that one brand's hanging calls take no place of another's."""
-    with _gates_lock:
-        return _gates.setdefault(
+def _get_slots(request: PreparedRequest, key: str) -> threading.BoundedSemaphore:
+    """Return the slots of this host and key, so that one brand's hanging calls take none of another's."""
+    with _slots_lock:
+        return _slots.setdefault(
             (origin(str(request.url)), hash(key)), threading.BoundedSemaphore(MAX_IN_FLIGHT)
         )
 
@@ -57,21 +57,21 @@ def _gate(request: PreparedRequest, key: str) -> threading.BoundedSemaphore:
 def send(
     request: PreparedRequest, timeouts: Timeouts, deadline: float, *, key: str, reach: Reach | None
 ) -> Reply | Fault:
-    """Send the request once. Returns by `deadline` (of `time.monotonic`), whatever hangs.
+    """Send the request once. Return by `deadline` (of `time.monotonic`) even if the exchange hangs.
 
-    `key`: the caller's key at that host, under which calls are counted. `reach`: where the host may be; None
-    for a host that the installation itself names.
+    `key`: the caller's key at that host; calls are counted per key. `reach`: the addresses that the host may
+    have, None for a host named in the portal's own settings.
     """
 
     def talk(conversation: Conversation[Reply | Fault]) -> Reply | Fault:
         try:
             return http_exchange.run(conversation, request, timeouts, reach)
-        except BaseException as error:  # its text may hold the URL, so it goes no further than this
+        except BaseException as error:  # Not raised: its text may contain the URL.
             return Fault(conversation.sent, http_exchange.reason(error))
 
     try:
-        return hold(talk, _gate(request, key), deadline)
-    except GivenUp as late:
-        return Fault(late.sent, str(late))
-    except Crowded as full:
-        return Fault(False, str(full), crowded=True)
+        return hold(talk, _get_slots(request, key), deadline)
+    except GivenUp as error:
+        return Fault(error.sent, str(error))
+    except Crowded as error:
+        return Fault(False, str(error), busy=True)

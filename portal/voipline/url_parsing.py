@@ -1,4 +1,4 @@
-"""Taking apart the request URL that an operator copies from the partner portal."""
+"""Parse the request URL that an operator copies from the partner portal."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
 
 @dataclass(frozen=True)
 class PastedUrl:
-    """`host` with its port where one was given; `names` of the query in order, without example values."""
+    """A pasted URL. `host` includes a port if given; `names` are the query's names in order."""
 
     scheme: str
     host: str
@@ -25,52 +25,52 @@ class PastedUrl:
 
 
 def split_url(text: str) -> PastedUrl:
-    """Scheme, host, path and query names of a pasted URL; ValueError in plain words if it is none.
+    """Split a pasted URL into scheme, host, path and query names. Raise ValueError with a readable message.
 
     Quotation marks and spaces around it and a leading "GET " are ignored. Example values are dropped, since
     they may be a real customer's.
     """
-    bare, query = _bare_and_query(text)
-    scheme, _, _ = _checked_origin(bare)
-    parts = urlsplit(bare)
+    without_query, query = _split_query(text)
+    scheme, _, _ = _check_origin(without_query)
+    parts = urlsplit(without_query)
     return PastedUrl(scheme, parts.netloc.lower(), parts.path, _names(query))
 
 
 def plain_values(text: str) -> dict[str, str]:
-    """Query values of a pasted URL that are short plain words, such as format=json; ValueError as above.
+    """Return the query values that are short plain words, such as format=json. Raise ValueError as above.
 
-    Whatever might be a key, a token, an account number or an address is not among them.
+    Values that might be a key, a token, an account number or an address are left out.
     """
-    _, query = _bare_and_query(text)
+    _, query = _split_query(text)
     pairs = [item.partition("=") for item in query.split("&")]
-    found = {unquote_plus(name).strip(): unquote_plus(value) for name, _, value in pairs}
-    return {name: value for name, value in found.items() if name and _PLAIN.fullmatch(value)}
+    values = {unquote_plus(name).strip(): unquote_plus(value) for name, _, value in pairs}
+    return {name: value for name, value in values.items() if name and _PLAIN.fullmatch(value)}
 
 
-def _bare_and_query(text: str) -> tuple[str, str]:
+def _split_query(text: str) -> tuple[str, str]:
     url = _VERB.sub("", text.strip(_QUOTES), count=1).strip(_QUOTES)
     match = _URL.fullmatch(url)
     if not match:
         raise ValueError(
             Words("Paste the whole address as the partner portal shows it; it begins with https://")
         )
-    bare = url[: match.start("query")] if match["query"] else url
-    return bare, (match["query"] or "?")[1:]
+    without_query = url[: match.start("query")] if match["query"] else url
+    return without_query, (match["query"] or "?")[1:]
 
 
-def _checked_origin(url: str) -> tuple[str, str, int]:
+def _check_origin(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)
-        found = origin(url)
+        result = origin(url)
     except ValueError:
         raise ValueError(Words("The address has no proper host name or port")) from None
     if "@" in parts.netloc:
         raise ValueError(Words("The address must hold no user name or password"))
-    return found
+    return result
 
 
 def _names(query: str) -> tuple[str, ...]:
-    found = [unquote_plus(item.partition("=")[0]).strip() for item in query.split("&")]
-    if any(_CONTROL.search(name) for name in found):
+    names = [unquote_plus(item.partition("=")[0]).strip() for item in query.split("&")]
+    if any(_CONTROL.search(name) for name in names):
         raise ValueError(Words("A name after the ? holds a control character"))
-    return tuple(dict.fromkeys(name for name in found if name))
+    return tuple(dict.fromkeys(name for name in names if name))

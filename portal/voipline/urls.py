@@ -1,4 +1,4 @@
-"""Where a call goes: the carrier's URL, a method's path, and that the one never leaves the other's host."""
+"""Build and check the URL of a call from the carrier's URL and a method's path, always on the same host."""
 
 import re
 from typing import cast
@@ -9,7 +9,7 @@ from portal.voipline.messages import Words
 from portal.voipline.methods import PLACEHOLDER
 
 _PORTS = {"http": 80, "https": 443}
-_FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_FULL_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 
@@ -17,12 +17,12 @@ Origin = tuple[str, str, int]
 
 
 def is_full(path: str) -> bool:
-    """Does the path name its own scheme?"""
-    return _FULL.match(path) is not None
+    """Return True if the path is a full URL with its own scheme."""
+    return _FULL_URL.match(path) is not None
 
 
 def origin(url: str) -> Origin:
-    """Scheme, host and port, lower case and with the scheme's port filled in; ValueError for nonsense."""
+    """Return scheme and host in lower case and the port, else the scheme's. Raise ValueError if invalid."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in _PORTS:
@@ -52,7 +52,7 @@ def _netloc(parts: SplitResult) -> str:
 
 
 def url_problem(url: str, reach: Reach) -> str:
-    """Why a carrier must not have this URL, in plain words; "" if it may."""
+    """Return why a carrier may not have this URL, as a message; "" if it may."""
     try:
         scheme, host, _ = origin(url)
     except ValueError as error:
@@ -63,7 +63,7 @@ def url_problem(url: str, reach: Reach) -> str:
             "{host} to CARRIER_PRIVATE_HOSTS in the portal's environment, and restart the portal",
             host=host,
         )
-    if scheme == "http" and not reach.is_here(host):
+    if scheme == "http" and not reach.allows_loopback(host):
         return Words("It must begin with https:// (http only for this computer itself)")
     if "{" in url:
         return Words("{placeholder} may stand in a method's path only", placeholder=PLACEHOLDER)
@@ -71,7 +71,7 @@ def url_problem(url: str, reach: Reach) -> str:
 
 
 def path_problem(path: str) -> str:
-    """Why a method must not have this path, in plain words; "" if it may."""
+    """Return why a method may not have this path, as a message; "" if it may."""
     if not path.strip():
         return Words("The path is empty")
     if not is_full(path):
@@ -84,7 +84,7 @@ def path_problem(path: str) -> str:
 
 
 def _parts_problem(url: str) -> str:
-    # urlsplit drops line breaks and tabs silently, so the text as it was given is looked at first.
+    # urlsplit drops line breaks and tabs silently, so check the original text first.
     if not url.isprintable() or " " in url:
         return Words("It holds a space or a control character")
     parts = urlsplit(url)
@@ -113,10 +113,10 @@ def _text_problem(path: str) -> str:
 
 
 def address(base: str, path: str, account_number: str = "") -> str:
-    """The URL a method is called at, with the account number in its place.
+    """Return the URL of a method with the account number filled in.
 
-    A path without a leading slash continues the carrier's URL, one with it starts at the host's root, a full
-    URL must have the carrier's scheme, host and port (else ValueError).
+    A path without a leading slash continues the carrier's URL, one with it starts at the host's root. A full
+    URL must have the carrier's scheme, host and port. Raise ValueError if it has not.
     """
     parts = urlsplit(base)
     root = f"{parts.scheme}://{parts.netloc}"

@@ -1,6 +1,6 @@
-"""Bytes of the carrier to Python values, and our values to text; numbers are `Decimal` all the way.
+"""Parse the carrier's bytes into Python values, and render our values as text. All numbers are `Decimal`.
 
-JSON: RFC 8259, UTF-8 only, stricter where it leaves room (duplicate names, NaN, absurd numbers).
+JSON as in RFC 8259, in UTF-8 only, and stricter: no duplicate names, NaN or huge numbers.
 """
 
 import json
@@ -14,27 +14,27 @@ Value = str | date | Decimal
 MAX_INTEGER_DIGITS = 12
 MAX_DECIMALS = 5
 
-# Whatever a double can be printed as, and small enough that no number is costly to compare.
+# All that a double can be printed as, and short enough that no number is costly to compare.
 _LITERAL = re.compile(r"-?\d{1,40}(?:\.\d{1,1100})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _PLAIN = re.compile(r"-?\d{1,40}(?:\.\d{1,1100})?", re.ASCII)
 # Groups of thousands: one comma alone could be a decimal comma.
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:(?:,\d{3})+\.\d{1,1100}|(?:,\d{3}){2,})", re.ASCII)
 _LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
 _STEP = Decimal(1).scaleb(-MAX_DECIMALS)
-_NOISE = Decimal("1e-7")  # What sums of doubles are off by stays below it.
-_SURE_DIGITS = 15  # So many significant digits any double keeps.
-# Blanks of any kind, and byte order marks.
+_NOISE = Decimal("1e-7")  # The error of sums of doubles stays below this.
+_EXACT_DIGITS = 15  # Significant decimal digits that every double preserves.
+# All blanks, and byte order marks.
 _BEFORE_JSON = "\ufeff" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 
 class WireError(ValueError):
-    """The bytes or a value in them are not what was agreed; the text says what, without quoting the data."""
+    """The bytes or a value in them are invalid. The text says why, without quoting the data."""
 
 
 def parse(body: bytes) -> dict[str, object]:
-    """The JSON object in an answer's body, every number a bounded `Decimal`; WireError for anything else.
+    """Return the JSON object in a body, with each number a bounded `Decimal`. Raise WireError if it is none.
 
-    Blanks and byte order marks around it are left out: files that a PHP page includes leave them there.
+    Blanks and byte order marks around it are ignored: files that a PHP page includes can produce them.
     """
     try:
         text = body.decode().strip(_BEFORE_JSON)
@@ -45,20 +45,20 @@ def parse(body: bytes) -> dict[str, object]:
     if text.startswith("<"):
         raise WireError("a web page answered before the API")
     try:
-        found = _DECODER.decode(text)
+        result = _DECODER.decode(text)
     except WireError:
         raise
     except RecursionError:
         raise WireError("the answer is nested too deeply") from None
     except ValueError:
         raise WireError("the answer is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise WireError("the answer is not a JSON object")
-    return found
+    return result
 
 
 def begins_as_json(body: bytes) -> bool:
-    """Is it at least meant to be a JSON object or list?"""
+    """Return True if the body begins like a JSON object or list."""
     return body.decode(errors="replace").lstrip(_BEFORE_JSON).startswith(("{", "["))
 
 
@@ -73,10 +73,10 @@ def _constant(literal: str) -> NoReturn:
 
 
 def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    result = dict(pairs)
+    if len(result) != len(pairs):
         raise WireError("the answer has the same name twice in one object")
-    return found
+    return result
 
 
 _DECODER = json.JSONDecoder(
@@ -85,7 +85,7 @@ _DECODER = json.JSONDecoder(
 
 
 def amount(value: object) -> Decimal:
-    """A JSON number or a decimal text as an exact amount; WireError for any other.
+    """Return a JSON number or a decimal text as an exact amount. Raise WireError for any other value.
 
     A text may have blanks around it, and commas between groups of thousands.
     """
@@ -99,21 +99,20 @@ def amount(value: object) -> Decimal:
 
 
 def _without_noise(value: Decimal) -> Decimal:
-    """242.08793000000001 is 242.08793: what binary arithmetic left behind the fifth decimal is cut off.
+    """Remove the error of binary arithmetic after the fifth decimal: 242.08793000000001 is 242.08793.
 
-    Only where that is certain: a double holds 15 digits of any decimal number, and the rest is next to
-    nothing.
+    Only if that is certain: at most 15 digits (which every double preserves) remain, and the rest is tiny.
     """
     if not value.is_finite() or value.copy_abs() >= _LIMIT:
         return value
     rounded = value.quantize(_STEP)
-    if rounded == value or len(rounded.normalize().as_tuple().digits) > _SURE_DIGITS:
+    if rounded == value or len(rounded.normalize().as_tuple().digits) > _EXACT_DIGITS:
         return value
     return rounded.normalize() if abs(value - rounded) < _NOISE else value
 
 
 def exact(value: Decimal) -> Decimal:
-    """The same amount in fixed notation, at most 12 digits before the point and 5 after; else WireError."""
+    """Return the amount in fixed notation. Raise WireError above 12 digits before the point or 5 after it."""
     if not value.is_finite() or value.copy_abs() >= _LIMIT:
         raise WireError(f"is not an amount of at most {MAX_INTEGER_DIGITS} digits")
     if not value:
@@ -137,7 +136,7 @@ def _exponent(value: Decimal) -> int:
 
 
 def text(value: object) -> str:
-    """A non-empty string, or a whole JSON number as its digits (70001 → "70001"); WireError for any other."""
+    """Return a non-empty string, or a whole JSON number as digits (70001 → "70001"). Else raise WireError."""
     if isinstance(value, Decimal) and value.adjusted() < 30 and value == value.to_integral_value():
         return str(int(value))
     if not isinstance(value, str) or not value:
@@ -146,14 +145,14 @@ def text(value: object) -> str:
 
 
 def checked_text(value: str) -> str:
-    """The text, if it can be written as UTF-8 at all; WireError if it holds half a surrogate pair."""
+    """Return the text. Raise WireError if it cannot be encoded as UTF-8 (half a surrogate pair)."""
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise WireError("is not valid text")
     return value
 
 
 def render(value: Value, date_format: str) -> str:
-    """One of our values as the carrier reads it; TypeError or ValueError where it cannot be sent."""
+    """Return a value as text for the carrier. Raise TypeError or ValueError if it cannot be sent."""
     if isinstance(value, date):
         return value.strftime(date_format)
     if isinstance(value, Decimal):

@@ -1,9 +1,9 @@
-// The brand's page in the admin: shows what stands in the form, unsaved, in both schemes.
-// Without this, the button "Preview in a new tab" does the same.
+// Live preview on the brand's admin page: shows the form's unsaved look in both colour schemes.
+// Without this script the button "Preview in a new tab" does the same.
 (() => {
   "use strict";
 
-  const PAUSE = 600; // Milliseconds after the last change until the preview follows.
+  const PAUSE = 600; // Milliseconds between the last change and the update of the preview.
 
   const panel = document.querySelector("[data-preview]");
   const form = document.getElementById("brand_form");
@@ -17,7 +17,7 @@
 
   for (const element of panel.querySelectorAll("[data-live]")) element.hidden = false;
 
-  // Only what makes the look leaves the form; no key and no secret does.
+  // Send only the fields of the look, never a key or a secret.
   function typed(more) {
     const data = new FormData(form);
     const wanted = new FormData();
@@ -52,12 +52,12 @@
   function show() {
     if (!token) return;
     for (const frame of panel.querySelectorAll("[data-scheme]")) {
-      // Also where the address stays: two drafts of one second have the same link.
+      // Set even an unchanged URL, since two drafts of the same second have the same link.
       frame.src = `/preview/${token}/${frame.dataset.scheme}/${find("page").value}`;
     }
   }
 
-  // Of answers to the same wish that overtake each other only the newest counts.
+  // Use only the answer to the newest request of each kind.
   async function attempt(wish, more, done) {
     const own = ++asked[wish];
     try {
@@ -83,7 +83,7 @@
       link.value = answer.link;
       find("shown").hidden = false;
       link.select();
-      said.textContent = panel.dataset.select; // In case the browser does not let us copy it, or asks first.
+      said.textContent = panel.dataset.select; // If the browser does not allow copying, or asks first.
       await navigator.clipboard?.writeText(answer.link).then(
         () => (said.textContent = panel.dataset.copied),
         () => {},

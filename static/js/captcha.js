@@ -1,13 +1,13 @@
-// Renders every captcha of the page and puts its token into its own form. Without Google's script it says so.
+// Renders each captcha and puts its token into its form. Shows an error if Google's script fails.
 (() => {
   "use strict";
 
-  const PATIENCE = 8000; // Milliseconds until the script counts as not come.
+  const PATIENCE = 8000; // Milliseconds until the script counts as failed.
   const PAUSE = 100;
-  const LONGEST = 9000; // Milliseconds until the button lives again.
+  const LONGEST = 9000; // Milliseconds until the button works again.
   const WIDTH = 304; // Pixels of Google's checkbox; with less room, its compact form.
 
-  // Google's script comes in two halves from two hosts, and only the second one answers.
+  // Google's script loads in two parts from two hosts; only the second calls the callbacks.
   const ready = new Promise((resolve) => {
     (function look() {
       if (window.grecaptcha && window.grecaptcha.ready) {
@@ -20,9 +20,9 @@
   const late = new Promise((_, reject) => {
     setTimeout(() => reject(new Error("Google's script did not come")), PATIENCE);
   });
-  const loaded = () => Promise.race([ready, late]); // Ready goes first: what comes late still serves.
+  const loaded = () => Promise.race([ready, late]); // Ready first, so that a late script still counts.
 
-  // "load", "again" or "tick"; nothing takes it away.
+  // Shows the problem "load", "again" or "tick"; "" hides it.
   function problem(form, why = "") {
     const place = form.querySelector("[data-captcha-problem]");
     place.textContent = why && place.dataset[why];
@@ -34,8 +34,8 @@
     event.stopImmediatePropagation();
   }
 
-  // Kinds that run at the press of the button: get a token, then send the form as if pressed again. Google says
-  // nothing of a closed challenge: after a while the next press counts, and so does one that is passed late.
+  // For kinds that run when the button is pressed: get a token, then submit the form again. Google does not
+  // report a closed challenge: after LONGEST the next press counts, and so does a challenge passed late.
   function atSubmit(form, execute) {
     let newest = 0;
     let running = false;
@@ -62,11 +62,11 @@
       execute().then(
         () => {
           if (!over()) return;
-          // A form that is being sent cannot be sent.
+          // A form cannot be submitted during its submit event.
           setTimeout(() => {
             passed = true;
             form.requestSubmit(button);
-            passed = false; // A field may have been emptied meanwhile.
+            passed = false; // If a field is invalid by now, no submit event has reset it.
           });
         },
         () => over("load"),

@@ -1,6 +1,5 @@
-// Says what is missing before a form is sent, sends it once, however often its button is pressed, and lets
-// visitors see the password they type.
-// Without this every form works as well; the server itself keeps the promise of sending once.
+// Reports missing fields before a form is sent, prevents double submits, and can show passwords.
+// Forms work without this script too; the server also prevents double submits.
 (() => {
   "use strict";
 
@@ -18,13 +17,13 @@
     return made;
   };
 
-  // What is missing or too short; the server looks at everything.
+  // The error of a missing or too short value. The server validates everything.
   function complaint(input) {
     const words = input.closest(".field")?.dataset;
     if (!words) return "";
     const blank = input.required && input.type !== "password" && !input.value.trim();
     if (blank || input.validity.valueMissing) return words.required ?? usual("required", input.form);
-    // Not validity.tooShort: a password manager's text is never that.
+    // Not validity.tooShort, which ignores text filled in by a password manager.
     const short = input.minLength > 0 && input.value && [...input.value].length < input.minLength;
     return short ? words.minimum : "";
   }
@@ -48,7 +47,7 @@
     input.setAttribute("aria-describedby", told.join(" "));
   }
 
-  // As the server makes it.
+  // The same markup as the server's error summary.
   function summary(form, wrong) {
     form.querySelector(".notice.refused:not([data-captcha-problem])")?.remove();
     const items = wrong.map((input) => {
@@ -71,7 +70,7 @@
       summary(form, wrong);
       wrong[0].focus();
     };
-    form.addEventListener("submit", check, true); // Before anybody asks Google.
+    form.addEventListener("submit", check, true); // Capture phase: before captcha.js calls Google.
     form.addEventListener("input", (event) => complaint(event.target) || mark(event.target, ""));
     form.addEventListener("submit", (event) => {
       if (form.dataset.sent) {
@@ -101,7 +100,7 @@
     button.textContent = field.dataset.show;
     button.setAttribute("aria-label", field.dataset.showName);
     button.addEventListener("click", () => show(input.type === "password"));
-    // Hidden again before it is sent: browsers remember what was typed into a text field.
+    // Hide the password before submitting, because browsers remember the values of text fields.
     input.form.addEventListener("submit", () => show(false));
     window.addEventListener("pagehide", () => show(false));
     box.className = "secret";

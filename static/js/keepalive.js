@@ -1,5 +1,5 @@
-/* In the admin whoever is idle for 15 minutes is signed out. Typing is not idle: while somebody types into a
-   form, the portal is told so, at most once in two minutes. */
+/* The admin signs users out after 15 idle minutes. This script reports typing in a form as activity, at most
+   once in two minutes. */
 "use strict";
 
 const stillHere = document.currentScript?.dataset.stillHere;

@@ -1,4 +1,4 @@
-/* Recovery codes: print them, or copy them all. Without this script one marks and copies them by hand. */
+/* Buttons to print or copy all recovery codes. Without this script users select and copy them by hand. */
 "use strict";
 
 const tools = document.querySelector(".staff-tools");

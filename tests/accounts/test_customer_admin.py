@@ -502,13 +502,13 @@ def test_select_all_never_exceeds_what_the_list_shows(
     desk: Client, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     User.objects.filter(pk__in=(alice.pk, bob.pk)).update(is_active=False)
-    monkeypatch.setattr(BoundedPaginator, "MOST", 1)
+    monkeypatch.setattr(BoundedPaginator, "MAX_ROWS", 1)
     refused = choose(desk, "enable_selected", alice, select_across="1")
     assert "The list finds more than it shows, so nothing was done." in words(refused)
     assert set(User.objects.filter(is_active=False)) == {alice, bob}
     choose(desk, "enable_selected", alice)  # A ticked row is in the list.
     assert set(User.objects.filter(is_active=False)) == {bob}
-    monkeypatch.setattr(BoundedPaginator, "MOST", 2)
+    monkeypatch.setattr(BoundedPaginator, "MAX_ROWS", 2)
     choose(desk, "enable_selected", alice, select_across="1")
     assert not User.objects.filter(is_active=False).exists()
 

@@ -24,7 +24,7 @@ from billing.statements.partner_balance import (
     past_months,
 )
 from billing.statements.periods import Period
-from portal.brands.launch_checklist import to_do, with_readiness
+from portal.brands.launch_checklist import count_missing_of, with_checklist
 from portal.carrier import calls as carrier_calls
 from portal.models import Brand, CarrierCall
 from portal.voipline import Statement
@@ -317,7 +317,7 @@ def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_t
     def told() -> tuple[bool, int]:
         get_partner_account(brand=aurora, refresh=True)
         text = text_of(admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/"))
-        return warning in text, to_do(with_readiness(Brand.objects.filter(pk=aurora.pk)).get())
+        return warning in text, count_missing_of(with_checklist(Brand.objects.filter(pk=aurora.pk)).get())
 
     warned, before = told()
     assert not warned
@@ -325,4 +325,4 @@ def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_t
         leave(aurora, Decimal(left))
         assert told() == (cut, before + cut)
     with django_assert_num_queries(3):  # Brands with their balances, hosts, codes; however many there are.
-        assert [to_do(brand) for brand in with_readiness(Brand.objects.order_by("slug"))]
+        assert [count_missing_of(brand) for brand in with_checklist(Brand.objects.order_by("slug"))]

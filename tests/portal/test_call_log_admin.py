@@ -69,7 +69,7 @@ def test_call_log_cannot_be_changed(admin_client: Client, aurora: Brand) -> None
 def test_list_count_is_bounded_and_query_count_is_constant(
     admin_client: Client, aurora: Brand, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BoundedPaginator, "MOST", 250)
+    monkeypatch.setattr(BoundedPaginator, "MAX_ROWS", 250)
 
     def listed() -> tuple[Any, list[str]]:
         with CaptureQueriesContext(connection) as queries:

@@ -153,7 +153,7 @@ def test_csp_allows_frames_of_the_recaptcha_host(aurora, browse, settings, host,
 def google(settings, monkeypatch) -> Iterator[Server]:
     """A server in place of Google; the portal waits at most a second for it."""
     monkeypatch.setattr(captcha, "_TIMEOUTS", Timeouts(0.5, 0.5, 1))
-    monkeypatch.setattr(transport, "_gates", {})
+    monkeypatch.setattr(transport, "_slots", {})
     server = Server()
     settings.RECAPTCHA_URL = f"http://127.0.0.1:{server.port}/recaptcha"
     yield server

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from portal.brands.launch_checklist import readiness, to_do
+from portal.brands.launch_checklist import count_missing_of, get_checklist
 from portal.carrier.connection_proof import check_connection, is_connection_verified
 from portal.core.validators import GOOGLE_TEST_KEY
 from portal.models import Brand
@@ -19,15 +19,15 @@ from tests.conftest import Simulator
 
 
 def states(brand: Brand, *without: str) -> dict[str, str]:
-    return {item.key: item.state for item in readiness(brand, without)}
+    return {item.key: item.state for item in get_checklist(brand, without)}
 
 
 def test_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
     aurora.response_codes.create(code="4103", meaning="email_taken")
     aurora.mail_tested_at = timezone.now()  # type: ignore[attr-defined, unused-ignore]
-    assert to_do(aurora) == 1
+    assert count_missing_of(aurora) == 1
     assert all(finding.ok for finding in check_connection(brand=aurora))
-    assert to_do(aurora) == 0
+    assert count_missing_of(aurora) == 0
     # The simulator as carrier, a sender elsewhere and an untested method are hints, not obstacles.
     hints = {key for key, state in states(aurora).items() if state == "hint"}
     assert hints == {"stand_in", "sender", "customer"}
@@ -55,7 +55,7 @@ def test_obstacles_are_named(
     make_brand: Callable[..., Brand], fields: dict[str, Any], key: str, state: str
 ) -> None:
     brand = make_brand("aurora", "aurora.test", **fields)
-    (item,) = [item for item in readiness(brand) if item.key == key]
+    (item,) = [item for item in get_checklist(brand) if item.key == key]
     assert item.state == state
     assert bool(item.todo) is (state != "ok")
 
@@ -66,9 +66,9 @@ def test_brand_without_a_host_is_not_ready(aurora: Brand) -> None:
 
 
 def test_host_without_dns_is_only_a_hint(aurora: Brand) -> None:
-    before = to_do(aurora)
+    before = count_missing_of(aurora)
     assert states(aurora, "aurora.test")["dns"] == "hint"
-    assert to_do(aurora) == before
+    assert count_missing_of(aurora) == before
 
 
 @pytest.mark.parametrize(

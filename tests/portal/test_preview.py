@@ -59,7 +59,7 @@ def preview_html(client: Client, token: str, path: str = "visitor/", scheme: str
 def paths() -> list[str]:
     import portal.urls.admin  # noqa: F401 - registers the samples.
 
-    return [path for path, _label in rendering.offered()]
+    return [path for path, _label in rendering.page_choices()]
 
 
 # --- Content ---

@@ -276,7 +276,7 @@ def test_endless_greeting_does_not_fill_the_memory(server, aurora, settings, mon
 def test_hanging_dns_lookup_times_out(server, aurora, monkeypatch):
     over, began = threading.Event(), time.monotonic()
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
-    monkeypatch.setattr(smtp_backend, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(smtp_backend, "_slots", threading.BoundedSemaphore(1))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
     for _ in range(2):  # The second finds no slot: the thread of the first still hangs.
         with pytest.raises(MailNotSent):

@@ -95,9 +95,9 @@ def statement(closing: str = "0", **figures: str) -> Statement:
 
 
 def test_period_has_activity_after_any_payment_charge_or_adjustment():
-    assert not statement("5", opening_balance="5").moved
+    assert not statement("5", opening_balance="5").has_activity
     for name in ("payments", "call_charges", "other_charges", "adjustments", "total_charges"):
-        assert statement(**{name: "0.00001"}).moved
+        assert statement(**{name: "0.00001"}).has_activity
 
 
 def test_balance_is_explained_and_dated(simulator, alice, browse):

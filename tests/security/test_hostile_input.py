@@ -322,8 +322,8 @@ _PREVIEW = (
     "what is sent to a preview is not read and changes nothing; in its sandbox it has no cookie to prove"
 )
 EXEMPT = {
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/": _PREVIEW,
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": _PREVIEW,
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/": _PREVIEW,
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/<path:rest>": _PREVIEW,
 }
 SECRET = "c" * 32  # A token as in Django's cookie, and as a form may send it back.
 EVIL = "https://evil.test"
@@ -446,7 +446,7 @@ def test_only_previews_are_exempt_from_csrf_protection() -> None:
 
 @pytest.mark.parametrize("rest", ["", "sign-in/", "account/", "statement/refresh/"])
 def test_form_sent_to_a_preview_changes_nothing(world: World, operator: Any, browse: Any, rest: str) -> None:
-    token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), again="", keep=True)
+    token = save_preview(brand=world.aurora, look={}, logo=(b"", "", ""), previous_token="", keep=True)
     for person in (None, operator):
         client = browse(ADMIN, person, enforce_csrf_checks=True)
         before = all_rows()

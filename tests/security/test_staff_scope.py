@@ -40,8 +40,8 @@ OTHER = {
     "admin/^(?P<app_label>APPS)/$": ["admin/portal/", "admin/accounts/", "admin/billing/", "admin/auth/"],
     "admin/(?P<url>.*)$": ["admin/portal/brand/770001", "admin/r/1/770001/", "admin/nowhere/"],
     "preview/<str:token>/": ["preview/770001/"],
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/": ["preview/770001/auto/visitor/"],
-    "preview/<str:token>/<slug:scheme>/<slug:mood>/<path:rest>": ["preview/770001/auto/visitor/x/"],
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/": ["preview/770001/auto/visitor/"],
+    "preview/<str:token>/<slug:scheme>/<slug:scenario>/<path:rest>": ["preview/770001/auto/visitor/x/"],
 }
 # Operators only, so staff get the same response for any row, existing or not.
 OPERATORS = (

@@ -215,7 +215,7 @@ def test_redirect_to_another_host_does_not_send_the_token(simulator):
 @pytest.mark.slow
 def test_real_timeouts_bound_every_late_fault(simulator, monkeypatch):
     monkeypatch.setattr(transport, "MAX_IN_FLIGHT", 4 * len(METHODS))
-    monkeypatch.setattr(transport, "_gates", {})
+    monkeypatch.setattr(transport, "_slots", {})
     carrier, running = carrier_for(simulator, Timeouts()), []
     names = ("hang", "drip_status", "drip_headers", "drip_body")
     with ThreadPoolExecutor(len(METHODS) * 4) as pool:

@@ -1,1 +1,1 @@
-"""The page of a brand in the admin."""
+"""The admin page of a brand."""

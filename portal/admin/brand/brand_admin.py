@@ -1,4 +1,4 @@
-"""Brands in the admin: one page each, in sections, with a list of what is left to do."""
+"""Admin of brands: one page each, in sections, with a launch checklist."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from portal.admin.brand.connection_check import CarrierCheckMixin, readiness_context
+from portal.admin.brand.connection_check import CarrierCheckMixin, checklist_context
 from portal.admin.brand.fieldsets import FIELDSETS, group_by_section
 from portal.admin.brand.forms import BrandForm
 from portal.admin.brand.inlines import (
     BrandHostInline,
     MethodOverrideInline,
     ResponseCodeInline,
-    format_error_texts,
+    render_methods,
 )
 from portal.admin.brand.preview import PreviewAdmin
 from portal.admin.brand.staff_view import BrandScope
@@ -30,18 +30,24 @@ from portal.admin.brand.url_import import PasteMixin
 from portal.admin.carrier_calls import CarrierCallAdmin as CarrierCallAdmin
 from portal.admin.deletion import DeletionMixin
 from portal.admin.pagination import BoundedListMixin
-from portal.admin.reauthentication_mixin import ProofMixin
+from portal.admin.reauthentication_mixin import ReauthenticationMixin
 from portal.admin.site import site
-from portal.brands.launch_checklist import with_readiness
+from portal.brands.launch_checklist import with_checklist
 from portal.models import Brand
 from portal.voipline import METHODS
 
 
 @admin.register(Brand, site=site)
 class BrandAdmin(
-    BoundedListMixin, ProofMixin, DeletionMixin, BrandScope, PasteMixin, CarrierCheckMixin, PreviewAdmin
+    BoundedListMixin,
+    ReauthenticationMixin,
+    DeletionMixin,
+    BrandScope,
+    PasteMixin,
+    CarrierCheckMixin,
+    PreviewAdmin,
 ):
-    """A brand: its look, its connection to the carrier, and a check of that connection."""
+    """Admin of a brand: its look, its connection to the carrier, and a check of that connection."""
 
     form = BrandForm
     secret_fields = ("carrier_key", "recaptcha_secret_key")
@@ -55,44 +61,44 @@ class BrandAdmin(
     change_form_template = "admin/portal/brand/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:
-        """Without the pictures, which would be read for each row."""
-        return with_readiness(super().get_queryset(request).defer("logo"))
+        """Return the brands without their logos, which would be read for each row."""
+        return with_checklist(super().get_queryset(request).defer("logo"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
-        """A new brand's short name follows its name."""
+        """Fill in a new brand's slug from its name."""
         return {} if obj else {"slug": ("name",)}
 
     def get_urls(self) -> list[URLPattern]:
-        """One more address: the logo, as the preview shows it."""
+        """Add the URL of the logo for the brand's page."""
         view = self.admin_site.admin_view(self.logo_view)
         return [path("<int:pk>/logo/", view, name="portal_brand_logo"), *super().get_urls()]
 
     @method_decorator(sensitive_post_parameters(*secret_fields))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Error reports leave out what was typed as a secret."""
+        """Show the form, with secrets hidden from error reports."""
         return super().changeform_view(request, *args, **kwargs)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """The fields in their sections, and for a stored brand what is left to do."""
-        context["show_save_and_continue"] = False  # Saving does so by itself.
+        """Add the fields by section and, for a stored brand, the launch checklist."""
+        context["show_save_and_continue"] = False  # A plain save returns to this page too.
         sections = self.sections_for(request)
         context["sections"] = list(
             group_by_section(context["adminform"], context["inline_admin_formsets"], sections)
         )
         if (brand := context["original"]) and self.has_change_permission(request):
-            context |= readiness_context(brand)
+            context |= checklist_context(brand)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
-        """After a save one is on the brand's page, where the list says what comes next."""
+        """Redirect to the brand's page, whose checklist shows the next step."""
         return redirect("admin:portal_brand_change", obj.pk)
 
     response_post_save_change = response_post_save_add
 
     def logo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The stored picture, for staff that of their own brands."""
+        """Serve the stored logo; staff get only those of their own brands."""
         brand = self.get_queryset(request).filter(pk=pk).exclude(logo_hash="").first()
         if brand is None:
             raise Http404
@@ -100,12 +106,12 @@ class BrandAdmin(
 
     @admin.display(description=_("Hosts"))
     def hosts_in_words(self, brand: Brand) -> str:
-        """All hosts, the main one first."""
+        """Return all hosts, the main one first."""
         return ", ".join(host.host for host in brand.hosts.all())
 
     @admin.display(description=_("Logo now"))
     def logo_preview(self, brand: Brand) -> str | SafeString:
-        """The logo, small."""
+        """Return a small image of the logo."""
         if not brand.pk or not brand.logo_hash:
             return gettext("No logo")
         url = reverse("admin:portal_brand_logo", args=(brand.pk,))
@@ -113,7 +119,7 @@ class BrandAdmin(
 
     @admin.display(description=_("Methods"))
     def method_defaults(self, _brand: Brand) -> SafeString:
-        """All seven methods as they are without any override, folded: what comes below is to be seen."""
+        """Return all seven methods without overrides, collapsed so that the fields below stay visible."""
         words = gettext("What applies where you write down nothing")
-        listed = format_error_texts(*METHODS.values())
-        return format_html("<details><summary>{}</summary>{}</details>", words, listed)
+        methods = render_methods(*METHODS.values())
+        return format_html("<details><summary>{}</summary>{}</details>", words, methods)

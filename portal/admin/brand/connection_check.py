@@ -1,4 +1,4 @@
-"""The check of a brand's connection in the admin, and the list of what is left to do."""
+"""Check a brand's connection in the admin, and show the launch checklist."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from portal.brands.launch_checklist import missing, readiness, to_do, with_readiness
+from portal.brands.launch_checklist import count_missing, count_missing_of, get_checklist, with_checklist
 from portal.carrier.call_stats import count_calls_by_day
 from portal.carrier.connection_proof import check_connection, is_connection_verified
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 
-# Each check waits for the carrier, up to 15 seconds a call.
-CHECKED_AT_ONCE = 5
-# What a call of the check showed, for somebody who knows no names of methods: method, and whether it worked.
-_TOLD = {
+# A check waits for the carrier, up to 15 seconds per call.
+MAX_CHECKS = 5
+# Message by method and success, for readers who do not know the names of methods.
+_MESSAGES = {
     ("partner_balance", True): _("%(brand)s: the carrier answered with your own balance. %(text)s"),
     ("partner_balance", False): _("%(brand)s: your own balance could not be read. %(text)s"),
     ("customer_balance", True): _("%(brand)s: the carrier answered with this customer's balance. %(text)s"),
@@ -30,20 +30,20 @@ _TOLD = {
 }
 
 
-def readiness_words(count: int) -> str:
-    """That nothing is missing, or how much is left to do."""
+def checklist_summary(count: int) -> str:
+    """Return "Nothing is missing" or the number of things to do."""
     if not count:
         return gettext("Nothing is missing")
     return ngettext("%(count)d to do", "%(count)d to do", count) % {"count": count}
 
 
-def readiness_context(brand: Brand) -> dict[str, Any]:
-    """What the brand's page shows of its stored state, whatever was typed into the form."""
-    stored = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-    items = readiness(stored)
+def checklist_context(brand: Brand) -> dict[str, Any]:
+    """Return the context for the brand's stored state, independent of what was typed into the form."""
+    stored = with_checklist(Brand.objects.defer("logo")).get(pk=brand.pk)
+    items = get_checklist(stored)
     return {
         "readiness": items,
-        "readiness_words": readiness_words(missing(items)),
+        "readiness_words": checklist_summary(count_missing(items)),
         "proven_at": stored.carrier_proven_at if is_connection_verified(stored) else None,
         "carrier_down": circuit_breaker.get_breaker(stored).is_open,
         "calls": count_calls_by_day(brand=stored),
@@ -52,7 +52,7 @@ def readiness_context(brand: Brand) -> dict[str, Any]:
 
 
 class CheckForm(forms.Form):
-    """Whose balance the check asks for, besides the partner's own. The check itself judges the number."""
+    """The customer whose balance is read besides the partner's own. The check itself validates the number."""
 
     account_number = forms.CharField(
         label=_("Account number of a customer (optional)"),
@@ -67,17 +67,17 @@ class CheckForm(forms.Form):
 
 
 class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """An action of the list, a button of the brand's page, and a column."""
+    """Add the connection check as an action and a button, and the checklist's summary as a column."""
 
     actions = ("check_the_carrier",)
 
     def get_urls(self) -> list[URLPattern]:
-        """The button's address."""
+        """Add the URL of the button."""
         view = self.admin_site.admin_view(require_POST(self.check_view))
         return [path("<int:pk>/check/", view, name="portal_brand_check"), *super().get_urls()]
 
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Check one brand, and say on its page what came of it."""
+        """Check one brand, and show the result on its page."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
@@ -86,10 +86,10 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=_("Check the carrier connection"), permissions=("change",))
     def check_the_carrier(self, request: HttpRequest, brands: QuerySet[Brand]) -> None:
-        """Ask the carrier, and say in words what it answered."""
-        if brands.count() > CHECKED_AT_ONCE:
+        """Check the selected brands, and show the results as messages."""
+        if brands.count() > MAX_CHECKS:
             words = gettext("Choose at most %(number)d brands: each check waits for the carrier.")
-            self.message_user(request, words % {"number": CHECKED_AT_ONCE}, messages.WARNING)
+            self.message_user(request, words % {"number": MAX_CHECKS}, messages.WARNING)
             return
         for brand in brands:
             self._check(request, brand)
@@ -97,10 +97,10 @@ class CarrierCheckMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _check(self, request: HttpRequest, brand: Brand, account_number: str = "") -> None:
         for finding in check_connection(brand=brand, account_number=account_number):
             level = messages.SUCCESS if finding.ok else messages.ERROR
-            words = _TOLD[finding.method, finding.ok] % {"brand": brand, "text": finding.text}
+            words = _MESSAGES[finding.method, finding.ok] % {"brand": brand, "text": finding.text}
             self.message_user(request, words, level)
 
     @admin.display(description=_("Ready to go live"))
     def ready(self, brand: Brand) -> str:
-        """Without asking the resolver: that would hold up the list."""
-        return readiness_words(to_do(brand))
+        """Return the checklist's summary, without DNS look-ups, which would slow down the list."""
+        return checklist_summary(count_missing_of(brand))

@@ -1,4 +1,4 @@
-"""The sections of a brand's page: fields and lines in the order in which one fills them in."""
+"""Sections of a brand's page: fields and inlines in the order in which an operator fills them in."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,16 +12,16 @@ from portal.models import BrandHost, MethodOverride, ResponseCode
 
 @dataclass(frozen=True)
 class Section:
-    """One section; `anchor` is its address on the page, `fields` those of the brand, `lines` the inlines.
+    """One section: `anchor` in the page's URL, `fields` of the brand, and models of the inlines.
 
-    Those that are not `for_staff` are the operators' alone.
+    Sections without `for_staff` are for operators only.
     """
 
     anchor: str
     title: Promise
     intro: Promise | str = ""
     fields: tuple[str, ...] = ()
-    lines: tuple[type, ...] = field(default=())
+    inlines: tuple[type, ...] = field(default=())
     for_staff: bool = False
 
 
@@ -36,7 +36,7 @@ SECTIONS = (
         ),
         for_staff=True,
     ),
-    Section("hosts", _("Hosts"), lines=(BrandHost,), for_staff=True),
+    Section("hosts", _("Hosts"), inlines=(BrandHost,), for_staff=True),
     Section(
         "contact",
         _("Contact and legal"),
@@ -68,17 +68,17 @@ SECTIONS = (
         (MethodOverride, ResponseCode),
     ),
 )
-# What is typed and not kept, so that there is nothing to read.
-_TYPED = ("logo_file", "remove_logo")
+# Fields without a stored value, so staff have nothing to read in them.
+_WRITE_ONLY = ("logo_file", "remove_logo")
 STAFF_SECTIONS = tuple(
-    replace(section, fields=tuple(name for name in section.fields if name not in _TYPED))
+    replace(section, fields=tuple(name for name in section.fields if name not in _WRITE_ONLY))
     for section in SECTIONS
     if section.for_staff
 )
 
 
 def fieldsets_of(sections: Iterable[Section]) -> Any:
-    """The fields of these sections as Django's admin takes them."""
+    """Return the fields of these sections as fieldsets for Django's admin."""
     return tuple(
         (section.title, {"fields": section.fields, "description": section.intro})
         for section in sections
@@ -93,13 +93,13 @@ STAFF_FIELDSETS: Any = fieldsets_of(STAFF_SECTIONS)
 def group_by_section(
     fieldsets: Iterable[Any], formsets: Iterable[Any], sections: Iterable[Section] = SECTIONS
 ) -> Iterator[dict[str, Any]]:
-    """The sections with what Django's admin made of them: a fieldset or None, and inline formsets."""
-    rest = iter(fieldsets)
-    lines = list(formsets)
+    """Yield each section with its fieldset (or None) and inline formsets as rendered by Django's admin."""
+    next_fieldsets = iter(fieldsets)
+    formsets = list(formsets)
     for section in sections:
         yield {
             "anchor": section.anchor,
             "title": section.title,
-            "fieldset": next(rest) if section.fields else None,
-            "inlines": [line for line in lines if line.opts.model in section.lines],
+            "fieldset": next(next_fieldsets) if section.fields else None,
+            "inlines": [formset for formset in formsets if formset.opts.model in section.inlines],
         }

@@ -1,4 +1,4 @@
-"""The admin's forms for a brand, its hosts and its overrides."""
+"""Admin forms for a brand, its hosts and its overrides."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ _WIDE = forms.TextInput(attrs={"class": WIDE})
 
 
 def _origin(url: str) -> Origin | None:
-    """None for what is no URL; the model's validator says so at its field, after the form's own checks."""
+    """Return the URL's origin, or None if it is invalid, which the model's validator reports later."""
     try:
         return origin(url)
     except ValueError:
@@ -36,7 +36,7 @@ def _origin(url: str) -> Origin | None:
 
 
 class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One brand. The key goes to no other host than the one it was typed for."""
+    """Form of a brand. It makes sure that the key is sent only to the host for which it was typed."""
 
     carrier_key = SecretInput(label=_("API key"), about=API_KEY)
     recaptcha_secret_key = SecretInput(label=_("Secret key"), about=SECRET_KEY, required=False)
@@ -67,21 +67,21 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, required in (("carrier_key", True), ("recaptcha_secret_key", False)):
             field = self.fields[name]
             assert isinstance(field, SecretInput)
-            field.know(getattr(self.instance, name), required=required)
+            field.set_stored(getattr(self.instance, name), required=required)
         self._logo: tuple[bytes, str, str] | None = None
 
     def clean_carrier_key(self) -> EncryptedSecret:
-        """A typed key must be one that can be sent at all."""
-        sealed: EncryptedSecret = self.cleaned_data["carrier_key"]
+        """Check that a typed key can be sent as a header."""
+        secret: EncryptedSecret = self.cleaned_data["carrier_key"]
         if "carrier_key" in self.changed_data:
             try:
-                Carrier(url="https://carrier.invalid/", key=Secret(sealed.reveal()))
+                Carrier(url="https://carrier.invalid/", key=Secret(secret.reveal()))
             except MappingError as error:
                 raise ValidationError([translate(words) for _key, words in error.problems]) from error
-        return sealed
+        return secret
 
     def clean_logo_file(self) -> Any:
-        """Decode it now, so that whatever is no picture is an error at this field."""
+        """Decode the file now, so that an invalid picture is an error at this field."""
         upload: Any = self.cleaned_data["logo_file"]
         if upload is None:
             return None
@@ -92,7 +92,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
         return upload
 
     def clean(self) -> dict[str, Any]:
-        """What concerns two fields: host and key, new secret and no secret, new logo and no logo."""
+        """Check pairs of fields: host and key, new secret and no secret, new logo and no logo."""
         cleaned = super().clean() or self.cleaned_data
         if "carrier_key" not in self.changed_data and self._host_is_new():
             self.add_error(
@@ -107,11 +107,11 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _host_is_new(self) -> bool:
-        stored, typed = self.instance.carrier_url, self.cleaned_data.get("carrier_url")
-        return bool(stored and typed and _origin(stored) != _origin(typed))
+        old_url, new_url = self.instance.carrier_url, self.cleaned_data.get("carrier_url")
+        return bool(old_url and new_url and _origin(old_url) != _origin(new_url))
 
     def save(self, commit: bool = True) -> Any:
-        """Also takes over, or takes off, the logo."""
+        """Save the brand with a new logo, or without one if it was removed."""
         brand = self.instance
         if self._logo or self.cleaned_data.get("remove_logo"):
             brand.logo, brand.logo_type, brand.logo_hash = self._logo or (b"", "", "")
@@ -119,7 +119,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class HostForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A host in the form in which it is kept, so that two spellings of one are seen as one."""
+    """A host, normalised so that two spellings of one host count as duplicates."""
 
     class Meta:
         model = BrandHost
@@ -127,13 +127,13 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = HOST_HELP
 
     def clean_host(self) -> str:
-        """Lower case, no dot at the end."""
+        """Return the host in lower case, without a dot at the end."""
         host: str = self.cleaned_data["host"]
         return host.lower().removesuffix(".")
 
 
 class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What the partner portal calls differently, for one method."""
+    """The partner portal's names for one method."""
 
     parameters = PairsField(
         label=_("Parameters"),
@@ -155,10 +155,10 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class OverrideFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
-    """All overrides of a brand: none leads away from the carrier's host."""
+    """All overrides of a brand. Their paths must stay on the carrier's host."""
 
     def clean(self) -> None:
-        """Compare each path with the brand's API address, as it was typed beside them."""
+        """Check each path against the brand's API address typed in the same form."""
         super().clean()
         for form in self.forms:
             path = getattr(form, "cleaned_data", {}).get("path")

@@ -1,4 +1,4 @@
-"""What each field of a brand is, in an operator's words: where to find it, and an example."""
+"""Help texts of a brand's fields for operators, with the source of each value and an example."""
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -42,7 +42,7 @@ LOGIN_HOSTS = _(
     "Every host that “Go to my account” leads through, one a line: host or host:port. Customers are sent "
     "nowhere else. Mostly it is the host of the API address. Example: au.voipcloud.online"
 )
-# What shows that the names of a method are right: the check asks for balances alone.
+# By method: how an operator can verify its names. The connection check reads only balances.
 PROOFS = {
     "customer_balance": _(
         "To see that they work, type a customer's account number beside “Check the carrier connection” and "

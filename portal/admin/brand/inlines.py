@@ -1,4 +1,4 @@
-"""What stands in lines below a brand: its hosts, the carrier's names and its response codes."""
+"""Inlines of a brand: its hosts, method overrides and response codes."""
 
 from typing import Any
 
@@ -17,28 +17,27 @@ from portal.models import BrandHost, MethodOverride, ResponseCode
 from portal.voipline import METHODS, Method
 
 
-def format_error_texts(*methods: Method) -> SafeString:
-    """Methods with their verbs, paths and names, as a page shows them."""
+def render_methods(*methods: Method) -> SafeString:
+    """Render methods with their verbs, paths and names as HTML."""
     return render_to_string("admin/portal/_methods.html", {"methods": methods})
 
 
 class LabelledFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
-    """Lines whose box for deleting is named."""
+    """A formset whose delete checkboxes have a label."""
 
     deletion_widget: Any = CheckboxInput(attrs={"aria-label": _("Delete")})
 
 
 class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
-    """A table whose fields are named for a screen reader too; Django names their columns alone.
+    """A table whose fields have labels for screen readers; Django labels only the columns.
 
-    `help` is shown below the table; Django has no more than a tooltip for it.
+    `help` is shown below the table; Django would show it only as a tooltip.
     """
 
     formset = LabelledFormSet
     help: Any = ""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The field with its name on it."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field:
             field.widget.attrs.setdefault("aria-label", str(db_field.verbose_name))
@@ -46,15 +45,15 @@ class LabelledInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 class BoundedInline(admin.options.InlineModelAdmin):  # type: ignore[type-arg]
-    """Lines of which a form takes `max_num`; of a made-up count Django would make a thousand more."""
+    """An inline with at most `max_num` forms. For a forged count Django would build a thousand more."""
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """The formset, which is invalid with more."""
+        """Return a formset that is invalid with more forms."""
         return super().get_formset(request, obj, absolute_max=self.max_num, validate_max=True, **kwargs)
 
 
 class BrandHostInline(BoundedInline, admin.StackedInline):  # type: ignore[type-arg]
-    """The hosts; a brand without one cannot be reached."""
+    """The hosts of a brand. It needs at least one."""
 
     model = BrandHost
     form = HostForm
@@ -63,16 +62,15 @@ class BrandHostInline(BoundedInline, admin.StackedInline):  # type: ignore[type-
     max_num = 100
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff read them too; the brand's page itself says of which brands."""
+        """Allow staff to read hosts. The brand's page limits the brands."""
         return is_active_staff(request.user)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """At least one host."""
         return super().get_formset(request, obj, validate_min=True, **kwargs)
 
 
 class MethodOverrideInline(BoundedInline, admin.StackedInline):  # type: ignore[type-arg]
-    """What the partner portal names differently, with our defaults beside it."""
+    """Overrides of the carrier's names, with the defaults next to them."""
 
     model = MethodOverride
     form = OverrideForm
@@ -84,15 +82,15 @@ class MethodOverrideInline(BoundedInline, admin.StackedInline):  # type: ignore[
 
     @admin.display(description=_("Defaults"))
     def defaults(self, override: MethodOverride) -> str | SafeString:
-        """What applies to whatever is left empty."""
+        """Return the method's defaults, which apply to empty fields."""
         method = METHODS.get(override.method)
         if method is None:
             return gettext("Choose a method. All seven are listed at the top of this section.")
-        return format_error_texts(method)
+        return render_methods(method)
 
 
 class ResponseCodeInline(BoundedInline, LabelledInline):
-    """What the partner portal's codes mean."""
+    """The meanings of the partner portal's codes."""
 
     model = ResponseCode
     help = RESPONSE_CODES

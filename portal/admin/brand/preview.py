@@ -1,4 +1,4 @@
-"""The brand's page in the admin: live preview of the unsaved look, and a test mail."""
+"""Live preview of a brand's unsaved look, and test mail, on the brand's admin page."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from portal.resilience import rate_limits
 
 
 class MailTestForm(forms.Form):
-    """Where the test mail goes."""
+    """The recipient of the test mail."""
 
     to = forms.EmailField(
         label=_("Send it to"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
@@ -35,22 +35,22 @@ class MailTestForm(forms.Form):
 
 
 class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
-    """What the brand's page can do beside saving."""
+    """Add the preview and the test mail to the brand's page."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Three more addresses, each for a POST alone."""
-        guarded = self.admin_site.admin_view
+        """Add the three URLs, each for POST only."""
+        admin_view = self.admin_site.admin_view
         return [
-            path("preview/", guarded(self.preview_view), name="portal_brand_preview_new"),
-            path("<int:pk>/preview/", guarded(self.preview_view), name="portal_brand_preview"),
-            path("<int:pk>/test-mail/", guarded(self.test_mail_view), name="portal_brand_test_mail"),
+            path("preview/", admin_view(self.preview_view), name="portal_brand_preview_new"),
+            path("<int:pk>/preview/", admin_view(self.preview_view), name="portal_brand_preview"),
+            path("<int:pk>/test-mail/", admin_view(self.test_mail_view), name="portal_brand_test_mail"),
             *super().get_urls(),
         ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """The page, allowed to show previews in frames, for whoever may change the brand."""
+        """Render the page; for users who may change the brand, with previews in frames."""
         brand: Brand | None = kwargs.get("obj")
         if not self.has_change_permission(request):
             return super().render_change_form(request, context, *args, **kwargs)
@@ -59,7 +59,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
             if brand
             else reverse("admin:portal_brand_preview_new"),
             "fields": " ".join(drafts.FIELDS),
-            "pages": rendering.offered(),
+            "pages": rendering.page_choices(),
             "test_mail": MailTestForm(
                 initial={"to": getattr(request.user, "email", "")}, auto_id="test_mail_%s"
             ),
@@ -71,7 +71,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
         return super().render_change_form(*args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Brand, form: Any, change: bool) -> None:
-        """A new sender is one that no test mail has tried."""
+        """Save the brand. A new sender has not been tested yet."""
         if "from_email" in form.changed_data:
             obj.mail_tested_at = None
         super().save_model(request, obj, form, change)
@@ -79,7 +79,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
     @method_decorator(require_POST)
     @method_decorator(sensitive_post_parameters())
     def preview_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """Keep what stands in the form as a draft: JSON with its link, or the link itself without script.
+        """Store the form's values as a draft. Return JSON with its link or, without script, a redirect to it.
 
         JSON: `token` and `link`, or `problems` (see `portal.preview.drafts.look_from_form`).
         """
@@ -95,7 +95,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
             brand=brand,
             look=look,
             logo=drafts.logo_from_form(form, brand),
-            again=request.POST.get("again", ""),
+            previous_token=request.POST.get("again", ""),
             keep=not live or "keep" in request.POST,
         )
         link = request.build_absolute_uri(reverse("preview:start", args=(token,)))
@@ -113,7 +113,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
 
     @method_decorator(require_POST)
     def test_mail_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Send a test mail, and say on the brand's page what came of it."""
+        """Send a test mail, and show the result on the brand's page."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         brand = get_object_or_404(Brand, pk=pk)
@@ -131,8 +131,8 @@ def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, st
     try:
         rate_limits.consume(action="test_mail", account=operator)
         test_mail.send_test_mail(brand=brand, to=to)
-    except rate_limits.Limited as limited:
-        return messages.WARNING, _too_many(-(-limited.retry_after // 60))
+    except rate_limits.Limited as error:
+        return messages.WARNING, _too_many(-(-error.retry_after // 60))
     except MailNotSent as error:
         return messages.ERROR, test_mail.in_words(error)
     words = gettext(

@@ -1,4 +1,4 @@
-"""“Paste a URL from the partner portal”: look at what it says, then take the names."""
+"""Admin page “Paste a URL from the partner portal”: review the names in it, then save them."""
 
 from typing import Any
 
@@ -16,81 +16,81 @@ from django.views.decorators.debug import sensitive_post_parameters
 from portal.admin.brand.help_texts import PROOFS
 from portal.admin.brand.url_import_forms import CONSTANT, NameFormSet, NamesFormSet, PasteForm, TakeForm
 from portal.admin.reauthentication import keep_form_and_reauthenticate, pop_form_data, recently_authenticated
-from portal.carrier.url_import import Proposal, save_override
+from portal.carrier.url_import import ParsedUrl, save_override
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method, match_names
 
-_TAKEN = ("path", "parameters", "constants")
+_SAVED_FIELDS = ("path", "parameters", "constants")
 
 
 class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """One more page for each brand. Nothing is saved before “Take these names”."""
+    """Add the page to each brand. Nothing is saved before “Take these names”."""
 
     def get_urls(self) -> list[URLPattern]:
-        """The page's address."""
+        """Add the URL of the page."""
         view = self.admin_site.admin_view(self.paste_view)
         return [path("<int:pk>/paste/", view, name="portal_brand_paste"), *super().get_urls()]
 
     @method_decorator(sensitive_post_parameters())
     def paste_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The empty form, what a URL says, or the brand's page once its names are taken."""
+        """Show the empty form or the names in a URL, or save them and redirect to the brand's page."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         brand = get_object_or_404(Brand.objects.defer("logo"), pk=pk)
         if request.method == "POST" and "take" in request.POST:
-            return self._take(request, brand)
-        if request.method == "GET" and (typed := pop_form_data(request)):
-            return self._again(request, brand, typed.fields)
+            return self._save(request, brand)
+        if request.method == "GET" and (saved_form := pop_form_data(request)):
+            return self._review_again(request, brand, saved_form.fields)
         form = PasteForm(brand, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            return self._look(request, brand, form.proposal)
+            return self._review(request, brand, form.parsed)
         return self._page(request, brand, form=_without_text(form))
 
-    def _look(self, request: HttpRequest, brand: Brand, proposal: Proposal) -> HttpResponse:
-        applies = brand.method(proposal.method)
+    def _review(self, request: HttpRequest, brand: Brand, parsed: ParsedUrl) -> HttpResponse:
+        method = brand.method(parsed.method)
         take = TakeForm(
-            applies,
-            list(proposal.matches),
-            initial={"method": proposal.method, "path": proposal.path},
+            method,
+            list(parsed.matches),
+            initial={"method": parsed.method, "path": parsed.path},
         )
         names: Any = NamesFormSet(
             prefix="names",
-            form_kwargs={"method": applies},
-            initial=[_initial(match, proposal) for match in proposal.matches],
+            form_kwargs={"method": method},
+            initial=[_initial(match, parsed) for match in parsed.matches],
         )
-        return self._page(request, brand, **_shown(applies, take, names, proposal.matches))
+        return self._page(request, brand, **_review_context(method, take, names, parsed.matches))
 
-    def _take(self, request: HttpRequest, brand: Brand) -> HttpResponse:
-        chosen = _chosen(brand, request.POST)
-        if chosen is None:
+    def _save(self, request: HttpRequest, brand: Brand) -> HttpResponse:
+        choice = _load_choice(brand, request.POST)
+        if choice is None:
             return redirect("admin:portal_brand_paste", brand.pk)
-        applies, take, names, matches = chosen
+        method, take, names, matches = choice
         if names.is_valid() and take.is_valid():
             if not recently_authenticated(request):
                 return keep_form_and_reauthenticate(request, request.path)
-            if _stored(brand, take, names):
-                self._tell(request, brand, applies)
+            if _save_choice(brand, take, names):
+                self._report_saved(request, brand, method)
                 return redirect("admin:portal_brand_change", brand.pk)
-        return self._page(request, brand, **_shown(applies, take, names, matches))
+        return self._page(request, brand, **_review_context(method, take, names, matches))
 
-    def _again(self, request: HttpRequest, brand: Brand, typed: QueryDict) -> HttpResponse:
-        """What was chosen before the proof; nothing of it is saved here."""
-        chosen = _chosen(brand, typed)
-        if chosen is None:
+    def _review_again(self, request: HttpRequest, brand: Brand, data: QueryDict) -> HttpResponse:
+        """Show the choice made before the reauthentication. Saves nothing."""
+        choice = _load_choice(brand, data)
+        if choice is None:
             return redirect("admin:portal_brand_paste", brand.pk)
         words = gettext("Nothing is saved yet. This is what you chose: look it over, and take it now.")
         self.message_user(request, words, messages.WARNING)
-        return self._page(request, brand, **_shown(*chosen))
+        return self._page(request, brand, **_review_context(*choice))
 
-    def _tell(self, request: HttpRequest, brand: Brand, before: Method) -> None:
+    def _report_saved(self, request: HttpRequest, brand: Brand, before: Method) -> None:
         after = brand.method(before.key)
-        fields = [name for name in _TAKEN if getattr(before, name) != getattr(after, name)]
+        fields = [name for name in _SAVED_FIELDS if getattr(before, name) != getattr(after, name)]
         if fields:
             changed = {"name": "method override", "object": before.key, "fields": fields}
             self.log_change(request, brand, [{"changed": changed}])
         words = gettext("The names for %(method)s are saved. %(proof)s")
-        told = words % {"method": before.key, "proof": PROOFS[before.key]}
-        self.message_user(request, told, messages.SUCCESS)
+        message = words % {"method": before.key, "proof": PROOFS[before.key]}
+        self.message_user(request, message, messages.SUCCESS)
 
     def _page(self, request: HttpRequest, brand: Brand, **context: Any) -> HttpResponse:
         context = {
@@ -107,46 +107,46 @@ class PasteMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _without_text(form: PasteForm) -> PasteForm:
-    """The same form and its errors without the URL, which may hold a key."""
+    """Return the form with its errors but without the URL, which may contain a key."""
     if form.is_bound:
         form.data = {**form.data.dict(), "text": ""}  # type: ignore[attr-defined]
     return form
 
 
-def _initial(match: Match, proposal: Proposal) -> dict[str, str]:
+def _initial(match: Match, parsed: ParsedUrl) -> dict[str, str]:
     ours = CONSTANT if match.how == "constant" else match.ours
-    return {"name": match.name, "ours": ours, "value": proposal.plain.get(match.name, "")}
+    return {"name": match.name, "ours": ours, "value": parsed.plain.get(match.name, "")}
 
 
-def _shown(applies: Method, take: TakeForm, names: NameFormSet, matches: Any) -> dict[str, Any]:
+def _review_context(method: Method, take: TakeForm, names: NameFormSet, matches: Any) -> dict[str, Any]:
     rows = [
-        {"form": form, "match": match, "now": applies.parameters.get(match.ours, "")}
+        {"form": form, "match": match, "now": method.parameters.get(match.ours, "")}
         for form, match in zip(names.forms, matches, strict=False)
     ]
-    return {"applies": applies, "take": take, "names": names, "rows": rows}
+    return {"applies": method, "take": take, "names": names, "rows": rows}
 
 
-def _chosen(brand: Brand, data: QueryDict) -> tuple[Method, TakeForm, Any, list[Match]] | None:
-    """What a method applies now, and the two forms as they were sent; None for a method that there is not."""
+def _load_choice(brand: Brand, data: QueryDict) -> tuple[Method, TakeForm, Any, list[Match]] | None:
+    """Return the current method, the submitted forms and the matches; None for an unknown method."""
     key = data.get("method", "")
     if key not in METHODS:
         return None
-    applies = brand.method(key)
-    names: Any = NamesFormSet(data, prefix="names", form_kwargs={"method": applies})
-    matches = match_names(applies, [form["name"].value() or "" for form in names.forms])
-    return applies, TakeForm(applies, matches, data), names, matches
+    method = brand.method(key)
+    names: Any = NamesFormSet(data, prefix="names", form_kwargs={"method": method})
+    matches = match_names(method, [form["name"].value() or "" for form in names.forms])
+    return method, TakeForm(method, matches, data), names, matches
 
 
-def _stored(brand: Brand, take: forms.Form, names: NameFormSet) -> bool:
-    """Whether it could be stored; if not, the form says why."""
-    chosen = take.cleaned_data
+def _save_choice(brand: Brand, take: forms.Form, names: NameFormSet) -> bool:
+    """Save the names. Return False on an error, which is then added to the form."""
+    choice = take.cleaned_data
     try:
         save_override(
             brand=brand,
-            method=chosen["method"],
-            path=chosen["path"],
+            method=choice["method"],
+            path=choice["path"],
             names=names.names,
-            dropped=chosen.get("dropped", ()),
+            dropped=choice.get("dropped", ()),
             constants=names.constants,
         )
     except ValidationError as error:

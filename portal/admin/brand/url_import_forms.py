@@ -1,4 +1,4 @@
-"""The two forms of “Paste a URL”: the URL, and what to take of it."""
+"""The two forms of “Paste a URL”: one for the URL, one for the choice of names."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin.brand.fields import WIDE
-from portal.carrier.url_import import Proposal, suggest_names
+from portal.carrier.url_import import ParsedUrl, suggest_names
 from portal.i18n.translation import translate
 from portal.models import Brand
 from portal.voipline import METHODS, Match, Method
 
-CONSTANT = "="  # No name of ours.
-MOST_NAMES = 60
+CONSTANT = "="  # Cannot be one of our names.
+MAX_NAMES = 60
 _METHODS = [(key, key) for key in METHODS]
 
 
 class PasteForm(forms.Form):
-    """A URL as the partner portal shows it. It is never shown again: it may hold a key."""
+    """A URL from the partner portal. It is not shown again, since it may contain a key."""
 
     text = forms.CharField(
         label=_("Request URL"),
@@ -36,32 +36,30 @@ class PasteForm(forms.Form):
     def __init__(self, brand: Brand, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.brand = brand
-        self.proposal = Proposal("", "", (), {})
+        self.parsed = ParsedUrl("", "", (), {})
 
     def clean(self) -> dict[str, Any]:
-        """Read the URL; what is wrong with it is said at its field."""
+        """Read the URL and report its errors at its field."""
         cleaned = super().clean() or self.cleaned_data
         if "text" in cleaned and "method" in cleaned:
             try:
-                self.proposal = suggest_names(
-                    brand=self.brand, text=cleaned["text"], method=cleaned["method"]
-                )
+                self.parsed = suggest_names(brand=self.brand, text=cleaned["text"], method=cleaned["method"])
             except ValueError as error:
                 self.add_error("text", translate(error))
             else:
-                self._expect_method()
+                self._require_method()
         return cleaned
 
-    def _expect_method(self) -> None:
-        if not self.proposal.method:
+    def _require_method(self) -> None:
+        if not self.parsed.method:
             words = _("The path does not tell which method this is. Choose it, and paste the URL again.")
             self.add_error("method", words)
-        elif len(self.proposal.matches) > MOST_NAMES:
+        elif len(self.parsed.matches) > MAX_NAMES:
             self.add_error("text", _("This address has more names than any method of the carrier."))
 
 
 class TakeForm(forms.Form):
-    """Method and path, and which of our parameters are not sent any more."""
+    """Method and path, and which of our parameters are no longer sent."""
 
     method = forms.ChoiceField(choices=_METHODS, widget=forms.HiddenInput)
     path = forms.CharField(
@@ -77,10 +75,10 @@ class TakeForm(forms.Form):
         help_text=_("These are sent now. Tick what the carrier is not to get any more."),
     )
 
-    def __init__(self, applies: Method, matches: list[Match], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, current: Method, matches: list[Match], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        seen = {match.ours for match in matches}
-        missing = [name for name in applies.parameters if name not in seen]
+        matched = {match.ours for match in matches}
+        missing = [name for name in current.parameters if name not in matched]
         field = self.fields["dropped"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, name) for name in missing]
@@ -89,7 +87,7 @@ class TakeForm(forms.Form):
 
 
 class NameForm(forms.Form):
-    """One name of the URL, and what it is for us."""
+    """One name of the URL, and our name for it."""
 
     name = forms.CharField(max_length=200, strip=False, widget=forms.HiddenInput)
     ours = forms.ChoiceField(label=_("Our name for it"), required=False)
@@ -107,7 +105,7 @@ class NameForm(forms.Form):
         ]
 
     def clean(self) -> dict[str, Any]:
-        """A constant needs a value, unless it has one already."""
+        """Check that a constant has a value, typed or already stored."""
         cleaned = super().clean() or self.cleaned_data
         name = cleaned.get("name", "")
         if cleaned.get("ours") == CONSTANT and not cleaned.get("value"):
@@ -121,15 +119,15 @@ class NameFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
     """All names of the URL."""
 
     def clean(self) -> None:
-        """Each of ours is sent under one name."""
-        given = [form.cleaned_data.get("ours") for form in self.forms if form.is_valid()]
-        ours = [name for name in given if name and name != CONSTANT]
-        if twice := sorted({name for name in ours if ours.count(name) > 1}):
-            raise ValidationError(_("%(name)s is chosen twice."), params={"name": twice[0]})
+        """Check that none of our names is chosen twice."""
+        choices = [form.cleaned_data.get("ours") for form in self.forms if form.is_valid()]
+        ours = [name for name in choices if name and name != CONSTANT]
+        if duplicates := sorted({name for name in ours if ours.count(name) > 1}):
+            raise ValidationError(_("%(name)s is chosen twice."), params={"name": duplicates[0]})
 
     @property
     def names(self) -> dict[str, str]:
-        """Ours → theirs."""
+        """Our name → theirs."""
         rows = [form.cleaned_data for form in self.forms]
         return {row["ours"]: row["name"] for row in rows if row["ours"] not in ("", CONSTANT)}
 
@@ -141,5 +139,5 @@ class NameFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
 
 
 NamesFormSet = forms.formset_factory(
-    NameForm, formset=NameFormSet, extra=0, max_num=MOST_NAMES, absolute_max=MOST_NAMES, validate_max=True
+    NameForm, formset=NameFormSet, extra=0, max_num=MAX_NAMES, absolute_max=MAX_NAMES, validate_max=True
 )

@@ -1,4 +1,4 @@
-"""What a brand of the file would be in the database, and which of its keys differ from what is there."""
+"""Compare each brand of the file with the database and list the keys that differ."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +27,8 @@ _OVERRIDE_FIELDS = ("path", "body", "date_format", "parameters", "constants", "r
 
 
 @dataclass
-class Plan:
-    """A brand as the file wants it, not saved yet; `changed` lists the keys that differ from the database."""
+class BrandDiff:
+    """A brand with the file's values, not saved yet. `changed` lists the keys that differ in the database."""
 
     entry: Entry
     brand: Brand
@@ -45,35 +45,35 @@ class Plan:
             return "created"
         return f"updated ({', '.join(self.changed)})" if self.changed else "unchanged"
 
-    def put(self, key: str, name: str, value: Any) -> None:
-        """Give the brand a field's value, and remember the key if it had another one."""
+    def set_field(self, key: str, name: str, value: Any) -> None:
+        """Set a field of the brand, and record the key if the value is new."""
         if getattr(self.brand, name) != value:
             setattr(self.brand, name, value)
             self.changed.append(key)
 
 
-def plan_of(entry: Entry, folder: Path, findings: Findings) -> Plan:
-    """Compare one brand of the file with the database; `folder` is where its logo lies."""
-    known = Brand.objects.filter(slug=entry.values.get("slug", "")).first()
-    plan = Plan(entry, known or Brand(), new=known is None)
+def diff_brand(entry: Entry, folder: Path, findings: Findings) -> BrandDiff:
+    """Compare one brand of the file with the database. `folder` is the folder of its logo file."""
+    stored = Brand.objects.filter(slug=entry.values.get("slug", "")).first()
+    diff = BrandDiff(entry, stored or Brand(), new=stored is None)
     for key, name in FIELDS.items():
-        plan.put(key, name, entry.values[key] if key in entry.values else _default(entry, name))
+        diff.set_field(key, name, entry.values[key] if key in entry.values else _default(entry, name))
     for key in SECRETS:
-        _put_secret(plan, key, findings)
-    _put_logo(plan, folder, findings)
-    _put_hosts(plan)
-    _put_methods(plan)
-    _put_codes(plan)
-    return plan
+        _set_secret(diff, key, findings)
+    _set_logo(diff, folder, findings)
+    _set_hosts(diff)
+    _set_methods(diff)
+    _set_codes(diff)
+    return diff
 
 
 def _default(entry: Entry, name: str) -> Any:
     if name == "login_hosts":
-        return _own_host(entry.values.get("carrier.url", ""))
+        return _carrier_host(entry.values.get("carrier.url", ""))
     return getattr(Brand(), name)
 
 
-def _own_host(url: str) -> list[str]:
+def _carrier_host(url: str) -> list[str]:
     try:
         host = urlsplit(url).netloc.lower()
     except ValueError:
@@ -81,22 +81,22 @@ def _own_host(url: str) -> list[str]:
     return [host] if host else []
 
 
-def _put_secret(plan: Plan, key: str, findings: Findings) -> None:
-    text = plan.entry.values.get(key, "").strip()
+def _set_secret(diff: BrandDiff, key: str, findings: Findings) -> None:
+    text = diff.entry.values.get(key, "").strip()
     try:
-        sealed = encrypt(text)
-        if not _holds(plan.brand, SECRETS[key], text):
-            plan.put(key, SECRETS[key], sealed)
-        sealed.reveal()
+        secret = encrypt(text)
+        if not _is_stored(diff.brand, SECRETS[key], text):
+            diff.set_field(key, SECRETS[key], secret)
+        secret.reveal()
     except ValueError as error:
-        plan.entry.bad.add(key)
-        findings.wrong(plan.entry.label, key, error)
+        diff.entry.invalid_keys.add(key)
+        findings.add_problem(diff.entry.label, key, error)
     except SecretUnreadable as error:
-        findings.warn(plan.entry.label, key, error)
+        findings.add_warning(diff.entry.label, key, error)
 
 
-def _holds(brand: Brand, name: str, text: str) -> bool:
-    """Whether this secret is stored already. Each encryption differs, so the texts are compared."""
+def _is_stored(brand: Brand, name: str, text: str) -> bool:
+    """Return True if this secret is stored already. Compares plain texts, since each encryption differs."""
     stored = getattr(brand, name)
     if text.startswith("env:") or stored.stored.startswith("env:"):
         return bool(stored.stored == text)
@@ -106,20 +106,20 @@ def _holds(brand: Brand, name: str, text: str) -> bool:
         return False
 
 
-def _put_logo(plan: Plan, folder: Path, findings: Findings) -> None:
+def _set_logo(diff: BrandDiff, folder: Path, findings: Findings) -> None:
     values: tuple[bytes, str, str] = (b"", "", "")
-    if name := plan.entry.values.get("logo", ""):
+    if name := diff.entry.values.get("logo", ""):
         try:
-            values = read_logo(_bytes_beside(folder, name))
+            values = read_logo(_read_file(folder, name))
         except ValueError as error:
-            findings.wrong(plan.entry.label, "logo", error)
+            findings.add_problem(diff.entry.label, "logo", error)
             return
-    if plan.brand.logo_hash != values[2]:
-        plan.brand.logo, plan.brand.logo_type, plan.brand.logo_hash = values
-        plan.changed.append("logo")
+    if diff.brand.logo_hash != values[2]:
+        diff.brand.logo, diff.brand.logo_type, diff.brand.logo_hash = values
+        diff.changed.append("logo")
 
 
-def _bytes_beside(folder: Path, name: str) -> bytes:
+def _read_file(folder: Path, name: str) -> bytes:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("the picture must lie beside this file, or in a folder below it")
@@ -132,32 +132,32 @@ def _bytes_beside(folder: Path, name: str) -> bytes:
         raise ValueError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _put_hosts(plan: Plan) -> None:
-    wanted = [host.lower().removesuffix(".") for host in plan.entry.values.get("hosts", [])]
-    plan.hosts = [BrandHost(brand=plan.brand, host=host, position=n) for n, host in enumerate(wanted)]
-    stored = [] if plan.new else [host.host for host in plan.brand.hosts.all()]
-    if stored != wanted:
-        plan.changed.append("hosts")
+def _set_hosts(diff: BrandDiff) -> None:
+    hosts = [host.lower().removesuffix(".") for host in diff.entry.values.get("hosts", [])]
+    diff.hosts = [BrandHost(brand=diff.brand, host=host, position=n) for n, host in enumerate(hosts)]
+    stored = [] if diff.new else [host.host for host in diff.brand.hosts.all()]
+    if stored != hosts:
+        diff.changed.append("hosts")
 
 
-def _put_methods(plan: Plan) -> None:
-    plan.overrides = [
-        MethodOverride(brand=plan.brand, method=method, **keys) for method, keys in plan.entry.methods.items()
+def _set_methods(diff: BrandDiff) -> None:
+    diff.overrides = [
+        MethodOverride(brand=diff.brand, method=method, **keys) for method, keys in diff.entry.methods.items()
     ]
-    stored = {} if plan.new else {row.method: _content(row) for row in plan.brand.overrides.all()}
-    wanted = {row.method: _content(row) for row in plan.overrides}
-    changed = [method for method in {**stored, **wanted} if stored.get(method) != wanted.get(method)]
-    plan.changed += [f"methods.{method}" for method in changed]
+    stored = {} if diff.new else {row.method: _content(row) for row in diff.brand.overrides.all()}
+    new = {row.method: _content(row) for row in diff.overrides}
+    changed = [method for method in {**stored, **new} if stored.get(method) != new.get(method)]
+    diff.changed += [f"methods.{method}" for method in changed]
 
 
 def _content(override: MethodOverride) -> list[Any]:
     return [getattr(override, name) for name in _OVERRIDE_FIELDS]
 
 
-def _put_codes(plan: Plan) -> None:
-    wanted = plan.entry.codes
-    plan.codes = [
-        ResponseCode(brand=plan.brand, code=code, meaning=meaning) for code, meaning in wanted.items()
+def _set_codes(diff: BrandDiff) -> None:
+    codes = diff.entry.codes
+    diff.codes = [
+        ResponseCode(brand=diff.brand, code=code, meaning=meaning) for code, meaning in codes.items()
     ]
-    if ({} if plan.new else plan.brand.codes()) != wanted:
-        plan.changed.append("codes")
+    if ({} if diff.new else diff.brand.codes()) != codes:
+        diff.changed.append("codes")

@@ -1,4 +1,4 @@
-"""The configuration file as it is written: TOML with known tables, known keys and the right types."""
+"""Read the configuration file: TOML with known tables, known keys and the right types."""
 
 import re
 import tomllib
@@ -20,23 +20,23 @@ class ConfigError(Exception):
 
 @dataclass
 class Findings:
-    """What is wrong with a file, and what is only worth a word."""
+    """The problems of a file, and warnings that do not stop it from being applied."""
 
     file: str
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def wrong(self, brand: str, key: str, words: object) -> None:
-        """`key`: `hosts`, `carrier.url`, `codes.4103` or `methods.customer_balance.parameters.email`."""
-        self.problems.append(f"{self.file}: [[brand]] {brand}, {_spelled(key)}: {words}")
+    def add_problem(self, brand: str, key: str, words: object) -> None:
+        """Add a problem. `key`: `hosts`, `codes.4103` or `methods.customer_balance.parameters.email`."""
+        self.problems.append(f"{self.file}: [[brand]] {brand}, {_key_in_file(key)}: {words}")
 
-    def warn(self, brand: str, key: str, words: object) -> None:
-        """The same, for what does not stop the file from being applied."""
-        self.warnings.append(f"{self.file}: [[brand]] {brand}, {_spelled(key)}: {words}")
+    def add_warning(self, brand: str, key: str, words: object) -> None:
+        """Add a warning; parameters as for `add_problem`."""
+        self.warnings.append(f"{self.file}: [[brand]] {brand}, {_key_in_file(key)}: {words}")
 
 
-def _spelled(key: str) -> str:
-    """`carrier.url` as it stands in the file: `[brand.carrier] url`."""
+def _key_in_file(key: str) -> str:
+    """Return a key as it is written in the file: `carrier.url` as `[brand.carrier] url`."""
     depth = 2 if key.startswith("methods.") else 1
     steps = key.split(".", depth)
     table, rest = ".".join(steps[:depth]), ".".join(steps[depth:])
@@ -47,18 +47,18 @@ def _spelled(key: str) -> str:
 
 @dataclass
 class Entry:
-    """One `[[brand]]`. `values` holds what is well-formed; `bad` the keys that are wrong or missing."""
+    """One `[[brand]]`. `values`: the well-formed keys; `invalid_keys`: those that are wrong or missing."""
 
     label: str
     values: dict[str, Any] = field(default_factory=dict)
-    bad: set[str] = field(default_factory=set)
+    invalid_keys: set[str] = field(default_factory=set)
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Kind:
-    fits: Callable[[Any], bool]
+    is_valid: Callable[[Any], bool]
     words: str
 
 
@@ -105,9 +105,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def read(path: Path) -> tuple[list[Entry], Findings]:
-    """The file's brands, and what is wrong with their form. Raises ConfigError where it is no TOML at all."""
+    """Return the file's brands and the findings about their form. Raise ConfigError if it is not TOML."""
     findings = Findings(path.name)
-    document = _parsed(path)
+    document = _parse(path)
     for key in document.keys() - {"brand"}:
         findings.problems.append(f"{path.name}: {key}: unknown table or key; everything stands in [[brand]]")
     tables = document.get("brand", [])
@@ -118,7 +118,7 @@ def read(path: Path) -> tuple[list[Entry], Findings]:
     return [_entry(number, table, findings) for number, table in enumerate(tables, 1)], findings
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> dict[str, Any]:
     data = b""
     try:
         data = path.read_bytes()
@@ -130,7 +130,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path.name}: line {line}: not UTF-8; save the file as UTF-8"]) from error
     except tomllib.TOMLDecodeError as error:
-        # Without a last line break the end of the document is on its last line.
+        # Count the lines without trailing blanks, so that the end is on the last line with text.
         where = f"at line {text.rstrip().count(chr(10)) + 1}, the end"
         words = str(error).replace("at end of document", where)
         raise ConfigError([f"{path.name}: not valid TOML: {words}"]) from error
@@ -139,29 +139,29 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _entry(number: int, table: dict[str, Any], findings: Findings) -> Entry:
     slug = table.get("slug")
     entry = Entry(slug if isinstance(slug, str) and slug else f"no. {number}")
-    own = {key: value for key, value in table.items() if key not in _TABLES}
-    _take(entry, findings, "", own, _BRAND)
+    main_keys = {key: value for key, value in table.items() if key not in _TABLES}
+    _read_table(entry, findings, "", main_keys, _BRAND)
     for name, schema in _TABLES.items():
-        found = table.get(name, {})
-        if not isinstance(found, dict):
-            findings.wrong(entry.label, name, _TABLE.words)
+        subtable = table.get(name, {})
+        if not isinstance(subtable, dict):
+            findings.add_problem(entry.label, name, _TABLE.words)
         elif schema:
-            _take(entry, findings, f"{name}.", found, schema)
+            _read_table(entry, findings, f"{name}.", subtable, schema)
         else:
-            _READ[name](entry, findings, found)
+            _READERS[name](entry, findings, subtable)
     for key in _REQUIRED:
-        if key not in entry.values and key not in entry.bad:
-            entry.bad.add(key)
-            findings.wrong(entry.label, key, "missing; this key is required")
+        if key not in entry.values and key not in entry.invalid_keys:
+            entry.invalid_keys.add(key)
+            findings.add_problem(entry.label, key, "missing; this key is required")
     return entry
 
 
-def _take(entry: Entry, findings: Findings, prefix: str, table: dict[str, Any], schema: Schema) -> None:
+def _read_table(entry: Entry, findings: Findings, prefix: str, table: dict[str, Any], schema: Schema) -> None:
     for key, words in _problems(table, schema):
-        entry.bad.add(prefix + key)
-        findings.wrong(entry.label, prefix + key, words)
+        entry.invalid_keys.add(prefix + key)
+        findings.add_problem(entry.label, prefix + key, words)
     entry.values.update(
-        {prefix + key: value for key, value in table.items() if prefix + key not in entry.bad}
+        {prefix + key: value for key, value in table.items() if prefix + key not in entry.invalid_keys}
     )
 
 
@@ -170,14 +170,14 @@ def _problems(table: dict[str, Any], schema: Schema) -> Iterator[tuple[str, str]
         if key not in schema:
             tables = [f"[brand.{name}]" for name in _TABLES] if schema is _BRAND else []
             yield key, f"unknown key; known are {', '.join([*schema, *tables])}"
-        elif not schema[key].fits(value):
+        elif not schema[key].is_valid(value):
             yield key, schema[key].words
         elif any(_CONTROL.search(text) for text in _texts(value)):
             yield key, "holds a line break or a control character"
 
 
 def _texts(value: Any) -> list[str]:
-    """Every text in a value of any kind."""
+    """Return all texts in a value of any kind."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     return [value] if isinstance(value, str) else value if isinstance(value, list) else []
@@ -187,13 +187,13 @@ def _read_methods(entry: Entry, findings: Findings, table: dict[str, Any]) -> No
     for name, method in table.items():
         if name not in METHODS:
             words = f"unknown method; the seven are {', '.join(METHODS)}"
-            findings.wrong(entry.label, f"methods.{name}", words)
+            findings.add_problem(entry.label, f"methods.{name}", words)
         elif not isinstance(method, dict):
-            findings.wrong(entry.label, f"methods.{name}", _TABLE.words)
+            findings.add_problem(entry.label, f"methods.{name}", _TABLE.words)
         else:
             problems = dict(_problems(method, _METHOD))
             for key, words in problems.items():
-                findings.wrong(entry.label, f"methods.{name}.{key}", words)
+                findings.add_problem(entry.label, f"methods.{name}.{key}", words)
             if not problems:
                 entry.methods[name] = method
 
@@ -201,11 +201,11 @@ def _read_methods(entry: Entry, findings: Findings, table: dict[str, Any]) -> No
 def _read_codes(entry: Entry, findings: Findings, table: dict[str, Any]) -> None:
     problems = dict(_problems(table, dict.fromkeys(table, _TEXT)))
     for code, words in problems.items():
-        findings.wrong(entry.label, f"codes.{code}", words)
+        findings.add_problem(entry.label, f"codes.{code}", words)
     entry.codes = {code: meaning for code, meaning in table.items() if code not in problems}
 
 
-_READ: dict[str, Callable[[Entry, Findings, dict[str, Any]], None]] = {
+_READERS: dict[str, Callable[[Entry, Findings, dict[str, Any]], None]] = {
     "methods": _read_methods,
     "codes": _read_codes,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal.brands.launch_checklist import readiness, with_readiness
+from portal.brands.launch_checklist import get_checklist, with_checklist
 from portal.carrier.connection_proof import check_connection
 from portal.core.hosts import is_loopback
 from portal.management.arguments import find_brand
@@ -36,8 +36,8 @@ class Command(BaseCommand):
 
     def _print_readiness(self, brand: Brand) -> None:
         self.stdout.write("\nReady to go live:")
-        brand = with_readiness(Brand.objects.defer("logo")).get(pk=brand.pk)
-        for item in readiness(brand, _missing_in_dns(host.host for host in brand.hosts.all())):
+        brand = with_checklist(Brand.objects.defer("logo")).get(pk=brand.pk)
+        for item in get_checklist(brand, _missing_in_dns(host.host for host in brand.hosts.all())):
             self.stdout.write(f"  {_STATES[item.state]}: {' '.join(filter(None, (item.text, item.todo)))}")
 
 

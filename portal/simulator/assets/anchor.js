@@ -1,40 +1,40 @@
-// The box in reCAPTCHA's frame: ticking it fetches a token and hands it to the page that shows the frame.
+// The checkbox in reCAPTCHA's frame: ticking it fetches a token and sends it to the embedding page.
 "use strict";
 
-const asked = new URLSearchParams(location.search);
+const params = new URLSearchParams(location.search);
 const box = document.getElementById("robot");
-const said = document.getElementById("said");
+const message = document.getElementById("said");
 
-function tell(message) {
-  parent.postMessage({ recaptcha: asked.get("id"), ...message }, asked.get("co"));
+function post(data) {
+  parent.postMessage({ recaptcha: params.get("id"), ...data }, params.get("co"));
 }
 
 async function tick() {
   if (!box.checked) {
-    tell({ token: "" });
+    post({ token: "" });
     return;
   }
-  const form = new URLSearchParams({ k: asked.get("k"), kind: "v2-checkbox", hostname: new URL(asked.get("co")).hostname });
+  const form = new URLSearchParams({ k: params.get("k"), kind: "v2-checkbox", hostname: new URL(params.get("co")).hostname });
   try {
     const answer = await fetch("/recaptcha/api2/token", { method: "POST", body: form });
     if (!answer.ok) throw new Error("refused");
-    tell({ token: (await answer.json()).token });
-    said.textContent = "";
+    post({ token: (await answer.json()).token });
+    message.textContent = "";
   } catch {
     box.checked = false;
-    said.textContent = "Could not connect. Try again.";
-    tell({ error: true });
+    message.textContent = "Could not connect. Try again.";
+    post({ error: true });
   }
 }
 
 function untick(event) {
   if (event.source !== parent || event.data?.recaptcha !== "reset") return;
   box.checked = false;
-  said.textContent = event.data.expired ? "Verification expired. Tick the box again." : "";
+  message.textContent = event.data.expired ? "Verification expired. Tick the box again." : "";
 }
 
 if (box) {
   box.addEventListener("change", tick);
   window.addEventListener("message", untick);
-  box.disabled = false; // Before this line nobody would notice that it is ticked.
+  box.disabled = false; // Only now, since a tick before this line would have no effect.
 }

@@ -1,24 +1,24 @@
-// What Google's api.js offers a page, in small: render, execute, getResponse, reset and ready, for v2 and v3.
-// It runs under a strict content security policy: no eval, no inline handlers, no style attributes in markup.
+// A small version of Google's api.js: render, execute, getResponse, reset and ready, for v2 and v3.
+// It works under a strict content security policy: no eval, inline handlers or style attributes in markup.
 (() => {
   "use strict";
 
   const source = new URL(document.currentScript.src);
   const base = source.href.slice(0, source.href.indexOf("/api.js"));
-  const wish = source.searchParams.get("render") || "onload";
+  const renderParameter = source.searchParams.get("render") || "onload";
   const lifetime = 120_000;
   const widgets = [];
   let waiting = [];
 
-  // Callbacks come as functions or, from data attributes, as the names of global ones.
+  // Callbacks are functions or, in data attributes, names of global functions.
   const callable = (value) => (typeof value === "function" ? value : window[value]) || (() => {});
 
   async function fetchToken(sitekey, kind, action = "") {
     const form = new URLSearchParams({ k: sitekey, kind, action, hostname: location.hostname });
     const answer = await fetch(`${base}/api2/token`, { method: "POST", body: form, credentials: "omit" });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(`reCAPTCHA: ${told.error}`);
-    return told.token;
+    const data = await answer.json();
+    if (!answer.ok) throw new Error(`reCAPTCHA: ${data.error}`);
+    return data.token;
   }
 
   function responseField(id) {
@@ -34,13 +34,13 @@
 
   function anchorFrame(widget, { theme, size }) {
     const frame = document.createElement("iframe");
-    const asked = new URLSearchParams({ k: widget.sitekey, id: widget.id, co: location.origin, theme: theme || "light", size: size || "normal" });
+    const params = new URLSearchParams({ k: widget.sitekey, id: widget.id, co: location.origin, theme: theme || "light", size: size || "normal" });
     frame.title = "reCAPTCHA";
     const compact = size === "compact";
     frame.width = compact ? 164 : 304;
     frame.height = compact ? 144 : 78;
     frame.style.border = "0";
-    frame.src = `${base}/api2/anchor?${asked}`;
+    frame.src = `${base}/api2/anchor?${params}`;
     return frame;
   }
 
@@ -69,21 +69,21 @@
     if (widgets.some((widget) => widget.container === container)) {
       throw new Error("reCAPTCHA has already been rendered in this element");
     }
-    const wanted = { ...container.dataset, ...options };
-    if (!wanted.sitekey) throw new Error("Missing required parameters: sitekey");
+    const settings = { ...container.dataset, ...options };
+    if (!settings.sitekey) throw new Error("Missing required parameters: sitekey");
     const widget = {
       id: widgets.length,
       container,
-      sitekey: wanted.sitekey,
-      callback: callable(wanted.callback),
-      expired: callable(wanted["expired-callback"] ?? wanted.expiredCallback),
-      failed: callable(wanted["error-callback"] ?? wanted.errorCallback),
+      sitekey: settings.sitekey,
+      callback: callable(settings.callback),
+      expired: callable(settings["expired-callback"] ?? settings.expiredCallback),
+      failed: callable(settings["error-callback"] ?? settings.errorCallback),
       field: responseField(widgets.length),
     };
     widgets.push(widget);
     const isButton = container.matches("button, input");
-    if (!isButton && wanted.size !== "invisible") {
-      widget.frame = anchorFrame(widget, wanted);
+    if (!isButton && settings.size !== "invisible") {
+      widget.frame = anchorFrame(widget, settings);
       container.append(widget.frame);
     }
     (isButton ? container.parentElement : container).append(widget.field);
@@ -107,7 +107,7 @@
 
   function execute(target, { action } = {}) {
     if (typeof target !== "string") return challenge(find(target));
-    if (target !== wish) throw new Error(`Invalid site key or not loaded in api.js: ${target}`);
+    if (target !== renderParameter) throw new Error(`Invalid site key or not loaded in api.js: ${target}`);
     return fetchToken(target, "v3", action);
   }
 
@@ -119,7 +119,7 @@
   function begin() {
     const due = [...(window.___grecaptcha_cfg?.fns ?? []), ...waiting];
     waiting = null;
-    if (wish === "onload") {
+    if (renderParameter === "onload") {
       for (const place of document.querySelectorAll(".g-recaptcha[data-sitekey]")) render(place);
     }
     const onload = source.searchParams.get("onload");
