@@ -19,7 +19,7 @@ from accounts.models import SignInCode, User
 from portal.models import Brand, CarrierCall
 from portal.security.crypto import encrypt
 from portal.voipline import METHODS
-from tests.billing.test_customer_page import moved
+from tests.billing.test_customer_page import make_transfer
 from tests.conftest import ADMIN, AURORA, Simulator
 from tests.support.customer_flow import words
 from tests.support.fuzz import text_of
@@ -631,7 +631,7 @@ def delete_pages(client: Client, thing: Brand | User) -> list[str]:
 def test_a_customer_with_moves_says_that_they_are_kept_and_is_disabled_instead(
     admin_client: Client, alice: User, bob: User, operator: User
 ) -> None:
-    moved(alice, operator, "5")
+    make_transfer(alice, operator, "5")
     for told in delete_pages(admin_client, alice):
         assert "A customer can’t be deleted while any of these are about them: moves of funds" in told
         assert "Disable the customer instead" in told
