@@ -1,4 +1,4 @@
-"""The chart of the months: whatever the figures are, it is drawn in proportion, and in its frame."""
+"""The chart of twelve months is drawn to scale and within its frame, whatever the figures."""
 
 import re
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from portal.core.money import format_compact_number
 from portal.models import Brand
 from portal.voipline import Statement
 
-NEAR = Decimal("0.002")  # Of 100: places are written with three decimals.
+TOLERANCE = Decimal("0.002")  # Per cent: positions are written with three decimals.
 DAY = date(2026, 11, 26)
 amounts = st.decimals(
     min_value=Decimal("-987654321098.12345"), max_value=Decimal("987654321098.12345"), places=5
@@ -33,83 +33,89 @@ years = st.lists(st.none() | statements, min_size=12, max_size=12)
 languages = st.sampled_from(["en-au", "ar"])
 
 
-def months(found: list[Statement | None]) -> list[StatementResult]:
+def months(year: list[Statement | None]) -> list[StatementResult]:
     periods = [Period(DAY.replace(day=1), DAY), *complete_months(DAY, 11)]
-    return [StatementResult(period, statement) for period, statement in zip(periods, found, strict=True)]
+    return [StatementResult(period, statement) for period, statement in zip(periods, year, strict=True)]
 
 
-def number(share: str) -> Decimal:
+def percentage(share: str) -> Decimal:
     assert re.fullmatch(r"-?[0-9]+\.[0-9]{3}%", share), share
     return Decimal(share.removesuffix("%"))
 
 
-def drawn(found: list[Statement | None], language: str = "en-au") -> Chart:
+def draw_chart(year: list[Statement | None], language: str = "en-au") -> Chart:
     with translation.override(language):
-        return chart.draw(months(found))
+        return chart.draw(months(year))
 
 
 @given(years, languages)
-def test_everything_lies_within_the_frame(found: Any, language: str) -> None:
-    result = drawn(found, language)
-    places = [number(tick.y) for tick in (*result.charges, *result.balances)]
+def test_all_marks_lie_within_the_frame(year: Any, language: str) -> None:
+    result = draw_chart(year, language)
+    positions = [percentage(tick.y) for tick in (*result.charges, *result.balances)]
     for column in result.columns:
-        places += [number(column.middle), number(column.left) + number(column.width)]
-        places += [number(column.point)] if column.point else []
+        positions += [percentage(column.middle), percentage(column.left) + percentage(column.width)]
+        positions += [percentage(column.point)] if column.point else []
         for bar in column.bars:
-            assert number(bar.height) >= 0
-            places += [number(bar.x), number(bar.y)]
-            places += [number(bar.x) + number(bar.width), number(bar.y) + number(bar.height)]
-            assert number(column.left) <= number(bar.x)
-            assert number(bar.x) + number(bar.width) <= number(column.left) + number(column.width) + NEAR
-    assert all(-NEAR <= place <= 100 + NEAR for place in places)
+            assert percentage(bar.height) >= 0
+            positions += [percentage(bar.x), percentage(bar.y)]
+            positions += [
+                percentage(bar.x) + percentage(bar.width),
+                percentage(bar.y) + percentage(bar.height),
+            ]
+            assert percentage(column.left) <= percentage(bar.x)
+            assert (
+                percentage(bar.x) + percentage(bar.width)
+                <= percentage(column.left) + percentage(column.width) + TOLERANCE
+            )
+    assert all(-TOLERANCE <= position <= 100 + TOLERANCE for position in positions)
 
 
 @given(years)
-def test_bars_are_as_high_as_their_amounts_and_stand_on_one_another(found: Any) -> None:
-    result = drawn(found)
-    zero = next(number(tick.y) for tick in result.charges if not tick.amount)
+def test_bars_are_to_scale_and_stacked(year: Any) -> None:
+    result = draw_chart(year)
+    zero = next(percentage(tick.y) for tick in result.charges if not tick.amount)
     unit = 100 / (result.charges[0].amount - result.charges[-1].amount)
     for column in result.columns:
         up = down = zero
-        wanted = [name for name in CHARGES if column.statement and getattr(column.statement, name)]
-        assert [bar.kind for bar in column.bars] == wanted
+        expected = [name for name in CHARGES if column.statement and getattr(column.statement, name)]
+        assert [bar.kind for bar in column.bars] == expected
         for bar in column.bars:
             amount = getattr(column.statement, bar.kind)
-            top, bottom = number(bar.y), number(bar.y) + number(bar.height)
-            assert abs(number(bar.height) - abs(amount) * unit) <= NEAR
-            assert abs((bottom - up) if amount > 0 else (top - down)) <= 3 * NEAR
+            top, bottom = percentage(bar.y), percentage(bar.y) + percentage(bar.height)
+            assert abs(percentage(bar.height) - abs(amount) * unit) <= TOLERANCE
+            assert abs((bottom - up) if amount > 0 else (top - down)) <= 3 * TOLERANCE
             up, down = (top, down) if amount > 0 else (up, bottom)
 
 
 @given(years)
-def test_the_line_shows_each_known_balance_and_no_other(found: Any) -> None:
-    result = drawn(found)
+def test_line_has_a_point_for_each_known_balance_only(year: Any) -> None:
+    result = draw_chart(year)
     top, span = result.balances[0].amount, result.balances[0].amount - result.balances[-1].amount
     for column in result.columns:
         assert bool(column.point) is (column.statement is not None)
         if column.statement:
-            wanted = 100 * (top - column.statement.closing_balance) / span
-            assert abs(number(column.point) - wanted) <= NEAR
-    both = [pair for pair in pairwise(result.columns) if pair[0].point and pair[1].point]
+            expected = 100 * (top - column.statement.closing_balance) / span
+            assert abs(percentage(column.point) - expected) <= TOLERANCE
+    known_pairs = [pair for pair in pairwise(result.columns) if pair[0].point and pair[1].point]
     assert [(s.x1, s.y1, s.x2, s.y2) for s in result.steps] == [
-        (one.middle, one.point, other.middle, other.point) for one, other in both
+        (one.middle, one.point, other.middle, other.point) for one, other in known_pairs
     ]
 
 
 @given(years)
-def test_a_missing_month_stays_missing(found: Any) -> None:
-    result = drawn(found)
-    for column, statement in zip(result.columns, reversed(found), strict=True):
+def test_missing_month_has_no_bars_and_no_point(year: Any) -> None:
+    result = draw_chart(year)
+    for column, statement in zip(result.columns, reversed(year), strict=True):
         assert column.statement is statement
         if statement is None:
             assert (column.bars, column.point) == ((), "")
-    assert result.missing == found.count(None)
-    assert result.is_blank is (found == [None] * 12)
+    assert result.missing == year.count(None)
+    assert result.is_blank is (year == [None] * 12)
 
 
 @given(years)
-def test_the_scales_are_a_few_round_amounts_that_read_differently(found: Any) -> None:
-    result = drawn(found)
+def test_axis_ticks_are_few_and_have_distinct_labels(year: Any) -> None:
+    result = draw_chart(year)
     for ticks in (result.charges, result.balances):
         assert 2 <= len(ticks) <= 8
         assert any(tick.amount == 0 for tick in ticks)
@@ -119,20 +125,20 @@ def test_the_scales_are_a_few_round_amounts_that_read_differently(found: Any) ->
 
 
 @given(years)
-def test_from_right_to_left_the_chart_is_the_mirror_image(found: Any) -> None:
-    plain, mirrored = drawn(found), drawn(found, "ar")
+def test_chart_is_mirrored_in_right_to_left_languages(year: Any) -> None:
+    plain, mirrored = draw_chart(year), draw_chart(year, "ar")
     assert [column.month for column in mirrored.columns] == [c.month for c in reversed(plain.columns)]
     for one, other in zip(plain.columns, reversed(mirrored.columns), strict=True):
-        assert abs(number(one.middle) + number(other.middle) - 100) <= NEAR
+        assert abs(percentage(one.middle) + percentage(other.middle) - 100) <= TOLERANCE
         assert (one.point, one.is_named) == (other.point, other.is_named)
         assert [(b.kind, b.y, b.height) for b in one.bars] == [(b.kind, b.y, b.height) for b in other.bars]
     assert (plain.edge, plain.aside, mirrored.edge, mirrored.aside) == ("0%", -8, "100%", 8)
 
 
 @given(years, st.sampled_from(["en-au", "es", "zh-hans", "ar"]))
-def test_the_picture_holds_nothing_that_is_no_number_in_any_language(found: Any, language: str) -> None:
+def test_svg_attributes_are_plain_numbers_in_every_language(year: Any, language: str) -> None:
     with translation.override(language):
-        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw(months(found))})
+        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw(months(year))})
     assert not re.search(
         r"nan|infinity|E[+-]?[0-9]", re.sub(r"<(title|desc|text).*?</\1>", "", picture), re.I
     )
@@ -140,7 +146,7 @@ def test_the_picture_holds_nothing_that_is_no_number_in_any_language(found: Any,
     for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"):
         for value in re.findall(rf'\s{name}="([^"]*)"', picture):
             assert re.fullmatch(r"-?[0-9]+(\.[0-9]+)?%?", value), (name, value)
-    if any(found):
+    if any(year):
         assert picture.count('role="img"') == 2
         assert picture.count("<title id=") == picture.count("<desc id=") == 2
     else:
@@ -148,8 +154,8 @@ def test_the_picture_holds_nothing_that_is_no_number_in_any_language(found: Any,
 
 
 @given(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True))
-def test_the_chart_reads_with_any_accent(accent: str) -> None:
-    """Its ink is the accent as text, on the card, light or dark: WCAG wants 3:1 of graphics."""
+def test_chart_colour_has_enough_contrast_for_any_accent(accent: str) -> None:
+    """WCAG requires a contrast of 3:1 for graphics; the chart uses the accent's text colour on the card."""
     light, dark = brand_css(Brand(accent=accent)).split("@media")
     for css, card in ((light, "#ffffff"), (dark, "#151a21")):
         ink = re.search(r"--accent-text:(#[0-9a-f]{6})", css)
@@ -158,13 +164,13 @@ def test_the_chart_reads_with_any_accent(accent: str) -> None:
 
 
 @pytest.mark.parametrize("zero", [Decimal(0), Decimal("0.00000")])
-def test_a_year_without_any_money_has_lines_and_no_bars(zero: Decimal) -> None:
-    result = drawn([Statement(*[zero] * 7)] * 12)
+def test_year_of_zero_amounts_has_a_line_and_no_bars(zero: Decimal) -> None:
+    result = draw_chart([Statement(*[zero] * 7)] * 12)
     assert [column.bars for column in result.columns] == [()] * 12
     assert {column.point for column in result.columns} == {result.balances[-1].y}
 
 
-def test_what_a_month_is_called_cannot_break_out_of_the_picture() -> None:
+def test_svg_attribute_values_are_escaped() -> None:
     hostile = SimpleNamespace(
         is_blank=False, missing=0, first=DAY, last=DAY, charges=(), balances=(), steps=(),
         edge='"><script>', aside=0, columns=(),
@@ -173,8 +179,8 @@ def test_what_a_month_is_called_cannot_break_out_of_the_picture() -> None:
     assert "<script>" not in render_to_string("billing/_history_chart.html", {"chart": hostile})
 
 
-def test_the_months_of_a_year_are_named_once_and_end_with_the_newest() -> None:
-    result = drawn([None] * 12)
+def test_columns_end_with_the_newest_month_and_every_third_is_labelled() -> None:
+    result = draw_chart([None] * 12)
     assert result.last - result.first < timedelta(days=366)
     assert [column.month.month for column in result.columns] == [12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert [column.month.month for column in result.columns if column.is_named] == [2, 5, 8, 11]

@@ -1,4 +1,4 @@
-"""A customer's page in the admin: for whoever works for the brand, and honest where the carrier is silent."""
+"""The admin page of a customer: account, balance, transfers and sign-ins, for staff of the brand."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,14 +22,14 @@ Browse = Callable[..., Client]
 
 @pytest.fixture
 def sam(db: None, aurora: Brand) -> User:
-    """Sam, who works for Aurora."""
+    """Sam works for Aurora."""
     user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
     user.brands.add(aurora)
     return user
 
 
 @pytest.fixture
-def desk(browse: Browse, sam: User) -> Client:
+def staff_client(browse: Browse, sam: User) -> Client:
     """Sam's browser on the admin host."""
     return browse(ADMIN, sam)
 
@@ -38,7 +38,8 @@ def url(customer: User) -> str:
     return f"/admin/billing/customer/{customer.pk}/"
 
 
-def moved(customer: User, by: User, amount: str, **fields: Any) -> Move:
+def make_transfer(customer: User, by: User, amount: str, **fields: Any) -> Move:
+    """Store a transfer, done unless the fields say otherwise."""
     values: dict[str, Any] = {
         "brand": customer.brand,
         "customer": customer,
@@ -52,18 +53,18 @@ def moved(customer: User, by: User, amount: str, **fields: Any) -> Move:
     return Move.objects.create(**{**values, **fields})
 
 
-def test_the_page_tells_who_what_the_carrier_says_and_what_was_done(
-    simulator: Simulator, desk: Client, alice: User, sam: User
+def test_page_shows_customer_balance_transfers_sign_ins_and_log(
+    simulator: Simulator, staff_client: Client, alice: User, sam: User
 ) -> None:
     User.objects.filter(pk=alice.pk).update(
         company_name="Archer Ltd", phone="+61 2 5550", account_type="prepaid"
     )
     SignIn.objects.create(user=alice, at=timezone.now(), browser="Firefox", system="Linux")
-    transfer = moved(alice, sam, "12.50")
-    desk.post(f"/admin/accounts/user/{alice.pk}/disable/")
-    page = desk.get(url(alice))
+    transfer = make_transfer(alice, sam, "12.50")
+    staff_client.post(f"/admin/accounts/user/{alice.pk}/disable/")
+    page = staff_client.get(url(alice))
     text = words(page)
-    for told in (
+    for expected in (
         "Alice Archer",
         "alice@example.com",
         "Archer Ltd",
@@ -82,7 +83,7 @@ def test_the_page_tells_who_what_the_carrier_says_and_what_was_done(
         "Disabled: signed out everywhere, and cannot sign in.",
         "Times on this page are those of Australia/Sydney.",
     ):
-        assert told in text, told
+        assert expected in text, expected
     html = page.content.decode()
     assert f'href="/admin/billing/move/{transfer.pk}/"' in html
     assert f'href="/admin/billing/move/start/{alice.pk}/"' in html
@@ -90,72 +91,74 @@ def test_the_page_tells_who_what_the_carrier_says_and_what_was_done(
     assert "disable/" not in html
 
 
-def test_it_is_linked_from_the_list_and_from_the_form(desk: Client, alice: User) -> None:
+def test_page_is_linked_from_the_list_and_the_change_form(staff_client: Client, alice: User) -> None:
     for path in ("/admin/accounts/user/", f"/admin/accounts/user/{alice.pk}/change/"):
-        assert f'href="{url(alice)}"' in desk.get(path).content.decode()
+        assert f'href="{url(alice)}"' in staff_client.get(path).content.decode()
 
 
-def test_it_is_there_for_customers_of_ones_own_brands_alone(
-    simulator: Simulator, desk: Client, browse: Browse, operator: User, sam: User, charlie: User
+def test_staff_see_only_customers_of_their_own_brands(
+    simulator: Simulator, staff_client: Client, browse: Browse, operator: User, sam: User, charlie: User
 ) -> None:
-    for person in (charlie, sam, operator):
-        for send in (desk.get, desk.post):
-            assert send(url(person)).status_code == 404
+    for user in (charlie, sam, operator):
+        for send in (staff_client.get, staff_client.post):
+            assert send(url(user)).status_code == 404
     assert browse(ADMIN, operator).get(url(charlie)).status_code == 200
     assert browse(ADMIN, operator).get(url(sam)).status_code == 404
 
 
-def test_fresh_figures_spare_the_call_and_the_button_asks_anew_six_times_a_minute(
-    simulator: Simulator, desk: Client, alice: User
+def test_balance_is_cached_and_refreshed_at_most_six_times_a_minute(
+    simulator: Simulator, staff_client: Client, alice: User
 ) -> None:
     for _ in range(3):
-        assert desk.get(url(alice)).status_code == 200
+        assert staff_client.get(url(alice)).status_code == 200
     assert len(simulator.calls("customer_balance")) == 1
     for _ in range(6):
-        assert desk.post(url(alice))["Location"] == url(alice)
+        assert staff_client.post(url(alice))["Location"] == url(alice)
     assert len(simulator.calls("customer_balance")) == 7
-    assert "Please wait" in words(desk.post(url(alice), follow=True))
+    assert "Please wait" in words(staff_client.post(url(alice), follow=True))
     assert len(simulator.calls("customer_balance")) == 7
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (401, "The carrier refuses the question"),
         (429, "Too many questions"),
         (503, "no usable answer at the moment"),
     ],
 )
-def test_where_the_carrier_fails_the_last_known_stands_with_its_age_or_nothing_does(
-    status: int, said: str, simulator: Simulator, desk: Client, alice: User
+def test_last_known_balance_is_shown_with_its_age_when_the_carrier_fails(
+    status: int, message: str, simulator: Simulator, staff_client: Client, alice: User
 ) -> None:
     simulator.fault("customer_balance", "status", status=status, times=99)
-    never = words(desk.get(url(alice)))
-    assert said in never
-    assert "0.00" not in never
-    assert "has never told it" in never
+    text_without_cache = words(staff_client.get(url(alice)))
+    assert message in text_without_cache
+    assert "0.00" not in text_without_cache
+    assert "has never told it" in text_without_cache
     simulator.post("reset", seed="default")
-    desk.post(url(alice))
+    staff_client.post(url(alice))
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
     simulator.fault("customer_balance", "status", status=status, times=99)
-    text = words(desk.get(url(alice)))
-    assert said in text
+    text = words(staff_client.get(url(alice)))
+    assert message in text
     assert "last read 5 hours ago" in text
     assert "Closing balance" in text
 
 
-def test_an_account_that_the_carrier_does_not_find_is_said_so(
-    simulator: Simulator, desk: Client, alice: User
+def test_page_says_when_the_carrier_does_not_find_the_account(
+    simulator: Simulator, staff_client: Client, alice: User
 ) -> None:
     User.objects.filter(pk=alice.pk).update(account_number="99999")
-    text = words(desk.get(url(alice)))
+    text = words(staff_client.get(url(alice)))
     assert "The carrier does not find the account 99999." in text
     assert "has never told it" not in text
 
 
-def test_without_an_account_number_nothing_is_asked(simulator: Simulator, desk: Client, alice: User) -> None:
+def test_carrier_is_not_called_without_an_account_number(
+    simulator: Simulator, staff_client: Client, alice: User
+) -> None:
     User.objects.filter(pk=alice.pk).update(account_number="", refused_account_number="70009")
-    for text in (words(desk.get(url(alice))), words(desk.post(url(alice), follow=True))):
+    for text in (words(staff_client.get(url(alice))), words(staff_client.post(url(alice), follow=True))):
         assert "Account number not known" in text
         assert "70009 The carrier gave this one" in text
         assert "Without an account number nobody can ask the carrier" in text
@@ -163,7 +166,7 @@ def test_without_an_account_number_nothing_is_asked(simulator: Simulator, desk: 
 
 
 @pytest.mark.parametrize(
-    ("balance", "limit", "said"),
+    ("balance", "limit", "message"),
     [
         ("0", "-55", "$55.00 are left until the credit limit."),
         ("-54.5", "-55", "$0.50 are left until the credit limit."),
@@ -171,59 +174,59 @@ def test_without_an_account_number_nothing_is_asked(simulator: Simulator, desk: 
         ("-56", "-55", "The credit limit is reached."),
     ],
 )
-def test_what_is_left_of_a_postpaid_account_is_said_where_both_numbers_are_known(
-    balance: str, limit: str, said: str, simulator: Simulator, desk: Client, alice: User
+def test_remaining_credit_is_shown_when_balance_and_limit_are_known(
+    balance: str, limit: str, message: str, simulator: Simulator, staff_client: Client, alice: User
 ) -> None:
     customer = {"partner": "aurora-api-key", "account_number": "70001", "email": alice.email}
     simulator.post("seed", customers=[{**customer, "balance": balance}])
     User.objects.filter(pk=alice.pk).update(credit_limit=limit, account_type="postpaid")
-    assert said in words(desk.get(url(alice)))
+    assert message in words(staff_client.get(url(alice)))
     User.objects.filter(pk=alice.pk).update(account_type="prepaid")
-    assert "credit limit" not in words(desk.get(url(alice))).replace("Credit limit", "")
+    assert "credit limit" not in words(staff_client.get(url(alice))).replace("Credit limit", "")
     User.objects.filter(pk=alice.pk).update(account_type="postpaid", credit_limit=None)
-    assert "left until" not in words(desk.get(url(alice)))
+    assert "left until" not in words(staff_client.get(url(alice)))
 
 
-def test_a_move_that_nobody_knows_the_end_of_is_said_to_be_unknown(
-    simulator: Simulator, desk: Client, alice: User, sam: User
+def test_unknown_transfer_is_shown_and_blocks_a_new_one(
+    simulator: Simulator, staff_client: Client, alice: User, sam: User
 ) -> None:
     before = timezone.now() - timedelta(minutes=2)
-    moved(alice, sam, "-5", state=Move.State.DISPATCHED, dispatched_at=before)
-    text = words(desk.get(url(alice)))
+    make_transfer(alice, sam, "-5", state=Move.State.DISPATCHED, dispatched_at=before)
+    text = words(staff_client.get(url(alice)))
     assert "customer 70001 → Aurora Phone" in text
     assert "Unknown" in text
     assert "A move of funds of this customer is unknown" in text
-    page = desk.get(url(alice)).content.decode()
+    page = staff_client.get(url(alice)).content.decode()
     assert f'href="/admin/billing/move/start/{alice.pk}/"' not in page
     Move.objects.update(state=Move.State.FOUND_DONE)
-    page = desk.get(url(alice)).content.decode()
+    page = staff_client.get(url(alice)).content.decode()
     assert f'href="/admin/billing/move/start/{alice.pk}/"' in page
     assert "A move of funds of this customer is unknown" not in page
 
 
-def test_ten_of_each_take_as_many_queries_as_one(
-    simulator: Simulator, desk: Client, alice: User, sam: User
+def test_query_count_is_constant_for_any_number_of_rows(
+    simulator: Simulator, staff_client: Client, alice: User, sam: User
 ) -> None:
-    def queries() -> int:
+    def count_queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert desk.get(url(alice)).status_code == 200
+            assert staff_client.get(url(alice)).status_code == 200
         return len(captured)
 
-    moved(alice, sam, "1")
+    make_transfer(alice, sam, "1")
     SignIn.objects.create(user=alice, at=timezone.now())
-    desk.get(url(alice))
-    few = queries()
+    staff_client.get(url(alice))
+    baseline = count_queries()
     for nth in range(12):
-        moved(alice, sam, str(nth + 2))
+        make_transfer(alice, sam, str(nth + 2))
         SignIn.objects.create(user=alice, at=timezone.now())
-    assert queries() == few
+    assert count_queries() == baseline
 
 
-def test_whoever_has_signed_in_with_another_address_did_not_never_sign_in(desk: Client, alice: User) -> None:
+def test_sign_in_with_a_previous_address_is_not_shown_as_never(staff_client: Client, alice: User) -> None:
     SignIn.objects.create(user=alice, at=timezone.now(), browser="Firefox", system="Linux")
     User.objects.filter(pk=alice.pk).update(verified_at=None)
-    told = words(desk.get(url(alice)))
-    assert "First sign-in not yet with this address" in told
-    assert "never signed in" not in told
+    text = words(staff_client.get(url(alice)))
+    assert "First sign-in not yet with this address" in text
+    assert "never signed in" not in text
     SignIn.objects.all().delete()
-    assert "First sign-in never signed in" in words(desk.get(url(alice)))
+    assert "First sign-in never signed in" in words(staff_client.get(url(alice)))

@@ -1,4 +1,4 @@
-"""When calls stop: said as far as the numbers carry it, and no further."""
+"""The forecast of when calls stop promises no more than the figures support."""
 
 import re
 import time
@@ -22,21 +22,23 @@ from tests.support.customer_flow import words
 from tests.support.timeouts import PATIENCE, PATIENT, SLACK, eventually
 
 TODAY = date(2026, 11, 26)
-PERIODS = complete_months(TODAY, 3)  # Of 31, 30 and 31 days.
+PERIODS = complete_months(TODAY, 3)  # 31, 30 and 31 days.
 
 
 def month(calls: Any = 0, other: Any = 0, opening: Any = 1, **figures: Any) -> Statement:
     names = ("opening_balance", "payments", "adjustments", "call_charges", "other_charges")
     values = {name: Decimal(0) for name in (*names, "total_charges", "closing_balance")}
-    told = {"opening_balance": opening, "call_charges": calls, "other_charges": other, **figures}
-    return Statement(**{**values, **{name: Decimal(value) for name, value in told.items()}})
+    overrides = {"opening_balance": opening, "call_charges": calls, "other_charges": other, **figures}
+    return Statement(**{**values, **{name: Decimal(value) for name, value in overrides.items()}})
 
 
-NOTHING = month(opening=0)
-SPENT_92 = [month("30"), month("20", "12"), month("30")]  # One a day.
+EMPTY_MONTH = month(opening=0)
+SPENT_92 = [month("30"), month("20", "12"), month("30")]  # Charges of 1 a day.
 
 
-def judged(balance: Any, kind: str = "prepaid", limit: Any = None, months: Any = None, **more: Any) -> Any:
+def make_forecast(
+    balance: Any, kind: str = "prepaid", limit: Any = None, months: Any = None, **more: Any
+) -> Any:
     months = SPENT_92 if months is None else months
     return forecast(
         balance=Decimal(balance),
@@ -54,8 +56,8 @@ def judged(balance: Any, kind: str = "prepaid", limit: Any = None, months: Any =
     ("balance", "place"),
     [("0.005", "above"), ("0.00499", "at"), ("0", "at"), ("-0.00499", "at"), ("-0.005", "below")],
 )
-def test_a_prepaid_account_stops_at_zero_as_it_is_shown(balance, place):
-    assert judged(balance).place == place
+def test_prepaid_account_stops_at_a_balance_that_rounds_to_zero(balance, place):
+    assert make_forecast(balance).place == place
 
 
 @pytest.mark.parametrize(
@@ -68,49 +70,49 @@ def test_a_prepaid_account_stops_at_zero_as_it_is_shown(balance, place):
         ("-55.01", "below", "-0.01"),
     ],
 )
-def test_a_postpaid_account_stops_at_its_credit_limit(balance, place, left):
-    found = judged(balance, "postpaid", "-55")
-    assert (found.place, found.left, found.limit) == (place, Decimal(left), Decimal(-55))
+def test_postpaid_account_stops_at_its_credit_limit(balance, place, left):
+    result = make_forecast(balance, "postpaid", "-55")
+    assert (result.place, result.left, result.limit) == (place, Decimal(left), Decimal(-55))
 
 
-def test_days_left_are_what_is_left_by_the_average_day_of_the_complete_months():
-    found = judged("10.99")
-    assert (found.days, found.around, found.months) == (10, date(2026, 12, 6), 3)
-    assert judged("10", "postpaid", "-55").days == 65
-    assert judged("0.99").days == 0
-    assert (judged("365").days, judged("365").around) == (365, TODAY + timedelta(days=365))
-    assert (judged("366").days, judged("366").around) == (366, None)
+def test_days_left_use_the_average_daily_charges_of_complete_months():
+    result = make_forecast("10.99")
+    assert (result.days, result.around, result.months) == (10, date(2026, 12, 6), 3)
+    assert make_forecast("10", "postpaid", "-55").days == 65
+    assert make_forecast("0.99").days == 0
+    assert (make_forecast("365").days, make_forecast("365").around) == (365, TODAY + timedelta(days=365))
+    assert (make_forecast("366").days, make_forecast("366").around) == (366, None)
 
 
-def test_adjustments_and_payments_are_no_pace():
+def test_adjustments_and_payments_do_not_count_as_charges():
     months = [month("30", adjustments="500", payments="9"), *SPENT_92[1:]]
-    assert judged("10", months=months).days == 10
+    assert make_forecast("10", months=months).days == 10
 
 
-def test_months_before_the_account_was_opened_are_left_out_and_quiet_ones_later_are_not():
-    assert (judged("10", months=[month("31"), NOTHING, NOTHING]).days) == 10
-    assert judged("10", months=[month("31"), NOTHING, NOTHING]).months == 1
-    assert judged("10", months=[month("30.5"), month(opening="5"), NOTHING]).days == 20  # 61 days.
-    assert judged("10", months=[month("31"), NOTHING, month("61")]).days == 10
+def test_months_before_opening_are_excluded_and_later_quiet_ones_count():
+    assert (make_forecast("10", months=[month("31"), EMPTY_MONTH, EMPTY_MONTH]).days) == 10
+    assert make_forecast("10", months=[month("31"), EMPTY_MONTH, EMPTY_MONTH]).months == 1
+    assert make_forecast("10", months=[month("30.5"), month(opening="5"), EMPTY_MONTH]).days == 20  # 61 days.
+    assert make_forecast("10", months=[month("31"), EMPTY_MONTH, month("61")]).days == 10
     payment = month(opening=0, payments="20")
-    assert judged("10", months=[month("46"), month("46"), payment]).days == 10
+    assert make_forecast("10", months=[month("46"), month("46"), payment]).days == 10
 
 
-def test_why_there_is_no_estimate_is_told():
-    assert judged("10", months=[NOTHING] * 3).why == "new"
-    assert judged("10", months=[month()] * 3).why == "quiet"
-    assert judged("10", months=[month("-5")] * 3).why == "quiet"
+def test_forecast_gives_the_reason_for_no_estimate():
+    assert make_forecast("10", months=[EMPTY_MONTH] * 3).why == "new"
+    assert make_forecast("10", months=[month()] * 3).why == "quiet"
+    assert make_forecast("10", months=[month("-5")] * 3).why == "quiet"
     for missing in range(3):
         months: list[Any] = list(SPENT_92)
         months[missing] = None
-        found = judged("10", months=months)
-        assert (found.why, found.days) == ("missing", None)
+        result = make_forecast("10", months=months)
+        assert (result.why, result.days) == ("missing", None)
 
 
-def test_by_old_figures_the_days_are_counted_from_then():
-    old = judged("10", on=TODAY - timedelta(days=4))
+def test_days_are_counted_from_the_date_of_stale_figures():
+    old = make_forecast("10", on=TODAY - timedelta(days=4))
     assert (old.days, old.around) == (6, date(2026, 12, 2))
-    gone = judged("10", on=TODAY - timedelta(days=30))
+    gone = make_forecast("10", on=TODAY - timedelta(days=30))
     assert gone.days == 0
     assert gone.warns
 
@@ -125,7 +127,7 @@ statements = st.builds(
     lambda calls, other, opening, paid: month(calls, other, opening, payments=paid),
     *(charges, charges, near_zero, near_zero),
 )
-some_months = st.lists(statements | st.none() | st.just(NOTHING), min_size=3, max_size=3)
+some_months = st.lists(statements | st.none() | st.just(EMPTY_MONTH), min_size=3, max_size=3)
 kinds = st.sampled_from(["", "prepaid", "postpaid"])
 limits = st.none() | near_zero | amounts
 
@@ -136,44 +138,44 @@ def cents(amount: Decimal) -> Decimal:
 
 @examples(deadline=None)
 @given(balances, kinds, limits, some_months)
-def test_nothing_is_promised_where_the_stop_is_not_known(balance, kind, limit, months):
-    found = judged(balance, kind, limit, months)
+def test_forecast_is_empty_when_the_stopping_balance_is_unknown(balance, kind, limit, months):
+    result = make_forecast(balance, kind, limit, months)
     known = kind == "prepaid" or (kind == "postpaid" and limit is not None)
-    assert known is (found.kind in ("prepaid", "postpaid"))
+    assert known is (result.kind in ("prepaid", "postpaid"))
     if not known:
-        told = (found.days, found.around, found.left, found.limit, found.why, found.months)
-        assert told == (None, None, None, None, "", 0)
+        estimate = (result.days, result.around, result.left, result.limit, result.why, result.months)
+        assert estimate == (None, None, None, None, "", 0)
 
 
 @examples(deadline=None)
 @given(balances, kinds, limits, some_months)
-def test_at_or_below_the_stop_no_days_are_left_and_it_warns(balance, kind, limit, months):
-    found = judged(balance, kind, limit, months)
+def test_forecast_warns_at_or_below_the_stopping_balance(balance, kind, limit, months):
+    result = make_forecast(balance, kind, limit, months)
     stop = cents(limit) if kind == "postpaid" and limit is not None else Decimal(0)
-    assert found.place == ("above" if cents(balance) > stop else "below" if cents(balance) < stop else "at")
-    if found.place != "above":
-        assert (found.days, found.around, found.why) == (None, None, "")
-        assert found.warns
+    assert result.place == ("above" if cents(balance) > stop else "below" if cents(balance) < stop else "at")
+    if result.place != "above":
+        assert (result.days, result.around, result.why) == (None, None, "")
+        assert result.warns
 
 
 @examples(deadline=None)
 @given(balances, limits, some_months, kinds)
-def test_never_more_days_are_told_than_the_exact_quotient_and_never_a_day_less(balance, limit, months, kind):
-    found = judged(balance, kind, limit, months)
-    if found.days is None:
+def test_days_are_the_exact_quotient_rounded_down(balance, limit, months, kind):
+    result = make_forecast(balance, kind, limit, months)
+    if result.days is None:
         return
-    lived = list(zip(PERIODS, months, strict=True))[: found.months]
-    spent = sum(Fraction(each.call_charges) + Fraction(each.other_charges) for _, each in lived)
+    counted = list(zip(PERIODS, months, strict=True))[: result.months]
+    spent = sum(Fraction(each.call_charges) + Fraction(each.other_charges) for _, each in counted)
     left = Fraction(balance) - Fraction(limit if kind == "postpaid" else 0)
-    exact = left * sum(period.days for period, _ in lived) / spent
-    assert found.days <= exact < found.days + 1
-    assert found.around == (None if found.days > 365 else TODAY + timedelta(days=found.days))
+    exact = left * sum(period.days for period, _ in counted) / spent
+    assert result.days <= exact < result.days + 1
+    assert result.around == (None if result.days > 365 else TODAY + timedelta(days=result.days))
 
 
 @examples(deadline=None)
 @given(balances, balances, kinds, limits, some_months)
-def test_with_more_balance_it_never_looks_worse(one, other, kind, limit, months):
-    worse, better = (judged(each, kind, limit, months) for each in sorted((one, other)))
+def test_higher_balance_never_gives_a_worse_forecast(one, other, kind, limit, months):
+    worse, better = (make_forecast(each, kind, limit, months) for each in sorted((one, other)))
     order = ("below", "at", "above")
     assert order.index(worse.place) <= order.index(better.place)
     if worse.days is not None:
@@ -184,24 +186,24 @@ def test_with_more_balance_it_never_looks_worse(one, other, kind, limit, months)
 
 @examples(deadline=None)
 @given(balances, kinds, limits, some_months)
-def test_an_estimate_or_the_reason_for_none_is_given_above_a_known_stop(balance, kind, limit, months):
-    found = judged(balance, kind, limit, months)
-    if found.place == "above" and found.kind in ("prepaid", "postpaid"):
-        assert (found.days is None) is (found.why != "")
+def test_forecast_has_days_or_a_reason_above_the_stopping_balance(balance, kind, limit, months):
+    result = make_forecast(balance, kind, limit, months)
+    if result.place == "above" and result.kind in ("prepaid", "postpaid"):
+        assert (result.days is None) is (result.why != "")
 
 
-# What the page makes of it
+# The page
 
 
 def entries(brand: Brand, *amounts: tuple[int, str, str]) -> list[dict[str, str]]:
-    """So many days ago, what, how much."""
+    """Return carrier entries from tuples of days ago, kind and amount."""
     return [
         {"date": (today(brand) - timedelta(days=ago)).isoformat(), "kind": kind, "amount": amount}
         for ago, kind, amount in amounts
     ]
 
 
-SAID = [
+SENTENCES = [
     ("prepaid", None, "31", r"You have credit\. Calls .* in about 31 days \(around \d+ \w+ 20\d\d\)\."),
     ("prepaid", None, "0.5", r"You have credit\. .* within a day\."),
     ("prepaid", None, "99999", r"You have credit\. .* in more than a year\."),
@@ -228,9 +230,11 @@ SAID = [
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("kind", "limit", "balance", "said"), SAID, ids=lambda value: str(value)[:12])
-def test_the_first_sentence_under_the_balance_says_when_calls_stop(
-    simulator, alice, browse, kind, limit, balance, said
+@pytest.mark.parametrize(
+    ("kind", "limit", "balance", "sentence"), SENTENCES, ids=lambda value: str(value)[:12]
+)
+def test_first_sentence_under_the_balance_says_when_calls_stop(
+    simulator, alice, browse, kind, limit, balance, sentence
 ):
     spent = entries(alice.brand, *((ago, "call", "1") for ago in range(130)))
     customer = {"partner": "Aurora", "account_number": "70001", "entries": spent, "balance": balance}
@@ -238,33 +242,33 @@ def test_the_first_sentence_under_the_balance_says_when_calls_stop(
     alice.account_type, alice.credit_limit = kind, limit
     alice.save()
     page = browse(AURORA, alice).get("/")
-    first = words(page).partition("Your balance ")[2].partition("Account 70001, as of")[0]
-    assert re.search(rf"^-?\$\S+ {said}", first), first
-    promised = any(word in first for word in ("in about", "within a day", "more than a year"))
-    assert promised is ("It is an estimate." in first)
-    warns = judged(balance, kind, limit, [month(calls="31")] * 3).warns
+    shown = words(page).partition("Your balance ")[2].partition("Account 70001, as of")[0]
+    assert re.search(rf"^-?\$\S+ {sentence}", shown), shown
+    has_estimate = any(word in shown for word in ("in about", "within a day", "more than a year"))
+    assert has_estimate is ("It is an estimate." in shown)
+    warns = make_forecast(balance, kind, limit, [month(calls="31")] * 3).warns
     assert ('class="state warns"' in page.content.decode()) is warns
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("made", "reason"),
+    ("entry", "reason"),
     [
         ((0, "payment", "5"), "your account has no complete month yet"),
         ((45, "payment", "5"), "nothing was charged in the last complete months"),
     ],
 )
-def test_why_there_is_no_estimate_is_said_on_the_page(simulator, alice, browse, made, reason):
+def test_page_gives_the_reason_for_no_estimate(simulator, alice, browse, entry, reason):
     alice.account_type = "prepaid"
     alice.save()
-    customer = {"partner": "Aurora", "account_number": "70001", "entries": entries(alice.brand, made)}
+    customer = {"partner": "Aurora", "account_number": "70001", "entries": entries(alice.brand, entry)}
     simulator.post("seed", customers=[customer])
-    said = words(browse(AURORA, alice).get("/"))
-    assert f"There is no estimate of how long that lasts: {reason}" in said
+    text = words(browse(AURORA, alice).get("/"))
+    assert f"There is no estimate of how long that lasts: {reason}" in text
 
 
 @pytest.mark.django_db
-def test_a_slow_month_holds_no_page_and_its_estimate_is_said_to_be_missing(
+def test_page_does_not_wait_for_a_slow_month_and_says_it_is_missing(
     threads, simulator, alice, browse, settings
 ):
     settings.CARRIER_TIMEOUTS = PATIENT
@@ -275,9 +279,9 @@ def test_a_slow_month_holds_no_page_and_its_estimate_is_said_to_be_missing(
     assert "It is an estimate." in words(browser.get("/"))
     CachedStatement.objects.exclude(from_date=today(alice.brand).replace(day=1)).delete()
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
-    began = time.monotonic()
+    started = time.monotonic()
     page = browser.get("/")
-    assert 1.4 < time.monotonic() - began < SLACK
+    assert 1.4 < time.monotonic() - started < SLACK
     assert page.status_code == 200
     assert "the figures of the last months are missing at the moment" in words(page)
     simulator.post("faults/clear")

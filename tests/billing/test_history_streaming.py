@@ -1,4 +1,4 @@
-"""Twelve months under gunicorn: what reaches the visitor when, told by the order of things."""
+"""Stream the history page through gunicorn and check the order in which its parts arrive."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from tests.browser.actor import Caller, new_address
 from tests.support.live_stack import AURORA, Stack, running
 from tests.support.timeouts import PATIENCE
 
-LONG = 9  # Seconds that the carrier would take; a call may last 15.
+LONG = 9  # Seconds the slow carrier takes to answer; a call may last 15.
 ROW = re.compile(rb'<th scope="row"')
 
 
@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[St
 
 @pytest.fixture
 def visit(stack: Stack) -> Callable[[], requests.Response]:
-    """Opens the page as Alice, of whom nothing is kept, and reads nothing of it yet."""
+    """Return a function that opens the page as Alice, with nothing cached and the body still unread."""
     stack.fresh()
     stack.sql("DELETE FROM billing_keptstatement")
     caller = Caller(stack, AURORA, new_address())
@@ -37,11 +37,11 @@ def visit(stack: Stack) -> Callable[[], requests.Response]:
 
 
 def read_until(chunks: Iterator[bytes], words: bytes) -> bytes:
-    """What has come when these words have."""
-    came = b""
-    while words not in came:
-        came += next(chunks)
-    return came
+    """Return the bytes received once they contain these words."""
+    received = b""
+    while words not in received:
+        received += next(chunks)
+    return received
 
 
 def calls(stack: Stack) -> list[dict[str, Any]]:
@@ -49,13 +49,13 @@ def calls(stack: Stack) -> list[dict[str, Any]]:
 
 
 def wait_for_calls(stack: Stack, number: int) -> None:
-    until = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while len(calls(stack)) < number:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_the_frame_is_there_before_the_carrier_has_answered_and_four_are_asked_at_once(
+def test_frame_is_sent_before_any_answer_and_four_calls_run_at_once(
     stack: Stack, visit: Callable[[], requests.Response]
 ) -> None:
     stack.carrier.fault("customer_balance", "slow", seconds=LONG)
@@ -64,7 +64,7 @@ def test_the_frame_is_there_before_the_carrier_has_answered_and_four_are_asked_a
     frame = read_until(chunks, b"<tbody")
     assert b"The months are arriving." in frame
     wait_for_calls(stack, 4)
-    time.sleep(0.3)  # Room for a fifth, which must not come.
+    time.sleep(0.3)  # Time for a fifth call, which must not be made.
     assert [call["status"] for call in calls(stack)] == [None] * 4
     assert not ROW.search(frame)
     stack.carrier.post("faults/clear")
@@ -76,34 +76,34 @@ def test_the_frame_is_there_before_the_carrier_has_answered_and_four_are_asked_a
     assert len({call["query"]["from_date"] for call in calls(stack)}) == 12
 
 
-def test_a_month_is_there_while_later_ones_are_still_asked_for(
+def test_month_is_sent_while_later_months_are_being_fetched(
     stack: Stack, visit: Callable[[], requests.Response]
 ) -> None:
     stack.carrier.fault("customer_balance", "slow", seconds=0, times=1)
     stack.carrier.fault("customer_balance", "slow", seconds=LONG)
     chunks = visit().iter_content(None)
-    came = read_until(chunks, b"</td>")
-    assert len(ROW.findall(came)) < 12
+    received = read_until(chunks, b"</td>")
+    assert len(ROW.findall(received)) < 12
     assert None in [call["status"] for call in calls(stack)]
     stack.carrier.post("faults/clear")
-    assert len(ROW.findall(came + b"".join(chunks))) == 12
+    assert len(ROW.findall(received + b"".join(chunks))) == 12
 
 
-def test_a_second_visit_makes_no_call(stack: Stack, visit: Callable[[], requests.Response]) -> None:
-    first, again = visit().content, visit().content
+def test_second_visit_makes_no_call(stack: Stack, visit: Callable[[], requests.Response]) -> None:
+    first, second = visit().content, visit().content
     assert len(calls(stack)) == 12
-    assert len(ROW.findall(again)) == len(ROW.findall(first)) == 12
+    assert len(ROW.findall(second)) == len(ROW.findall(first)) == 12
     assert visit().headers["Cache-Control"] == "no-store"
 
 
-def test_a_visitor_who_leaves_frees_the_server_and_two_at_once_make_one_call_each(
+def test_disconnect_frees_the_server_and_two_visitors_share_each_call(
     stack: Stack, visit: Callable[[], requests.Response]
 ) -> None:
     stack.carrier.fault("customer_balance", "slow", seconds=LONG)
-    gone = visit()
-    read_until(gone.iter_content(None), b"<tbody")
+    disconnected = visit()
+    read_until(disconnected.iter_content(None), b"<tbody")
     wait_for_calls(stack, 4)
-    gone.close()
+    disconnected.close()
     other = visit().iter_content(None)
     read_until(other, b"<tbody")
     stack.carrier.post("faults/clear")

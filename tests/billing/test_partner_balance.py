@@ -1,4 +1,4 @@
-"""The partner balance in the admin: red where all customers are cut off, honest where nobody knows."""
+"""The partner balance in the admin warns when customers are cut off and makes no guess when it is unknown."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -37,14 +37,14 @@ CENT = Decimal("0.01")
 
 @pytest.fixture
 def sam(db: None, aurora: Brand) -> User:
-    """Sam, who works for Aurora."""
+    """Sam works for Aurora."""
     user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
     user.brands.add(aurora)
     return user
 
 
 @pytest.fixture
-def desk(browse: Browse, sam: User) -> Client:
+def staff_client(browse: Browse, sam: User) -> Client:
     """Sam's browser on the admin host."""
     return browse(ADMIN, sam)
 
@@ -53,15 +53,15 @@ def page(client: Client, brand: Brand) -> Any:
     return client.get(reverse("partner_page", args=(brand.pk,), urlconf="portal.urls.admin"))
 
 
-def look(client: Client, brand: Brand) -> str:
+def page_text(client: Client, brand: Brand) -> str:
     return " ".join(page(client, brand).content.decode().split())
 
 
-def leave(brand: Brand, left: Decimal) -> None:
-    """Move so much to customer 70001 that the partner account is left with this."""
+def set_partner_balance(brand: Brand, target: Decimal) -> None:
+    """Transfer to customer 70001 until the partner account has the target balance."""
     balance = get_partner_account(brand=brand, refresh=True).figures.statement.closing_balance
     carrier_calls.call(
-        brand=brand, method="move_funds", account_number="70001", amount=balance - left, description="x"
+        brand=brand, method="move_funds", account_number="70001", amount=balance - target, description="x"
     )
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
 
@@ -71,16 +71,16 @@ def statement(closing: Decimal, charges: Decimal = Decimal(0)) -> Statement:
     return Statement(closing + charges, zero, zero, charges, zero, charges, closing)
 
 
-def of_months(*charges: str | None) -> Spending:
+def spending_of(*charges: str | None) -> Spending:
     months = past_months(date(2026, 3, 15))
     known = [None if each is None else statement(Decimal(5), Decimal(each)) for each in charges]
     return get_spending(list(zip(months, known, strict=True)))
 
 
-# What the numbers mean
+# Calculations
 
 
-def test_complete_months_are_whole_ones_across_the_turn_of_the_year() -> None:
+def test_past_months_are_complete_across_the_turn_of_the_year() -> None:
     assert past_months(date(2026, 2, 28)) == [
         Period(date(2025, 11, 1), date(2025, 11, 30)),
         Period(date(2025, 12, 1), date(2025, 12, 31)),
@@ -89,10 +89,10 @@ def test_complete_months_are_whole_ones_across_the_turn_of_the_year() -> None:
 
 
 @pytest.mark.parametrize("closing", ["0", "0.00", "0.00499", "-0.00001", "-0.01", "-5000"])
-def test_at_zero_as_it_is_shown_and_below_all_are_cut_off(closing: str) -> None:
-    for spending in (of_months("90", "90", "90"), of_months(None, None, None)):
+def test_status_is_empty_at_a_balance_that_rounds_to_zero_or_below(closing: str) -> None:
+    for spending in (spending_of("90", "90", "90"), spending_of(None, None, None)):
         assert get_balance_status(statement(Decimal(closing)), spending).state == "empty"
-    assert get_balance_status(statement(Decimal("0.005")), of_months("90", "90", "90")).state == "low"
+    assert get_balance_status(statement(Decimal("0.005")), spending_of("90", "90", "90")).state == "low"
 
 
 @given(
@@ -100,36 +100,36 @@ def test_at_zero_as_it_is_shown_and_below_all_are_cut_off(closing: str) -> None:
     st.lists(st.decimals(min_value=0, max_value=10**7, places=5), min_size=3, max_size=3),
 )
 def test_days_are_never_more_than_the_balance_pays_for(balance: Decimal, charges: list[Decimal]) -> None:
-    spending = of_months(*map(str, charges))
-    found = get_balance_status(statement(balance), spending)
+    spending = spending_of(*map(str, charges))
+    status = get_balance_status(statement(balance), spending)
     if not any(charges):
-        assert (found.state, found.days) == ("ok", None)
+        assert (status.state, status.days) == ("ok", None)
         return
     total, span = sum(charges), spending.span
-    assert found.days * total <= balance * span < (found.days + 1) * total
-    assert (found.state == "low") is (balance * span < 7 * total)
+    assert status.days * total <= balance * span < (status.days + 1) * total
+    assert (status.state == "low") is (balance * span < 7 * total)
 
 
-def test_the_pace_is_of_the_known_months_since_the_first_movement() -> None:
+def test_spending_per_day_uses_known_months_since_the_first_activity() -> None:
     # December 2025 has 31 days, January 2026 31, February 28.
-    assert of_months("31", "31", "28").per_day == 1
-    assert of_months("0", "31", "28").per_day == 1
-    assert of_months("0", "0", "28").per_day == 1
-    assert of_months("31", "0", "0").per_day == Decimal(31) / 90
-    assert of_months("31", None, "28") == Spending(of_months("31", None, "28").months, 1)
-    assert of_months("31", None, "28").per_day == 1
-    assert of_months("0", "0", "0").per_day is None
-    assert of_months(None, None, None) == Spending((), 3)
-    assert of_months("-31", "0", "0").per_day is None
+    assert spending_of("31", "31", "28").per_day == 1
+    assert spending_of("0", "31", "28").per_day == 1
+    assert spending_of("0", "0", "28").per_day == 1
+    assert spending_of("31", "0", "0").per_day == Decimal(31) / 90
+    assert spending_of("31", None, "28") == Spending(spending_of("31", None, "28").months, 1)
+    assert spending_of("31", None, "28").per_day == 1
+    assert spending_of("0", "0", "0").per_day is None
+    assert spending_of(None, None, None) == Spending((), 3)
+    assert spending_of("-31", "0", "0").per_day is None
 
 
 # The page
 
 
-def test_the_page_tells_balance_days_and_what_they_are_reckoned_from(
-    simulator: Simulator, desk: Client, aurora: Brand
+def test_page_shows_balance_days_left_and_their_basis(
+    simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
-    text = look(desk, aurora)
+    text = page_text(staff_client, aurora)
     account = get_partner_account(brand=aurora)
     charges = [each for _month, each in account.status.spending.months]
     assert len(charges) == 3
@@ -140,23 +140,23 @@ def test_the_page_tells_balance_days_and_what_they_are_reckoned_from(
     assert "in the 3 complete months below" in text
     assert "cut off" not in text
     assert len(simulator.calls("partner_balance")) == 4
-    page(desk, aurora)
+    page(staff_client, aurora)
     assert len(simulator.calls("partner_balance")) == 4
 
 
 @pytest.mark.parametrize("left", ["0", "-0.01", "-1234.5", "0.004"])
-def test_at_zero_and_below_the_page_is_red_and_says_what_to_do(
-    left: str, simulator: Simulator, desk: Client, aurora: Brand
+def test_page_is_red_and_says_what_to_do_at_zero_and_below(
+    left: str, simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
-    leave(aurora, Decimal(left))
-    text = look(desk, aurora)
+    set_partner_balance(aurora, Decimal(left))
+    text = page_text(staff_client, aurora)
     assert "All customers of Aurora Phone are cut off." in text
     assert 'class="partner-state partner-empty" role="alert"' in text
     assert "Top up the partner account at the carrier now." in text
 
 
-def test_with_less_than_seven_days_left_the_page_warns(
-    simulator: Simulator, desk: Client, aurora: Brand
+def test_page_warns_with_less_than_seven_days_left(
+    simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
     pace = get_partner_account(brand=aurora).status.spending.per_day.quantize(CENT)
     for days, state, words in (
@@ -164,40 +164,40 @@ def test_with_less_than_seven_days_left_the_page_warns(
         (Decimal("0.5"), "low", "less than a day"),
         (Decimal("7.5"), "ok", "about 7 days"),
     ):
-        leave(aurora, pace * days)
-        text = look(desk, aurora)
+        set_partner_balance(aurora, pace * days)
+        text = page_text(staff_client, aurora)
         assert f"partner-state partner-{state}" in text
         assert words in text
         assert ("before that" in text) is (state == "low")
 
 
-def test_without_a_pace_no_day_is_promised(
-    simulator: Simulator, make_brand: Callable[..., Brand], sam: User, desk: Client
+def test_page_shows_no_days_left_without_past_spending(
+    simulator: Simulator, make_brand: Callable[..., Brand], sam: User, staff_client: Client
 ) -> None:
     cirrus = make_brand("cirrus", "cirrus.test")
     sam.brands.add(cirrus)
     partner = {"key": "cirrus-api-key", "name": "C", "site_key": "c", "secret_key": "c"}
     customer = {"partner": "cirrus-api-key", "account_number": "1", "email": "a@example.com"}
     simulator.post("seed", partners=[partner], customers=[customer])
-    assert "are cut off." in look(desk, cirrus)
+    assert "are cut off." in page_text(staff_client, cirrus)
     carrier_calls.call(
         brand=cirrus, method="move_funds", account_number="1", amount=Decimal(-9), description="x"
     )
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
-    text = look(desk, cirrus)
+    text = page_text(staff_client, cirrus)
     assert "How long it lasts is not known." in text
     assert "no pace to reckon with" in text
     assert " days at the present pace" not in text
 
 
-def test_while_the_carrier_is_away_the_last_known_stands_with_its_age(
-    simulator: Simulator, desk: Client, aurora: Brand
+def test_last_known_balance_is_shown_with_its_age_while_carrier_is_down(
+    simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
-    leave(aurora, Decimal(0))
-    look(desk, aurora)
+    set_partner_balance(aurora, Decimal(0))
+    page_text(staff_client, aurora)
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
     simulator.fault("partner_balance", "status", status=503, times=99)
-    response = page(desk, aurora)
+    response = page(staff_client, aurora)
     text = " ".join(response.content.decode().split())
     assert response.status_code == 200
     assert "When this was last read, all customers of Aurora Phone were cut off." in text
@@ -208,11 +208,11 @@ def test_while_the_carrier_is_away_the_last_known_stands_with_its_age(
 @pytest.mark.parametrize(
     ("status", "words"), [(401, "refuses the question"), (429, "Too many"), (500, "no usable answer")]
 )
-def test_what_is_not_known_is_said_to_be_unknown(
-    status: int, words: str, simulator: Simulator, desk: Client, aurora: Brand
+def test_page_says_unknown_when_nothing_can_be_read(
+    status: int, words: str, simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
     simulator.fault("partner_balance", "status", status=status, times=99)
-    response = page(desk, aurora)
+    response = page(staff_client, aurora)
     text = " ".join(response.content.decode().split())
     assert response.status_code == 503
     assert "Nobody knows whether customers of Aurora Phone can make calls." in text
@@ -221,62 +221,62 @@ def test_what_is_not_known_is_said_to_be_unknown(
     assert "0.00" not in text
 
 
-def test_a_missing_month_is_told(simulator: Simulator, desk: Client, aurora: Brand) -> None:
+def test_page_says_that_a_month_is_missing(simulator: Simulator, staff_client: Client, aurora: Brand) -> None:
     get_partner_account(brand=aurora)
     oldest = CachedStatement.objects.order_by("from_date").first()
     CachedStatement.objects.filter(pk=oldest.pk).delete()
     simulator.fault("partner_balance", "status", status=503, times=99)
-    text = look(desk, aurora)
+    text = page_text(staff_client, aurora)
     assert "1 of the last three months could not be read" in text
     assert "in the 2 complete months below" in text
 
 
-def test_each_brand_reads_its_own_partner_account_also_where_anothers_is_kept_already(
+def test_cache_separates_the_partner_accounts_of_brands(
     simulator: Simulator, aurora: Brand, borealis: Brand
 ) -> None:
-    read = [
+    balances = [
         get_partner_account(brand=brand).figures.statement.closing_balance
         for brand in (aurora, borealis, aurora)
     ]
-    assert read[0] == read[2] != read[1]
+    assert balances[0] == balances[2] != balances[1]
     assert len(CachedStatement.objects.filter(brand=borealis, customer=None)) > 0
 
 
-def test_refreshing_asks_once_more_and_not_without_end(
-    simulator: Simulator, desk: Client, aurora: Brand
+def test_refresh_calls_the_carrier_and_is_rate_limited(
+    simulator: Simulator, staff_client: Client, aurora: Brand
 ) -> None:
     url = f"/admin/billing/partner/{aurora.pk}/"
-    desk.get(url)
+    staff_client.get(url)
     for _number in range(6):
-        assert desk.post(url).status_code == 302
+        assert staff_client.post(url).status_code == 302
     assert len(simulator.calls("partner_balance")) == 4 + 6
-    text = desk.post(url, follow=True).content.decode()
+    text = staff_client.post(url, follow=True).content.decode()
     assert "Please wait" in text
     assert len(simulator.calls("partner_balance")) == 4 + 6
 
 
-# Whose
+# Access
 
 
-def test_staff_read_their_own_and_operators_all(
-    simulator: Simulator, desk: Client, browse: Browse, sam: User, operator: User, borealis: Brand
+def test_staff_see_their_own_brands_and_operators_all(
+    simulator: Simulator, staff_client: Client, browse: Browse, sam: User, operator: User, borealis: Brand
 ) -> None:
-    assert page(desk, borealis).status_code == 404
-    assert desk.post(f"/admin/billing/partner/{borealis.pk}/").status_code == 404
+    assert page(staff_client, borealis).status_code == 404
+    assert staff_client.post(f"/admin/billing/partner/{borealis.pk}/").status_code == 404
     assert simulator.calls() == []
     (own,) = sam.brands.all()
-    listed = desk.get("/admin/billing/partner/")
+    listed = staff_client.get("/admin/billing/partner/")
     assert listed.headers["Location"] == f"/admin/billing/partner/{own.pk}/"
     assert page(browse(ADMIN, operator), borealis).status_code == 200
     sam.brands.clear()
-    assert page(desk, own).status_code == 404
-    assert "No brand has been given to you" in desk.get("/admin/billing/partner/").content.decode()
+    assert page(staff_client, own).status_code == 404
+    assert "No brand has been given to you" in staff_client.get("/admin/billing/partner/").content.decode()
 
 
-def test_the_list_tells_what_is_known_without_a_call(
+def test_list_shows_cached_balances_without_a_call(
     simulator: Simulator, browse: Browse, operator: User, aurora: Brand, make_brand: Callable[..., Brand]
 ) -> None:
-    leave(aurora, Decimal(0))
+    set_partner_balance(aurora, Decimal(0))
     get_partner_account(brand=aurora)
     make_brand("cirrus", "cirrus.test")
     before = len(simulator.calls())
@@ -287,42 +287,44 @@ def test_the_list_tells_what_is_known_without_a_call(
     assert '<tr class="partner-unknown">' in text
     assert len(simulator.calls()) == before
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as caught:
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
             client.get("/admin/billing/partner/")
-        return len(caught)
+        return len(captured)
 
-    few = queries()
+    baseline = count_queries()
     for number in range(5):
         make_brand(f"b{number}", f"b{number}.test")
-    assert queries() == few
+    assert count_queries() == baseline
 
 
-def test_the_pages_tell_what_the_carrier_was_asked(simulator: Simulator, desk: Client, aurora: Brand) -> None:
+def test_page_shows_statistics_of_carrier_calls(
+    simulator: Simulator, staff_client: Client, aurora: Brand
+) -> None:
     CarrierCall.objects.create(brand=aurora, method="move_funds", outcome="NoAnswer", milliseconds=999)
-    text = look(desk, aurora)
+    text = page_text(staff_client, aurora)
     row = text.split("<code>move_funds</code></th>")[1].split("</tr>")[0]
     assert row == "<td>1</td><td>1</td><td>999</td>"
     assert f'href="/admin/portal/carriercall/?brand={aurora.pk}"' in text
 
 
-# Ready to go live
+# Launch checklist
 
 
-def test_a_brand_with_an_empty_partner_account_is_not_ready_on_its_page_nor_in_the_list(
+def test_empty_partner_account_is_a_to_do_on_brand_page_and_list(
     simulator: Simulator, admin_client: Client, aurora: Brand, borealis: Brand, django_assert_num_queries: Any
 ) -> None:
     warning = "The partner balance is at zero or below, so the carrier cuts off all customers."
 
-    def told() -> tuple[bool, int]:
+    def warning_and_to_do_count() -> tuple[bool, int]:
         get_partner_account(brand=aurora, refresh=True)
         text = text_of(admin_client.get(f"/admin/portal/brand/{aurora.pk}/change/"))
         return warning in text, count_missing_of(with_checklist(Brand.objects.filter(pk=aurora.pk)).get())
 
-    warned, before = told()
+    warned, before = warning_and_to_do_count()
     assert not warned
-    for left, cut in (("0.004", True), ("-5", True), ("0.01", False)):
-        leave(aurora, Decimal(left))
-        assert told() == (cut, before + cut)
-    with django_assert_num_queries(3):  # Brands with their balances, hosts, codes; however many there are.
+    for left, is_empty in (("0.004", True), ("-5", True), ("0.01", False)):
+        set_partner_balance(aurora, Decimal(left))
+        assert warning_and_to_do_count() == (is_empty, before + is_empty)
+    with django_assert_num_queries(3):  # Brands with their balances, hosts, codes; for any number of brands.
         assert [count_missing_of(brand) for brand in with_checklist(Brand.objects.order_by("slug"))]

@@ -1,4 +1,4 @@
-"""Above the threshold it takes two people: nobody raises it, splits amounts, or acts as a colleague alone."""
+"""Transfers above the threshold need two staff, whatever the limits, split amounts or reset accounts."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 State = Move.State
 Browse = Callable[..., Client]
 PASSWORD = "correct horse battery"
-# What makes an account one that does not count as a second person.
+# Events (kind, caused by Olga) after which an account does not count as a second person for a day.
 TAKEN_OVER: list[tuple[str, bool]] = [
     ("reset", True),
     ("password_set", True),
@@ -45,7 +45,7 @@ def sam(aurora: Brand) -> User:
 
 @pytest.fixture
 def tess(aurora: Brand) -> User:
-    """Tess does so too."""
+    """Tess works for Aurora too."""
     return staff_of(aurora, "tess@example.com")
 
 
@@ -61,34 +61,37 @@ def carl(simulator: Simulator, aurora: Brand) -> User:
     return new_customer(simulator, aurora)
 
 
-def take_over(person: User, kind: str, by: User | None) -> None:
+def take_over(user: User, kind: str, by: User | None) -> None:
+    """Make an account not count as a second person: it is new, or its password or app was reset."""
     if kind == "new":
-        User.objects.filter(pk=person.pk).update(date_joined=timezone.now() - timedelta(hours=23))
-        person.refresh_from_db()
+        User.objects.filter(pk=user.pk).update(date_joined=timezone.now() - timedelta(hours=23))
+        user.refresh_from_db()
     else:
-        handed_over(person, kind, by, hours=23.9)
+        handed_over(user, kind, by, hours=23.9)
 
 
-def a_day_passes() -> None:
-    """For the people, and for what they asked for."""
+def pass_a_day() -> None:
+    """Backdate staff events and the creation of staff accounts by 24 hours."""
     day = timedelta(hours=24)
     for event in StaffEvent.objects.all():
         StaffEvent.objects.filter(pk=event.pk).update(at=event.at - day)
-    for person in User.objects.filter(brand=None):
-        User.objects.filter(pk=person.pk).update(date_joined=person.date_joined - day)
+    for user in User.objects.filter(brand=None):
+        User.objects.filter(pk=user.pk).update(date_joined=user.date_joined - day)
 
 
-def limits_of(brand: Brand) -> dict[str, Decimal]:
+def get_limits(brand: Brand) -> dict[str, Decimal]:
     return {name: getattr(get_policy(brand), name) for name in MovePolicy.LIMITS}
 
 
-def waiting(brand: Brand) -> LimitsChange:
+def pending_change(brand: Brand) -> LimitsChange:
     change = get_pending_limits(get_policy(brand))
     assert change
     return change
 
 
-def unknown(simulator: Simulator, customer: User, by: User, amount: str, second: User | None = None) -> Move:
+def unknown_transfer(
+    simulator: Simulator, customer: User, by: User, amount: str, second: User | None = None
+) -> Move:
     simulator.fault("move_funds", "status_after", status=503, times=1)
     transfer = ask(customer, by, amount)
     if second:
@@ -101,31 +104,33 @@ def unknown(simulator: Simulator, customer: User, by: User, amount: str, second:
 # --- Limits ---
 
 
-def test_a_higher_limit_waits_for_another_operator_and_a_lower_one_does_not(
+def test_higher_limit_waits_for_another_operator_and_lower_one_does_not(
     simulator: Simulator, aurora: Brand, carl: User, operator: User, opal: User
 ) -> None:
     update_limits(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
     update_limits(brand=aurora, by=operator, second_person_above=Decimal(500), per_day=Decimal(900))
-    assert limits_of(aurora) == {"per_move": 500, "per_day": 900, "second_person_above": 200}
+    assert get_limits(aurora) == {"per_move": 500, "per_day": 900, "second_person_above": 200}
     assert (ask(carl, operator, "400").outcome, mail.outbox) == (State.WAITING, [])
-    change = waiting(aurora)
-    assert change.limits == {"second_person_above": 500}  # What was wanted last counts.
+    change = pending_change(aurora)
+    assert change.limits == {"second_person_above": 500}  # The last request replaces earlier ones.
     with pytest.raises(TransferRefused, match="another operator"):
         confirm_limits(change=change, by=operator)
     with pytest.raises(TransferRefused, match="Only an operator"):
         confirm_limits(change=change, by=staff_of(aurora))
     confirm_limits(change=change, by=opal)
-    assert limits_of(aurora)["second_person_above"] == 500
+    assert get_limits(aurora)["second_person_above"] == 500
     with pytest.raises(TransferRefused, match="just decided"):
         confirm_limits(change=change, by=opal)
-    told = [(entry.user.email, entry.get_change_message()) for entry in LogEntry.objects.order_by("pk")]
-    assert told[-2:] == [
+    log_entries = [
+        (entry.user.email, entry.get_change_message()) for entry in LogEntry.objects.order_by("pk")
+    ]
+    assert log_entries[-2:] == [
         (operator.email, "Asked for second_person_above: 200.00 → 500 (another operator has to confirm it)"),
         (opal.email, f"Confirmed what {operator} asked for: second_person_above: 200.00 → 500.00"),
     ]
 
 
-def test_where_there_is_one_operator_a_higher_limit_takes_a_day_and_all_are_mailed(
+def test_higher_limit_of_a_single_operator_takes_a_day_and_is_emailed(
     aurora: Brand, borealis: Brand, operator: User, sam: User
 ) -> None:
     staff_of(borealis, "bea@example.com")
@@ -134,19 +139,19 @@ def test_where_there_is_one_operator_a_higher_limit_takes_a_day_and_all_are_mail
     assert sorted(each.to[0] for each in mail.outbox) == [operator.email, sam.email]
     assert "At most per move: $1,500.00 instead of $500.00" in mail.outbox[0].body
     assert [f"/policy/{aurora.pk}/" in each.body for each in mail.outbox] == [True, False]  # Staff have none.
-    change = waiting(aurora)
+    change = pending_change(aurora)
     assert change.effective_at
     assert timedelta(hours=23.9) < change.effective_at - timezone.now() <= timedelta(hours=24)
-    assert limits_of(aurora)["per_move"] == 500
+    assert get_limits(aurora)["per_move"] == 500
     LimitsChange.objects.update(effective_at=timezone.now())
-    assert limits_of(aurora)["per_move"] == 1500
+    assert get_limits(aurora)["per_move"] == 1500
     assert get_pending_limits(get_policy(aurora)) is None
     assert LogEntry.objects.latest("pk").get_change_message() == (
         "In force after 24 hours: per_move: 500.00 → 1500.00"
     )
 
 
-def test_a_move_goes_by_the_limit_that_is_in_force_when_it_is_asked_for(
+def test_transfer_uses_the_limit_in_force_when_it_is_requested(
     simulator: Simulator, aurora: Brand, carl: User, operator: User
 ) -> None:
     update_limits(brand=aurora, by=operator, second_person_above=Decimal(500))
@@ -155,58 +160,56 @@ def test_a_move_goes_by_the_limit_that_is_in_force_when_it_is_asked_for(
     assert ask(new_customer(simulator, aurora), operator, "400").outcome == State.DONE
 
 
-def test_a_second_operator_made_in_between_neither_hastens_nor_delays_it_but_may_withdraw_it(
-    aurora: Brand, operator: User
-) -> None:
+def test_new_operator_may_withdraw_but_not_confirm_a_delayed_change(aurora: Brand, operator: User) -> None:
     update_limits(brand=aurora, by=operator, per_move=Decimal(900))
-    change, opal = waiting(aurora), operator_of("opal@example.com")
+    change, opal = pending_change(aurora), operator_of("opal@example.com")
     with pytest.raises(TransferRefused, match="by themselves"):
         confirm_limits(change=change, by=opal)
-    assert waiting(aurora).effective_at == change.effective_at
+    assert pending_change(aurora).effective_at == change.effective_at
     withdraw_limits(change=change, by=opal)
     LimitsChange.objects.update(effective_at=timezone.now())
-    assert limits_of(aurora)["per_move"] == 500
+    assert get_limits(aurora)["per_move"] == 500
     with pytest.raises(TransferRefused, match="just decided"):
         withdraw_limits(change=change, by=opal)
 
 
-def test_an_operator_who_leaves_does_not_let_a_change_take_effect_that_waits_for_a_second(
+def test_change_still_needs_confirmation_after_second_operator_leaves(
     aurora: Brand, operator: User, opal: User
 ) -> None:
     update_limits(brand=aurora, by=operator, per_move=Decimal(900))
     User.objects.filter(pk=opal.pk).update(is_active=False)
     LimitsChange.objects.update(asked_at=timezone.now() - timedelta(days=9))
-    assert limits_of(aurora)["per_move"] == 500
+    assert get_limits(aurora)["per_move"] == 500
 
 
-def test_without_a_mail_server_no_limit_rises_by_itself(aurora: Brand, operator: User, settings: Any) -> None:
+def test_limit_is_not_raised_while_the_mail_server_is_down(
+    aurora: Brand, operator: User, settings: Any
+) -> None:
     settings.EMAIL_BACKEND = "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     with pytest.raises(TransferRefused, match="can't email anybody"):
         update_limits(brand=aurora, by=operator, per_move=Decimal(900), per_day=Decimal(1000))
     assert get_pending_limits(get_policy(aurora)) is None
-    assert limits_of(aurora)["per_day"] == 1000
+    assert get_limits(aurora)["per_day"] == 1000
 
 
 @pytest.mark.parametrize(("kind", "by_olga"), TAKEN_OVER)
-@pytest.mark.parametrize("asker", [True, False])
-def test_an_operator_who_may_be_the_first_one_in_disguise_confirms_nothing(
-    aurora: Brand, operator: User, opal: User, kind: str, by_olga: bool, asker: bool
+@pytest.mark.parametrize("requester_taken_over", [True, False])
+def test_taken_over_operator_account_cannot_confirm_limits(
+    aurora: Brand, operator: User, opal: User, kind: str, by_olga: bool, requester_taken_over: bool
 ) -> None:
     take_over(opal, kind, operator if by_olga else None)
-    first, second = (opal, operator) if asker else (operator, opal)
+    first, second = (opal, operator) if requester_taken_over else (operator, opal)
     update_limits(brand=aurora, by=first, per_move=Decimal(900))
     with pytest.raises(TransferRefused, match=r"\(UTC\)"):
-        confirm_limits(change=waiting(aurora), by=second)
-    a_day_passes()
+        confirm_limits(change=pending_change(aurora), by=second)
+    pass_a_day()
     second.refresh_from_db()
-    confirm_limits(change=waiting(aurora), by=second)
-    assert limits_of(aurora)["per_move"] == 900
+    confirm_limits(change=pending_change(aurora), by=second)
+    assert get_limits(aurora)["per_move"] == 900
 
 
-def test_several_who_read_the_rules_at_once_put_a_change_in_force_once(
-    threads: None, aurora: Brand, operator: User
-) -> None:
+def test_concurrent_readers_apply_a_due_change_once(threads: None, aurora: Brand, operator: User) -> None:
     update_limits(brand=aurora, by=operator, per_move=Decimal(900))
     LimitsChange.objects.update(effective_at=timezone.now())
     assert at_once(4, lambda _nth: get_policy(aurora).per_move) == [900] * 4
@@ -216,19 +219,19 @@ def test_several_who_read_the_rules_at_once_put_a_change_in_force_once(
 # --- The sum ---
 
 
-def test_a_large_amount_in_small_moves_waits_for_a_second_person(
+def test_split_transfers_above_the_threshold_wait_for_a_second_person(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
-    moved = [ask(carl, sam, "200") for _ in range(3)]
-    assert [transfer.outcome for transfer in moved] == [State.DONE, State.WAITING, State.WAITING]
-    assert ask(carl, tess, "0.01").outcome == State.WAITING  # Whoever asks for it.
+    requested = [ask(carl, sam, "200") for _ in range(3)]
+    assert [transfer.outcome for transfer in requested] == [State.DONE, State.WAITING, State.WAITING]
+    assert ask(carl, tess, "0.01").outcome == State.WAITING  # For any requester.
     assert ask(new_customer(simulator, aurora), sam, "200").outcome == State.DONE
     Move.objects.update(asked_at=timezone.now() - timedelta(hours=24.1), dispatched_at=None)
     assert ask(carl, sam, "200").outcome == State.DONE
     assert booked(simulator, carl) == [200, 200]
 
 
-def test_what_a_second_person_has_approved_does_not_make_all_after_it_wait(
+def test_approved_transfers_do_not_count_towards_the_threshold(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
     transfers.approve_transfer(brand=aurora, transfer=ask(carl, sam, "400"), by=tess)
@@ -236,29 +239,29 @@ def test_what_a_second_person_has_approved_does_not_make_all_after_it_wait(
     assert ask(carl, sam, "51").outcome == State.WAITING
 
 
-def test_the_sum_follows_the_account_and_both_directions(
+def test_threshold_sums_both_directions_of_an_account_number(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, make_customer: Callable[..., User]
 ) -> None:
     rules(aurora, back_at=timezone.now())
     assert ask(carl, sam, "150").outcome == State.DONE
     number = carl.account_number
     User.objects.filter(pk=carl.pk).update(account_number="")
-    heir = make_customer(aurora, "heir@example.com", number)
-    assert ask(heir, sam, "-51").outcome == State.WAITING
+    new_owner = make_customer(aurora, "heir@example.com", number)
+    assert ask(new_owner, sam, "-51").outcome == State.WAITING
 
 
-@pytest.mark.parametrize(("alone", "outcome"), [(True, State.WAITING), (False, State.DONE)])
-def test_who_finds_their_own_move_not_done_does_not_begin_again_from_nothing(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, alone: bool, outcome: str
+@pytest.mark.parametrize(("by_requester", "outcome"), [(True, State.WAITING), (False, State.DONE)])
+def test_transfer_resolved_by_its_requester_still_counts_in_the_sum(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, by_requester: bool, outcome: str
 ) -> None:
-    transfer = unknown(simulator, carl, sam, "150")
+    transfer = unknown_transfer(simulator, carl, sam, "150")
     transfers.resolve_transfer(
-        brand=aurora, transfer=transfer, by=sam if alone else tess, happened=False, note="Looked."
+        brand=aurora, transfer=transfer, by=sam if by_requester else tess, happened=False, note="Looked."
     )
     assert ask(carl, sam, "150").outcome == outcome
 
 
-def test_several_at_once_do_not_get_past_the_sum(
+def test_concurrent_transfers_cannot_exceed_the_threshold(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     def work(_nth: int) -> str:
@@ -275,8 +278,8 @@ def test_several_at_once_do_not_get_past_the_sum(
 
 
 @pytest.mark.parametrize(("kind", "by_olga"), TAKEN_OVER)
-@pytest.mark.parametrize("asker", [True, False])
-def test_a_person_who_may_be_the_first_one_in_disguise_approves_nothing(
+@pytest.mark.parametrize("requester_taken_over", [True, False])
+def test_taken_over_account_cannot_approve_a_transfer(
     simulator: Simulator,
     aurora: Brand,
     carl: User,
@@ -284,38 +287,38 @@ def test_a_person_who_may_be_the_first_one_in_disguise_approves_nothing(
     operator: User,
     kind: str,
     by_olga: bool,
-    asker: bool,
+    requester_taken_over: bool,
 ) -> None:
     take_over(sam, kind, operator if by_olga else None)
-    first, second = (sam, operator) if asker else (operator, sam)
+    first, second = (sam, operator) if requester_taken_over else (operator, sam)
     transfer = ask(carl, first, "400")
     with pytest.raises(TransferRefused, match=r"\(UTC\)"):
         transfers.approve_transfer(brand=aurora, transfer=transfer, by=second)
     assert booked(simulator, carl) == []
-    a_day_passes()
+    pass_a_day()
     second.refresh_from_db()
     transfer = Move.objects.get()
     assert transfers.approve_transfer(brand=aurora, transfer=transfer, by=second).outcome == State.DONE
 
 
-def test_what_people_do_with_their_own_way_in_disturbs_nothing(
+def test_harmless_staff_events_do_not_prevent_an_approval(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, operator: User
 ) -> None:
     handed_over(tess, "password_set", tess)
     handed_over(tess, "signed_in", operator)
     handed_over(tess, "reset", operator, hours=24.1)
     transfer = ask(carl, sam, "400")
-    handed_over(sam, "reset", operator)  # After having asked.
+    handed_over(sam, "reset", operator)  # After the request.
     assert transfers.approve_transfer(brand=aurora, transfer=transfer, by=tess).outcome == State.DONE
 
 
-def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_with_it(
+def test_operator_cannot_approve_as_a_colleague_whose_password_they_set(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, admin_client: Client, browse: Browse
 ) -> None:
     app_of(sam)
     admin_client.post(f"/admin/accounts/user/{sam.pk}/reset-authenticator/")
-    typed = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
-    admin_client.post(f"/admin/accounts/user/{sam.pk}/password/", typed)
+    form_data = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    admin_client.post(f"/admin/accounts/user/{sam.pk}/password/", form_data)
     assert sorted(StaffEvent.objects.filter(user=sam).values_list("kind", "by__email")) == [
         ("password_set", "olga@example.com"),
         ("reset", "olga@example.com"),
@@ -323,45 +326,47 @@ def test_an_operator_who_takes_a_colleagues_place_in_the_admin_moves_nothing_wit
     assert [each.to for each in mail.outbox] == [
         [sam.email],
         [sam.email],
-    ]  # App and password.
+    ]  # One each for app and password.
     transfer = ask(carl, User.objects.get(email="olga@example.com"), "400")
-    sams = browse(ADMIN, User.objects.get(pk=sam.pk))
-    page = sams.get(f"/admin/billing/move/{transfer.pk}/approve/")
+    sam_client = browse(ADMIN, User.objects.get(pk=sam.pk))
+    page = sam_client.get(f"/admin/billing/move/{transfer.pk}/approve/")
     assert "you do not count as a second person" in words(page)
     assert "Approve, and move" not in words(page)
-    assert sams.post(f"/admin/billing/move/{transfer.pk}/approve/").status_code == 409
+    assert sam_client.post(f"/admin/billing/move/{transfer.pk}/approve/").status_code == 409
     assert booked(simulator, carl) == []
 
 
-def test_a_form_that_sets_no_password_is_no_event(admin_client: Client, sam: User) -> None:
+def test_invalid_password_form_records_no_event(admin_client: Client, sam: User) -> None:
     admin_client.post(f"/admin/accounts/user/{sam.pk}/password/", {"password1": "x", "password2": "y"})
     admin_client.get(f"/admin/accounts/user/{sam.pk}/password/")
     assert not StaffEvent.objects.exists()
     assert mail.outbox == []
 
 
-# --- Who says what became of it ---
+# --- Who resolves an unknown transfer ---
 
 
 @pytest.mark.parametrize("amounts", [("400",), ("150", "100")])
-def test_above_the_threshold_the_asker_does_not_say_what_became_of_it(
+def test_requester_cannot_resolve_a_transfer_above_the_threshold(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, amounts: tuple[str, ...]
 ) -> None:
     app_of(tess)
     for amount in amounts[:-1]:
         ask(carl, sam, amount)
-    transfer = unknown(simulator, carl, sam, amounts[-1], second=tess)
+    transfer = unknown_transfer(simulator, carl, sam, amounts[-1], second=tess)
     with pytest.raises(TransferRefused, match="somebody else has to say"):
         transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
-    found = transfers.resolve_transfer(brand=aurora, transfer=transfer, by=tess, happened=True, note="Seen.")
-    assert found.outcome == State.FOUND_DONE
+    resolved = transfers.resolve_transfer(
+        brand=aurora, transfer=transfer, by=tess, happened=True, note="Seen."
+    )
+    assert resolved.outcome == State.FOUND_DONE
 
 
-@pytest.mark.parametrize("other", ["nobody", "no app", "reset", "another brand", "left"])
-def test_with_nobody_else_the_asker_says_it_after_a_day(
+@pytest.mark.parametrize("other", ["inactive", "no app", "reset", "another brand", "left"])
+def test_requester_may_resolve_after_a_day_without_other_staff(
     simulator: Simulator, aurora: Brand, borealis: Brand, carl: User, sam: User, tess: User, other: str
 ) -> None:
-    transfer = unknown(simulator, carl, sam, "400", second=tess)
+    transfer = unknown_transfer(simulator, carl, sam, "400", second=tess)
     if other != "no app":
         app_of(tess)
     if other == "reset":
@@ -370,18 +375,18 @@ def test_with_nobody_else_the_asker_says_it_after_a_day(
         tess.brands.set([borealis])
     elif other != "no app":
         User.objects.filter(pk=tess.pk).update(is_active=False)
-    told = {"brand": aurora, "by": sam, "happened": False, "note": "Not seen."}
+    resolution = {"brand": aurora, "by": sam, "happened": False, "note": "Not seen."}
     with pytest.raises(TransferRefused, match="24 hours after it was sent"):
-        transfers.resolve_transfer(transfer=transfer, **told)
+        transfers.resolve_transfer(transfer=transfer, **resolution)
     transfer.dispatched_at = timezone.now() - timedelta(hours=24.1)
     transfer.save()
-    assert transfers.resolve_transfer(transfer=transfer, **told).outcome == State.FOUND_NOT_DONE
+    assert transfers.resolve_transfer(transfer=transfer, **resolution).outcome == State.FOUND_NOT_DONE
 
 
-def test_a_taken_over_colleague_does_not_say_it_either(
+def test_taken_over_account_cannot_resolve_a_transfer(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, operator: User
 ) -> None:
-    transfer = unknown(simulator, carl, operator, "400", second=tess)
+    transfer = unknown_transfer(simulator, carl, operator, "400", second=tess)
     handed_over(sam, "reset", operator)
     with pytest.raises(TransferRefused, match="do not count as a second person"):
         transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
@@ -390,50 +395,50 @@ def test_a_taken_over_colleague_does_not_say_it_either(
 # --- The pages ---
 
 
-def test_the_rules_page_shows_what_waits_and_lets_another_operator_confirm_it(
+def test_policy_page_shows_a_pending_change_for_another_operator(
     aurora: Brand, operator: User, opal: User, browse: Browse
 ) -> None:
     url, limits = f"/admin/billing/policy/{aurora.pk}/", {"do": "limits", "per_day": "2000"}
-    olgas, opals = browse(ADMIN, operator), browse(ADMIN, opal)
-    olgas.post(url, {**limits, "per_move": "900", "second_person_above": "100"})
-    told = "Higher limits for moving funds of Aurora Phone are waiting"
-    assert told in words(opals.get("/admin/"))
-    assert told not in words(browse(ADMIN, staff_of(aurora)).get("/admin/"))
-    own = words(olgas.get(url))
+    olga_client, opal_client = browse(ADMIN, operator), browse(ADMIN, opal)
+    olga_client.post(url, {**limits, "per_move": "900", "second_person_above": "100"})
+    notice = "Higher limits for moving funds of Aurora Phone are waiting"
+    assert notice in words(opal_client.get("/admin/"))
+    assert notice not in words(browse(ADMIN, staff_of(aurora)).get("/admin/"))
+    own = words(olga_client.get(url))
     assert "At most per move: A$900.00 instead of A$500.00" in own
     assert "The lower limits apply now." in own
     assert "Another operator has to confirm them." in own
     assert "Confirm the higher limits" not in own
-    assert "Confirm the higher limits" in words(opals.get(url))
-    shown = {"change": str(waiting(aurora).pk)}
-    assert olgas.post(url, {"do": "confirm", **shown}).status_code == 409
-    olgas.post(url, {**limits, "per_move": "1000", "second_person_above": "100"})
-    stale = opals.post(url, {"do": "confirm", **shown})
-    assert (stale.status_code, limits_of(aurora)["per_move"]) == (409, 500)  # Not what was shown.
-    opals.post(url, {"do": "confirm", "change": str(waiting(aurora).pk)})
-    assert limits_of(aurora) == {"per_move": 1000, "per_day": 2000, "second_person_above": 100}
+    assert "Confirm the higher limits" in words(opal_client.get(url))
+    shown = {"change": str(pending_change(aurora).pk)}
+    assert olga_client.post(url, {"do": "confirm", **shown}).status_code == 409
+    olga_client.post(url, {**limits, "per_move": "1000", "second_person_above": "100"})
+    stale = opal_client.post(url, {"do": "confirm", **shown})
+    assert (stale.status_code, get_limits(aurora)["per_move"]) == (409, 500)  # Not what was shown.
+    opal_client.post(url, {"do": "confirm", "change": str(pending_change(aurora).pk)})
+    assert get_limits(aurora) == {"per_move": 1000, "per_day": 2000, "second_person_above": 100}
 
 
-def test_a_single_operator_reads_when_it_takes_effect_and_withdraws_it(
+def test_single_operator_sees_the_delay_and_may_withdraw_the_change(
     aurora: Brand, operator: User, browse: Browse
 ) -> None:
-    url, olgas = f"/admin/billing/policy/{aurora.pk}/", browse(ADMIN, operator)
+    url, olga_client = f"/admin/billing/policy/{aurora.pk}/", browse(ADMIN, operator)
     limits = {"do": "limits", "per_move": "900", "per_day": "2000", "second_person_above": "200"}
-    olgas.post(url, limits)
-    page = words(olgas.get(url))
+    olga_client.post(url, limits)
+    page = words(olga_client.get(url))
     assert "We have emailed the people who work for this brand." in page
     assert "unless an operator withdraws them before" in page
     assert "Confirm the higher limits" not in page
-    olgas.post(url, {"do": "withdraw", "change": str(waiting(aurora).pk)})
+    olga_client.post(url, {"do": "withdraw", "change": str(pending_change(aurora).pk)})
     assert get_pending_limits(get_policy(aurora)) is None
-    assert "Withdrew what" in words(olgas.get(url))
+    assert "Withdrew what" in words(olga_client.get(url))
 
 
-def test_the_asker_sees_the_balances_of_a_large_unknown_move_and_no_form(
+def test_requester_sees_balances_but_no_form_of_a_large_unknown_transfer(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User, browse: Browse
 ) -> None:
     app_of(tess)
-    transfer = unknown(simulator, carl, sam, "400", second=tess)
+    transfer = unknown_transfer(simulator, carl, sam, "400", second=tess)
     url = f"/admin/billing/move/{transfer.pk}/resolve/"
     page = browse(ADMIN, sam).get(url)
     assert page.status_code == 409
@@ -443,7 +448,7 @@ def test_the_asker_sees_the_balances_of_a_large_unknown_move_and_no_form(
     assert "Write this down" in browse(ADMIN, tess).get(url).content.decode()
 
 
-def test_the_command_goes_by_the_sum_too(
+def test_command_applies_the_threshold_to_the_sum(
     simulator: Simulator, carl: User, sam: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("aurora", carl.account_number, "150", "--by", sam.email, "--description", "x", "--yes")

@@ -1,4 +1,4 @@
-"""Pages by kept figures: their moment, the reason when nothing newer comes, the button that asks anew."""
+"""Pages show cached figures with their date and any error, and a button refreshes them."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from billing.views import balance as billing_views
 from billing.views import downloads
 from portal.core.formats import date_time
 from tests.billing.test_statement import figures, page
-from tests.billing.test_statement_fetcher import TROUBLES, pass_time
+from tests.billing.test_statement_fetcher import CARRIER_ERRORS, pass_time
 from tests.conftest import AURORA
 from tests.support.customer_flow import words
 from tests.support.timeouts import PATIENT, SLACK
@@ -40,37 +40,37 @@ def rows(response: Any) -> dict[str, str]:
     return dict(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
 
 
-def said_there(brand: Any, at: datetime) -> str:
-    """The moment as the brand's pages write it, up to the hour."""
+def brand_time(brand: Any, at: datetime) -> str:
+    """Return the time in the brand's format and time zone, without the minutes."""
     with timezone.override(brand.zone), translation.override(brand.language):
         return date_time(at)[:-2]
 
 
-# Older figures
+# Stale figures
 
 
-@pytest.mark.parametrize(("fault", "trouble", "seconds"), TROUBLES, ids=lambda value: str(value))
-def test_when_the_carrier_fails_pages_show_what_is_known_with_its_moment_and_the_reason(
-    simulator, alice, browse, aurora, fault, trouble, seconds
+@pytest.mark.parametrize(("fault", "error", "retry_after"), CARRIER_ERRORS, ids=lambda value: str(value))
+def test_pages_show_stale_figures_with_date_and_error_when_carrier_fails(
+    simulator, alice, browse, aurora, fault, error, retry_after
 ):
     browser = browse(AURORA, alice)
     before = {address: figures(browser.get(address)) for address in PAGES}
     simulator.fault("customer_balance", **fault)
     pass_time(days=2)
-    then = said_there(aurora, timezone.now() - timedelta(days=2))
+    expected_time = brand_time(aurora, timezone.now() - timedelta(days=2))
     for address in PAGES:
         response = browser.get(address)
         assert (response.status_code, "Retry-After" in response.headers) == (200, False)
         assert figures(response) == before[address]
-        said = words(response)
-        assert f"These are the last figures we have, as of {then}" in said
-        assert REASONS[trouble] in said
-        assert ("We cannot find the telephone account 70001." in said) is (trouble == "gone")
-        assert "Reference" in said
-        assert said.count(f"Account 70001, as of {then}") == (2 if address == "/" else 1)
+        text = words(response)
+        assert f"These are the last figures we have, as of {expected_time}" in text
+        assert REASONS[error] in text
+        assert ("We cannot find the telephone account 70001." in text) is (error == "gone")
+        assert "Reference" in text
+        assert text.count(f"Account 70001, as of {expected_time}") == (2 if address == "/" else 1)
 
 
-def test_of_a_running_month_what_stands_in_is_said_to_be_of_other_days(simulator, alice, browse, at):
+def test_stale_figures_of_the_current_month_name_the_days_they_cover(simulator, alice, browse, at):
     at("2026-02-10T00:00:00+00:00")
     browser = browse(AURORA, alice)
     before = figures(browser.get("/"))
@@ -94,23 +94,24 @@ def test_of_a_running_month_what_stands_in_is_said_to_be_of_other_days(simulator
     assert browser.get("/statement/").status_code == 503
 
 
-def test_the_file_gives_older_figures_with_their_moment(simulator, alice, browse):
+def test_csv_gives_stale_figures_with_their_date(simulator, alice, browse):
     browser = browse(AURORA, alice)
     first = rows(browser.get(f"/statement.csv{JANUARY}"))
     simulator.fault("customer_balance", "status")
     pass_time(days=2)
-    older = rows(browser.get(f"/statement.csv{JANUARY}"))
-    gone_by = datetime.fromisoformat(first.pop("As of")) - datetime.fromisoformat(older.pop("As of"))
-    assert abs(gone_by - timedelta(days=2)) <= timedelta(hours=1, seconds=1)  # Less one in a night in April.
-    assert older == first
+    stale = rows(browser.get(f"/statement.csv{JANUARY}"))
+    elapsed = datetime.fromisoformat(first.pop("As of")) - datetime.fromisoformat(stale.pop("As of"))
+    # An hour less when summer time ends.
+    assert abs(elapsed - timedelta(days=2)) <= timedelta(hours=1, seconds=1)
+    assert stale == first
 
 
-def test_every_figure_says_of_when_it_is_in_the_brands_time(simulator, alice, browse, aurora):
-    now = said_there(aurora, timezone.now())
+def test_figures_are_dated_in_the_brands_time_zone(simulator, alice, browse, aurora):
+    now = brand_time(aurora, timezone.now())
     for address in PAGES:
-        said = words(browse(AURORA, alice).get(address))
-        assert said.count(f"Account 70001, as of {now}") == (2 if address == "/" else 1)
-        assert "These are the last figures we have" not in said
+        text = words(browse(AURORA, alice).get(address))
+        assert text.count(f"Account 70001, as of {now}") == (2 if address == "/" else 1)
+        assert "These are the last figures we have" not in text
     offset = datetime.fromisoformat(
         rows(browse(AURORA, alice).get(f"/statement.csv{JANUARY}"))["As of"]
     ).utcoffset()
@@ -120,20 +121,20 @@ def test_every_figure_says_of_when_it_is_in_the_brands_time(simulator, alice, br
 # The button
 
 
-def the_form(response: Any) -> dict[str, str]:
+def refresh_form_fields(response: Any) -> dict[str, str]:
     form = re.search(r'<form method="post" action="/statement/refresh/".*?</form>', page(response), re.DOTALL)
     assert form
     return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0]))
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_the_button_gets_new_figures_and_leads_back(simulator, alice, address):
+def test_refresh_button_fetches_figures_and_redirects_back(simulator, alice, address):
     browser = Client(enforce_csrf_checks=True, headers={"host": AURORA})
     browser.force_login(alice)
     session = browser.session
     session["realm"] = f"brand-{alice.brand_id}"
     session.save()
-    sent = the_form(browser.get(address))
+    sent = refresh_form_fields(browser.get(address))
     pass_time(seconds=20)
     before = len(simulator.calls())
     headers = {"referer": f"https://{AURORA}{address}"}
@@ -150,7 +151,7 @@ def test_the_button_gets_new_figures_and_leads_back(simulator, alice, address):
     assert len(simulator.calls()) == before + 1
 
 
-def test_a_refresh_that_fails_shows_the_last_known_figures_without_a_second_try(simulator, alice, browse):
+def test_failed_refresh_shows_the_last_known_figures_without_a_retry(simulator, alice, browse):
     browser = browse(AURORA, alice)
     before = figures(browser.get(f"/statement/{JANUARY}"))
     simulator.fault("customer_balance", "status", status=401)
@@ -160,51 +161,53 @@ def test_a_refresh_that_fails_shows_the_last_known_figures_without_a_second_try(
     assert len(simulator.calls()) == 2
 
 
-def test_the_seventh_refresh_in_a_minute_is_kindly_put_off(simulator, alice, bob, browse):
+def test_seventh_refresh_in_a_minute_is_refused_with_a_notice(simulator, alice, bob, browse):
     browser = browse(AURORA, alice)
-    kindly = "You have asked for new figures several times just now. Please wait a minute"
+    notice = "You have asked for new figures several times just now. Please wait a minute"
     for nth in range(7):
         response = browser.post("/statement/refresh/", NEXT, follow=True)
         assert (response.status_code, figures(response)["payments"]) == (200, "$57.00")
-        assert (kindly in words(response)) is (nth == 6)
+        assert (notice in words(response)) is (nth == 6)
     assert len(simulator.calls()) == 6
-    assert kindly not in words(browser.get(f"/statement/{JANUARY}"))
-    assert kindly not in words(browse(AURORA, bob).post("/statement/refresh/", NEXT, follow=True))
+    assert notice not in words(browser.get(f"/statement/{JANUARY}"))
+    assert notice not in words(browse(AURORA, bob).post("/statement/refresh/", NEXT, follow=True))
 
 
 @pytest.mark.parametrize(
-    "wanted", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1", "", "x" * 600]
+    "next_url", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1", "", "x" * 600]
 )
-def test_a_refresh_leads_nowhere_else(simulator, alice, browse, wanted):
-    response = browse(AURORA, alice).post("/statement/refresh/", {**NEXT, "next": wanted})
+def test_refresh_does_not_redirect_to_other_sites(simulator, alice, browse, next_url):
+    response = browse(AURORA, alice).post("/statement/refresh/", {**NEXT, "next": next_url})
     assert (response.status_code, response["Location"]) == (302, "/")
 
 
-def test_a_refresh_of_no_period_or_of_no_account_asks_nobody(simulator, alice, aurora, make_customer, browse):
+def test_refresh_without_valid_period_or_account_makes_no_call(
+    simulator, alice, aurora, make_customer, browse
+):
     browser = browse(AURORA, alice)
     for change in ({"from_date": "2999-01-01"}, {"to_date": ""}, {"from_date": "2010-01-01"}):
         assert browser.post("/statement/refresh/", {**NEXT, **change})["Location"] == NEXT["next"]
     assert browser.get("/statement/refresh/")["Location"] == "/"
-    nobody = browse(AURORA, make_customer(aurora, "new@example.com"))
-    assert nobody.post("/statement/refresh/", NEXT).status_code == 302
-    stranger = browse(AURORA).post("/statement/refresh/", NEXT)
-    assert stranger["Location"].startswith("/sign-in/")
+    new_client = browse(AURORA, make_customer(aurora, "new@example.com"))
+    assert new_client.post("/statement/refresh/", NEXT).status_code == 302
+    anonymous = browse(AURORA).post("/statement/refresh/", NEXT)
+    assert anonymous["Location"].startswith("/sign-in/")
     assert simulator.calls() == []
-    assert "Get new figures" not in words(nobody.get("/"))
+    assert "Get new figures" not in words(new_client.get("/"))
 
 
 # No movement
 
 
-def seeded(simulator: Any, *entries: tuple[Any, str]) -> None:
-    made = [{"date": day.isoformat(), "kind": kind, "amount": "5"} for day, kind in entries]
-    customer = {"partner": "Aurora", "account_number": "70001", "entries": made}
+def seed_entries(simulator: Any, *entries: tuple[Any, str]) -> None:
+    ledger = [{"date": day.isoformat(), "kind": kind, "amount": "5"} for day, kind in entries]
+    customer = {"partner": "Aurora", "account_number": "70001", "entries": ledger}
     simulator.post("seed", customers=[customer])
 
 
-def test_a_month_without_movement_names_the_last_one_that_had_some(simulator, alice, browse, aurora):
+def test_month_without_movement_names_the_last_month_with_some(simulator, alice, browse, aurora):
     months = complete_months(today(aurora), 3)
-    seeded(simulator, (months[1].from_date, "payment"))
+    seed_entries(simulator, (months[1].from_date, "payment"))
     response = browse(AURORA, alice).get("/")
     name = f"{months[1].from_date:%B %Y}"
     assert f"No movement in this period. The last month that we know had some is {name}." in words(response)
@@ -216,20 +219,18 @@ def test_a_month_without_movement_names_the_last_one_that_had_some(simulator, al
     assert "No movement" not in words(browse(AURORA, alice).get(f"/statement/{link}"))
 
 
-def test_movement_of_this_month_counts_too(simulator, alice, browse, aurora):
+def test_movement_of_this_month_counts(simulator, alice, browse, aurora):
     day = today(aurora)
-    seeded(simulator, (day, "call"))
+    seed_entries(simulator, (day, "call"))
     browser = browse(AURORA, alice)
     browser.get("/")
     quiet = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
     assert f"The last month that we know had some is {day:%B %Y}." in quiet
 
 
-def test_where_three_months_were_quiet_the_year_is_asked_once_and_names_an_older_one(
-    simulator, alice, browse, aurora
-):
+def test_after_three_quiet_months_the_year_is_searched_once(simulator, alice, browse, aurora):
     month = complete_months(today(aurora), 7)[6]
-    seeded(simulator, (month.from_date, "call"))
+    seed_entries(simulator, (month.from_date, "call"))
     browser = browse(AURORA, alice)
     assert f"had some is {month.from_date:%B %Y}." in words(browser.get("/"))
     calls = len(simulator.calls("customer_balance"))
@@ -238,45 +239,45 @@ def test_where_three_months_were_quiet_the_year_is_asked_once_and_names_an_older
 
 
 @pytest.mark.parametrize("address", ["/", "/statement/", "/statement.csv"])
-def test_a_carrier_that_hangs_holds_no_page_that_has_something_to_show(
+def test_page_with_cached_figures_does_not_wait_for_a_hanging_carrier(
     threads, simulator, alice, browse, settings, monkeypatch, address
 ):
     browser = browse(AURORA, alice)
     browser.get("/")
     pass_time(hours=2)
     settings.CARRIER_TIMEOUTS = PATIENT
-    short = {name: replace(getattr(service, name), if_stale=0.3) for name in ("PAGE", "BALANCE")}
-    monkeypatch.setattr(service, "BALANCE", short["BALANCE"])
+    deadlines = {name: replace(getattr(service, name), if_stale=0.3) for name in ("PAGE", "BALANCE")}
+    monkeypatch.setattr(service, "BALANCE", deadlines["BALANCE"])
     for views in (billing_views, downloads):
-        monkeypatch.setattr(views, "PAGE", short["PAGE"])
+        monkeypatch.setattr(views, "PAGE", deadlines["PAGE"])
     simulator.fault("customer_balance", "hang")
-    began = time.monotonic()
+    started = time.monotonic()
     response = browser.get(address)
-    assert time.monotonic() - began < SLACK
+    assert time.monotonic() - started < SLACK
     assert response.status_code == 200
     simulator.post("faults/clear")
 
 
-def test_where_none_moved_it_says_of_how_many_months_that_is_known(simulator, alice, browse, aurora):
-    seeded(simulator)
+def test_page_says_how_many_months_are_known_to_have_no_movement(simulator, alice, browse, aurora):
+    seed_entries(simulator)
     browser = browse(AURORA, alice)
-    alone = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert "No movement in this period. 1 January" not in alone
-    assert re.search(r"No movement in this period\. (?!The|In the)", alone)
+    without_history = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
+    assert "No movement in this period. 1 January" not in without_history
+    assert re.search(r"No movement in this period\. (?!The|In the)", without_history)
     assert "In the last 12 complete months there was none either." in words(browser.get("/"))
     CachedStatement.objects.filter(from_date=complete_months(today(aurora), 2)[1].from_date).delete()
-    one = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert "In the last complete month there was none either." in one
+    after_one_month = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
+    assert "In the last complete month there was none either." in after_one_month
     CachedStatement.objects.exclude(from_date=this_month(today(aurora)).from_date).update(is_open=True)
     assert "none either" not in words(
         browser.get("/statement/?from_date=2001-01-03&to_date=2001-01-04")
-    )  # Incomplete ones tell nothing of their end.
+    )  # Figures from before the end of a month do not show how it ended.
 
 
-def test_a_quiet_home_takes_five_queries_when_all_is_kept(
+def test_quiet_home_page_takes_five_queries_when_cached(
     simulator, alice, browse, django_assert_max_num_queries
 ):
-    seeded(simulator)
+    seed_entries(simulator)
     browser = browse(AURORA, alice)
     browser.get("/")
     with django_assert_max_num_queries(5):

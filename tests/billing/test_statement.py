@@ -1,4 +1,4 @@
-"""Balance and statement: the carrier's figures to the last digit, the right days, and never a false zero."""
+"""Balance and statement show the carrier's exact figures, for the right days, and never a false zero."""
 
 import csv
 import html
@@ -35,8 +35,8 @@ PAGES = ["/", f"/statement/{JANUARY}", f"/statement.csv{JANUARY}"]
 
 
 @pytest.fixture
-def carrier_says(aurora: Any) -> Iterator[Callable[..., None]]:
-    """Puts a carrier in place that answers anything with these figures."""
+def set_carrier_answer(aurora: Any) -> Iterator[Callable[..., None]]:
+    """Start a carrier; return a function that sets the figures with which it answers every request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -52,11 +52,11 @@ def carrier_says(aurora: Any) -> Iterator[Callable[..., None]]:
     aurora.carrier_url = f"http://127.0.0.1:{server.server_port}/"
     aurora.save()
 
-    def say(**changes: Any) -> None:
+    def set_answer(**changes: Any) -> None:
         figures = ", ".join(f'"{name}": {value}' for name, value in {**EXAMPLE, **changes}.items())
         answer["body"] = f'{{"code": 200, "data": {{{figures}}}}}'.encode()
 
-    yield say
+    yield set_answer
     server.shutdown()
     server.server_close()
 
@@ -69,7 +69,7 @@ def figures(response: Any) -> dict[str, str]:
     return dict(re.findall(r'<tr class="(\w+)"><th scope="row">[^<]+</th><td>([^<]+)</td>', page(response)))
 
 
-def asked(simulator: Any) -> list[tuple[str, str]]:
+def requested_periods(simulator: Any) -> list[tuple[str, str]]:
     return [
         (call["query"]["from_date"], call["query"]["to_date"]) for call in simulator.calls("customer_balance")
     ]
@@ -78,7 +78,7 @@ def asked(simulator: Any) -> list[tuple[str, str]]:
 # The figures
 
 
-def test_the_articles_example_is_right_on_the_page(simulator, alice, browse):
+def test_example_of_the_article_is_right_on_the_page(simulator, alice, browse):
     response = browse(AURORA, alice).get(f"/statement/{JANUARY}")
     assert response.status_code == 200
     assert figures(response) == {
@@ -94,7 +94,7 @@ def test_the_articles_example_is_right_on_the_page(simulator, alice, browse):
     assert "1 January 2020 to 31 January 2020, both included" in page(response)
 
 
-def test_the_articles_example_is_right_in_csv_to_the_last_digit(simulator, alice, browse):
+def test_example_of_the_article_is_right_in_csv_to_the_last_digit(simulator, alice, browse):
     response = browse(AURORA, alice).get(f"/statement.csv{JANUARY}")
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert (
@@ -131,24 +131,24 @@ def test_the_articles_example_is_right_in_csv_to_the_last_digit(simulator, alice
     ],
 )
 def test_both_days_belong_to_the_period(simulator, alice, browse, first, last, payments, calls):
-    found = figures(browse(AURORA, alice).get(f"/statement/?from_date={first}&to_date={last}"))
-    assert (found["payments"], found["call_charges"]) == (payments, calls)
-    assert asked(simulator) == [(first, last)]
+    shown = figures(browse(AURORA, alice).get(f"/statement/?from_date={first}&to_date={last}"))
+    assert (shown["payments"], shown["call_charges"]) == (payments, calls)
+    assert requested_periods(simulator) == [(first, last)]
 
 
-def test_home_shows_this_month_until_today_and_reads_three_complete_ones(simulator, alice, browse, at):
+def test_home_shows_this_month_to_date_and_fetches_three_complete_months(simulator, alice, browse, at):
     at("2026-02-10T00:00:00+00:00")
     response = browse(AURORA, alice).get("/")
-    assert sorted(asked(simulator)) == [
+    assert sorted(requested_periods(simulator)) == [
         ("2025-11-01", "2025-11-30"),
         ("2025-12-01", "2025-12-31"),
         ("2026-01-01", "2026-01-31"),
         ("2026-02-01", "2026-02-10"),
     ]
     assert "1 February 2026 to 10 February 2026, both included" in page(response)
-    big = re.search(r'<p class="amount">([^<]+)</p>', page(response))
-    assert big
-    assert big[1] == figures(response)["closing_balance"]
+    headline = re.search(r'<p class="amount">([^<]+)</p>', page(response))
+    assert headline
+    assert headline[1] == figures(response)["closing_balance"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amo
         ("ar", "25 نوفمبر 2026، 14:05"),
     ],
 )
-def test_a_point_in_time_is_written_as_the_language_writes_it(language, shown):
+def test_date_and_time_are_written_in_the_format_of_the_language(language, shown):
     with translation.override(language), timezone.override(UTC):
         assert date_time(datetime(2026, 11, 25, 14, 5, tzinfo=UTC)) == shown
 
@@ -186,8 +186,8 @@ def test_each_brand_shows_its_own_currency(simulator, charlie, browse):
     assert figures(browse(BOREALIS, charlie).get("/"))["opening_balance"].lstrip("-").startswith("£")
 
 
-def test_amounts_come_through_exactly_whatever_way_the_carrier_writes_them(carrier_says, alice, browse):
-    carrier_says(opening_balance='"-0.00001"', payments="1e3", closing_balance="939.37499")
+def test_amounts_stay_exact_in_any_notation_of_the_carrier(set_carrier_answer, alice, browse):
+    set_carrier_answer(opening_balance='"-0.00001"', payments="1e3", closing_balance="939.37499")
     response = browse(AURORA, alice).get(f"/statement.csv{JANUARY}")
     rows = dict(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
     assert (rows["Opening balance"], rows["Payments"]) == ("-0.00001", "1000")
@@ -195,24 +195,24 @@ def test_amounts_come_through_exactly_whatever_way_the_carrier_writes_them(carri
 
 
 @pytest.mark.parametrize("field", ["closing_balance", "total_charges"])
-def test_sums_that_do_not_hold_are_shown_as_received_with_a_notice_and_logged(
-    carrier_says, alice, browse, caplog, field
+def test_inconsistent_sums_are_shown_with_a_notice_and_logged(
+    set_carrier_answer, alice, browse, caplog, field
 ):
-    carrier_says(**{field: "60.62501"})
+    set_carrier_answer(**{field: "60.62501"})
     response = browse(AURORA, alice).get(f"/statement/{JANUARY}")
     assert response.status_code == 200
     assert figures(response)[field] == "$60.63"
     assert "These figures do not add up" in page(response)
-    noted = [record for record in caplog.records if record.name.startswith("billing")]
-    assert [(record.levelname, record.brand) for record in noted] == [("WARNING", "aurora")]
+    log_records = [record for record in caplog.records if record.name.startswith("billing")]
+    assert [(record.levelname, record.brand) for record in log_records] == [("WARNING", "aurora")]
 
 
-@pytest.mark.parametrize(("cents", "seen"), [("0.004", True), ("0.001", False)])
-def test_a_sum_that_seems_wrong_because_amounts_are_rounded_is_explained(
-    carrier_says, alice, browse, cents, seen
+@pytest.mark.parametrize(("cents", "explained"), [("0.004", True), ("0.001", False)])
+def test_sum_that_looks_wrong_after_rounding_is_explained(
+    set_carrier_answer, alice, browse, cents, explained
 ):
     each = Decimal(cents)
-    carrier_says(
+    set_carrier_answer(
         opening_balance=str(10 + each),
         payments=str(each),
         call_charges="1",
@@ -221,28 +221,28 @@ def test_a_sum_that_seems_wrong_because_amounts_are_rounded_is_explained(
         total_charges="1",
         closing_balance=str(9 + 2 * each),
     )
-    assert ("Amounts are rounded here" in page(browse(AURORA, alice).get("/statement/"))) is seen
+    assert ("Amounts are rounded here" in page(browse(AURORA, alice).get("/statement/"))) is explained
 
 
-def test_an_answer_about_another_account_shows_no_figures(carrier_says, alice, browse):
-    carrier_says(account_number='"70002"')
+def test_answer_about_another_account_shows_no_figures(set_carrier_answer, alice, browse):
+    set_carrier_answer(account_number='"70002"')
     for address in PAGES:
         response = browse(AURORA, alice).get(address)
         assert response.status_code == 503
         assert "242" not in page(response)
-    carrier_says(account_number='"70001"')
+    set_carrier_answer(account_number='"70001"')
     assert browse(AURORA, alice).get(PAGES[0]).status_code == 200
 
 
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t1", "\r=1", "\n=1", "＝1+1", "\u00a0=1"]
 )
-def test_no_text_cell_is_taken_for_a_formula(text):
+def test_formulas_in_text_cells_are_escaped(text):
     assert escape_formula(text) == f"'{text}"
     assert escape_formula("Closing balance = 1") == "Closing balance = 1"
 
 
-# Whose day it is
+# Days in the brand's time zone
 
 
 @pytest.mark.parametrize(
@@ -265,41 +265,41 @@ def test_no_text_cell_is_taken_for_a_formula(text):
         ("2026-10-26T00:00:00+00:00", "Europe/London", "2026-10-26"),
     ],
 )
-def test_today_is_the_day_it_is_where_the_brand_is(simulator, alice, browse, at, moment, zone, day):
+def test_today_is_the_date_in_the_brands_time_zone(simulator, alice, browse, at, moment, zone, day):
     alice.brand.timezone = zone
     alice.brand.save()
     at(moment)
     browser = browse(AURORA, alice)
     browser.get("/")
-    assert max(asked(simulator)) == (f"{day[:8]}01", day)
+    assert max(requested_periods(simulator)) == (f"{day[:8]}01", day)
     tomorrow = date.fromisoformat(day) + timedelta(days=1)
     refused = browser.get(f"/statement/?from_date={day}&to_date={tomorrow}")
     assert "This day is still to come" in page(refused)
     assert len(simulator.calls()) == 4
 
 
-def test_presets_on_every_day_of_a_century():
+def test_presets_are_valid_on_every_day_of_a_century():
     day = date(2000, 1, 1)
     while day.year < 2101:
-        found = periods.presets(day)
-        assert found["this_month"] == periods.Period(day.replace(day=1), day)
-        last = found["last_month"]
-        assert last.from_date.day == 1
-        assert last.to_date == day.replace(day=1) - timedelta(days=1)
-        assert last.from_date == last.to_date.replace(day=1)
-        three = found["last_3_months"]
-        assert three.to_date == day
-        assert three.from_date.day == 1
-        months = (day.year - three.from_date.year) * 12 + day.month - three.from_date.month
+        presets = periods.presets(day)
+        assert presets["this_month"] == periods.Period(day.replace(day=1), day)
+        last_month = presets["last_month"]
+        assert last_month.from_date.day == 1
+        assert last_month.to_date == day.replace(day=1) - timedelta(days=1)
+        assert last_month.from_date == last_month.to_date.replace(day=1)
+        last_3_months = presets["last_3_months"]
+        assert last_3_months.to_date == day
+        assert last_3_months.from_date.day == 1
+        months = (day.year - last_3_months.from_date.year) * 12 + day.month - last_3_months.from_date.month
         assert months == 2
-        assert found["this_year"] == periods.Period(date(day.year, 1, 1), day)
-        for period in found.values():
+        assert presets["this_year"] == periods.Period(date(day.year, 1, 1), day)
+        for period in presets.values():
             assert period.from_date <= period.to_date <= day
             assert (period.to_date - period.from_date).days < periods.LONGEST_DAYS
         day += timedelta(days=1)
 
 
-def test_every_preset_can_be_clicked_and_the_one_shown_is_marked(simulator, alice, browse, at):
+def test_each_preset_link_works_and_the_current_one_is_marked(simulator, alice, browse, at):
     at("2024-03-30T00:00:00+00:00")
     browser = browse(AURORA, alice)
     links = re.findall(
@@ -317,7 +317,7 @@ def test_every_preset_can_be_clicked_and_the_one_shown_is_marked(simulator, alic
         assert f'href="{link}" aria-current="true"' in page(response)
 
 
-# Refused at the field, with no call
+# Invalid periods
 
 MALFORMED = [
     "2026-1-1",
@@ -355,9 +355,7 @@ MALFORMED = [
         *(("2026-01-01", text, "Write the date like") for text in MALFORMED[:3]),
     ],
 )
-def test_an_unusable_period_is_refused_at_the_field_without_a_call(
-    simulator, alice, browse, first, last, words
-):
+def test_invalid_period_is_refused_at_the_field_without_a_call(simulator, alice, browse, first, last, words):
     browser = browse(AURORA, alice)
     query = {"from_date": first, "to_date": last}
     for path, status in (("/statement/", 200), ("/statement.csv", 400)):
@@ -381,13 +379,13 @@ def test_an_unusable_period_is_refused_at_the_field_without_a_call(
         "?from_date=%ff%fe&to_date=2020-01-31",
     ],
 )
-def test_a_missing_or_repeated_date_is_refused_without_a_call(simulator, alice, browse, query):
+def test_missing_or_repeated_date_is_refused_without_a_call(simulator, alice, browse, query):
     assert 'class="errorlist"' in page(browse(AURORA, alice).get(f"/statement/{query}"))
     assert browse(AURORA, alice).get(f"/statement.csv{query}").status_code == 400
     assert simulator.calls() == []
 
 
-def test_366_days_and_the_first_day_of_2000_are_still_allowed(simulator, alice, browse):
+def test_366_days_and_the_first_day_of_2000_are_allowed(simulator, alice, browse):
     browser = browse(AURORA, alice)
     for first, last in (
         ("2000-01-01", "2000-12-31"),
@@ -421,39 +419,39 @@ FAULTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
-def test_whatever_the_carrier_does_the_page_is_honest(simulator, alice, browse, settings, fault):
+def test_page_shows_an_error_and_no_figures_for_each_carrier_fault(simulator, alice, browse, settings, fault):
     settings.CARRIER_TIMEOUTS = timeouts_for(fault["fault"])
     browser = browse(AURORA, alice)
     simulator.fault("customer_balance", **fault)
-    # Four of these at once would keep the stand-in busy until long after.
+    # Four of these at once would keep the simulator busy for long after the test.
     pages = PAGES[1:] if fault["fault"] in ("huge", "gzip_bomb") else PAGES
     for address in pages:
         circuit_breaker.forget()
         before, calls = len(simulator.calls()), 4 if address == "/" else 1
-        began = time.monotonic()
+        started = time.monotonic()
         response = browser.get(address)
-        assert time.monotonic() - began < HASTY.total + SLACK
+        assert time.monotonic() - started < HASTY.total + SLACK
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
         assert "We cannot show your figures at the moment" in page(response)
         assert figures(response) == {}
         assert not re.search(r"\d\.\d\d(?!\d|rem)", page(response))
-        # Whoever gave up may have done so before the stand-in had read the request.
-        assert eventually(lambda: calls <= len(simulator.calls()) - before)  # noqa: B023 - asked here and now
+        # The client may have timed out before the simulator read the request.
+        assert eventually(lambda: calls <= len(simulator.calls()) - before)  # noqa: B023 - called within this iteration
         assert len(simulator.calls()) - before <= 3 * calls
     simulator.post("faults/clear")
     assert simulator.listed("elsewhere") == []
 
 
-def test_a_carrier_that_asks_for_patience_is_quoted_in_retry_after(simulator, alice, browse):
+def test_retry_after_of_the_carrier_is_passed_on(simulator, alice, browse):
     simulator.fault("customer_balance", "status", status=429, retry_after=17)
     for address in PAGES:
         assert browse(AURORA, alice).get(address).headers["Retry-After"] == "17"
 
 
-def test_the_rest_of_the_portal_works_while_the_carrier_is_down(alice, browse):
+def test_rest_of_the_portal_works_while_the_carrier_is_down(alice, browse):
     browser = browse(AURORA, alice)
-    assert browser.get("/").status_code == 503  # Nobody listens at the carrier's address.
+    assert browser.get("/").status_code == 503  # Nothing listens at the carrier's address.
     for path in ("/account/open/", "/password-reset/", "/brand.css", "/statement/?from_date=&to_date="):
         assert browser.get(path).status_code == 200
     assert "Go to my account" in page(browser.get("/"))
@@ -461,28 +459,28 @@ def test_the_rest_of_the_portal_works_while_the_carrier_is_down(alice, browse):
     assert browser.get("/sign-in/").status_code == 200
 
 
-def test_an_unusable_connection_is_the_carriers_page_too(alice, browse):
+def test_invalid_connection_settings_give_the_error_page(alice, browse):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     assert browse(AURORA, alice).get("/").status_code == 503
 
 
-def test_a_fault_that_passes_is_not_noticed(simulator, alice, browse):
+def test_brief_carrier_fault_is_retried_unnoticed(simulator, alice, browse):
     simulator.fault("customer_balance", "status", status=503, times=2)
     assert figures(browse(AURORA, alice).get(f"/statement/{JANUARY}"))["closing_balance"] == "$242.09"
     assert len(simulator.calls()) == 3
 
 
-# Who may look
+# Access
 
 
 @pytest.mark.parametrize("refused", ["", "70001"])
-def test_without_an_account_number_the_customer_is_told_and_nobody_asked(
+def test_customer_without_account_number_sees_a_notice_without_a_call(
     simulator, aurora, make_customer, browse, refused
 ):
-    nobody = make_customer(aurora, "new@example.com", refused_account_number=refused)
+    customer = make_customer(aurora, "new@example.com", refused_account_number=refused)
     words = "does not fit our records" if refused else "not known to us yet"
     for address, status in zip(PAGES, (200, 200, 409), strict=True):
-        response = browse(AURORA, nobody).get(address)
+        response = browse(AURORA, customer).get(address)
         assert response.status_code == status
         assert words in page(response)
         assert "help@aurora.example" in page(response)
@@ -491,7 +489,7 @@ def test_without_an_account_number_the_customer_is_told_and_nobody_asked(
 
 
 @pytest.mark.parametrize("address", PAGES[1:])
-def test_a_stranger_is_sent_to_sign_in_and_nobody_is_asked(simulator, aurora, browse, address):
+def test_anonymous_visitor_is_sent_to_sign_in_without_a_call(simulator, aurora, browse, address):
     response = browse(AURORA).get(address)
     assert response.status_code == 302
     assert response.headers["Location"].startswith("/sign-in/?next=")
@@ -500,13 +498,13 @@ def test_a_stranger_is_sent_to_sign_in_and_nobody_is_asked(simulator, aurora, br
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_nothing_is_written_by_any_other_verb(simulator, alice, browse, address):
+def test_pages_refuse_post_and_allow_head(simulator, alice, browse, address):
     assert browse(AURORA, alice).post(address).status_code == 405
     assert browse(AURORA, alice).head(address).status_code == 200
 
 
 @pytest.mark.parametrize(("address", "most"), [(PAGES[0], 5), (PAGES[1], 5), (PAGES[2], 5)])
-def test_a_signed_in_page_takes_few_queries_when_its_figures_are_kept(
+def test_signed_in_page_takes_few_queries_when_figures_are_cached(
     simulator, alice, browse, address, most, django_assert_max_num_queries
 ):
     alice.brand.overrides.create(method="move_funds", path="elsewhere")
@@ -520,19 +518,19 @@ def test_a_signed_in_page_takes_few_queries_when_its_figures_are_kept(
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_it_takes_as_many_queries_with_a_thousand_customers_and_kept_figures(
+def test_query_count_is_the_same_with_a_thousand_customers_and_statements(
     simulator, alice, browse, address, django_assert_num_queries
 ):
     browser = browse(AURORA, alice)
     browser.get(address)
-    with CaptureQueriesContext(connection) as few:
+    with CaptureQueriesContext(connection) as captured:
         browser.get(address)
     others = [
         User(brand=alice.brand, email=f"c{nth}@example.com", account_number=str(nth), password="!")
         for nth in range(1000)
     ]
     months = [Period(date(1900 + nth // 12, nth % 12 + 1, 1), date(2019, 1, 1)) for nth in range(1000)]
-    everyone = zip([*User.objects.bulk_create(others), *[alice] * 1000], [*months, *months], strict=True)
+    accounts = zip([*User.objects.bulk_create(others), *[alice] * 1000], [*months, *months], strict=True)
     CachedStatement.objects.bulk_create(
         CachedStatement(
             brand=alice.brand,
@@ -542,30 +540,32 @@ def test_it_takes_as_many_queries_with_a_thousand_customers_and_kept_figures(
             as_of=timezone.now(),
             **vars(month),
         )
-        for customer, month in everyone
+        for customer, month in accounts
     )
-    with django_assert_num_queries(len(few)):
+    with django_assert_num_queries(len(captured)):
         assert browser.get(address).status_code == 200
 
 
-def test_a_page_with_nothing_kept_takes_few_queries_for_each_call(
+def test_uncached_page_takes_few_queries_for_each_call(
     simulator, alice, browse, django_assert_max_num_queries
 ):
     browser = browse(AURORA, alice)
-    with django_assert_max_num_queries(8 + 4 * 7):  # For each: a row and its savepoint, the journal, the end.
+    with django_assert_max_num_queries(
+        8 + 4 * 7
+    ):  # For each: a row and its savepoint, the call log, the result.
         assert browser.get("/").status_code == 200
 
 
-def test_the_welcome_page_takes_one_query(aurora, browse, django_assert_num_queries):
+def test_welcome_page_takes_one_query(aurora, browse, django_assert_num_queries):
     with django_assert_num_queries(1):
         browse(AURORA).get("/")
 
 
 def test_two_customers_see_their_own_figures(simulator, alice, bob, browse):
-    simulator.post("seed", customers=[_planted("70001", "11.11"), _planted("70002", "22.22")])
-    found = [figures(browse(AURORA, user).get("/"))["closing_balance"] for user in (alice, bob, alice)]
-    assert found == ["$11.11", "$22.22", "$11.11"]
+    simulator.post("seed", customers=[_customer_seed("70001", "11.11"), _customer_seed("70002", "22.22")])
+    balances = [figures(browse(AURORA, user).get("/"))["closing_balance"] for user in (alice, bob, alice)]
+    assert balances == ["$11.11", "$22.22", "$11.11"]
 
 
-def _planted(number: str, balance: str) -> dict[str, Any]:
+def _customer_seed(number: str, balance: str) -> dict[str, Any]:
     return {"partner": "Aurora", "account_number": number, "balance": balance}

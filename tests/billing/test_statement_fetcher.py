@@ -1,4 +1,4 @@
-"""Kept figures: what spares a call, who waits for whom, what a failure shows, and what comes late."""
+"""Statements are cached, fetched once for all readers, replaced by stale ones on failure, and stored late."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ MONTHS = complete_months(date(2020, 1, 31), 12)
 
 
 def pass_time(**span: int) -> None:
-    """All that is kept is so much older."""
+    """Make all cached statements older by this span."""
     ago = timedelta(**span)
     CachedStatement.objects.update(as_of=F("as_of") - ago, attempted_at=F("attempted_at") - ago)
 
@@ -38,23 +38,26 @@ def read(customer: Any, period: Period = JANUARY, **options: Any) -> Any:
     return get_statement(brand=customer.brand, customer=customer, period=period, **options)
 
 
-def running(brand: Any) -> Period:
+def current_month(brand: Any) -> Period:
     return this_month(today(brand))
 
 
 @pytest.fixture
-def failing_slowly(aurora: Any) -> Iterator[Callable[[float], list[int]]]:
-    """Puts a carrier in place that takes so long to fail; for each call, how many there were then."""
-    lock, now, seen, takes = threading.Lock(), [0], list[int](), [0.0]
+def slow_failing_carrier(aurora: Any) -> Iterator[Callable[[float], list[int]]]:
+    """Start a carrier that fails after a delay; return a function that sets the delay in seconds.
+
+    That function returns a list with the number of calls in progress at the start of each call.
+    """
+    lock, active, concurrency, delay = threading.Lock(), [0], list[int](), [0.0]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             with lock:
-                now[0] += 1
-                seen.append(now[0])
-            time.sleep(takes[0])
+                active[0] += 1
+                concurrency.append(active[0])
+            time.sleep(delay[0])
             with lock:
-                now[0] -= 1
+                active[0] -= 1
             self.send_error(500)
 
         def log_message(self, *_: Any) -> None: ...
@@ -65,30 +68,30 @@ def failing_slowly(aurora: Any) -> Iterator[Callable[[float], list[int]]]:
     aurora.save()
 
     def fail_in(seconds: float) -> list[int]:
-        takes[0] = seconds
-        return seen
+        delay[0] = seconds
+        return concurrency
 
     yield fail_in
     server.shutdown()
     server.server_close()
 
 
-# What spares a call
+# Freshness
 
 
-def test_of_a_running_period_figures_spare_a_call_for_a_minute(simulator, alice):
-    first = read(alice, running(alice.brand))
+def test_figures_of_an_open_period_are_fresh_for_a_minute(simulator, alice):
+    first = read(alice, current_month(alice.brand))
     pass_time(seconds=58)
-    again = read(alice, running(alice.brand))
-    assert (again.statement, again.period_shown, again.error) == (first.statement, first.period, "")
-    assert again.as_of == first.as_of - timedelta(seconds=58)
+    cached = read(alice, current_month(alice.brand))
+    assert (cached.statement, cached.period_shown, cached.error) == (first.statement, first.period, "")
+    assert cached.as_of == first.as_of - timedelta(seconds=58)
     assert len(simulator.calls()) == 1
     pass_time(seconds=3)
-    assert timezone.now() - read(alice, running(alice.brand)).as_of < timedelta(seconds=5)
+    assert timezone.now() - read(alice, current_month(alice.brand)).as_of < timedelta(seconds=5)
     assert len(simulator.calls()) == 2
 
 
-def test_of_a_period_that_is_over_they_do_for_a_day(simulator, alice):
+def test_figures_of_a_complete_period_are_fresh_for_a_day(simulator, alice):
     read(alice)
     pass_time(hours=23, minutes=59)
     assert read(alice).statement.closing_balance == Decimal("242.08793")
@@ -98,7 +101,7 @@ def test_of_a_period_that_is_over_they_do_for_a_day(simulator, alice):
     assert len(simulator.calls()) == 2
 
 
-def test_figures_that_were_asked_for_while_their_period_ran_are_not_settled_by_its_end(simulator, alice, at):
+def test_figures_fetched_before_their_period_ended_are_fetched_again(simulator, alice, at):
     at("2020-01-31T12:59:00+00:00")  # A minute to midnight in Sydney.
     assert read(alice).is_open
     at("2020-01-31T13:01:00+00:00")
@@ -110,7 +113,7 @@ def test_figures_that_were_asked_for_while_their_period_ran_are_not_settled_by_i
     assert len(simulator.calls()) == 2
 
 
-def test_a_refresh_asks_in_any_case_and_of_several_for_the_first_alone(simulator, alice):
+def test_refresh_always_calls_but_only_for_the_first_of_several_periods(simulator, alice):
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:3]}
     list(stream_statements(**stream))
     pass_time(seconds=10)
@@ -120,56 +123,56 @@ def test_a_refresh_asks_in_any_case_and_of_several_for_the_first_alone(simulator
     assert months[3:] == ["2019-12-01"]
 
 
-# One call for all who ask at once
+# One call for concurrent readers
 
 
 def test_ten_readers_at_once_make_one_call(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=0.5)
-    found = at_once(10, lambda nth: read(alice))
-    assert {each.statement.closing_balance for each in found} == {Decimal("242.08793")}
-    assert {each.error for each in found} == {""}
+    results = at_once(10, lambda nth: read(alice))
+    assert {each.statement.closing_balance for each in results} == {Decimal("242.08793")}
+    assert {each.error for each in results} == {""}
     assert len(simulator.calls()) == CarrierCall.objects.count() == CachedStatement.objects.count() == 1
 
 
-def test_ten_readers_at_once_share_one_failure(threads, failing_slowly, alice):
-    calls = failing_slowly(1)
-    found = at_once(10, lambda nth: read(alice))
-    assert {(each.statement, each.error) for each in found} == {(None, "down")}
-    assert len(calls) == CarrierCall.objects.count() == 1
+def test_ten_readers_at_once_share_one_failure(threads, slow_failing_carrier, alice):
+    concurrency = slow_failing_carrier(1)
+    results = at_once(10, lambda nth: read(alice))
+    assert {(each.statement, each.error) for each in results} == {(None, "down")}
+    assert len(concurrency) == CarrierCall.objects.count() == 1
 
 
-def test_readers_beyond_a_bound_do_not_wait_for_a_carrier_that_hangs(threads, simulator, alice, settings):
-    settings.WEB_THREADS = 16  # Of which half wait, and for one brand half of that.
+def test_readers_above_the_limit_do_not_wait_for_a_hanging_carrier(threads, simulator, alice, settings):
+    settings.WEB_THREADS = 16  # Half of them may wait, and half of that for one brand.
     simulator.fault("customer_balance", "hang")
 
     def timed(nth):
-        began = time.monotonic()
-        return read(alice).error, time.monotonic() - began
+        started = time.monotonic()
+        return read(alice).error, time.monotonic() - started
 
-    found = sorted(at_once(4 + 4, timed), key=lambda each: each[1])
-    assert [trouble for trouble, _ in found] == ["busy"] * 4 + ["down"] * 4
+    results = sorted(at_once(4 + 4, timed), key=lambda each: each[1])
+    assert [error for error, _ in results] == ["busy"] * 4 + ["down"] * 4
     assert CarrierCall.objects.count() == 1
 
 
-def test_two_refreshes_at_once_make_one_call_and_both_get_what_is_new(threads, simulator, alice):
+def test_two_refreshes_at_once_share_one_call_and_its_result(threads, simulator, alice):
     read(alice)
     before = timezone.now()
     simulator.fault("customer_balance", "slow", seconds=0.5)
-    found = at_once(2, lambda nth: read(alice, refresh=True))
-    assert all(each.as_of > before for each in found)
+    results = at_once(2, lambda nth: read(alice, refresh=True))
+    assert all(each.as_of > before for each in results)
     assert len(simulator.calls()) == 2
 
 
 def test_two_readers_of_a_year_share_its_calls(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=0.1)
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS}
-    found = at_once(2, lambda nth: list(stream_statements(**stream)))
-    assert found[0] == found[1]
-    assert [each.period for each in found[0]] == MONTHS
+    results = at_once(2, lambda nth: list(stream_statements(**stream)))
+    assert results[0] == results[1]
+    assert [each.period for each in results[0]] == MONTHS
     assert len(simulator.calls()) == 12
 
 
-def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(simulator, alice):
+def test_row_that_changed_since_it_was_read_cannot_be_claimed(simulator, alice):
     rows = [statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]]
     read(alice)
     rows += statement_cache.get_rows(alice.brand, alice, [JANUARY])
@@ -179,11 +182,11 @@ def test_what_another_has_stored_since_a_row_was_read_is_not_asked_for_again(sim
     assert statement_cache.claim(statement_cache.get_rows(alice.brand, alice, [JANUARY])[0], soon)
 
 
-def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settings):
+def test_expired_claim_of_a_dead_process_is_taken_over(simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = Timeouts(connect=2, read=2, total=2)
     row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
-    assert (read(alice).error, simulator.calls()) == ("down", [])  # It may be alive, and waiting.
+    assert (read(alice).error, simulator.calls()) == ("down", [])  # The process may be alive and waiting.
     CachedStatement.objects.update(claimed_until=timezone.now() + timedelta(seconds=0.5))
     assert read(alice).statement
     assert CachedStatement.objects.get().claimed_until is None
@@ -194,7 +197,7 @@ def test_the_claim_of_a_process_that_died_is_taken_over(simulator, alice, settin
 
 # When the carrier fails
 
-TROUBLES = [
+CARRIER_ERRORS = [
     ({"fault": "status", "status": 500}, "down", None),
     ({"fault": "html"}, "down", None),
     ({"fault": "wrong_json", "message": "missing"}, "down", None),
@@ -205,32 +208,32 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "trouble", "seconds"), TROUBLES, ids=lambda value: str(value))
-def test_a_failure_keeps_what_was_known_and_says_why(simulator, alice, fault, trouble, seconds):
+@pytest.mark.parametrize(("fault", "error", "retry_after"), CARRIER_ERRORS, ids=lambda value: str(value))
+def test_failure_returns_stale_figures_with_the_error(simulator, alice, fault, error, retry_after):
     first = read(alice)
     simulator.fault("customer_balance", **fault)
     pass_time(days=3)
-    found = read(alice)
-    assert (found.statement, found.period_shown) == (first.statement, JANUARY)
-    assert found.as_of == first.as_of - timedelta(days=3)
-    assert (found.error, found.retry_after) == (trouble, seconds)
+    result = read(alice)
+    assert (result.statement, result.period_shown) == (first.statement, JANUARY)
+    assert result.as_of == first.as_of - timedelta(days=3)
+    assert (result.error, result.retry_after) == (error, retry_after)
     simulator.post("faults/clear")
     pass_time(seconds=11)
     assert read(alice).error == ""
 
 
-@pytest.mark.parametrize(("fault", "trouble", "seconds"), TROUBLES, ids=lambda value: str(value))
-def test_a_failure_where_nothing_is_known_gives_nothing(simulator, alice, fault, trouble, seconds):
+@pytest.mark.parametrize(("fault", "error", "retry_after"), CARRIER_ERRORS, ids=lambda value: str(value))
+def test_failure_without_cached_figures_returns_only_the_error(simulator, alice, fault, error, retry_after):
     simulator.fault("customer_balance", **fault)
-    for _ in range(2):  # Each asks anew: there is nothing else to show.
-        found = read(alice)
-        assert (found.statement, found.as_of, found.error) == (None, None, trouble)
-        assert found.retry_after == seconds
+    for _ in range(2):  # Each calls again: there is nothing else to show.
+        result = read(alice)
+        assert (result.statement, result.as_of, result.error) == (None, None, error)
+        assert result.retry_after == retry_after
     assert len(simulator.calls()) == 2
     assert CachedStatement.objects.get().claimed_until is None
 
 
-def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulator, alice):
+def test_failure_is_not_retried_for_ten_seconds_except_by_a_refresh(simulator, alice):
     read(alice)
     pass_time(days=2)
     simulator.fault("customer_balance", "status", status=500)
@@ -243,60 +246,60 @@ def test_after_a_failure_nobody_asks_for_ten_seconds_unless_by_a_refresh(simulat
     assert len(simulator.calls()) == 4
 
 
-def test_past_the_limit_of_calls_what_is_known_is_shown_and_nobody_asked(simulator, alice, bob):
+def test_rate_limited_reader_gets_stale_figures_without_a_call(simulator, alice, bob):
     read(alice)
     for _ in range(59):
         rate_limits.consume(action="statement", account=f"customer {alice.pk}")
     pass_time(days=2)
-    found = read(alice)
-    assert (bool(found.statement), found.error, found.retry_after) == (True, "busy", 60)
+    result = read(alice)
+    assert (bool(result.statement), result.error, result.retry_after) == (True, "busy", 60)
     assert len(simulator.calls()) == 1
-    assert CachedStatement.objects.get().error == ""  # The refusal is told, and not written down.
+    assert CachedStatement.objects.get().error == ""  # The refusal is returned, but not stored.
     assert CachedStatement.objects.get().claimed_until is None
     assert read(bob).error == ""
 
 
-def test_a_connection_that_is_not_usable_is_a_failure_like_any(simulator, alice):
+def test_invalid_connection_settings_count_as_a_failure(simulator, alice):
     alice.brand.overrides.create(method="customer_balance", parameters={"account_number": ""})
     periods = [JANUARY, MONTHS[1]]
-    found = list(stream_statements(brand=alice.brand, customer=alice, periods=periods))
-    assert [(each.statement, each.error) for each in found] == [(None, "down")] * 2
+    results = list(stream_statements(brand=alice.brand, customer=alice, periods=periods))
+    assert [(each.statement, each.error) for each in results] == [(None, "down")] * 2
 
 
-# Clocks that were wrong: what is stored as still to come counts as past
+# Wrong clocks: a stored time in the future is not trusted
 
-AHEAD = timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
-def test_figures_from_an_hour_ahead_are_not_fresh(simulator, alice):
-    for period in (JANUARY, running(alice.brand)):
+def test_figures_dated_in_the_future_are_not_fresh(simulator, alice):
+    for period in (JANUARY, current_month(alice.brand)):
         read(alice, period)
-        CachedStatement.objects.update(as_of=timezone.now() + AHEAD, attempted_at=timezone.now() + AHEAD)
+        CachedStatement.objects.update(as_of=timezone.now() + HOUR, attempted_at=timezone.now() + HOUR)
         before = len(simulator.calls())
         assert read(alice, period).as_of <= timezone.now()
         assert len(simulator.calls()) == before + 1
 
 
-def test_a_failure_from_an_hour_ahead_spares_no_call(simulator, alice):
+def test_failure_dated_in_the_future_does_not_prevent_a_call(simulator, alice):
     read(alice)
     at = timezone.now()
-    CachedStatement.objects.update(as_of=at - timedelta(days=2), attempted_at=at + AHEAD, error="down")
+    CachedStatement.objects.update(as_of=at - timedelta(days=2), attempted_at=at + HOUR, error="down")
     assert read(alice).error == ""
     assert len(simulator.calls()) == 2
 
 
 @pytest.mark.parametrize("refresh", [False, True])
-def test_a_claim_until_an_hour_from_now_is_none(simulator, alice, refresh):
+def test_claim_until_an_hour_from_now_is_ignored(simulator, alice, refresh):
     read(alice)
     long_ago = timezone.now() - timedelta(days=2)
-    CachedStatement.objects.update(claimed_until=timezone.now() + AHEAD, as_of=long_ago)
-    found = read(alice, refresh=refresh)
-    assert (found.error, found.as_of > long_ago + timedelta(days=1)) == ("", True)
+    CachedStatement.objects.update(claimed_until=timezone.now() + HOUR, as_of=long_ago)
+    result = read(alice, refresh=refresh)
+    assert (result.error, result.as_of > long_ago + timedelta(days=1)) == ("", True)
     assert CachedStatement.objects.get().claimed_until is None
     assert len(simulator.calls()) == 2
 
 
-def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice):
+def test_claim_of_the_longest_allowed_duration_is_respected(alice):
     row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     assert not statement_cache.claim(
@@ -304,73 +307,71 @@ def test_a_claim_is_good_for_as_long_as_the_last_of_a_years_calls_may_take(alice
     )
 
 
-def test_two_refreshes_of_figures_from_an_hour_ahead_both_get_what_is_new(threads, simulator, alice):
+def test_two_refreshes_of_figures_dated_in_the_future_get_new_ones(threads, simulator, alice):
     read(alice)
-    CachedStatement.objects.update(as_of=timezone.now() + AHEAD, attempted_at=timezone.now() + AHEAD)
+    CachedStatement.objects.update(as_of=timezone.now() + HOUR, attempted_at=timezone.now() + HOUR)
     before = timezone.now()
     simulator.fault("customer_balance", "slow", seconds=0.5)
-    found = at_once(2, lambda nth: read(alice, refresh=True))
-    assert all(before < each.as_of <= timezone.now() for each in found)
+    results = at_once(2, lambda nth: read(alice, refresh=True))
+    assert all(before < each.as_of <= timezone.now() for each in results)
     assert len(simulator.calls()) == 2
 
 
-# Rows are bounded, whatever somebody asks for
+# The number of rows is limited
 
-MADE_UP = [Period(date(2001, 1, 1), date(2001, 1, 2) + timedelta(days=day)) for day in range(60)]
+CUSTOM_PERIODS = [Period(date(2001, 1, 1), date(2001, 1, 2) + timedelta(days=day)) for day in range(60)]
 
 
-def test_a_customer_who_makes_up_periods_makes_no_more_rows_than_the_limit_allows_calls(
-    simulator, alice, monkeypatch
-):
+def test_custom_periods_create_no_more_rows_than_calls_are_allowed(simulator, alice, monkeypatch):
     monkeypatch.setitem(rate_limits.REDIS_LIMITS, "statement", {"account": "10/hour"})
-    found = [read(alice, period) for period in MADE_UP]
-    assert [each.error for each in found] == [*[""] * 10, *["busy"] * 50]
-    assert {each.retry_after for each in found[10:]} == {3600}
+    results = [read(alice, period) for period in CUSTOM_PERIODS]
+    assert [each.error for each in results] == [*[""] * 10, *["busy"] * 50]
+    assert {each.retry_after for each in results[10:]} == {3600}
     assert CachedStatement.objects.count() == len(simulator.calls()) == 10
 
 
-def test_of_made_up_periods_the_newest_of_each_account_are_kept(simulator, alice, bob, monkeypatch):
+def test_newest_custom_periods_of_each_account_are_retained(simulator, alice, bob, monkeypatch):
     monkeypatch.setattr(statement_cache, "_CUSTOM_MOST", 5)
-    kept_anyway = [*MONTHS[:3], running(alice.brand)]
-    for period in (*kept_anyway, *MADE_UP[:3]):
+    months = [*MONTHS[:3], current_month(alice.brand)]
+    for period in (*months, *CUSTOM_PERIODS[:3]):
         read(bob, period)
         read(alice, period)
-    for period in MADE_UP[3:12]:
+    for period in CUSTOM_PERIODS[3:12]:
         read(alice, period)
-    left = [Period(row.from_date, row.to_date) for row in CachedStatement.objects.filter(customer=alice)]
-    assert sorted(left, key=str) == sorted([*kept_anyway, *MADE_UP[7:12]], key=str)
+    remaining = [Period(row.from_date, row.to_date) for row in CachedStatement.objects.filter(customer=alice)]
+    assert sorted(remaining, key=str) == sorted([*months, *CUSTOM_PERIODS[7:12]], key=str)
     assert CachedStatement.objects.filter(customer=bob).count() == 7
-    assert read(alice, MADE_UP[0]).error == ""
+    assert read(alice, CUSTOM_PERIODS[0]).error == ""
 
 
-def test_whoever_waits_for_a_row_that_is_removed_is_told_so(simulator, alice, monkeypatch):
+def test_reader_waiting_for_a_deleted_row_gets_an_error(simulator, alice, monkeypatch):
     row = statement_cache.get_rows(alice.brand, alice, [JANUARY])[0]
     assert statement_cache.claim(row, timezone.now() + statement_cache.longest_claim())
     with monkeypatch.context() as patch:
         patch.setattr(
             "billing.statements.fetcher.time.sleep", lambda _: CachedStatement.objects.all().delete()
         )
-        found = read(alice)
-    assert (found.statement, found.error) == (None, "down")
+        result = read(alice)
+    assert (result.statement, result.error) == (None, "down")
 
 
-# What stands in
+# Fallbacks
 
 
-def test_for_a_running_month_its_newest_known_day_stands_in(simulator, alice, at):
+def test_open_month_falls_back_to_its_newest_known_day(simulator, alice, at):
     at("2026-02-09T00:00:00+00:00")
     read(alice, Period(date(2026, 2, 1), date(2026, 2, 8)))
     before = read(alice, Period(date(2026, 2, 1), date(2026, 2, 9)))
     read(alice, Period(date(2026, 1, 1), date(2026, 2, 9)))
     at("2026-02-11T00:00:00+00:00")
     simulator.fault("customer_balance", "status")
-    found = read(alice, Period(date(2026, 2, 1), date(2026, 2, 11)))
-    assert (found.statement, found.as_of, found.error) == (before.statement, before.as_of, "down")
-    assert (found.period.to_date.day, found.period_shown) == (11, before.period)
-    assert read(alice, Period(date(2026, 2, 1), date(2026, 2, 10))).statement is None  # That is over.
+    result = read(alice, Period(date(2026, 2, 1), date(2026, 2, 11)))
+    assert (result.statement, result.as_of, result.error) == (before.statement, before.as_of, "down")
+    assert (result.period.to_date.day, result.period_shown) == (11, before.period)
+    assert read(alice, Period(date(2026, 2, 1), date(2026, 2, 10))).statement is None  # It has ended.
 
 
-def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulator, alice, at):
+def test_balance_falls_back_to_the_newest_known_one_with_its_date(simulator, alice, at):
     at("2026-01-31T00:00:00+00:00")
     january = Period(date(2026, 1, 1), date(2026, 1, 31))
     before = read(alice, january)
@@ -380,8 +381,8 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     assert (current.statement, current.as_of, current.error) == (before.statement, before.as_of, "down")
     assert (current.period_shown, current.period) == (january, Period(date(2026, 2, 1), date(2026, 2, 1)))
     assert [bool(each.statement) for each in months] == [True, False, False]
-    assert months[0].is_open  # Its last hours are not in it.
-    # Once the month has been asked for after its end, its closing balance is that of its last moment.
+    assert months[0].is_open  # Its last hours are missing.
+    # Once a month has been fetched after its end, its closing balance is that of its last moment.
     simulator.post("faults/clear")
     pass_time(minutes=2)
     read(alice, january)
@@ -389,15 +390,15 @@ def test_for_the_balance_the_newest_known_one_stands_in_with_its_moment(simulato
     current, months = get_balance(brand=alice.brand, customer=alice)
     assert current.as_of == datetime(2026, 1, 31, 13, tzinfo=UTC)  # Midnight in Sydney.
     assert (current.period_shown, months[0].is_open) == (january, False)
-    # A balance of long ago is none.
+    # A balance of four months ago is too old.
     at("2026-06-01T00:00:00+00:00")
     assert get_balance(brand=alice.brand, customer=alice)[0].statement is None
 
 
-# Whose they are
+# Separation of accounts
 
 
-def test_another_account_number_never_shows_the_formers_figures(simulator, alice):
+def test_new_account_number_never_shows_figures_of_the_previous_one(simulator, alice):
     simulator.post("seed", customers=[{"partner": "Aurora", "account_number": "70009", "email": "a@b.cd"}])
     first = read(alice)
     alice.account_number = "70009"
@@ -413,17 +414,19 @@ def test_another_account_number_never_shows_the_formers_figures(simulator, alice
     assert len({call["query"]["account_number"] for call in simulator.calls()}) == 3
 
 
-def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, bob, charlie):
+def test_cache_separates_customers_brands_and_partner_accounts(simulator, alice, bob, charlie):
     aurora, borealis = alice.brand, charlie.brand
-    period = running(aurora)
-    asked = [(aurora, alice), (aurora, bob), (borealis, charlie), (aurora, None), (borealis, None)]
+    period = current_month(aurora)
+    accounts = [(aurora, alice), (aurora, bob), (borealis, charlie), (aurora, None), (borealis, None)]
     for _ in range(2):
-        found = [get_statement(brand=brand, customer=who, period=period) for brand, who in asked]
-        assert len({each.statement for each in found}) == 5
+        results = [
+            get_statement(brand=brand, customer=customer, period=period) for brand, customer in accounts
+        ]
+        assert len({each.statement for each in results}) == 5
     assert len(simulator.calls("customer_balance")) == 3
     assert len(simulator.calls("partner_balance")) == 2
     assert CachedStatement.objects.filter(customer=None).count() == 2
-    expected = [("customer_balance", who.pk) for who in (alice, bob, charlie)] + [
+    expected = [("customer_balance", customer.pk) for customer in (alice, bob, charlie)] + [
         ("partner_balance", None)
     ] * 2
     rows = CarrierCall.objects.order_by("pk").values_list("method", "customer_id")
@@ -434,29 +437,29 @@ def test_customers_brands_and_partner_accounts_are_kept_apart(simulator, alice, 
 
 
 @pytest.mark.parametrize("amount", ["987654321098.12345", "-987654321098.12345", "0.00001", "-0.00001"])
-def test_what_is_kept_is_exact_to_the_last_digit(simulator, alice, amount):
+def test_cached_amounts_are_exact_to_the_last_digit(simulator, alice, amount):
     entries = [{"date": "2020-01-05", "kind": "payment", "amount": amount}]
-    seeded = {"partner": "Aurora", "account_number": "70001", "entries": entries}
-    simulator.post("seed", customers=[seeded])
-    came = read(alice).statement
-    assert str(came.payments) == str(came.closing_balance) == str(Decimal(amount))
-    assert statement_cache.build_statement(CachedStatement.objects.get()) == came
-    assert read(alice).statement == came
-    assert came.is_consistent
+    customer = {"partner": "Aurora", "account_number": "70001", "entries": entries}
+    simulator.post("seed", customers=[customer])
+    statement = read(alice).statement
+    assert str(statement.payments) == str(statement.closing_balance) == str(Decimal(amount))
+    assert statement_cache.build_statement(CachedStatement.objects.get()) == statement
+    assert read(alice).statement == statement
+    assert statement.is_consistent
     assert len(simulator.calls()) == 1
 
 
-# Several at once, and what comes late
+# Concurrent calls and late answers
 
 
-def test_a_reader_of_a_year_makes_at_most_four_calls_at_a_time(failing_slowly, alice, monkeypatch):
-    calls = failing_slowly(0.5)
+def test_reader_of_a_year_makes_at_most_four_calls_at_a_time(slow_failing_carrier, alice, monkeypatch):
+    concurrency = slow_failing_carrier(0.5)
     monkeypatch.setattr(circuit_breaker, "FAILURES", 12)
-    found = list(stream_statements(brand=alice.brand, customer=alice, periods=MONTHS))
-    assert (len(found), len(calls), max(calls)) == (12, 12, 4)
+    results = list(stream_statements(brand=alice.brand, customer=alice, periods=MONTHS))
+    assert (len(results), len(concurrency), max(concurrency)) == (12, 12, 4)
 
 
-def test_each_figure_is_given_as_soon_as_it_is_there(simulator, alice, settings):
+def test_each_result_is_yielded_as_soon_as_it_arrives(simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = PATIENT
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "slow", seconds=PATIENCE)
@@ -469,9 +472,7 @@ def test_each_figure_is_given_as_soon_as_it_is_there(simulator, alice, settings)
     assert list(stream) == []
 
 
-def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_for_the_next(
-    threads, simulator, alice, settings
-):
+def test_deadline_yields_cached_figures_and_late_answers_are_stored(threads, simulator, alice, settings):
     settings.CARRIER_TIMEOUTS = PATIENT
     read(alice, MONTHS[0])
     known = read(alice, MONTHS[1])
@@ -481,13 +482,13 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     stream = {"brand": alice.brand, "customer": alice, "periods": MONTHS[:6], "deadlines": Deadlines(rest=1)}
     token = request_id.current.set("K7QF-2MPX")
     reader = stream_statements(**stream)
-    request_id.current.reset(token)  # As when a page is streamed: the request is over before it is read.
-    found = list(reader)
+    request_id.current.reset(token)  # As when a page is streamed: the request ends before the stream is read.
+    results = list(reader)
     assert eventually(lambda: [call["status"] for call in simulator.calls()[-4:]] == [None] * 4)
-    assert [each.error for each in found] == ["", *["down"] * 5]
-    assert [bool(each.statement) for each in found] == [True, True, *[False] * 4]
-    assert found[1].as_of == known.as_of - timedelta(hours=30)
-    # Four calls were under way; the fifth had not begun, and is nobody's.
+    assert [each.error for each in results] == ["", *["down"] * 5]
+    assert [bool(each.statement) for each in results] == [True, True, *[False] * 4]
+    assert results[1].as_of == known.as_of - timedelta(hours=30)
+    # Four calls were under way; the fifth had not begun and is not claimed.
     assert CachedStatement.objects.exclude(claimed_until=None).count() == 4
     assert not CachedStatement.objects.exclude(error="").exists()
     simulator.post("faults/clear")
@@ -501,30 +502,30 @@ def test_past_its_deadline_a_reader_gets_what_is_known_and_the_answer_is_kept_fo
     assert len(simulator.calls()) == before + 1
 
 
-def test_whoever_goes_away_leaves_no_claim_behind_and_what_comes_is_kept(threads, simulator, alice):
+def test_reader_that_stops_leaves_no_claim_and_late_answers_are_stored(threads, simulator, alice):
     simulator.fault("customer_balance", "slow", seconds=1)
     stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS)
     next(stream)
     stream.close()
     assert CachedStatement.objects.exclude(claimed_until=None).count() <= 4
     assert eventually(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
-    came = CachedStatement.objects.exclude(figures=None).count()
-    assert 4 <= came == len(simulator.calls()) == CarrierCall.objects.count() <= 8
+    stored = CachedStatement.objects.exclude(figures=None).count()
+    assert 4 <= stored == len(simulator.calls()) == CarrierCall.objects.count() <= 8
     assert not CachedStatement.objects.exclude(error="").exists()
 
 
-def test_what_had_come_when_the_reader_went_is_kept_at_once(simulator, alice):
+def test_answers_received_before_the_reader_stops_are_stored_at_once(simulator, alice):
     read(alice, MONTHS[0])
     stream = stream_statements(brand=alice.brand, customer=alice, periods=MONTHS[:4])
     next(stream)
     assert eventually(lambda: [call["status"] for call in simulator.calls()] == [200] * 4)
-    time.sleep(1)  # Then the threads here have read them.
+    time.sleep(1)  # By then our threads have read the answers.
     stream.close()
     assert CachedStatement.objects.exclude(figures=None).count() == 4
     assert CarrierCall.objects.count() == 4
 
 
-def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, alice):
+def test_late_failure_releases_the_claim(threads, simulator, alice):
     read(alice, MONTHS[0])
     simulator.fault("customer_balance", "hang")
     periods = MONTHS[:3]
@@ -533,24 +534,24 @@ def test_a_failure_that_comes_late_gives_the_claim_back_too(threads, simulator, 
     assert eventually(lambda: CachedStatement.objects.filter(claimed_until=None, error="down").count() == 2)
 
 
-def test_a_period_that_is_no_month_is_kept_for_a_week_and_a_running_one_for_40_days(simulator, alice):
+def test_custom_periods_are_retained_for_a_week_and_open_months_for_40_days(simulator, alice):
     day = today(alice.brand)
-    odd = Period(date(2020, 1, 3), date(2020, 1, 20))
-    for period in (JANUARY, odd, this_month(day)):
+    custom = Period(date(2020, 1, 3), date(2020, 1, 20))
+    for period in (JANUARY, custom, this_month(day)):
         read(alice, period)
 
-    def left() -> set[date]:
+    def remaining() -> set[date]:
         return set(CachedStatement.objects.values_list("from_date", flat=True))
 
     pass_time(days=6)
-    assert (statement_cache.prune_statements(), len(left())) == (0, 3)
+    assert (statement_cache.prune_statements(), len(remaining())) == (0, 3)
     pass_time(days=2)
-    assert (statement_cache.prune_statements(), left()) == (1, {JANUARY.from_date, day.replace(day=1)})
+    assert (statement_cache.prune_statements(), remaining()) == (1, {JANUARY.from_date, day.replace(day=1)})
     pass_time(days=33)
-    assert (statement_cache.prune_statements(), left()) == (1, {JANUARY.from_date})
+    assert (statement_cache.prune_statements(), remaining()) == (1, {JANUARY.from_date})
 
 
-def test_what_nobody_has_asked_for_in_400_days_is_removed(simulator, alice):
+def test_statements_not_requested_for_400_days_are_deleted(simulator, alice):
     read(alice)
     statement_cache.claim(
         statement_cache.get_rows(alice.brand, alice, [MONTHS[1]])[0], timezone.now() - timedelta(days=401)

@@ -1,4 +1,4 @@
-"""The statement as PDF: the page's figures as real text, in the brand's look, in any language."""
+"""The PDF statement has the page's figures as real text, in the brand's look, in every language."""
 
 import io
 import logging
@@ -30,12 +30,12 @@ from tests.support.http_steps import pdf_text
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
 PERIOD = Period(date(2020, 1, 1), date(2020, 1, 31))
-FOUND = StatementResult(PERIOD, FIGURES, PERIOD, datetime(2026, 11, 26, 3, 5, tzinfo=UTC))
+RESULT = StatementResult(PERIOD, FIGURES, PERIOD, datetime(2026, 11, 26, 3, 5, tzinfo=UTC))
 ALICE = {"first_name": "Alice", "last_name": "Archer", "account_number": "70001"}
 
 
 def brand(**fields: Any) -> Brand:
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": "Aurora Phone",
         "currency": "AUD",
         "language": "en-au",
@@ -44,16 +44,18 @@ def brand(**fields: Any) -> Brand:
         "support_phone": "+61 2 5550 0100",
         "terms_url": "https://aurora.example/terms",
     }
-    return Brand(**{**told, **fields})
+    return Brand(**{**values, **fields})
 
 
-def made(language: str = "en-au", found: StatementResult = FOUND, look: Any = None, **customer: Any) -> bytes:
+def make_pdf(
+    language: str = "en-au", result: StatementResult = RESULT, look: Any = None, **customer: Any
+) -> bytes:
     with translation.override(language):
-        return statement_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=found)
+        return statement_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=result)
 
 
-def picture(kind: str, **options: Any) -> dict[str, Any]:
-    """A logo as uploads leave it, half of it see-through where the format can."""
+def logo_fields(kind: str, **options: Any) -> dict[str, Any]:
+    """Return brand fields of an uploaded logo, half of it transparent if the format allows it."""
     image = Image.new("RGBA" if kind != "JPEG" else "RGB", (300, 90))
     image.paste((200, 30, 90), (0, 0, 150, 90))
     file = io.BytesIO()
@@ -63,22 +65,22 @@ def picture(kind: str, **options: Any) -> dict[str, Any]:
 
 
 def elements(reader: PdfReader) -> list[Any]:
-    """What a file's tags say that it holds, from the top down."""
-    found, left = [], [reader.root_object["/StructTreeRoot"]["/K"]]
-    while left:
-        each = left.pop(0).get_object()
+    """Return the elements of a file's structure tree, from the top down."""
+    tags, pending = [], [reader.root_object["/StructTreeRoot"]["/K"]]
+    while pending:
+        each = pending.pop(0).get_object()
         if isinstance(each, dict) and "/S" in each:
-            found.append(each)
-        below = each if isinstance(each, list) else each.get("/K", []) if isinstance(each, dict) else []
-        left = [*(below if isinstance(below, list) else [below]), *left]
-    return found
+            tags.append(each)
+        children = each if isinstance(each, list) else each.get("/K", []) if isinstance(each, dict) else []
+        pending = [*(children if isinstance(children, list) else [children]), *pending]
+    return tags
 
 
 # The download
 
 
 @pytest.mark.django_db
-def test_the_articles_example_is_right_in_the_file(simulator, alice, browse):
+def test_example_of_the_article_is_right_in_the_file(simulator, alice, browse):
     response = browse(AURORA, alice).get(f"/statement.pdf{JANUARY}")
     assert response.headers["Content-Type"] == "application/pdf"
     name = "statement-2020-01-01-2020-01-31.pdf"
@@ -96,7 +98,7 @@ def test_the_articles_example_is_right_in_the_file(simulator, alice, browse):
 
 
 @pytest.mark.django_db
-def test_the_statement_leads_to_its_file(simulator, alice, browse):
+def test_statement_page_links_to_its_pdf(simulator, alice, browse):
     assert f'href="/statement.pdf{JANUARY.replace("&", "&amp;")}"' in (
         browse(AURORA, alice).get(f"/statement/{JANUARY}").content.decode()
     )
@@ -104,7 +106,7 @@ def test_the_statement_leads_to_its_file(simulator, alice, browse):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/statement.pdf", "/statement.csv"])
-def test_where_no_file_can_be_given_the_page_says_why(simulator, alice, browse, path):
+def test_failed_download_returns_a_page_with_the_reason(simulator, alice, browse, path):
     client = browse(AURORA, alice)
     wrong = client.get(f"{path}?from_date=x&to_date=2020-01-31")
     assert wrong.status_code == 400
@@ -115,14 +117,14 @@ def test_where_no_file_can_be_given_the_page_says_why(simulator, alice, browse, 
     assert "We cannot show your figures at the moment." in failed.content.decode()
     alice.account_number = ""
     alice.save()
-    nameless = client.get(path + JANUARY)
-    assert nameless.status_code == 409
-    assert "not known to us yet" in nameless.content.decode()
-    assert "Content-Disposition" not in {**wrong.headers, **failed.headers, **nameless.headers}
+    no_number = client.get(path + JANUARY)
+    assert no_number.status_code == 409
+    assert "not known to us yet" in no_number.content.decode()
+    assert "Content-Disposition" not in {**wrong.headers, **failed.headers, **no_number.headers}
 
 
 @pytest.mark.django_db
-def test_no_log_line_tells_the_letters_of_a_name(simulator, alice, browse, caplog):
+def test_log_lines_do_not_contain_the_customers_name(simulator, alice, browse, caplog):
     caplog.set_level(logging.DEBUG)
     alice.first_name = "Zoe \U00013000"
     alice.save()
@@ -130,7 +132,7 @@ def test_no_log_line_tells_the_letters_of_a_name(simulator, alice, browse, caplo
     assert not [record for record in caplog.records if "Zoe" in record.getMessage()]
 
 
-# Languages and letters
+# Languages and fonts
 
 
 @pytest.mark.parametrize(
@@ -141,24 +143,25 @@ def test_no_log_line_tells_the_letters_of_a_name(simulator, alice, browse, caplo
         ("ar", ["الرصيد", "الختامي", "المكالمات"], ["245.71 AU$", "60.63 AU$", "242.09 AU$"]),
     ],
 )
-def test_each_language_can_be_read_searched_and_copied(language, labels, amounts):
-    data = made(language)
+def test_text_can_be_extracted_in_each_language(language, labels, amounts):
+    data = make_pdf(language)
     text = pdf_text(data)
-    closed = text.replace(" ", "")
-    assert all(label.replace(" ", "") in closed for label in labels)
+    without_spaces = text.replace(" ", "")
+    assert all(label.replace(" ", "") in without_spaces for label in labels)
     assert all(amount in text for amount in amounts)
-    assert not re.search(r"[\ufb50-\ufdff\ufe70-\ufefc\ufffd]", text)  # Letters, not their joined forms.
+    # Letters, not their presentation forms.
+    assert not re.search(r"[\ufb50-\ufdff\ufe70-\ufefc\ufffd]", text)
     assert PdfReader(io.BytesIO(data)).root_object["/Lang"].lower().startswith(language[:2])
 
 
-def test_of_each_font_only_the_letters_that_are_used_come():
+def test_fonts_are_subset_to_the_characters_used():
     def names(data: bytes) -> set[str]:
         fonts = PdfReader(io.BytesIO(data)).pages[0]["/Resources"]["/Font"].values()
         return {font.get_object()["/BaseFont"].split("+")[1] for font in fonts}
 
-    assert names(made()) == {"NotoSans-Regular"}
-    assert len(names(made(first_name="小明"))) == 2
-    assert max(len(made()), len(made("zh-hans")), len(made("ar"))) < 60_000
+    assert names(make_pdf()) == {"NotoSans-Regular"}
+    assert len(names(make_pdf(first_name="小明"))) == 2
+    assert max(len(make_pdf()), len(make_pdf("zh-hans")), len(make_pdf("ar"))) < 60_000
 
 
 NAMES = {
@@ -181,26 +184,26 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("language", ["en-au", "ar"])
-def test_a_name_in_any_common_script_is_written_with_its_own_letters(language, name):
-    text = pdf_text(made(language, first_name=name, last_name="", email="zoe@example.com"))
+def test_name_in_any_common_script_is_written_in_full(language, name):
+    text = pdf_text(make_pdf(language, first_name=name, last_name="", email="zoe@example.com"))
     assert "zoe@example.com" not in text
     assert "\ufffd" not in text
-    before = Counter(pdf_text(made(language, first_name="", last_name="", email="")))
-    # Some readers change the order of marks and of joined letters; none must be missing.
+    before = Counter(pdf_text(make_pdf(language, first_name="", last_name="", email="")))
+    # Some readers reorder marks and joined letters, but none may be missing.
     assert not Counter(name.replace(" ", "")) - (Counter(text) - before)
 
 
 @pytest.mark.parametrize("name", ["𓀀𓁐", "\ue000", "Zoe \U0010fffd"])
-def test_a_customer_whose_letters_no_font_has_is_named_by_address_and_number(name):
-    for told in ({"first_name": name}, {"first_name": "Zoe", "company_name": name}):
-        text = pdf_text(made(**told, email="zoe@example.com"))
+def test_customer_name_without_glyphs_is_replaced_by_email_and_number(name):
+    for fields in ({"first_name": name}, {"first_name": "Zoe", "company_name": name}):
+        text = pdf_text(make_pdf(**fields, email="zoe@example.com"))
         assert "Customer zoe@example.com" in text
         assert "Account number 70001" in text
         assert not set(name) & set(text) - set("Zoe ")
 
 
-def test_a_brand_whose_letters_no_font_has_shows_boxes_for_them():
-    text = pdf_text(made(look=brand(name="Aurora 𓀀")))
+def test_brand_name_without_glyphs_shows_boxes():
+    text = pdf_text(make_pdf(look=brand(name="Aurora 𓀀")))
     assert "Customer Alice Archer" in text
     assert "Closing balance $242.09" in text
 
@@ -230,21 +233,21 @@ def test_a_brand_whose_letters_no_font_has_shows_boxes_for_them():
         *('it\'s "so" -- ... ~', '", "facts": [], "x": "'),
     ],
 )
-def test_what_would_be_markup_is_written_as_it_is(text):
-    data = made(first_name=text, last_name="", company_name=text, look=brand(name=text, terms_url=text))
+def test_markup_in_names_is_written_literally(text):
+    data = make_pdf(first_name=text, last_name="", company_name=text, look=brand(name=text, terms_url=text))
     assert pdf_text(data).count(text) >= 4
     assert b"/URI" not in data
 
 
-def test_what_is_not_seen_leaves_no_trace():
-    told = {"first_name": "\u202eA\0l\ud800ice\u2066", "last_name": "\u2028Ar\x1bcher\ufeff\t"}
-    assert "Customer Alice Archer" in pdf_text(made(**told))
+def test_invisible_characters_are_removed():
+    fields = {"first_name": "\u202eA\0l\ud800ice\u2066", "last_name": "\u2028Ar\x1bcher\ufeff\t"}
+    assert "Customer Alice Archer" in pdf_text(make_pdf(**fields))
 
 
 @given(st.text(min_size=1, max_size=80), st.text(max_size=150), st.sampled_from(["en-au", "ar", "zh-hans"]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_name_in_any_script_spoils_the_file(name: str, company: str, language: str) -> None:
-    data = made(language, look=brand(name=name), company_name=company, last_name=company)
+def test_pdf_is_readable_for_any_name(name: str, company: str, language: str) -> None:
+    data = make_pdf(language, look=brand(name=name), company_name=company, last_name=company)
     assert "70001" in pdf_text(data)
 
 
@@ -252,24 +255,24 @@ def test_no_name_in_any_script_spoils_the_file(name: str, company: str, language
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
-def test_the_logo_stands_on_the_first_page_with_its_name(kind):
-    reader = PdfReader(io.BytesIO(made(look=brand(**picture(kind)))))
+def test_logo_is_on_the_first_page_with_the_brand_name_as_alt_text(kind):
+    reader = PdfReader(io.BytesIO(make_pdf(look=brand(**logo_fields(kind)))))
     (image,) = reader.pages[0].images
     assert image.image.size == (300, 90)
     assert [each["/Alt"] for each in elements(reader) if each["/S"] == "/Figure"] == ["Aurora Phone"]
-    assert "Aurora Phone" not in pdf_text(made(look=brand(**picture(kind)))).partition("Questions")[0]
+    assert "Aurora Phone" not in pdf_text(make_pdf(look=brand(**logo_fields(kind)))).partition("Questions")[0]
 
 
-def test_without_a_logo_the_name_stands_there():
-    assert pdf_text(made()).splitlines()[1] == "Aurora Phone" or "A Aurora Phone" in pdf_text(made())
+def test_brand_name_is_shown_without_a_logo():
+    assert pdf_text(make_pdf()).splitlines()[1] == "Aurora Phone" or "A Aurora Phone" in pdf_text(make_pdf())
 
 
 def test_names_of_any_length_wrap_and_pages_are_numbered():
-    long = {"first_name": "W" * 150, "last_name": "F" * 150, "company_name": "Wilhelmina " * 60}
+    customer = {"first_name": "W" * 150, "last_name": "F" * 150, "company_name": "Wilhelmina " * 60}
     look = brand(
         name="W" * 80, support_email=f"{'x' * 240}@a.example", terms_url=f"https://a.example/{'t' * 180}"
     )
-    data = made(look=look, found=replace(FOUND, error="down"), **long)
+    data = make_pdf(look=look, result=replace(RESULT, error="down"), **customer)
     reader = PdfReader(io.BytesIO(data))
     assert len(reader.pages) == 2
     for number, page in enumerate(reader.pages, 1):
@@ -278,28 +281,28 @@ def test_names_of_any_length_wrap_and_pages_are_numbered():
     assert pdf_text(data).replace("\n", "").count("t" * 180) == 2
 
 
-def test_amounts_of_any_size_stand_in_one_line():
+def test_amounts_of_any_size_fit_on_one_line():
     huge = replace(FIGURES, payments=Decimal("-987654321098.12345"))
-    assert "Payments -$987,654,321,098.12" in pdf_text(made(found=replace(FOUND, statement=huge)))
+    assert "Payments -$987,654,321,098.12" in pdf_text(make_pdf(result=replace(RESULT, statement=huge)))
 
 
-def test_figures_that_do_not_add_up_are_old_or_still_say_so():
-    odd = replace(FIGURES, payments=Decimal(58))
-    still = replace(FIGURES, **dict.fromkeys(vars(FIGURES), Decimal(0)))
+def test_inconsistent_stale_and_quiet_figures_have_a_notice():
+    inconsistent = replace(FIGURES, payments=Decimal(58))
+    quiet = replace(FIGURES, **dict.fromkeys(vars(FIGURES), Decimal(0)))
     for change, words in (
-        ({"statement": odd}, "These figures do not add up."),
+        ({"statement": inconsistent}, "These figures do not add up."),
         ({"error": "down"}, "These are the last figures we have, as of"),
-        ({"statement": still}, "No movement in this period."),
+        ({"statement": quiet}, "No movement in this period."),
     ):
-        assert words in pdf_text(made(found=replace(FOUND, **change))).replace("\n", " ")
-        assert words not in pdf_text(made()).replace("\n", " ")
+        assert words in pdf_text(make_pdf(result=replace(RESULT, **change))).replace("\n", " ")
+        assert words not in pdf_text(make_pdf()).replace("\n", " ")
 
 
 # The file itself
 
 
-def test_the_file_says_what_it_is_and_asks_for_nothing():
-    data = made()
+def test_pdf_has_metadata_and_tags_but_no_active_content():
+    data = make_pdf()
     reader = PdfReader(io.BytesIO(data))
     assert reader.metadata
     assert reader.metadata.title == (
@@ -320,9 +323,9 @@ def test_the_file_says_what_it_is_and_asks_for_nothing():
         assert {"/FontFile2", "/FontFile3"} & set(descriptor)
 
 
-def test_many_at_once_are_as_good_as_one(monkeypatch):
-    monkeypatch.setattr(Slots, "MAX_WAIT", 300.0)  # However slow the machine is.
+def test_concurrent_rendering_gives_the_same_text(monkeypatch):
+    monkeypatch.setattr(Slots, "MAX_WAIT", 300.0)  # Even on a slow machine.
     names = ["Alice", "小明", "محمد", "Zoë"] * 4
     with ThreadPoolExecutor(8) as pool:
-        texts = list(pool.map(lambda name: pdf_text(made(first_name=name, last_name="")), names))
-    assert texts == [pdf_text(made(first_name=name, last_name="")) for name in names]
+        texts = list(pool.map(lambda name: pdf_text(make_pdf(first_name=name, last_name="")), names))
+    assert texts == [pdf_text(make_pdf(first_name=name, last_name="")) for name in names]

@@ -1,4 +1,4 @@
-"""The first view of figures while the carrier is slow: the frame at once, the figures when they come."""
+"""Without cached figures, statement pages send their frame at once and the figures when they arrive."""
 
 import html
 import re
@@ -19,8 +19,8 @@ PAGES = ["/", JANUARY]
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits with the frame."""
+def quick_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send the frame almost at once."""
     for name in ("PAGE_FRAME", "BALANCE_FRAME"):
         monkeypatch.setattr(balance, name, replace(getattr(balance, name), if_missing=0.05))
 
@@ -31,7 +31,7 @@ def text(part: bytes | str) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_frame_comes_while_the_carrier_still_works_and_then_the_figures(
+def test_frame_is_sent_first_and_figures_when_the_carrier_answers(
     simulator: Simulator, alice: User, browse: Any, settings: Any, path: str
 ) -> None:
     settings.CARRIER_TIMEOUTS = PATIENT
@@ -50,7 +50,7 @@ def test_the_frame_comes_while_the_carrier_still_works_and_then_the_figures(
     assert rest.rstrip().endswith("</html>")
 
 
-def test_the_carrier_is_asked_once_for_a_page_in_two_parts(
+def test_page_in_two_parts_makes_one_call(
     simulator: Simulator, alice: User, browse: Any, settings: Any
 ) -> None:
     settings.CARRIER_TIMEOUTS = PATIENT
@@ -61,7 +61,7 @@ def test_the_carrier_is_asked_once_for_a_page_in_two_parts(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_carrier_that_hangs_gets_an_honest_end_of_the_page(
+def test_page_ends_with_an_error_when_the_carrier_hangs(
     simulator: Simulator, alice: User, browse: Any, settings: Any, path: str
 ) -> None:
     settings.CARRIER_TIMEOUTS = HASTY
@@ -75,7 +75,7 @@ def test_a_carrier_that_hangs_gets_an_honest_end_of_the_page(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_what_fails_at_once_keeps_its_status(
+def test_immediate_failure_has_an_error_status(
     simulator: Simulator, alice: User, browse: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.undo()
@@ -84,7 +84,7 @@ def test_what_fails_at_once_keeps_its_status(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_once_figures_are_known_the_page_comes_in_one_part(
+def test_page_with_cached_figures_is_not_streamed(
     simulator: Simulator, alice: User, browse: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     client = browse(AURORA, alice)
@@ -94,7 +94,7 @@ def test_once_figures_are_known_the_page_comes_in_one_part(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_who_asks_for_the_headers_gets_them(
+def test_head_request_has_an_empty_body(
     simulator: Simulator, alice: User, browse: Any, settings: Any, path: str
 ) -> None:
     settings.CARRIER_TIMEOUTS = HASTY
@@ -102,7 +102,7 @@ def test_who_asks_for_the_headers_gets_them(
     assert browse(AURORA, alice).head(path).content == b""
 
 
-def test_a_fault_of_ours_still_gives_the_page_its_end(
+def test_page_is_complete_after_an_internal_error(
     simulator: Simulator,
     aurora: Brand,
     alice: User,

@@ -1,7 +1,7 @@
-"""Moves, faults, double submits, killed processes and restarts in any order: none twice, none lost.
+"""Run transfers, faults, repeated submits, killed processes and restarts in random order.
 
-A random machine: after each step the carrier's books and ours agree, or ours say that they do not know. And
-one process that is really killed.
+After each step of a state machine the carrier's books and ours agree, or ours say unknown. No transfer is
+made twice or lost. Another test really kills a process.
 """
 
 import os
@@ -36,32 +36,32 @@ from portal.models import Brand
 from portal.voipline import Timeouts
 from tests.conftest import ROOT, Simulator
 from tests.support.timeouts import eventually
-from tests.support.transfers import FAULTS as FAULTS_OF_MOVES
+from tests.support.transfers import FAULTS as TRANSFER_FAULTS
 from tests.support.transfers import ask, booked, new_customer, staff_of
 
 pytestmark = pytest.mark.database
 
 State = Move.State
 EXAMPLES = int(os.environ.get("MOVE_EXAMPLES", "60"))
-SHARDS = 8  # Each is a test, so that all workers take a part; and each has random examples of its own.
+SHARDS = 8  # One test each, so that all workers share them; each has its own random examples.
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("", {}),
-    *FAULTS_OF_MOVES,
+    *TRANSFER_FAULTS,
     ("status", {"status": 302}),
     ("code", {"status": 500}),
 ]
 FACTORS = ("100", "0.01")
-# What those make of an amount, the other way round.
-ASKED_FOR = (Decimal(1), Decimal("0.01"), Decimal(100))
+# Factors that turn a booked amount back into the requested one.
+INVERSE_FACTORS = (Decimal(1), Decimal("0.01"), Decimal(100))
 KILLS = ("", "before", "after")
 
 
 class Killed(BaseException):
-    """The process is gone; no handler of ours may run."""
+    """Simulate the death of the process; no exception handler of ours may catch it."""
 
 
-class Moves(RuleBasedStateMachine):
-    """One customer, whom three people move funds to while everything goes wrong."""
+class TransferMachine(RuleBasedStateMachine):
+    """Transfers of three staff to one customer, with faults."""
 
     simulator: ClassVar[Simulator]
     brand: ClassVar[Brand]
@@ -74,7 +74,7 @@ class Moves(RuleBasedStateMachine):
         super().__init__()
         self.simulator.post("reset", seed="default")
         self.customer = new_customer(self.simulator, self.brand, "1000")
-        self.asked: list[uuid.UUID] = []
+        self.operations: list[uuid.UUID] = []
         self.amounts: dict[uuid.UUID, Decimal] = {}
 
     @rule(
@@ -83,29 +83,29 @@ class Moves(RuleBasedStateMachine):
         kill=st.sampled_from(KILLS),
         times=st.integers(1, 3),
     )
-    def transfer(self, cents: int, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
-        """Ask for a move, by a form that is sent up to three times."""
+    def request_transfer(self, cents: int, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
+        """Request a transfer with a form that is submitted up to three times."""
         operation = uuid.uuid4()
-        self.asked.append(operation)
-        # No two have the same amount, so that the books tell them apart.
-        self.amounts[operation] = Decimal(cents) + Decimal(len(self.asked)) / 100
+        self.operations.append(operation)
+        # Amounts are unique, to identify transfers in the books.
+        self.amounts[operation] = Decimal(cents) + Decimal(len(self.operations)) / 100
         self._with_faults(fault, kill, lambda: self._ask(operation), times)
 
     @rule(cents=st.integers(1, 300), factor=st.sampled_from(FACTORS))
-    def move_that_is_booked_otherwise(self, cents: int, factor: str) -> None:
-        """The carrier loses the decimal point."""
-        self.transfer(cents, ("factor", {"factor": factor}), "", 1)
+    def request_transfer_booked_with_another_amount(self, cents: int, factor: str) -> None:
+        """Let the carrier misplace the decimal point."""
+        self.request_transfer(cents, ("factor", {"factor": factor}), "", 1)
 
-    @precondition(lambda self: self.asked)
+    @precondition(lambda self: self.operations)
     @rule(data=st.data(), fault=st.sampled_from(FAULTS))
-    def send_an_old_form_again(self, data: Any, fault: tuple[str, dict[str, Any]]) -> None:
-        """The back button, or a tab that was left open."""
-        operation = data.draw(st.sampled_from(self.asked))
+    def resubmit_an_old_form(self, data: Any, fault: tuple[str, dict[str, Any]]) -> None:
+        """Submit a form again, as with the back button or an old tab."""
+        operation = data.draw(st.sampled_from(self.operations))
         self._with_faults(fault, "", lambda: self._ask(operation), 1)
 
     @rule(fault=st.sampled_from(FAULTS), kill=st.sampled_from(KILLS), times=st.integers(1, 2))
     def approve(self, fault: tuple[str, dict[str, Any]], kill: str, times: int) -> None:
-        """A second person approves whatever waits."""
+        """Let a second person approve all waiting transfers."""
         for transfer in self._own().filter(state=State.WAITING):
 
             def work(transfer: Move = transfer) -> None:
@@ -116,45 +116,45 @@ class Moves(RuleBasedStateMachine):
             self._with_faults(fault, kill, work, times)
 
     @rule()
-    def a_minute_passes(self) -> None:
-        """Also what a restart of the server amounts to: nobody waits for an answer any more."""
+    def pass_a_minute(self) -> None:
+        """Age dispatched transfers by a minute; also the effect of a restart of the server."""
         self._own().filter(state=State.DISPATCHED).update(
             dispatched_at=timezone.now() - timedelta(seconds=61)
         )
 
     @rule()
-    def an_operator_lets_moves_go_on(self) -> None:
-        """After an amount that was booked otherwise than asked."""
+    def resume_transfers(self) -> None:
+        """Let an operator resume transfers after a differing amount has stopped them."""
         resume_transfers(brand=self.brand, by=self.olga, note="The carrier has said why.")
 
     @rule()
-    def somebody_looks_into_the_books(self) -> None:
-        """Resolves what is unknown, truthfully."""
+    def resolve_unknown_transfers(self) -> None:
+        """Resolve unknown transfers according to the carrier's books."""
         ours = list(self._own().select_related("brand", "customer"))
         unknown = [transfer for transfer in ours if transfer.outcome == State.UNKNOWN]
-        both = self._asked_and_booked({transfer.amount for transfer in ours}) if unknown else []
+        entries = self._requested_and_booked({transfer.amount for transfer in ours}) if unknown else []
         for transfer in unknown:
-            happened = transfer.amount in [asked for asked, _amount in both]
+            happened = transfer.amount in [requested for requested, _amount in entries]
             transfers.resolve_transfer(
                 brand=self.brand, transfer=transfer, by=self.tess, happened=happened, note="books"
             )
 
     @invariant()
-    def the_books_agree_or_ours_say_unknown(self) -> None:
-        """None is made twice and none is lost."""
+    def books_agree_or_ours_say_unknown(self) -> None:
+        """Assert that no transfer is made twice or lost."""
         ours = {transfer.amount: transfer for transfer in self._own()}
-        both, sent = self._asked_and_booked(set(ours)), self._sent()
-        found = [asked for asked, _amount in both]
-        assert len(found) == len(set(found)), "moved twice"
+        entries, sent = self._requested_and_booked(set(ours)), self._sent()
+        booked_amounts = [requested for requested, _amount in entries]
+        assert len(booked_amounts) == len(set(booked_amounts)), "moved twice"
         assert len(sent) == len(set(sent)), "sent twice"
-        assert set(found) <= set(ours), "lost"
-        for asked, amount in both:
-            assert asked == amount or ours[asked].state != State.DONE, "booked otherwise, and nobody is told"
+        assert set(booked_amounts) <= set(ours), "lost"
+        for requested, amount in entries:
+            assert requested == amount or ours[requested].state != State.DONE, "done with another amount"
         for amount, transfer in ours.items():
             if transfer.state in (State.DONE, State.FOUND_DONE):
-                assert amount in found
+                assert amount in booked_amounts
             elif transfer.state not in Move.OPEN:
-                assert amount not in found, transfer.state
+                assert amount not in booked_amounts, transfer.state
         assert sum(transfer.state in Move.OPEN for transfer in ours.values()) <= 1
 
     def _own(self) -> Any:
@@ -168,20 +168,17 @@ class Moves(RuleBasedStateMachine):
         name, options = fault
         if name:
             self.simulator.fault("move_funds", name, times=1, **options)
-        with self._killer(kill):
+        with _KillDuringCall(self.patch, kill):
             for _ in range(times):
                 with suppress(TransferRefused, Killed):
                     work()
         if name:
             self.simulator.post("faults/clear")
 
-    def _killer(self, when: str) -> Any:
-        return _killed(self.patch, when)
-
-    def _asked_and_booked(self, ours: set[Decimal]) -> list[tuple[Decimal, Decimal]]:
-        """What the books hold, with what was asked for: no amount is another's hundredth or hundredfold."""
+    def _requested_and_booked(self, ours: set[Decimal]) -> list[tuple[Decimal, Decimal]]:
+        """Return pairs of requested and booked amounts; no amount is 100 times another."""
         return [
-            (amount * next(f for f in (*ASKED_FOR, 0) if amount * f in ours or not f), amount)
+            (amount * next(f for f in (*INVERSE_FACTORS, 0) if amount * f in ours or not f), amount)
             for amount in booked(self.simulator, self.customer)
         ]
 
@@ -189,20 +186,20 @@ class Moves(RuleBasedStateMachine):
         return [call["fields"]["description"] for call in self.simulator.calls("move_funds")]
 
 
-class _killed:
-    """The process dies just before, or just after, the carrier was asked."""
+class _KillDuringCall:
+    """Raise Killed just before or after the carrier is called, or do nothing if `when` is empty."""
 
     def __init__(self, patch: pytest.MonkeyPatch, when: str) -> None:
         self.patch, self.when, self.call = patch, when, dispatch.calls.call
 
     def __enter__(self) -> None:
         if self.when:
-            self.patch.setattr(dispatch.calls, "call", self._dies)
+            self.patch.setattr(dispatch.calls, "call", self._die)
 
     def __exit__(self, *_: object) -> None:
         self.patch.setattr(dispatch.calls, "call", self.call)
 
-    def _dies(self, *args: Any, **values: Any) -> None:
+    def _die(self, *args: Any, **values: Any) -> None:
         if self.when == "after":
             with suppress(Exception):
                 self.call(*args, **values)
@@ -212,21 +209,24 @@ class _killed:
 @pytest.fixture
 def machine(
     simulator: Simulator, aurora: Brand, operator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> type[Moves]:
+) -> type[TransferMachine]:
     settings.CARRIER_TIMEOUTS = Timeouts(connect=0.2, read=0.15, total=0.3)
-    Moves.simulator, Moves.brand, Moves.patch = simulator, aurora, monkeypatch
-    Moves.sam, Moves.tess, Moves.olga = staff_of(aurora), staff_of(aurora, "tess@example.com"), operator
+    TransferMachine.simulator, TransferMachine.brand, TransferMachine.patch = simulator, aurora, monkeypatch
+    TransferMachine.sam, TransferMachine.tess, TransferMachine.olga = (
+        staff_of(aurora),
+        staff_of(aurora, "tess@example.com"),
+        operator,
+    )
     get_policy(aurora)
     MovePolicy.objects.update(per_move=10**6, per_day=10**9, second_person_above=400)
-    monkeypatch.setattr(
-        "portal.resilience.rate_limits.consume", lambda **_: None
-    )  # Nobody presses that many buttons.
-    return Moves
+    # Staff do not press that many buttons.
+    monkeypatch.setattr("portal.resilience.rate_limits.consume", lambda **_: None)
+    return TransferMachine
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_in_any_order_no_move_is_made_twice_and_none_is_lost(machine: type[Moves], shard: int) -> None:
+def test_no_transfer_is_made_twice_or_lost_in_any_order(machine: type[TransferMachine], shard: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -238,7 +238,7 @@ def test_in_any_order_no_move_is_made_twice_and_none_is_lost(machine: type[Moves
     )
 
 
-def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
+def test_process_killed_while_waiting_leaves_an_unknown_transfer(
     simulator: Simulator, tmp_path: Path, settings: Any
 ) -> None:
     environment = {
@@ -254,7 +254,7 @@ def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
         return done.stdout
 
     manage("migrate", "--verbosity", "0")
-    manage("shell", "-v", "0", "-c", PREPARE.replace("CARRIER", simulator.api))
+    manage("shell", "-v", "0", "-c", SETUP_CODE.replace("CARRIER", simulator.api))
     simulator.fault("move_funds", "hang")
     command = (
         "move_funds",
@@ -272,10 +272,10 @@ def test_a_process_that_is_killed_while_it_waits_leaves_an_unknown_move(
     process.kill()
     process.wait()
     assert len(simulator.calls("move_funds")) == 1
-    assert manage("shell", "-v", "0", "-c", LOOK).split() == ["dispatched", "dispatched", "unknown"]
+    assert manage("shell", "-v", "0", "-c", STATE_CODE).split() == ["dispatched", "dispatched", "unknown"]
 
 
-PREPARE = """
+SETUP_CODE = """
 from accounts.models import User
 from portal.security.crypto import encrypt
 from portal.models import Brand
@@ -286,7 +286,7 @@ brand = Brand.objects.create(
 User.objects.create(brand=brand, email="alice@example.com", account_number="70001", password="!")
 User.objects.create_superuser("olga", "olga@example.com", "correct horse battery")
 """
-LOOK = """
+STATE_CODE = """
 from datetime import timedelta
 from billing.models import Move, MoveEvent
 move = Move.objects.get()

@@ -1,4 +1,4 @@
-"""The pages on which staff move funds: nothing but a confirmed form moves anything, and that once."""
+"""On the staff pages, only a confirmed form makes a transfer, and only once."""
 
 import re
 import uuid
@@ -33,7 +33,7 @@ State = Move.State
 Browse = Callable[..., Client]
 PASSWORD = "correct horse battery"
 _NAMES = "opening_balance payments adjustments call_charges other_charges total_charges closing_balance"
-BROKE = dict.fromkeys(_NAMES.split(), "0")
+ZERO_FIGURES = dict.fromkeys(_NAMES.split(), "0")
 DO_NOT_REPEAT = "We do not know whether the money moved. Do NOT repeat it."
 
 
@@ -62,7 +62,7 @@ def carl(simulator: Simulator, aurora: Brand) -> User:
 
 
 @pytest.fixture
-def sams(browse: Browse, sam: User) -> Client:
+def sam_client(browse: Browse, sam: User) -> Client:
     """Sam's browser."""
     return browse(ADMIN, sam)
 
@@ -75,67 +75,69 @@ def confirm_url(customer: User) -> str:
     return f"/admin/billing/move/confirm/{customer.pk}/"
 
 
-def move_url(transfer: Move, do: str = "") -> str:
-    return f"/admin/billing/move/{transfer.pk}/{do}"
+def transfer_url(transfer: Move, action: str = "") -> str:
+    return f"/admin/billing/move/{transfer.pk}/{action}"
 
 
 def hidden(response: HttpResponse) -> dict[str, str]:
-    """The hidden fields of the page's forms."""
+    """Return the hidden fields of the page's forms."""
     tags = re.findall(r'<input[^>]*type="hidden"[^>]*>', response.content.decode())
     pairs = [(re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)) for tag in tags]
     return {name[1]: unescape(value[1]) for name, value in pairs if name and value}
 
 
-def typed(**changes: str) -> dict[str, str]:
-    wanted = {
+def form_data(**changes: str) -> dict[str, str]:
+    defaults = {
         "direction": "to_customer",
         "amount": "5",
         "description": "Top-up",
         "operation": str(uuid.uuid4()),
     }
-    return {**wanted, **changes}
+    return {**defaults, **changes}
 
 
 def preview(client: Client, customer: User, **changes: str) -> Any:
-    """The second page."""
-    return client.post(start_url(customer), typed(**changes))
+    """Submit the form and return the confirmation page."""
+    return client.post(start_url(customer), form_data(**changes))
 
 
-def confirm(client: Client, customer: User, seen: HttpResponse, **changes: str) -> Any:
-    """Press the second page's button."""
-    return client.post(confirm_url(customer), {**hidden(seen), **changes})
+def confirm(client: Client, customer: User, preview_page: HttpResponse, **changes: str) -> Any:
+    """Submit the confirmation page."""
+    return client.post(confirm_url(customer), {**hidden(preview_page), **changes})
 
 
-def everything(simulator: Simulator) -> str:
-    """An amount that leaves Aurora's partner account with nothing."""
+def amount_above_partner_balance(simulator: Simulator) -> str:
+    """Return an amount above the balance of Aurora's partner account."""
     partner = next(p for p in simulator.listed("partners") if p["name"] == "Aurora")
     return str(Decimal(partner["balance"]).quantize(Decimal(1)) + 1)
 
 
-def unknown_move(simulator: Simulator, customer: User, by: User, happened: bool = False) -> Move:
-    """A move without a clear answer, which the carrier has booked or not."""
+def unknown_transfer(simulator: Simulator, customer: User, by: User, happened: bool = False) -> Move:
+    """Make a transfer without a clear answer, which the carrier has booked or not."""
     simulator.fault("move_funds", "status_after" if happened else "status", status=503, times=1)
     transfer = ask(customer, by)
     assert transfer.outcome == State.UNKNOWN
     return transfer
 
 
-def waiting_move(customer: User, by: User, amount: str = "5") -> Move:
-    """A move that a second person has to approve."""
+def waiting_transfer(customer: User, by: User, amount: str = "5") -> Move:
+    """Make a transfer that a second person has to approve."""
     rules(customer.brand, second_person_above=Decimal(0))
     transfer = ask(customer, by, amount)
     assert transfer.outcome == State.WAITING
     return transfer
 
 
-# --- From the form to the move ---
+# --- From the form to the transfer ---
 
 
-def test_two_pages_and_one_put(simulator: Simulator, aurora: Brand, carl: User, sams: Client) -> None:
-    first = sams.get(start_url(carl))
+def test_confirmed_transfer_makes_one_call_and_shows_new_balances(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client
+) -> None:
+    first = sam_client.get(start_url(carl))
     assert f"Aurora Phone → customer {carl.account_number}" in words(first)
     assert "At most per move A$500.00" in words(first)
-    second = sams.post(
+    second = sam_client.post(
         start_url(carl),
         {**hidden(first), "direction": "to_customer", "amount": "5.25", "description": "Gift"},
     )
@@ -143,12 +145,12 @@ def test_two_pages_and_one_put(simulator: Simulator, aurora: Brand, carl: User, 
     assert f"Aurora Phone → customer {carl.account_number}" in page
     assert "Customer’s balance A$10.00 A$15.25" in page
     assert puts(simulator) == []
-    third = confirm(sams, carl, second)
+    third = confirm(sam_client, carl, second)
     transfer = Move.objects.get()
-    assert (third.status_code, third["Location"]) == (303, move_url(transfer))
-    told = sams.get(third["Location"])
-    assert "The carrier has moved the money" in words(told)
-    assert "Customer’s balance A$10.00 A$15.25" in words(told)
+    assert (third.status_code, third["Location"]) == (303, transfer_url(transfer))
+    transfer_page = sam_client.get(third["Location"])
+    assert "The carrier has moved the money" in words(transfer_page)
+    assert "Customer’s balance A$10.00 A$15.25" in words(transfer_page)
     assert (transfer.amount, transfer.description, transfer.outcome) == (Decimal("5.25"), "Gift", State.DONE)
     assert booked(simulator, carl) == [Decimal("5.25")]
 
@@ -177,10 +179,10 @@ def test_two_pages_and_one_put(simulator: Simulator, aurora: Brand, carl: User, 
         ({"description": "turned \u202e round"}, "Write one line"),
     ],
 )
-def test_what_cannot_be_moved_is_said_and_nothing_is_sent(
-    simulator: Simulator, carl: User, sams: Client, changes: dict[str, str], says: str
+def test_invalid_form_shows_the_error_and_sends_nothing(
+    simulator: Simulator, carl: User, sam_client: Client, changes: dict[str, str], says: str
 ) -> None:
-    response = preview(sams, carl, **changes)
+    response = preview(sam_client, carl, **changes)
     assert says in words(response)
     assert "Balances as read" not in words(response)
     assert (simulator.calls("move_funds"), Move.objects.count()) == ([], 0)
@@ -188,63 +190,65 @@ def test_what_cannot_be_moved_is_said_and_nothing_is_sent(
         assert value_of(response, "description") == "Top-up"
 
 
-def test_a_customer_without_a_number_and_a_stopped_brand_show_no_form(
-    simulator: Simulator, aurora: Brand, carl: User, sams: Client
+def test_form_is_hidden_without_account_number_or_for_a_stopped_brand(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client
 ) -> None:
     User.objects.filter(pk=carl.pk).update(account_number="")
-    assert "has no account number" in words(sams.get(start_url(carl)))
-    assert "has no account number" in words(preview(sams, carl))
+    assert "has no account number" in words(sam_client.get(start_url(carl)))
+    assert "has no account number" in words(preview(sam_client, carl))
     User.objects.filter(pk=carl.pk).update(account_number="710999")
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
-    page = sams.get(start_url(carl))
+    page = sam_client.get(start_url(carl))
     assert "All moves of this brand are stopped" in words(page)
     assert "The balance went the wrong way." in words(page)
     assert 'name="amount"' not in page.content.decode()
-    assert preview(sams, carl).status_code == 409
+    assert preview(sam_client, carl).status_code == 409
 
 
-def test_a_carrier_that_cannot_be_reached_is_said_before_anything_is_sent(
-    simulator: Simulator, carl: User, sams: Client
+def test_unreachable_carrier_is_reported_before_anything_is_sent(
+    simulator: Simulator, carl: User, sam_client: Client
 ) -> None:
     simulator.fault("partner_balance", "status", status=503)
-    response = preview(sams, carl, amount="7")
+    response = preview(sam_client, carl, amount="7")
     assert response.status_code == 409
     assert "does not tell both balances at the moment, so nothing was sent" in words(response)
     assert value_of(response, "amount") == "7"
 
 
-# --- What is confirmed is what was shown ---
+# --- Confirmation ---
 
 
-def test_no_get_no_head_and_no_reload_sends_anything(simulator: Simulator, carl: User, sams: Client) -> None:
-    seen = preview(sams, carl)
-    for method in (sams.get, sams.head):
+def test_get_head_and_reload_send_nothing(simulator: Simulator, carl: User, sam_client: Client) -> None:
+    preview_page = preview(sam_client, carl)
+    for method in (sam_client.get, sam_client.head):
         assert method(start_url(carl)).status_code == 200
-        assert method(confirm_url(carl), hidden(seen)).status_code == 405
+        assert method(confirm_url(carl), hidden(preview_page)).status_code == 405
     assert puts(simulator) == []
-    url = confirm(sams, carl, seen)["Location"]
-    for method in (sams.get, sams.head, sams.get):
+    url = confirm(sam_client, carl, preview_page)["Location"]
+    for method in (sam_client.get, sam_client.head, sam_client.get):
         assert method(url).status_code == 200
-    for do in ("approve/", "decline/", "resolve/"):
-        assert sams.get(url + do)["Location"] == url
+    for action in ("approve/", "decline/", "resolve/"):
+        assert sam_client.get(url + action)["Location"] == url
     assert len(puts(simulator)) == 1
 
 
-def test_without_the_csrf_token_nothing_is_taken(
+def test_posts_without_csrf_token_are_refused(
     simulator: Simulator, carl: User, sam: User, browse: Browse
 ) -> None:
     strict = browse(ADMIN, sam, enforce_csrf_checks=True)
-    seen = preview(browse(ADMIN, sam), carl)
+    preview_page = preview(browse(ADMIN, sam), carl)
     assert preview(strict, carl).status_code == 403
-    assert confirm(strict, carl, seen, csrfmiddlewaretoken="").status_code == 403
-    transfer = unknown_move(simulator, carl, sam)
-    for do in ("approve/", "decline/", "resolve/"):
-        assert strict.post(move_url(transfer, do), {"note": "x", "happened": "yes"}).status_code == 403
+    assert confirm(strict, carl, preview_page, csrfmiddlewaretoken="").status_code == 403
+    transfer = unknown_transfer(simulator, carl, sam)
+    for action in ("approve/", "decline/", "resolve/"):
+        assert (
+            strict.post(transfer_url(transfer, action), {"note": "x", "happened": "yes"}).status_code == 403
+        )
     assert len(puts(simulator)) == 1
 
 
-def assert_nothing_came_of(response: HttpResponse, simulator: Simulator, *, filled: bool = True) -> None:
-    """The form is shown again, filled in unless the token is not of this person."""
+def assert_confirmation_refused(response: HttpResponse, simulator: Simulator, *, filled: bool = True) -> None:
+    """Assert that the form is shown again, filled in unless the token is invalid for this user."""
     assert response.status_code == 409
     assert "Nothing was sent: what you were shown is older than ten minutes" in words(response)
     assert value_of(response, "amount") == ("5" if filled else None)
@@ -252,83 +256,93 @@ def assert_nothing_came_of(response: HttpResponse, simulator: Simulator, *, fill
     assert (puts(simulator), Move.objects.count()) == ([], 0)
 
 
-def test_what_was_shown_cannot_be_changed_or_lent(
-    simulator: Simulator, aurora: Brand, carl: User, sams: Client, sue: User, browse: Browse
+def test_confirmation_token_is_bound_to_user_customer_and_account(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client, sue: User, browse: Browse
 ) -> None:
-    seen = preview(sams, carl)
-    signed = hidden(seen)["confirmation"]
+    preview_page = preview(sam_client, carl)
+    signed = hidden(preview_page)["confirmation"]
     for forged in ("", signed[:-1] + ("A" if signed[-1] != "A" else "B"), signing.dumps({"to": [carl.pk]})):
-        assert_nothing_came_of(confirm(sams, carl, seen, confirmation=forged), simulator, filled=False)
-    assert_nothing_came_of(confirm(browse(ADMIN, sue), carl, seen), simulator, filled=False)
+        assert_confirmation_refused(
+            confirm(sam_client, carl, preview_page, confirmation=forged), simulator, filled=False
+        )
+    assert_confirmation_refused(confirm(browse(ADMIN, sue), carl, preview_page), simulator, filled=False)
     other = new_customer(simulator, aurora)
-    assert_nothing_came_of(confirm(sams, other, seen), simulator)
+    assert_confirmation_refused(confirm(sam_client, other, preview_page), simulator)
     User.objects.filter(pk=carl.pk).update(account_number="711999")
-    assert_nothing_came_of(confirm(sams, carl, seen), simulator)
+    assert_confirmation_refused(confirm(sam_client, carl, preview_page), simulator)
 
 
-def test_the_second_page_carries_its_token_alone(simulator: Simulator, carl: User, sams: Client) -> None:
-    form = typed()
-    seen = sams.post(start_url(carl), form)
-    assert {"operation", "amount", "description", "direction"}.isdisjoint(hidden(seen))
+def test_confirmation_page_carries_only_its_token(
+    simulator: Simulator, carl: User, sam_client: Client
+) -> None:
+    form = form_data()
+    preview_page = sam_client.post(start_url(carl), form)
+    assert {"operation", "amount", "description", "direction"}.isdisjoint(hidden(preview_page))
     confirm(
-        sams, carl, seen, amount="400", description="Other", direction="back", operation=str(uuid.uuid4())
+        sam_client,
+        carl,
+        preview_page,
+        amount="400",
+        description="Other",
+        direction="back",
+        operation=str(uuid.uuid4()),
     )
     transfer = Move.objects.get()
     assert (transfer.amount, transfer.description) == (Decimal(5), "Top-up")
     assert str(transfer.operation) == form["operation"]
 
 
-def test_after_ten_minutes_one_has_to_look_again(
-    simulator: Simulator, carl: User, sams: Client, monkeypatch: pytest.MonkeyPatch
+def test_confirmation_token_expires(
+    simulator: Simulator, carl: User, sam_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = preview(sams, carl)
+    preview_page = preview(sam_client, carl)
     monkeypatch.setattr("billing.transfers.confirmation.VALID_FOR", timedelta(0))
-    assert_nothing_came_of(confirm(sams, carl, seen), simulator)
+    assert_confirmation_refused(confirm(sam_client, carl, preview_page), simulator)
 
 
-def test_back_to_the_first_page_keeps_what_was_typed(simulator: Simulator, carl: User, sams: Client) -> None:
-    form = typed(amount="6.50")
-    fields = hidden(sams.post(start_url(carl), form))
-    first = sams.post(start_url(carl), {**fields, "change": "1"})
+def test_change_button_restores_the_form_data(simulator: Simulator, carl: User, sam_client: Client) -> None:
+    form = form_data(amount="6.50")
+    fields = hidden(sam_client.post(start_url(carl), form))
+    first = sam_client.post(start_url(carl), {**fields, "change": "1"})
     assert first.status_code == 200
     assert value_of(first, "amount") == "6.50"
     assert value_of(first, "operation") == form["operation"]
     assert puts(simulator) == []
 
 
-def test_back_button_and_second_tab_lead_to_what_came_of_the_first(
-    simulator: Simulator, carl: User, sams: Client, monkeypatch: pytest.MonkeyPatch
+def test_resubmitted_form_redirects_to_the_first_transfer(
+    simulator: Simulator, carl: User, sam_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    form = typed()
-    seen, again = (sams.post(start_url(carl), form) for _ in range(2))
-    url = confirm(sams, carl, seen)["Location"]
-    for valid_for, sent_again in (
-        (10, lambda: confirm(sams, carl, seen)),
-        (10, lambda: confirm(sams, carl, again)),
-        (10, lambda: sams.post(start_url(carl), {**form, "amount": "6"})),
-        (0, lambda: confirm(sams, carl, seen)),
+    form = form_data()
+    preview_page, second_tab = (sam_client.post(start_url(carl), form) for _ in range(2))
+    url = confirm(sam_client, carl, preview_page)["Location"]
+    for valid_for, resubmit in (
+        (10, lambda: confirm(sam_client, carl, preview_page)),
+        (10, lambda: confirm(sam_client, carl, second_tab)),
+        (10, lambda: sam_client.post(start_url(carl), {**form, "amount": "6"})),
+        (0, lambda: confirm(sam_client, carl, preview_page)),
     ):
         monkeypatch.setattr("billing.transfers.confirmation.VALID_FOR", timedelta(minutes=valid_for))
-        response = sent_again()
+        response = resubmit()
         assert (response.status_code, response["Location"]) == (303, url)
-        assert "was not sent again" in words(sams.get(url))
+        assert "was not sent again" in words(sam_client.get(url))
     assert len(puts(simulator)) == 1
 
 
-def test_ten_clicks_at_once_make_one_put_and_all_see_what_came_of_it(
-    threads: None, simulator: Simulator, aurora: Brand, sams: Client
+def test_ten_clicks_at_once_make_one_call_and_redirect_to_one_transfer(
+    threads: None, simulator: Simulator, aurora: Brand, sam_client: Client
 ) -> None:
     carl = new_customer(simulator, aurora)
-    fields = hidden(preview(sams, carl))
+    fields = hidden(preview(sam_client, carl))
     simulator.fault("move_funds", "slow", seconds=0.5)
-    answers = at_once(10, lambda _nth: twin(sams).post(confirm_url(carl), fields))
+    answers = at_once(10, lambda _nth: twin(sam_client).post(confirm_url(carl), fields))
     transfer = Move.objects.get()
-    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, move_url(transfer))}
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, transfer_url(transfer))}
     assert len(simulator.calls("move_funds")) == 1
     assert transfer.outcome == State.DONE
 
 
-# --- How it ended ---
+# --- Outcome ---
 
 
 ENDS = [
@@ -343,88 +357,88 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("fault", "outcome", "says"), ENDS)
-def test_how_it_ended_is_said_in_words_for_staff(
-    simulator: Simulator, carl: User, sams: Client, fault: Any, outcome: str, says: str
+def test_transfer_page_explains_the_outcome(
+    simulator: Simulator, carl: User, sam_client: Client, fault: Any, outcome: str, says: str
 ) -> None:
     simulator.fault("move_funds", fault[0], **fault[1])
-    page = words(sams.get(confirm(sams, carl, preview(sams, carl))["Location"]))
+    page = words(sam_client.get(confirm(sam_client, carl, preview(sam_client, carl))["Location"]))
     assert Move.objects.get().outcome == outcome
     assert says in page
     assert ("Closed account" in page) is (outcome == State.REFUSED)
     assert ("Begin a new move" in page) is (outcome == State.REFUSED)
 
 
-def test_what_provably_was_not_sent_may_be_tried_again(carl: User, sam: User, sams: Client) -> None:
+def test_transfer_that_was_not_sent_may_be_tried_again(carl: User, sam: User, sam_client: Client) -> None:
     transfer = ask(carl, sam)
     Move.objects.filter(pk=transfer.pk).update(state=State.NOT_SENT, why="name not found")
-    page = words(sams.get(move_url(transfer)))
+    page = words(sam_client.get(transfer_url(transfer)))
     assert "Nothing left our server, so no money moved. It is safe to try it again." in page
     assert "Begin a new move for this customer" in page
 
 
 @pytest.mark.parametrize("stored", [State.UNKNOWN, State.DISPATCHED])
-def test_an_unknown_move_never_says_failed_and_blocks_the_next(
-    simulator: Simulator, carl: User, sam: User, sams: Client, stored: str
+def test_unknown_transfer_is_never_called_failed_and_blocks_the_next(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client, stored: str
 ) -> None:
-    transfer = unknown_move(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     old = timezone.now() - timedelta(seconds=61)
     Move.objects.filter(pk=transfer.pk).update(state=stored, dispatched_at=old)
-    page, trail = words(sams.get(move_url(transfer))).split("What happened, in order")
+    page, trail = words(sam_client.get(transfer_url(transfer))).split("What happened, in order")
     assert DO_NOT_REPEAT in page
-    assert "server failed" in trail  # The reason is kept, where nobody takes it for the outcome.
+    assert "server failed" in trail  # The reason is shown only where it is not taken for the outcome.
     assert not re.search(r"fail|again|try|retry", page.lower())
-    first = sams.get(start_url(carl))
+    first = sam_client.get(start_url(carl))
     assert "We do not know whether that money moved." in words(first)
-    assert move_url(transfer) in first.content.decode()
+    assert transfer_url(transfer) in first.content.decode()
     assert 'name="amount"' not in first.content.decode()
-    second = preview(sams, carl)
+    second = preview(sam_client, carl)
     assert second.status_code == 409
     assert len(puts(simulator)) == 1
 
 
-def test_a_move_under_way_is_not_called_unknown_yet(carl: User, sam: User, sams: Client) -> None:
+def test_transfer_under_way_is_not_called_unknown_yet(carl: User, sam: User, sam_client: Client) -> None:
     transfer = ask(carl, sam)
     Move.objects.filter(pk=transfer.pk).update(state=State.DISPATCHED, dispatched_at=timezone.now())
-    page = words(sams.get(move_url(transfer)))
+    page = words(sam_client.get(transfer_url(transfer)))
     assert "Do not repeat it. Reload this page in a moment: that sends nothing." in page
-    assert "Another move of this customer is under way" in words(sams.get(start_url(carl)))
+    assert "Another move of this customer is under way" in words(sam_client.get(start_url(carl)))
 
 
-# --- What became of an unknown move ---
+# --- Resolving an unknown transfer ---
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_a_person_resolves_an_unknown_move_with_both_balances_in_view(
-    simulator: Simulator, carl: User, sam: User, sams: Client, happened: bool
+def test_staff_resolve_an_unknown_transfer_with_both_balances_shown(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client, happened: bool
 ) -> None:
-    transfer = unknown_move(simulator, carl, sam, happened)
-    page = words(sams.get(move_url(transfer, "resolve/")))
+    transfer = unknown_transfer(simulator, carl, sam, happened)
+    page = words(sam_client.get(transfer_url(transfer, "resolve/")))
     assert "A balance is evidence, not proof: calls go on" in page
     now = "A$15.00" if happened else "A$10.00"
     assert f"as just read {now}" in page
     assert "would be, if it happened and nothing else did A$15.00" in page
     assert "would be, if it did not happen and nothing else did A$10.00" in page
     answer = {"happened": "yes" if happened else "no", "note": "Seen in the partner portal"}
-    assert sams.post(move_url(transfer, "resolve/"), answer)["Location"] == move_url(transfer)
+    assert sam_client.post(transfer_url(transfer, "resolve/"), answer)["Location"] == transfer_url(transfer)
     transfer.refresh_from_db()
     assert transfer.outcome == (State.FOUND_DONE if happened else State.FOUND_NOT_DONE)
     assert (transfer.resolved_by, transfer.customer_after) == (sam, Decimal(15 if happened else 10))
-    page = words(sams.get(move_url(transfer)))
+    page = words(sam_client.get(transfer_url(transfer)))
     assert "Seen in the partner portal" in page
     assert f"Resolved by {sam.email}" in page
-    assert preview(sams, carl).status_code == 200
+    assert preview(sam_client, carl).status_code == 200
     assert len(puts(simulator)) == 1
 
 
-def test_what_other_moves_did_to_the_balances_in_between_is_named_beside_them(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client
+def test_resolve_page_lists_other_transfers_that_changed_the_balances(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sam_client: Client
 ) -> None:
     earlier = ask(carl, sam, "7")
     Move.objects.filter(pk=earlier.pk).update(dispatched_at=timezone.now() - timedelta(minutes=5))
     Move.objects.filter(pk=earlier.pk).update(ended_at=timezone.now() - timedelta(minutes=4))
-    transfer = unknown_move(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     others = [ask(new_customer(simulator, aurora), sam, amount) for amount in ("30", "12.50")]
-    page = words(sams.get(move_url(transfer, "resolve/")))
+    page = words(sam_client.get(transfer_url(transfer, "resolve/")))
     assert "changed since before the move A$0.00 -A$42.50" in page
     assert "of that by other moves, listed below A$0.00 -A$42.50" in page
     for other in others:
@@ -432,14 +446,14 @@ def test_what_other_moves_did_to_the_balances_in_between_is_named_beside_them(
     assert "A$7.00" not in page
 
 
-def test_the_page_of_a_move_shows_by_how_much_both_balances_have_changed(
-    simulator: Simulator, carl: User, sam: User, sams: Client
+def test_transfer_page_shows_the_change_of_both_balances(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client
 ) -> None:
-    page = words(sams.get(move_url(ask(carl, sam, "5.25"))))
+    page = words(sam_client.get(transfer_url(ask(carl, sam, "5.25"))))
     assert "Customer’s balance A$10.00 A$15.25 A$5.25" in page
     assert re.search(r"Partner balance \S+ \S+ -A\$5.25 ", page)
     simulator.fault("move_funds", "factor", factor="100", times=1)
-    page = words(sams.get(move_url(ask(carl, sam, "5"))))
+    page = words(sam_client.get(transfer_url(ask(carl, sam, "5"))))
     assert "the customer’s balance did not change as it should" in page
     assert "A$15.25 A$515.25 A$500.00" in page
 
@@ -448,23 +462,23 @@ def test_the_page_of_a_move_shows_by_how_much_both_balances_have_changed(
     ("answer", "says"),
     [({"happened": "yes"}, "Please fill this in."), ({"note": "Seen"}, "Please choose one of them.")],
 )
-def test_resolving_takes_a_choice_and_a_note(
-    simulator: Simulator, carl: User, sam: User, sams: Client, answer: dict[str, str], says: str
+def test_resolving_requires_a_choice_and_a_note(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client, answer: dict[str, str], says: str
 ) -> None:
-    transfer = unknown_move(simulator, carl, sam)
-    assert says in words(sams.post(move_url(transfer, "resolve/"), answer))
+    transfer = unknown_transfer(simulator, carl, sam)
+    assert says in words(sam_client.post(transfer_url(transfer, "resolve/"), answer))
     transfer.refresh_from_db()
     assert transfer.outcome == State.UNKNOWN
 
 
-def test_without_both_balances_nothing_is_resolved(
-    simulator: Simulator, carl: User, sam: User, sams: Client
+def test_transfer_cannot_be_resolved_without_both_balances(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client
 ) -> None:
-    transfer = unknown_move(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     simulator.fault("customer_balance", "status", status=503)
     for response in (
-        sams.get(move_url(transfer, "resolve/")),
-        sams.post(move_url(transfer, "resolve/"), {"happened": "no", "note": "Not seen"}),
+        sam_client.get(transfer_url(transfer, "resolve/")),
+        sam_client.post(transfer_url(transfer, "resolve/"), {"happened": "no", "note": "Not seen"}),
     ):
         assert response.status_code == 409
         assert "does not tell both balances" in words(response)
@@ -475,153 +489,160 @@ def test_without_both_balances_nothing_is_resolved(
 # --- A second person ---
 
 
-def test_a_second_person_approves_with_fresh_balances(
-    simulator: Simulator, aurora: Brand, carl: User, sams: Client, sue: User, browse: Browse
+def test_second_person_approves_with_fresh_balances(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client, sue: User, browse: Browse
 ) -> None:
     rules(aurora, second_person_above=Decimal(4))
-    seen = preview(sams, carl)
-    assert "is sent once somebody else has approved it" in words(seen)
-    confirm(sams, carl, seen)
+    preview_page = preview(sam_client, carl)
+    assert "is sent once somebody else has approved it" in words(preview_page)
+    confirm(sam_client, carl, preview_page)
     transfer = Move.objects.get()
     assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
-    own = sams.get(move_url(transfer))
+    own = sam_client.get(transfer_url(transfer))
     assert "Somebody else than you" in words(own)
-    assert move_url(transfer, "approve/") not in own.content.decode()
-    sues = browse(ADMIN, sue)
-    assert move_url(transfer, "approve/") in sues.get(move_url(transfer)).content.decode()
+    assert transfer_url(transfer, "approve/") not in own.content.decode()
+    sue_client = browse(ADMIN, sue)
+    assert transfer_url(transfer, "approve/") in sue_client.get(transfer_url(transfer)).content.decode()
     simulator.post(
         "seed",
         customers=[{"partner": "aurora-api-key", "account_number": carl.account_number, "balance": "3"}],
     )
-    shown = sues.get(move_url(transfer, "approve/"))
+    shown = sue_client.get(transfer_url(transfer, "approve/"))
     assert "Customer’s balance A$3.00 A$8.00" in words(shown)
     assert puts(simulator) == []
-    assert sues.post(move_url(transfer, "approve/"), hidden(shown))["Location"] == move_url(transfer)
+    assert sue_client.post(transfer_url(transfer, "approve/"), hidden(shown))["Location"] == transfer_url(
+        transfer
+    )
     transfer.refresh_from_db()
     assert (transfer.outcome, transfer.approved_by) == (State.DONE, sue)
-    assert sues.post(move_url(transfer, "approve/"), hidden(shown)).status_code == 303
+    assert sue_client.post(transfer_url(transfer, "approve/"), hidden(shown)).status_code == 303
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_nobody_approves_their_own_move(simulator: Simulator, carl: User, sam: User, sams: Client) -> None:
-    transfer = waiting_move(carl, sam)
-    for ask_for_it in (sams.get, sams.post):
-        response = ask_for_it(move_url(transfer, "approve/"))
-        assert response["Location"] == move_url(transfer)
-        assert "Somebody else than the person who asked" in words(sams.get(move_url(transfer)))
+def test_requester_cannot_approve_their_own_transfer(
+    simulator: Simulator, carl: User, sam: User, sam_client: Client
+) -> None:
+    transfer = waiting_transfer(carl, sam)
+    for send in (sam_client.get, sam_client.post):
+        response = send(transfer_url(transfer, "approve/"))
+        assert response["Location"] == transfer_url(transfer)
+        assert "Somebody else than the person who asked" in words(sam_client.get(transfer_url(transfer)))
     transfer.refresh_from_db()
     assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
 
 
-def test_an_approval_is_of_what_was_shown_to_this_person(
+def test_approval_requires_a_confirmation_token_of_the_same_user(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
-    transfer, sues = waiting_move(carl, sam), browse(ADMIN, sue)
+    transfer, sue_client = waiting_transfer(carl, sam), browse(ADMIN, sue)
     tim = browse(ADMIN, staff_of(aurora, "tim@example.com"))
-    for shown in ("", "nonsense", hidden(tim.get(move_url(transfer, "approve/")))["confirmation"]):
-        response = sues.post(move_url(transfer, "approve/"), {"confirmation": shown})
+    for shown in ("", "nonsense", hidden(tim.get(transfer_url(transfer, "approve/")))["confirmation"]):
+        response = sue_client.post(transfer_url(transfer, "approve/"), {"confirmation": shown})
         assert response.status_code == 409
         assert "Nothing was sent: what you were shown" in words(response)
     transfer.refresh_from_db()
     assert (transfer.outcome, puts(simulator)) == (State.WAITING, [])
 
 
-@pytest.mark.parametrize("mine", [True, False])
-def test_a_waiting_move_is_declined_or_taken_back_with_a_reason(
-    simulator: Simulator, carl: User, sam: User, sue: User, browse: Browse, mine: bool
+@pytest.mark.parametrize("own", [True, False])
+def test_waiting_transfer_is_declined_or_withdrawn_with_a_reason(
+    simulator: Simulator, carl: User, sam: User, sue: User, browse: Browse, own: bool
 ) -> None:
-    transfer, client = waiting_move(carl, sam), browse(ADMIN, sam if mine else sue)
-    assert ("Take it back" if mine else "Decline") in words(client.get(move_url(transfer)))
-    assert "Please fill this in." in words(client.post(move_url(transfer, "decline/"), {"note": ""}))
-    client.post(move_url(transfer, "decline/"), {"note": "Wrong customer"})
+    transfer, client = waiting_transfer(carl, sam), browse(ADMIN, sam if own else sue)
+    assert ("Take it back" if own else "Decline") in words(client.get(transfer_url(transfer)))
+    assert "Please fill this in." in words(client.post(transfer_url(transfer, "decline/"), {"note": ""}))
+    client.post(transfer_url(transfer, "decline/"), {"note": "Wrong customer"})
     transfer.refresh_from_db()
     assert (transfer.outcome, puts(simulator)) == (State.DECLINED, [])
-    assert "Wrong customer" in words(client.get(move_url(transfer)))
+    assert "Wrong customer" in words(client.get(transfer_url(transfer)))
 
 
-def test_a_refused_approval_says_why_and_sends_nothing(
+def test_refused_approval_gives_the_reason_and_sends_nothing(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
-    transfer, sues = waiting_move(carl, sam), browse(ADMIN, sue)
-    shown = hidden(sues.get(move_url(transfer, "approve/")))
+    transfer, sue_client = waiting_transfer(carl, sam), browse(ADMIN, sue)
+    shown = hidden(sue_client.get(transfer_url(transfer, "approve/")))
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
-    response = sues.post(move_url(transfer, "approve/"), shown)
+    response = sue_client.post(transfer_url(transfer, "approve/"), shown)
     assert response.status_code == 409
     assert "All moves of this brand are stopped" in words(response)
     assert puts(simulator) == []
 
 
-# --- The whole reseller's balance ---
+# --- Emptying the partner account ---
 
 
-def test_emptying_the_partner_account_wants_a_tick_of_its_own(
-    simulator: Simulator, aurora: Brand, carl: User, sams: Client
+def test_emptying_the_partner_account_requires_its_own_checkbox(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client
 ) -> None:
-    amount = everything(simulator)
+    amount = amount_above_partner_balance(simulator)
     rules(aurora, **dict.fromkeys(("per_move", "per_day", "second_person_above"), Decimal(99999)))
-    seen = preview(sams, carl, amount=amount)
-    assert "All customers of Aurora Phone are cut off" in words(seen)
-    again = confirm(sams, carl, seen)
-    assert "If you mean it, tick this box too." in words(again)
+    preview_page = preview(sam_client, carl, amount=amount)
+    assert "All customers of Aurora Phone are cut off" in words(preview_page)
+    checkbox_page = confirm(sam_client, carl, preview_page)
+    assert "If you mean it, tick this box too." in words(checkbox_page)
     assert (puts(simulator), Move.objects.count()) == ([], 0)
-    confirm(sams, carl, again, empties_partner="on")
+    confirm(sam_client, carl, checkbox_page, empties_partner="on")
     assert Move.objects.get().outcome == State.DONE
 
 
-def test_a_tick_that_was_not_offered_confirms_nothing(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client
+def test_checkbox_that_was_not_shown_confirms_nothing(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sam_client: Client
 ) -> None:
-    """The balance was high enough when it was shown, and is not any more."""
-    amount = everything(simulator)
+    """The balance is high enough when the page is shown, but not when it is confirmed."""
+    amount = amount_above_partner_balance(simulator)
     rules(aurora, **dict.fromkeys(("per_move", "per_day", "second_person_above"), Decimal(99999)))
-    seen = preview(sams, carl, amount=str(int(amount) - 5))
-    assert "cut off" not in words(seen)
+    preview_page = preview(sam_client, carl, amount=str(int(amount) - 5))
+    assert "cut off" not in words(preview_page)
     ask(new_customer(simulator, aurora), sam, "10")
-    response = confirm(sams, carl, seen, empties_partner="on")
+    response = confirm(sam_client, carl, preview_page, empties_partner="on")
     assert "All customers of Aurora Phone are cut off" in words(response)
     assert len(puts(simulator)) == 1
 
 
-def test_an_approval_that_empties_the_partner_account_wants_the_tick_too(
+def test_approval_that_empties_the_partner_account_requires_the_checkbox(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, browse: Browse
 ) -> None:
     rules(aurora, per_move=Decimal(99999), per_day=Decimal(99999), second_person_above=Decimal(0))
-    transfer = ask(carl, sam, everything(simulator), empties_partner_confirmed=True)
-    sues = browse(ADMIN, sue)
-    shown = sues.get(move_url(transfer, "approve/"))
-    again = sues.post(move_url(transfer, "approve/"), hidden(shown))
-    assert "If you mean it, tick this box too." in words(again)
+    transfer = ask(carl, sam, amount_above_partner_balance(simulator), empties_partner_confirmed=True)
+    sue_client = browse(ADMIN, sue)
+    shown = sue_client.get(transfer_url(transfer, "approve/"))
+    checkbox_page = sue_client.post(transfer_url(transfer, "approve/"), hidden(shown))
+    assert "If you mean it, tick this box too." in words(checkbox_page)
     assert puts(simulator) == []
-    sues.post(move_url(transfer, "approve/"), {**hidden(again), "empties_partner": "on"})
+    sue_client.post(transfer_url(transfer, "approve/"), {**hidden(checkbox_page), "empties_partner": "on"})
     transfer.refresh_from_db()
     assert transfer.outcome == State.DONE
 
 
-# --- Moving back, and the rules ---
+# --- Refunds and policy ---
 
 
-def test_an_operator_tries_a_small_move_back_and_records_it_for_all(
-    simulator: Simulator, aurora: Brand, carl: User, sams: Client, operator: User, browse: Browse
+def test_operator_makes_a_trial_refund_and_allows_refunds_for_all(
+    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client, operator: User, browse: Browse
 ) -> None:
-    olgas, rules_url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
-    assert "customer " not in words(sams.get(start_url(carl))).split("Direction")[1].split("Amount")[0][30:]
-    assert "as a trial of at most A$1.00" in words(olgas.get(start_url(carl)))
-    assert "try at most A$1.00" in words(preview(olgas, carl, direction="back", amount="1.01"))
-    seen = preview(olgas, carl, direction="back", amount="1")
-    assert f"customer {carl.account_number} → Aurora Phone" in words(seen)
-    confirm(olgas, carl, seen)
+    olga_client, policy_url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
+    assert (
+        "customer "
+        not in words(sam_client.get(start_url(carl))).split("Direction")[1].split("Amount")[0][30:]
+    )
+    assert "as a trial of at most A$1.00" in words(olga_client.get(start_url(carl)))
+    assert "try at most A$1.00" in words(preview(olga_client, carl, direction="back", amount="1.01"))
+    preview_page = preview(olga_client, carl, direction="back", amount="1")
+    assert f"customer {carl.account_number} → Aurora Phone" in words(preview_page)
+    confirm(olga_client, carl, preview_page)
     trial = Move.objects.get()
     assert (trial.amount, trial.outcome) == (Decimal(-1), State.DONE)
-    assert "Please choose the move" in words(olgas.post(rules_url, {"do": "back"}))
-    assert "was A$10.00 and became A$9.00" in words(olgas.get(rules_url))
-    olgas.post(rules_url, {"do": "back", "move": str(trial.pk)})
+    assert "Please choose the move" in words(olga_client.post(policy_url, {"do": "back"}))
+    assert "was A$10.00 and became A$9.00" in words(olga_client.get(policy_url))
+    olga_client.post(policy_url, {"do": "back", "move": str(trial.pk)})
     assert MovePolicy.objects.get().back_by == operator
-    assert f"Allowed: {operator.email} recorded on" in words(olgas.get(rules_url))
-    confirm(sams, carl, preview(sams, carl, direction="back", amount="3"))
+    assert f"Allowed: {operator.email} recorded on" in words(olga_client.get(policy_url))
+    confirm(sam_client, carl, preview(sam_client, carl, direction="back", amount="3"))
     assert booked(simulator, carl) == [Decimal(-1), Decimal(-3)]
 
 
-def test_limits_are_an_operators_and_each_change_is_written_down(
+def test_limits_are_validated_and_each_change_is_logged(
     aurora: Brand, operator: User, browse: Browse
 ) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
@@ -630,15 +651,19 @@ def test_limits_are_an_operators_and_each_change_is_written_down(
     assert "Write the amount like" in words(client.post(url, {**limits, "per_move": "1e1"}))
     assert not LogEntry.objects.exists()
     client.post(url, {**limits, "per_day": "75.50"})
-    rules = MovePolicy.objects.get()
-    assert (rules.per_move, rules.per_day, rules.second_person_above) == (50, Decimal("75.50"), 0)
+    brand_policy = MovePolicy.objects.get()
+    assert (brand_policy.per_move, brand_policy.per_day, brand_policy.second_person_above) == (
+        50,
+        Decimal("75.50"),
+        0,
+    )
     assert "per_move: 500.00 → 50" in words(client.get(url))
     client.post(url, {**limits, "per_day": "75.50"})
     assert LogEntry.objects.count() == 1
     assert "A$75.50" in words(client.get("/admin/billing/policy/"))
 
 
-def test_an_operator_starts_moves_again_with_a_note(aurora: Brand, operator: User, browse: Browse) -> None:
+def test_operator_resumes_transfers_with_a_note(aurora: Brand, operator: User, browse: Browse) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
     assert "Please fill this in." in words(client.post(url, {"do": "resume", "note": " "}))
@@ -648,24 +673,22 @@ def test_an_operator_starts_moves_again_with_a_note(aurora: Brand, operator: Use
     assert "It was a mapping fault." in words(client.get(url))
 
 
-def test_an_operator_stops_moves_by_hand_and_staff_read_why(
-    simulator: Simulator, aurora: Brand, carl: User, operator: User, sams: Client, browse: Browse
+def test_operator_stops_transfers_and_staff_see_the_reason(
+    simulator: Simulator, aurora: Brand, carl: User, operator: User, sam_client: Client, browse: Browse
 ) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     assert "Please fill this in." in words(client.post(url, {"do": "stop", "why": " "}))
     assert MovePolicy.objects.get().stopped_at is None
     client.post(url, {"do": "stop", "why": "The books are being closed."})
-    assert "The books are being closed." in words(sams.get(start_url(carl)))
-    assert preview(sams, carl).status_code == 409
+    assert "The books are being closed." in words(sam_client.get(start_url(carl)))
+    assert preview(sam_client, carl).status_code == 409
     assert LogEntry.objects.get().get_change_message() == "Stopped all moves: The books are being closed."
     assert LogEntry.objects.get().user == operator
     client.post(url, {"do": "stop", "why": "Another reason."})
     assert MovePolicy.objects.get().stopped_why == "The books are being closed."
 
 
-def test_an_operator_switches_moving_back_off_on_the_rules_page(
-    aurora: Brand, operator: User, browse: Browse
-) -> None:
+def test_operator_forbids_refunds_on_the_policy_page(aurora: Brand, operator: User, browse: Browse) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     rules(aurora, back_at=timezone.now(), back_by=operator)
     assert "Please fill this in." in words(client.post(url, {"do": "forbid", "note": ""}))
@@ -675,60 +698,60 @@ def test_an_operator_switches_moving_back_off_on_the_rules_page(
     assert "Switched moving back off: The carrier changed it." in words(client.get(url))
 
 
-# --- What needs somebody ---
+# --- Action items ---
 
 
-def test_the_first_page_tells_what_needs_somebody_of_their_own_brands(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client, bill: User, browse: Browse
+def test_admin_index_lists_action_items_of_own_brands_only(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sam_client: Client, bill: User, browse: Browse
 ) -> None:
-    assert "What needs you now" not in words(sams.get("/admin/"))
-    unknown_move(simulator, new_customer(simulator, aurora), sam)
-    waiting_move(carl, sam)
+    assert "What needs you now" not in words(sam_client.get("/admin/"))
+    unknown_transfer(simulator, new_customer(simulator, aurora), sam)
+    waiting_transfer(carl, sam)
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
-    CachedStatement.objects.filter(customer=None).update(figures=BROKE)
-    asked = len(simulator.calls())
-    page = sams.get("/admin/")
-    for said in (
+    CachedStatement.objects.filter(customer=None).update(figures=ZERO_FIGURES)
+    call_count = len(simulator.calls())
+    page = sam_client.get("/admin/")
+    for message in (
         "1 move of funds is unknown: say what became of it",
         "1 move of funds waits for a second person",
         "All moves of Aurora Phone are stopped until an operator lets them go on",
         "the partner account of Aurora Phone was at zero or below",
     ):
-        assert said in words(page)
+        assert message in words(page)
     link = "/admin/billing/move/?outcome=unknown"
     assert f'href="{link}"' in page.content.decode()
-    assert "1 move of funds" in words(sams.get(link))
-    stranger = words(browse(ADMIN, bill).get("/admin/"))
-    assert "What needs you now" not in stranger
-    assert "Aurora" not in stranger
-    assert len(simulator.calls()) == asked
+    assert "1 move of funds" in words(sam_client.get(link))
+    other_page = words(browse(ADMIN, bill).get("/admin/"))
+    assert "What needs you now" not in other_page
+    assert "Aurora" not in other_page
+    assert len(simulator.calls()) == call_count
 
 
-def test_the_first_page_takes_as_many_queries_for_many_brands_as_for_one(
-    aurora: Brand, borealis: Brand, sam: User, sams: Client
+def test_admin_index_query_count_is_constant_for_any_number_of_brands(
+    aurora: Brand, borealis: Brand, sam: User, sam_client: Client
 ) -> None:
-    def queries() -> int:
+    def count_queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert "are stopped" in words(sams.get("/admin/"))
+            assert "are stopped" in words(sam_client.get("/admin/"))
         return len(captured)
 
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
     policy.stop_transfers(brand=borealis, why="The balance went the wrong way.")
-    one = queries()
+    baseline = count_queries()
     sam.brands.add(borealis)
-    assert queries() == one
+    assert count_queries() == baseline
 
 
-# --- Who sees what ---
+# --- Access ---
 
 
-def test_staff_of_another_brand_find_nothing_and_change_nothing(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client, bill: User, browse: Browse
+def test_staff_of_another_brand_see_and_change_nothing(
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sam_client: Client, bill: User, browse: Browse
 ) -> None:
-    seen = preview(sams, carl)
-    waiting = waiting_move(carl, sam)
-    unknown = unknown_move_of_another(simulator, aurora, sam)
-    stranger, before = browse(ADMIN, bill), list(Move.objects.order_by("pk").values())
+    preview_page = preview(sam_client, carl)
+    waiting = waiting_transfer(carl, sam)
+    unknown = unknown_transfer_of_new_customer(simulator, aurora, sam)
+    other_client, before = browse(ADMIN, bill), list(Move.objects.order_by("pk").values())
     urls = [
         *(
             start_url(carl),
@@ -737,23 +760,25 @@ def test_staff_of_another_brand_find_nothing_and_change_nothing(
             "/admin/billing/policy/",
         ),
         *(
-            move_url(transfer, do)
+            transfer_url(transfer, action)
             for transfer in (waiting, unknown)
-            for do in ("", "approve/", "decline/", "resolve/")
+            for action in ("", "approve/", "decline/", "resolve/")
         ),
     ]
-    fields = {**hidden(seen), "note": "x", "happened": "yes", "do": "limits", "per_move": "1"}
-    answers = {(url, verb(url, fields).status_code) for url in urls for verb in (stranger.get, stranger.post)}
-    plain = {
-        (url, 405)
-        for url in (confirm_url(carl), move_url(waiting), move_url(unknown), "/admin/billing/policy/")
+    fields = {**hidden(preview_page), "note": "x", "happened": "yes", "do": "limits", "per_move": "1"}
+    answers = {
+        (url, verb(url, fields).status_code) for url in urls for verb in (other_client.get, other_client.post)
     }
-    assert {status for _url, status in answers - plain} == {404}
+    not_allowed = {
+        (url, 405)
+        for url in (confirm_url(carl), transfer_url(waiting), transfer_url(unknown), "/admin/billing/policy/")
+    }
+    assert {status for _url, status in answers - not_allowed} == {404}
     assert list(Move.objects.order_by("pk").values()) == before
     for transfer in (waiting, unknown):
         for page in ("change", "history"):
-            assert stranger.get(f"/admin/billing/move/{transfer.pk}/{page}/").status_code == 404
-    listed = stranger.get("/admin/billing/move/")
+            assert other_client.get(f"/admin/billing/move/{transfer.pk}/{page}/").status_code == 404
+    listed = other_client.get("/admin/billing/move/")
     assert carl.account_number not in words(listed)
     assert "0 moves of funds" in words(listed)
     assert "Aurora" not in words(listed)
@@ -763,143 +788,153 @@ def test_staff_of_another_brand_find_nothing_and_change_nothing(
         f"q={waiting.operation}",
         "outcome=waiting",
     ):
-        assert "0 moves of funds" in words(stranger.get(f"/admin/billing/move/?{query}")), query
+        assert "0 moves of funds" in words(other_client.get(f"/admin/billing/move/?{query}")), query
 
 
-def unknown_move_of_another(simulator: Simulator, brand: Brand, by: User) -> Move:
+def unknown_transfer_of_new_customer(simulator: Simulator, brand: Brand, by: User) -> Move:
     rules(brand, second_person_above=Decimal(100))
-    return unknown_move(simulator, new_customer(simulator, brand), by)
+    return unknown_transfer(simulator, new_customer(simulator, brand), by)
 
 
-def test_staff_have_no_rules_page_even_of_their_own_brand(aurora: Brand, sams: Client) -> None:
+def test_staff_cannot_open_the_policy_page_of_their_own_brand(aurora: Brand, sam_client: Client) -> None:
     url = f"/admin/billing/policy/{aurora.pk}/"
     for response in (
-        sams.get(url),
-        sams.post(url, {"do": "resume", "note": "x"}),
-        sams.get("/admin/billing/policy/"),
+        sam_client.get(url),
+        sam_client.post(url, {"do": "resume", "note": "x"}),
+        sam_client.get("/admin/billing/policy/"),
     ):
         assert response.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["move/start/1/", "move/1/", "move/1/resolve/", "policy/", "policy/1/"])
-def test_strangers_and_customers_are_led_to_the_sign_in(alice: User, browse: Browse, path: str) -> None:
+def test_anonymous_visitors_and_customers_are_sent_to_sign_in(alice: User, browse: Browse, path: str) -> None:
     for client in (browse(ADMIN), browse(ADMIN, alice)):
         response = client.get(f"/admin/billing/{path}")
         assert response.status_code == 302
         assert response["Location"].startswith("/admin/login/")
 
 
-def test_the_list_reads_an_old_dispatched_move_as_unknown_and_changes_nothing(
-    simulator: Simulator, aurora: Brand, carl: User, sam: User, sams: Client, operator: User, browse: Browse
+def test_list_shows_an_old_dispatched_transfer_as_unknown_and_is_read_only(
+    simulator: Simulator,
+    aurora: Brand,
+    carl: User,
+    sam: User,
+    sam_client: Client,
+    operator: User,
+    browse: Browse,
 ) -> None:
     transfer, other = ask(carl, sam, "5"), ask(new_customer(simulator, aurora), sam, "6")
     old = timezone.now() - timedelta(seconds=61)
     Move.objects.filter(pk=transfer.pk).update(state=State.DISPATCHED, dispatched_at=old)
 
-    def found(**query: str) -> list[str]:
-        page = sams.get("/admin/billing/move/", query).content.decode()
+    def listed_numbers(**query: str) -> list[str]:
+        page = sam_client.get("/admin/billing/move/", query).content.decode()
         return [
             number for number in (carl.account_number, other.account_number) if f"customer {number}" in page
         ]
 
-    assert found(outcome="unknown") == found(q=str(transfer.operation)) == [carl.account_number]
-    assert found(outcome="dispatched") == []
-    assert found(outcome="done") == found(q=other.account_number) == [other.account_number]
-    assert found(q=carl.email) == found(q=transfer.description) == [carl.account_number]
-    assert found(brand=str(aurora.pk)) == [carl.account_number, other.account_number]
-    for client in (sams, browse(ADMIN, operator)):
+    assert (
+        listed_numbers(outcome="unknown")
+        == listed_numbers(q=str(transfer.operation))
+        == [carl.account_number]
+    )
+    assert listed_numbers(outcome="dispatched") == []
+    assert listed_numbers(outcome="done") == listed_numbers(q=other.account_number) == [other.account_number]
+    assert listed_numbers(q=carl.email) == listed_numbers(q=transfer.description) == [carl.account_number]
+    assert listed_numbers(brand=str(aurora.pk)) == [carl.account_number, other.account_number]
+    for client in (sam_client, browse(ADMIN, operator)):
         listed = client.get("/admin/billing/move/")
         assert 'name="action"' not in listed.content.decode()
-        assert client.get(f"/admin/billing/move/{transfer.pk}/change/")["Location"] == move_url(transfer)
+        assert client.get(f"/admin/billing/move/{transfer.pk}/change/")["Location"] == transfer_url(transfer)
         for path in ("add/", f"{transfer.pk}/delete/"):
             assert client.post(f"/admin/billing/move/{path}", {"post": "yes"}).status_code == 403
-    # Sent, done, and the partner balance after it.
+    # Sent, done, and the partner balance afterwards.
     assert (Move.objects.count(), MoveEvent.objects.filter(move=transfer).count()) == (2, 3)
 
 
-# --- Who one is has to be proved lately ---
+# --- Re-authentication ---
 
 
-def grow_stale(client: Client) -> None:
-    """Six minutes pass since this person last proved who they are."""
+def expire_authentication(client: Client) -> None:
+    """Set the last authentication of this session six minutes further back."""
     session = client.session
     session[sessions.PROVED] -= 360
     session.save()
 
 
-def prove(client: Client, wanted: str) -> str:
-    """Password and code once more; where that leads."""
+def reauthenticate(client: Client, next_url: str) -> str:
+    """Enter password and code again; return the URL of the redirect."""
     TotpDevice.objects.update(last_t=-1)
-    form = {"password": PASSWORD, "code": app_code(), "next": wanted}
+    form = {"password": PASSWORD, "code": app_code(), "next": next_url}
     return str(client.post("/admin/reauthenticate/", form)["Location"])
 
 
-def test_a_stale_proof_stops_a_confirmation_and_what_was_typed_waits(
+def test_reauthentication_before_confirming_restores_the_form(
     simulator: Simulator, carl: User, sam: User, browse: Browse
 ) -> None:
     sam.set_password(PASSWORD)
     sam.save()
-    client, form = browse(ADMIN, sam), typed()
-    seen = client.post(start_url(carl), form)
-    grow_stale(client)
-    stopped = confirm(client, carl, seen)
-    query = QueryDict(stopped["Location"].partition("?")[2])
-    assert stopped["Location"].startswith("/admin/reauthenticate/")
+    client, form = browse(ADMIN, sam), form_data()
+    preview_page = client.post(start_url(carl), form)
+    expire_authentication(client)
+    redirect = confirm(client, carl, preview_page)
+    query = QueryDict(redirect["Location"].partition("?")[2])
+    assert redirect["Location"].startswith("/admin/reauthenticate/")
     assert (query["next"], query["why"]) == (start_url(carl), "sent")
-    again = client.get(prove(client, query["next"]))
-    assert (value_of(again, "amount"), value_of(again, "description")) == ("5", "Top-up")
-    assert value_of(again, "operation") == form["operation"]
+    restored = client.get(reauthenticate(client, query["next"]))
+    assert (value_of(restored, "amount"), value_of(restored, "description")) == ("5", "Top-up")
+    assert value_of(restored, "operation") == form["operation"]
     assert value_of(client.get(start_url(carl)), "amount") is None
     assert puts(simulator) == []
 
 
-def test_each_delicate_step_wants_a_recent_proof_and_looking_does_not(
+def test_changes_require_recent_authentication_and_reading_does_not(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, sue: User, operator: User, browse: Browse
 ) -> None:
-    unknown = unknown_move(simulator, new_customer(simulator, aurora), sam)
-    waiting, policy_url = waiting_move(carl, sam), f"/admin/billing/policy/{aurora.pk}/"
+    unknown = unknown_transfer(simulator, new_customer(simulator, aurora), sam)
+    waiting, policy_url = waiting_transfer(carl, sam), f"/admin/billing/policy/{aurora.pk}/"
     client = browse(ADMIN, operator)
-    shown = hidden(client.get(move_url(waiting, "approve/")))
-    grow_stale(client)
+    shown = hidden(client.get(transfer_url(waiting, "approve/")))
+    expire_authentication(client)
     note = {"note": "Looked into it", "happened": "yes"}
-    deeds = [
-        (start_url(carl), typed()),
-        (move_url(waiting, "approve/"), shown),
-        (move_url(waiting, "decline/"), note),
+    changes = [
+        (start_url(carl), form_data()),
+        (transfer_url(waiting, "approve/"), shown),
+        (transfer_url(waiting, "decline/"), note),
         (policy_url, {"do": "stop", "why": "x"}),
         (policy_url, {"do": "forbid", "note": "x"}),
         (policy_url, {"do": "limits", "per_move": "1", "per_day": "1", "second_person_above": "1"}),
-        (move_url(unknown, "resolve/"), note),
+        (transfer_url(unknown, "resolve/"), note),
     ]
     before = list(Move.objects.order_by("pk").values()), MovePolicy.objects.values().get()
-    for url, data in deeds:
+    for url, data in changes:
         assert client.post(url, data)["Location"].startswith("/admin/reauthenticate/"), url
         assert url == policy_url or client.get(url)["Location"].startswith("/admin/reauthenticate/")
     assert (list(Move.objects.order_by("pk").values()), MovePolicy.objects.values().get()) == before
-    for url in (move_url(waiting), move_url(unknown), policy_url, "/admin/billing/move/"):
+    for url in (transfer_url(waiting), transfer_url(unknown), policy_url, "/admin/billing/move/"):
         assert client.get(url).status_code == 200
     session = client.session
     sessions.prove(session)
     session.save()
-    assert "Looked into it" in client.get(move_url(unknown, "resolve/")).content.decode()
+    assert "Looked into it" in client.get(transfer_url(unknown, "resolve/")).content.decode()
     assert len(puts(simulator)) == 1
 
 
-def test_a_move_of_somebody_who_is_signed_out_meanwhile_is_answered_by_its_page(
-    sams: Client, carl: User, simulator: Simulator
+def test_session_that_ends_during_a_transfer_still_redirects_to_its_page(
+    sam_client: Client, carl: User, simulator: Simulator
 ) -> None:
     def sign_out(**_: Any) -> None:
         Session.objects.all().delete()
 
-    seen = preview(sams, carl)
-    session = sams.session
-    session[sessions.SEEN] -= 120  # So that this request writes the session.
+    preview_page = preview(sam_client, carl)
+    session = sam_client.session
+    session[sessions.SEEN] -= 120  # Old enough for this request to save the session.
     session.save()
     post_save.connect(sign_out, sender=Move)
     try:
-        answer = confirm(sams, carl, seen)
+        answer = confirm(sam_client, carl, preview_page)
     finally:
         post_save.disconnect(sign_out, sender=Move)
     transfer = Move.objects.get()
-    assert (answer.status_code, answer["Location"]) == (303, move_url(transfer))
+    assert (answer.status_code, answer["Location"]) == (303, transfer_url(transfer))
     assert booked(simulator, carl) == [transfer.amount]

@@ -1,4 +1,4 @@
-"""What changes between two looks at a move: other moves, the rules, whose account it is, the time of day."""
+"""Transfers stay correct when other transfers, the policy or the account change between two steps."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,7 +35,7 @@ def sam(aurora: Brand) -> User:
 
 @pytest.fixture
 def tess(aurora: Brand) -> User:
-    """Tess does so too."""
+    """Tess works for Aurora too."""
     return staff_of(aurora, "tess@example.com")
 
 
@@ -49,12 +49,12 @@ def partner_balance(simulator: Simulator) -> Decimal:
     return Decimal(next(p for p in simulator.listed("partners") if p["name"] == "Aurora")["balance"])
 
 
-def asked_ago(transfer: Move, **ago: float) -> Move:
+def backdate_request(transfer: Move, **ago: float) -> Move:
     Move.objects.filter(pk=transfer.pk).update(asked_at=timezone.now() - timedelta(**ago))
     return Move.objects.get(pk=transfer.pk)
 
 
-def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_be_confirmed(
+def test_concurrent_transfers_that_empty_the_account_need_confirmation(
     threads: None,
     simulator: Simulator,
     aurora: Brand,
@@ -64,17 +64,17 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
 ) -> None:
     amount = (partner_balance(simulator) * Decimal("0.7")).quantize(Decimal(1))
     rules(aurora, per_move=amount, per_day=3 * amount, second_person_above=amount)
-    customers, both_have_read, record = (
+    customers, both_have_read, store_request = (
         [carl, new_customer(simulator, aurora)],
         Barrier(2),
         transfers._store_request,
     )
 
-    def together(*told: Any) -> None:
+    def wait_for_both(*args: Any) -> None:
         both_have_read.wait(PATIENCE)
-        record(*told)
+        store_request(*args)
 
-    monkeypatch.setattr(transfers, "_store_request", together)
+    monkeypatch.setattr(transfers, "_store_request", wait_for_both)
 
     def job(nth: int) -> str:
         try:
@@ -86,24 +86,24 @@ def test_of_two_moves_that_empty_the_partner_account_together_the_second_is_to_b
     assert partner_balance(simulator) > 0
 
 
-def test_a_balance_that_was_read_before_another_move_was_made_is_not_gone_by(
+def test_balance_read_before_another_transfer_is_not_used(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = transfers._store_request
+    store_request = transfers._store_request
 
-    def after_another(*told: Any) -> None:
-        monkeypatch.setattr(transfers, "_store_request", record)
+    def store_after_another(*args: Any) -> None:
+        monkeypatch.setattr(transfers, "_store_request", store_request)
         ask(carl, sam, "3")
-        record(*told)
+        store_request(*args)
 
-    monkeypatch.setattr(transfers, "_store_request", after_another)
+    monkeypatch.setattr(transfers, "_store_request", store_after_another)
     with pytest.raises(TransferRefused, match="Nothing was sent"):
         ask(carl, sam, "5")
     assert booked(simulator, carl) == [3]
     assert get_policy(aurora).stopped_at is None
 
 
-def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
+def test_unknown_transfer_counts_as_pending_outflow(
     simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     amount = (partner_balance(simulator) * Decimal("0.7")).quantize(Decimal(1))
@@ -111,14 +111,14 @@ def test_an_unknown_move_may_yet_be_taken_from_the_partner_account(
     simulator.fault("move_funds", "drop_before", times=1)
     assert ask(carl, sam, str(amount)).outcome == State.UNKNOWN
     other = new_customer(simulator, aurora)
-    seen = transfers.preview_transfer(brand=aurora, customer=other, amount=amount, by=sam)
-    assert (seen.empties_partner, seen.under_way, seen.partner_at_worst < 0) == (True, amount, True)
+    preview = transfers.preview_transfer(brand=aurora, customer=other, amount=amount, by=sam)
+    assert (preview.empties_partner, preview.under_way, preview.partner_at_worst < 0) == (True, amount, True)
     with pytest.raises(TransferRefused, match="confirmation of its own"):
         ask(other, sam, str(amount))
     assert ask(other, sam, str(amount), empties_partner_confirmed=True).outcome == State.DONE
 
 
-def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
+def test_transfer_does_not_reuse_a_balance_call_already_under_way(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     simulator.fault("customer_balance", "slow", seconds=1, times=1)
@@ -127,66 +127,68 @@ def test_a_balance_that_somebody_else_asked_for_before_is_not_one_read_now(
         if not nth:
             month = this_month(today(aurora))
             return get_statement(brand=aurora, customer=carl, period=month, refresh=True)
-        assert eventually(simulator.calls)  # The other's question is under way.
+        assert eventually(simulator.calls)  # The other call is under way.
         return timezone.now(), transfers.read_balances(brand=aurora, customer=carl, by=sam)
 
-    shared, (began, balances) = at_once(2, job)
-    assert shared.as_of < began < CachedStatement.objects.get(customer=carl).as_of
+    shared, (started, balances) = at_once(2, job)
+    assert shared.as_of < started < CachedStatement.objects.get(customer=carl).as_of
     assert balances[0] == 10
     assert len(simulator.calls("customer_balance")) == 2
 
 
-def test_rules_that_change_while_balances_are_read_hold_for_the_move(
+def test_policy_changed_while_balances_are_read_applies_to_the_transfer(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preview = transfers.preview_transfer
 
-    def then_lowered(**told: Any) -> transfers.Preview:
-        seen = preview(**told)
+    def preview_then_lower(**kwargs: Any) -> transfers.Preview:
+        result = preview(**kwargs)
         rules(carl.brand, second_person_above=4)
-        return seen
+        return result
 
-    monkeypatch.setattr(transfers, "preview_transfer", then_lowered)
+    monkeypatch.setattr(transfers, "preview_transfer", preview_then_lower)
     assert ask(carl, sam, "5").outcome == State.WAITING
     assert puts(simulator) == []
 
 
-def test_a_move_counts_for_a_day_from_its_approval(
+def test_transfer_counts_towards_the_day_from_its_approval(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
     rules(aurora, per_move=10, per_day=10, second_person_above=5)
-    waiting = asked_ago(ask(carl, sam, "10"), hours=23.9)
+    waiting = backdate_request(ask(carl, sam, "10"), hours=23.9)
     assert transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess).outcome == State.DONE
-    asked_ago(waiting, hours=24.1)
+    backdate_request(waiting, hours=24.1)
     with pytest.raises(TransferRefused, match=r"\b0.00 of that is left"):
         ask(carl, sam, "5")
 
 
-def test_nobody_approves_after_a_day_even_where_nothing_has_expired_the_move(
+def test_transfer_cannot_be_approved_after_a_day_even_before_it_expires(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, tess: User
 ) -> None:
     rules(aurora, second_person_above=4)
-    waiting = asked_ago(ask(carl, sam, "5"), hours=24.1)
+    waiting = backdate_request(ask(carl, sam, "5"), hours=24.1)
     with pytest.raises(TransferRefused, match="does not wait"):
         transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess)
     assert puts(simulator) == []
 
 
-def test_an_unknown_move_blocks_the_account_whoever_has_it_by_now(
+def test_unknown_transfer_blocks_the_account_for_a_new_customer_too(
     simulator: Simulator, aurora: Brand, carl: User, sam: User, make_customer: Callable[..., User]
 ) -> None:
     simulator.fault("move_funds", "drop_after", times=1)
     assert ask(carl, sam).outcome == State.UNKNOWN
     number = carl.account_number
     User.objects.filter(pk=carl.pk).update(account_number="")
-    heir = make_customer(aurora, "heir@example.com", number)
+    new_owner = make_customer(aurora, "heir@example.com", number)
     with pytest.raises(TransferRefused, match="unknown"):
-        ask(heir, sam)
+        ask(new_owner, sam)
     assert len(puts(simulator)) == 1
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL knows no such statement")
-def test_no_event_is_replaced_by_another_of_its_number(simulator: Simulator, carl: User, sam: User) -> None:
+def test_audit_event_cannot_be_replaced_by_its_primary_key(
+    simulator: Simulator, carl: User, sam: User
+) -> None:
     ask(carl, sam)
     event = MoveEvent.objects.order_by("pk")[0]
     event.amount, fields = Decimal(999), MoveEvent._meta.concrete_fields

@@ -1,4 +1,4 @@
-"""Moving funds: once, or not at all, or known to be unknown; and never beyond what is allowed."""
+"""A transfer happens once, not at all, or is known to be unknown, and never exceeds the limits."""
 
 import uuid
 from collections.abc import Callable
@@ -45,15 +45,16 @@ def carl(simulator: Simulator, aurora: Brand) -> User:
     return new_customer(simulator, aurora)
 
 
-def minutes_pass(transfer: Move) -> None:
+def pass_a_minute(transfer: Move) -> None:
+    """Set the dispatch of a transfer more than a minute back."""
     Move.objects.filter(pk=transfer.pk).update(dispatched_at=timezone.now() - timedelta(seconds=61))
     transfer.refresh_from_db()
 
 
-# --- How it ends ---
+# --- Outcome ---
 
 
-def test_a_move_is_done_once_and_both_balances_are_known_before_and_after(
+def test_transfer_is_made_once_and_records_balances_before_and_after(
     simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     partner = Decimal(next(p for p in simulator.listed("partners") if p["name"] == "Aurora")["balance"])
@@ -78,7 +79,7 @@ def test_a_move_is_done_once_and_both_balances_are_known_before_and_after(
     assert (row.customer_id, row.operation, row.outcome) == (carl.pk, str(transfer.operation), "ok")
 
 
-def test_a_moves_answer_tells_the_credit_limit(simulator: Simulator, carl: User, sam: User) -> None:
+def test_answer_to_a_transfer_updates_the_credit_limit(simulator: Simulator, carl: User, sam: User) -> None:
     seed = {"partner": "aurora-api-key", "account_number": carl.account_number, "credit_limit": "-55"}
     simulator.post("seed", customers=[seed])
     ask(carl, sam)
@@ -86,7 +87,7 @@ def test_a_moves_answer_tells_the_credit_limit(simulator: Simulator, carl: User,
     assert carl.credit_limit == Decimal(-55)
 
 
-BEFORE = [
+FAULTS_BEFORE_BOOKING = [
     ("status", {"status": 400}, State.REFUSED),
     ("status", {"status": 401}, State.REFUSED),
     ("status", {"status": 403}, State.REFUSED),
@@ -103,9 +104,9 @@ BEFORE = [
     *(("redirect", {"status": status}, State.UNKNOWN) for status in (301, 302, 303, 307, 308)),
     ("drop_before", {}, State.UNKNOWN),
     ("hang", {}, State.UNKNOWN),
-    ("slow", {"seconds": 5}, State.UNKNOWN),  # Far longer than anybody waits.
+    ("slow", {"seconds": 5}, State.UNKNOWN),  # Far longer than the timeout.
 ]
-AFTER = [
+FAULTS_AFTER_BOOKING = [
     ("status_after", {"status": 503}),
     ("status_after", {"status": 502}),
     ("drop_after", {}),
@@ -121,8 +122,8 @@ AFTER = [
 ]
 
 
-def agrees(simulator: Simulator, customer: User, transfer: Move) -> None:
-    """The carrier's books and ours say the same, or ours say that they do not know."""
+def assert_books_agree(simulator: Simulator, customer: User, transfer: Move) -> None:
+    """Assert that the carrier's books agree with ours, unless ours say unknown."""
     happened = len(booked(simulator, customer))
     if transfer.outcome in (State.DONE, State.FOUND_DONE):
         assert happened == 1
@@ -130,8 +131,8 @@ def agrees(simulator: Simulator, customer: User, transfer: Move) -> None:
         assert happened == 0
 
 
-@pytest.mark.parametrize(("fault", "options", "state"), BEFORE)
-def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
+@pytest.mark.parametrize(("fault", "options", "state"), FAULTS_BEFORE_BOOKING)
+def test_fault_before_booking_is_refused_or_unknown_without_a_retry(
     simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any, state: str
 ) -> None:
     settings.CARRIER_TIMEOUTS = timeouts_for(fault)
@@ -140,11 +141,11 @@ def test_a_fault_before_the_work_is_refused_or_unknown_and_asked_once(
     transfer.refresh_from_db()
     assert transfer.outcome == state
     assert eventually(lambda: puts(simulator) == [str(transfer.operation)])
-    agrees(simulator, carl, transfer)
+    assert_books_agree(simulator, carl, transfer)
 
 
-@pytest.mark.parametrize(("fault", "options"), AFTER)
-def test_a_fault_after_the_work_is_unknown_and_asked_once(
+@pytest.mark.parametrize(("fault", "options"), FAULTS_AFTER_BOOKING)
+def test_fault_after_booking_is_unknown_without_a_retry(
     simulator: Simulator, carl: User, sam: User, settings: Any, fault: str, options: Any
 ) -> None:
     settings.CARRIER_TIMEOUTS = timeouts_for(fault)
@@ -156,24 +157,24 @@ def test_a_fault_after_the_work_is_unknown_and_asked_once(
     assert eventually(lambda: booked(simulator, carl) == [Decimal(5)])
 
 
-def test_what_provably_never_left_is_not_sent(
+def test_failed_connection_leaves_the_transfer_not_sent(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preview = transfers.preview_transfer
 
-    def then_it_goes_away(**values: Any) -> transfers.Preview:
-        seen = preview(**values)
+    def preview_then_lose_the_carrier(**kwargs: Any) -> transfers.Preview:
+        result = preview(**kwargs)
         Brand.objects.update(carrier_url="http://127.0.0.1:9/api/")
-        values["brand"].carrier_url = "http://127.0.0.1:9/api/"
-        return seen
+        kwargs["brand"].carrier_url = "http://127.0.0.1:9/api/"
+        return result
 
-    monkeypatch.setattr(transfers, "preview_transfer", then_it_goes_away)
+    monkeypatch.setattr(transfers, "preview_transfer", preview_then_lose_the_carrier)
     transfer = ask(carl, sam)
     assert (transfer.outcome, puts(simulator)) == (State.NOT_SENT, [])
 
 
 @pytest.mark.parametrize("factor", ["100", "2", "1.001", "0.49", "0.01", "-1"])
-def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_brand(
+def test_differing_booked_amount_is_unknown_and_stops_the_brand(
     simulator: Simulator, carl: User, sam: User, factor: str
 ) -> None:
     rules(carl.brand, back_at=timezone.now())
@@ -181,8 +182,8 @@ def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_
     transfer = ask(carl, sam, "25")
     transfer.refresh_from_db()
     assert (transfer.outcome, transfer.customer_change) == (State.UNKNOWN, 25 * Decimal(factor))
-    stopped = policy.get_policy(carl.brand)
-    assert (stopped.stopped_why, stopped.back_at) == (transfer.why, None)
+    brand_policy = policy.get_policy(carl.brand)
+    assert (brand_policy.stopped_why, brand_policy.back_at) == (transfer.why, None)
     assert transfer.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
     with pytest.raises(TransferRefused, match="are stopped"):
         ask(new_customer(simulator, carl.brand), sam)
@@ -191,7 +192,7 @@ def test_an_amount_that_is_booked_otherwise_than_asked_is_unknown_and_stops_the_
 
 
 @pytest.mark.parametrize("factor", ["0.5", "0.98", "1", "1.0004"])
-def test_what_calls_take_meanwhile_and_a_cent_make_no_move_unknown(
+def test_call_charges_and_rounding_do_not_make_a_transfer_unknown(
     simulator: Simulator, carl: User, sam: User, factor: str
 ) -> None:
     simulator.fault("move_funds", "factor", factor=factor, times=1)
@@ -200,7 +201,7 @@ def test_what_calls_take_meanwhile_and_a_cent_make_no_move_unknown(
 
 
 @pytest.mark.parametrize("factor", ["100", "0.49"])
-def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
+def test_refund_with_a_differing_booked_amount_is_unknown(
     simulator: Simulator, carl: User, sam: User, factor: str
 ) -> None:
     rules(carl.brand, back_at=timezone.now())
@@ -209,31 +210,31 @@ def test_a_move_back_that_is_booked_otherwise_is_unknown_too(
     assert policy.get_policy(carl.brand).stopped_at
 
 
-def test_what_the_partner_balance_does_meanwhile_decides_nothing(
+def test_concurrent_change_of_the_partner_balance_is_ignored(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, carrier = (
+    dispatch_transfer, carrier = (
         transfers.dispatch_transfer,
         Carrier(simulator.api, Secret("aurora-api-key"), reach=Reach(loopback=True)),
     )
-    beside = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
+    other_transfer = {"account_number": "70001", "amount": Decimal(300), "description": "beside it"}
 
-    def others_move(transfer: Move) -> Move:
-        call(carrier, "move_funds", **beside)
-        return send(transfer)
+    def dispatch_after_another(transfer: Move) -> Move:
+        call(carrier, "move_funds", **other_transfer)
+        return dispatch_transfer(transfer)
 
-    monkeypatch.setattr(transfers, "dispatch_transfer", others_move)
+    monkeypatch.setattr(transfers, "dispatch_transfer", dispatch_after_another)
     transfer = ask(carl, sam, "25")
     transfer.refresh_from_db()
     assert (transfer.outcome, transfer.partner_change) == (State.DONE, -325)
 
 
-def test_an_account_that_the_carrier_does_not_know_is_said_and_nothing_is_sent(
+def test_account_unknown_to_the_carrier_is_refused_and_nothing_is_sent(
     simulator: Simulator, aurora: Brand, sam: User, make_customer: Callable[..., User]
 ) -> None:
-    stranger = make_customer(aurora, "stranger@example.com", "999999")
+    customer = make_customer(aurora, "stranger@example.com", "999999")
     with pytest.raises(TransferRefused, match="knows no account with the number 999999"):
-        ask(stranger, sam)
+        ask(customer, sam)
     assert puts(simulator) == []
 
 
@@ -248,7 +249,7 @@ def test_without_both_balances_nothing_is_sent_or_recorded(
     assert puts(simulator) == []
 
 
-def test_an_unforeseen_failure_of_ours_is_unknown(
+def test_unexpected_internal_error_leaves_the_transfer_unknown(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -260,7 +261,7 @@ def test_an_unforeseen_failure_of_ours_is_unknown(
     assert transfer.outcome == State.UNKNOWN
 
 
-def test_what_follows_a_done_move_cannot_undo_it(
+def test_error_after_a_done_transfer_does_not_change_its_state(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -272,25 +273,25 @@ def test_what_follows_a_done_move_cannot_undo_it(
     assert transfer.outcome == State.DONE
 
 
-def test_a_move_whose_end_cannot_be_stored_is_unknown_a_minute_later(
+def test_transfer_is_unknown_after_a_minute_if_its_end_was_not_stored(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = audit.record_event
+    record_event = audit.record_event
 
     def broken(*_: object, **__: object) -> None:
         raise DatabaseError("gone away")
 
     monkeypatch.setattr(audit, "record_event", broken)
     transfer = ask(carl, sam)
-    monkeypatch.setattr(audit, "record_event", event)
+    monkeypatch.setattr(audit, "record_event", record_event)
     assert transfer.outcome == State.DISPATCHED
-    minutes_pass(transfer)
+    pass_a_minute(transfer)
     assert transfer.outcome == State.UNKNOWN
     assert booked(simulator, carl) == [Decimal(5)]
 
 
 @pytest.mark.parametrize("late", [21, -3600], ids=["held up", "by a clock an hour ahead"])
-def test_a_process_that_was_held_up_does_not_send_any_more(
+def test_delayed_process_does_not_send_its_transfer(
     simulator: Simulator, carl: User, sam: User, late: int
 ) -> None:
     transfer = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
@@ -301,7 +302,7 @@ def test_a_process_that_was_held_up_does_not_send_any_more(
     assert puts(simulator) == []
 
 
-def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_an_hour(
+def test_transfer_dispatched_in_the_future_by_a_wrong_clock_is_unknown(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     transfer = Move(brand=carl.brand, customer=carl, account_number=carl.account_number, amount=Decimal(5))
@@ -313,19 +314,17 @@ def test_a_move_sent_by_a_clock_an_hour_ahead_is_unknown_and_not_under_way_for_a
         assert list(Move.objects.unknown()) == ([transfer] if outcome == State.UNKNOWN else [])
 
 
-# --- Once ---
+# --- Idempotency ---
 
 
-def test_the_same_operation_is_sent_once_however_often_it_is_asked(
-    simulator: Simulator, carl: User, sam: User
-) -> None:
+def test_repeated_operation_is_sent_once(simulator: Simulator, carl: User, sam: User) -> None:
     operation = uuid.uuid4()
     first = [ask(carl, sam, operation=operation) for _ in range(3)]
     assert {transfer.pk for transfer in first} == {first[0].pk}
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_ten_at_once_with_one_operation_make_one_move(
+def test_ten_concurrent_requests_of_one_operation_make_one_transfer(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     operation = uuid.uuid4()
@@ -338,7 +337,7 @@ def test_ten_at_once_with_one_operation_make_one_move(
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_of_two_moves_at_once_for_one_customer_none_is_made_twice(
+def test_concurrent_transfers_to_one_customer_are_not_made_twice(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     simulator.fault("move_funds", "slow", seconds=0.3, times=None)
@@ -353,7 +352,7 @@ def test_of_two_moves_at_once_for_one_customer_none_is_made_twice(
     assert done == len(booked(simulator, carl)) == len(puts(simulator)) >= 1
 
 
-def test_an_operation_belongs_to_one_customer(simulator: Simulator, carl: User, bob: User, sam: User) -> None:
+def test_operation_belongs_to_one_customer(simulator: Simulator, carl: User, bob: User, sam: User) -> None:
     operation = uuid.uuid4()
     ask(carl, sam, operation=operation)
     with pytest.raises(TransferRefused, match="another move"):
@@ -361,7 +360,7 @@ def test_an_operation_belongs_to_one_customer(simulator: Simulator, carl: User, 
     assert len(puts(simulator)) == 1
 
 
-def test_a_move_is_stored_before_the_carrier_is_asked_and_outside_any_transaction(
+def test_transfer_inside_a_transaction_is_refused_before_any_call(
     transactional_db: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -373,15 +372,15 @@ def test_a_move_is_stored_before_the_carrier_is_asked_and_outside_any_transactio
 # --- Unknown ---
 
 
-def unknown(simulator: Simulator, customer: User, by: User) -> Move:
+def unknown_transfer(simulator: Simulator, customer: User, by: User) -> Move:
     simulator.fault("move_funds", "status_after", status=503, times=1)
     return ask(customer, by)
 
 
-def test_an_unknown_move_blocks_that_customers_next_and_nobody_elses(
+def test_unknown_transfer_blocks_only_the_next_of_that_customer(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     with pytest.raises(TransferRefused, match="resolved first"):
         ask(carl, sam)
     other = new_customer(simulator, carl.brand)
@@ -389,10 +388,10 @@ def test_an_unknown_move_blocks_that_customers_next_and_nobody_elses(
 
 
 @pytest.mark.parametrize(("happened", "state"), [(True, State.FOUND_DONE), (False, State.FOUND_NOT_DONE)])
-def test_a_person_resolves_an_unknown_move_with_both_balances(
+def test_resolving_an_unknown_transfer_records_both_balances(
     simulator: Simulator, carl: User, sam: User, happened: bool, state: str
 ) -> None:
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     resolved = transfers.resolve_transfer(
         brand=carl.brand, transfer=transfer, by=sam, happened=happened, note="I looked."
     )
@@ -405,26 +404,26 @@ def test_a_person_resolves_an_unknown_move_with_both_balances(
         transfers.resolve_transfer(brand=carl.brand, transfer=resolved, by=sam, happened=True, note="Again.")
 
 
-def test_a_move_on_its_way_cannot_be_resolved_but_one_never_heard_of_again_can(
+def test_transfer_can_be_resolved_only_once_it_is_no_longer_under_way(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     Move.objects.update(state=State.DISPATCHED)
     transfer.refresh_from_db()
     with pytest.raises(TransferRefused):
         transfers.resolve_transfer(
             brand=carl.brand, transfer=transfer, by=sam, happened=True, note="Too soon."
         )
-    minutes_pass(transfer)
+    pass_a_minute(transfer)
     assert transfers.resolve_transfer(
         brand=carl.brand, transfer=transfer, by=sam, happened=True, note="I looked."
     )
 
 
-def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_written_down(
+def test_late_answer_is_recorded_but_does_not_change_the_resolution(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     late = Move.objects.get(pk=transfer.pk)
     transfers.resolve_transfer(brand=carl.brand, transfer=transfer, by=sam, happened=False, note="I looked.")
     assert dispatch._finish(late, State.DONE, "").state == State.FOUND_NOT_DONE
@@ -432,10 +431,10 @@ def test_an_answer_that_comes_after_a_person_has_decided_changes_nothing_and_is_
 
 
 @pytest.mark.parametrize(("happened", "stops"), [(False, True), (True, False)])
-def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
+def test_late_answer_that_contradicts_the_resolution_stops_transfers(
     simulator: Simulator, carl: User, sam: User, happened: bool, stops: bool
 ) -> None:
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     late = Move.objects.get(pk=transfer.pk)
     transfers.resolve_transfer(
         brand=carl.brand, transfer=transfer, by=sam, happened=happened, note="I looked."
@@ -444,15 +443,15 @@ def test_a_late_answer_that_says_the_opposite_of_a_person_stops_moves(
     assert policy.get_policy(carl.brand).stopped_why == (dispatch.LATE if stops else "")
 
 
-def test_the_staff_and_the_operators_are_told_of_an_unknown_move_once(
+def test_unknown_transfer_alerts_staff_and_operators_once_a_day(
     simulator: Simulator, carl: User, sam: User, operator: User, borealis: Brand
 ) -> None:
     staff_of(borealis, "bea@example.com")
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     Move.objects.update(state=State.DISPATCHED)
     call_command("tick")
     assert mail.outbox == []  # It may still be on its way.
-    minutes_pass(transfer)
+    pass_a_minute(transfer)
     for _ in range(2):
         call_command("tick")
     assert sorted(each.to[0] for each in mail.outbox) == ["olga@example.com", "sam@example.com"]
@@ -463,10 +462,10 @@ def test_the_staff_and_the_operators_are_told_of_an_unknown_move_once(
     assert len(mail.outbox) == 4
 
 
-def test_a_mail_server_that_is_down_does_not_silence_the_alert(
+def test_alert_is_sent_again_after_the_mail_server_was_down(
     simulator: Simulator, carl: User, sam: User, settings: Any
 ) -> None:
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     call_command("tick")
@@ -475,7 +474,7 @@ def test_a_mail_server_that_is_down_does_not_silence_the_alert(
     assert len(mail.outbox) == 1
 
 
-def test_of_two_ticks_at_once_one_tells(
+def test_one_of_two_concurrent_ticks_sends_the_alert(
     threads: None,
     simulator: Simulator,
     aurora: Brand,
@@ -483,30 +482,30 @@ def test_of_two_ticks_at_once_one_tells(
     sam: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     alert, both_have_looked = alerts._alert, Barrier(2)
 
-    def together(transfer: Move) -> bool:
+    def alert_together(transfer: Move) -> bool:
         both_have_looked.wait(PATIENCE)
         return alert(transfer)
 
-    monkeypatch.setattr(alerts, "_alert", together)
+    monkeypatch.setattr(alerts, "_alert", alert_together)
     assert sorted(at_once(2, lambda _nth: alerts.alert_unknown_transfers())) == [0, 1]
     assert len(mail.outbox) == 1
 
 
-def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
+def test_alert_of_a_killed_tick_is_sent_minutes_later(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
-        """No handler of ours may run."""
+        """No exception handler of ours may catch it."""
 
-    def dies(**_: object) -> bool:
+    def die(**_: object) -> bool:
         raise Killed
 
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     with monkeypatch.context() as patch:
-        patch.setattr(alerts, "send_notice", dies)
+        patch.setattr(alerts, "send_notice", die)
         with pytest.raises(Killed):
             alerts.alert_unknown_transfers()
     assert alerts.alert_unknown_transfers() == 0
@@ -515,7 +514,7 @@ def test_a_tick_that_is_killed_while_it_tells_is_made_up_for_minutes_later(
     assert len(mail.outbox) == 1
 
 
-def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
+def test_each_tick_logs_what_it_did_and_what_failed(
     simulator: Simulator,
     carl: User,
     sam: User,
@@ -526,7 +525,7 @@ def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
         raise RuntimeError("of the database")
 
     caplog.set_level("INFO")
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     call_command("tick")
     monkeypatch.setitem(tick.WORK, "sessions removed", broken)
     with pytest.raises(CommandError, match="sessions removed"):
@@ -538,10 +537,10 @@ def test_each_tick_is_a_line_in_the_log_with_what_was_done_and_what_was_not(
     assert lines[2]["failed"] == 1
 
 
-# --- What is allowed ---
+# --- Limits and permissions ---
 
 
-def test_limits_per_move_and_per_day(simulator: Simulator, carl: User, sam: User) -> None:
+def test_limits_per_transfer_and_per_day_are_enforced(simulator: Simulator, carl: User, sam: User) -> None:
     rules(carl.brand, per_move=10, per_day=12)
     with pytest.raises(TransferRefused, match="at once"):
         ask(carl, sam, "10.01")
@@ -554,11 +553,11 @@ def test_limits_per_move_and_per_day(simulator: Simulator, carl: User, sam: User
     assert ask(carl, sam, "10").outcome == State.DONE
 
 
-def test_an_unknown_move_counts_towards_the_day_and_a_refused_one_does_not(
+def test_unknown_transfer_counts_towards_the_day_and_refused_one_does_not(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     rules(carl.brand, per_day=10)
-    unknown(simulator, carl, sam)
+    unknown_transfer(simulator, carl, sam)
     other = new_customer(simulator, carl.brand)
     with pytest.raises(TransferRefused, match="24 hours"):
         ask(other, sam, "5.01")
@@ -567,15 +566,15 @@ def test_an_unknown_move_counts_towards_the_day_and_a_refused_one_does_not(
     assert ask(other, sam, "5").outcome == State.DONE
 
 
-def test_ten_at_once_do_not_get_past_the_days_limit(
+def test_concurrent_transfers_cannot_exceed_the_daily_limit(
     threads: None, simulator: Simulator, aurora: Brand, sam: User
 ) -> None:
     rules(aurora, per_day=12)
-    people = [new_customer(simulator, aurora) for _ in range(6)]
+    customers = [new_customer(simulator, aurora) for _ in range(6)]
 
     def work(number: int) -> bool:
         try:
-            return ask(User.objects.get(pk=people[number].pk), sam, "5").outcome == State.DONE
+            return ask(User.objects.get(pk=customers[number].pk), sam, "5").outcome == State.DONE
         except TransferRefused:
             return False
 
@@ -583,7 +582,7 @@ def test_ten_at_once_do_not_get_past_the_days_limit(
     assert len(puts(simulator)) == 2
 
 
-def test_above_the_amount_a_second_person_approves_and_never_the_first(
+def test_transfer_above_the_threshold_needs_approval_by_a_second_person(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
     rules(carl.brand, second_person_above=4)
@@ -599,17 +598,17 @@ def test_above_the_amount_a_second_person_approves_and_never_the_first(
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_two_who_approve_at_once_make_one_move(
+def test_concurrent_approvals_make_one_transfer(
     threads: None, simulator: Simulator, aurora: Brand, carl: User, sam: User
 ) -> None:
     rules(aurora, second_person_above=4)
     transfer = ask(carl, sam)
-    people = [staff_of(aurora, f"t{number}@example.com") for number in range(4)]
+    approvers = [staff_of(aurora, f"t{number}@example.com") for number in range(4)]
 
     def work(number: int) -> bool:
         try:
             transfers.approve_transfer(
-                brand=aurora, transfer=Move.objects.get(pk=transfer.pk), by=people[number]
+                brand=aurora, transfer=Move.objects.get(pk=transfer.pk), by=approvers[number]
             )
         except TransferRefused:
             return False
@@ -619,23 +618,23 @@ def test_two_who_approve_at_once_make_one_move(
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_staff_of_another_brand_approves_and_moves_nothing(
+def test_staff_of_another_brand_cannot_approve_decline_or_request(
     simulator: Simulator, carl: User, sam: User, borealis: Brand
 ) -> None:
     rules(carl.brand, second_person_above=4)
-    transfer, stranger = ask(carl, sam), staff_of(borealis, "bea@example.com")
-    for forbidden in (
-        lambda: transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=stranger),
-        lambda: transfers.decline_transfer(brand=carl.brand, transfer=transfer, by=stranger, note=""),
-        lambda: ask(carl, stranger),
+    transfer, outsider = ask(carl, sam), staff_of(borealis, "bea@example.com")
+    for attempt in (
+        lambda: transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=outsider),
+        lambda: transfers.decline_transfer(brand=carl.brand, transfer=transfer, by=outsider, note=""),
+        lambda: ask(carl, outsider),
     ):
         with pytest.raises(TransferRefused):
-            forbidden()
+            attempt()
     transfer.refresh_from_db()
     assert (transfer.state, puts(simulator)) == (State.WAITING, [])
 
 
-def test_a_declined_or_forgotten_move_is_never_sent(simulator: Simulator, carl: User, sam: User) -> None:
+def test_declined_and_expired_transfers_are_never_sent(simulator: Simulator, carl: User, sam: User) -> None:
     rules(carl.brand, second_person_above=4)
     declined, forgotten = ask(carl, sam), ask(carl, sam)
     second = staff_of(carl.brand, "tess@example.com")
@@ -654,15 +653,15 @@ def test_emptying_the_partner_account_needs_its_own_confirmation(
 ) -> None:
     [partner] = [p for p in simulator.listed("partners") if p["name"] == "Aurora"]
     rules(carl.brand, per_move=10**9, per_day=10**9, second_person_above=10**9)
-    everything = Decimal(partner["balance"]).quantize(Decimal("0.01")) + 1
+    amount = Decimal(partner["balance"]).quantize(Decimal("0.01")) + 1
     with pytest.raises(TransferRefused) as refused:
-        ask(carl, sam, str(everything))
+        ask(carl, sam, str(amount))
     assert refused.value.needs == "empties_partner"
     assert puts(simulator) == []
-    assert ask(carl, sam, str(everything), empties_partner_confirmed=True).outcome == State.DONE
+    assert ask(carl, sam, str(amount), empties_partner_confirmed=True).outcome == State.DONE
 
 
-def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
+def test_refunds_are_off_until_an_operator_records_a_trial(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
     with pytest.raises(TransferRefused, match="off until"):
@@ -680,9 +679,7 @@ def test_moving_back_is_off_until_an_operator_has_recorded_a_small_one(
     assert booked(simulator, carl) == [Decimal(-1), Decimal(-3)]
 
 
-def test_an_operator_switches_moving_back_off_again(
-    simulator: Simulator, carl: User, sam: User, operator: User
-) -> None:
+def test_operator_forbids_refunds_again(simulator: Simulator, carl: User, sam: User, operator: User) -> None:
     policy.allow_refunds(brand=carl.brand, transfer=ask(carl, operator, "-1"), by=operator)
     with pytest.raises(TransferRefused, match="Only an operator"):
         policy.forbid_refunds(brand=carl.brand, by=sam, note="Off.")
@@ -691,7 +688,7 @@ def test_an_operator_switches_moving_back_off_again(
         ask(carl, sam, "-1")
 
 
-def test_an_answer_that_goes_the_wrong_way_disproves_that_moving_back_works(
+def test_refund_in_the_wrong_direction_stops_transfers_and_forbids_refunds(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
     policy.allow_refunds(brand=carl.brand, transfer=ask(carl, operator, "-1"), by=operator)
@@ -700,12 +697,12 @@ def test_an_answer_that_goes_the_wrong_way_disproves_that_moving_back_works(
     policy.resume_transfers(brand=carl.brand, by=operator, note="Go on.")
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
     assert ask(carl, sam, "-1").outcome == State.UNKNOWN
-    rules = policy.get_policy(carl.brand)
-    assert rules.stopped_at
-    assert (rules.back_at, rules.back_by, rules.back_move) == (None, None, None)
+    brand_policy = policy.get_policy(carl.brand)
+    assert brand_policy.stopped_at
+    assert (brand_policy.back_at, brand_policy.back_by, brand_policy.back_move) == (None, None, None)
 
 
-def test_a_move_forward_proves_nothing_about_moving_back(
+def test_transfer_to_a_customer_is_no_proof_for_refunds(
     simulator: Simulator, carl: User, operator: User
 ) -> None:
     forward = ask(carl, operator, "1")
@@ -713,7 +710,7 @@ def test_a_move_forward_proves_nothing_about_moving_back(
         policy.allow_refunds(brand=carl.brand, transfer=forward, by=operator)
 
 
-def test_an_answer_that_goes_the_wrong_way_stops_all_moves_of_the_brand(
+def test_transfer_in_the_wrong_direction_stops_the_brand(
     simulator: Simulator, carl: User, sam: User, operator: User
 ) -> None:
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
@@ -733,7 +730,7 @@ def test_an_answer_that_goes_the_wrong_way_stops_all_moves_of_the_brand(
 
 
 @pytest.mark.parametrize("why", ["no number", "another brand"])
-def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
+def test_customer_without_number_or_of_another_brand_is_refused(
     simulator: Simulator, carl: User, charlie: User, sam: User, why: str
 ) -> None:
     customer = charlie if why == "another brand" else carl
@@ -755,10 +752,10 @@ def test_no_funds_move_to_whom_the_carrier_does_not_know_as_this_brands(
 # --- The audit trail ---
 
 
-def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
+def test_audit_trail_records_each_step_with_user_and_both_balances(
     simulator: Simulator, carl: User, sam: User
 ) -> None:
-    transfer = unknown(simulator, carl, sam)
+    transfer = unknown_transfer(simulator, carl, sam)
     transfers.resolve_transfer(
         brand=carl.brand, transfer=transfer, by=sam, happened=True, note="The books say so."
     )
@@ -781,24 +778,24 @@ def test_each_step_is_in_the_audit_trail_with_who_and_both_balances(
         lambda: Move.objects.all()._raw_delete("default"),
     ],
 )
-def test_the_database_itself_refuses_to_change_the_audit_trail(
+def test_database_refuses_changes_to_the_audit_trail(
     simulator: Simulator, carl: User, sam: User, change: Callable[[], object]
 ) -> None:
     rules(carl.brand, second_person_above=4)
     ask(carl, sam)
 
-    def changed() -> None:
+    def attempt() -> None:
         with transaction.atomic():
             change()
             transaction.get_connection().check_constraints()
 
     with pytest.raises(DatabaseError):
-        changed()
+        attempt()
     assert MoveEvent.objects.get().note == ""
 
 
 @pytest.mark.parametrize("column", ["amount", "account_number", "brand", "customer", "operation", "asked_by"])
-def test_the_database_itself_refuses_to_change_what_a_move_is_about(
+def test_database_refuses_changes_to_the_request_of_a_transfer(
     simulator: Simulator, carl: User, bob: User, sam: User, borealis: Brand, operator: User, column: str
 ) -> None:
     transfer = ask(carl, sam)
@@ -810,13 +807,13 @@ def test_the_database_itself_refuses_to_change_what_a_move_is_about(
     assert Move.objects.values().get() == before
 
 
-def test_no_move_is_deleted(simulator: Simulator, carl: User, sam: User) -> None:
+def test_transfers_cannot_be_deleted(simulator: Simulator, carl: User, sam: User) -> None:
     transfer = ask(carl, sam)
     with pytest.raises(DatabaseError, match="what a move is about"), transaction.atomic():
         Move.objects.filter(pk=transfer.pk)._raw_delete("default")
 
 
-def test_what_happens_to_a_move_is_stored_as_before(simulator: Simulator, carl: User, sam: User) -> None:
+def test_other_fields_of_a_transfer_can_be_updated(simulator: Simulator, carl: User, sam: User) -> None:
     transfer = ask(carl, sam)
     transfer.why = "a word more"
     transfer.save()
@@ -825,15 +822,13 @@ def test_what_happens_to_a_move_is_stored_as_before(simulator: Simulator, carl: 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
 @pytest.mark.parametrize("table", ["billing_move", "billing_moveevent"])
-def test_no_table_of_moves_is_emptied(db: None, table: str) -> None:
+def test_transfer_tables_cannot_be_truncated(db: None, table: str) -> None:
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
 @pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
-def test_a_start_without_the_triggers_is_refused_and_a_command_puts_them_on_again(
-    db: None, guard: triggers.Guard
-) -> None:
+def test_check_fails_without_triggers_and_guard_moves_restores_them(db: None, guard: triggers.Guard) -> None:
     assert the_audit_trail_is_guarded(databases=["default"]) == []
     with connection.cursor() as cursor:
         for statement in guard.drop[connection.vendor]:
@@ -844,9 +839,7 @@ def test_a_start_without_the_triggers_is_refused_and_a_command_puts_them_on_agai
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot switch a trigger off")
 @pytest.mark.parametrize("how", ["DISABLE TRIGGER ALL", "DISABLE TRIGGER USER", "ENABLE REPLICA TRIGGER"])
 @pytest.mark.parametrize("guard", triggers.GUARDS, ids=lambda guard: guard.table)
-def test_triggers_that_are_switched_off_are_as_good_as_none(
-    db: None, guard: triggers.Guard, how: str
-) -> None:
+def test_check_fails_while_triggers_are_disabled(db: None, guard: triggers.Guard, how: str) -> None:
     one = f" {guard.table}_no_truncate" if "REPLICA" in how else ""
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {guard.table} {how}{one}")
@@ -854,10 +847,10 @@ def test_triggers_that_are_switched_off_are_as_good_as_none(
 
 
 def assert_refused_until_guarded(guard: triggers.Guard) -> None:
-    [found] = the_audit_trail_is_guarded(databases=["default"])
-    assert found.id == "billing.E001"
-    assert guard.table in found.msg
-    assert "manage.py guard_moves" in str(found.hint)
+    [error] = the_audit_trail_is_guarded(databases=["default"])
+    assert error.id == "billing.E001"
+    assert guard.table in error.msg
+    assert "manage.py guard_moves" in str(error.hint)
     call_command("guard_moves", stdout=StringIO())
     assert the_audit_trail_is_guarded(databases=["default"]) == []
 
@@ -870,7 +863,7 @@ def command(customer: User, by: User, amount: str = "5", *options: str) -> None:
     call_command("move_funds", *arguments, "--description", "a top-up", *options)
 
 
-def test_the_command_moves_by_the_same_rules(
+def test_command_applies_the_same_policy(
     simulator: Simulator, carl: User, sam: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command(carl, sam, "5", "--yes")
@@ -884,7 +877,7 @@ def test_the_command_moves_by_the_same_rules(
     assert booked(simulator, carl) == [Decimal(5)]
 
 
-def test_the_command_shows_both_balances_and_asks_first(
+def test_command_shows_both_balances_and_asks_for_confirmation(
     simulator: Simulator, carl: User, sam: User, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda _words: "no")
@@ -894,9 +887,7 @@ def test_the_command_shows_both_balances_and_asks_first(
     assert puts(simulator) == []
 
 
-def test_the_command_says_that_an_unknown_move_must_not_be_repeated(
-    simulator: Simulator, carl: User, sam: User
-) -> None:
+def test_command_warns_not_to_repeat_an_unknown_transfer(simulator: Simulator, carl: User, sam: User) -> None:
     simulator.fault("move_funds", "drop_after")
     with pytest.raises(CommandError, match="Do not repeat it"):
         command(carl, sam, "5", "--yes")
@@ -905,16 +896,14 @@ def test_the_command_says_that_an_unknown_move_must_not_be_repeated(
 @pytest.mark.parametrize(
     "amount", ["0", "1e2", "NaN", "Infinity", "1.001", "five", "", "99999999999", "１２", "+5", "-0.00"]
 )
-def test_the_command_takes_plain_amounts_only(
-    simulator: Simulator, carl: User, sam: User, amount: str
-) -> None:
+def test_command_accepts_plain_amounts_only(simulator: Simulator, carl: User, sam: User, amount: str) -> None:
     with pytest.raises(CommandError, match="is no amount"):
         command(carl, sam, amount, "--yes")
     assert puts(simulator) == []
 
 
 @pytest.mark.parametrize("description", ["", " ", "x" * 141, "two\nlines", "\u202edesrever"])
-def test_the_command_takes_the_descriptions_that_the_form_takes(
+def test_command_refuses_descriptions_that_the_form_refuses(
     simulator: Simulator, carl: User, sam: User, description: str
 ) -> None:
     with pytest.raises(CommandError, match="description"):

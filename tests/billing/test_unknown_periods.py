@@ -1,4 +1,4 @@
-"""A period that was asked for in vain hides nothing that is known."""
+"""A period whose fetch failed does not hide figures that are known."""
 
 from datetime import date, timedelta
 
@@ -17,33 +17,33 @@ FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 20), date(2026, 1, 21)
 
 def row(brand, customer, to_date, known=True):
     number = customer.account_number if customer else ""
-    asked = {"figures": EXAMPLE, "as_of": timezone.now() - timedelta(hours=1)} if known else {}
+    stored = {"figures": EXAMPLE, "as_of": timezone.now() - timedelta(hours=1)} if known else {}
     period = {"from_date": FIRST, "to_date": to_date, "is_open": True}
     return CachedStatement.objects.create(
-        brand=brand, customer=customer, account_number=number, **period, **asked
+        brand=brand, customer=customer, account_number=number, **period, **stored
     )
 
 
-@pytest.mark.parametrize("whose", ["a customer", "the partner"])
-def test_the_newest_known_figures_stand_in_although_newer_ones_were_asked_for_in_vain(aurora, alice, whose):
-    customer = alice if whose == "a customer" else None
+@pytest.mark.parametrize("owner", ["a customer", "the partner"])
+def test_newest_known_figures_are_the_fallback_despite_newer_failures(aurora, alice, owner):
+    customer = alice if owner == "a customer" else None
     known = row(aurora, customer, SECOND)
-    vain = row(aurora, customer, THIRD, known=False)
+    failed = row(aurora, customer, THIRD, known=False)
     assert statement_cache.latest_balance_row(aurora, customer) == known
     assert (
         statement_cache.fallback_row(
-            CachedStatement(**{**vars_of(vain), "to_date": date(2026, 1, 22)}), FIRST
+            CachedStatement(**{**key_fields(failed), "to_date": date(2026, 1, 22)}), FIRST
         )
         == known
     )
 
 
-def vars_of(kept_row):
+def key_fields(cached_row):
     names = ("brand", "customer", "account_number", "from_date", "to_date")
-    return {name: getattr(kept_row, name) for name in names}
+    return {name: getattr(cached_row, name) for name in names}
 
 
-def test_the_list_of_partner_accounts_tells_the_newest_known_balance(aurora):
+def test_partner_account_list_shows_the_newest_known_balance(aurora):
     known = row(aurora, None, SECOND)
     row(aurora, None, THIRD, known=False)
     (account,) = list_partner_accounts(brands=Brand.objects.all())

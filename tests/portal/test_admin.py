@@ -19,7 +19,7 @@ from accounts.models import SignInCode, User
 from portal.models import Brand, CarrierCall
 from portal.security.crypto import encrypt
 from portal.voipline import METHODS
-from tests.billing.test_customer_page import moved
+from tests.billing.test_customer_page import make_transfer
 from tests.conftest import ADMIN, AURORA, Simulator
 from tests.support.customer_flow import words
 from tests.support.fuzz import text_of
@@ -629,7 +629,7 @@ def delete_pages(client: Client, obj: Brand | User) -> list[str]:
 def test_customer_with_transfers_can_be_disabled_but_not_deleted(
     admin_client: Client, alice: User, bob: User, operator: User
 ) -> None:
-    moved(alice, operator, "5")
+    make_transfer(alice, operator, "5")
     for page_text in delete_pages(admin_client, alice):
         assert "A customer can’t be deleted while any of these are about them: moves of funds" in page_text
         assert "Disable the customer instead" in page_text
