@@ -129,7 +129,7 @@ class SignUpForm(BrandForm):
         if re.fullmatch(r"\+?[0-9 ().\-/]+", phone) and 6 <= digits <= 15:
             return phone
         words = _("Write the number with its area code, like %(example)s.")
-        raise ValidationError(words, params={"example": phone_examples.example_of(self.brand)})
+        raise ValidationError(words, params={"example": phone_examples.get_example(self.brand)})
 
 
 def _terms_label(brand: Brand) -> SafeString:

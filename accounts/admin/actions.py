@@ -21,7 +21,7 @@ from accounts.customer_import.export import export_customers
 from accounts.models import User
 from accounts.services.deactivation import disable_customers, enable_customers
 from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
-from portal.brands.access import brands_of
+from portal.brands.access import get_brands
 
 MAX_LISTED = 100  # Customers on the page that confirms disabling them.
 
@@ -44,7 +44,7 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _customers(self, request: HttpRequest, users: QuerySet[User] | None = None) -> QuerySet[User]:
         """Return those of `users` (default: all) who are customers of the signed-in user's brands."""
         rows = User.objects.all() if users is None else users
-        return rows.filter(brand__in=brands_of(request.user).values("pk"))
+        return rows.filter(brand__in=get_brands(request.user).values("pk"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Add the counts of customers whose account number staff must check."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import StaffEvent, User
 from accounts.staff import totp, two_step
-from accounts.staff.views.base import render_staff_page, signed_in_staff
+from accounts.staff.views.base import get_signed_in_staff, render_staff_page
 from accounts.views.forms import form_view
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.brands.access import is_operator
@@ -57,7 +57,7 @@ class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return render_staff_page(request, "reset", gettext("Reset the authenticator app"), context)
 
     def _reset(self, request: HttpRequest, user: User) -> None:
-        by = signed_in_staff(request)
+        by = get_signed_in_staff(request)
         totp.reset_authenticator(user=user, by=by)
         self.log_change(request, user, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
         words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")

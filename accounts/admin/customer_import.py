@@ -25,7 +25,7 @@ from accounts.customer_import.pending import (
 )
 from accounts.models import CustomerImport, User
 from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
-from portal.brands.access import brands_of
+from portal.brands.access import get_brands
 from portal.i18n.translation import translate
 from portal.models import Brand
 
@@ -62,7 +62,7 @@ class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Choose one of the user's brands; with a single brand, redirect to its file page."""
-        brands = list(brands_of(request.user))
+        brands = list(get_brands(request.user))
         if len(brands) == 1:
             return redirect("admin:accounts_user_import_file", brands[0].pk)
         return self._import_page(request, "brand", brands=brands)
@@ -75,7 +75,7 @@ class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def file_view(self, request: HttpRequest, brand: int) -> HttpResponse:
         """Store an uploaded file whose rows can be read. No customer is written yet."""
-        chosen = get_object_or_404(brands_of(request.user), pk=brand)
+        chosen = get_object_or_404(get_brands(request.user), pk=brand)
         form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
         if form.is_valid():
             return self._store_file(request, chosen, form)
@@ -95,14 +95,14 @@ class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, brand: Brand, form: FileForm, error: ImportRefused | None = None
     ) -> HttpResponse:
         problems = [(each.line, translate(each.reason)) for each in error.problems] if error else []
-        brands = brands_of(request.user)[:2]
+        brands = get_brands(request.user)[:2]
         details = [name for name in COLUMNS if name not in REQUIRED]
         context = {"brand": brand, "form": form, "problems": problems, "others": len(brands) > 1}
         return self._import_page(request, "file", **context, required=REQUIRED, details=details)
 
     def report_view(self, request: HttpRequest, brand: int, pk: int) -> HttpResponse:
         """Show what the import would do now; on POST, do it if the report shown is still right."""
-        brands = brands_of(request.user)
+        brands = get_brands(request.user)
         chosen = get_object_or_404(brands, pk=brand)
         waiting = find_import(brands=brands.filter(pk=brand), by=cast(User, request.user), pk=pk)
         if waiting is None:

@@ -27,13 +27,13 @@ from accounts.services.deactivation import end_sessions
 from accounts.services.email_change import reset_email_proofs, send_email_changed_mails
 from accounts.staff.totp import record_event
 from accounts.staff.two_step import send_password_set_notice
-from accounts.staff.views.base import signed_in_staff
+from accounts.staff.views.base import get_signed_in_staff
 from portal.admin.deletion import DeletionMixin
 from portal.admin.pagination import BoundedListMixin
 from portal.admin.reauthentication_mixin import ReauthenticationMixin
 from portal.admin.scoping import ScopedAdmin
 from portal.admin.site import site
-from portal.brands.access import brands_of, is_operator
+from portal.brands.access import get_brands, is_operator
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
@@ -107,7 +107,7 @@ class PortalUserAdmin(
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Preselect the brand of staff who have only one."""
-        brands = list(brands_of(request.user).values_list("pk", flat=True)[:2])
+        brands = list(get_brands(request.user).values_list("pk", flat=True)[:2])
         initial = {"brand": brands[0]} if len(brands) == 1 else {}
         return {**initial, **super().get_changeform_initial_data(request)}
 
@@ -150,7 +150,7 @@ class PortalUserAdmin(
         """Offer the user's own brands by name, without links to add or change a brand."""
         if db_field.related_model is not Brand:
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        brands = brands_of(request.user)
+        brands = get_brands(request.user)
         if db_field.many_to_many:
             field, widget = BrandsField, forms.CheckboxSelectMultiple
             return db_field.formfield(queryset=brands, form_class=field, widget=widget, **kwargs)
@@ -210,7 +210,7 @@ class PortalUserAdmin(
         response = super().user_change_password(request, id, form_url)
         user.refresh_from_db(fields=["password"])
         if user.password != old_password:
-            record_event(user=user, kind="password_set", by=signed_in_staff(request))
+            record_event(user=user, kind="password_set", by=get_signed_in_staff(request))
             if user.pk != request.user.pk and not send_password_set_notice(user=user):
                 words = gettext("We could not mail the person: please tell them yourself.")
                 self.message_user(request, words, messages.WARNING)

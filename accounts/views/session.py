@@ -87,14 +87,14 @@ def remember_requested_code(
     update_session(request, browser=browser, sign_in={"code": code, "email": email, **more})
 
 
-def requested_url(request: BrandRequest) -> str:
+def get_requested_url(request: BrandRequest) -> str:
     """Return the URL of `next` in the form or in its URL; else empty."""
     return get_next_url(request, request.POST) or get_next_url(request)
 
 
 def remember_next_url(request: BrandRequest) -> None:
     """Store that URL for after the sign-in. Only for accepted forms: viewing a page creates no session."""
-    if next_url := requested_url(request):
+    if next_url := get_requested_url(request):
         update_session(request, next=next_url)
 
 

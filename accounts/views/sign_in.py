@@ -30,10 +30,10 @@ from accounts.views.session import (
     begin_session,
     browser_secret,
     end_session,
+    get_requested_url,
     known_email,
     remember_next_url,
     remember_requested_code,
-    requested_url,
 )
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, safe_redirect_url
@@ -44,7 +44,7 @@ from portal.web.http import BrandRequest, safe_redirect_url
 @sensitive_post_parameters()
 def sign_in(request: BrandRequest) -> HttpResponse:
     """/sign-in/; `?next=` (then a field) names the page to open afterwards, `?why=` a reason in WHY."""
-    wanted = requested_url(request)
+    wanted = get_requested_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(wanted) if wanted else already_signed_in(request)
     if request.method == "POST":
@@ -80,7 +80,7 @@ def already_signed_in(request: BrandRequest) -> HttpResponse:
 
 
 def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
-    template, wanted = "accounts/sign_in.html", requested_url(request)
+    template, wanted = "accounts/sign_in.html", get_requested_url(request)
     if not form.is_valid():
         return render_form(request, template, form, wanted=wanted)
     visitor = get_visitor(request, form.cleaned_data["email"])

@@ -13,14 +13,14 @@ from billing.admin.refresh import consume_refresh
 from billing.statements import labels
 from billing.statements.partner_balance import Account, get_partner_account, list_partner_accounts
 from portal.admin.site import site
-from portal.brands.access import brands_of
+from portal.brands.access import get_brands
 from portal.carrier.call_stats import count_calls_by_day
 
 
 @require_safe
 def partners(request: HttpRequest) -> HttpResponse:
     """/admin/billing/partner/: list of partner accounts. Redirects if the user has only one brand."""
-    brands = brands_of(request.user)
+    brands = get_brands(request.user)
     if len(only := list(brands.values_list("pk", flat=True)[:2])) == 1:
         return redirect("partner_page", only[0])
     context = {
@@ -34,7 +34,7 @@ def partners(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def partner(request: HttpRequest, pk: int) -> HttpResponse:
     """/admin/billing/partner/PK/: a brand's partner account. POST refreshes it."""
-    brand = get_object_or_404(brands_of(request.user), pk=pk)
+    brand = get_object_or_404(get_brands(request.user), pk=pk)
     if request.method != "POST":
         return _page(request, get_partner_account(brand=brand))
     if not consume_refresh(request, f"partner {brand.pk}"):

@@ -142,7 +142,7 @@ def build_statement(row: CachedStatement) -> Statement | None:
     return Statement(**{name: Decimal(amount) for name, amount in row.figures.items()})
 
 
-def fallback_row(row: CachedStatement, day: date) -> CachedStatement | None:
+def get_fallback_row(row: CachedStatement, day: date) -> CachedStatement | None:
     """Return the newest row with a statement that began on the same day and ended earlier.
 
     Only for a period that is still open: one that is over has its own end.
@@ -153,7 +153,7 @@ def fallback_row(row: CachedStatement, day: date) -> CachedStatement | None:
     return earlier.filter(figures__isnull=False).order_by("-to_date").first()
 
 
-def latest_balance_row(brand: Brand, customer: User | None) -> CachedStatement | None:
+def get_latest_balance_row(brand: Brand, customer: User | None) -> CachedStatement | None:
     """Return the row whose closing balance is the newest known balance, with `as_of` set to its moment.
 
     That is when it was requested, or the end of a period that was over by then.

@@ -127,7 +127,7 @@ def _round_step(least: Decimal) -> Decimal:
     )
 
 
-def draw(months: Sequence[StatementResult]) -> Chart:
+def draw_chart(months: Sequence[StatementResult]) -> Chart:
     """Return the chart of these months (at least one), the newest first."""
     mirrored = get_language_bidi()
     ordered = list(months) if mirrored else list(reversed(months))

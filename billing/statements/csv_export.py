@@ -14,7 +14,7 @@ from portal.models import Brand
 from portal.voipline import Statement
 
 
-def statement_csv(
+def render_csv(
     *, brand: Brand, account_number: str, period: Period, statement: Statement, as_of: datetime
 ) -> str:
     """Return the statement as CSV (RFC 4180): plain numbers with all decimals, texts safe for a spreadsheet.

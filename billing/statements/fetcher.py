@@ -115,16 +115,16 @@ class StatementFetcher:
                 if index == 0 and deadlines.rest is not None and not reads_again:
                     until = time.monotonic() + deadlines.rest
                 is_missing = result.error and row.figures is None
-                shown = (cache.fallback_row(row, self.today) if is_missing else None) or row
+                shown = (cache.get_fallback_row(row, self.today) if is_missing else None) or row
                 yield Fetched(period, shown, result if reads_again else replace(result, late=False))
         finally:
             self._close()
 
     def _has_older(self, any_period: bool) -> bool:
         row = self.rows[0]
-        if row.figures is not None or cache.fallback_row(row, self.today):
+        if row.figures is not None or cache.get_fallback_row(row, self.today):
             return True
-        return any_period and cache.latest_balance_row(self.brand, self.customer) is not None
+        return any_period and cache.get_latest_balance_row(self.brand, self.customer) is not None
 
     @cached_property
     def _carrier(self) -> Callable[[], Carrier]:

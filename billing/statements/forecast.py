@@ -45,7 +45,7 @@ class Forecast:
         return self.place != "above" or (self.days is not None and self.days <= _WARNING_DAYS)
 
 
-def forecast(
+def calculate_forecast(
     *,
     balance: Decimal,
     account_type: str,

@@ -29,7 +29,7 @@ _ROW_STYLES = {"total_charges": "strong", "closing_balance": "tinted"}
 _REGIONS = {"hans": "CN"}  # Typst selects a Chinese script by region.
 
 
-def statement_pdf(*, brand: Brand, customer: User, found: StatementResult) -> bytes:
+def render_pdf(*, brand: Brand, customer: User, found: StatementResult) -> bytes:
     """Return the PDF of a known statement. Amounts are rounded to the cent, as on the page.
 
     If no font has a letter of the customer's name, the email address replaces it.

@@ -128,7 +128,7 @@ def get_balance(
     periods = [this_month(day), *complete_months(day, MONTHS)]
     current, *months = stream_statements(brand=brand, customer=customer, periods=periods, deadlines=deadlines)
     if current.statement is None or current.period_shown != current.period:
-        newest = cache.latest_balance_row(brand, customer)
+        newest = cache.get_latest_balance_row(brand, customer)
         if newest:
             result = FetchResult(current.error, current.retry_after)
             current = _build_result(Fetched(current.period, newest, result))

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from billing.admin.action_items import get_action_items
-from portal.brands.access import Person, brands_of, is_operator
+from portal.brands.access import Person, get_brands, is_operator
 
 register = template.Library()
 
@@ -14,4 +14,4 @@ register = template.Library()
 def action_items(user: Person) -> dict[str, Any]:
     """Render the action items of the user's brands, if any."""
     operates = is_operator(user)
-    return {"needs": get_action_items(brands=brands_of(user), operates=operates), "operates": operates}
+    return {"needs": get_action_items(brands=get_brands(user), operates=operates), "operates": operates}

@@ -121,7 +121,7 @@ def _recent(brand: Brand) -> QuerySet[Move]:
     return Move.objects.filter(is_recent, brand=brand, asked_at__gt=since - DAY)
 
 
-def pending_outflow(brand: Brand, since: datetime, exclude: Move | None = None) -> Decimal:
+def get_pending_outflow(brand: Brand, since: datetime, exclude: Move | None = None) -> Decimal:
     """Return what other transfers may take from the partner account beyond a balance read `since` then."""
     is_pending = Q(state=Move.State.DONE, ended_at__gt=since) | Q(state__in=Move.OPEN)
     return _sum(Move.objects.filter(is_pending, brand=brand, amount__gt=0), exclude)

@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.models import Move
 from billing.transfers.policy import TransferRefused
-from portal.brands.access import brands_of
+from portal.brands.access import get_brands
 from portal.models import Brand
 
 
 def require_access(brand: Brand, customer: User, by: User) -> None:
     """Require that the customer belongs to the brand, and that `by` works for it."""
-    if customer.brand_id != brand.pk or not brands_of(by).filter(pk=brand.pk).exists():
+    if customer.brand_id != brand.pk or not get_brands(by).filter(pk=brand.pk).exists():
         raise TransferRefused(_("There is no such customer."))
 
 

@@ -12,7 +12,9 @@ from portal.admin.reauthentication import (
 )
 
 
-def reauthentication(request: HttpRequest, back: str, names: Collection[str] = ()) -> HttpResponse | None:
+def require_reauthentication(
+    request: HttpRequest, back: str, names: Collection[str] = ()
+) -> HttpResponse | None:
     """Return None after a recent authentication; else a redirect to authenticate, and from there to `back`.
 
     `names` are the fields of a submitted form to keep until then.

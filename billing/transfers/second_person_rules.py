@@ -27,7 +27,7 @@ def _handed_over() -> QuerySet[StaffEvent]:
     return StaffEvent.objects.filter(by_another, kind__in=StaffEvent.HANDED_OVER)
 
 
-def independent_since(person: User, before: datetime | None = None) -> datetime:
+def get_independent_since(person: User, before: datetime | None = None) -> datetime:
     """Return when an account counts as independent: 24 hours after it was made or changed hands.
 
     `before` looks only at events until then.
@@ -42,14 +42,14 @@ def independent_since(person: User, before: datetime | None = None) -> datetime:
 def require_two_people(*, by: User, asked_by: User, asked_at: datetime) -> None:
     """Raise TransferRefused unless both who asked and who decides count as independent people."""
     now = timezone.now()
-    if (own := independent_since(by)) > now:
+    if (own := get_independent_since(by)) > now:
         words = _(
             "Your account is new, or somebody else set its password or reset its authenticator app in the "
             "last 24 hours. So you do not count as a second person until %(when)s (UTC). Nothing was "
             "changed. Somebody else can decide."
         )
         raise TransferRefused(words % {"when": date_time(own)})
-    if (theirs := independent_since(asked_by, asked_at)) > now:
+    if (theirs := get_independent_since(asked_by, asked_at)) > now:
         words = _(
             "%(who)s asked for this with a new account, or just after somebody else had set its password or "
             "reset its authenticator app. So nobody can approve or confirm it before %(when)s (UTC). Nothing "

@@ -23,7 +23,12 @@ from billing.statements.service import get_statement
 from billing.transfers.audit import finish_transfer, record_event
 from billing.transfers.dispatch import dispatch_transfer
 from billing.transfers.policy import TransferRefused as TransferRefused
-from billing.transfers.policy import get_policy, needs_second_person, pending_outflow, require_within_policy
+from billing.transfers.policy import (
+    get_pending_outflow,
+    get_policy,
+    needs_second_person,
+    require_within_policy,
+)
 from billing.transfers.preconditions import (
     describe_open_transfer,
     describe_unknown_account,
@@ -99,7 +104,7 @@ def preview_transfer(
     require_no_open_transfer(customer, exclude)
     read_at = timezone.now()
     customer_before, partner_before = read_balances(brand=brand, customer=customer, by=by)
-    under_way = pending_outflow(brand, read_at, exclude)
+    under_way = get_pending_outflow(brand, read_at, exclude)
     return Preview(
         customer_before=customer_before,
         partner_before=partner_before,
@@ -237,7 +242,7 @@ def _check_again(transfer: Move, preview: Preview, by: User, confirmed: bool) ->
     require_within_policy(rules, amount=transfer.amount, by=by, exclude=transfer)
     require_no_open_transfer(transfer.customer, transfer)
     require_latest_balance(transfer.customer, preview.read_at, transfer)
-    left = preview.partner_before - pending_outflow(transfer.brand, preview.read_at, transfer)
+    left = preview.partner_before - get_pending_outflow(transfer.brand, preview.read_at, transfer)
     require_confirmation(would_empty_partner_account(transfer.amount, left), confirmed)
     return rules
 

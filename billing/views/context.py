@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.statements import labels, periods
-from billing.statements.forecast import forecast
+from billing.statements.forecast import calculate_forecast
 from billing.statements.forecast_text import describe_forecast
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
@@ -75,7 +75,7 @@ def build_forecast_context(
     """
     assert current.statement
     day = periods.today(brand)
-    estimate = forecast(
+    estimate = calculate_forecast(
         balance=current.statement.closing_balance,
         account_type=customer.account_type,
         credit_limit=customer.credit_limit,

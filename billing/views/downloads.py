@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.statements import csv_export
-from billing.statements.pdf import statement_pdf as pdf_of
+from billing.statements.pdf import render_pdf as pdf_of
 from billing.statements.periods import Period
 from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.views.context import build_form_context, parse_period_form, render_unavailable
@@ -37,7 +37,7 @@ def _csv(request: BrandRequest, found: StatementResult) -> bytes:
     assert found.statement
     assert found.period_shown
     assert found.as_of
-    text = csv_export.statement_csv(
+    text = csv_export.render_csv(
         brand=request.brand,
         account_number=cast(User, request.user).account_number,
         period=found.period_shown,

@@ -79,4 +79,4 @@ def render_month(figures: StatementResult, brand: Brand, *, running: bool) -> st
 
 def render_chart(found: list[StatementResult], brand: Brand) -> str:
     """Return the chart of the months, the newest first; a sentence if there is nothing to draw."""
-    return render_to_string("billing/_history_chart.html", {"chart": chart.draw(found), "brand": brand})
+    return render_to_string("billing/_history_chart.html", {"chart": chart.draw_chart(found), "brand": brand})

@@ -10,7 +10,7 @@ from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from portal.brands.access import brands_of, is_active_staff, is_operator
+from portal.brands.access import get_brands, is_active_staff, is_operator
 from portal.models import Brand
 
 # Look-ups that Django's filters append to a field's name in the URL of a list.
@@ -28,7 +28,7 @@ class BrandFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         """Return the user's own brands by name."""
         self._path = model_admin.brand_path
-        brands = [(str(pk), name) for pk, name in brands_of(request.user).values_list("pk", "name")]
+        brands = [(str(pk), name) for pk, name in get_brands(request.user).values_list("pk", "name")]
         return brands if len(brands) > 1 else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -58,7 +58,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if is_operator(request.user):
             return rows
         # A list instead of a subquery, so that databases use the index by brand in its order.
-        own_brands = list(brands_of(request.user).values_list("pk", flat=True))
+        own_brands = list(get_brands(request.user).values_list("pk", flat=True))
         return rows.filter(**{f"{self.brand_path}__in": own_brands})
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
@@ -100,7 +100,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Offer for a relation only the rows that the user may see."""
         model = db_field.remote_field.model
         if model is Brand:
-            return brands_of(request.user)
+            return get_brands(request.user)
         site = self.admin_site
         related = site.get_model_admin(model) if site.is_registered(model) else None
         if isinstance(related, ScopedAdmin):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin.sessions import is_verified
-from portal.brands.access import brands_of, is_active_staff, is_operator
+from portal.brands.access import get_brands, is_active_staff, is_operator
 
 View = Callable[..., HttpResponse]
 
@@ -65,7 +65,7 @@ class StaffSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the index; its title for staff is about their brands."""
         operator = is_operator(request.user)
-        context: dict[str, Any] = {"works_for": operator or brands_of(request.user).exists()}
+        context: dict[str, Any] = {"works_for": operator or get_brands(request.user).exists()}
         if not operator:
             context["title"] = gettext("Your brands and their customers")
         return super().index(request, {**context, **(extra_context or {})})

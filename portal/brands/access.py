@@ -19,7 +19,7 @@ def is_operator(user: Person) -> bool:
     return is_active_staff(user) and bool(getattr(user, "is_superuser", False))
 
 
-def brands_of(user: Person) -> QuerySet[Brand]:
+def get_brands(user: Person) -> QuerySet[Brand]:
     """Return the brands whose rows this user may see; none unless the user is active staff."""
     brands = Brand.objects.defer("logo")
     if is_operator(user):

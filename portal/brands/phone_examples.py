@@ -11,6 +11,6 @@ _BY_CURRENCY = {
 }
 
 
-def example_of(brand: Brand) -> str:
+def get_example(brand: Brand) -> str:
     """Return an example number of the country whose currency the brand uses."""
     return _BY_CURRENCY.get(brand.currency, _BY_CURRENCY["AUD"])

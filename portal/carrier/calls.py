@@ -133,7 +133,7 @@ class CallResult:
         )
 
 
-def carrier_of(brand: Brand) -> Carrier:
+def build_carrier(brand: Brand) -> Carrier:
     """Return the client's settings for the brand. Raise SecretUnreadable, MappingError or ValueError."""
     return Carrier(
         url=brand.carrier_url,
@@ -148,7 +148,7 @@ def carrier_of(brand: Brand) -> Carrier:
 def prepare_carrier(brand: Brand) -> Callable[[], Carrier]:
     """Read the client's settings now and return a function that returns them, or raises, in any thread."""
     try:
-        carrier = carrier_of(brand)
+        carrier = build_carrier(brand)
     except (SecretUnreadable, ValueError) as error:
         reason = error
 

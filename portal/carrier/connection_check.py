@@ -54,7 +54,7 @@ def diagnose(brand: Brand, account_number: str = "") -> list[Finding]:
 def _configuration_problem(brand: Brand) -> str:
     """Return why the configuration allows no call at all, or ""."""
     try:
-        carrier_calls.carrier_of(brand)
+        carrier_calls.build_carrier(brand)
     except SecretUnreadable as error:
         return _("The API key cannot be read. %(why)s") % {"why": error}
     except MappingError as error:

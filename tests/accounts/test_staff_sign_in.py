@@ -24,7 +24,7 @@ from accounts.staff import totp
 from accounts.staff.totp import CodeUsed, CodeWrong
 from portal.admin import sessions
 from portal.admin.reauthentication import needs_recent_authentication, recently_authenticated
-from portal.brands.access import brands_of
+from portal.brands.access import get_brands
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
 from portal.security.crypto import encrypt
@@ -748,7 +748,7 @@ def test_create_staff_command_needs_existing_brands(
     call_command("create_staff", "sue@example.com", brand=["aurora"], stdout=StringIO())
     sue = User.objects.get()
     assert (sue.is_staff, sue.is_superuser) == (True, False)
-    assert list(brands_of(sue)) == [aurora]
+    assert list(get_brands(sue)) == [aurora]
     assert type_password(browse(ADMIN), sue.email)["Location"] == "/admin/login/enrol/"
 
 

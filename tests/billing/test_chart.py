@@ -45,7 +45,7 @@ def percentage(share: str) -> Decimal:
 
 def draw_chart(year: list[Statement | None], language: str = "en-au") -> Chart:
     with translation.override(language):
-        return chart.draw(months(year))
+        return chart.draw_chart(months(year))
 
 
 @given(years, languages)
@@ -138,7 +138,7 @@ def test_chart_is_mirrored_in_right_to_left_languages(year: Any) -> None:
 @given(years, st.sampled_from(["en-au", "es", "zh-hans", "ar"]))
 def test_svg_attributes_are_plain_numbers_in_every_language(year: Any, language: str) -> None:
     with translation.override(language):
-        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw(months(year))})
+        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw_chart(months(year))})
     assert not re.search(
         r"nan|infinity|E[+-]?[0-9]", re.sub(r"<(title|desc|text).*?</\1>", "", picture), re.I
     )

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from billing.models import CachedStatement
-from billing.statements.forecast import forecast
+from billing.statements.forecast import calculate_forecast
 from billing.statements.periods import complete_months, today
 from portal.models import Brand
 from portal.voipline import Statement
@@ -40,7 +40,7 @@ def make_forecast(
     balance: Any, kind: str = "prepaid", limit: Any = None, months: Any = None, **more: Any
 ) -> Any:
     months = SPENT_92 if months is None else months
-    return forecast(
+    return calculate_forecast(
         balance=Decimal(balance),
         account_type=kind,
         credit_limit=None if limit is None else Decimal(limit),

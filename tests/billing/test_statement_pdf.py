@@ -19,7 +19,7 @@ from pypdf import PdfReader
 
 from accounts.models import User
 from billing.preview_samples import FIGURES
-from billing.statements.pdf import statement_pdf
+from billing.statements.pdf import render_pdf
 from billing.statements.periods import Period
 from billing.statements.service import StatementResult
 from portal.brands.logo import read_logo
@@ -51,7 +51,7 @@ def make_pdf(
     language: str = "en-au", result: StatementResult = RESULT, look: Any = None, **customer: Any
 ) -> bytes:
     with translation.override(language):
-        return statement_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=result)
+        return render_pdf(brand=look or brand(), customer=User(**{**ALICE, **customer}), found=result)
 
 
 def logo_fields(kind: str, **options: Any) -> dict[str, Any]:

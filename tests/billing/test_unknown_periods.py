@@ -29,9 +29,9 @@ def test_newest_known_figures_are_the_fallback_despite_newer_failures(aurora, al
     customer = alice if owner == "a customer" else None
     known = row(aurora, customer, SECOND)
     failed = row(aurora, customer, THIRD, known=False)
-    assert statement_cache.latest_balance_row(aurora, customer) == known
+    assert statement_cache.get_latest_balance_row(aurora, customer) == known
     assert (
-        statement_cache.fallback_row(
+        statement_cache.get_fallback_row(
             CachedStatement(**{**key_fields(failed), "to_date": date(2026, 1, 22)}), FIRST
         )
         == known

@@ -51,11 +51,11 @@ def rate_limited(view: View) -> View:
 
 def _claimed_email(request: HttpRequest) -> str:
     """Return the typed address, else that of the signed-in user or of the first step."""
-    user = request.user if isinstance(request.user, User) else pending_user(request)
+    user = request.user if isinstance(request.user, User) else get_pending_user(request)
     return request.POST.get("username", "").strip() or (user.email if user else "")
 
 
-def pending_user(request: HttpRequest) -> User | None:
+def get_pending_user(request: HttpRequest) -> User | None:
     """Return the user who has typed the password in this session, but no code yet."""
     return two_step.load_pending_login(request.session.get("staff_step", {}))
 
@@ -76,17 +76,17 @@ def _render_limited(request: HttpRequest, error: rate_limits.Limited) -> HttpRes
     return response
 
 
-def client_network_of(request: HttpRequest) -> str:
+def get_client_network(request: HttpRequest) -> str:
     """Return the client network, by which limits count."""
     return request.client_network  # type: ignore[attr-defined, no-any-return]
 
 
-def requested_url(request: HttpRequest) -> str:
+def get_requested_url(request: HttpRequest) -> str:
     """Return the URL of `next` if it is in this admin, else the admin's index."""
     return sessions.page_inside(request, request.POST.get("next") or request.GET.get("next", ""))
 
 
-def signed_in_staff(request: HttpRequest) -> User:
+def get_signed_in_staff(request: HttpRequest) -> User:
     """Return the signed-in user."""
     return cast(User, request.user)
 

@@ -14,7 +14,7 @@ from accounts.models import StaffEvent
 from accounts.staff import totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
-from accounts.staff.views.base import code_error_message, rate_limited, render_staff_page, signed_in_staff
+from accounts.staff.views.base import code_error_message, get_signed_in_staff, rate_limited, render_staff_page
 from accounts.staff.views.enrolment import get_pending_key, render_setup_page
 from accounts.views.forms import form_view
 from portal.admin.reauthentication import needs_recent_authentication
@@ -27,7 +27,7 @@ _MAX_EVENTS = 10
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
     """/admin/security/: state and latest events of the user's own sign-in."""
-    user = signed_in_staff(request)
+    user = get_signed_in_staff(request)
     context = {
         "device": totp.get_device(user=user),
         "left": totp.count_recovery_codes(user=user),
@@ -40,7 +40,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @needs_recent_authentication
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """/admin/security/recovery-codes/: create ten new codes, shown in this response only."""
-    codes = totp.create_recovery_codes(user=signed_in_staff(request))
+    codes = totp.create_recovery_codes(user=get_signed_in_staff(request))
     return render_staff_page(
         request, "recovery_codes", _("Keep your recovery codes"), {"codes": RedactedTuple(codes)}
     )
@@ -51,7 +51,7 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 @needs_recent_authentication
 def replace_app(request: HttpRequest) -> HttpResponse:
     """/admin/security/app/: replace the app; sessions of the former app end."""
-    user, key = signed_in_staff(request), get_pending_key(request)
+    user, key = get_signed_in_staff(request), get_pending_key(request)
     form = EnrolForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -76,7 +76,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     """/admin/password_change/: Django's page to change one's own password. All other sessions end."""
     response = site.password_change(request)
     if isinstance(response, HttpResponseRedirect) and request.method == "POST":
-        user = signed_in_staff(request)
+        user = get_signed_in_staff(request)
         users = get_user_model().objects.filter(pk=user.pk)
         LogEntry.objects.log_actions(user.pk, users, CHANGE, [{"changed": {"fields": [_("Password")]}}])
         messages.success(request, _("Your password is changed. Everywhere else you are signed out."))

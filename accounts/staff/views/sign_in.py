@@ -25,13 +25,13 @@ from accounts.staff.forms import CodeForm, EnrolForm, PasswordForm, Reauthentica
 from accounts.staff.totp import AlreadySetUp, CodeWrong
 from accounts.staff.views.base import (
     begin_session,
-    client_network_of,
     code_error_message,
-    pending_user,
+    get_client_network,
+    get_pending_user,
+    get_requested_url,
+    get_signed_in_staff,
     rate_limited,
     render_staff_page,
-    requested_url,
-    signed_in_staff,
 )
 from accounts.staff.views.enrolment import get_pending_key, render_setup_page
 from accounts.views.device_cookie import get_device, set_device_cookie
@@ -61,7 +61,7 @@ SIGN_OUT_REASONS = {
 @sensitive_post_parameters()
 def sign_in(request: HttpRequest) -> HttpResponse:
     """/admin/login/, first step: the password. `?next=`: the next URL, `?why=`: one of SIGN_OUT_REASONS."""
-    next_url = requested_url(request)
+    next_url = get_requested_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(next_url)
     form = PasswordForm(request.POST if request.method == "POST" else None)
@@ -69,7 +69,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         user = two_step.check_password_step(
             email=form.cleaned_data["username"],
             password=form.cleaned_data["password"],
-            network=client_network_of(request),
+            network=get_client_network(request),
             device=get_device(request, form.cleaned_data["username"]),
         )
         if user:
@@ -109,7 +109,7 @@ def _redirect_to_sign_in(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """/admin/login/code/, second step: the code. `?with=recovery` asks for a recovery code."""
-    user = pending_user(request)
+    user = get_pending_user(request)
     if user is None:
         return _redirect_to_sign_in(request)
     if totp.get_device(user=user) is None:
@@ -127,7 +127,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
 
 def _finish_sign_in(request: HttpRequest, user: User, code: str) -> HttpResponse:
     device = two_step.check_code_step(
-        user=user, code=code, network=client_network_of(request), device=get_device(request, user.email)
+        user=user, code=code, network=get_client_network(request), device=get_device(request, user.email)
     )
     next_url = sessions.page_inside(request, request.session.get("staff_next", ""))
     begin_session(request, user, device)
@@ -147,7 +147,7 @@ def _finish_sign_in(request: HttpRequest, user: User, code: str) -> HttpResponse
 @sensitive_post_parameters()
 def enrol(request: HttpRequest) -> HttpResponse:
     """/admin/login/enrol/: set up a first app. Its first code signs the user in."""
-    user = pending_user(request)
+    user = get_pending_user(request)
     if user is None:
         return _redirect_to_sign_in(request)
     if totp.get_device(user=user):
@@ -178,7 +178,7 @@ def _render_recovery_codes(request: HttpRequest, codes: list[str], next_url: str
 @sensitive_post_parameters()
 def reauthenticate(request: HttpRequest) -> HttpResponse:
     """/admin/reauthenticate/: password and code again, before a delicate step; then on to `?next=`."""
-    next_url = requested_url(request)
+    next_url = get_requested_url(request)
     form = ReauthenticationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -192,7 +192,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
 
 
 def _reauthenticated(request: HttpRequest, data: dict[str, str]) -> bool:
-    user, network = signed_in_staff(request), client_network_of(request)
+    user, network = get_signed_in_staff(request), get_client_network(request)
     device = get_device(request, user.email)
     checked_user = two_step.check_password_step(
         email=user.email, password=data["password"], network=network, device=device

@@ -11,11 +11,11 @@ from django.utils.translation import gettext
 from accounts.models import User
 from billing.models import Move
 from portal.admin.site import site
-from portal.brands.access import brands_of, is_operator
+from portal.brands.access import get_brands, is_operator
 from portal.models import Brand
 
 
-def signed_in_staff(request: HttpRequest) -> User:
+def get_signed_in_staff(request: HttpRequest) -> User:
     """Return the signed-in person; `admin_page` requires staff."""
     return cast(User, request.user)
 
@@ -23,7 +23,7 @@ def signed_in_staff(request: HttpRequest) -> User:
 def get_own_customer(request: HttpRequest, pk: int) -> User:
     """Return a customer of one of this person's brands, or raise 404."""
     rows = User.objects.select_related("brand").defer("brand__logo")
-    return get_object_or_404(rows, pk=pk, brand__in=brands_of(request.user).values("pk"))
+    return get_object_or_404(rows, pk=pk, brand__in=get_brands(request.user).values("pk"))
 
 
 def get_brand(customer: User) -> Brand:
@@ -34,7 +34,9 @@ def get_brand(customer: User) -> Brand:
 def get_own_transfer(request: HttpRequest, pk: int) -> Move:
     """Return a transfer of one of this person's brands, or raise 404."""
     rows = Move.objects.select_related("brand", "customer", "asked_by", "approved_by", "resolved_by")
-    return get_object_or_404(rows.defer("brand__logo"), pk=pk, brand__in=brands_of(request.user).values("pk"))
+    return get_object_or_404(
+        rows.defer("brand__logo"), pk=pk, brand__in=get_brands(request.user).values("pk")
+    )
 
 
 def render_page(

@@ -14,7 +14,7 @@ from billing.models import Move
 from billing.transfers.confirmation import read_confirmation, sign_confirmation
 from billing.transfers.forms import NoteForm, ResolveForm
 from billing.transfers.labels import describe_direction, describe_state
-from billing.transfers.reauthentication import reauthentication, restore_form_data
+from billing.transfers.reauthentication import require_reauthentication, restore_form_data
 from billing.transfers.resolution_evidence import LISTED, Side, get_evidence, list_transfers_since
 from billing.transfers.second_person_rules import require_second_person_to_resolve
 from billing.transfers.service import (
@@ -28,9 +28,9 @@ from billing.transfers.service import (
 from billing.transfers.views.base import (
     expired_confirmation_message,
     get_own_transfer,
+    get_signed_in_staff,
     redirect_303,
     render_page,
-    signed_in_staff,
 )
 
 _form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -46,12 +46,12 @@ def transfer(request: HttpRequest, pk: int) -> HttpResponse:
 @_form_page
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what would happen, by the balances as just read; a second person approves it."""
-    found, by = get_own_transfer(request, pk), signed_in_staff(request)
+    found, by = get_own_transfer(request, pk), get_signed_in_staff(request)
     if found.asked_by_id == by.pk:
         messages.error(request, _("Somebody else than the person who asked for a move has to approve it."))
     if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
         return redirect_303("billing_admin:transfer", pk)
-    if response := reauthentication(request, request.path):
+    if response := require_reauthentication(request, request.path):
         return response
     if request.method != "POST":
         return _render_approval(request, found)
@@ -72,7 +72,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
 def _render_approval(
     request: HttpRequest, found: Move, refused: str = "", unconfirmed: bool = False
 ) -> HttpResponse:
-    preview, confirmation, by = None, "", signed_in_staff(request)
+    preview, confirmation, by = None, "", get_signed_in_staff(request)
     try:
         preview = preview_transfer(
             brand=found.brand, customer=found.customer, amount=found.amount, by=by, exclude=found
@@ -98,10 +98,10 @@ def _render_approval(
 @_form_page
 def decline(request: HttpRequest, pk: int) -> HttpResponse:
     """Decline a transfer that waits for approval; its requester can withdraw it."""
-    found, by = get_own_transfer(request, pk), signed_in_staff(request)
+    found, by = get_own_transfer(request, pk), get_signed_in_staff(request)
     if found.state != Move.State.WAITING:
         return redirect_303("billing_admin:transfer", pk)
-    if response := reauthentication(request, request.path, ("note",)):
+    if response := require_reauthentication(request, request.path, ("note",)):
         return response
     form, refused = _bind(NoteForm, request), ""
     if form.is_valid():
@@ -118,10 +118,10 @@ def decline(request: HttpRequest, pk: int) -> HttpResponse:
 @_form_page
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
     """Compare both balances, before and now, and record the result of an unknown transfer."""
-    found, by = get_own_transfer(request, pk), signed_in_staff(request)
+    found, by = get_own_transfer(request, pk), get_signed_in_staff(request)
     if found.outcome != Move.State.UNKNOWN:
         return redirect_303("billing_admin:transfer", pk)
-    if response := reauthentication(request, request.path, ("happened", "note")):
+    if response := require_reauthentication(request, request.path, ("happened", "note")):
         return response
     form, refused = _bind(ResolveForm, request), ""
     if form.is_valid():
@@ -135,7 +135,7 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _render_resolution(request: HttpRequest, found: Move, form: NoteForm, refused: str) -> HttpResponse:
-    by, sides = signed_in_staff(request), list[Side]()
+    by, sides = get_signed_in_staff(request), list[Side]()
     needs_second_person = _run(require_second_person_to_resolve, transfer=found, by=by)
     customer = found.customer
     customer.account_number = found.account_number  # The customer may have another one by now.
@@ -175,7 +175,7 @@ def _run(service: Callable[..., object], **values: Any) -> str:
 def _render(
     request: HttpRequest, name: str, title: str, found: Move, status: int = HTTPStatus.OK, **context: Any
 ) -> HttpResponse:
-    is_own = found.asked_by_id == signed_in_staff(request).pk
+    is_own = found.asked_by_id == get_signed_in_staff(request).pk
     return render_page(
         request,
         name,

@@ -29,9 +29,9 @@ from billing.transfers.policy import (
     resume_transfers,
     stop_transfers_by_hand,
 )
-from billing.transfers.reauthentication import reauthentication, restore_form_data
-from billing.transfers.views.base import redirect_303, render_page, signed_in_staff
-from portal.brands.access import brands_of, is_operator
+from billing.transfers.reauthentication import require_reauthentication, restore_form_data
+from billing.transfers.views.base import get_signed_in_staff, redirect_303, render_page
+from portal.brands.access import get_brands, is_operator
 from portal.core.formats import date_time
 from portal.models import Brand
 
@@ -44,7 +44,7 @@ _FIELDS = (*MovePolicy.LIMITS, "do", "note", "why")
 def policies(request: HttpRequest) -> HttpResponse:
     """List all brands with their rules."""
     _for_operators(request)
-    rows = [get_policy(brand) for brand in brands_of(request.user)]
+    rows = [get_policy(brand) for brand in get_brands(request.user)]
     return render_page(request, "policies", _("Rules for moving funds"), rows=rows)
 
 
@@ -52,10 +52,10 @@ def policies(request: HttpRequest) -> HttpResponse:
 def policy(request: HttpRequest, pk: int) -> HttpResponse:
     """Show and change one brand's rules. The form field `do` names the action."""
     _for_operators(request)
-    brand = get_object_or_404(brands_of(request.user), pk=pk)
+    brand = get_object_or_404(get_brands(request.user), pk=pk)
     if request.method != "POST":
         return _render(request, brand, restore_form_data(request))
-    if response := reauthentication(request, request.path, _FIELDS):
+    if response := require_reauthentication(request, request.path, _FIELDS):
         return response
     action = _ACTIONS.get(request.POST.get("do", ""))
     if action is None:
@@ -73,7 +73,7 @@ def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _render(request, brand, {}, limits=form)
     try:
-        lower, waiting = update_limits(brand=brand, by=signed_in_staff(request), **form.cleaned_data)
+        lower, waiting = update_limits(brand=brand, by=get_signed_in_staff(request), **form.cleaned_data)
     except TransferRefused as refused:
         return _render(request, brand, {}, refused=refused.words, limits=form)
     if lower:
@@ -106,7 +106,7 @@ def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], wo
     try:
         if change is None or shown != str(change.pk):
             raise TransferRefused(_("Somebody has just decided about these limits, or they apply already."))
-        service(change=change, by=signed_in_staff(request))
+        service(change=change, by=get_signed_in_staff(request))
     except TransferRefused as refused:
         return _render(request, brand, {}, refused=refused.words)
     messages.success(request, words)
@@ -166,7 +166,7 @@ def _done(
     request: HttpRequest, brand: Brand, words: str, service: Callable[..., None], **values: Any
 ) -> HttpResponse:
     try:
-        service(brand=brand, by=signed_in_staff(request), **values)
+        service(brand=brand, by=get_signed_in_staff(request), **values)
     except TransferRefused as refused:
         return _render(request, brand, {}, refused=refused.words)
     messages.success(request, words)
@@ -195,7 +195,7 @@ def _render(
         refused=refused,
         **{**_forms(rules, typed), **forms},
         waiting=waiting,
-        mine=bool(waiting and waiting.asked_by_id == signed_in_staff(request).pk),
+        mine=bool(waiting and waiting.asked_by_id == get_signed_in_staff(request).pk),
         wanted=describe_limits(waiting, rules) if waiting else [],
         trials=_list_test_refunds(brand)[:20],
         history=list_policy_changes(rules)[:50],

@@ -23,16 +23,16 @@ from billing.transfers.confirmation import TransferRequest
 from billing.transfers.forms import TransferForm, parse_operation
 from billing.transfers.labels import describe_direction
 from billing.transfers.policy import get_moved_today, get_policy
-from billing.transfers.reauthentication import reauthentication, restore_form_data
+from billing.transfers.reauthentication import require_reauthentication, restore_form_data
 from billing.transfers.service import TransferRefused, preview_transfer, request_transfer
 from billing.transfers.views.base import (
     expired_confirmation_message,
     get_brand,
     get_own_customer,
+    get_signed_in_staff,
     get_title,
     redirect_303,
     render_page,
-    signed_in_staff,
 )
 
 # Kept while staff authenticate again: the fields of the first page, or the second page's token.
@@ -47,7 +47,7 @@ def start_transfer(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_own_customer(request, pk)
     if request.method == "POST" and (response := _redirect_if_submitted(request, customer)):
         return response
-    if response := reauthentication(request, request.path, FIELDS):
+    if response := require_reauthentication(request, request.path, FIELDS):
         return response
     if request.method != "POST" or "change" in request.POST:
         data = request.POST or restore_form_data(request)
@@ -62,10 +62,12 @@ def start_transfer(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def confirm_transfer(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the transfer that was shown, once, and redirect to its own page."""
-    customer, by = get_own_customer(request, pk), signed_in_staff(request)
+    customer, by = get_own_customer(request, pk), get_signed_in_staff(request)
     if response := _redirect_if_submitted(request, customer):
         return response
-    if response := reauthentication(request, reverse("billing_admin:transfer_start", args=(pk,)), FIELDS):
+    if response := require_reauthentication(
+        request, reverse("billing_admin:transfer_start", args=(pk,)), FIELDS
+    ):
         return response
     wanted = TransferRequest.load(request.POST.get("confirmation", ""), customer=customer, by=by)
     if wanted is None:
@@ -117,7 +119,7 @@ def _wait_until_finished(transfer: Move) -> Move:
 
 def _form_data(request: HttpRequest, customer: User, data: Mapping[str, str]) -> dict[str, str]:
     """Return the form's values, with an operation: from the second page's token, else from the fields."""
-    by, values = signed_in_staff(request), {name: data[name] for name in FIELDS if name in data}
+    by, values = get_signed_in_staff(request), {name: data[name] for name in FIELDS if name in data}
     token = values.pop("confirmation", "")
     if shown := TransferRequest.load(token, customer=customer, by=by, expired=True):
         return shown.form_data()
@@ -128,7 +130,7 @@ def _form_data(request: HttpRequest, customer: User, data: Mapping[str, str]) ->
 
 def _build_form(request: HttpRequest, customer: User, **values: Any) -> TransferForm:
     policy = get_policy(get_brand(customer))
-    return TransferForm(customer=customer, policy=policy, by=signed_in_staff(request), **values)
+    return TransferForm(customer=customer, policy=policy, by=get_signed_in_staff(request), **values)
 
 
 def _render_form(request: HttpRequest, customer: User, form: TransferForm, refused: str = "") -> HttpResponse:
@@ -164,7 +166,7 @@ def _render_refusal(
 def _render_confirmation(
     request: HttpRequest, customer: User, wanted: TransferRequest, unconfirmed: bool = False
 ) -> HttpResponse:
-    brand, by = get_brand(customer), signed_in_staff(request)
+    brand, by = get_brand(customer), get_signed_in_staff(request)
     try:
         preview = preview_transfer(brand=brand, customer=customer, amount=wanted.amount, by=by)
     except TransferRefused as refused:
