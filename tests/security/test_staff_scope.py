@@ -427,7 +427,7 @@ def test_staff_cannot_add_to_another_brand_or_learn_its_customers(world: World, 
 def test_forged_form_for_another_brand_is_rolled_back(
     world: World, desk: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.admin.users.brands_of", lambda user: Brand.objects.all())
+    monkeypatch.setattr("accounts.admin.users.get_brands", lambda user: Brand.objects.all())
     before = foreign_rows()
     data = person(brand=world.borealis.pk, email="new@example.com")
     assert desk.post("/admin/accounts/user/add/", data).status_code == 403
