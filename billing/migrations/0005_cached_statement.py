@@ -7,11 +7,13 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0004_limits_changes")]
 
     operations = [
+        # With the table named first, the next operation renames the content type alone.
+        migrations.AlterModelTable("keptstatement", "billing_keptstatement"),
+        migrations.RenameModel("KeptStatement", "CachedStatement"),
         migrations.SeparateDatabaseAndState(
             state_operations=[
-                migrations.RemoveIndex("keptstatement", "kept_statement_by_age"),
-                migrations.RenameModel("KeptStatement", "CachedStatement"),
-                migrations.AlterModelTable("cachedstatement", "billing_keptstatement"),
+                migrations.AlterModelOptions("cachedstatement", {"verbose_name": "kept statement"}),
+                migrations.RemoveIndex("cachedstatement", "kept_statement_by_age"),
                 migrations.RenameField("cachedstatement", "running", "is_open"),
                 migrations.AlterField(
                     "cachedstatement", "is_open", models.BooleanField(db_column="running", default=False)

@@ -34,6 +34,7 @@ class CachedStatement(models.Model):
 
     class Meta:
         db_table = "billing_keptstatement"
+        verbose_name = "kept statement"
         constraints = (
             models.UniqueConstraint(
                 fields=("customer", "account_number", "from_date", "to_date"),

@@ -99,7 +99,6 @@ class StatementFetcher:
         `refresh` fetches the first period even if it is fresh. A result that comes after its deadline is
         stored for the next reader.
         """
-        start = time.monotonic()
         self.rows = cache.get_rows(self.brand, self.customer, self.periods)
         self.attempted_before = [row.attempted_at for row in self.rows]
         try:
@@ -109,7 +108,7 @@ class StatementFetcher:
             if has_older:
                 seconds = deadlines.if_stale
             reads_again = deadlines.if_missing is not None and not has_older
-            until = None if seconds is None else start + seconds
+            until = None if seconds is None else time.monotonic() + seconds
             for index, (period, row) in enumerate(zip(self.periods, self.rows, strict=True)):
                 result = self._get_result(index, until)
                 if index == 0 and deadlines.rest is not None and not reads_again:

@@ -56,7 +56,7 @@ class TransferRequest:
         """
         max_age = None if expired else VALID_FOR
         shown = read_confirmation(brand=_brand(customer), by=by, token=token, max_age=max_age)
-        if not shown or "to" not in shown:
+        if not shown or not {"to", "operation", "amount", "description", "warned"} <= shown.keys():
             return None
         if not expired and shown["to"] != [customer.pk, customer.account_number]:
             return None

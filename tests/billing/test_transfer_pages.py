@@ -22,6 +22,7 @@ from django.utils import timezone
 from accounts.models import TotpDevice, User
 from billing.models import CachedStatement, Move, MoveEvent, MovePolicy
 from billing.transfers import policy
+from billing.transfers.confirmation import sign_confirmation
 from portal.admin import sessions
 from portal.models import Brand
 from tests.conftest import ADMIN, Simulator, app_code
@@ -257,11 +258,18 @@ def assert_confirmation_refused(response: HttpResponse, simulator: Simulator, *,
 
 
 def test_confirmation_token_is_bound_to_user_customer_and_account(
-    simulator: Simulator, aurora: Brand, carl: User, sam_client: Client, sue: User, browse: Browse
+    simulator: Simulator, aurora: Brand, carl: User, sam: User, sam_client: Client, sue: User, browse: Browse
 ) -> None:
     preview_page = preview(sam_client, carl)
     signed = hidden(preview_page)["confirmation"]
-    for forged in ("", signed[:-1] + ("A" if signed[-1] != "A" else "B"), signing.dumps({"to": [carl.pk]})):
+    incomplete = {"to": [carl.pk, carl.account_number]}
+    forged_tokens = (
+        "",
+        signed[:-1] + ("A" if signed[-1] != "A" else "B"),
+        signing.dumps(incomplete),
+        sign_confirmation(brand=aurora, by=sam, **incomplete),
+    )
+    for forged in forged_tokens:
         assert_confirmation_refused(
             confirm(sam_client, carl, preview_page, confirmation=forged), simulator, filled=False
         )

@@ -43,8 +43,15 @@ REASONS: dict[str, str] = {
     "write it": "one more choice; the column stays as it is",
     "billing.0003_guarded_moves: Raw Python operation: the version before may read or write it": "the "
     "version before writes these columns once, with the row, and deletes none",
-    "billing.0005_cached_statement: Custom state/database change combination: the version before may read or "
-    "write it": "it renames a model and its fields in Django's state alone; no table or column changes",
+    **{
+        f"billing.0005_cached_statement: {operation}: the version before may read or write it": "only the "
+        "names in Django's state and its content type change, no table and no column"
+        for operation in (
+            "Rename table for keptstatement to billing_keptstatement",
+            "Rename model KeptStatement to CachedStatement",
+            "Custom state/database change combination",
+        )
+    },
 }
 # These change nothing the previous version reads or writes.
 HARMLESS = (
