@@ -54,9 +54,10 @@ newest: ## Run the tests, without browser, on PyPI's newest Django (PYTHON=pytho
 	.newest/bin/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/browser -W default::DeprecationWarning \
 		-W default::PendingDeprecationWarning $(ARGS)
 
-check: dev ## Lint, types, migrations, deploy check, security lint.
+check: dev ## Lint, texts, types, migrations, deploy check, security lint.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(CHECK_ENV) $(BIN)/python -m tests.copy_lint
 	$(CHECK_ENV) $(BIN)/mypy
 	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING

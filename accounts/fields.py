@@ -62,7 +62,7 @@ class SignInCodeField(_NormalisedField):
     default_validators = [
         RegexValidator(
             rf"\A[0-9]{{{SignInCode.DIGITS}}}\Z",
-            format_lazy(_("The code has {digits} digits."), digits=SignInCode.DIGITS),
+            format_lazy(_("Enter the {digits}-digit code from your email."), digits=SignInCode.DIGITS),
         )
     ]
 

@@ -19,9 +19,14 @@ from portal.core.email_addresses import normal_email
 from portal.models import Brand
 
 
-def _name_field(label: Any, autocomplete: str, *, required: bool = True) -> NameField:
+def _missing(text: Any) -> dict[str, Any]:
+    """Return the error messages of a field whose `text` says what to enter."""
+    return {"required": text}
+
+
+def _name_field(label: Any, autocomplete: str, **options: Any) -> NameField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
-    return NameField(label=label, max_length=150, required=required, widget=widget)
+    return NameField(label=label, max_length=150, widget=widget, **options)
 
 
 class EmailField(TrimmedEmailField):
@@ -35,7 +40,12 @@ class EmailField(TrimmedEmailField):
             "spellcheck": "false",
             "dir": "ltr",
         }
-        defaults = {"label": _("E-mail address"), "max_length": 254, "widget": forms.EmailInput(attrs=attrs)}
+        defaults = {
+            "label": _("Email address"),
+            "max_length": 254,
+            "widget": forms.EmailInput(attrs=attrs),
+            "error_messages": _missing(_("Enter your email address.")),
+        }
         super().__init__(**{**defaults, **options})
 
     def clean(self, value: Any) -> Any:
@@ -58,7 +68,7 @@ class BrandForm(forms.Form):
         self.brand = brand
         for field in self.fields.values():
             if field.error_messages["required"] is forms.Field.default_error_messages["required"]:
-                field.error_messages["required"] = _("Please fill this in.")
+                field.error_messages["required"] = _("Fill in this field.")
         if self.action:
             self.fields["captcha"] = CaptchaField(brand=brand, action=self.action)
 
@@ -96,27 +106,38 @@ class SignUpForm(BrandForm):
 
     action = "sign_up"
 
-    first_name = _name_field(_("First name"), "given-name")
-    last_name = _name_field(_("Last name"), "family-name")
-    company_name = _name_field(_("Company"), "organization", required=False)
-    email = EmailField(help_text=_("We send a confirmation to this address."))
+    first_name = _name_field(
+        _("First name"), "given-name", error_messages=_missing(_("Enter your first name."))
+    )
+    last_name = _name_field(
+        _("Last name"), "family-name", error_messages=_missing(_("Enter your last name."))
+    )
+    company_name = _name_field(_("Company name"), "organization", required=False)
+    email = EmailField(help_text=_("We'll email you a link to confirm it."))
     phone = PhoneField(
-        label=_("Phone"),
+        label=_("Phone number"),
         max_length=40,
+        error_messages=_missing(_("Enter your phone number.")),
         widget=forms.TextInput(
             attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel", "dir": "ltr"}
         ),
     )
     password = forms.CharField(
-        label=_("Password for your telephone account"),
+        label=_("Phone account password"),
         min_length=8,
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("At least 8 characters. Here you sign in without it, by a code we mail you."),
-        error_messages={"min_length": _("Please choose a password of at least 8 characters.")},
+        help_text=_(
+            "At least 8 characters. You'll use this for your phone account. To sign in here, we'll email "
+            "you a code instead."
+        ),
+        error_messages={
+            "min_length": _("Your password must have at least 8 characters."),
+            **_missing(_("Choose a password.")),
+        },
     )
-    accept_terms = forms.BooleanField(error_messages={"required": _("Please accept the terms to go on.")})
+    accept_terms = forms.BooleanField(error_messages={"required": _("Agree to the terms to continue.")})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -128,7 +149,7 @@ class SignUpForm(BrandForm):
         digits = sum(letter.isdigit() for letter in phone)
         if re.fullmatch(r"\+?[0-9 ().\-/]+", phone) and 6 <= digits <= 15:
             return phone
-        words = _("Write the number with its area code, like %(example)s.")
+        words = _("Enter a phone number with its area code, like %(example)s.")
         raise ValidationError(words, params={"example": phone_examples.get_example(self.brand)})
 
 
@@ -138,7 +159,9 @@ def _terms_label(brand: Brand) -> SafeString:
         format_html(link, url, text) if url else text
         for url, text in ((brand.terms_url, _("terms of service")), (brand.privacy_url, _("privacy policy")))
     )
-    return format_html(str(_("I accept the {terms} and the {privacy}.")), terms=terms, privacy=privacy)
+    return format_html(
+        str(_("I agree to the {terms} and have read the {privacy}.")), terms=terms, privacy=privacy
+    )
 
 
 class ConfirmForm(BrandForm):
@@ -158,7 +181,8 @@ class ConfirmForm(BrandForm):
                 "dir": "ltr",
             }
         ),
-        help_text=_("It is in the mail we sent you."),
+        help_text=_("It's in the email we sent you."),
+        error_messages=_missing(_("Enter the confirmation code.")),
     )
 
 
@@ -178,6 +202,7 @@ class CodeForm(BrandForm):
     code = SignInCodeField(
         label=_("Sign-in code"),
         max_length=200,
+        error_messages=_missing(_("Enter the code from the email.")),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}),
     )
 
@@ -201,11 +226,12 @@ class OpenForm(BrandForm):
     action = "open"
 
     password = forms.CharField(
-        label=_("Password of your telephone account"),
+        label=_("Phone account password"),
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text=_("It is the one of the telephone system, not the code that we mail you."),
+        help_text=_("The password for your phone account, not the code we emailed you."),
+        error_messages=_missing(_("Enter your phone account password.")),
     )
 
     def __init__(self, *args: Any, brand: Brand, **kwargs: Any) -> None:
@@ -223,8 +249,8 @@ class NewEmailForm(BrandForm):
     """A new email address. A change of upper or lower case counts as a change."""
 
     email = EmailField(
-        label=_("New e-mail address"),
-        help_text=_("We mail a code to this address, to make sure it is yours."),
+        label=_("New email address"),
+        help_text=_("We'll email a code to this address to check it's yours."),
     )
 
     def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
@@ -235,7 +261,7 @@ class NewEmailForm(BrandForm):
         """Refuse the current address."""
         email = str(self.cleaned_data["email"])
         if email == self.current:
-            raise ValidationError(_("This is your e-mail address already. Type the new one."))
+            raise ValidationError(_("That's already your email address. Enter a different one."))
         return email
 
 
@@ -244,4 +270,4 @@ class EmailCodeForm(CodeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = _("Code from the mail")
+        self.fields["code"].label = _("Code from the email")

@@ -65,7 +65,7 @@ _home = (CUSTOMER, "home")
 
 PAGES = (
     Sample(
-        _("Sign up"),
+        _("Create an account"),
         VISITOR,
         "accounts:sign_up",
         _sign_up_page,
@@ -73,7 +73,7 @@ PAGES = (
         (VISITOR, "accounts:confirm"),
     ),
     Sample(
-        _("Confirm the e-mail address"),
+        _("Confirm the email address"),
         VISITOR,
         "accounts:confirm",
         "accounts/confirm.html",
@@ -105,7 +105,7 @@ PAGES = (
         lambda _brand, _scenario: {},
     ),
     Sample(
-        _("My details"),
+        _("Profile"),
         CUSTOMER,
         "accounts:account",
         "accounts/account.html",
@@ -113,7 +113,7 @@ PAGES = (
         (CUSTOMER, "accounts:account"),
     ),
     Sample(
-        _("Change your e-mail address"),
+        _("Change your email address"),
         CUSTOMER,
         "accounts:email",
         "accounts/email.html",

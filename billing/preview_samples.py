@@ -74,7 +74,7 @@ _HOME = "home"
 WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
 PAGES = (
     Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
-    Sample(_("Statement"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
+    Sample(_("Statements"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
     Sample(_("History"), CUSTOMER, "billing:history", "billing/history.html", _history),
     Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
     Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),

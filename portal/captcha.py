@@ -56,7 +56,7 @@ class CaptchaField(ReCaptchaField):  # type: ignore[misc]
             label=_("Security check"),
             max_length=_MAX_TOKEN_LENGTH,
             strip=False,
-            error_messages={"required": _("Please complete the security check.")},
+            error_messages={"required": _("Complete the security check.")},
         )
 
     def validate(self, value: Any) -> None:

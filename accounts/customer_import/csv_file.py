@@ -278,7 +278,7 @@ def _check_cell(name: str, cell: str) -> Words | None:
         return Words("longer than {limit} characters", limit=str(limit))
     if _CONTROL.search(cell):
         return Words("holds a control character")
-    return Words("not an e-mail address") if name == "email" and not _is_email(cell) else None
+    return Words("not an email address") if name == "email" and not _is_email(cell) else None
 
 
 # Formats into which spreadsheets convert numbers.

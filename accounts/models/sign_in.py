@@ -73,4 +73,4 @@ class SignIn(models.Model):
         if self.browser and self.system:
             names = {"browser": self.browser, "system": self.system}
             return gettext("%(browser)s on %(system)s") % names
-        return self.browser or self.system or gettext("Another browser")
+        return self.browser or self.system or gettext("Unknown browser")

@@ -32,7 +32,7 @@ class User(AbstractUser):
     """A customer (has a brand, signs in by an emailed code) or staff (no brand, signs in by password)."""
 
     username = models.CharField(max_length=32, unique=True, default=_opaque, editable=False)
-    email = models.EmailField(_("e-mail address"))
+    email = models.EmailField(_("email address"))
     brand = models.ForeignKey(
         Brand, models.PROTECT, null=True, blank=True, related_name="customers", verbose_name=_("brand")
     )
@@ -42,7 +42,7 @@ class User(AbstractUser):
     company_name = models.CharField(_("company"), max_length=150, blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     carrier_email = models.EmailField(
-        _("e-mail address at the carrier"),
+        _("email address at the carrier"),
         blank=True,
         default="",
         db_default="",

@@ -17,72 +17,64 @@ ALL = "__all__"  # The form as a whole, as Django names it.
 
 # Meaning of a response code → (form field, text).
 MEANINGS: dict[str, tuple[str, Promise]] = {
-    "captcha_failed": ("captcha", _("The security check was not accepted. Please do it again.")),
+    "captcha_failed": ("captcha", _("The security check didn't work. Try it again.")),
     "email_taken": (
         "email",
         _(
-            "There is already an account with this e-mail address. Sign in, or reset the password of your "
-            "account."
+            "There's already an account with this email address. Sign in instead, or reset your phone "
+            "account password."
         ),
     ),
     "code_wrong": (
         "code",
-        _("This code is not right. Copy it from the newest mail, or follow the link in it."),
+        _("That code isn't right. Copy it from the latest email, or open the link in that email."),
     ),
-    "customer_unknown": (ALL, _("We found no account with these details. Please ask our support to look.")),
-    "already_confirmed": (ALL, _("This e-mail address is confirmed already. You can sign in.")),
+    "customer_unknown": (ALL, _("We can't find an account with these details. Contact us and we'll check.")),
+    "already_confirmed": (ALL, _("This email address is already confirmed. You can sign in.")),
 }
-REFUSED = _("Your details were not accepted. Please check them; if they are right, ask our support.")
+REFUSED = _("We couldn't use these details. Check them and try again. If they're right, contact us.")
 OPEN_REFUSED = _(
-    "The telephone system refused to open your account. Nothing in it was changed. If you typed its password "
-    "here, check it; otherwise please ask our support."
+    "We couldn't open your phone account. Nothing has changed. If you entered a password, check it and "
+    "try again. Otherwise, contact us."
 )
 
 ACCOUNT_GONE = _(
-    "The telephone system does not find your telephone account. It may have been closed or have got another "
-    "number. Trying again does not help: please ask our support to look."
+    "We can't find your phone account. It may have been closed or given a new number. Contact us and "
+    "we'll check."
 )
 
-UNAVAILABLE = _(
-    "We cannot reach the telephone system at the moment. Nothing was changed. Please try again in a few "
-    "minutes."
-)
-BUSY = _("Too many people are asking at the moment. Nothing was changed.")
-UNCHECKED = _("We cannot check this form at the moment, so nothing was sent. Please try again in a minute.")
+UNAVAILABLE = _("We can't reach the phone system right now. Nothing has changed. Try again in a few minutes.")
+BUSY = _("We're very busy right now. Nothing has changed.")
+UNCHECKED = _("We can't process this form right now, so we haven't sent it. Try again in a minute.")
 CAPTCHA_DOWN = _(
-    "The security check does not work at the moment, so nothing was sent. Please try again in a minute."
+    "The security check isn't working right now, so we haven't sent your form. Try again in a minute."
 )
-MAIL_DOWN = _(
-    "We cannot send mail at the moment, so you have no code from us. Please try again in a few minutes."
-)
+MAIL_DOWN = _("We can't send email right now, so we haven't sent you a code. Try again in a few minutes.")
 MAIL_SLOW = _(
-    "Our mail server is slow at the moment, so your code may take a few minutes, and it may not come at all. "
-    "Leave this page open; if no mail has come after ten minutes, ask for a new code."
+    "Email is slow right now, so your code may take a few minutes. Keep this page open. If nothing "
+    "arrives within 10 minutes, ask for a new code."
 )
-PENDING = _(
-    "You have sent this already, and we are still working on it. Wait a few seconds, then reload this page."
-)
+PENDING = _("We're still working on this. Wait a few seconds, then reload the page.")
 UNKNOWN: dict[str, Promise] = {
     "sign_up": _(
-        "We sent your sign-up on but got no clear answer, so it may have worked. Look into your mailbox (and "
-        "the spam folder): if a confirmation mail comes within 15 minutes, follow it. If none comes, send "
-        "this form again."
+        "We don't know yet whether your account was created. Check your email, including spam. If a "
+        "confirmation arrives, open its link. If nothing arrives within 15 minutes, send this form again."
     ),
     "confirm": _(
-        "We sent your code on but got no clear answer, so it may have worked. Try to sign in; if your "
-        "account does not work yet, send this form again in a few minutes."
+        "We don't know yet whether your address was confirmed. Try signing in. If your account doesn't "
+        "work, send this form again in a few minutes."
     ),
     "sign_in": _(
-        "Something went wrong on our side, so we cannot tell whether a code was mailed. Look into your "
-        "mailbox; if none comes, ask for a code again."
+        "Something went wrong on our side, and we don't know whether we sent your code. Check your email."
+        " If nothing arrives, ask for a new code."
     ),
     "reset": _(
-        "We passed your request on but got no clear answer, so it may have worked. Look into your mailbox "
-        "(and the spam folder). If no mail comes within 15 minutes, send this form again."
+        "We don't know yet whether your request went through. Check your email, including spam. If "
+        "nothing arrives within 15 minutes, send this form again."
     ),
     "open": _(
-        "We asked for your account to be opened but got no clear answer. Nothing in your account was "
-        "changed. Please try again in a few minutes; if it goes on, ask our support."
+        "We couldn't open your phone account. Nothing has changed. Try again in a few minutes. If it "
+        "keeps happening, contact us."
     ),
 }
 

@@ -14,7 +14,7 @@ class PasswordForm(forms.Form):
     """First step: email address and password."""
 
     username = forms.EmailField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )

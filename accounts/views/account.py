@@ -25,7 +25,7 @@ def account(request: BrandRequest) -> HttpResponse:
     if request.method == "POST":
         sign_in_history.end_other_sign_ins(user=user, exclude=current)
         update_session_auth_hash(request, user)
-        messages.success(request, _("You are signed out everywhere else."))
+        messages.success(request, _("You've signed out everywhere else."))
         return set_device_cookie(request, redirect("accounts:account"), user)
     sign_ins = sign_in_history.list_sign_ins(user=user)
     live = [row for row in sign_ins if row.live]

@@ -94,7 +94,7 @@ def email_code(request: BrandRequest) -> HttpResponse:
     """/account/email/code/: ask for the code that was emailed to the new address."""
     pending = request.session.get("new_email")
     if not pending:
-        messages.info(request, _("No new e-mail address is waiting for a code. Type the new address first."))
+        messages.info(request, _("Enter your new email address first."))
         return redirect("accounts:email")
     template, context = "accounts/email_code.html", {"email": pending["email"]}
     if request.method != "POST":
@@ -127,12 +127,15 @@ def _confirm_change(request: BrandRequest, pending: dict[str, Any], code: str) -
             sign_in=current_sign_in_id(request),
         )
     except email_change.EmailTaken:
-        messages.error(request, _("Nothing was changed: another account has just taken this e-mail address."))
+        messages.error(
+            request, _("We couldn't change your email address, because another account uses it now.")
+        )
         return redirect("accounts:account")
     del request.session["new_email"]
     update_session_auth_hash(request, user)
     text = _(
-        "Your e-mail address is changed. From now on you sign in with it. Other browsers are signed out."
+        "Your email address has been changed. Use it next time you sign in. You've been signed out "
+        "everywhere else."
     )
     messages.success(request, text)
     return set_device_cookie(request, redirect("accounts:account"), user)

@@ -60,8 +60,8 @@ def render_form_limited(
         return render_form_with_outcome(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
     text = ngettext(
-        "Too many attempts. Please wait %(minutes)d minute, then try again.",
-        "Too many attempts. Please wait %(minutes)d minutes, then try again.",
+        "You've tried too many times. Wait %(minutes)d minute, then try again.",
+        "You've tried too many times. Wait %(minutes)d minutes, then try again.",
         minutes,
     ) % {"minutes": minutes}
     form.add_error(None, text)

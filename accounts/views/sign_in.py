@@ -55,17 +55,10 @@ def sign_in(request: BrandRequest) -> HttpResponse:
 
 # In the address, because a message would need a session, and that could replace one that has just begun.
 WHY = {
-    "code": gettext_lazy(
-        "To sign in, ask for a code first. A code works only in the browser where you asked for it, and once."
-    ),
-    "again": gettext_lazy(
-        "To change your e-mail address, sign in once more. We bring you back to it afterwards."
-    ),
+    "code": gettext_lazy("Get a code first. Each code works once, in the browser you asked from."),
+    "again": gettext_lazy("Sign in again to change your email address. We'll bring you straight back."),
 }
-_SIGNED_OUT = gettext_lazy(
-    "To see that page, please sign in. If you were signed in before, that has ended: you signed out, your "
-    "e-mail address was changed, or two weeks have passed. A form that you have just sent was not accepted."
-)
+_SIGNED_OUT = gettext_lazy("Sign in to see this page. If you were signed in before, your session has ended.")
 
 
 def _why(request: BrandRequest, wanted: str) -> object:
@@ -75,7 +68,7 @@ def _why(request: BrandRequest, wanted: str) -> object:
 
 def already_signed_in(request: BrandRequest) -> HttpResponse:
     """Redirect to the balance with a message."""
-    messages.info(request, _("You are signed in already."))
+    messages.info(request, _("You're already signed in."))
     return redirect("home")
 
 
@@ -159,12 +152,12 @@ def code_error_message(refused: codes.CodeRefused) -> str:
     """Return the error text for a wrong code."""
     tries_left = refused.tries_left
     if not tries_left:
-        return _("This code can no longer be used. Ask for a new one.")
+        return _("That code no longer works. Get a new one.")
     if refused.older:
-        return _("This code is from an older mail, and only the newest one counts. Look for the newest mail.")
+        return _("That code is from an earlier email. Use the code in the latest one.")
     return ngettext(
-        "This code is not right. You can try %(count)d more time.",
-        "This code is not right. You can try %(count)d more times.",
+        "That code isn't right. You have %(count)d try left.",
+        "That code isn't right. You have %(count)d tries left.",
         tries_left,
     ) % {"count": tries_left}
 
@@ -176,14 +169,14 @@ def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
     begin_session(request, user)
     if user.account_number_is_new and not own:
         text = _(
-            "The telephone account %(number)s was added to your access. If it was not you who signed up for "
-            "it, reset its password now, so that it is yours alone."
+            "Phone account %(number)s is now linked to your profile. If you didn't sign up for it, reset "
+            "its password."
         )
         messages.warning(request, text % {"number": user.account_number})
     if user.account_number and user.refused_account_number:
         text = _(
-            "The telephone system gave us another account number for you than the one we know. We changed "
-            "nothing. Please ask our support to look: %(email)s"
+            "The phone system has a different account number for you than we do. We haven't changed "
+            "anything. Contact us so we can check: %(email)s"
         )
         messages.warning(request, text % {"email": request.brand.support_email})
     return set_device_cookie(request, HttpResponseRedirect(wanted), user)
@@ -195,5 +188,5 @@ def sign_out(request: BrandRequest) -> HttpResponse:
     """/sign-out/: end the session on the server too. The message needs a session, so visitors get none."""
     if request.user.is_authenticated:
         end_session(request)
-        messages.success(request, _("You are signed out."))
+        messages.success(request, _("You've signed out."))
     return redirect("home")

@@ -144,7 +144,7 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     own = request.session.get("registered", "").lower() == email.lower()
     request.session.pop("confirm", None)
     if request.user.is_authenticated:
-        messages.success(request, _("Your e-mail address is confirmed."))
+        messages.success(request, _("Your email address is confirmed."))
         return redirect("home")
     remember_requested_code(
         request, browser, email, outcome.sign_in_code, confirmed=True, advise_reset=not own
@@ -155,9 +155,9 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
         return redirect("accounts:sign_in_code")
     if outcome.meaning == "mail_down":
         return _confirmed_without_mail(request, email)
-    messages.success(request, _("Your e-mail address is confirmed."))
+    messages.success(request, _("Your email address is confirmed."))
     messages.warning(
-        request, _("You have asked for many codes already. Please sign in with a new one later.")
+        request, _("You've asked for too many codes. Wait a while, then sign in with a new one.")
     )
     return redirect("accounts:sign_in")
 
@@ -174,7 +174,7 @@ def _already_confirmed(request: BrandRequest, email: str) -> HttpResponse:
 
 
 def _confirmed_without_mail(request: BrandRequest, email: str) -> HttpResponse:
-    messages.success(request, _("Your e-mail address is confirmed."))
+    messages.success(request, _("Your email address is confirmed."))
     form = SignInForm(brand=request.brand, data={"email": email})
     form.errors.clear()
     return render_form_with_outcome(request, "accounts/sign_in.html", form, mail_down())

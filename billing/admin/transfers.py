@@ -47,7 +47,7 @@ class MoveAdmin(ScopedAdmin):
     list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by")
     list_filter = (BrandFilter, OutcomeFilter, "asked_at")
     search_fields = ("account_number", "description", "customer__email")
-    search_help_text = _("Account number, description, the customer’s e-mail address, or an operation.")
+    search_help_text = _("Account number, description, the customer’s email address, or an operation.")
     actions = None
     change_list_template = "admin/billing/move/change_list.html"
 

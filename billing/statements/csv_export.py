@@ -25,7 +25,7 @@ def render_csv(
         (_("Account number"), account_number),
         (_("From"), period.from_date.isoformat()),
         (_("To"), period.to_date.isoformat()),
-        (_("As of"), as_of.astimezone(brand.zone).isoformat(timespec="seconds")),
+        (_("Updated"), as_of.astimezone(brand.zone).isoformat(timespec="seconds")),
         (_("Currency"), brand.currency),
     ]
     texts = [(escape_formula(label), escape_formula(value)) for label, value in head]

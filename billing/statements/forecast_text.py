@@ -14,93 +14,79 @@ from portal.models import Brand
 # By kind, then by place. Above the point at which calls stop, the estimate decides where the kind has one.
 _TEXTS: dict[tuple[str, str], Any] = {
     ("prepaid", "at"): _(
-        "There is no credit left. A prepaid account stops at zero: calls in and out may not work until it is "
-        "topped up."
+        "You've run out of credit. You may not be able to make or receive calls until you top up."
     ),
     ("prepaid", "below"): _(
-        "Your balance is below zero. A prepaid account stops there: calls in and out do not work until it is "
-        "topped up."
+        "Your balance is below zero, so you can't make or receive calls. Top up to get them working again."
     ),
-    ("prepaid", "no estimate"): _("You have credit. Calls in and out stop when it is used up."),
-    ("prepaid", "more than a year"): _(
-        "You have credit. Calls in and out stop when it is used up: at your recent pace, in more than a year."
-    ),
+    ("prepaid", "no estimate"): _("Calls stop when your balance reaches zero."),
+    ("prepaid", "more than a year"): _("At your current rate, your balance will last more than a year."),
     ("prepaid", "today"): _(
-        "You have credit. Calls in and out stop when it is used up: at your recent pace, within a day."
+        "At your current rate, your balance will run out within a day and calls will stop."
     ),
     ("prepaid", "days"): ngettext_lazy(
-        "You have credit. Calls in and out stop when it is used up: at your recent pace, in about %(days)s "
-        "day (around %(date)s).",
-        "You have credit. Calls in and out stop when it is used up: at your recent pace, in about %(days)s "
-        "days (around %(date)s).",
+        "At your current rate, your balance will last about %(days)s day, until around %(date)s. Then "
+        "calls stop.",
+        "At your current rate, your balance will last about %(days)s days, until around %(date)s. Then "
+        "calls stop.",
         "days",
     ),
     ("postpaid", "at"): _(
-        "Your balance is at your credit limit of %(limit)s. A postpaid account stops there: calls in and out "
-        "may not work until you have paid."
+        "You've reached your credit limit of %(limit)s. You may not be able to make or receive calls "
+        "until you pay."
     ),
     ("postpaid", "below"): _(
-        "Your balance is below your credit limit of %(limit)s. A postpaid account stops there: calls in and "
-        "out do not work until you have paid."
+        "You're over your credit limit of %(limit)s, so you can't make or receive calls. Pay now to get "
+        "them working again."
     ),
     ("postpaid", "no estimate"): _(
-        "You have %(left)s left. Calls in and out stop at your credit limit, when your balance is %(limit)s."
+        "You have %(left)s left before you reach your credit limit of %(limit)s. Calls stop there."
     ),
     ("postpaid", "more than a year"): _(
-        "You have %(left)s left. Calls in and out stop at your credit limit, when your balance is %(limit)s: "
-        "at your recent pace, in more than a year."
+        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
+        "that's more than a year."
     ),
     ("postpaid", "today"): _(
-        "You have %(left)s left. Calls in and out stop at your credit limit, when your balance is %(limit)s: "
-        "at your recent pace, within a day."
+        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
+        "calls will stop within a day."
     ),
     ("postpaid", "days"): ngettext_lazy(
-        "You have %(left)s left. Calls in and out stop at your credit limit, when your balance is %(limit)s: "
-        "at your recent pace, in about %(days)s day (around %(date)s).",
-        "You have %(left)s left. Calls in and out stop at your credit limit, when your balance is %(limit)s: "
-        "at your recent pace, in about %(days)s days (around %(date)s).",
+        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
+        "calls will stop in about %(days)s day, around %(date)s.",
+        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
+        "calls will stop in about %(days)s days, around %(date)s.",
         "days",
     ),
     ("no_limit", "above"): _(
-        "You have credit. Your account is postpaid, so calls in and out stop at its credit limit; we do not "
-        "know this limit, so we cannot say when."
+        "Calls stop at your credit limit. We don't have that limit on file, so we can't estimate when."
     ),
     ("no_limit", "at"): _(
-        "Your balance is zero. Your account is postpaid, so calls in and out stop at its credit limit; we do "
-        "not know this limit, so they may have stopped."
+        "Your balance is zero. Calls stop at your credit limit, which we don't have on file. If calls "
+        "aren't working, contact us."
     ),
     ("no_limit", "below"): _(
-        "Your balance is below zero. Your account is postpaid, so calls in and out stop at its credit limit; "
-        "we do not know this limit, so they may have stopped."
+        "Your balance is below zero. Calls stop at your credit limit, which we don't have on file. If "
+        "calls aren't working, contact us."
     ),
-    ("unknown", "above"): _(
-        "You have credit. We do not know whether your account is prepaid or postpaid, so we cannot say when "
-        "calls stop: a prepaid account stops at zero, a postpaid one at its credit limit."
-    ),
+    ("unknown", "above"): _("We can't estimate how long your balance will last. To set this up, contact us."),
     ("unknown", "at"): _(
-        "Your balance is zero. If your account is prepaid, calls in and out may not work until it is topped "
-        "up; we do not know whether it is prepaid or postpaid."
+        "Your balance is zero. If you're on a prepaid plan, calls may not work until you top up."
     ),
     ("unknown", "below"): _(
-        "Your balance is below zero, so calls in and out may have stopped: a prepaid account stops at zero, "
-        "a postpaid one at its credit limit. We do not know which yours is."
+        "Your balance is below zero, so calls may have stopped. If calls aren't working, top up or "
+        "contact us."
     ),
 }
 _ESTIMATE_NOTE = ngettext_lazy(
-    "Your recent pace is what calls and other charges came to in the last complete month, per day. It is an "
-    "estimate.",
-    "Your recent pace is what calls and other charges came to in the last %(months)s complete months, per "
-    "day. It is an estimate.",
+    "Estimate based on your average daily spend last month.",
+    "Estimate based on your average daily spend over the last %(months)s full months.",
     "months",
 )
 _NO_ESTIMATE_NOTES: dict[str, Promise] = {
-    "new": _("There is no estimate of how long that lasts: your account has no complete month yet."),
-    "quiet": _(
-        "There is no estimate of how long that lasts: nothing was charged in the last complete months."
-    ),
+    "new": _("We'll estimate how long your balance will last after your first full month."),
+    "quiet": _("We can't estimate how long your balance will last, because you've had no recent charges."),
     "missing": _(
-        "There is no estimate of how long that lasts: the figures of the last months are missing at the "
-        "moment."
+        "We can't estimate how long your balance will last right now, because some months didn't load."
     ),
 }
 
@@ -108,7 +94,7 @@ _NO_ESTIMATE_NOTES: dict[str, Promise] = {
 def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[str, str]:
     """Return (text, note) in the current language; the note on the estimate may be empty."""
     values = {
-        "limit": "" if forecast.limit is None else format_money(forecast.limit, brand),
+        "limit": "" if forecast.limit is None else format_money(abs(forecast.limit), brand),
         "left": "" if forecast.left is None else format_money(forecast.left, brand),
         "days": forecast.days or 0,
         "date": nowrap(day(forecast.around)) if forecast.around else "",

@@ -30,8 +30,8 @@ class _DateField(forms.DateField):
         super().__init__(
             widget=_DateInput(format="%Y-%m-%d", attrs={"min": EARLIEST.isoformat()}),
             error_messages={
-                "invalid": _("Write the date like 2026-01-31."),
-                "required": _("Please fill this in."),
+                "invalid": _("Enter a date like 2026-01-31."),
+                "required": _("Choose a date."),
             },
             **options,
         )
@@ -69,9 +69,9 @@ class PeriodForm(forms.Form):
         """Return the date; refuse one in the future or before 2000."""
         value: date = self.cleaned_data[name]
         if value < EARLIEST:
-            raise ValidationError(_("There are no statements before the year 2000."))
+            raise ValidationError(_("Choose a date from 1 January 2000."))
         if value > self.today:
-            raise ValidationError(_("This day is still to come."))
+            raise ValidationError(_("Choose today or an earlier date."))
         return value
 
     def clean_from_date(self) -> date:
@@ -86,9 +86,9 @@ class PeriodForm(forms.Form):
         if not first or not last:
             return
         if first > last:
-            self.add_error("from_date", _("The first day must not be after the last."))
+            self.add_error("from_date", _("“From” must be the same as or before “To”."))
         elif (last - first).days >= LONGEST_DAYS:
-            self.add_error("from_date", _("Choose a period of at most 366 days."))
+            self.add_error("from_date", _("Choose a period of one year or less."))
 
     @property
     def period(self) -> Period:

@@ -51,4 +51,4 @@ def is_rounding_visible(statement: Statement, brand: Brand) -> bool:
 
 def get_rounding_note() -> str:
     """Return the note that explains visible rounding differences."""
-    return _("Amounts are rounded here, but added up with all their decimals. So the last digit may differ.")
+    return _("Amounts are rounded, so totals may be slightly different.")

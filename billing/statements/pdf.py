@@ -76,7 +76,7 @@ def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
     assert found.statement
     assert found.period_shown
     accent, title = brand.accent.lower(), _("Statement")
-    period = _("%(first)s to %(last)s, both included") % {
+    period = _("%(first)s to %(last)s") % {
         "first": day(found.period_shown.from_date),
         "last": day(found.period_shown.to_date),
     }
@@ -119,10 +119,10 @@ def _facts(
     assert found.as_of
     facts = [
         (_("Customer"), named),
-        (_("Company"), company),
+        (_("Company name"), company),
         (_("Account number"), customer.account_number),
         (_("Currency"), brand.currency),
-        (_("As of"), date_time(found.as_of)),
+        (_("Updated"), date_time(found.as_of)),
     ]
     return [(name, plain) for name, value in facts if (plain := _clean_line(value))]
 
@@ -133,26 +133,26 @@ def _notices(brand: Brand, found: StatementResult) -> list[str]:
     notices = []
     if found.error:
         notices.append(
-            _("These are the last figures we have, as of %(moment)s. What has happened since is not in them.")
+            _("This is the latest we have, from %(moment)s. Anything since then isn't included.")
             % {"moment": date_time(found.as_of)}
         )
     if not found.statement.is_consistent:
         notices.append(
             _(
-                "These figures do not add up. We show them as we received them and have made a note of it;"
-                " please ask our support if you need certainty."
+                "These amounts don't add up. We've shown them exactly as we received them. If you need to"
+                " be sure, contact us."
             )
         )
     if is_rounding_visible(found.statement, brand):
         notices.append(get_rounding_note())
     if not found.statement.has_activity:
-        notices.append(_("No movement in this period."))
+        notices.append(_("No payments or charges in this period."))
     return notices
 
 
 def _footer(brand: Brand) -> list[tuple[str, list[str]]]:
     """Return the support and terms lines of the footer: (label, contacts or URLs)."""
-    questions = _("Questions? %(name)s is glad to help:") % {"name": brand.name}
+    questions = _("Need help? Contact %(name)s:") % {"name": brand.name}
     foot = [
         (questions, [brand.support_email, brand.support_phone]),
         (f"{_('Terms of service')}:", [brand.terms_url]),

@@ -20,7 +20,7 @@ from portal.brands.access import is_operator
 from portal.core.money import format_money
 
 LONGEST_NOTE = 500
-_FILL_IN = {"required": _("Please fill this in.")}
+_FILL_IN = {"required": _("Fill in this field.")}
 
 
 class PlainAmountField(forms.DecimalField):

@@ -100,7 +100,7 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
     except rate_limits.Limited:
         messages.warning(
             request,
-            _("You have asked for new figures several times just now. Please wait a minute; then ask again."),
+            _("You've refreshed several times. Wait a minute, then try again."),
         )
     else:
         get_statement(brand=request.brand, customer=user, period=form.period, refresh=True)

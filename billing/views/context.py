@@ -43,7 +43,7 @@ def _presets(day: date) -> list[tuple[str, Period]]:
     names = {
         "this_month": _("This month"),
         "last_month": _("Last month"),
-        "last_3_months": _("Last 3 months"),
+        "last_3_months": _("This month and the 2 before"),
         "this_year": _("This year"),
     }
     return [(names[name], period) for name, period in periods.presets(day).items()]

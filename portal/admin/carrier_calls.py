@@ -87,7 +87,7 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     list_filter = (BrandFilter, MethodFilter, OutcomeFilter, ("at", DateFieldListFilter))
     search_fields = ("operation", "reference", "customer__email", "customer__account_number")
     search_help_text = _(
-        "An operation, a reference or an account number written whole, or a part of a customer's e-mail "
+        "An operation, a reference or an account number written whole, or a part of a customer's email "
         "address. The list goes back no further than 10,000 calls: narrow it to see older ones."
     )
     show_facets = admin.ShowFacets.NEVER

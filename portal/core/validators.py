@@ -42,13 +42,13 @@ def hex_colour(value: str) -> None:
 def one_line(value: str) -> None:
     """Refuse line breaks and other control characters: the text is used in email headers."""
     if not value.isprintable():
-        raise ValidationError(_("This must stand on one line, without control characters."))
+        raise ValidationError(_("Enter this on one line."))
 
 
 def name(value: str) -> None:
     """Require a name of a person or company: any letters and marks, but no control characters, one line."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):
-        raise ValidationError(_("This must stand on one line, without control characters."))
+        raise ValidationError(_("Enter this on one line."))
 
 
 def sender(value: str) -> None:

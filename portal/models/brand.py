@@ -52,7 +52,7 @@ class Brand(models.Model):
     logo = models.BinaryField(_("logo"), blank=True, default=b"", editable=False)
     logo_type = models.CharField(max_length=20, blank=True, editable=False)
     logo_hash = models.CharField(max_length=16, blank=True, editable=False)
-    support_email = models.EmailField(_("support e-mail"))
+    support_email = models.EmailField(_("support email"))
     support_phone = models.CharField(
         _("support phone"), max_length=40, blank=True, validators=[validators.one_line]
     )

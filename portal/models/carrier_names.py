@@ -13,10 +13,10 @@ from portal.voipline import MEANINGS, METHODS, MappingError, Method, customise
 
 MEANING_LABELS = {
     "captcha_failed": _("captcha not accepted"),
-    "email_taken": _("e-mail already registered"),
+    "email_taken": _("email already registered"),
     "customer_unknown": _("customer unknown"),
     "code_wrong": _("confirmation code wrong"),
-    "already_confirmed": _("e-mail already confirmed"),
+    "already_confirmed": _("email already confirmed"),
     "not_authorised": _("API key or IP address not authorised"),
 }
 assert set(MEANING_LABELS) == set(MEANINGS)

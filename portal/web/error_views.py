@@ -33,28 +33,28 @@ def _error(request: HttpRequest, status: int, title: str, text: str, retry_url: 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the page for 400."""
     text = _(
-        "Your browser sent something that this page does not understand, so nothing was done. Go back,"
-        " reload the page and try again."
+        "Something in that request wasn't right, so we didn't do anything. Go back, reload the page and "
+        "try again."
     )
-    return _error(request, 400, _("We could not read that"), text)
+    return _error(request, 400, _("That didn't work"), text)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the page for 403."""
-    text = _("The address you are signed in with does not open it. Sign in with another address, or ask us.")
-    return _error(request, 403, _("This page is not open to you"), text)
+    text = _("You don't have access to this page. Sign in with a different email address, or contact us.")
+    return _error(request, 403, _("You can't view this page"), text)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the page for 404."""
-    text = _("The address may be mistyped, or the page may have moved. From the start you get everywhere.")
-    return _error(request, 404, _("There is no such page"), text)
+    text = _("Check the web address, or go to the home page.")
+    return _error(request, 404, _("Page not found"), text)
 
 
 def not_allowed(request: HttpRequest, original: HttpResponse) -> HttpResponse:
     """Return the page for 405, usually shown after opening the URL of a form's button."""
-    text = _("Nothing was done. Go back to the start, and use the button that belongs to it.")
-    response = _error(request, 405, _("This web address works only by a button"), text)
+    text = _("Nothing has changed. Go to the home page and try again from there.")
+    response = _error(request, 405, _("You can't open this page directly"), text)
     response["Allow"] = original["Allow"]
     return response
 
@@ -62,8 +62,8 @@ def not_allowed(request: HttpRequest, original: HttpResponse) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Return the page for 500."""
     text = _(
-        "It was not your doing, and we have made a note of it. What you did last may or may not have"
-        " worked: please look before you do it again, in a few minutes."
+        "Sorry, something went wrong and we've logged it. Your last action may still have gone through, "
+        "so check before you try again in a few minutes."
     )
     return _error(request, 500, _("Something went wrong on our side"), text)
 
@@ -74,29 +74,24 @@ def unavailable(request: HttpRequest, *, view_started: bool = True) -> HttpRespo
     If `view_started`, a form may already have reached the carrier.
     """
     if request.method in ("GET", "HEAD") or not view_started:
-        text = _(
-            "We cannot reach our records at the moment, so we show nothing rather than something wrong."
-            " Nothing was changed. Please try again in a few minutes."
-        )
+        text = _("We can't load this page right now. Nothing has changed. Try again in a few minutes.")
     else:
         text = _(
-            "We cannot reach our records at the moment. What you have just sent may or may not have worked:"
-            " please look before you send it again, in a few minutes."
+            "We can't load this page right now. What you just sent may or may not have worked. Check before "
+            "you send it again, in a few minutes."
         )
     # In a link, //name/ would lead to another host.
     retry_url = escape_leading_slashes(request.path)
-    response = _error(request, 503, _("We will be back in a moment"), text, retry_url)
+    response = _error(request, 503, _("We'll be back soon"), text, retry_url)
     response["Retry-After"] = "60"
     return response
 
 
 def busy(request: HttpRequest) -> HttpResponse:
     """Return the page for 503 when no slot for costly work is free (`portal.resilience.bulkhead.Slots`)."""
-    text = _(
-        "Too many people are asking for this right now. Nothing was changed. Please try again in a moment."
-    )
+    text = _("We're very busy right now. Nothing has changed. Try again in a moment.")
     retry_url = escape_leading_slashes(request.get_full_path())
-    response = _error(request, 503, _("We are very busy"), text, retry_url)
+    response = _error(request, 503, _("We're very busy"), text, retry_url)
     response["Retry-After"] = str(BUSY)
     return response
 
@@ -104,8 +99,8 @@ def busy(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Return the page for a failed CSRF check (403): usually an old tab or disabled cookies."""
     text = _(
-        "Nothing was sent. Usually this is because you signed in or out in another tab, or the page was open"
-        " for a long time. Open the page again and send the form once more; your browser must accept cookies."
+        "We didn't send your form. This happens if you signed in or out in another tab, or left the page "
+        "open for a long time. Reload the page and try again. Cookies must be turned on."
     )
     return _error(request, 403, _("This form has expired"), text, _referring_page(request))
 

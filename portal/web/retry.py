@@ -18,15 +18,13 @@ def retry_after(seconds: int) -> str:
 def try_again(seconds: int | None) -> str:
     """Return a sentence that says when to try again. None means unknown: in a minute."""
     if seconds is None or seconds <= MINUTE:
-        return _("Please try again in a minute.")
+        return _("Try again in a minute.")
     if seconds > _DAY:
-        return _("Please try again later. If it keeps happening, contact us.")
+        return _("Try again later. If it keeps happening, contact us.")
     if seconds <= 5400:
         minutes = -(-seconds // MINUTE)
-        words = ngettext(
-            "Please try again in %(count)d minute.", "Please try again in %(count)d minutes.", minutes
-        )
+        words = ngettext("Try again in %(count)d minute.", "Try again in %(count)d minutes.", minutes)
         return words % {"count": minutes}
     hours = -(-seconds // 3600)
-    words = ngettext("Please try again in %(count)d hour.", "Please try again in %(count)d hours.", hours)
+    words = ngettext("Try again in %(count)d hour.", "Try again in %(count)d hours.", hours)
     return words % {"count": hours}

@@ -21,8 +21,14 @@ FORMS = {
 PAGES = {
     "done": (None, ""),
     "refused": (200, "The carrier says no."),
-    "unavailable": (503, "Nothing was changed"),
-    "unknown": (503, "got no clear answer"),
+    "unavailable": (503, "We can't reach the phone system right now. Nothing has changed"),
+    "unknown": (503, ""),  # And the text of the form, in UNCLEAR.
+}
+UNCLEAR = {
+    "register_customer": "We don't know yet whether your account was created.",
+    "confirm_email": "We don't know yet whether your address was confirmed.",
+    "login_via_url": "We couldn't open your phone account. Nothing has changed. Try again in a few minutes.",
+    "reset_password": "We don't know yet whether your request went through.",
 }
 SAME = {
     name: (name, {}, "unknown")
@@ -92,7 +98,9 @@ def test_page_is_correct_and_carrier_gets_at_most_one_write_on_fault(
     assert response.status_code == (status or (303 if method == "login_via_url" else 302)), words(response)
     if "429" in name:
         assert response["Retry-After"] == "60"
-        text = "Too many people"
+        text = "We're very busy right now"
+    if expected == "unknown":
+        text = UNCLEAR[method]
     assert text in words(response)
     assert len(simulator.calls(method)) == 1
     assert len(simulator.listed("elsewhere")) == 0
@@ -108,7 +116,7 @@ def test_refused_connection_is_shown_as_unavailable(journey, aurora, simulator, 
     aurora.save()
     response = submit()
     assert response.status_code == 503
-    assert "Nothing was changed" in words(response)
+    assert "We can't reach the phone system right now. Nothing has changed" in words(response)
 
 
 @pytest.mark.parametrize("method", sorted(FORMS))

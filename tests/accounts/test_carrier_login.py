@@ -283,7 +283,7 @@ def test_password_field_appears_only_if_the_carrier_requires_it(client, aurora, 
     aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
     simulator.post("dialect", methods={"login_via_url": {"parameters": {"password": "pw"}}})
     assert 'name="password"' in client.get("/account/open/").content.decode()
-    assert "Please fill this in." in words(send(client, "/account/open/", form(simulator)))
+    assert "Enter your phone account password." in words(send(client, "/account/open/", form(simulator)))
     assert simulator.calls() == []
     response = send(client, "/account/open/", form(simulator, password="not-the-right-one"))
     assert response.context["form"].errors == {"password": ["The password is incorrect."]}
@@ -316,7 +316,7 @@ def test_login_url_of_another_host_is_not_followed(client, aurora, simulator, ca
     aurora.save()
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 503
-    assert "Nothing in your account was changed" in words(response)
+    assert "We couldn't open your phone account. Nothing has changed. Try again in" in words(response)
     assert "not among the brand's login hosts" in str([vars(record) for record in caplog.records])
     assert "ticket=" not in response.content.decode() + str([vars(record) for record in caplog.records])
 
@@ -325,7 +325,7 @@ def test_login_url_that_is_too_long_shows_an_error_page(client, simulator, caplo
     monkeypatch.setattr(login_url, "_MAX_LENGTH", 30)
     response = send(client, "/account/open/", form(simulator))
     assert response.status_code == 503
-    assert "Nothing in your account was changed" in words(response)
+    assert "We couldn't open your phone account. Nothing has changed. Try again in" in words(response)
     assert "longer than 30 characters" in str([vars(record) for record in caplog.records])
 
 
@@ -335,7 +335,10 @@ def test_customer_unknown_to_the_carrier_is_sent_to_support(aurora, simulator, m
     response = send(
         browse(AURORA, make_customer(aurora, "x@example.com", "123")), "/account/open/", form(simulator)
     )
-    assert "ask our support to look" in words(response)
+    assert (
+        "We can't find your phone account. It may have been closed or given a new number. Contact us"
+        in words(response)
+    )
 
 
 # Submitting the same form twice
@@ -345,7 +348,7 @@ def test_second_post_makes_no_call_and_explains_why(client, simulator):
     data = form(simulator)
     first, second = (send(client, "/account/open/", data) for _ in range(2))
     assert (first.status_code, second.status_code) == (303, 200)
-    assert "opened by that click already" in words(second)
+    assert "is already open" in words(second)
     assert "Location" not in second
     assert len(simulator.calls()) == 1
     assert send(client, "/account/open/", form(simulator)).status_code == 303

@@ -48,8 +48,8 @@ def test_link_query_moves_into_the_session_without_using_the_code(signed_up, sim
     assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
     page = signed_up.get("/sign-up/confirm/")
     assert (value_of(page, "email"), value_of(page, "code")) == (DORA, code)
-    assert "filled in already" in words(page)
-    assert "Follow the link" not in words(page)
+    assert "We've filled in your code" in words(page)
+    assert "Open the link" not in words(page)
     assert simulator.calls("confirm_email") == []
     assert not is_confirmed(simulator)
 
@@ -73,8 +73,8 @@ def test_post_confirms_and_redirects_to_an_emailed_sign_in_code(signed_up, simul
         "google_captcha": data["g-recaptcha-response"],
     }
     page = words(signed_up.get("/sign-in/code/"))
-    assert "Your e-mail address is confirmed" in page
-    assert "reset the password" not in page
+    assert "Your email address is confirmed" in page
+    assert "reset your phone account password" not in page
     assert "confirm" not in signed_up.session
     assert send(signed_up, "/sign-in/code/", {"code": code_for(DORA)})["Location"] == "/"
     assert User.objects.get().confirmed_at
@@ -91,7 +91,7 @@ def test_other_browser_is_advised_to_set_a_new_password(signed_up, simulator, br
     other = browse(AURORA)
     send(other, "/sign-up/confirm/", form(simulator))
     page = other.get("/sign-in/code/")
-    assert "If it was not you who chose the password" in words(page)
+    assert "If someone else signed up for you" in words(page)
     assert 'href="/password-reset/"' in page.content.decode()
 
 
@@ -99,7 +99,7 @@ def test_browser_whose_sign_up_was_refused_is_advised_too(signed_up, simulator, 
     victim = browse(AURORA)
     assert send(victim, "/sign-up/", sign_up_form(simulator.token())).status_code == 200
     send(victim, "/sign-up/confirm/", form(simulator))
-    assert "If it was not you who chose the password" in words(victim.get("/sign-in/code/"))
+    assert "If someone else signed up for you" in words(victim.get("/sign-in/code/"))
 
 
 def test_invalid_field_uses_no_captcha_token(signed_up, simulator):
@@ -112,9 +112,9 @@ def test_invalid_field_uses_no_captcha_token(signed_up, simulator):
 @pytest.mark.parametrize(
     ("meaning", "text"),
     [
-        ("code_wrong", "This code is not right. Copy it from the newest mail"),
-        ("customer_unknown", "We found no account with these details"),
-        ("captcha_failed", "security check was not accepted"),
+        ("code_wrong", "That code isn't right. Copy it from the latest email"),
+        ("customer_unknown", "We can't find an account with these details"),
+        ("captcha_failed", "security check didn't work"),
     ],
 )
 def test_mapped_codes_show_their_message_and_keep_the_input(aurora, simulator, browse, meaning, text):
@@ -195,8 +195,8 @@ def test_email_failure_is_reported_and_the_confirmation_is_kept(signed_up, simul
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     response = send(signed_up, "/sign-up/confirm/", form(simulator))
     assert response.status_code == 503
-    assert "Your e-mail address is confirmed." in words(response)
-    assert "We cannot send mail at the moment" in words(response)
+    assert "Your email address is confirmed." in words(response)
+    assert "We can't send email right now" in words(response)
     assert User.objects.get().confirmed_at
     assert not SignInCode.objects.exists()
 
@@ -207,8 +207,8 @@ def test_confirmation_is_kept_when_the_code_limit_is_reached(signed_up, simulato
     response = send(signed_up, "/sign-up/confirm/", form(simulator))
     assert response["Location"] == "/sign-in/"
     page = words(signed_up.get("/sign-in/"))
-    assert "Your e-mail address is confirmed." in page
-    assert "asked for many codes already" in page
+    assert "Your email address is confirmed." in page
+    assert "asked for too many codes" in page
 
 
 def test_signed_in_customer_confirms_without_a_new_code(aurora, simulator, signed_up, browse):

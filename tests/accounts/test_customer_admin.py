@@ -139,7 +139,7 @@ def test_invalid_rows_are_listed_first_and_valid_ones_imported(
 ) -> None:
     url = upload_for_report(desk, aurora, BAD)
     page = words(desk.get(url))
-    assert "email : not an e-mail address" in page
+    assert "email : not an email address" in page
     assert page.index("no-address") < page.index("dora@example.com")
     assert "Import the 2 good rows" in page
     assert "Import all" not in page
@@ -236,7 +236,7 @@ def test_row_problems_are_translatable_templates(
     desk: Client, aurora: Brand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = upload_for_report(desk, aurora, BAD)
-    spanish = {"not an e-mail address": "no es una dirección"}
+    spanish = {"not an email address": "no es una dirección"}
     monkeypatch.setattr("portal.i18n.translation.gettext", lambda text: spanish.get(text, text))
     assert "email : no es una dirección" in words(desk.get(url))
 
@@ -438,7 +438,7 @@ def test_disabling_ends_sessions_and_then_answers_like_unknown_email(
     assert customer.get("/account/open/").status_code == 200
     assert desk.post(url)["Location"] == f"/admin/billing/customer/{alice.pk}/"
     response = customer.get("/account/open/", follow=True)
-    assert "If you were signed in before, that has ended" in words(response)
+    assert "If you were signed in before, your session has ended" in words(response)
     assert "disabled" not in words(response).lower()
     assert other.get("/account/open/").status_code == 200
     assert send(mailbox, "/sign-in/code/", {"code": code}).status_code == 200

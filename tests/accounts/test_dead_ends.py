@@ -216,103 +216,128 @@ def sign_up_closed(portal: Portal) -> Any:
 # (reader, steps, the sentence, the link)
 Steps = Callable[[Portal], Any]
 READERS: list[tuple[str, Steps, str, str]] = [
-    ("imported, signs in", imported_customer_signs_in, "You need not sign up: use the e-mail address", HELP),
-    ("imported, signs up", imported_customer_signs_up, "There is already an account with this", "/sign-in/"),
+    (
+        "imported, signs in",
+        imported_customer_signs_in,
+        "You don't need to create an account. Use the email address",
+        HELP,
+    ),
+    ("imported, signs up", imported_customer_signs_up, "There's already an account with this", "/sign-in/"),
     ("imported, at the sign-up", lambda p: p.browse(AURORA).get("/sign-up/"), "Already a", "/sign-in/"),
     (
         "mistyped at sign-up",
         lambda p: follow(p.signed_up(), "/sign-up/confirm/"),
-        "Wrong address?",
+        "Wrong email address?",
         "/sign-up/",
     ),
     (
         "mistyped at sign-in",
         lambda p: follow(p.code_requested("alcie@example.com"), "/sign-in/code/"),
-        "Ask for a new code, or use another address",
+        "Send a new code or use a different email address",
         "/sign-in/",
     ),
     (
         "lost our mail",
         lambda p: follow(p.code_requested(), "/sign-in/code/"),
-        "Look into the spam folder",
+        "Check your spam or junk folder",
         "/sign-in/",
     ),
-    ("lost the carrier's mail", lambda p: follow(p.signed_up(), "/sign-up/confirm/"), "No mail?", HELP),
-    ("lost the reset's mail", reset_email_failed, "No mail? Look into the spam folder", "/password-reset/"),
-    ("lost the new address's mail", email_change_mail_failed, "Look into the spam folder", "/account/email/"),
-    ("waited with the code", expired_code, "can no longer be used.", "/sign-in/"),
-    ("waited with a form", old_tab_form, "Nothing was sent.", "/sign-in/?next=/statement/"),
+    ("lost the carrier's mail", lambda p: follow(p.signed_up(), "/sign-up/confirm/"), "No email yet?", HELP),
+    (
+        "lost the reset's mail",
+        reset_email_failed,
+        "No email yet? It can take a few minutes. Check your spam or junk folder",
+        "/password-reset/",
+    ),
+    (
+        "lost the new address's mail",
+        email_change_mail_failed,
+        "Check your spam or junk folder",
+        "/account/email/",
+    ),
+    ("waited with the code", expired_code, "no longer works.", "/sign-in/"),
+    ("waited with a form", old_tab_form, "We didn't send your form.", "/sign-in/?next=/statement/"),
     ("signed out and in elsewhere", form_after_sign_out_elsewhere, "in another tab", "/account/open/"),
-    ("waited with the session", session_expired, "If you were signed in before, that has ended", HELP),
-    ("pressed back to the code", return_to_code_page, "You are signed in already.", "/account/open/"),
-    ("sent the code again", second_code_after_sign_in, "You are signed in already.", "/account/open/"),
-    ("sent the sign-up again", sign_up_again_by_back, "We have sent a mail to", "/sign-in/"),
+    (
+        "waited with the session",
+        session_expired,
+        "If you were signed in before, your session has ended",
+        HELP,
+    ),
+    ("pressed back to the code", return_to_code_page, "You're already signed in.", "/account/open/"),
+    ("sent the code again", second_code_after_sign_in, "You're already signed in.", "/account/open/"),
+    ("sent the sign-up again", sign_up_again_by_back, f"We've emailed {DORA}", "/sign-in/"),
     (
         "reloaded a reset",
         lambda p: follow(p.browse(AURORA), "/password-reset/sent/"),
-        "We mail you a way",
+        "We'll email you instructions",
         HELP,
     ),
-    ("form in a second tab", form_after_sign_out_in_another_tab, "was not accepted", HELP),
-    ("signed out in both tabs", sign_out_twice, "You are signed out.", "/sign-in/"),
-    ("asked twice, types the older", older_of_two_codes, "only the newest one counts", "/sign-in/"),
+    ("form in a second tab", form_after_sign_out_in_another_tab, "your session has ended", HELP),
+    ("signed out in both tabs", sign_out_twice, "You've signed out.", "/sign-in/"),
+    ("asked twice, types the older", older_of_two_codes, "Use the code in the latest one", "/sign-in/"),
     (
         "asked twice for a new address",
         older_of_two_email_change_codes,
-        "only the newest one counts",
+        "Use the code in the latest one",
         "/account/email/",
     ),
     (
         "old link to the code",
         lambda p: follow(p.browse(AURORA), "/sign-in/code/"),
-        "ask for a code first",
+        "Get a code first",
         HELP,
     ),
     (
         "old link to a new address's code",
         lambda p: follow(p.signed_in(), "/account/email/code/"),
-        "No new e-mail address is waiting for a code",
+        "Enter your new email address first",
         "/account/",
     ),
     ("used confirmation link", confirmation_link_twice, "Already confirmed. Sign in.", "/sign-up/"),
-    ("old confirmation link", old_confirmation_link, "Copy it from the newest mail", HELP),
-    ("old address", lambda p: p.browse(AURORA).get("/my-old-portal/"), "There is no such page", "/"),
+    ("old confirmation link", old_confirmation_link, "Copy it from the latest email", HELP),
+    ("old address", lambda p: p.browse(AURORA).get("/my-old-portal/"), "Page not found Check the web", "/"),
     (
         "signed in, signs in",
         lambda p: follow(p.signed_in(), "/sign-in/"),
-        "signed in already",
+        "already signed in",
         "/account/open/",
     ),
     (
         "signed in, signs up",
         lambda p: follow(p.signed_in(), "/sign-up/"),
-        "signed in already",
+        "already signed in",
         "/account/open/",
     ),
     *(
         (f"no number, {path}", lambda p, path=path: p.alice_with(account_number="").get(path), text, HELP)
         for path in ("/", "/statement/", "/statement.csv", "/account/", "/account/open/")
-        for text in ("Your account number is not known to us yet",)
+        for text in ("We're still setting up your account",)
     ),
     (
         "refused number",
         lambda p: p.alice_with(account_number="", refused_account_number="70002").get("/"),
-        "does not fit our records",
+        "There's a problem with your account number",
         HELP,
     ),
     *(
         (f"closed, {path}", lambda p, path=path: p.alice_with(account_number="79999").get(path), text, HELP)
         for path in ("/", "/statement/", "/statement.csv")
-        for text in ("We cannot find the telephone account 79999. It may have been closed",)
+        for text in ("We can't find phone account 79999. It may have been closed",)
     ),
-    ("closed, opens", closed_account_opens_carrier_portal, "does not find your telephone account", HELP),
-    ("key refused", carrier_says(401), "This is a fault on our side", HELP),
-    ("question refused", carrier_says(422, "/statement/", "No"), "This is a fault on our side", HELP),
-    ("busy", carrier_says(429), "try again in a minute", "/"),
-    ("carrier down", carrier_says(503, "/statement/"), "try again in a few minutes", "/statement/"),
+    ("closed, opens", closed_account_opens_carrier_portal, "can't find your phone account", HELP),
+    ("key refused", carrier_says(401), "There's a problem on our side", HELP),
+    ("question refused", carrier_says(422, "/statement/", "No"), "There's a problem on our side", HELP),
+    ("busy", carrier_says(429), "Try again in a minute", "/"),
+    ("carrier down", carrier_says(503, "/statement/"), "Try again in a few minutes", "/statement/"),
     ("disabled, at the start", disabled, "Sign in", "/sign-in/"),
-    ("disabled, at a page", disabled_while_signed_in, "If you were signed in before, that has ended", HELP),
-    ("sign-up closed", sign_up_closed, "New accounts are opened by our team", "/sign-in/"),
+    (
+        "disabled, at a page",
+        disabled_while_signed_in,
+        "If you were signed in before, your session has ended",
+        HELP,
+    ),
+    ("sign-up closed", sign_up_closed, "Our team can set up an account for you", "/sign-in/"),
 ]
 
 
@@ -335,7 +360,7 @@ def test_closed_account_does_not_suggest_a_retry(portal):
 def test_plain_404_does_not_mean_a_closed_account(portal):
     page = carrier_says(404)(portal)
     assert page.status_code == 503
-    assert "We cannot find" not in words(page)
+    assert "We can't find" not in words(page)
 
 
 def test_disabled_customer_is_emailed_the_support_address(portal):
@@ -366,4 +391,4 @@ def test_expired_form_links_back_to_its_page_on_the_same_host(portal, referer, l
     client = portal.browse(AURORA, enforce_csrf_checks=True)
     page = send(client, "/sign-in/", {"email": ALICE}, referer=referer)
     assert page.status_code == 403
-    assert f'<a class="button main" href="{link}">Open the page again</a>' in page.content.decode()
+    assert f'<a class="button main" href="{link}">Reload the page</a>' in page.content.decode()

@@ -40,7 +40,7 @@ def test_mapped_captcha_failure_asks_for_a_new_captcha(aurora, simulator, browse
     aurora.response_codes.create(code="4001", meaning="captcha_failed")
     data = {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"}
     response = send(browse(AURORA), "/password-reset/", data)
-    assert "do it again" in words(response)
+    assert "didn't work. Try it again" in words(response)
     assert value_of(response, "email") == ALICE
 
 
@@ -88,4 +88,4 @@ def test_page_never_reveals_who_is_a_customer(aurora, simulator, browse, status,
 def test_captcha_refused_only_by_message_is_reported(aurora, simulator, browse):
     simulator.fault("reset_password", "body", text='{"error": "reCAPTCHA verification failed"}')
     answer = send(browse(AURORA), "/password-reset/", form(simulator))
-    assert "security check was not accepted" in words(answer)
+    assert "security check didn't work" in words(answer)

@@ -72,7 +72,7 @@ def test_used_sign_in_code_offers_a_new_code(alice: User, browse: Any) -> None:
     send(client, "/sign-in/", {"email": ALICE})
     SignInCode.objects.update(expires_at=timezone.now())
     page = send(client, "/sign-in/code/", {"code": code_for(ALICE)})
-    assert "can no longer be used" in words(page)
+    assert "no longer works" in words(page)
     assert "Email me a new code" in words(page)
     assert page.content.decode().count('<button class="main"') == 1
     assert 'name="code"' not in page.content.decode()

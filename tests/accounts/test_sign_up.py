@@ -88,8 +88,8 @@ def test_carrier_field_messages_appear_at_the_matching_fields(aurora, simulator,
 @pytest.mark.parametrize(
     ("meaning", "field", "text"),
     [
-        ("email_taken", "email", "already an account with this e-mail address. Sign in, or reset"),
-        ("captcha_failed", "captcha", "security check was not accepted. Please do it again"),
+        ("email_taken", "email", "already an account with this email address. Sign in instead, or reset"),
+        ("captcha_failed", "captcha", "security check didn't work. Try it again"),
     ],
 )
 def test_mapped_code_shows_its_own_message(aurora, simulator, browse, meaning, field, text):
@@ -102,7 +102,7 @@ def test_mapped_code_shows_its_own_message(aurora, simulator, browse, meaning, f
 
 def test_refused_captcha_is_reported_without_a_mapped_code_too(aurora, simulator, browse):
     response = send(browse(AURORA), "/sign-up/", sign_up_form("never issued"))
-    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert "didn't work. Try it again" in response.context["form"].errors["captcha"][0]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_retry_after_of_the_carrier_is_passed_on(aurora, simulator, browse):
     simulator.fault("register_customer", "status", status=429, retry_after=7)
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     assert response["Retry-After"] == "7"
-    assert "Too many people" in words(response)
+    assert "We're very busy right now" in words(response)
 
 
 def test_unclear_sign_up_says_so_and_the_customer_can_continue(aurora, simulator, browse):
@@ -143,7 +143,7 @@ def test_unclear_sign_up_says_so_and_the_customer_can_continue(aurora, simulator
     client.get("/sign-up/")
     response = send(client, "/sign-up/", sign_up_form(simulator.token()))
     assert response.status_code == 503
-    assert "it may have worked" in words(response)
+    assert "We don't know yet whether your account was created" in words(response)
     assert 'href="/sign-up/confirm/"' in response.content.decode()
     assert value_of(client.get("/sign-up/confirm/"), "email") == "dora@example.com"
     assert sign_in(client, "dora@example.com")["Location"] == "/"
@@ -160,7 +160,7 @@ def test_definite_refusal_creates_no_row(aurora, simulator, browse, status):
 def test_unreachable_carrier_is_reported_and_changes_nothing(aurora, browse):
     response = send(browse(AURORA), "/sign-up/", sign_up_form("a-token-of-nobody"))
     assert response.status_code == 503
-    assert "Nothing was changed" in words(response)
+    assert "We can't reach the phone system right now. Nothing has changed" in words(response)
     assert not User.objects.exists()
 
 
@@ -199,7 +199,7 @@ def test_wrong_email_leads_back_to_the_filled_form_without_password(aurora, simu
     send(client, "/sign-up/", sign_up_form(simulator.token(), email="doar@example.com"))
     page = client.get("/sign-up/confirm/")
     assert "doar@example.com" in words(page)
-    assert "Go back to your details" in words(page)
+    assert "Change your details" in words(page)
     form = client.get("/sign-up/")
     assert {name: value_of(form, name) for name in DETAILS} == {**DETAILS, "email": "doar@example.com"}
     assert value_of(form, "password") is None
@@ -211,14 +211,14 @@ def test_page_after_sign_up_offers_the_next_steps(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     page = words(client.get("/sign-up/confirm/"))
-    for text in ("Wrong address?", "spam folder", "help@aurora.example", "Confirmed already?"):
+    for text in ("Wrong email address?", "spam or junk folder", "help@aurora.example", "Already confirmed?"):
         assert text in page
 
 
 def test_refused_sign_up_does_not_claim_that_an_email_was_sent(aurora, simulator, browse):
     client = browse(AURORA)
     send(client, "/sign-up/", sign_up_form(simulator.token(), email="alice@example.com"))
-    assert "We have sent a mail" not in words(client.get("/sign-up/confirm/"))
+    assert "We've emailed" not in words(client.get("/sign-up/confirm/"))
 
 
 def test_closed_sign_up_accepts_no_form(aurora, simulator, browse):
@@ -262,7 +262,7 @@ def test_used_captcha_with_corrected_data_asks_for_a_new_captcha(aurora, simulat
     client, token = browse(AURORA), simulator.token()
     send(client, "/sign-up/", sign_up_form(token, email="doar@example.com"))
     response = send(client, "/sign-up/", sign_up_form(token))
-    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert "didn't work. Try it again" in response.context["form"].errors["captcha"][0]
     assert value_of(response, "email") == "dora@example.com"
     assert len(simulator.calls()) == 1
     assert "doar@example.com" in words(client.get("/sign-up/confirm/"))
@@ -307,8 +307,8 @@ def test_second_post_says_wait_while_the_first_hangs(
 
     first, second = at_once(2, post)
     assert (first.status_code, second.status_code) == (503, 202)
-    assert "still working on it" in words(second)
-    assert "may have worked" in words(send(client, "/sign-up/", form))
+    assert "still working on this" in words(second)
+    assert "We don't know yet whether your account was created" in words(send(client, "/sign-up/", form))
     assert len(simulator.calls()) == 1
 
 
@@ -321,7 +321,7 @@ def test_killed_process_leaves_an_unclear_outcome_not_an_endless_wait(aurora, si
         timezone.now() - timezone.timedelta(minutes=2),
     )
     row.save()
-    assert "may have worked" in words(send(client, "/sign-up/", form))
+    assert "We don't know yet whether your account was created" in words(send(client, "/sign-up/", form))
 
 
 def test_form_data_is_kept_when_the_carrier_is_down(aurora, simulator, browse):

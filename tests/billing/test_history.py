@@ -33,7 +33,7 @@ def test_frame_is_sent_before_the_carrier_is_called(simulator, alice, browse):
     chunks = browse(AURORA, alice).get("/history/").streaming_content
     frame = next(chunks).decode()
     assert "<h1>History</h1>" in frame
-    assert "The months are arriving." in frame
+    assert "Loading your last 12 months…" in frame
     assert '<th scope="col" role="columnheader">Month</th>' in frame
     assert rows(frame) == []
     assert simulator.calls() == []
@@ -54,7 +54,7 @@ def test_twelve_months_are_listed_in_order_with_links_to_statements(simulator, a
     assert requested == set(links)
     assert page.count('<figure class="picture"') == 1
     assert [row for row in rows(page) if "so far" in row] == rows(page)[:1]
-    assert all("As of" in row for row in rows(page))
+    assert all("Updated" in row for row in rows(page))
 
 
 def test_cached_months_are_not_fetched_again(simulator, alice, browse):
@@ -84,14 +84,14 @@ def test_missing_month_is_marked_and_a_retry_fetches_only_that_month(simulator, 
     simulator.fault("customer_balance", "status", status=400)
     page = read_all(client.get("/history/"))
     row = rows(page)[3]
-    assert "<strong>Missing.</strong> The billing system refuses our question" in row
+    assert "<strong>Not available.</strong> There's a problem on our side." in row
     assert '<a href="/history/">Try again</a>' in row
     assert "$" not in row
-    assert "Missing." not in "".join(rows(page)[:3] + rows(page)[4:])
+    assert "Not available." not in "".join(rows(page)[:3] + rows(page)[4:])
     assert page.count('<rect class="gap" x=') == 2  # One in each panel.
     simulator.post("faults/clear")
     before = len(simulator.calls("customer_balance"))
-    assert "Missing." not in read_all(client.get("/history/"))
+    assert "Not available." not in read_all(client.get("/history/"))
     assert len(simulator.calls("customer_balance")) == before + 1
 
 
@@ -99,8 +99,8 @@ def test_account_unknown_to_the_carrier_offers_no_retry(simulator, alice, browse
     alice.account_number = "79999"
     alice.save()
     page = read_all(browse(AURORA, alice).get("/history/"))
-    assert all("does not know this account" in row and "Try again" not in row for row in rows(page))
-    assert "There is nothing to draw" in page
+    assert all("can't find this account" in row and "Try again" not in row for row in rows(page))
+    assert "There's nothing to show in the chart" in page
 
 
 def test_stale_figures_of_this_month_are_shown_with_the_error(simulator, alice, browse):
@@ -110,8 +110,8 @@ def test_stale_figures_of_this_month_are_shown_with_the_error(simulator, alice, 
     CachedStatement.objects.update(as_of=old, attempted_at=old)
     simulator.fault("customer_balance", "status", status=400)
     row = rows(read_all(client.get("/history/")))[0]
-    assert "The billing system refuses our question" in row
-    assert "Missing." not in row
+    assert "There's a problem on our side" in row
+    assert "Not available." not in row
     assert "$" in row
 
 
@@ -135,7 +135,7 @@ def test_head_request_makes_no_call(simulator, alice, browse):
 
 def test_customer_without_account_number_sees_a_notice(simulator, aurora, make_customer, browse):
     response = browse(AURORA, make_customer(aurora, "nora@example.com")).get("/history/")
-    assert "not known to us yet" in response.content.decode()
+    assert "still setting up your account" in response.content.decode()
     assert simulator.calls() == []
 
 
@@ -173,10 +173,10 @@ def test_page_ends_with_a_message_when_the_database_fails_midway(simulator, alic
     with _without_statements_table():
         page = html.unescape(b"".join([*received, *chunks]).decode())
     assert len(rows(page)) < 12
-    assert "Not all months could be shown." in page
-    assert "What you see in the table is right" in page
+    assert "Some months didn't load" in page
+    assert "The months you can see are correct" in page
     assert response.headers["X-Request-ID"] in page
-    assert page.index("</tbody>") < page.index("Not all months")
+    assert page.index("</tbody>") < page.index("Some months didn't load")
     assert page.rstrip().endswith("</html>")
     assert "history broke off" in [record.message for record in caplog.records]
 
@@ -199,7 +199,7 @@ def test_page_ends_in_time_when_the_carrier_hangs(simulator, alice, browse, monk
     started = time.monotonic()
     page = read_all(browse(AURORA, alice).get("/history/"))
     assert time.monotonic() - started < SLACK
-    assert sum("Missing." in row for row in rows(page)) == 12
+    assert sum("Not available." in row for row in rows(page)) == 12
     simulator.post("faults/clear")
     _wait_for(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
     assert len({call["query"]["from_date"] for call in simulator.calls("customer_balance")}) == 4

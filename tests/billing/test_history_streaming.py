@@ -62,7 +62,7 @@ def test_frame_is_sent_before_any_answer_and_four_calls_run_at_once(
     response = visit()
     chunks = response.iter_content(None)
     frame = read_until(chunks, b"<tbody")
-    assert b"The months are arriving." in frame
+    assert "Loading your last 12 months…".encode() in frame
     wait_for_calls(stack, 4)
     time.sleep(0.3)  # Time for a fifth call, which must not be made.
     assert [call["status"] for call in calls(stack)] == [None] * 4

@@ -29,10 +29,10 @@ JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
 PAGES = ["/", f"/statement/{JANUARY}", "/statement/"]
 NEXT = {"from_date": "2020-01-01", "to_date": "2020-01-31", "next": f"/statement/{JANUARY}"}
 REASONS = {
-    "down": "We get no usable figures from the billing system.",
-    "refused": "This is a fault on our side",
-    "busy": "Too many people are asking at the moment.",
-    "gone": "Trying again does not help: please contact us",
+    "down": "The billing system isn't responding.",
+    "refused": "There's a problem on our side",
+    "busy": "We're very busy right now.",
+    "gone": "It may have been closed or given a new number. Contact us and we'll check.",
 }
 
 
@@ -63,11 +63,11 @@ def test_pages_show_stale_figures_with_date_and_error_when_carrier_fails(
         assert (response.status_code, "Retry-After" in response.headers) == (200, False)
         assert figures(response) == before[address]
         text = words(response)
-        assert f"These are the last figures we have, as of {expected_time}" in text
+        assert f"This is the latest we have, from {expected_time}" in text
         assert REASONS[error] in text
-        assert ("We cannot find the telephone account 70001." in text) is (error == "gone")
-        assert "Reference" in text
-        assert text.count(f"Account 70001, as of {expected_time}") == (2 if address == "/" else 1)
+        assert ("We can't find phone account 70001." in text) is (error == "gone")
+        assert "Support reference:" in text
+        assert text.count(f"Account 70001 · Updated {expected_time}") == (2 if address == "/" else 1)
 
 
 def test_stale_figures_of_the_current_month_name_the_days_they_cover(simulator, alice, browse, at):
@@ -79,7 +79,7 @@ def test_stale_figures_of_the_current_month_name_the_days_they_cover(simulator, 
     for address in ("/", "/statement/"):
         response = browser.get(address)
         assert (response.status_code, figures(response)) == (200, before)
-        assert "They are of 1 February 2026 to 10 February 2026." in words(response)
+        assert "It covers 1 February 2026 to 10 February 2026." in words(response)
         assert "1 February 2026 to 12 February 2026" not in words(response)
     file = browser.get("/statement.csv")
     assert file.status_code == 200
@@ -89,7 +89,7 @@ def test_stale_figures_of_the_current_month_name_the_days_they_cover(simulator, 
     pass_time(minutes=1)
     home = browser.get("/")
     assert figures(home) == before
-    assert "They are of 1 February 2026 to 10 February 2026." in words(home)
+    assert "It covers 1 February 2026 to 10 February 2026." in words(home)
     assert "This month" not in words(home)
     assert browser.get("/statement/").status_code == 503
 
@@ -100,7 +100,7 @@ def test_csv_gives_stale_figures_with_their_date(simulator, alice, browse):
     simulator.fault("customer_balance", "status")
     pass_time(days=2)
     stale = rows(browser.get(f"/statement.csv{JANUARY}"))
-    elapsed = datetime.fromisoformat(first.pop("As of")) - datetime.fromisoformat(stale.pop("As of"))
+    elapsed = datetime.fromisoformat(first.pop("Updated")) - datetime.fromisoformat(stale.pop("Updated"))
     # An hour less when summer time ends.
     assert abs(elapsed - timedelta(days=2)) <= timedelta(hours=1, seconds=1)
     assert stale == first
@@ -110,10 +110,10 @@ def test_figures_are_dated_in_the_brands_time_zone(simulator, alice, browse, aur
     now = brand_time(aurora, timezone.now())
     for address in PAGES:
         text = words(browse(AURORA, alice).get(address))
-        assert text.count(f"Account 70001, as of {now}") == (2 if address == "/" else 1)
-        assert "These are the last figures we have" not in text
+        assert text.count(f"Account 70001 · Updated {now}") == (2 if address == "/" else 1)
+        assert "This is the latest we have" not in text
     offset = datetime.fromisoformat(
-        rows(browse(AURORA, alice).get(f"/statement.csv{JANUARY}"))["As of"]
+        rows(browse(AURORA, alice).get(f"/statement.csv{JANUARY}"))["Updated"]
     ).utcoffset()
     assert offset == timezone.now().astimezone(aurora.zone).utcoffset()
 
@@ -163,7 +163,7 @@ def test_failed_refresh_shows_the_last_known_figures_without_a_retry(simulator, 
 
 def test_seventh_refresh_in_a_minute_is_refused_with_a_notice(simulator, alice, bob, browse):
     browser = browse(AURORA, alice)
-    notice = "You have asked for new figures several times just now. Please wait a minute"
+    notice = "You've refreshed several times. Wait a minute"
     for nth in range(7):
         response = browser.post("/statement/refresh/", NEXT, follow=True)
         assert (response.status_code, figures(response)["payments"]) == (200, "$57.00")
@@ -193,7 +193,7 @@ def test_refresh_without_valid_period_or_account_makes_no_call(
     anonymous = browse(AURORA).post("/statement/refresh/", NEXT)
     assert anonymous["Location"].startswith("/sign-in/")
     assert simulator.calls() == []
-    assert "Get new figures" not in words(new_client.get("/"))
+    assert "Refresh" not in words(new_client.get("/"))
 
 
 # No movement
@@ -210,13 +210,13 @@ def test_month_without_movement_names_the_last_month_with_some(simulator, alice,
     seed_entries(simulator, (months[1].from_date, "payment"))
     response = browse(AURORA, alice).get("/")
     name = f"{months[1].from_date:%B %Y}"
-    assert f"No movement in this period. The last month that we know had some is {name}." in words(response)
+    assert f"No payments or charges in this period. Your last activity was in {name}." in words(response)
     link = f"?from_date={months[1].from_date}&to_date={months[1].to_date}"
-    assert f'<a href="/statement/{link}">Show its statement</a>' in page(response)
+    assert f'<a href="/statement/{link}">View that statement</a>' in page(response)
     assert figures(browse(AURORA, alice).get(f"/statement/{link}"))["payments"] == "$5.00"
     elsewhere = words(browse(AURORA, alice).get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert f"had some is {name}." in elsewhere
-    assert "No movement" not in words(browse(AURORA, alice).get(f"/statement/{link}"))
+    assert f"Your last activity was in {name}." in elsewhere
+    assert "No payments or charges" not in words(browse(AURORA, alice).get(f"/statement/{link}"))
 
 
 def test_movement_of_this_month_counts(simulator, alice, browse, aurora):
@@ -225,16 +225,16 @@ def test_movement_of_this_month_counts(simulator, alice, browse, aurora):
     browser = browse(AURORA, alice)
     browser.get("/")
     quiet = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert f"The last month that we know had some is {day:%B %Y}." in quiet
+    assert f"Your last activity was in {day:%B %Y}." in quiet
 
 
 def test_after_three_quiet_months_the_year_is_searched_once(simulator, alice, browse, aurora):
     month = complete_months(today(aurora), 7)[6]
     seed_entries(simulator, (month.from_date, "call"))
     browser = browse(AURORA, alice)
-    assert f"had some is {month.from_date:%B %Y}." in words(browser.get("/"))
+    assert f"Your last activity was in {month.from_date:%B %Y}." in words(browser.get("/"))
     calls = len(simulator.calls("customer_balance"))
-    assert f"had some is {month.from_date:%B %Y}." in words(browser.get("/"))
+    assert f"Your last activity was in {month.from_date:%B %Y}." in words(browser.get("/"))
     assert len(simulator.calls("customer_balance")) == calls == 13
 
 
@@ -262,14 +262,14 @@ def test_page_says_how_many_months_are_known_to_have_no_movement(simulator, alic
     seed_entries(simulator)
     browser = browse(AURORA, alice)
     without_history = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert "No movement in this period. 1 January" not in without_history
-    assert re.search(r"No movement in this period\. (?!The|In the)", without_history)
-    assert "In the last 12 complete months there was none either." in words(browser.get("/"))
+    assert "No payments or charges in this period. 1 January" not in without_history
+    assert re.search(r"No payments or charges in this period\. (?!Your|There)", without_history)
+    assert "There was nothing in the last 12 months either." in words(browser.get("/"))
     CachedStatement.objects.filter(from_date=complete_months(today(aurora), 2)[1].from_date).delete()
     after_one_month = words(browser.get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert "In the last complete month there was none either." in after_one_month
+    assert "There was nothing last month either." in after_one_month
     CachedStatement.objects.exclude(from_date=this_month(today(aurora)).from_date).update(is_open=True)
-    assert "none either" not in words(
+    assert "There was nothing" not in words(
         browser.get("/statement/?from_date=2001-01-03&to_date=2001-01-04")
     )  # Figures from before the end of a month do not show how it ended.
 
@@ -281,4 +281,4 @@ def test_quiet_home_page_takes_five_queries_when_cached(
     browser = browse(AURORA, alice)
     browser.get("/")
     with django_assert_max_num_queries(5):
-        assert "No movement" in words(browser.get("/"))
+        assert "No payments or charges" in words(browser.get("/"))

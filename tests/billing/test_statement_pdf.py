@@ -88,13 +88,13 @@ def test_example_of_the_article_is_right_in_the_file(simulator, alice, browse):
     assert response.headers["Cache-Control"] == "no-store"
     text = pdf_text(response.content)
     for line in (
-        *("Alice Archer", "70001", "AUD", "1 January 2020 to 31 January 2020, both included", "Page 1 of 1"),
+        *("Alice Archer", "70001", "AUD", "1 January 2020 to 31 January 2020\n", "Page 1 of 1"),
         *("Opening balance $245.71", "Payments $57.00", "Call charges $48.13", "Other charges $7.50"),
         *("Adjustments $5.00", "Total charges $60.63", "Closing balance $242.09"),
         *("help@aurora.example", "+61 2 5550 0100", "https://aurora.example/terms"),
     ):
         assert line in text
-    assert "do not add up" not in text
+    assert "don't add up" not in text
 
 
 @pytest.mark.django_db
@@ -110,16 +110,16 @@ def test_failed_download_returns_a_page_with_the_reason(simulator, alice, browse
     client = browse(AURORA, alice)
     wrong = client.get(f"{path}?from_date=x&to_date=2020-01-31")
     assert wrong.status_code == 400
-    assert "Write the date like" in wrong.content.decode()
+    assert "Enter a date like" in wrong.content.decode()
     simulator.fault("customer_balance", "status", status=400)
     failed = client.get(path + JANUARY)
     assert failed.status_code == 503
-    assert "We cannot show your figures at the moment." in failed.content.decode()
+    assert "We can't show your balance right now" in failed.content.decode()
     alice.account_number = ""
     alice.save()
     no_number = client.get(path + JANUARY)
     assert no_number.status_code == 409
-    assert "not known to us yet" in no_number.content.decode()
+    assert "still setting up your account" in no_number.content.decode()
     assert "Content-Disposition" not in {**wrong.headers, **failed.headers, **no_number.headers}
 
 
@@ -260,7 +260,9 @@ def test_logo_is_on_the_first_page_with_the_brand_name_as_alt_text(kind):
     (image,) = reader.pages[0].images
     assert image.image.size == (300, 90)
     assert [each["/Alt"] for each in elements(reader) if each["/S"] == "/Figure"] == ["Aurora Phone"]
-    assert "Aurora Phone" not in pdf_text(make_pdf(look=brand(**logo_fields(kind)))).partition("Questions")[0]
+    assert (
+        "Aurora Phone" not in pdf_text(make_pdf(look=brand(**logo_fields(kind)))).partition("Need help?")[0]
+    )
 
 
 def test_brand_name_is_shown_without_a_logo():
@@ -290,9 +292,9 @@ def test_inconsistent_stale_and_quiet_figures_have_a_notice():
     inconsistent = replace(FIGURES, payments=Decimal(58))
     quiet = replace(FIGURES, **dict.fromkeys(vars(FIGURES), Decimal(0)))
     for change, words in (
-        ({"statement": inconsistent}, "These figures do not add up."),
-        ({"error": "down"}, "These are the last figures we have, as of"),
-        ({"statement": quiet}, "No movement in this period."),
+        ({"statement": inconsistent}, "These amounts don't add up."),
+        ({"error": "down"}, "This is the latest we have, from"),
+        ({"statement": quiet}, "No payments or charges in this period."),
     ):
         assert words in pdf_text(make_pdf(result=replace(RESULT, **change))).replace("\n", " ")
         assert words not in pdf_text(make_pdf()).replace("\n", " ")
@@ -305,9 +307,7 @@ def test_pdf_has_metadata_and_tags_but_no_active_content():
     data = make_pdf()
     reader = PdfReader(io.BytesIO(data))
     assert reader.metadata
-    assert reader.metadata.title == (
-        "Statement, 1 January 2020 to 31 January 2020, both included · Aurora Phone"
-    )
+    assert reader.metadata.title == ("Statement, 1 January 2020 to 31 January 2020 · Aurora Phone")
     assert reader.metadata.author == "Aurora Phone"
     root = reader.trailer["/Root"]
     assert root["/Lang"] == "en-AU"

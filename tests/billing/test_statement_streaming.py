@@ -46,7 +46,7 @@ def test_frame_is_sent_first_and_figures_when_the_carrier_answers(
     simulator.post("faults/clear")
     rest = b"".join(parts).decode()
     assert "A$" in text(rest) or "$" in text(rest)
-    assert "We cannot show your figures" not in text(rest)
+    assert "We can't show your balance" not in text(rest)
     assert rest.rstrip().endswith("</html>")
 
 
@@ -69,7 +69,7 @@ def test_page_ends_with_an_error_when_the_carrier_hangs(
     response = browse(AURORA, alice).get(path)
     page = b"".join(response.streaming_content).decode()
     assert response.status_code == 200
-    assert "We cannot show your figures at the moment." in text(page)
+    assert "We can't show your balance right now" in text(page)
     assert "0.00" not in text(page)
     assert page.rstrip().endswith("</html>")
 
@@ -119,5 +119,5 @@ def test_page_is_complete_after_an_internal_error(
 
     monkeypatch.setattr("billing.views.context.build_figures_context", fail)
     page = b"".join(response.streaming_content).decode()
-    assert "We cannot show your figures at the moment." in text(page)
+    assert "We can't show your balance right now" in text(page)
     assert page.rstrip().endswith("</html>")

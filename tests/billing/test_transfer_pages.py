@@ -159,7 +159,7 @@ def test_confirmed_transfer_makes_one_call_and_shows_new_balances(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"amount": ""}, "Please fill this in."),
+        ({"amount": ""}, "Fill in this field."),
         ({"amount": "0"}, "above zero"),
         ({"amount": "-5"}, "Write the amount like"),
         ({"amount": "+5"}, "Write the amount like"),
@@ -171,10 +171,10 @@ def test_confirmed_transfer_makes_one_call_and_shows_new_balances(
         ({"amount": "٥"}, "Write the amount like"),
         ({"amount": "99999999999"}, "Write the amount like"),
         ({"amount": "500.01"}, "At most A$500.00 may be moved at once."),
-        ({"direction": ""}, "Please fill this in."),
+        ({"direction": ""}, "Fill in this field."),
         ({"direction": "back"}, "Select a valid choice."),
         ({"direction": "sideways"}, "Select a valid choice."),
-        ({"description": ""}, "Please fill this in."),
+        ({"description": ""}, "Fill in this field."),
         ({"description": "x" * 141}, "at most 140 characters"),
         ({"description": "two\nlines"}, "Write one line"),
         ({"description": "turned \u202e round"}, "Write one line"),
@@ -468,7 +468,10 @@ def test_transfer_page_shows_the_change_of_both_balances(
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [({"happened": "yes"}, "Please fill this in."), ({"note": "Seen"}, "Please choose one of them.")],
+    [
+        ({"happened": "yes"}, "Fill in this field."),
+        ({"note": "Seen"}, "Please choose one of them."),
+    ],
 )
 def test_resolving_requires_a_choice_and_a_note(
     simulator: Simulator, carl: User, sam: User, sam_client: Client, answer: dict[str, str], says: str
@@ -558,7 +561,7 @@ def test_waiting_transfer_is_declined_or_withdrawn_with_a_reason(
 ) -> None:
     transfer, client = waiting_transfer(carl, sam), browse(ADMIN, sam if own else sue)
     assert ("Take it back" if own else "Decline") in words(client.get(transfer_url(transfer)))
-    assert "Please fill this in." in words(client.post(transfer_url(transfer, "decline/"), {"note": ""}))
+    assert "Fill in this field." in words(client.post(transfer_url(transfer, "decline/"), {"note": ""}))
     client.post(transfer_url(transfer, "decline/"), {"note": "Wrong customer"})
     transfer.refresh_from_db()
     assert (transfer.outcome, puts(simulator)) == (State.DECLINED, [])
@@ -674,7 +677,7 @@ def test_limits_are_validated_and_each_change_is_logged(
 def test_operator_resumes_transfers_with_a_note(aurora: Brand, operator: User, browse: Browse) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     policy.stop_transfers(brand=aurora, why="The balance went the wrong way.")
-    assert "Please fill this in." in words(client.post(url, {"do": "resume", "note": " "}))
+    assert "Fill in this field." in words(client.post(url, {"do": "resume", "note": " "}))
     assert MovePolicy.objects.get().stopped_at
     client.post(url, {"do": "resume", "note": "It was a mapping fault."})
     assert MovePolicy.objects.get().stopped_at is None
@@ -685,7 +688,7 @@ def test_operator_stops_transfers_and_staff_see_the_reason(
     simulator: Simulator, aurora: Brand, carl: User, operator: User, sam_client: Client, browse: Browse
 ) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
-    assert "Please fill this in." in words(client.post(url, {"do": "stop", "why": " "}))
+    assert "Fill in this field." in words(client.post(url, {"do": "stop", "why": " "}))
     assert MovePolicy.objects.get().stopped_at is None
     client.post(url, {"do": "stop", "why": "The books are being closed."})
     assert "The books are being closed." in words(sam_client.get(start_url(carl)))
@@ -699,7 +702,7 @@ def test_operator_stops_transfers_and_staff_see_the_reason(
 def test_operator_forbids_refunds_on_the_policy_page(aurora: Brand, operator: User, browse: Browse) -> None:
     client, url = browse(ADMIN, operator), f"/admin/billing/policy/{aurora.pk}/"
     rules(aurora, back_at=timezone.now(), back_by=operator)
-    assert "Please fill this in." in words(client.post(url, {"do": "forbid", "note": ""}))
+    assert "Fill in this field." in words(client.post(url, {"do": "forbid", "note": ""}))
     assert MovePolicy.objects.get().back_at
     client.post(url, {"do": "forbid", "note": "The carrier changed it."})
     assert MovePolicy.objects.get().back_at is None

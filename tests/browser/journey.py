@@ -96,48 +96,48 @@ class Journey:
         page, person = self.page, self.person
         page.get_by_label("First name").fill(person.first_name)
         page.get_by_label("Last name").fill(person.last_name)
-        page.get_by_label("Company").fill(person.company)
-        page.get_by_label("E-mail address").fill(person.email)
-        page.get_by_label("Phone", exact=True).fill(phone or person.phone)
-        page.get_by_label("Password for your telephone account").fill(PASSWORD)
-        page.get_by_label("I accept the terms of service").check()
+        page.get_by_label("Company name").fill(person.company)
+        page.get_by_label("Email address").fill(person.email)
+        page.get_by_label("Phone number").fill(phone or person.phone)
+        page.get_by_label("Phone account password").fill(PASSWORD)
+        page.get_by_label("I agree to the terms of service").check()
 
     def open_sign_up(self) -> None:
         """Open the first page and go to the sign-up."""
         self.page.goto(self.stack.home(self.brand))
-        self.heading(f"Your account at {self.brand.name}")
+        self.heading(f"Manage your {self.brand.name} account")
         self.look(self.page, "welcome")
-        self.link("Sign up").click()
-        self.heading("Sign up")
+        self.link("Create an account").click()
+        self.heading("Create an account")
         self.look(self.page, "sign-up")
 
     def sign_up_with_error(self) -> None:
         """Send an invalid form: input is kept, the password is not, and nothing was sent."""
         self.fill_sign_up(phone="12")
         self.tick()
-        self.button("Sign up").click()
-        expect(self.page.get_by_text("Please look at the marked fields.")).to_be_visible()
+        self.button("Create an account").click()
+        expect(self.page.get_by_text("There's a problem")).to_be_visible()
         self.look(self.page, "sign-up-error")
         page, person = self.page, self.person
         for label, value in (
             ("First name", person.first_name),
             ("Last name", person.last_name),
-            ("Company", person.company),
-            ("E-mail address", person.email),
-            ("Phone", "12"),
-            ("Password for your telephone account", ""),
+            ("Company name", person.company),
+            ("Email address", person.email),
+            ("Phone number", "12"),
+            ("Phone account password", ""),
         ):
-            expect(page.get_by_label(label, exact=label == "Phone")).to_have_value(value)
-        expect(page.get_by_label("I accept the terms of service")).to_be_checked()
+            expect(page.get_by_label(label)).to_have_value(value)
+        expect(page.get_by_label("I agree to the terms of service")).to_be_checked()
         assert self.stack.carrier.calls("register_customer") == []
 
     def sign_up(self) -> None:
         """Complete only what was missing or invalid."""
-        self.page.get_by_label("Phone", exact=True).fill(self.person.phone)
-        self.page.get_by_label("Password for your telephone account").fill(PASSWORD)
+        self.page.get_by_label("Phone number").fill(self.person.phone)
+        self.page.get_by_label("Phone account password").fill(PASSWORD)
         self.tick_for("register_customer")
-        self.button("Sign up").click()
-        self.heading("Confirm your e-mail address")
+        self.button("Create an account").click()
+        self.heading("Confirm your email address")
         expect(self.page.get_by_role("main")).to_contain_text(self.person.email)
         self.look(self.page, "confirm")
 
@@ -156,14 +156,14 @@ class Journey:
         tab.get_by_role("link", name="/sign-up/confirm/").click()
         self.page.close()
         self.page = tab
-        self.heading("Confirm your e-mail address")
+        self.heading("Confirm your email address")
         assert self.page.url.endswith("/sign-up/confirm/"), "the code must leave the address bar"
-        expect(self.page.get_by_label("E-mail address")).to_have_value(self.person.email)
+        expect(self.page.get_by_label("Email address")).to_have_value(self.person.email)
         assert self.stack.carrier.calls("confirm_email") == []
         self.tick_for("confirm_email")
         self.button("Confirm").click()
         self.heading("Enter your code")
-        expect(self.page.get_by_text("Your e-mail address is confirmed.")).to_be_visible()
+        expect(self.page.get_by_text("Your email address is confirmed.")).to_be_visible()
         self.look(self.page, "code")
 
     def enter_code(self) -> None:
@@ -174,7 +174,7 @@ class Journey:
         tab.close()
         self.page.get_by_label("Sign-in code").fill(found[0])
         self.button("Sign in").click()
-        self.heading(f"Hello {self.person.first_name}")
+        self.heading(f"Hello, {self.person.first_name}")
 
     @property
     def account_number(self) -> str:
@@ -223,17 +223,17 @@ class Journey:
 
     def read_statement(self) -> None:
         """Choose a preset, then a custom period; check the cents, and every digit in the file."""
-        self.link("Statement").click()
+        self.link("Statements").click()
         self.link("This year").click()
         expect(self.link("This year")).to_have_attribute("aria-current", "true")
         expect(self.page.get_by_role("row").filter(has_text="Closing balance")).to_contain_text("256.59")
         self.page.get_by_label("From").fill("2020-01-01")
         self.page.get_by_label("To", exact=True).fill("2020-01-31")
-        self.button("Show").click()
+        self.button("View").click()
         self.expect_figures(EXAMPLE)
         self.look(self.page, "statement")
         with self.page.expect_download() as download:
-            self.link("Download as CSV").click()
+            self.link("Download CSV").click()
         text = download.value.path().read_text(encoding="utf-8-sig")
         rows = dict(line.split(",", 1) for line in text.splitlines())
         assert {label: rows[label] for label in EXAMPLE} == EXAMPLE_TO_THE_LAST_DIGIT
@@ -256,13 +256,13 @@ class Journey:
     def reset_password(self) -> None:
         """Reset the carrier password through the email."""
         self.link("Balance").click()
-        self.link("Reset it").click()
-        self.heading("Reset your password")
+        self.link("Reset password").click()
+        self.heading("Reset your phone account password")
         expect(self.page.locator("form.card strong")).to_have_text(self.person.email)
         self.look(self.page, "reset")
         self.tick_for("reset_password")
-        self.button("Send me the mail").click()
-        self.heading("Look into your mailbox")
+        self.button("Email me instructions").click()
+        self.heading("Check your email")
         self.look(self.page, "reset-sent")
         tab = self.open_newest_mail("Set a new password", "mail-reset")
         tab.get_by_role("link", name="/carrier/reset").click()
@@ -276,7 +276,7 @@ class Journey:
     def sign_out(self) -> None:
         """Sign out and see the first page without account data."""
         self.button("Sign out").click()
-        expect(self.page.get_by_text("You are signed out.")).to_be_visible()
+        expect(self.page.get_by_text("You've signed out.")).to_be_visible()
         expect(self.page.locator(".amount")).to_have_count(0)
         self.look(self.page, "signed-out")
 
@@ -285,10 +285,10 @@ class Journey:
         self.link("Sign in").click()
         self.heading("Sign in")
         self.look(self.page, "sign-in")
-        self.page.get_by_label("E-mail address").fill(self.person.email)
+        self.page.get_by_label("Email address").fill(self.person.email)
         if self.brand.secret_key:
             self.tick_for("own")
-        self.button("Send me a code").click()
+        self.button("Email me a code").click()
         self.heading("Enter your code")
         self.enter_code()
 

@@ -20,20 +20,25 @@ from tests.browser.states_runner import row
 CLOSED = sql(
     f"UPDATE accounts_user SET account_number = '79999', refused_account_number = '' WHERE email = '{RHEA}'"
 )
-GONE = {"by": RHEA, "status": 409, "says": "We cannot find the telephone account 79999."}
+GONE = {"by": RHEA, "status": 409, "says": "We can't find phone account 79999."}
 NEW_ADDRESS = (sign_in_now(MOVER), send("/account/email/", email="NEW"))
 
 
 RARE = (
-    row("account: long", go("/account/"), by=LONG, says="Signed in now"),
-    row("e-mail change: nothing filled in", sign_in_now(MOVER), send("/account/email/"), says="marked"),
+    row("account: long", go("/account/"), by=LONG, says="Where you're signed in"),
+    row(
+        "e-mail change: nothing filled in",
+        sign_in_now(MOVER),
+        send("/account/email/"),
+        says="There's a problem",
+    ),
     row(
         "e-mail change: no mail from us",
         sign_in_now(MOVER),
         fault("smtp", "down"),
         send("/account/email/", email="NEW"),
         status=503,
-        says="cannot send mail",
+        says="can't send email",
     ),
     row(
         "e-mail change: code used up",
@@ -45,7 +50,7 @@ RARE = (
         "e-mail change: nothing waits",
         sign_in_now(MOVER),
         go("/account/email/code/"),
-        says="No new e-mail address is waiting",
+        says="Enter your new email address first",
     ),
     row("statement: account closed", CLOSED, go("/statement/"), **GONE),
     row(
@@ -54,7 +59,7 @@ RARE = (
         send("/sign-in/", email="NEW"),
         send("/sign-in/", email="NEW"),
         enter_emailed_code(r"\b([0-9]{8})\b", newest=False),
-        says="only the newest one counts",
+        says="Use the code in the latest one",
     ),
     row(
         "error: 503 no records",
@@ -62,14 +67,14 @@ RARE = (
             "portal_brandhost", at_host("nobody.localhost")
         ),  # Known hosts stay cached for a minute.
         status=503,
-        says="We will be back in a moment",
+        says="We'll be back soon",
     ),
     # Outside its sandbox axe cannot load the style sheet again.
     row(
         "preview: gone",
         at_admin("/preview/no-such-link/auto/visitor/"),
         status=404,
-        says="cannot be shown",
+        says="show this preview",
         noise="XMLHttpRequest|ERR_FAILED|preload",
     ),
 )

@@ -55,14 +55,14 @@ CONFIRM = send("/sign-up/confirm/", email="NEW", code="ABCDEFGH")
 CONFIRMED_ELSEWHERE = (post_form("/sign-up/", **DORA), follow_link, send())
 TOO_MANY_CODES = post_form("/sign-in/code/", times=30, code="00000000")
 GOOGLE_AWAY = fault("siteverify", "status", status=503)
-BUSY = {"status": 503, "says": "Too many people are asking"}
-AWAY = {"brand": FORNAX, "status": 503, "says": "cannot reach the telephone system"}
-UNCLEAR = {"status": 503, "says": "got no clear answer"}
-LIMITED = {"status": 429, "says": "Too many attempts."}
-FIGURES_AWAY = {"status": 503, "says": "We cannot show your figures at the moment."}
+BUSY = {"status": 503, "says": "We're very busy"}
+AWAY = {"brand": FORNAX, "status": 503, "says": "can't reach the phone system"}
+UNCLEAR = {"status": 503, "says": "We don't know yet whether"}
+LIMITED = {"status": 429, "says": "You've tried too many times."}
+FIGURES_AWAY = {"status": 503, "says": "We can't show your balance right now"}
 TOO_MANY = post_form("/password-reset/", times=20, email=BOB)
-BLOCKED = {"says": "The security check could not be loaded.", "noise": r"api\.js|ERR_FAILED"}
-NO_SCRIPT = {"says": "The security check needs JavaScript.", "javascript": False}
+BLOCKED = {"says": "The security check didn't load.", "noise": r"api\.js|ERR_FAILED"}
+NO_SCRIPT = {"says": "Turn on JavaScript to use the security check", "javascript": False}
 
 
 def fails_after_doing(method: str) -> Step:
@@ -81,21 +81,25 @@ def wrong_codes(times: int) -> tuple[Step, ...]:
 
 
 STATES = (
-    row("welcome: open", go("/"), says="Your account at Aurora"),
-    row("welcome: sign-up closed", go("/"), says="Your account at Eridanus", brand=ERIDANUS),
+    row("welcome: open", go("/"), says="Manage your Aurora Phone account"),
+    row("welcome: sign-up closed", go("/"), says="Manage your Eridanus Phone account", brand=ERIDANUS),
     row(
         "welcome: signed out",
         carrier_has("70005", email=LEAVER),
         go("/"),
         sign_out,
-        says="You are signed out.",
+        says="You've signed out.",
         by=LEAVER,
     ),
-    row("sign-up: empty", go("/sign-up/"), says="One form"),
-    row("sign-up: invisible captcha", go("/sign-up/"), says="One form", brand=CYGNUS),
-    row("sign-up: scored captcha", go("/sign-up/"), says="One form", brand=DRACO),
-    row("sign-up: nothing filled in", send("/sign-up/", captcha=False), says="Please look at the marked"),
-    row("sign-up: wrong", send("/sign-up/", **{**DORA, "phone": "12", "email": "dora@"}), says="marked"),
+    row("sign-up: empty", go("/sign-up/"), says="Fill in this form"),
+    row("sign-up: invisible captcha", go("/sign-up/"), says="Fill in this form", brand=CYGNUS),
+    row("sign-up: scored captcha", go("/sign-up/"), says="Fill in this form", brand=DRACO),
+    row("sign-up: nothing filled in", send("/sign-up/", captcha=False), says="There's a problem"),
+    row(
+        "sign-up: wrong",
+        send("/sign-up/", **{**DORA, "phone": "12", "email": "dora@"}),
+        says="There's a problem",
+    ),
     row(
         "sign-up: e-mail taken",
         refuses("register_customer", 4103, "taken"),
@@ -109,22 +113,32 @@ STATES = (
         "sign-up: captcha refused",
         refuses("register_customer", 4101, "no"),
         SIGNED_UP,
-        says="was not accepted",
+        says="The security check didn't work.",
     ),
     row("sign-up: in doubt", fails_after_doing("register_customer"), SIGNED_UP, **UNCLEAR),
     row("sign-up: carrier busy", fault("register_customer", "status", status=429), SIGNED_UP, **BUSY),
     row("sign-up: carrier away", SIGNED_UP, **AWAY),
     row("sign-up: limited", TOO_MANY, SIGNED_UP, **LIMITED),
-    row("sign-up: closed", go("/sign-up/"), says="Sign-up is closed", brand=ERIDANUS),
+    row(
+        "sign-up: closed",
+        go("/sign-up/"),
+        says="You can't create an account online right now",
+        brand=ERIDANUS,
+    ),
     row("sign-up: captcha blocked", block_captcha, go("/sign-up/"), wait_for_timeout, **BLOCKED),
     row("sign-up: no JavaScript", go("/sign-up/"), **NO_SCRIPT),
-    row("confirm: signed up", SIGNED_UP, says="We have sent a mail to"),
-    row("confirm: from nowhere", go("/sign-up/confirm/"), says="The code is in the mail"),
-    row("confirm: from the link", post_form("/sign-up/", **DORA), follow_link, says="filled in already"),
+    row("confirm: signed up", SIGNED_UP, says="We've emailed"),
+    row("confirm: from nowhere", go("/sign-up/confirm/"), says="Enter the code from the email"),
+    row(
+        "confirm: from the link",
+        post_form("/sign-up/", **DORA),
+        follow_link,
+        says="We've filled in your code",
+    ),
     row(
         "confirm: nothing filled in",
         send("/sign-up/confirm/", captcha=False),
-        says="Please look at the marked",
+        says="There's a problem",
     ),
     row("confirm: wrong code", SIGNED_UP, send(code="WRONG"), says="The code is invalid."),
     row(
@@ -143,31 +157,42 @@ STATES = (
         fault("smtp", "down"),
         RIGHT_CODE,
         status=503,
-        says="cannot send",
+        says="can't send",
     ),
     row("confirm: captcha blocked", block_captcha, go("/sign-up/confirm/"), wait_for_timeout, **BLOCKED),
     row("confirm: no JavaScript", go("/sign-up/confirm/"), **NO_SCRIPT),
-    row("sign-in: empty", go("/sign-in/"), says="We mail you a code"),
-    row("sign-in: with a captcha", go("/sign-in/"), says="We mail you a code", brand=BOREALIS),
-    row("sign-in: no address", send("/sign-in/"), says="Please look at the marked"),
+    row("sign-in: empty", go("/sign-in/"), says="We'll email you a sign-in code"),
+    row("sign-in: with a captcha", go("/sign-in/"), says="We'll email you a sign-in code", brand=BOREALIS),
+    row("sign-in: no address", send("/sign-in/"), says="There's a problem"),
     row(
         "sign-in: captcha missing",
         send("/sign-in/", captcha=False, email="NEW"),
         brand=BOREALIS,
-        says="marked",
+        says="There's a problem",
     ),
     row(
-        "sign-in: captcha refused", fault("siteverify", "refuse"), ASKED, brand=BOREALIS, says="not accepted"
+        "sign-in: captcha refused",
+        fault("siteverify", "refuse"),
+        ASKED,
+        brand=BOREALIS,
+        says="The security check didn't work.",
     ),
-    row("sign-in: captcha away", GOOGLE_AWAY, ASKED, brand=BOREALIS, status=503, says="does not work"),
+    row(
+        "sign-in: captcha away",
+        GOOGLE_AWAY,
+        ASKED,
+        brand=BOREALIS,
+        status=503,
+        says="The security check isn't working right now",
+    ),
     row("sign-in: limited", post_form("/sign-in/", times=3, email="NEW"), ASKED, **LIMITED),
-    row("sign-in: no mail from us", fault("smtp", "down"), ASKED, status=503, says="cannot send mail"),
-    row("sign-in: sign-up closed", go("/sign-in/"), says="We mail you a code", brand=ERIDANUS),
+    row("sign-in: no mail from us", fault("smtp", "down"), ASKED, status=503, says="can't send email"),
+    row("sign-in: sign-up closed", go("/sign-in/"), says="We'll email you a sign-in code", brand=ERIDANUS),
     row("code: asked for", ASKED, says="Enter your code"),
-    row("code: nothing filled in", ASKED, send(), says="Please look at the marked"),
-    row("code: not a code", ASKED, send(code="1234"), says="8 digits"),
-    row("code: wrong", *wrong_codes(1), says="You can try 2 more times."),
-    row("code: wrong again", *wrong_codes(2), says="You can try 1 more time."),
+    row("code: nothing filled in", ASKED, send(), says="There's a problem"),
+    row("code: not a code", ASKED, send(code="1234"), says="Enter the 8-digit code from your email."),
+    row("code: wrong", *wrong_codes(1), says="You have 2 tries left."),
+    row("code: wrong again", *wrong_codes(2), says="You have 1 try left."),
     row("code: used up", *wrong_codes(3), says="Email me a new code"),
     row(
         "code: expired",
@@ -185,21 +210,27 @@ STATES = (
         send(code="1" * 8),
         **LIMITED,
     ),
-    row("code: confirmed", *CONFIRMED, says="Your e-mail address is confirmed."),
-    row("code: confirmed elsewhere", *CONFIRMED_ELSEWHERE, says="set your own now"),
-    row("home: balance", go("/"), by=ALICE, says="Hello Alice"),
+    row("code: confirmed", *CONFIRMED, says="Your email address is confirmed."),
+    row("code: confirmed elsewhere", *CONFIRMED_ELSEWHERE, says="choose your own phone account password"),
+    row("home: balance", go("/"), by=ALICE, says="Hello, Alice"),
     row("home: in pounds", go("/"), by=CHARLIE, brand=BOREALIS, says="£"),
     row("home: in debt", carrier_has("70002", balance="-42.5"), go("/"), by=BOB, says="42.50"),
     row("home: nothing", carrier_has("70003", email=NINA, entries=[]), go("/"), by=NINA, says="0.00"),
     row("home: long and large", carrier_has("70004", **RICH), go("/"), by=LONG, says="987,654,321"),
-    row("home: sums do not hold", dialect(methods=SWAPPED), go("/"), by=ALICE, says="do not add up"),
-    row("home: no account number", NO_NUMBER, go("/"), by=NORA, says="not known to us yet"),
-    row("home: account number refused", OTHER_NUMBER, go("/"), by=RHEA, says="does not fit our records"),
+    row("home: sums do not hold", dialect(methods=SWAPPED), go("/"), by=ALICE, says="don't add up"),
+    row("home: no account number", NO_NUMBER, go("/"), by=NORA, says="still setting up your account"),
+    row(
+        "home: account number refused",
+        OTHER_NUMBER,
+        go("/"),
+        by=RHEA,
+        says="There's a problem with your account number",
+    ),
     row(
         "home: account number is new",
         *CONFIRMED_ELSEWHERE,
         enter_emailed_code(SIGN_IN),
-        says="was added to your",
+        says="is now linked to your profile",
     ),
     *MONEY_STATES,
     row("home: carrier away", go("/"), by=FAY, **{**FIGURES_AWAY, "brand": FORNAX}),
@@ -218,7 +249,7 @@ STATES = (
         "statement: not a date",
         go("/statement/", from_date="x", to_date=""),
         by=ALICE,
-        says="Write the date like",
+        says="Enter a date like",
         noise="does not conform",
     ),
     row("statement: wrong way round", go("/statement/", **BACKWARDS), by=ALICE),
@@ -228,9 +259,15 @@ STATES = (
         dialect(methods=SWAPPED),
         go("/statement/"),
         by=ALICE,
-        says="do not add",
+        says="don't add",
     ),
-    row("statement: no account number", NO_NUMBER, go("/statement/"), by=NORA, says="not known to us yet"),
+    row(
+        "statement: no account number",
+        NO_NUMBER,
+        go("/statement/"),
+        by=NORA,
+        says="still setting up your account",
+    ),
     row(
         "statement: carrier fails",
         fault("customer_balance", "status"),
@@ -245,24 +282,31 @@ STATES = (
         by=ALICE,
         **FIGURES_AWAY,
     ),
-    row("open: ready", go("/account/open/"), by=ALICE, says="This button opens it"),
+    row("open: ready", go("/account/open/"), by=ALICE, says="We'll sign you in automatically."),
     row(
         "open: with a password",
         go("/account/open/"),
         by=ERIN,
         brand=ERIDANUS,
-        says="Password of your telephone",
+        says="Phone account password",
     ),
-    row("open: password missing", send("/account/open/"), by=ERIN, brand=ERIDANUS, says="marked"),
-    row("open: captcha missing", send("/account/open/", captcha=False), by=ALICE, says="marked"),
-    row("open: already opened", open_twice, by=ALICE, says="Your account was opened by that click"),
-    row("open: in doubt", fails_after_doing("login_via_url"), send("/account/open/"), by=ALICE, **UNCLEAR),
+    row("open: password missing", send("/account/open/"), by=ERIN, brand=ERIDANUS, says="There's a problem"),
+    row("open: captcha missing", send("/account/open/", captcha=False), by=ALICE, says="There's a problem"),
+    row("open: already opened", open_twice, by=ALICE, says="Your phone account is already open"),
+    row(
+        "open: in doubt",
+        fails_after_doing("login_via_url"),
+        send("/account/open/"),
+        by=ALICE,
+        status=503,
+        says="Nothing has changed. Try again in a few minutes. If it keeps happening",
+    ),
     row(
         "open: refused",
         fault("login_via_url", "status", status=404),
         send("/account/open/"),
         by=ALICE,
-        says="refused to open",
+        says="If you entered a password, check it",
     ),
     row("open: carrier away", send("/account/open/"), by=FAY, **AWAY),
     row(
@@ -278,14 +322,14 @@ STATES = (
         go("/account/open/"),
         by=NORA,
         status=409,
-        says="not known to us",
+        says="still setting up your account",
     ),
     row("open: captcha blocked", block_captcha, go("/account/open/"), wait_for_timeout, by=ALICE, **BLOCKED),
     row("open: no JavaScript", go("/account/open/"), by=ALICE, **NO_SCRIPT),
-    row("reset: empty", go("/password-reset/"), says="Reset your password"),
-    row("reset: nothing filled in", send("/password-reset/", captcha=False), says="marked"),
-    row("reset: sent", send("/password-reset/", email=ALICE), says="Look into your mailbox"),
-    row("reset: from nowhere", go("/password-reset/sent/"), says="Reset your password"),
+    row("reset: empty", go("/password-reset/"), says="Reset your phone account password"),
+    row("reset: nothing filled in", send("/password-reset/", captcha=False), says="There's a problem"),
+    row("reset: sent", send("/password-reset/", email=ALICE), says="Check your email"),
+    row("reset: from nowhere", go("/password-reset/sent/"), says="Reset your phone account password"),
     row(
         "reset: in doubt",
         fails_after_doing("reset_password"),
@@ -296,8 +340,13 @@ STATES = (
     row("reset: limited", TOO_MANY, send("/password-reset/", email=ALICE), **LIMITED),
     row("reset: captcha blocked", block_captcha, go("/password-reset/"), wait_for_timeout, **BLOCKED),
     row("reset: no JavaScript", go("/password-reset/"), **NO_SCRIPT),
-    row("error: 400 too large", send_too_much, status=400, says="We could not read that"),
-    row("error: 400 no such host", at_host("nobody.localhost"), status=400, says="No portal here"),
+    row("error: 400 too large", send_too_much, status=400, says="That didn't work"),
+    row(
+        "error: 400 no such host",
+        at_host("nobody.localhost"),
+        status=400,
+        says="no customer portal at this address",
+    ),
     row(
         "error: 403 form expired",
         go("/sign-in/"),
@@ -306,7 +355,7 @@ STATES = (
         status=403,
         says="form has expired",
     ),
-    row("error: 404", go("/no/such/page/"), status=404, says="There is no such page"),
+    row("error: 404", go("/no/such/page/"), status=404, says="Page not found"),
     row(
         "error: 500",
         with_missing_table("accounts_signincode", ASKED),

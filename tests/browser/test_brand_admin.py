@@ -79,8 +79,8 @@ def test_brand_is_connected_in_the_admin_only(admin: Page, stack: Stack) -> None
     expect(ready.get_by_text("The carrier has answered with this address and key.")).to_be_visible()
     expect(ready.get_by_role("heading")).to_contain_text("1 to do")
     admin.goto(f"http://cirrus.localhost:{stack.port}/")
-    expect(admin.get_by_role("heading", level=1)).to_have_text("Your account at Cirrus")
-    admin.get_by_role("link", name="Sign up", exact=True).first.click()
+    expect(admin.get_by_role("heading", level=1)).to_have_text("Manage your Cirrus account")
+    admin.get_by_role("link", name="Create an account", exact=True).first.click()
     expect(admin.frame_locator("iframe[title=reCAPTCHA]").get_by_label("I'm not a robot")).to_be_visible()
 
 

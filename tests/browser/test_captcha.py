@@ -70,7 +70,7 @@ def visit(stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 
 
 def press(page: Page) -> None:
-    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("button", name="Create an account").click()
 
 
 def notice(page: Page) -> str:
@@ -94,7 +94,7 @@ def test_unsuccessful_press_can_be_repeated(visit: Open, brand: BrandSpec, first
     if first == "nothing":
         press(page)
     expect_timeout(page, sent)
-    assert ("select the button again" if first == "nothing" else "could not be loaded") in notice(page)
+    assert ("select the button again" if first == "nothing" else "didn't load") in notice(page)
     with page.expect_navigation():
         press(page)
         page.clock.run_for(100)
@@ -115,7 +115,7 @@ def test_unticked_captcha_prevents_sending_and_keeps_the_password(visit: Open, s
     page, sent = visit(AURORA)
     captcha_frame(page)
     press(page)
-    expect(page.locator("[data-captcha-problem]")).to_have_text("Please complete the security check.")
+    expect(page.locator("[data-captcha-problem]")).to_have_text("Complete the security check.")
     assert page.locator("[name=password]").input_value() == PASSWORD
     assert sent == []
     captcha_frame(page).locator("input").press("Space")
@@ -131,9 +131,9 @@ def test_missing_or_short_input_is_reported_before_sending(visit: Open) -> None:
     page.locator("[name=password]").press_sequentially("short")
     press(page)
     errors = {
-        "first_name": "Please fill this in.",
-        "password": "Please choose a password of at least 8 characters.",
-        "accept_terms": "Please accept the terms to go on.",
+        "first_name": "Enter your first name.",
+        "password": "Your password must have at least 8 characters.",
+        "accept_terms": "Agree to the terms to continue.",
     }
     assert page.locator(".field.wrong .errorlist").all_inner_texts() == list(errors.values())
     for name, text in errors.items():
@@ -142,9 +142,9 @@ def test_missing_or_short_input_is_reported_before_sending(visit: Open) -> None:
         described = (field.get_attribute("aria-describedby") or "").split()
         assert text in [page.locator(f"#{each}").inner_text() for each in described]
     expect(page.locator("[name=first_name]")).to_be_focused()
-    summary = page.get_by_role("alert").filter(has_text="Please look at the marked fields.")
+    summary = page.get_by_role("alert").filter(has_text="There's a problem")
     assert summary.get_by_role("link").count() == 3
-    summary.get_by_role("link", name="First name: Please fill this in.").click()
+    summary.get_by_role("link", name="First name: Enter your first name.").click()
     expect(page.locator("[name=first_name]")).to_be_focused()
     assert sent == []
     check_page(page, "sign-up: checked in the browser")

@@ -60,7 +60,7 @@ def test_file_is_reported_and_its_valid_rows_are_imported(admin: Page, tmp_path:
     admin.get_by_label("CSV file").set_input_files(tmp_path / "customers.csv")
     admin.get_by_role("button", name="Show what would happen").click()
     expect(admin.get_by_text("Row by row, the bad ones first")).to_be_visible()
-    expect(admin.get_by_role("row", name=re.compile("no-address"))).to_contain_text("not an e-mail address")
+    expect(admin.get_by_role("row", name=re.compile("no-address"))).to_contain_text("not an email address")
     check_page(admin, "import: report")
     admin.get_by_role("button", name="Import the 2 good rows").click()
     expect(admin.get_by_text("The file is imported.")).to_be_visible()

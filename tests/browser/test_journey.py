@@ -18,7 +18,7 @@ LONG = Person(
     last_name="Featherstonehaugh-Cholmondeley-Majoribank",
     company="Featherstonehaugh, Cholmondeley & Daughters (Telephones) Ltd",
 )
-CAPTCHA_ABSENT = "The security check could not be loaded."
+CAPTCHA_ABSENT = "The security check didn't load."
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_captchas_without_a_box_sign_up_with_one_press(
     journey = Journey(context.new_page(), stack, brand, Person("erin@example.com"), look=check_page)
     journey.open_sign_up()
     journey.fill_sign_up()
-    journey.button("Sign up").click()
-    journey.heading("Confirm your e-mail address")
+    journey.button("Create an account").click()
+    journey.heading("Confirm your email address")
     assert len(stack.tokens("register_customer")) == 1
     assert stack.carrier.listed("siteverify") == []
 
@@ -50,8 +50,8 @@ def test_double_click_signs_up_once(stack: Stack, page: Page) -> None:
     journey.open_sign_up()
     journey.fill_sign_up()
     journey.tick_for("register_customer")
-    journey.button("Sign up").dblclick()
-    journey.heading("Confirm your e-mail address")
+    journey.button("Create an account").dblclick()
+    journey.heading("Confirm your email address")
     expect(page.get_by_role("main")).to_contain_text("fred@example.com")
     assert stack.tokens("register_customer") == journey.tokens["register_customer"]
 
@@ -73,16 +73,16 @@ def test_sign_in_needs_no_mouse(stack: Stack, page: Page) -> None:
     press_tab_to("Sign in")
     page.keyboard.press("Enter")
     journey.heading("Sign in")
-    press_tab_to("Skip to the content")
+    press_tab_to("Skip to main content")
     page.keyboard.press("Enter")
     press_tab_to("email")
     page.keyboard.type("alice@example.com")
-    press_tab_to("Send me a code")
+    press_tab_to("Email me a code")
     page.keyboard.press("Space")
     journey.heading("Enter your code")
     code = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to="alice@example.com")[-1]["text"])
     assert code
-    press_tab_to("Skip to the content")
+    press_tab_to("Skip to main content")
     page.keyboard.press("Enter")
     press_tab_to("code")
     page.keyboard.type(code[0])
@@ -130,7 +130,7 @@ def test_missing_javascript_is_reported(
     page = context.new_page()
     page.goto(f"{stack.home(AURORA)}sign-up/")
     expect(page.locator("noscript")).to_be_visible()
-    assert "The security check needs JavaScript." in page.inner_text("main")
+    assert "Turn on JavaScript to use the security check" in page.inner_text("main")
 
 
 TWO_FORMS = """<!doctype html><html lang="en"><title>Two forms</title>
@@ -200,14 +200,14 @@ def test_failing_carrier_shows_error_pages(stack: Stack, page: Page, watch: Watc
     watch.expect("status of 503")
     journey = Journey(page, stack, AURORA, Person("alice@example.com"))
     page.goto(f"{stack.home(AURORA)}sign-in/")
-    page.get_by_label("E-mail address").fill("alice@example.com")
-    journey.button("Send me a code").click()
+    page.get_by_label("Email address").fill("alice@example.com")
+    journey.button("Email me a code").click()
     stack.carrier.fault("customer_balance", "status", status=500)
     code = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to="alice@example.com")[-1]["text"])
     assert code
     page.get_by_label("Sign-in code").fill(code[0])
     journey.button("Sign in").click()
-    expect(page.get_by_text("We cannot show your figures at the moment.")).to_be_visible()
+    expect(page.get_by_text("We can't show your balance right now")).to_be_visible()
     expect(page.get_by_text("0.00")).to_have_count(0)
     check_page(page, "home with the carrier down")
     journey.link("Go to my account").click()

@@ -100,7 +100,7 @@ def test_customer_journey_needs_no_mouse(stack: Stack, page: Page) -> None:
     keyboard.enter("main form button:not([type=button])")
     expect(page.get_by_role("definition").first).to_contain_text("kim.new@example.com")
     keyboard.enter("main form[action='/account/'] button")
-    expect(page.get_by_text("You are signed out everywhere else.")).to_be_visible()
+    expect(page.get_by_text("You've signed out everywhere else.")).to_be_visible()
     keyboard.enter("nav a[href='/account/open/']")
     keyboard.skip()
     keyboard.tick_captcha()
@@ -108,7 +108,7 @@ def test_customer_journey_needs_no_mouse(stack: Stack, page: Page) -> None:
     assert page.url.startswith(stack.carrier.url)
     page.goto(stack.home(AURORA))
     keyboard.enter("form[action$='/sign-out/'] button")
-    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.get_by_text("You've signed out.")).to_be_visible()
 
 
 def state(name: str) -> State:
@@ -117,15 +117,15 @@ def state(name: str) -> State:
 
 def test_screen_reader_announces_hint_and_error_with_the_field(visits: Visits) -> None:
     page = visits.reach(state("sign-up: wrong"))
-    wrong = page.get_by_role("textbox", name="E-mail address")
+    wrong = page.get_by_role("textbox", name="Email address")
     expect(wrong).to_have_attribute("aria-invalid", "true")
-    expect(wrong).to_have_accessible_description(re.compile("confirmation.*valid email", re.S))
+    expect(wrong).to_have_accessible_description(re.compile("link to confirm it.*valid email", re.S))
     right = page.get_by_role("textbox", name="First name")
     assert right.get_attribute("aria-invalid") is None
     assert right.evaluate("(field) => field.required")
-    password = page.get_by_label("Password for your telephone account")
+    password = page.get_by_label("Phone account password")
     expect(password).to_have_accessible_description(re.compile("8 characters"))
-    expect(page.get_by_role("alert").first).to_contain_text("Please look at the marked fields.")
+    expect(page.get_by_role("alert").first).to_contain_text("There's a problem")
 
 
 HEADS: dict[str, Callable[[Page], Locator]] = {

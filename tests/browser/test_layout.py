@@ -46,8 +46,8 @@ def signed_in(stack: Stack, page: Page) -> Journey:
     """Alice on her balance page."""
     journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name=""))
     page.goto(f"{stack.home(AURORA)}sign-in/")
-    page.get_by_label("E-mail address").fill("alice@example.com")
-    journey.button("Send me a code").click()
+    page.get_by_label("Email address").fill("alice@example.com")
+    journey.button("Email me a code").click()
     journey.heading("Enter your code")
     assert_fits(page, "code")
     code = newest_code(stack)
@@ -100,7 +100,7 @@ def test_loading_captcha_causes_no_layout_shift(stack: Stack, page: Page, width:
 
 def test_password_can_be_shown_and_is_hidden_before_sending(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
-    field = page.get_by_label("Password for your telephone account")
+    field = page.get_by_label("Phone account password")
     show = page.get_by_role("button", name="Show password")
     for name, value in DETAILS.items():
         page.locator(f"[name={name}]").fill(value)
@@ -113,17 +113,17 @@ def test_password_can_be_shown_and_is_hidden_before_sending(stack: Stack, page: 
     expect(field).to_have_attribute("type", "text")
     expect(field).to_have_value(PASSWORD)
     page.evaluate("document.forms[0].addEventListener('submit', (event) => event.preventDefault())")
-    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("button", name="Create an account").click()
     expect(field).to_have_attribute("type", "password")
-    expect(page.get_by_text("One moment, please.")).to_be_attached()
-    expect(page.get_by_role("button", name="Sign up")).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_text("Working on it…")).to_be_attached()
+    expect(page.get_by_role("button", name="Create an account")).to_have_attribute("aria-disabled", "true")
 
 
 def test_error_summary_links_focus_the_field(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
-    page.get_by_role("button", name="Sign up").click()
-    page.get_by_role("alert").get_by_role("link", name="Phone: Please fill this in.").click()
-    expect(page.get_by_label("Phone", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Create an account").click()
+    page.get_by_role("alert").get_by_role("link", name="Phone number: Enter your phone number.").click()
+    expect(page.get_by_label("Phone number")).to_be_focused()
 
 
 def test_sign_in_works_without_javascript(
@@ -133,8 +133,8 @@ def test_sign_in_works_without_javascript(
     page = context.new_page()
     journey = Journey(page, stack, AURORA, Person("alice@example.com", first_name=""))
     page.goto(f"{stack.home(AURORA)}sign-in/")
-    page.get_by_label("E-mail address").fill("alice@example.com")
-    journey.button("Send me a code").click()
+    page.get_by_label("Email address").fill("alice@example.com")
+    journey.button("Email me a code").click()
     code = newest_code(stack)
     page.get_by_label("Sign-in code").fill(code)
     journey.button("Sign in").click()

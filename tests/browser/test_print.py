@@ -41,5 +41,5 @@ def test_figures_print_in_black_on_white_without_controls(visits: Visits, name: 
     assert set(visible["behind"]) <= {"none", "rgb(255, 255, 255)"}
     assert (visible["pictures"], visible["rows"]) == (0, 7)
     paper = page.inner_text("body")
-    assert ", as of " in paper
+    assert " · Updated " in paper
     assert "Closing balance" in paper

@@ -154,7 +154,7 @@ def test_mapped_response_code_is_understood(renamed: Stack, page: Page) -> None:
     journey.open_sign_up()
     journey.fill_sign_up()
     journey.tick_for("register_customer")
-    journey.button("Sign up").click()
+    journey.button("Create an account").click()
     expect(page.locator(".field.wrong")).to_contain_text(
-        "There is already an account with this e-mail address."
+        "There's already an account with this email address."
     )

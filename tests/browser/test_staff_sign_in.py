@@ -41,7 +41,7 @@ def check(page: Page, name: str) -> None:
 
 def enter_password(page: Page, stack: Stack, email: str) -> None:
     page.goto(f"http://admin.localhost:{stack.port}/admin/")
-    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Email address").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
 

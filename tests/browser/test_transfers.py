@@ -92,7 +92,7 @@ def test_double_click_transfers_once_and_shows_the_result(desk: Desk, page: Page
     desk.go(desk.start)
     desk.check("start")
     page.get_by_role("button", name="Show what will happen").click()
-    expect(page.get_by_text("Please fill this in.")).to_have_count(2)
+    expect(page.get_by_text("Fill in this field.")).to_have_count(2)
     desk.check("start, wrong")
     desk.fill("5.25")
     expect(page.get_by_text(f"Aurora Phone → customer {desk.number}")).to_be_visible()

@@ -44,6 +44,15 @@ REASONS: dict[str, str] = {
     "billing.0003_guarded_moves: Raw Python operation: the version before may read or write it": "the "
     "version before writes these columns once, with the row, and deletes none",
     **{
+        f"{operation}: the version before may read or write it": "a label alone; the column stays as it is"
+        for operation in (
+            "accounts.0008_email_spelling: Alter field carrier_email on user",
+            "accounts.0008_email_spelling: Alter field email on user",
+            "portal.0008_email_spelling: Alter field support_email on brand",
+            "portal.0008_email_spelling: Alter field meaning on responsecode",
+        )
+    },
+    **{
         f"billing.0005_cached_statement: {operation}: the version before may read or write it": "only the "
         "names in Django's state and its content type change, no table and no column"
         for operation in (

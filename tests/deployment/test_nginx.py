@@ -445,8 +445,8 @@ def test_browser_signs_in_over_tls(site):
             watch, page = chromium.Watch(context), context.new_page()
             page.goto(f"http://{AURORA}/sign-in/")
             assert page.url == f"https://{AURORA}/sign-in/"
-            page.get_by_label("E-mail address").fill("alice@example.com")
-            page.get_by_role("button", name="Send me a code").click()
+            page.get_by_label("Email address").fill("alice@example.com")
+            page.get_by_role("button", name="Email me a code").click()
             expect(page.get_by_label("Sign-in code")).to_be_visible()
             page.get_by_label("Sign-in code").fill(code_from(site.carrier, "alice@example.com"))
             page.get_by_role("button", name="Sign in", exact=True).click()

@@ -274,7 +274,7 @@ def test_same_email_at_two_brands_is_two_separate_customers(
     simulator, alice, borealis, make_customer, browse
 ):
     make_customer(borealis, "alice@example.com", "80002", first_name="Alicia")
-    assert b"Hello Alice" in browse(AURORA, alice).get("/").content
+    assert b"Hello, Alice" in browse(AURORA, alice).get("/").content
     assert {call["partner"] for call in simulator.calls()} == {"Aurora"}
 
 
@@ -553,7 +553,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 def test_404_page_shows_the_brand(aurora, browse):
     response = browse(AURORA).get("/nowhere/")
     assert response.status_code == 404
-    assert b"There is no such page" in response.content
+    assert b"Page not found" in response.content
     assert b"help@aurora.example" in response.content
     assert response.headers["Cache-Control"] == "no-store"
 
@@ -569,7 +569,7 @@ def test_400_page_shows_the_brand(alice, browse, monkeypatch):
     _failing(monkeypatch, SuspiciousOperation("canary"))
     response = browse(AURORA, alice).get("/")
     assert response.status_code == 400
-    assert b"We could not read that" in response.content
+    assert b"That didn&#x27;t work" in response.content
     assert b"Aurora Phone" in response.content
     assert b"canary" not in response.content
 
@@ -608,7 +608,7 @@ def test_error_page_is_shown_without_a_database(alice, browse, monkeypatch, when
     early = when.startswith("before")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "60"
-    assert "We will be back in a moment" in response.content.decode()
+    assert "We&#x27;ll be back soon" in response.content.decode()
     assert response.headers["X-Request-ID"] in response.content.decode()
     assert response.headers["Cache-Control"] == "no-store"
     assert (b"Aurora Phone" in response.content) is not early
@@ -623,7 +623,7 @@ def test_error_page_without_a_database_links_to_no_other_host(aurora, browse, mo
 
     monkeypatch.setattr("portal.middleware.brand.get_brand_for_host", unavailable)
     page = browse(AURORA).get("/", PATH_INFO="//evil.test/sign-in/").content.decode()
-    assert "Open the page again" in page
+    assert "Reload the page" in page
     assert 'href="//' not in page
 
 
@@ -638,7 +638,7 @@ def test_500_page_is_shown_even_with_a_broken_template(aurora, monkeypatch, capl
 def test_errors_on_the_admin_host_name_no_brand(aurora, operator, browse):
     response = browse(ADMIN, operator).get("/nowhere/")
     assert response.status_code == 404
-    assert b"There is no such page" in response.content
+    assert b"Check the web address, or go to the home page." in response.content
     assert b"Aurora" not in response.content
     assert b"MISSING-VARIABLE" not in response.content
 

@@ -79,7 +79,7 @@ def test_hanging_carrier_of_one_brand_does_not_block_other_brands(
     assert waited[0][0] > 2  # Until the call timed out.
     assert {status for _, status, _, _ in found} == {503}
     assert {retry_after for _, _, retry_after, _ in quick} == {BUSY}
-    assert "We cannot show your figures at the moment" in quick[0][3]
+    assert "We can't show your balance right now" in quick[0][3]
     circuit_breaker.forget()
     simulator.post("faults/clear")
     assert browse(BOREALIS, charlie).get("/statement/").status_code == 200
@@ -93,7 +93,7 @@ def test_form_without_a_free_slot_is_returned_with_nothing_sent(aurora, browse, 
     with bulkhead.CARRIERS.slot(aurora):
         answer = send(client, "/sign-up/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, str(BUSY))
-    assert "Too many people are asking at the moment. Nothing was changed." in words(answer)
+    assert "We're very busy right now. Nothing has changed." in words(answer)
     assert simulator.calls() == []
     assert Submission.objects.get().outcome["state"] == "unavailable"
 
@@ -104,7 +104,7 @@ def test_email_without_a_free_slot_leaves_no_code_and_no_attempt(aurora, alice, 
     with bulkhead.MAIL.slot(aurora):
         answer = send(browse(AURORA), "/sign-in/", {"email": "alice@example.com"})
     assert answer.status_code == 503
-    assert "We cannot send mail at the moment" in words(answer)
+    assert "We can't send email right now" in words(answer)
     assert not (SignInCode.objects.exists())
     assert not (Attempt.objects.exists())
     assert not (outbox.outbox)

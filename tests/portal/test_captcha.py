@@ -84,7 +84,7 @@ def test_own_form_verifies_nothing_while_another_field_is_invalid(
 def test_refused_token_of_own_form_sends_and_counts_nothing(own_captcha_brand, simulator, browse):
     simulator.fault("siteverify", "refuse")
     response = request_code(browse(AURORA), simulator)
-    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert "Try it again" in response.context["form"].errors["captcha"][0]
     assert value_of(response, "email") == ALICE
     assert (mail.outbox, Attempt.objects.count()) == ([], 0)
 
@@ -105,7 +105,7 @@ def test_unreachable_google_is_reported_on_the_page(
         simulator.fault("siteverify", name, **options)
     response = request_code(client, simulator, **{"g-recaptcha-response": token})
     assert response.status_code == 503
-    assert "security check does not work at the moment" in words(response)
+    assert "security check isn't working right now" in words(response)
     assert response["Retry-After"] == "60"
     assert value_of(response, "email") == ALICE
     assert mail.outbox == []
@@ -124,7 +124,7 @@ def test_configuration_error_is_not_reported_as_visitor_error(
         browse(AURORA), "/sign-in/", {"email": ALICE, "g-recaptcha-response": "a-token-of-nobody"}
     )
     assert response.status_code == 503
-    assert "security check does not work at the moment" in words(response)
+    assert "security check isn't working right now" in words(response)
     assert mail.outbox == []
     [line] = [each for each in caplog.records if each.name == "portal.captcha"]
     assert line.levelname == "ERROR"
@@ -307,7 +307,7 @@ def test_token_of_another_site_sends_nothing_and_is_not_logged(
     own_captcha_brand.save()
     good, bad = simulator.token(), simulator.token(**solved)
     response = request_code(browse(AURORA), simulator, captcha=bad)  # The field name of a v3 widget.
-    assert "do it again" in response.context["form"].errors["captcha"][0]
+    assert "Try it again" in response.context["form"].errors["captcha"][0]
     assert mail.outbox == []
     (line,) = [TextFormatter().format(record) for record in caplog.records if record.name == "portal.captcha"]
     assert why in line

@@ -217,7 +217,7 @@ def test_form_is_answered_at_once_with_retry_after_while_open(aurora, browse, si
     answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
     assert answer.status_code == 503
     assert 0 < int(answer["Retry-After"]) <= 30
-    assert "Nothing was changed" in words(answer)
+    assert "Nothing has changed" in words(answer)
     assert simulator.calls("register_customer") == []
 
 

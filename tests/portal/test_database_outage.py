@@ -65,8 +65,8 @@ def test_customer_page_is_never_500_whichever_statement_fails(path, simulator, a
     answers = answers_per_failing_statement(lambda: client.get(path))
     assert {answer.status_code for answer in answers} <= {200, 302, 503}
     assert answers[0].status_code == 503
-    assert "We will be back in a moment" in words(answers[0])
-    assert "Nothing was changed." in words(answers[0])
+    assert "We'll be back soon" in words(answers[0])
+    assert "Nothing has changed." in words(answers[0])
     assert answers[0]["Retry-After"]
 
 
@@ -97,7 +97,7 @@ def test_form_that_fails_half_way_says_that_it_may_have_worked(simulator, aurora
     answers = answers_per_failing_statement(sign_up)
     assert {answer.status_code for answer in answers} <= {302, 503}
     failed = [words(answer) for answer in answers if answer.status_code == 503]
-    assert any("may or may not have worked: please look before you send it again" in text for text in failed)
+    assert any("may or may not have worked. Check before you send it again" in text for text in failed)
 
 
 def test_read_only_replica_is_an_outage_but_a_wrong_statement_is_not(alice, browse):
@@ -129,7 +129,7 @@ def test_form_sent_before_the_brand_is_known_changes_nothing(aurora, browse):
     with failing_from(1, FAULTS[0]):
         answer = send(client, "/sign-out/", {})
     assert answer.status_code == 503
-    assert "Nothing was changed." in words(answer)
+    assert "Nothing has changed." in words(answer)
 
 
 def test_pages_without_queries_use_the_cached_brand_for_a_minute(aurora, browse, settings, monkeypatch):
@@ -209,7 +209,7 @@ def test_sign_in_without_a_free_slot_is_503_and_not_counted(operator, browse, se
     with hold_slots(bulkhead.HASHING, 2):
         answer = send(browse(ADMIN), "/admin/login/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "Too many people are asking for this right now. Nothing was changed." in words(answer)
+    assert "We're very busy right now. Nothing has changed." in words(answer)
     assert not Attempt.objects.exists()
     assert send(browse(ADMIN), "/admin/login/", form).status_code == 302
 

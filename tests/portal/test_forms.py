@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import AURORA
 from tests.support.customer_flow import PASSWORD, send, sign_up_form, words
 
-SUMMARY = "Please look at the marked fields."
+SUMMARY = "There's a problem"
 
 
 class _Page(HTMLParser):
@@ -41,7 +41,7 @@ def test_summary_links_to_each_invalid_field_and_no_other(aurora, simulator, bro
     targets = [str(a["href"])[1:] for a in page.all("a") if str(a.get("href")).startswith("#id_")]
     assert targets == ["id_first_name", "id_phone"]
     assert set(targets) <= set(page.ids)
-    assert "First name Please fill this in." in words(answer)
+    assert "First name Enter your first name." in words(answer)
     assert simulator.calls() == []
 
 
@@ -50,7 +50,7 @@ def test_missing_captcha_of_every_kind_is_in_the_summary(aurora, simulator, brow
     type(aurora).objects.filter(pk=aurora.pk).update(recaptcha_kind=kind)
     text = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
     assert SUMMARY in text
-    assert text.count("Please complete the security check.") == 2
+    assert text.count("Complete the security check.") == 2
 
 
 def test_each_error_is_linked_to_its_field(aurora, simulator, browse):
@@ -67,13 +67,13 @@ def test_each_error_is_linked_to_its_field(aurora, simulator, browse):
 def test_page_without_errors_has_no_summary(aurora, browse):
     page = browse(AURORA).get("/sign-up/")
     assert SUMMARY not in words(page)
-    assert "type it again" not in words(page)
+    assert "enter it again" not in words(page)
     assert b"aria-invalid" not in page.content
 
 
 def test_form_with_errors_says_to_type_the_password_again(aurora, simulator, browse):
     answer = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), phone="12"))
-    assert "We do not keep it, so please type it again." in words(answer)
+    assert "For your security we don't keep it, so enter it again." in words(answer)
     assert PASSWORD not in answer.content.decode()
 
 
@@ -107,4 +107,4 @@ def test_fields_have_autocomplete_and_inputmode(aurora, browse, path, name, expe
 
 def test_button_has_an_empty_live_region_for_its_busy_message(aurora, browse):
     text = browse(AURORA).get("/sign-in/").content.decode()
-    assert re.search(r'role="status" data-waiting="One moment, please\.[^"]*"></p>', text)
+    assert re.search(r'role="status" data-waiting="Working on it…"></p>', text)

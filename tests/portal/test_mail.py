@@ -181,7 +181,7 @@ def test_inbox_preview_shows_no_code(send_mail):
     message = send_mail()
     shown = preheader(html_of(message))
     assert "01234567" not in message.subject + shown
-    assert shown.strip().startswith("Good for ten minutes")
+    assert shown.strip().startswith("Use it within 10 minutes")
     assert len(shown) > 200
     assert html_of(message).index(shown[-20:]) < html_of(message).index("01234567")
 

@@ -72,7 +72,7 @@ def test_unsaved_look_is_shown_and_nothing_is_saved(
         admin_client, aurora, name="Aurora Nova", accent="#ff8800", support_email="new@a.example"
     )
     page = preview_html(viewer, token)
-    assert "Your account at Aurora Nova" in page
+    assert "Manage your Aurora Nova account" in page
     assert "new@a.example" in page
     assert "--accent:#ff8800" in preview_html(viewer, token, "visitor/brand.css")
     saved = Brand.objects.get()
@@ -128,12 +128,12 @@ def test_pages_are_marked_as_previews(admin_client: Client, viewer: Client, auro
     for path, text in {
         "customer/": "$242.09",
         "customer/statement/": "$242.09",
-        "customer/history/": "Month by month",
-        "unavailable/": "We cannot show your figures at the moment.",
-        "unavailable/statement/": "We cannot show your figures at the moment.",
-        "unnumbered/": "Your account number is not known to us yet",
+        "customer/history/": "Monthly totals in AUD, newest first",
+        "unavailable/": "We can't show your balance right now",
+        "unavailable/statement/": "We can't show your balance right now",
+        "unnumbered/": "We're still setting up your account",
         "visitor/sign-up/": "Google’s security check stands here.",
-        "visitor/no-such-page/": "There is no such page",
+        "visitor/no-such-page/": "Check the web address, or go to the home page.",
     }.items():
         assert text in words(open_preview(viewer, token, path)), path
 
@@ -224,8 +224,10 @@ def test_closed_sign_up_is_closed_in_the_preview(admin_client: Client, viewer: C
     data = brand_data(aurora)
     del data["signup_open"]
     token = draft(admin_client, url(aurora), data)["token"]
-    assert "Sign up" not in words(open_preview(viewer, token)).partition("Preview with sample data")[0]
-    assert "Sign-up is closed at the moment" in words(open_preview(viewer, token, "visitor/sign-up/"))
+    start = words(open_preview(viewer, token)).partition("Preview with sample data")[0]
+    assert "Create an account" not in start
+    page = words(open_preview(viewer, token, "visitor/sign-up/"))
+    assert "You can't create an account online right now" in page
 
 
 def test_external_links_open_a_new_tab(admin_client: Client, viewer: Client, aurora: Brand) -> None:
@@ -239,7 +241,7 @@ def test_draft_of_another_release_is_still_shown(admin_client: Client, viewer: C
     row.look = {**row.look, "gone": "since"}
     del row.look["privacy_url"]
     row.save()
-    assert "at Aurora Phone" in words(open_preview(viewer, token))
+    assert "Manage your Aurora Phone account" in words(open_preview(viewer, token))
 
 
 def test_previews_are_deleted_with_their_brand(admin_client: Client, viewer: Client, aurora: Brand) -> None:
@@ -310,7 +312,7 @@ def test_forged_or_foreign_token_is_a_404(admin_client: Client, viewer: Client, 
         for path in (f"/preview/{wrong}/", f"/preview/{wrong}/auto/visitor/"):
             response = viewer.get(path, secure=True)
             assert response.status_code == 404
-            assert "This preview cannot be shown" in words(response)
+            assert "We can't show this preview" in words(response)
     for path in ("pink/visitor/", "auto/nobody/"):
         assert viewer.get(f"/preview/{token}/{path}", secure=True).status_code == 404
 
@@ -322,7 +324,7 @@ def test_preview_link_works_for_seven_days(
     monkeypatch.setattr(drafts, "LIFETIME", timedelta(seconds=-1))
     response = open_preview(viewer, token)
     assert response.status_code == 404
-    assert "works for seven days" in words(response)
+    assert "works for 7 days" in words(response)
     assert response.headers["Cache-Control"] == "no-store"
 
 
@@ -359,9 +361,9 @@ def test_live_draft_follows_the_form_but_a_shared_link_does_not(
     shared = token_of(admin_client, aurora, name="Two", again=first, keep="yes")
     token_of(admin_client, aurora, name="Three", again=first)
     later = token_of(admin_client, aurora, name="Four", again=shared)
-    assert "at Three" in words(open_preview(viewer, first))
-    assert "at Two" in words(open_preview(viewer, shared))
-    assert "at Four" in words(open_preview(viewer, later))
+    assert "Manage your Three account" in words(open_preview(viewer, first))
+    assert "Manage your Two account" in words(open_preview(viewer, shared))
+    assert "Manage your Four account" in words(open_preview(viewer, later))
     assert BrandPreview.objects.count() == 3
 
 
@@ -370,15 +372,15 @@ def test_draft_of_one_brand_is_never_shown_for_another(
 ) -> None:
     token = token_of(admin_client, aurora)
     token_of(admin_client, borealis, again=token)
-    assert "at Aurora Phone" in words(open_preview(viewer, token))
+    assert "Manage your Aurora Phone account" in words(open_preview(viewer, token))
 
 
 def test_incomplete_new_brand_can_be_previewed(admin_client: Client, viewer: Client) -> None:
     answer = draft(admin_client, NEW, {"name": "Cirrus", "accent": "#123456"})
-    assert "at Cirrus" in words(open_preview(viewer, answer["token"]))
+    assert "Manage your Cirrus account" in words(open_preview(viewer, answer["token"]))
     assert answer["link"] == f"https://{ADMIN}/preview/{answer['token']}/"
     bare = draft(admin_client, NEW, {})["token"]
-    assert "at Name of the brand" in words(open_preview(viewer, bare))
+    assert "Manage your Name of the brand account" in words(open_preview(viewer, bare))
     assert Brand.objects.count() == 0
 
 
@@ -396,7 +398,9 @@ def test_preview_button_works_without_javascript(admin_client: Client, viewer: C
     assert f'formaction="{url(aurora)}" formtarget="_blank"' in page
     response = admin_client.post(url(aurora), brand_data(aurora, name="Nova"), secure=True)
     assert response.status_code == 302
-    assert "at Nova" in words(viewer.get(response.headers["Location"], secure=True, follow=True))
+    assert "Manage your Nova account" in words(
+        viewer.get(response.headers["Location"], secure=True, follow=True)
+    )
     assert BrandPreview.objects.get().kept
     wrong = admin_client.post(url(aurora), brand_data(aurora, accent="red"), secure=True)
     assert "Write the colour as # and six digits" in words(wrong)

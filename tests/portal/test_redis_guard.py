@@ -22,7 +22,7 @@ from tests.support.timeouts import PATIENCE
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.com"
-CLOSED = "We cannot check this form at the moment, so nothing was sent. Please try again in a minute."
+CLOSED = "We can't process this form right now, so we haven't sent it. Try again in a minute."
 
 
 # The portal's timeouts, and timeouts that no busy machine exceeds.

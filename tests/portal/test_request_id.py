@@ -111,7 +111,7 @@ def test_carrier_thread_has_the_request_id_of_its_caller(aurora, monkeypatch):
 def test_error_page_shows_its_request_id(aurora, operator, browse, host, path, status):
     answer = browse(host, operator if host == ADMIN else None).get(path)
     assert answer.status_code == status
-    assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
+    assert f"Support reference: {answer.headers['X-Request-ID']}" in words(answer)
 
 
 def test_500_page_shows_the_request_id_of_its_log_line(alice, browse, monkeypatch, lines):
@@ -121,7 +121,7 @@ def test_500_page_shows_the_request_id_of_its_log_line(alice, browse, monkeypatc
     answer = client.get("/")
     assert answer.status_code == 500
     shown = answer.headers["X-Request-ID"]
-    assert f"Reference {shown}" in words(answer)
+    assert f"Support reference: {shown}" in words(answer)
     assert [line["request_id"] for line in lines if "traceback" in line] == [shown]
 
 
@@ -130,8 +130,8 @@ def test_unavailable_form_shows_request_id_but_invalid_input_does_not(aurora, si
     client, form = browse(AURORA), {"email": "alice@example.com"}
     answer = client.post("/password-reset/", {**form, "g-recaptcha-response": simulator.token()})
     assert answer.status_code == 503
-    assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
-    assert "Reference" not in words(client.post("/password-reset/", form))
+    assert f"Support reference: {answer.headers['X-Request-ID']}" in words(answer)
+    assert "Support reference" not in words(client.post("/password-reset/", form))
 
 
 def test_rate_limit_page_shows_the_request_id(aurora, operator, browse, monkeypatch):
@@ -141,11 +141,11 @@ def test_rate_limit_page_shows_the_request_id(aurora, operator, browse, monkeypa
         for _ in range(2):
             answer = browse(host).post(path, {"email": "nobody@example.com"})
         assert answer.status_code == 429
-        assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
+        assert f"Support reference: {answer.headers['X-Request-ID']}" in words(answer)
 
 
 def test_unavailable_figures_show_the_request_id(simulator, alice, browse):
     simulator.fault("customer_balance", "status", status=503)
     answer = browse(AURORA, alice).get("/")
     assert answer.status_code == 503
-    assert f"Reference {answer.headers['X-Request-ID']}" in words(answer)
+    assert f"Support reference: {answer.headers['X-Request-ID']}" in words(answer)

@@ -10,15 +10,15 @@ from tests.support.customer_flow import send, sign_up_form, words
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, "Please try again in a minute."),
-        (0, "Please try again in a minute."),
-        (60, "Please try again in a minute."),
-        (61, "Please try again in 2 minutes."),
-        (3600, "Please try again in 60 minutes."),
-        (5401, "Please try again in 2 hours."),
-        (86400, "Please try again in 24 hours."),
-        (86401, "Please try again later. If it keeps happening, contact us."),
-        (999_999_999, "Please try again later. If it keeps happening, contact us."),
+        (None, "Try again in a minute."),
+        (0, "Try again in a minute."),
+        (60, "Try again in a minute."),
+        (61, "Try again in 2 minutes."),
+        (3600, "Try again in 60 minutes."),
+        (5401, "Try again in 2 hours."),
+        (86400, "Try again in 24 hours."),
+        (86401, "Try again later. If it keeps happening, contact us."),
+        (999_999_999, "Try again later. If it keeps happening, contact us."),
     ],
 )
 def test_waiting_time_is_worded_by_its_length(seconds, text):

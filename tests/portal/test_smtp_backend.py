@@ -123,7 +123,7 @@ def test_email_is_not_sent_if_the_server_falls_silent_before_data(server, alice,
     server.stuck = stuck  # For ten seconds; then it would accept the email.
     answer = send(browse(AURORA), "/sign-in/", ALICE)
     assert answer.status_code == 503
-    assert "We cannot send mail at the moment" in words(answer)
+    assert "We can't send email right now" in words(answer)
     assert not (SignInCode.objects.exists())
     assert not (Attempt.objects.exists())
 
@@ -133,7 +133,7 @@ def test_code_of_an_unconfirmed_email_still_signs_in(server, alice, browse, capl
     client = browse(AURORA)
     assert send(client, "/sign-in/", ALICE)["Location"] == "/sign-in/code/"
     page = words(client.get("/sign-in/code/"))
-    assert "Our mail server is slow at the moment, so your code may take a few minutes" in page
+    assert "Email is slow right now, so your code may take a few minutes" in page
     code = next(line.strip() for line in server.mails[0].decode().splitlines() if line[:4] == "    ")
     assert send(client, "/sign-in/code/", {"code": code})["Location"] == "/"
     assert "mail not acknowledged" in caplog.text

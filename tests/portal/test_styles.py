@@ -102,18 +102,18 @@ def test_period_has_activity_after_any_payment_charge_or_adjustment():
 
 def test_balance_is_explained_and_dated(simulator, alice, browse):
     text = words(browse(AURORA, alice).get("/"))
-    assert re.search(r"We do not know whether|If your account is prepaid|We do not know which", text)
-    assert re.search(r"Account 70001, as of \d{1,2} \w+ 20\d\d", text)
+    assert re.search(r"To set this up, contact us|If you're on a prepaid plan|calls may have stopped", text)
+    assert re.search(r"Account 70001 · Updated \d{1,2} \w+ 20\d\d", text)
 
 
 def test_period_without_activity_says_so(simulator, alice, browse):
     quiet = words(browse(AURORA, alice).get("/statement/?from_date=2001-01-01&to_date=2001-01-02"))
-    assert "No movement in this period." in quiet
+    assert "No payments or charges in this period." in quiet
     busy = words(browse(AURORA, alice).get("/statement/?from_date=2020-01-01&to_date=2020-01-31"))
-    assert "No movement in this period." not in busy
+    assert "No payments or charges in this period." not in busy
 
 
-@pytest.mark.parametrize(("path", "name"), [("/", "Balance"), ("/statement/", "Statement")])
+@pytest.mark.parametrize(("path", "name"), [("/", "Balance"), ("/statement/", "Statements")])
 def test_navigation_marks_the_current_page(simulator, alice, browse, path, name):
     text = browse(AURORA, alice).get(path).content.decode()
     assert re.findall(r'aria-current="page">([^<]*)<', text) == [name]

@@ -49,7 +49,7 @@ def test_test_mail_comes_from_the_brand_sender(admin_client: Client, aurora: Bra
 
 def test_invalid_email_sends_nothing(admin_client: Client, aurora: Brand) -> None:
     for wrong in ("", "olga", "olga@example.com\nBcc: all@example.com"):
-        assert "type the e-mail address it is to go to" in words(send(admin_client, aurora, wrong))
+        assert "type the email address it is to go to" in words(send(admin_client, aurora, wrong))
     assert mail.outbox == []
 
 

@@ -158,7 +158,7 @@ def test_invisible_name_counts_as_missing(
     aurora: Brand, simulator: Simulator, browse: Any, name: str
 ) -> None:
     response = send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), last_name=name))
-    assert response.context["form"].errors == {"last_name": ["Please fill this in."]}
+    assert response.context["form"].errors == {"last_name": ["Enter your last name."]}
 
 
 @pytest.mark.parametrize("letter", ["\n", "\x00", "\u2028", "\x1b"])

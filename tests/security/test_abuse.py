@@ -42,7 +42,7 @@ def test_account_number_of_another_sign_up_needs_sign_in_and_warning(
     assert send(attacker, "/sign-up/", sign_up_form(simulator.token())).status_code == 302
     dora.refresh_from_db()
     assert dora.account_number == ""
-    assert "Your account number is not known" in words(customer.get("/", secure=True))
+    assert "We're still setting up your account" in words(customer.get("/", secure=True))
     page = words(customer.get(sign_in(browse(AURORA), DORA)["Location"], secure=True))
     assert "Account" in page
     second = browse(AURORA, REMOTE_ADDR="10.9.9.10")

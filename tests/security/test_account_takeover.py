@@ -116,7 +116,7 @@ def test_account_number_of_another_customer_is_refused_and_reported(
     assert "account number not taken over" in caplog.text
     page = client.get("/account/open/")
     assert page.status_code == 409
-    assert "does not fit our records" in words(page)
+    assert "There's a problem with your account number" in words(page)
     assert "help@aurora.example" in words(page)
     assert "90001" not in words(page)
     assert simulator.calls("login_via_url") == []

@@ -351,7 +351,7 @@ def test_resubmission_after_an_exception_reports_an_unclear_outcome(canaries, si
         assert send(client, "/sign-up/", form).status_code == 500
     response = send(client, "/sign-up/", form)
     assert response.status_code == 503
-    assert "may have worked" in words(response)
+    assert "We don't know yet whether your account was created" in words(response)
     assert simulator.calls() == []
 
 

@@ -39,7 +39,7 @@ from accounts.views.forms import form_view
 from portal.admin import sessions
 from portal.security.crypto import RedactedTuple, SecretUnreadable
 
-_REFUSED = gettext_lazy("This e-mail address and password do not open the admin.")
+_REFUSED = gettext_lazy("This email address and password do not open the admin.")
 _FORM_NOT_SAVED = gettext_lazy(
     "The form that you sent just now came after that and was not taken: nothing was changed. Sign in, and "
     "fill it in once more."

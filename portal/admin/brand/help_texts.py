@@ -52,7 +52,7 @@ PROOFS = {
     "move_funds": _("The check does not try them; moving a small amount to one customer proves them."),
     "register_customer": _("The check does not try them; a sign-up on the brand's own pages proves them."),
     "confirm_email": _(
-        "The check does not try them; a sign-up whose e-mail address you then confirm proves them."
+        "The check does not try them; a sign-up whose email address you then confirm proves them."
     ),
     "login_via_url": _("The check does not try them; “Go to my account”, as a customer, proves them."),
     "reset_password": _("The check does not try them; a customer who resets the password proves them."),

@@ -126,7 +126,7 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
 
 def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, str]:
     if not form.is_valid():
-        return messages.ERROR, gettext("No test mail was sent: type the e-mail address it is to go to.")
+        return messages.ERROR, gettext("No test mail was sent: type the email address it is to go to.")
     to = form.cleaned_data["to"]
     try:
         rate_limits.consume(action="test_mail", account=operator)
