@@ -1,5 +1,6 @@
 """The files in deploy/ and the pages about running the portal match this version."""
 
+import importlib
 import json
 import os
 import re
@@ -313,3 +314,10 @@ def test_only_locked_packages_are_installed():
     for page in (ROOT / "Makefile", DEPLOY / "Dockerfile"):
         assert "--require-hashes -r requirements.lock" in page.read_text()
         assert "install -r requirements.txt" not in page.read_text()
+
+
+def test_python_in_the_docs_imports_what_exists():
+    code = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+    imports = re.findall(r"from ((?:portal|accounts|billing)[\w.]*) import (\w+)", code)
+    assert imports
+    assert [each for each in imports if not hasattr(importlib.import_module(each[0]), each[1])] == []
