@@ -18,6 +18,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.utils import timezone
 
@@ -180,12 +181,20 @@ def _http() -> requests.Session:
     return session
 
 
+def _collect_static() -> None:
+    """Collect static files, unless they are up to date: another server may be serving them."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    sources = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
+    if not manifest.exists() or max(path.stat().st_mtime for path in sources) > manifest.stat().st_mtime:
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
 def _prepare(carrier: str, port: int, home: Path) -> dict[str, str]:
     """Create a database with brands, customers and two users of the admin. Return the passwords by email."""
     for leftover in home.glob("demo.sqlite3*"):
         leftover.unlink()
     call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    _collect_static()
     config = home / "brands.toml"
     config.write_text(BRANDS.read_text().replace("CARRIER", carrier))
     call_command("apply_config", str(config), stdout=io.StringIO())
