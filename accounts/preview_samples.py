@@ -137,7 +137,7 @@ PAGES = (
         (VISITOR, "accounts:password_reset_sent"),
     ),
     Sample(
-        _("Mail for a new password is on its way"),
+        _("Email for a new password is on its way"),
         VISITOR,
         "accounts:password_reset_sent",
         "accounts/password_reset_sent.html",

@@ -76,6 +76,6 @@ PAGES = (
     Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
     Sample(_("Statements"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),
     Sample(_("History"), CUSTOMER, "billing:history", "billing/history.html", _history),
-    Sample(_("Balance without figures"), UNAVAILABLE, _HOME, "billing/home.html", _home),
+    Sample(_("Balance without amounts"), UNAVAILABLE, _HOME, "billing/home.html", _home),
     Sample(_("Balance without an account number"), UNNUMBERED, _HOME, "billing/home.html", _home),
 )

@@ -100,7 +100,7 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             self._disable(request, active)
             return None
         if not active.exists():
-            words = gettext("Nobody was disabled: no active customer is among these.")
+            words = gettext("No one was disabled, because none of these is an active customer.")
             self.message_user(request, words, messages.WARNING)
             return None
         form_state = {

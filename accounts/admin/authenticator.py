@@ -48,7 +48,7 @@ class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not is_operator(request.user):
             raise PermissionDenied
         if user.pk == request.user.pk:
-            messages.info(request, gettext("Your own app you do not reset: set up another one in its place."))
+            messages.info(request, gettext("You can't reset your own app. Set up a new one here instead."))
             return redirect("staff_security")
         if request.method == "POST":
             self._reset(request, user)
@@ -60,10 +60,10 @@ class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         by = get_signed_in_staff(request)
         totp.reset_authenticator(user=user, by=by)
         self.log_change(request, user, [{"changed": {"fields": [gettext("Authenticator app: reset")]}}])
-        words = gettext("The authenticator app is reset; at the next sign-in another one is set up.")
+        words = gettext("The authenticator app has been reset. Another one is set up at the next sign-in.")
         self.message_user(request, words, messages.SUCCESS)
         if not two_step.send_reset_notice(user=user, by=by):
-            words = gettext("We could not mail the person: please tell them yourself.")
+            words = gettext("We couldn't email the person. Tell them yourself.")
             self.message_user(request, words, messages.WARNING)
 
     @admin.display(description=_("Authenticator app"))
@@ -71,7 +71,7 @@ class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return when the app was set up and how many recovery codes are left."""
         device = totp.get_device(user=user)
         if device is None:
-            return gettext("None yet; the next sign-in begins with setting one up.")
+            return gettext("None yet. The next sign-in begins with setting one up.")
         words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
             "when": date_time(device.created_at) if device.created_at else "?",
             "left": totp.count_recovery_codes(user=user),

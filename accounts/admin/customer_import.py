@@ -36,14 +36,14 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=_("CSV file"),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=_("UTF-8, with commas, semicolons or tabs; at most 2 MB and 20,000 rows."),
+        help_text=_("UTF-8 with commas, semicolons or tabs. At most 2 MB and 20,000 rows."),
     )
 
     def clean_file(self) -> "UploadedFile[bytes]":
         """Refuse a file that is too large before it is read."""
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > MAX_BYTES:
-            raise ValidationError(_("This file is larger than 2 MB. Please split it, and import the parts."))
+            raise ValidationError(_("This file is larger than 2 MB. Split it and import the parts."))
         return file
 
 
@@ -106,7 +106,7 @@ class CustomerImportMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         chosen = get_object_or_404(brands, pk=brand)
         waiting = find_import(brands=brands.filter(pk=brand), by=cast(User, request.user), pk=pk)
         if waiting is None:
-            words = gettext("This file is not waiting any more: an hour has passed. Please choose it again.")
+            words = gettext("This file is no longer waiting, because an hour has passed. Choose it again.")
             self.message_user(request, words, messages.WARNING)
             return redirect("admin:accounts_user_import_file", chosen.pk)
         if waiting.done_at:

@@ -58,7 +58,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         """Refuse an address that another user of the same brand (or none) has, in any spelling."""
         cleaned = super().clean() or self.cleaned_data
         if (email := cleaned.get("email")) and self._is_taken(with_email(email)):
-            self.add_error("email", _("This address belongs to somebody else already."))
+            self.add_error("email", _("This address already belongs to someone else."))
         return cleaned
 
     def _is_taken(self, condition: Q) -> bool:
@@ -72,15 +72,17 @@ class CustomerForm(UserForm):
     """Form of a brand's customer."""
 
     clear_refused_number = forms.BooleanField(
-        label=_("I have looked into this"),
+        label=_("Mark as resolved"),
         required=False,
-        help_text=_("Takes the customer off the list “account number refused”."),
+        help_text=_("Removes this customer from “Account number refused”."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["account_number"].validators.append(_validate_account_number)
-        self.fields["account_type"].help_text = _("Empty means: not known, and customers read that.")
+        self.fields["account_type"].help_text = _(
+            "If you leave this empty, customers are told we don't know it."
+        )
         self.fields["credit_limit"].validators.append(validate_at_most_zero)
         self.fields["credit_limit"].widget.attrs["dir"] = "ltr"  # Keeps the sign before the number.
 

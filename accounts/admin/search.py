@@ -33,8 +33,8 @@ class UserSearchMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         "phone",
     )
     search_help_text = _(
-        "A whole email address or account number; part of an address, name, company or number; or a phone "
-        "number, however it’s written. The list stops at 10,000 people: narrow it to see others."
+        "Search by all or part of an email address, name, company or account number, or by phone number. "
+        "We show the first 10,000 people. Narrow your search to see others."
     )
 
     def get_search_results(

@@ -73,7 +73,8 @@ class PortalUserAdmin(
             _("Customer"),
             {
                 "description": _(
-                    "Whoever works in the admin is added by the command create_staff or create_operator."
+                    "Staff and operators can't be added here yet. Use the create_staff or create_operator"
+                    " command on the server."
                 ),
                 "fields": ("brand", "email", *_NAMES, *_CARRIER),
             },
@@ -165,7 +166,7 @@ class PortalUserAdmin(
         try:
             return super().changeform_view(request, *args, **kwargs)
         except IntegrityError:
-            words = gettext("Not saved: somebody else has just taken this address or account number.")
+            words = gettext("Not saved. Another customer now has this email address or account number.")
             self.message_user(request, words, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
@@ -188,7 +189,7 @@ class PortalUserAdmin(
         """Mail both addresses. Called after the commit, so that a slow mail server holds no transaction."""
         if not send_email_changed_mails(user=customer, old=old):
             words = gettext(
-                "The address is changed, but we could not mail everybody who should know: please tell the "
+                "The address has changed, but we couldn't email everyone who should know. Tell the "
                 "customer yourself, at the old address (%(old)s) and the new one (%(new)s)."
             )
             self.message_user(request, words % {"old": old, "new": customer.email}, messages.WARNING)
@@ -212,7 +213,7 @@ class PortalUserAdmin(
         if user.password != old_password:
             record_event(user=user, kind="password_set", by=get_signed_in_staff(request))
             if user.pk != request.user.pk and not send_password_set_notice(user=user):
-                words = gettext("We could not mail the person: please tell them yourself.")
+                words = gettext("We couldn't email the person. Tell them yourself.")
                 self.message_user(request, words, messages.WARNING)
         if isinstance(response, TemplateResponse):
             title = gettext("Set a password: %s") % user

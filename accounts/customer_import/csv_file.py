@@ -153,7 +153,7 @@ def _parse_header(records: list[Record]) -> list[str]:
     ]
     problems += [Words("the column {name} is missing", name=name) for name in REQUIRED if name not in names]
     problems += [
-        Words("the column {name} stands there twice", name=name)
+        Words("the column {name} appears twice", name=name)
         for name in _KNOWN_COLUMNS
         if names.count(name) > 1
     ]
@@ -184,7 +184,9 @@ def _match_column(cell: str, nth: int, exact: list[str]) -> str:
 def _unknown_column(cell: str, nth: int, rows: list[Record]) -> Words | None:
     """Return the problem of an unknown or unnamed column; None if the column is empty."""
     if name := text_input.trimmed(cell):
-        return Words("unknown column “{name}”; known are {known}", name=name, known=", ".join(COLUMNS))
+        return Words(
+            "We don't recognise the column “{name}”. Use: {known}", name=name, known=", ".join(COLUMNS)
+        )
     return Words("the column {number} has no name", number=str(nth + 1)) if _is_filled(rows, nth) else None
 
 
@@ -194,7 +196,7 @@ def _is_filled(rows: list[Record], nth: int) -> bool:
 
 def _check_row_count(records: list[Record]) -> None:
     if len(records) - 1 > MAX_ROWS:
-        words = Words("there are more than 20,000 rows; please split the file")
+        words = Words("there are more than 20,000 rows. Split the file")
         raise ImportRefused([RowProblem(records[MAX_ROWS + 1][0], "", words)])
 
 
@@ -319,7 +321,9 @@ def _check_number(cell: str) -> Words | None:
         return damage
     if is_account_number(cell):
         return None
-    return Words("1 to 64 letters, digits, dots, hyphens or underscores; the first a letter or digit")
+    return Words(
+        "use 1 to 64 letters, digits, dots, hyphens or underscores, and begin with a letter or digit"
+    )
 
 
 def _check_type(cell: str) -> Words | None:
@@ -335,7 +339,7 @@ def _check_limit(cell: str) -> Words | None:
     if amount is None:
         return Words("write a plain number with at most five decimals, such as -55.00")
     if amount > 0:
-        return Words("how far the balance may go is no more than 0: write -{amount}", amount=cell)
+        return Words("A credit limit is zero or negative. Did you mean -{amount}?", amount=cell)
     return None
 
 
@@ -383,8 +387,8 @@ def _duplicates(rows: list[Row]) -> Iterator[RowProblem]:
 def _duplicate_of(name: str, row: Row, other: Row) -> Words:
     if name == "email" and row.number != other.number:
         return Words(
-            "the same as in line {line}, with another account number: whoever signs in with an address has "
-            "one account here, so give each account an address of its own",
+            "the same as in line {line}, with another account number. An address has one account here, so"
+            " give each account its own address",
             line=str(row.line),
         )
     return Words("the same as in line {line}", line=str(row.line))

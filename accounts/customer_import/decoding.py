@@ -72,14 +72,14 @@ def read_records(data: bytes) -> list[Record]:
 
 def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise NoRecords(1, Words("the file is larger than 2 MB; please split it"))
+        raise NoRecords(1, Words("the file is larger than 2 MB. Split it"))
     if kind := _binary_kind(data):
         raise NoRecords(1, kind)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise NoRecords(line, Words("not UTF-8; save the file as “CSV UTF-8”")) from error
+        raise NoRecords(line, Words("not UTF-8. Save the file as “CSV UTF-8”")) from error
     text = text.lstrip("\ufeff").rstrip(_TRAILING)
     start = text[:100].lstrip().lower()
     if kind := next((words for prefix, words in _TEXT_SIGNATURES if start.startswith(prefix)), None):

@@ -193,8 +193,8 @@ class _ImportPlan:
             return None
         if holder:
             words = Words(
-                "{number} belongs to {holder}; an address is how somebody signs in, so it is changed by hand "
-                "only",
+                "Account {number} already belongs to {holder}. Imports can't change an email address. "
+                "Edit the customer instead",
                 number=number,
                 holder=holder.email,
             )
@@ -204,12 +204,13 @@ class _ImportPlan:
     def _number_conflict(self, row: Row, user: User | None) -> RowProblem | None:
         """Return the problem of a row whose account number is new or empty. `user` has its email address."""
         if user is None:
-            words = None if row.number else Words("empty, and nobody here has this address")
+            words = None if row.number else Words("empty, and no one here has this address")
         elif not user.account_number:
             words = None
         elif row.number:
             words = Words(
-                "this customer has {known}; a known number is changed by hand only", known=user.account_number
+                "this customer has {known}. A known number can only be changed by hand",
+                known=user.account_number,
             )
         else:
             words = Words("empty, but this customer has {known}", known=user.account_number)
@@ -240,7 +241,7 @@ class _ImportPlan:
                 User.objects.bulk_create(self.new, batch_size=_BATCH)
                 self._update()
         except IntegrityError as error:
-            words = Words("a customer signed up during the import; please repeat it")
+            words = Words("a customer created an account during the import. Import the file again")
             raise ImportRefused([RowProblem(1, "", words)]) from error
 
     def _update(self) -> None:

@@ -46,14 +46,16 @@ class User(AbstractUser):
         blank=True,
         default="",
         db_default="",
-        help_text=_("Empty means: the same as here. The carrier mails its passwords to it."),
+        help_text=_(
+            "Leave this empty if it's the same as here. The carrier emails its passwords to this address."
+        ),
     )
     account_number = models.CharField(_("account number"), max_length=64, blank=True)
     offered_account_number = models.CharField(
         _("account number awaiting the first sign-in"), max_length=64, blank=True, editable=False
     )
     refused_account_number = models.CharField(
-        _("account number the carrier gave that was not taken over"), max_length=64, blank=True
+        _("account number from the carrier that wasn't saved"), max_length=64, blank=True
     )
     account_type = models.CharField(
         _("account type"), max_length=8, blank=True, default="", db_default="", choices=ACCOUNT_TYPES

@@ -23,7 +23,7 @@ def disable_customers(*, customers: QuerySet[User], by: User) -> int:
     When they try to sign in, the page looks as for an address without an account.
     """
     active = customers.filter(brand__isnull=False, is_active=True)
-    words = gettext("Disabled: signed out everywhere, and cannot sign in.")
+    words = gettext("Disabled: signed out everywhere and can't sign in.")
     return sum(_set_active(batch, False, by, words) for batch in _batches(active))
 
 

@@ -13,8 +13,8 @@ def consume_refresh(request: HttpRequest, account: str) -> bool:
         rate_limits.consume(action="refresh", account=account)
     except rate_limits.Limited as limited:
         words = ngettext(
-            "The figures were refreshed often just now. Please wait %(seconds)d second.",
-            "The figures were refreshed often just now. Please wait %(seconds)d seconds.",
+            "The balance was refreshed often just now. Wait %(seconds)d second.",
+            "The balance was refreshed often just now. Wait %(seconds)d seconds.",
             limited.retry_after,
         )
         messages.warning(request, words % {"seconds": limited.retry_after})

@@ -97,7 +97,7 @@ class MoveAdmin(ScopedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description=_("Move"), ordering="amount")
+    @admin.display(description=_("Transfer"), ordering="amount")
     def what(self, transfer: Move) -> str:
         """Return amount and direction."""
         return describe_transfer(transfer)

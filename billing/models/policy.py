@@ -17,15 +17,15 @@ class MovePolicy(models.Model):
 
     brand = models.OneToOneField(Brand, models.CASCADE, related_name="move_policy", verbose_name=_("brand"))
     per_move = models.DecimalField(
-        _("at most per move"), max_digits=12, decimal_places=2, default=Decimal(500)
+        _("limit per transfer"), max_digits=12, decimal_places=2, default=Decimal(500)
     )
     per_day = models.DecimalField(
-        _("at most in 24 hours"), max_digits=12, decimal_places=2, default=Decimal(2000)
+        _("daily limit (last 24 hours)"), max_digits=12, decimal_places=2, default=Decimal(2000)
     )
     second_person_above = models.DecimalField(
-        _("a second person approves above"), max_digits=12, decimal_places=2, default=Decimal(200)
+        _("approval needed above"), max_digits=12, decimal_places=2, default=Decimal(200)
     )
-    stopped_at = models.DateTimeField(_("moves stopped since"), null=True, editable=False)
+    stopped_at = models.DateTimeField(_("transfers paused since"), null=True, editable=False)
     stopped_why = models.CharField(max_length=200, blank=True, editable=False)
     # The small move back whose direction an operator has seen to be right; without it none is made.
     back_move = models.ForeignKey("billing.Move", models.PROTECT, null=True, editable=False, related_name="+")
@@ -35,8 +35,8 @@ class MovePolicy(models.Model):
     back_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        verbose_name = _("rules for moving funds")
-        verbose_name_plural = _("rules for moving funds")
+        verbose_name = _("transfer rules")
+        verbose_name_plural = _("transfer rules")
 
     def __str__(self) -> str:
         return str(self.brand)

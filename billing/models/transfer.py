@@ -39,16 +39,16 @@ class Move(models.Model):
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting", _("waits for a second person")
+        WAITING = "waiting", _("awaiting approval")
         DECLINED = "declined", _("declined")
-        EXPIRED = "expired", _("expired unapproved")
+        EXPIRED = "expired", _("expired (not approved in time)")
         DISPATCHED = "dispatched", _("being sent")
         DONE = "done", _("done")
         REFUSED = "refused", _("refused by the carrier")
         NOT_SENT = "not_sent", _("not sent")
         UNKNOWN = "unknown", _("unknown")
-        FOUND_DONE = "found_done", _("was unknown, found done")
-        FOUND_NOT_DONE = "found_not_done", _("was unknown, found not done")
+        FOUND_DONE = "found_done", _("confirmed by staff: paid")
+        FOUND_NOT_DONE = "found_not_done", _("confirmed by staff: not paid")
 
     # Reasons, stored in English and translated when shown.
     WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
@@ -108,8 +108,8 @@ class Move(models.Model):
             models.Index(fields=("brand", "asked_at"), name="move_by_brand"),
             models.Index(fields=("state", "dispatched_at"), name="move_by_state"),
         )
-        verbose_name = _("move of funds")
-        verbose_name_plural = _("moves of funds")
+        verbose_name = _("transfer")
+        verbose_name_plural = _("transfers")
 
     def __str__(self) -> str:
         return f"{self.amount} {self.account_number}"
@@ -165,8 +165,8 @@ class MoveEvent(models.Model):
 
     class Meta:
         ordering = ("at", "pk")
-        verbose_name = _("event of a move")
-        verbose_name_plural = _("events of moves")
+        verbose_name = _("event of a transfer")
+        verbose_name_plural = _("events of transfers")
 
     def __str__(self) -> str:
         return f"{self.state} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -44,7 +44,7 @@ class PlainAmountField(forms.DecimalField):
 def validate_one_line(text: str) -> None:
     """Refuse line breaks and characters that change the order of the text."""
     if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in _TURNING for sign in text):
-        raise ValidationError(_("Write one line, without signs that cannot be seen."), code="invalid")
+        raise ValidationError(_("Write one line, without invisible characters."), code="invalid")
 
 
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -83,7 +83,7 @@ class TransferForm(forms.Form):
         """Until refunds are allowed, limit the amount of a test refund."""
         back = self.cleaned_data.get("direction") == "back"
         if back and not self.policy.back_at and self.cleaned_data.get("amount", 0) > TRIAL:
-            words = gettext("Until moving back is known to work, try at most %(most)s.")
+            words = gettext("Refunds aren't enabled yet. For the test transfer, enter %(most)s or less.")
             self.add_error("amount", words % {"most": format_money(TRIAL, self.policy.brand)})
 
     @property
@@ -135,7 +135,7 @@ class StopForm(forms.Form):
         max_length=200,
         validators=[validate_one_line],
         error_messages=_FILL_IN,
-        help_text=_("A whole sentence: whoever wants to move funds reads it."),
+        help_text=_("Write a full sentence. Everyone who wants to transfer funds will see it."),
     )
 
 
@@ -145,11 +145,11 @@ class ResolveForm(NoteForm):
     happened = forms.ChoiceField(
         label=_("What you found"),
         choices=[
-            ("yes", pgettext_lazy("a move of funds", "It happened: the money moved.")),
-            ("no", pgettext_lazy("a move of funds", "It did not happen: the money did not move.")),
+            ("yes", pgettext_lazy("a move of funds", "Yes, the transfer went through")),
+            ("no", pgettext_lazy("a move of funds", "No, it didn't go through")),
         ],
         widget=forms.RadioSelect,
-        error_messages={"required": _("Please choose one of them.")},
+        error_messages={"required": _("Choose one of them.")},
     )
     field_order = ("happened", "note")
 
@@ -157,15 +157,16 @@ class ResolveForm(NoteForm):
 class LimitsForm(forms.Form):
     """Limits of a brand's transfers, in the brand's currency."""
 
-    per_move = PlainAmountField(label=_("At most per move"))
+    per_move = PlainAmountField(label=_("Limit per transfer"))
     per_day = PlainAmountField(
-        label=_("At most within 24 hours"), help_text=_("All moves of the brand together, either way.")
+        label=_("Daily limit (last 24 hours)"),
+        help_text=_("All transfers of the brand together, in both directions."),
     )
     second_person_above = PlainAmountField(
-        label=_("A second person approves above"),
+        label=_("Approval needed above"),
         help_text=_(
-            "What is moved for a customer within 24 hours without a second person counts together. 0 lets a "
-            "second person approve every move."
+            "We add up a customer's transfers without approval in the last 24 hours. Enter 0 to require "
+            "approval for every transfer."
         ),
     )
 
@@ -173,4 +174,4 @@ class LimitsForm(forms.Form):
         """The limit per transfer must not exceed the daily limit."""
         once, day = self.cleaned_data.get("per_move"), self.cleaned_data.get("per_day")
         if once is not None and day is not None and once > day:
-            self.add_error("per_move", _("This is more than may be moved within 24 hours."))
+            self.add_error("per_move", _("This is more than the daily limit."))

@@ -55,73 +55,66 @@ class StateText:
 
 STATE_TEXTS = {
     State.DONE: StateText(
-        _("Done"), _("The carrier has moved the money and told the customer’s new balance.")
+        _("Done"), _("The carrier made the transfer and gave us the customer's new balance.")
     ),
     State.REFUSED: StateText(
-        _("Refused by the carrier"), _("The carrier did not move the money. What it said:")
+        _("Refused by the carrier"), _("The carrier didn't make the transfer. It said:")
     ),
     State.NOT_SENT: StateText(
         _("Not sent"),
-        _("Nothing left our server, so no money moved. It is safe to try it again."),
+        _("Nothing left our server, so no money was sent. It's safe to try again."),
         reason_label=_("The reason:"),
     ),
     State.UNKNOWN: StateText(
         _("Unknown"),
         _(
-            "The carrier was asked, and no clear answer came. Sending it once more could move the money "
-            "twice, so nothing more is moved for this customer until a person has said what became of it."
+            "The carrier didn't give a clear answer. Sending it again could pay twice. Transfers for this"
+            " customer are on hold until someone records what happened."
         ),
-        warning=_("We do not know whether the money moved. Do NOT repeat it."),
+        warning=_("We can't tell whether this transfer went through. Don't send it again."),
         steps=(
             _(
                 "Look into the carrier’s partner portal for a payment of this amount, with this description, "
                 "at this time."
             ),
-            _("Compare both balances with those before; the next page shows them side by side."),
-            _(
-                "Say there what you found. That is written down, and lets further moves of this customer go "
-                "on."
-            ),
+            _("Compare both balances with those before. The next page shows them side by side."),
+            _("Record what you found. Transfers for this customer then work again."),
         ),
     ),
     State.DISPATCHED: StateText(
         _("Being sent"),
         _(
-            "The carrier has been asked and has not answered yet. Do not repeat it. Reload this page in a "
-            "moment: that sends nothing."
+            "We've asked the carrier, but it hasn't answered yet. Don't send the transfer again. Reload "
+            "this page in a moment. Reloading sends nothing."
         ),
     ),
     State.WAITING: StateText(
-        _("Waits for a second person"),
-        _(
-            "Nothing has been sent. You can approve it: the next page reads both balances and shows what "
-            "would happen."
-        ),
+        _("Awaiting approval"),
+        _("Not sent yet. You can approve it. The next page reads both balances and shows what would happen."),
     ),
     State.DECLINED: StateText(
-        _("Declined"), _("Nothing was sent, and this move will not be. The reason stands below.")
+        _("Declined"), _("Nothing was sent, and this transfer won't be sent. See the reason below.")
     ),
     State.EXPIRED: StateText(
-        _("Expired"), _("Nobody approved it in time. Nothing was sent, and this move will not be.")
+        _("Expired"), _("No one approved it in time. Nothing was sent, and this transfer won't be sent.")
     ),
     State.FOUND_DONE: StateText(
-        _("Found done"), _("The outcome was unknown. A person looked, and found that the money moved.")
+        _("Confirmed by staff: paid"),
+        _("The result was unknown. Someone checked and found that the transfer went through."),
     ),
     State.FOUND_NOT_DONE: StateText(
-        _("Found not done"),
+        _("Confirmed by staff: not paid"),
         _(
-            "The outcome was unknown. A person looked, and found that no money moved. If it is still wanted, "
-            "begin a new move."
+            "The result was unknown. Someone checked and found that the transfer didn't go through. If "
+            "you still want it, start a new one."
         ),
     ),
 }
-_OWN_WAITING = _(
-    "Nothing has been sent. Somebody else than you, who works for this brand, has to approve it."
-)
+_OWN_WAITING = _("Not sent yet. A colleague on this brand has to approve it. You can't approve your own.")
 _BOOKED_OTHERWISE = _(
-    "The carrier answered, but the customer’s balance did not change as it should. Therefore all moves of "
-    "this brand are stopped until an operator lets them go on, and nothing more is moved for this customer "
-    "until a person has said what became of this move."
+    "The carrier answered, but the customer's balance didn't change as it should. All transfers for this "
+    "brand are paused until an operator resumes them. Transfers for this customer are on hold until "
+    "someone records what happened."
 )
 
 
@@ -142,9 +135,9 @@ def describe_state(transfer: Move, *, is_own: bool) -> StateText:
 def describe_limits(change: LimitsChange, now: MovePolicy) -> list[str]:
     """Return a line for each limit that would change: “At most per move: $900.00 instead of $500.00”."""
     names = {
-        "per_move": gettext("At most per move"),
-        "per_day": gettext("At most within 24 hours"),
-        "second_person_above": gettext("A second person approves above"),
+        "per_move": gettext("Limit per transfer"),
+        "per_day": gettext("Daily limit (last 24 hours)"),
+        "second_person_above": gettext("Approval needed above"),
     }
     return [
         gettext("%(limit)s: %(then)s instead of %(now)s")

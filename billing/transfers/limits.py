@@ -120,7 +120,7 @@ def _withdraw_all(policy: MovePolicy, by: User) -> None:
 
 
 def _too_late() -> str:
-    return _("Somebody has just decided about these limits, or they apply already.")
+    return _("Someone has just decided on these limits, or they already apply.")
 
 
 def get_pending_limits(policy: MovePolicy) -> LimitsChange | None:

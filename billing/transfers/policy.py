@@ -84,21 +84,21 @@ def require_within_policy(
     """Raise TransferRefused if limits, the stop or the direction forbid it. `exclude` is counted already."""
     if policy.stopped_at:
         raise TransferRefused(
-            _("All moves of this brand are stopped: %(why)s An operator has to look and start them again.")
+            _("All transfers for this brand are paused. %(why)s An operator has to check and resume them.")
             % {"why": _(policy.stopped_why)}
         )
     if amount < 0 and not policy.back_at and not _is_test_refund(amount, by):
         raise TransferRefused(
-            _("Moving funds back to the partner account is off until an operator has tried a small one.")
+            _("Refunds to the partner account aren't enabled. An operator must test one first.")
         )
     if abs(amount) > policy.per_move:
         limit = format_money(policy.per_move, policy.brand)
-        raise TransferRefused(_("At most %(limit)s may be moved at once.") % {"limit": limit})
+        raise TransferRefused(_("One transfer can be up to %(limit)s.") % {"limit": limit})
     left = policy.per_day - get_moved_today(policy.brand, exclude)
     if abs(amount) > left:
         amounts = {"limit": policy.per_day, "left": max(left, Decimal(0))}
         raise TransferRefused(
-            _("At most %(limit)s may be moved within 24 hours; %(left)s of that is left.")
+            _("This brand can transfer up to %(limit)s within 24 hours. %(left)s is left.")
             % {name: format_money(value, policy.brand) for name, value in amounts.items()}
         )
 
@@ -189,11 +189,11 @@ def allow_refunds(*, brand: Brand, transfer: Move, by: User) -> None:
     require_operator(by)
     done = transfer.state == Move.State.DONE  # The balance of one found done later may contain calls.
     if transfer.brand_id != brand.pk or transfer.amount >= 0 or not done:
-        raise TransferRefused(_("Only a move back of this brand that is done proves that moving back works."))
+        raise TransferRefused(_("Only a completed refund for this brand proves that refunds work."))
     before, after = transfer.customer_before, transfer.customer_after
     if before is None or after is None or after >= before:
         raise TransferRefused(
-            _("The customer's balance did not go down with that move, so it proves nothing.")
+            _("The customer's balance didn't go down with that transfer, so it proves nothing.")
         )
     policy = get_policy(brand)
     MovePolicy.objects.filter(pk=policy.pk).update(back_move=transfer, back_by=by, back_at=timezone.now())

@@ -23,7 +23,7 @@ def require_account_number(customer: User) -> None:
     """Require that the customer has an account number."""
     if not customer.account_number:
         raise TransferRefused(
-            _("This customer has no account number, so there is no account to move funds to.")
+            _("This customer has no account number, so there's no account to transfer funds to.")
         )
 
 
@@ -38,7 +38,8 @@ def describe_unknown_account(number: str) -> str:
 def describe_open_transfer() -> str:
     """Return the text that another transfer is open."""
     return _(
-        "Another move of this customer is under way, or its outcome is unknown. It has to be resolved first."
+        "Another transfer for this customer is in progress or has no confirmed result. It has to be "
+        "resolved first."
     )
 
 
@@ -53,8 +54,8 @@ def require_latest_balance(customer: User, read_at: datetime, exclude: Move | No
     if _others(customer, exclude).filter(state=Move.State.DONE, ended_at__gt=read_at).exists():
         raise TransferRefused(
             _(
-                "Another move of this customer was made while the balances were being read. Nothing was "
-                "sent. Look at the new balances and try again."
+                "Another transfer for this customer was made while we read the balances. Nothing was "
+                "sent. Check the new balances and try again."
             )
         )
 

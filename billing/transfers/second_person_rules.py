@@ -44,16 +44,16 @@ def require_two_people(*, by: User, asked_by: User, asked_at: datetime) -> None:
     now = timezone.now()
     if (own := get_independent_since(by)) > now:
         words = _(
-            "Your account is new, or somebody else set its password or reset its authenticator app in the "
-            "last 24 hours. So you do not count as a second person until %(when)s (UTC). Nothing was "
-            "changed. Somebody else can decide."
+            "Your account is new, or someone else reset its password or authenticator app in the last 24 "
+            "hours. You don't count as a second person until %(when)s (UTC). Nothing has changed. Someone"
+            " else can decide."
         )
         raise TransferRefused(words % {"when": date_time(own)})
     if (theirs := get_independent_since(asked_by, asked_at)) > now:
         words = _(
-            "%(who)s asked for this with a new account, or just after somebody else had set its password or "
-            "reset its authenticator app. So nobody can approve or confirm it before %(when)s (UTC). Nothing "
-            "was changed."
+            "%(who)s asked for this with a new account, or just after someone else reset its password or "
+            "authenticator app. No one can approve or confirm it before %(when)s (UTC). Nothing has "
+            "changed."
         )
         raise TransferRefused(words % {"who": asked_by, "when": date_time(theirs)})
 
@@ -80,14 +80,14 @@ def require_second_person_to_resolve(transfer: Move, by: User) -> None:
     if has_second_person(transfer.brand, by):
         raise TransferRefused(
             _(
-                "You asked for this move, and it is above what one person may move alone. So somebody else "
-                "has to say what became of it."
+                "You asked for this transfer, and it's above what one person may transfer alone. Someone "
+                "else has to record the result."
             )
         )
     from_then = (transfer.dispatched_at or transfer.asked_at) + APART
     if timezone.now() < from_then:
         words = _(
-            "You asked for this move, and it is above what one person may move alone. Nobody else can say "
-            "what became of it, so you can do so from %(when)s (UTC) on, 24 hours after it was sent."
+            "You asked for this transfer, and it's above what one person may transfer alone. No one else "
+            "can record the result. You can do so from %(when)s (UTC), 24 hours after it was sent."
         )
         raise TransferRefused(words % {"when": date_time(from_then)})

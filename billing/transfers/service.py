@@ -88,7 +88,7 @@ def _read_now(brand: Brand, customer: User | None) -> Decimal:
         if found.as_of and found.as_of >= began:
             return found.statement.closing_balance
     raise TransferRefused(
-        _("The carrier does not tell both balances at the moment, so nothing was sent. Try again later.")
+        _("We couldn't read both balances from the carrier, so nothing was sent. Try again later.")
     )
 
 
@@ -160,21 +160,23 @@ def approve_transfer(
 ) -> Move:
     """Approve a transfer as the second person, and make it. Raises TransferRefused; then it stays waiting."""
     if by.pk == transfer.asked_by_id:
-        raise TransferRefused(_("Somebody else than the person who asked for a move has to approve it."))
+        raise TransferRefused(_("Someone other than the person who asked for a transfer has to approve it."))
     if transfer.state != State.WAITING or timezone.now() - transfer.asked_at > Move.APPROVED_WITHIN:
-        raise TransferRefused(_("This move does not wait for approval any more."))
+        raise TransferRefused(_("This transfer is no longer waiting for approval."))
     preview = preview_transfer(
         brand=brand, customer=transfer.customer, amount=transfer.amount, by=by, exclude=transfer
     )
     require_confirmation(preview.empties_partner, empties_partner_confirmed)
     if transfer.customer.account_number != transfer.account_number:
-        raise TransferRefused(_("The customer's account number has changed since; decline this move."))
+        raise TransferRefused(
+            _("The customer's account number has changed since then. Decline this transfer.")
+        )
     try:
         approved = _store_approval(transfer, preview, by, empties_partner_confirmed)
     except IntegrityError as error:
         raise TransferRefused(describe_open_transfer()) from error
     if not approved:
-        raise TransferRefused(_("Somebody else has just decided about this move."))
+        raise TransferRefused(_("Someone else has just decided on this transfer."))
     return dispatch_transfer(transfer)
 
 
@@ -187,7 +189,7 @@ def decline_transfer(*, brand: Brand, transfer: Move, by: User, note: str) -> Mo
 def resolve_transfer(*, brand: Brand, transfer: Move, by: User, happened: bool, note: str) -> Move:
     """Record whether an unknown transfer took place, with both balances."""
     if transfer.outcome != State.UNKNOWN:
-        raise TransferRefused(_("Only a move whose outcome is unknown can be resolved."))
+        raise TransferRefused(_("You can only resolve a transfer whose result is unknown."))
     require_second_person_to_resolve(transfer, by)
     customer = transfer.customer
     customer.account_number = transfer.account_number  # The customer may have another one by now.
@@ -200,7 +202,7 @@ def resolve_transfer(*, brand: Brand, transfer: Move, by: User, happened: bool, 
 def _find_same(operation: uuid.UUID, brand: Brand, customer: User) -> Move | None:
     transfer = Move.objects.filter(operation=operation).first()
     if transfer and (transfer.brand_id, transfer.customer_id) != (brand.pk, customer.pk):
-        raise TransferRefused(_("This form belongs to another move. Begin anew."))
+        raise TransferRefused(_("This form belongs to another transfer. Start again."))
     return transfer
 
 
@@ -249,5 +251,5 @@ def _check_again(transfer: Move, preview: Preview, by: User, confirmed: bool) ->
 
 def _finish(transfer: Move, before: tuple[str, ...], state: State, by: User, note: str, *names: str) -> Move:
     if not finish_transfer(transfer, before, state, by, note, *names):
-        raise TransferRefused(_("Somebody else has just decided about this move."))
+        raise TransferRefused(_("Someone else has just decided on this transfer."))
     return transfer

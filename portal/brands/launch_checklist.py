@@ -77,7 +77,7 @@ def _hosts(brand: Brand) -> Iterator[Item]:
         yield Item(
             "hosts",
             "missing",
-            gettext("The brand has no host, so nobody can reach it."),
+            gettext("The brand has no host, so no one can reach it."),
             gettext("Add the host name customers will type."),
             "hosts",
         )
@@ -103,9 +103,9 @@ def _terms(brand: Brand) -> Iterator[Item]:
     yield Item(
         "terms",
         "missing" if brand.signup_open else "hint",
-        gettext("Sign-up is open, but the terms of service or the privacy policy is not linked.")
+        gettext("Sign-up is open, but the terms of service or the privacy policy isn't linked.")
         if brand.signup_open
-        else gettext("The terms of service or the privacy policy is not linked."),
+        else gettext("The terms of service or the privacy policy isn't linked."),
         gettext("Type both addresses, or close the sign-up until you have them."),
         "contact",
     )
@@ -115,12 +115,12 @@ def _sender(brand: Brand) -> Iterator[Item]:
     domain = parseaddr(brand.from_email)[1].rpartition("@")[2].lower()
     hosts = [host.host for host in brand.hosts.all()]
     if hosts and not any(_related(domain, host) for host in hosts):
-        words = gettext("Mails come from %(domain)s, which is not the domain of any host.")
+        words = gettext("Emails come from %(domain)s, which isn't the domain of any host.")
         yield Item(
             "sender",
             "hint",
             words % {"domain": domain},
-            gettext("Customers trust a mail from the domain they know, and spam filters do too."),
+            gettext("Customers trust email from the domain they know, and so do spam filters."),
             "contact",
         )
 
@@ -135,13 +135,13 @@ def _related(domain: str, host: str) -> bool:
 
 def _mail(brand: Brand) -> Iterator[Item]:
     if brand.mail_tested_at:
-        yield Item("mail", "ok", gettext("A test mail has been sent."), "", "test-mail")
+        yield Item("mail", "ok", gettext("A test email has been sent."), "", "test-mail")
         return
     yield Item(
         "mail",
         "missing",
-        gettext("No test mail has been sent. Customers sign in with a code they get by mail."),
-        gettext("Send yourself a test mail and see that it arrives, and not among the spam."),
+        gettext("No test email has been sent. Customers sign in with a code they get by email."),
+        gettext("Send yourself a test email. Check that it arrives, and not in the spam folder."),
         "test-mail",
     )
 
@@ -152,7 +152,7 @@ def _carrier(brand: Brand) -> Iterator[Item]:
             "carrier",
             "missing",
             problem,
-            gettext("Type the API key again; the partner portal shows it."),
+            gettext("Type the API key again. The partner portal shows it."),
             "carrier",
         )
     elif is_connection_verified(brand):
@@ -189,7 +189,7 @@ def _key_problem(brand: Brand) -> str:
     try:
         return "" if brand.reveal("carrier_key") else gettext("The API key is missing.")
     except SecretUnreadable:
-        return gettext("The stored API key cannot be read.")
+        return gettext("We can't read the stored API key.")
 
 
 def _stand_in(brand: Brand) -> Iterator[Item]:
@@ -219,7 +219,9 @@ def _login_hosts(brand: Brand) -> Iterator[Item]:
 
 def _captcha(brand: Brand) -> Iterator[Item]:
     if not brand.recaptcha_site_key:
-        words = gettext("The captcha has no site key, so nobody can sign up or open their account.")
+        words = gettext(
+            "The captcha has no site key, so no one can create an account or open their phone account."
+        )
     elif brand.recaptcha_site_key.startswith(GOOGLE_TEST_KEY):
         words = gettext("This is Google's public test key: every robot passes it.")
     else:

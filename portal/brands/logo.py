@@ -25,7 +25,7 @@ def read_logo(data: bytes) -> tuple[bytes, str, str]:
     picture.save(target, kind, **({"quality": 90} if kind == "JPEG" else {}))
     if target.tell() > MAX_BYTES:
         raise ValueError(
-            _("The logo is larger than 200 kB even at 480 x 160 pixels; use fewer details or JPEG.")
+            _("The logo is larger than 200 kB even at 480 x 160 pixels. Use fewer details or JPEG.")
         )
     encoded = target.getvalue()
     return encoded, _TYPES[kind], hashlib.sha256(encoded).hexdigest()[:16]
@@ -41,18 +41,18 @@ def _decode(data: bytes) -> tuple[Image.Image, str]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(str(_TOO_MANY)) from error
     except UnidentifiedImageError as error:
-        raise ValueError(_("The logo is no PNG, WebP or JPEG picture (SVG cannot be used).")) from error
+        raise ValueError(_("The logo isn't a PNG, WebP or JPEG picture (you can't use SVG).")) from error
     except _UnsuitableLogo:
         raise
     except Exception as error:  # For a damaged file a decoder may raise anything, e.g. struct.error.
-        raise ValueError(_("The logo cannot be read; the file seems to be damaged.")) from error
+        raise ValueError(_("We can't read the logo. The file seems to be damaged.")) from error
 
 
 class _UnsuitableLogo(ValueError):
     """A valid picture that cannot be used as a logo."""
 
 
-_TOO_MANY = gettext_lazy("The logo has more than 4 million pixels; make it smaller.")
+_TOO_MANY = gettext_lazy("The logo has more than 4 million pixels. Make it smaller.")
 
 
 def _check_suitable(image: Image.Image) -> None:
@@ -60,7 +60,7 @@ def _check_suitable(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise _UnsuitableLogo(str(_TOO_MANY))
     if getattr(image, "is_animated", False) and image.format in _TYPES:
-        raise _UnsuitableLogo(_("The logo is animated; use a still picture."))
+        raise _UnsuitableLogo(_("The logo is animated. Use a still picture."))
 
 
 def _clean(image: Image.Image, kind: str) -> Image.Image:

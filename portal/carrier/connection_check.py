@@ -56,16 +56,16 @@ def _configuration_problem(brand: Brand) -> str:
     try:
         carrier_calls.build_carrier(brand)
     except SecretUnreadable as error:
-        return _("The API key cannot be read. %(why)s") % {"why": error}
+        return _("We can't read the API key. %(why)s") % {"why": error}
     except MappingError as error:
         why = "; ".join(f"{key}: {translate(words)}" for key, words in error.problems)
-        return _("The connection cannot be used as configured: %(why)s.") % {"why": why}
+        return _("We can't use the connection as configured: %(why)s.") % {"why": why}
     return ""
 
 
 def _check_method(brand: Brand, method: str, account_number: str) -> Finding:
     if account_number and not is_account_number(account_number):
-        words = _("“%(number)s” cannot be an account number; nothing was asked.")
+        words = _("“%(number)s” can't be an account number, so we asked nothing.")
         return Finding(method, False, words % {"number": account_number})
     today = datetime.now(brand.zone).date()
     values = {"account_number": account_number} if account_number else {}
@@ -97,7 +97,7 @@ def _describe_success(brand: Brand, statement: Statement) -> str:
     text = _("The closing balance of this month is %(balance)s.") % {"balance": balance}
     if statement.is_consistent:
         return text
-    doubt = _("Its sums do not hold: are the names of the results assigned to the right figures?")
+    doubt = _("The amounts don't add up. Check that each result name is mapped to the right amount.")
     return f"{text} {doubt}"
 
 
@@ -112,7 +112,7 @@ def _path(brand: Brand, method: str) -> str:
 
 def _unreachable(brand: Brand, error: UpstreamError) -> str:
     host = urlsplit(brand.carrier_url).netloc
-    words = _("%(host)s cannot be reached: %(reason)s. %(advice)s")
+    words = _("We can't reach %(host)s: %(reason)s. %(advice)s")
     return words % {"host": host, "reason": _reason(error), "advice": _advice(error.message)}
 
 
@@ -129,7 +129,7 @@ _ADVICE = (
     (
         "certificate",
         gettext_lazy(
-            "Check how the host is written; if it is right, the carrier must renew its certificate."
+            "Check the spelling of the host. If it's right, the carrier must renew its certificate."
         ),
     ),
     ("TLS", gettext_lazy("Is that an https port, and may this server open connections to it?")),
@@ -155,18 +155,19 @@ def _no_answer(_brand: Brand, error: UpstreamError) -> str:
 
 def _not_authorised(_brand: Brand, error: UpstreamError) -> str:
     return _(
-        "Not authorised (code %(code)s). Either the API key is wrong, or this server's public IP address is "
-        "not listed; the carrier does not say which. Compare both in the partner portal's Integrations/API "
-        "tab. To see this server's public IP address, run this command on it: curl -4 https://ifconfig.me"
+        "Not authorised (code %(code)s). Either the API key is wrong, or this server's public IP address "
+        "isn't listed. The carrier doesn't say which. Compare both in the partner portal's "
+        "Integrations/API tab. To see this server's public IP address, run this command on it: curl -4 "
+        "https://ifconfig.me"
     ) % {"code": error.status}
 
 
 def _web_page(brand: Brand, error: UpstreamError) -> str:
     words = _(
-        "Not the API answered but something in front of it, with a web page or a text instead of JSON (code "
-        "%(code)s): a web server, a firewall or a bot check, say. The API key may be right. Compare the API "
-        "address and the path “%(path)s” with the partner portal's Integrations/API tab; if both are right, "
-        "ask the carrier to let this server's requests through."
+        "Something in front of the API answered, not the API itself. It sent a web page or text instead "
+        "of JSON (code %(code)s). It may be a web server, a firewall or a bot check. The API key may be "
+        "right. Compare the API address and the path “%(path)s” with the partner portal's "
+        "Integrations/API tab. If both are right, ask the carrier to let this server's requests through."
     )
     return words % {"path": _path(brand, error.method), "code": error.status}
 
@@ -203,8 +204,8 @@ def _rejected(brand: Brand, error: UpstreamError) -> str:
         )
         return words % {"code": error.status} + _quote_message(error)
     words = _(
-        "The carrier refused the request (code %(code)s). Compare the names of the parameters and the date "
-        "format with the partner portal's Integrations/API tab; what codes mean belongs into the response "
+        "The carrier refused the request (code %(code)s). Compare the parameter names and the date format"
+        " with the partner portal's Integrations/API tab. Explain what codes mean under the response "
         "codes."
     )
     return words % {"code": error.status} + _quote_message(error)
@@ -238,13 +239,13 @@ def _bad_answer(brand: Brand, error: UpstreamError) -> str:
     success = re.fullmatch(r"\+?2\d\d(\.0+)?", error.listed_as)  # An oddly written success is never listed.
     if error.listed_as and not success and "listed" in error.message:
         words = _(
-            "The carrier answered code %(code)s, which nobody has explained. Look it up in the list of the "
-            "partner portal's Integrations/API tab, and add it to the response codes."
+            "The carrier answered with code %(code)s, which no one has explained. Look it up in the list "
+            "of the partner portal's Integrations/API tab. Then add it to the response codes."
         )
         return words % {"code": error.listed_as}
     words = _(
-        "The answer to the path “%(path)s” has not the expected shape: %(reason)s. Compare the path and the "
-        "names of the results with the partner portal's Integrations/API tab."
+        "We couldn't read the carrier's answer from “%(path)s”: %(reason)s. Check the path and result "
+        "names against the partner portal's Integrations/API tab."
     )
     return words % {"path": _path(brand, error.method), "reason": _reason(error)}
 

@@ -92,7 +92,7 @@ def login_hosts(value: object) -> None:
         raise ValidationError(_('Write a list of hosts, like ["au.voipcloud.online"].'))
     for entry in value:
         if not _is_login_host(entry):
-            raise ValidationError(_("“%(entry)s” is not a host or host:port."), params={"entry": entry})
+            raise ValidationError(_("“%(entry)s” isn't a host or host:port."), params={"entry": entry})
 
 
 def _is_login_host(entry: str) -> bool:

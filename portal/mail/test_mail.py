@@ -18,41 +18,47 @@ from portal.models import Brand
 _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Promise], ...] = (
     (
         smtplib.SMTPAuthenticationError,
-        _("The mail server does not accept user and password. Check them in EMAIL_URL."),
+        _("The email server doesn't accept user and password. Check them in EMAIL_URL."),
     ),
     (
         smtplib.SMTPSenderRefused,
-        _("The mail server refuses the sender. Check that its account may send for this sender’s domain."),
+        _("The email server refuses the sender. Check that its account may send for this sender's domain."),
     ),
     (
         smtplib.SMTPRecipientsRefused,
-        _("The mail server refuses the recipient. Check the address, and whether the server sends mail on."),
+        _(
+            "The email server refuses the recipient. Check the address, and whether the server forwards "
+            "email."
+        ),
     ),
     (
         (smtplib.SMTPNotSupportedError, ssl.SSLError),
         _(
-            "No encrypted connection to the mail server came about. In EMAIL_URL, check smtp+tls or "
-            "smtp+ssl, and the port."
+            "We couldn't make an encrypted connection to the email server. In EMAIL_URL, check smtp+tls "
+            "or smtp+ssl, and the port."
         ),
     ),
-    (socket.gaierror, _("The name of the mail server is not known. Check the host in EMAIL_URL.")),
+    (socket.gaierror, _("We don't know the name of the email server. Check the host in EMAIL_URL.")),
     (
         (ConnectionRefusedError, TimeoutError),
-        _("The mail server cannot be reached. Check host and port in EMAIL_URL, and the firewall between."),
+        _("We can't reach the email server. Check host and port in EMAIL_URL, and the firewall between."),
     ),
     (
         smtp_backend.Unacknowledged,
         _(
-            "The mail server has the mail and did not confirm it in time. Look whether it arrives; if it "
-            "does, the server is too slow for sign-in codes."
+            "The email server has the email but didn't confirm it in time. Check whether it arrives. If "
+            "it does, the server is too slow for sign-in codes."
         ),
     ),
     (
         smtplib.SMTPServerDisconnected,
-        _("The mail server broke off. Check the port in EMAIL_URL, and the mail server's own log."),
+        _(
+            "The email server ended the connection. Check the port in EMAIL_URL, and the email server's "
+            "own log."
+        ),
     ),
 )
-_OTHER = _("The mail server did not take the mail. Its own log says why; check EMAIL_URL and the sender.")
+_OTHER = _("The email server didn't take the email. Its own log says why. Check EMAIL_URL and the sender.")
 
 
 def send_test_mail(*, brand: Brand, to: str) -> None:
@@ -66,5 +72,5 @@ def in_words(error: MailNotSent) -> str:
     """Return what happened and what to check, with the error's class but never the server's own text."""
     cause = error.__cause__
     advice = next((words for classes, words in _CAUSES if isinstance(cause, classes)), _OTHER)
-    words = gettext("No test mail was sent (%(error)s). %(advice)s")
+    words = gettext("No test email was sent (%(error)s). %(advice)s")
     return words % {"error": error, "advice": advice}

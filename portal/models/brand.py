@@ -56,13 +56,13 @@ class Brand(models.Model):
     support_phone = models.CharField(
         _("support phone"), max_length=40, blank=True, validators=[validators.one_line]
     )
-    from_email = models.CharField(_("sender of mails"), max_length=200, validators=[validators.sender])
+    from_email = models.CharField(_("sender of emails"), max_length=200, validators=[validators.sender])
     terms_url = HttpsURLField(_("terms of service"), blank=True)
     privacy_url = HttpsURLField(_("privacy policy"), blank=True)
     signup_open = models.BooleanField(_("sign-up open"), default=True)
     # Part of the key of cached page fragments: they are valid for this version of the row.
     changed_at = models.DateTimeField(auto_now=True, db_default=Now())
-    mail_tested_at = models.DateTimeField(_("last test mail sent"), null=True, blank=True, editable=False)
+    mail_tested_at = models.DateTimeField(_("last test email sent"), null=True, blank=True, editable=False)
 
     carrier_url = models.CharField(_("API address"), max_length=300, validators=[validators.carrier_url])
     carrier_key = SecretField(_("API key"))

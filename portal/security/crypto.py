@@ -105,7 +105,7 @@ class EncryptedSecret:
             return fernet().decrypt(self.stored.encode()).decode()
         except InvalidToken as error:
             raise SecretUnreadable(
-                _("ENCRYPTION_KEY holds no key that decrypts it; put the former key back behind the new one")
+                _("ENCRYPTION_KEY has no key that decrypts it. Put the old key back behind the new one")
             ) from error
 
 
@@ -121,7 +121,7 @@ class RedactedTuple(tuple[str, ...]):
 def _from_environment(name: str) -> str:
     if value := os.environ.get(name, "").strip():
         return value
-    raise SecretUnreadable(_("the environment variable %(name)s is not set") % {"name": name})
+    raise SecretUnreadable(_("the environment variable %(name)s isn't set") % {"name": name})
 
 
 def encrypt(text: str) -> EncryptedSecret:

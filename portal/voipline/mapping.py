@@ -157,14 +157,14 @@ def _constant_problems(method: Method) -> Iterator[Problem]:
         elif name in taken:
             yield f"constants.{name}", Words("A parameter has this name already")
         elif re.search(r"[\ud800-\udfff]", value):
-            yield f"constants.{name}", Words("It is not valid text")
+            yield f"constants.{name}", Words("It isn't valid text")
 
 
 def _result_problems(method: Method) -> Iterator[Problem]:
     for name, field in method.rules.fields.items():
         if name not in method.results:
             if field.required:
-                yield f"results.{name}", Words("This result cannot be dropped")
+                yield f"results.{name}", Words("This result can't be dropped")
         elif not all(step.strip() for step in method.results[name].split(".")):
             yield f"results.{name}", Words("A dotted path has a name between all its dots")
 

@@ -52,7 +52,7 @@ def _split_query(text: str) -> tuple[str, str]:
     match = _URL.fullmatch(url)
     if not match:
         raise ValueError(
-            Words("Paste the whole address as the partner portal shows it; it begins with https://")
+            Words("Paste the whole address as the partner portal shows it. It begins with https://")
         )
     without_query = url[: match.start("query")] if match["query"] else url
     return without_query, (match["query"] or "?")[1:]

@@ -30,9 +30,9 @@ def origin(url: str) -> Origin:
     try:
         port = parts.port
     except ValueError:
-        raise ValueError(Words("The port is not a number from 1 to 65535")) from None
+        raise ValueError(Words("The port isn't a number from 1 to 65535")) from None
     if port == 0:
-        raise ValueError(Words("The port is not a number from 1 to 65535"))
+        raise ValueError(Words("The port isn't a number from 1 to 65535"))
     return scheme, _host(parts), port or _PORTS[scheme]
 
 
@@ -42,7 +42,7 @@ def _host(parts: SplitResult) -> str:
         raise ValueError(Words("Write the host in its ASCII form (xn--…)"))
     if _HOST.fullmatch(host) or (":" in host and ip(host)):
         return host
-    raise ValueError(Words("The host is missing or is not a host name"))
+    raise ValueError(Words("The host is missing or isn't a host name"))
 
 
 def _netloc(parts: SplitResult) -> str:
@@ -91,7 +91,7 @@ def _parts_problem(url: str) -> str:
     if "@" in parts.netloc:
         return Words("It must hold no user name or password")
     if parts.netloc.lower() != _netloc(parts):
-        return Words("The host or port is not written properly")
+        return Words("The host or port isn't written properly")
     if "?" in url:
         return Words("It must hold no query: put the names after the ? into parameters or constants")
     return Words("It must hold no fragment (#…)") if "#" in url else ""
@@ -106,7 +106,7 @@ def _text_problem(path: str) -> str:
     if "{" in plain or "}" in plain:
         return Words("The only placeholder is {placeholder}", placeholder=PLACEHOLDER)
     if not _PATH.fullmatch(plain):
-        return Words("It holds a character that cannot stand in a path; write it as %XX")
+        return Words("It holds a character that can't be in a path. Write it as %XX")
     if {".", ".."} & set(unquote(plain).replace("\\", "/").split("/")):
         return Words("It must hold no . or .. segment")
     return ""
@@ -128,5 +128,5 @@ def address(base: str, path: str, account_number: str = "") -> str:
         url = f"{root}{parts.path.rstrip('/')}/{path}"
     url = url.replace(PLACEHOLDER, quote(account_number, safe=""))
     if origin(url) != origin(base):
-        raise ValueError(Words("It is not on the carrier's scheme, host and port"))
+        raise ValueError(Words("It isn't on the carrier's scheme, host and port"))
     return url

@@ -244,8 +244,8 @@ def test_other_file_types_are_refused_by_name(data, words):
     ("text", "words"),
     [
         ("email,account_number,\na@x.example,1,surprise\n", "the column 3 has no name"),
-        ("email,account_number,shoe size\na@x.example,1,43\n", "unknown column “shoe size”"),
-        ("e-mail,account_number,email address\na@x.example,1,\n", "the column email stands there twice"),
+        ("email,account_number,shoe size\na@x.example,1,43\n", "We don't recognise the column “shoe size”"),
+        ("e-mail,account_number,email address\na@x.example,1,\n", "the column email appears twice"),
         ("first name,account no\nAnn,1\n", "the column email is missing"),
     ],
 )
@@ -260,9 +260,7 @@ def test_extra_cell_is_reported_only_if_not_empty():
 def test_several_accounts_with_one_email_are_explained():
     messages = problems(f"{HEAD}\na@x.example,1\na@x.example,2\nA@X.example,3\n")
     assert len(messages) == 3
-    assert all(
-        "has one account here, so give each account an address of its own" in each for each in messages
-    )
+    assert all("has one account here, so give each account its own address" in each for each in messages)
 
 
 def test_invalid_rows_keep_their_notes(aurora: Brand) -> None:

@@ -148,7 +148,10 @@ def test_every_refused_password_shows_the_same_message(
     attempts += (("old@example.com", PASSWORD), ("plain@example.com", PASSWORD))
     answers = [type_password(browse(ADMIN), *who) for who in attempts]
     assert {answer.status_code for answer in answers} == {200}
-    assert {words(answer).count("do not open the admin") for answer in answers} == {1}
+    assert {
+        words(answer).count("can't sign in to the admin with this email address and password")
+        for answer in answers
+    } == {1}
     assert not any("__Host-session" in answer.cookies for answer in answers)
 
 
@@ -249,7 +252,7 @@ def test_code_works_once_and_no_older_code_after_it(browse: Browse, sam: User) -
     type_password(client)
     for _ in range(6):  # A code that was already used is not counted as wrong.
         page = type_code(client, app_code())
-        assert re.search(r"good once\. Wait \d+ seconds? for the next", words(page))
+        assert re.search(r"You've already used this code\. Wait \d+ seconds? for a new one", words(page))
         assert app_code() not in page.content.decode()
     assert type_code(client, app_code(1))["Location"] == "/admin/"
 
@@ -348,7 +351,7 @@ def test_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Brow
         "/admin/login/enrol/", {"code": "000000" if code_of(key) != "000000" else "111111"}
     )
     assert _read_qr_code(location_after)["key"] == key
-    assert "This code is not right." in words(location_after)
+    assert "That code isn't right." in words(location_after)
     assert not is_signed_in(client)
     assert not TotpDevice.objects.exists()
     assert key not in str(dict(client.session))
@@ -366,7 +369,7 @@ def test_first_sign_in_sets_up_an_app_and_shows_recovery_codes_once(browse: Brow
     assert sorted(kinds) == ["enrolled", "recovery_made", "signed_in"]
     other = browse(ADMIN)
     type_password(other)
-    assert "good once" in words(type_code(other, code_of(key)))
+    assert "already used this code" in words(type_code(other, code_of(key)))
     for path in ("/admin/security/", "/admin/login/enrol/", "/admin/login/code/"):
         text = client.get(path, follow=True).content.decode()
         assert not any(secret in text for secret in (key, key[:4] + "</span>", *codes))
@@ -381,7 +384,7 @@ def test_concurrent_enrolments_have_own_keys_and_the_first_wins(browse: Browse, 
         type_password(client)
         keys.append(_read_qr_code(client.get("/admin/login/enrol/"))["key"])
     assert keys[0] != keys[1]
-    assert words(second.post("/admin/login/enrol/", {"code": code_of(keys[0])})).count("not right") == 1
+    assert words(second.post("/admin/login/enrol/", {"code": code_of(keys[0])})).count("isn't right") == 1
     assert second.post("/admin/login/enrol/", {"code": code_of(keys[1])}).status_code == 200
     assert first.post("/admin/login/enrol/", {"code": code_of(keys[0])})["Location"] == "/admin/login/code/"
     assert TotpDevice.objects.get().key.reveal() == keys[1]
@@ -396,11 +399,11 @@ def test_recovery_code_works_once_warns_and_is_logged(browse: Browse, sam: User)
     assert 'inputmode="text"' in client.get("/admin/login/code/?with=recovery").content.decode()
     arrived = client.post("/admin/login/code/", {"code": codes[3]}, follow=True)
     assert arrived.redirect_chain == [("/admin/security/", 302)]
-    assert "9 are left" in words(arrived)
+    assert "You have 9 left" in words(arrived)
     assert StaffEvent.objects.filter(kind="recovery_used").count() == 1
     other = browse(ADMIN)
     type_password(other)
-    assert "not right, or it has served already" in words(type_code(other, codes[3]))
+    assert "isn't right, or you've already used it" in words(type_code(other, codes[3]))
     assert type_code(other, codes[4])["Location"] == "/admin/security/"
 
 
@@ -432,7 +435,7 @@ def test_wrong_passwords_are_limited_per_email_and_network(browse: Browse, sam: 
         refused = type_password(client, address)
         assert refused.status_code == 429
         assert int(refused["Retry-After"]) > 0
-        assert "Please wait 1" in words(refused)
+        assert "tries to sign in. Wait 1" in words(refused)
     elsewhere = browse(ADMIN, REMOTE_ADDR="198.51.100.7")
     assert sign_in(elsewhere)["Location"] == "/admin/"
     assert sign_in(browse(ADMIN), operator.email)["Location"] == "/admin/"
@@ -519,7 +522,7 @@ def test_form_sent_after_session_end_is_reported_as_not_done(browse: Browse, sam
     sent = client.post("/admin/accounts/user/", {"x": "y"}, headers={"referer": f"https://{ADMIN}{page}"})
     query = parse_qs(urlsplit(sent["Location"]).query)
     assert query == {"next": [page], "why": ["idle-sent"]}
-    assert "was not taken: nothing was changed" in words(client.get(sent["Location"]))
+    assert "so we didn't save it" in words(client.get(sent["Location"]))
     sign_in(client)
     wait(client, 15 * 60 + 1)
     sent = client.post("/admin/accounts/user/", {}, headers={"referer": "https://evil.example/admin/x/"})
@@ -656,9 +659,11 @@ def test_reauthentication_needs_own_password_and_code(browse: Browse, sam: User,
     wait(client, 301, sessions.PROVED)
     url = "/admin/reauthenticate/?next=/admin/security/app/"
     assert "Nothing has been done yet" in words(client.get(f"{url}&why=sent"))
-    assert "not yours" in words(client.post(url, {"password": "wrong", "code": app_code()}))
-    assert "not yours" in words(client.post(url, {"password": NEW_PASSWORD, "code": app_code()}))
-    assert "not right" in words(client.post(url, {"password": PASSWORD, "code": wrong_code()}))
+    assert "That isn't your password" in words(client.post(url, {"password": "wrong", "code": app_code()}))
+    assert "That isn't your password" in words(
+        client.post(url, {"password": NEW_PASSWORD, "code": app_code()})
+    )
+    assert "isn't right" in words(client.post(url, {"password": PASSWORD, "code": wrong_code()}))
     assert not recently_authenticated_in(client)
     right = {"password": PASSWORD, "code": app_code()}
     assert client.post(url, right)["Location"] == "/admin/security/app/"
@@ -721,7 +726,7 @@ def test_reset_is_kept_when_no_email_can_be_sent(browse: Browse, operator: User,
     lost = User.objects.create_superuser("lost", "lost@example.com", PASSWORD)
     app_of(lost)
     answer = browse(ADMIN, operator).post(f"/admin/accounts/user/{lost.pk}/reset-authenticator/", follow=True)
-    assert "please tell them yourself" in words(answer)
+    assert "Tell them yourself" in words(answer)
     assert not TotpDevice.objects.filter(user=lost).exists()
 
 
@@ -732,7 +737,7 @@ def test_reset_command_works_and_is_logged(sam: User, browse: Browse, aurora: Br
     assert not is_signed_in(client)
     event = StaffEvent.objects.get()
     assert (event.kind, event.by) == ("reset", None)
-    assert "Whoever runs the installation" in str(mail.outbox[0].body)
+    assert "The person who runs the installation" in str(mail.outbox[0].body)
     assert mail.outbox[0].from_email == aurora.from_email
     with pytest.raises(CommandError, match="nobody of the admin"):
         call_command("reset_authenticator", "alice@example.com")

@@ -79,8 +79,8 @@ def test_page_shows_customer_balance_transfers_sign_ins_and_log(
         "Done",
         "Firefox on Linux",
         "This customer is disabled",
-        "Let them sign in again",
-        "Disabled: signed out everywhere, and cannot sign in.",
+        "Enable customer",
+        "Disabled: signed out everywhere and can't sign in.",
         "Times on this page are those of Australia/Sydney.",
     ):
         assert expected in text, expected
@@ -115,16 +115,16 @@ def test_balance_is_cached_and_refreshed_at_most_six_times_a_minute(
     for _ in range(6):
         assert staff_client.post(url(alice))["Location"] == url(alice)
     assert len(simulator.calls("customer_balance")) == 7
-    assert "Please wait" in words(staff_client.post(url(alice), follow=True))
+    assert "Wait " in words(staff_client.post(url(alice), follow=True))
     assert len(simulator.calls("customer_balance")) == 7
 
 
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (401, "The carrier refuses the question"),
-        (429, "Too many questions"),
-        (503, "no usable answer at the moment"),
+        (401, "The carrier refused our request"),
+        (429, "We're sending too many requests"),
+        (503, "isn't answering properly right now"),
     ],
 )
 def test_last_known_balance_is_shown_with_its_age_when_the_carrier_fails(
@@ -134,7 +134,7 @@ def test_last_known_balance_is_shown_with_its_age_when_the_carrier_fails(
     text_without_cache = words(staff_client.get(url(alice)))
     assert message in text_without_cache
     assert "0.00" not in text_without_cache
-    assert "has never told it" in text_without_cache
+    assert "No balance received from the carrier yet" in text_without_cache
     simulator.post("reset", seed="default")
     staff_client.post(url(alice))
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(hours=5))
@@ -150,8 +150,8 @@ def test_page_says_when_the_carrier_does_not_find_the_account(
 ) -> None:
     User.objects.filter(pk=alice.pk).update(account_number="99999")
     text = words(staff_client.get(url(alice)))
-    assert "The carrier does not find the account 99999." in text
-    assert "has never told it" not in text
+    assert "The carrier can't find account 99999." in text
+    assert "No balance received from the carrier yet" not in text
 
 
 def test_carrier_is_not_called_without_an_account_number(
@@ -160,16 +160,16 @@ def test_carrier_is_not_called_without_an_account_number(
     User.objects.filter(pk=alice.pk).update(account_number="", refused_account_number="70009")
     for text in (words(staff_client.get(url(alice))), words(staff_client.post(url(alice), follow=True))):
         assert "Account number not known" in text
-        assert "70009 The carrier gave this one" in text
-        assert "Without an account number nobody can ask the carrier" in text
+        assert "70009 The carrier sent this different number. We kept the old one." in text
+        assert "Add an account number" in text
     assert simulator.calls() == []
 
 
 @pytest.mark.parametrize(
     ("balance", "limit", "message"),
     [
-        ("0", "-55", "$55.00 are left until the credit limit."),
-        ("-54.5", "-55", "$0.50 are left until the credit limit."),
+        ("0", "-55", "$55.00 left before the credit limit"),
+        ("-54.5", "-55", "$0.50 left before the credit limit"),
         ("-55", "-55", "The credit limit is reached."),
         ("-56", "-55", "The credit limit is reached."),
     ],
@@ -184,7 +184,7 @@ def test_remaining_credit_is_shown_when_balance_and_limit_are_known(
     User.objects.filter(pk=alice.pk).update(account_type="prepaid")
     assert "credit limit" not in words(staff_client.get(url(alice))).replace("Credit limit", "")
     User.objects.filter(pk=alice.pk).update(account_type="postpaid", credit_limit=None)
-    assert "left until" not in words(staff_client.get(url(alice)))
+    assert "left before" not in words(staff_client.get(url(alice)))
 
 
 def test_unknown_transfer_is_shown_and_blocks_a_new_one(
@@ -195,13 +195,13 @@ def test_unknown_transfer_is_shown_and_blocks_a_new_one(
     text = words(staff_client.get(url(alice)))
     assert "customer 70001 → Aurora Phone" in text
     assert "Unknown" in text
-    assert "A move of funds of this customer is unknown" in text
+    assert "A transfer for this customer has no confirmed result" in text
     page = staff_client.get(url(alice)).content.decode()
     assert f'href="/admin/billing/move/start/{alice.pk}/"' not in page
     Move.objects.update(state=Move.State.FOUND_DONE)
     page = staff_client.get(url(alice)).content.decode()
     assert f'href="/admin/billing/move/start/{alice.pk}/"' in page
-    assert "A move of funds of this customer is unknown" not in page
+    assert "A transfer for this customer has no confirmed result" not in page
 
 
 def test_query_count_is_constant_for_any_number_of_rows(

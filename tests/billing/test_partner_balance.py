@@ -185,8 +185,8 @@ def test_page_shows_no_days_left_without_past_spending(
     )
     CachedStatement.objects.update(as_of=timezone.now() - timedelta(minutes=2))
     text = page_text(staff_client, cirrus)
-    assert "How long it lasts is not known." in text
-    assert "no pace to reckon with" in text
+    assert "We don't know how long it will last." in text
+    assert "We can't estimate how long the balance will last" in text
     assert " days at the present pace" not in text
 
 
@@ -206,7 +206,12 @@ def test_last_known_balance_is_shown_with_its_age_while_carrier_is_down(
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(401, "refuses the question"), (429, "Too many"), (500, "no usable answer")]
+    ("status", "words"),
+    [
+        (401, "The carrier refused our request"),
+        (429, "sending too many requests right now"),
+        (500, "isn't answering properly"),
+    ],
 )
 def test_page_says_unknown_when_nothing_can_be_read(
     status: int, words: str, simulator: Simulator, staff_client: Client, aurora: Brand
@@ -215,9 +220,9 @@ def test_page_says_unknown_when_nothing_can_be_read(
     response = page(staff_client, aurora)
     text = " ".join(response.content.decode().split())
     assert response.status_code == 503
-    assert "Nobody knows whether customers of Aurora Phone can make calls." in text
+    assert "We don't know Aurora Phone's partner balance, so calls may be blocked." in text
     assert words in text
-    assert "three complete months could not be read" in text
+    assert "couldn't read the last 3 full months" in text
     assert "0.00" not in text
 
 
@@ -251,7 +256,7 @@ def test_refresh_calls_the_carrier_and_is_rate_limited(
         assert staff_client.post(url).status_code == 302
     assert len(simulator.calls("partner_balance")) == 4 + 6
     text = staff_client.post(url, follow=True).content.decode()
-    assert "Please wait" in text
+    assert "Wait " in text
     assert len(simulator.calls("partner_balance")) == 4 + 6
 
 
@@ -270,7 +275,7 @@ def test_staff_see_their_own_brands_and_operators_all(
     assert page(browse(ADMIN, operator), borealis).status_code == 200
     sam.brands.clear()
     assert page(staff_client, own).status_code == 404
-    assert "No brand has been given to you" in staff_client.get("/admin/billing/partner/").content.decode()
+    assert "You don't have a brand yet" in staff_client.get("/admin/billing/partner/").content.decode()
 
 
 def test_list_shows_cached_balances_without_a_call(

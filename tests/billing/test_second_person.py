@@ -137,7 +137,7 @@ def test_higher_limit_of_a_single_operator_takes_a_day_and_is_emailed(
     User.objects.filter(pk=operator_of("left@example.com").pk).update(is_active=False)
     update_limits(brand=aurora, by=operator, per_move=Decimal(1500))
     assert sorted(each.to[0] for each in mail.outbox) == [operator.email, sam.email]
-    assert "At most per move: $1,500.00 instead of $500.00" in mail.outbox[0].body
+    assert "Limit per transfer: $1,500.00 instead of $500.00" in mail.outbox[0].body
     assert [f"/policy/{aurora.pk}/" in each.body for each in mail.outbox] == [True, False]  # Staff have none.
     change = pending_change(aurora)
     assert change.effective_at
@@ -330,8 +330,8 @@ def test_operator_cannot_approve_as_a_colleague_whose_password_they_set(
     transfer = ask(carl, User.objects.get(email="olga@example.com"), "400")
     sam_client = browse(ADMIN, User.objects.get(pk=sam.pk))
     page = sam_client.get(f"/admin/billing/move/{transfer.pk}/approve/")
-    assert "you do not count as a second person" in words(page)
-    assert "Approve, and move" not in words(page)
+    assert "You don't count as a second person" in words(page)
+    assert "Approve and transfer" not in words(page)
     assert sam_client.post(f"/admin/billing/move/{transfer.pk}/approve/").status_code == 409
     assert booked(simulator, carl) == []
 
@@ -354,7 +354,7 @@ def test_requester_cannot_resolve_a_transfer_above_the_threshold(
     for amount in amounts[:-1]:
         ask(carl, sam, amount)
     transfer = unknown_transfer(simulator, carl, sam, amounts[-1], second=tess)
-    with pytest.raises(TransferRefused, match="somebody else has to say"):
+    with pytest.raises(TransferRefused, match="Someone else has to record the result"):
         transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
     resolved = transfers.resolve_transfer(
         brand=aurora, transfer=transfer, by=tess, happened=True, note="Seen."
@@ -388,7 +388,7 @@ def test_taken_over_account_cannot_resolve_a_transfer(
 ) -> None:
     transfer = unknown_transfer(simulator, carl, operator, "400", second=tess)
     handed_over(sam, "reset", operator)
-    with pytest.raises(TransferRefused, match="do not count as a second person"):
+    with pytest.raises(TransferRefused, match="don't count as a second person"):
         transfers.resolve_transfer(brand=aurora, transfer=transfer, by=sam, happened=False, note="Not seen.")
 
 
@@ -401,11 +401,11 @@ def test_policy_page_shows_a_pending_change_for_another_operator(
     url, limits = f"/admin/billing/policy/{aurora.pk}/", {"do": "limits", "per_day": "2000"}
     olga_client, opal_client = browse(ADMIN, operator), browse(ADMIN, opal)
     olga_client.post(url, {**limits, "per_move": "900", "second_person_above": "100"})
-    notice = "Higher limits for moving funds of Aurora Phone are waiting"
+    notice = "Higher transfer limits for Aurora Phone are waiting"
     assert notice in words(opal_client.get("/admin/"))
     assert notice not in words(browse(ADMIN, staff_of(aurora)).get("/admin/"))
     own = words(olga_client.get(url))
-    assert "At most per move: A$900.00 instead of A$500.00" in own
+    assert "Limit per transfer: A$900.00 instead of A$500.00" in own
     assert "The lower limits apply now." in own
     assert "Another operator has to confirm them." in own
     assert "Confirm the higher limits" not in own
@@ -443,9 +443,9 @@ def test_requester_sees_balances_but_no_form_of_a_large_unknown_transfer(
     page = browse(ADMIN, sam).get(url)
     assert page.status_code == 409
     assert "as just read A$410.00" in words(page)
-    assert "So somebody else has to say" in words(page)
-    assert "Write this down" not in page.content.decode()
-    assert "Write this down" in browse(ADMIN, tess).get(url).content.decode()
+    assert "Someone else has to record the result" in words(page)
+    assert "Save result" not in page.content.decode()
+    assert "Save result" in browse(ADMIN, tess).get(url).content.decode()
 
 
 def test_command_applies_the_threshold_to_the_sum(

@@ -158,7 +158,7 @@ def test_transfer_counts_towards_the_day_from_its_approval(
     waiting = backdate_request(ask(carl, sam, "10"), hours=23.9)
     assert transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess).outcome == State.DONE
     backdate_request(waiting, hours=24.1)
-    with pytest.raises(TransferRefused, match=r"\b0.00 of that is left"):
+    with pytest.raises(TransferRefused, match=r"\b0\.00 is left"):
         ask(carl, sam, "5")
 
 
@@ -167,7 +167,7 @@ def test_transfer_cannot_be_approved_after_a_day_even_before_it_expires(
 ) -> None:
     rules(aurora, second_person_above=4)
     waiting = backdate_request(ask(carl, sam, "5"), hours=24.1)
-    with pytest.raises(TransferRefused, match="does not wait"):
+    with pytest.raises(TransferRefused, match="no longer waiting for approval"):
         transfers.approve_transfer(brand=aurora, transfer=waiting, by=tess)
     assert puts(simulator) == []
 
@@ -180,7 +180,7 @@ def test_unknown_transfer_blocks_the_account_for_a_new_customer_too(
     number = carl.account_number
     User.objects.filter(pk=carl.pk).update(account_number="")
     new_owner = make_customer(aurora, "heir@example.com", number)
-    with pytest.raises(TransferRefused, match="unknown"):
+    with pytest.raises(TransferRefused, match="no confirmed result"):
         ask(new_owner, sam)
     assert len(puts(simulator)) == 1
 

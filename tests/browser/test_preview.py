@@ -21,7 +21,7 @@ def brand_page(stack: Stack, page: Page) -> Page:
     sign_in(page, stack, "/admin/portal/brand/")
     page.get_by_role("link", name="Aurora Phone").click()
     page.wait_for_url("**/change/")  # Loaded, so that our script runs before the first click.
-    page.get_by_text("Preview of what stands in the form").click()
+    page.get_by_text("Preview unsaved changes").click()
     return page
 
 
@@ -98,22 +98,22 @@ def test_share_link_appears_while_the_preview_is_redrawn(brand_page: Page) -> No
             route.continue_()
 
     brand_page.route("**/preview/", hold)
-    brand_page.get_by_role("button", name="Copy link to show").click()
+    brand_page.get_by_role("button", name="Copy preview link").click()
     brand_page.locator("#id_name").fill("Nova Telecom")
     expect(preview_frame(brand_page, "light").get_by_role("heading", level=1)).to_contain_text("Nova Telecom")
     waiting[0].continue_()
-    expect(brand_page.get_by_label("Link to show")).to_have_value(re.compile("/preview/"))
-    expect(brand_page.locator("[data-said]")).to_contain_text("seven days")
+    expect(brand_page.get_by_label("Preview link")).to_have_value(re.compile("/preview/"))
+    expect(brand_page.locator("[data-said]")).to_contain_text("7 days")
 
 
 def test_reseller_can_walk_through_the_preview(
     brand_page: Page, stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
 ) -> None:
     brand_page.locator("#id_name").fill("Nova Telecom")
-    brand_page.get_by_role("button", name="Copy link to show").click()
-    field = brand_page.get_by_label("Link to show")
+    brand_page.get_by_role("button", name="Copy preview link").click()
+    field = brand_page.get_by_label("Preview link")
     expect(field).to_have_value(re.compile("/preview/"))
-    expect(brand_page.locator("[data-said]")).to_contain_text("seven days")
+    expect(brand_page.locator("[data-said]")).to_contain_text("7 days")
     context, _watch = new_context()
     page = context.new_page()
     page.goto(field.input_value())
@@ -145,7 +145,7 @@ def test_preview_works_without_javascript_and_keeps_the_form(
     page = context.new_page()
     page.goto(brand_page.url)
     page.locator("#id_name").fill("Without Script")
-    page.get_by_text("Preview of what stands in the form").click()
+    page.get_by_text("Preview unsaved changes").click()
     with context.expect_page() as opened:
         page.get_by_role("button", name="Preview in a new tab").click()
     expect(opened.value.get_by_role("heading", level=1)).to_contain_text("Without Script")
@@ -153,8 +153,8 @@ def test_preview_works_without_javascript_and_keeps_the_form(
 
 
 def test_test_mail_arrives(brand_page: Page, stack: Stack) -> None:
-    brand_page.get_by_text("Test mail", exact=True).click()
+    brand_page.get_by_text("Test email", exact=True).click()
     expect(brand_page.get_by_label("Send it to")).to_have_value(OPERATOR)
-    brand_page.get_by_role("button", name="Send a test mail").click()
-    expect(brand_page.get_by_text("The mail server took the test mail")).to_be_visible()
-    assert stack.carrier.mails(OPERATOR)[-1]["subject"] == "Test mail of Aurora Phone"
+    brand_page.get_by_role("button", name="Send a test email").click()
+    expect(brand_page.get_by_text("The email server took the test email")).to_be_visible()
+    assert stack.carrier.mails(OPERATOR)[-1]["subject"] == "Test email from Aurora Phone"

@@ -43,7 +43,7 @@ def enter_password(page: Page, stack: Stack, email: str) -> None:
     page.goto(f"http://admin.localhost:{stack.port}/admin/")
     page.get_by_label("Email address").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
 
 
 def test_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, visit: Any) -> None:
@@ -72,33 +72,33 @@ def test_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, 
     field.focus()
     page.keyboard.press("Control+V")
     assert field.input_value().split("\n") == codes
-    page.get_by_role("link", name="I have kept them: go on").click()
+    page.get_by_role("link", name="I've saved them. Continue").click()
     expect(page.locator("#user-tools")).to_contain_text("new@example.com")
     page.get_by_role("button", name="Log out").click()
     enter_password(page, stack, "new@example.com")
     page.get_by_role("link", name="Use a recovery code instead").click()
     check(page, "recovery")
     page.get_by_label("Recovery code").fill(codes[0])
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("9 are left")).to_be_visible()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("You have 9 left")).to_be_visible()
 
 
 def test_sign_in_pages_are_accessible_in_every_look(page: Page, stack: Stack, watch: Any) -> None:
     page.goto(f"http://admin.localhost:{stack.port}/admin/")
     check(page, "password")
     page.goto(f"http://admin.localhost:{stack.port}/admin/login/?why=idle-sent&next=/admin/portal/brand/")
-    expect(page.get_by_text("was not taken: nothing was changed")).to_be_visible()
+    expect(page.get_by_text("so we didn't save it")).to_be_visible()
     check(page, "why")
     enter_password(page, stack, OPERATOR)
     check(page, "code")
     watch.expect("status of 429")
     for _ in range(5):
         page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_text("This recovery code is not right")).to_be_visible()
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("That recovery code isn't right")).to_be_visible()
     check(page, "code, wrong")
     page.get_by_label("Code from your authenticator app").fill("ABCDE" * 4)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Too many tries")
     check(page, "too many")
     stack.sql("DELETE FROM portal_attempt")
@@ -121,7 +121,7 @@ def age_session(stack: Stack, name: str, seconds: int) -> None:
 
 def test_security_page_asks_for_reauthentication_before_changes(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
-    page.get_by_role("link", name="Your sign-in").click()
+    page.get_by_role("link", name="Security").click()
     check(page, "security")
     age_session(stack, "proved", 400)
     page.get_by_role("button", name="Make new recovery codes").click()
@@ -148,8 +148,8 @@ def test_typing_into_a_long_form_keeps_the_session_alive(page: Page, stack: Stac
         page.get_by_label("First name").press_sequentially("A long name")
     assert findings.value.status == 204
     age_session(stack, "seen", 14 * 60)
-    page.get_by_role("link", name="Your sign-in").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your sign-in")
+    page.get_by_role("link", name="Security").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Security")
 
 
 def test_sign_in_after_idle_minutes_says_why_and_returns(page: Page, stack: Stack) -> None:

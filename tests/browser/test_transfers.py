@@ -67,7 +67,7 @@ class Desk:
         self.go(self.start)
         self.page.get_by_label("Amount in AUD").fill(amount)
         self.page.get_by_label("Description").fill("Goodwill")
-        self.page.get_by_role("button", name="Show what will happen").click()
+        self.page.get_by_role("button", name="Review transfer").click()
 
     def check(self, name: str) -> None:
         """Check with axe and for horizontal scrolling, wide and narrow, light and dark."""
@@ -91,7 +91,7 @@ def desk(page: Page, stack: Stack) -> Desk:
 def test_double_click_transfers_once_and_shows_the_result(desk: Desk, page: Page) -> None:
     desk.go(desk.start)
     desk.check("start")
-    page.get_by_role("button", name="Show what will happen").click()
+    page.get_by_role("button", name="Review transfer").click()
     expect(page.get_by_text("Fill in this field.")).to_have_count(2)
     desk.check("start, wrong")
     desk.fill("5.25")
@@ -99,7 +99,7 @@ def test_double_click_transfers_once_and_shows_the_result(desk: Desk, page: Page
     expect(page.get_by_role("row", name="Customer’s balance")).to_contain_text("A$15.25")
     desk.check("preview")
     desk.stack.carrier.fault("move_funds", "slow", seconds=0.5)
-    page.get_by_role("button", name="Move A$5.25 now").dblclick()
+    page.get_by_role("button", name="Transfer A$5.25 now").dblclick()
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
     assert len(desk.stack.carrier.calls("move_funds")) == 1
     desk.check("done")
@@ -111,22 +111,24 @@ def test_unknown_transfer_can_be_investigated_and_resolved(desk: Desk, page: Pag
     desk.stack.carrier.fault("move_funds", "status_after", status=503, times=1)
     desk.run_in_portal("ask('5')")
     desk.newest()
-    expect(page.get_by_text("We do not know whether the money moved. Do NOT repeat it.")).to_be_visible()
+    expect(
+        page.get_by_text("We can't tell whether this transfer went through. Don't send it again.")
+    ).to_be_visible()
     desk.check("unknown")
     desk.go("billing/move/?outcome=unknown")
     desk.check("list")
     desk.go(desk.start)
     expect(page.get_by_label("Amount in AUD")).to_have_count(0)
     desk.check("blocked")
-    page.get_by_role("link", name=re.compile("Look at the move of A")).click()
-    page.get_by_role("link", name="Compare the balances").click()
+    page.get_by_role("link", name=re.compile("View the transfer of A")).click()
+    page.get_by_role("link", name="Check balances and record the result").click()
     expect(page.get_by_role("row", name="as just read")).to_contain_text("A$15.00")
-    page.get_by_role("button", name="Write this down").click()
+    page.get_by_role("button", name="Save result").click()
     desk.check("resolve, wrong")
-    page.get_by_label("It happened: the money moved.").check()
+    page.get_by_label("Yes, the transfer went through").check()
     page.get_by_label("Note for the record").fill("Seen in the partner portal")
-    page.get_by_role("button", name="Write this down").click()
-    expect(page.get_by_role("heading", name="Found done")).to_be_visible()
+    page.get_by_role("button", name="Save result").click()
+    expect(page.get_by_role("heading", name="Confirmed by staff: paid")).to_be_visible()
     desk.check("found done")
 
 
@@ -140,7 +142,7 @@ def test_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
     page.get_by_role("link", name="Look at it, and approve").click()
     expect(page.get_by_role("row", name="Customer’s balance")).to_contain_text("A$331.00")
     desk.check("approve")
-    page.get_by_role("button", name="Approve, and move A$321.00 now").click()
+    page.get_by_role("button", name="Approve and transfer A$321.00 now").click()
     expect(page.get_by_role("heading", name="Done")).to_be_visible()
 
 
@@ -156,7 +158,7 @@ def test_limits_and_warning_are_accessible_in_every_look(desk: Desk, page: Page)
         desk.run_in_portal("policy.stop_transfers(brand=brand, why='A strange answer.')")
         desk.go(desk.start)
         desk.check("stopped")
-        page.get_by_role("link", name="Look at the rules").click()
+        page.get_by_role("link", name="Check the rules").click()
         desk.check("policy")
     finally:
         desk.run_in_portal("MovePolicy.objects.all().delete()")

@@ -50,6 +50,16 @@ REASONS: dict[str, str] = {
             "accounts.0008_email_spelling: Alter field email on user",
             "portal.0008_email_spelling: Alter field support_email on brand",
             "portal.0008_email_spelling: Alter field meaning on responsecode",
+            "accounts.0009_plainer_labels: Alter field carrier_email on user",
+            "accounts.0009_plainer_labels: Alter field refused_account_number on user",
+            "billing.0006_plainer_labels: Alter field state on move",
+            "billing.0006_plainer_labels: Alter field state on moveevent",
+            "billing.0006_plainer_labels: Alter field per_day on movepolicy",
+            "billing.0006_plainer_labels: Alter field per_move on movepolicy",
+            "billing.0006_plainer_labels: Alter field second_person_above on movepolicy",
+            "billing.0006_plainer_labels: Alter field stopped_at on movepolicy",
+            "portal.0009_plainer_labels: Alter field from_email on brand",
+            "portal.0009_plainer_labels: Alter field mail_tested_at on brand",
         )
     },
     **{

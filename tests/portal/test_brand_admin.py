@@ -133,7 +133,7 @@ def test_check_with_account_number_finds_wrong_balance_names(
         "success: Aurora Phone: the carrier answered with this customer's balance."
     )
     assert "so nothing proves the names" not in response.content.decode()
-    assert "nothing was asked" in messages_of(press_check(admin_client, aurora, "7" * 100_000))[1]
+    assert "so we asked nothing" in messages_of(press_check(admin_client, aurora, "7" * 100_000))[1]
 
 
 def test_new_api_key_invalidates_the_connection_check(
@@ -166,7 +166,7 @@ def test_check_requires_post_and_reports_a_failure(
     assert admin_client.post("/admin/portal/brand/999/check/", secure=True).status_code == 404
     Brand.objects.update(carrier_key=encrypt("wrong-key"))
     page = press_check(admin_client, aurora).content.decode()
-    assert "Either the API key is wrong, or this server&#x27;s public IP address is not listed" in page
+    assert "Either the API key is wrong, or this server&#x27;s public IP address isn&#x27;t listed" in page
     assert "wrong-key" not in page
     assert not is_connection_verified(Brand.objects.get())
 

@@ -210,10 +210,10 @@ def test_error_names_its_place(apply: Apply, line: str, new: str, problem: str) 
         ('parameters = { account_number = "" }', "parameters.account_number: customer_balance must send"),
         ('parameters = { account_no = "a" }', "parameters.account_no: customer_balance knows only"),
         ("parameters = { account_number = 7 }", "parameters: write pairs of texts"),
-        ('path = "https://elsewhere.example/x"', "path: It is not on the carrier's scheme, host and port"),
+        ('path = "https://elsewhere.example/x"', "path: It isn't on the carrier's scheme, host and port"),
         ('body = "form"', "body: A GET method has no body"),
         ('date_format = "%Y"', "date_format: It must give a whole date back"),
-        ('results = { closing_balance = "" }', "results.closing_balance: This result cannot be dropped"),
+        ('results = { closing_balance = "" }', "results.closing_balance: This result can't be dropped"),
         ('constants = { from_date = "x" }', "constants.from_date: A parameter has this name already"),
         ('verb = "POST"', "verb: unknown key; known are path, body, date_format"),
     ],
@@ -241,7 +241,7 @@ def test_environment_reference_is_kept_and_unset_variable_warned(
 ) -> None:
     text = changed(AURORA, '"an-api-key"', '"env:PORTAL_SECRET_A"')
     (warning,) = apply(text).warnings
-    assert "aurora, [brand.carrier] key: the environment variable PORTAL_SECRET_A is not set" in warning
+    assert "aurora, [brand.carrier] key: the environment variable PORTAL_SECRET_A isn't set" in warning
     monkeypatch.setenv("PORTAL_SECRET_A", "from outside")
     assert "The API key is empty or holds" in refused(apply, text)[0]
     monkeypatch.setenv("PORTAL_SECRET_A", "from-outside")

@@ -47,7 +47,7 @@ def test_check_requests_the_current_month_in_the_brand_time_zone(simulator: Simu
         (
             "status",
             {"status": 401},
-            ["API key is wrong", "public IP address is not listed", "curl -4 https://"],
+            ["API key is wrong", "public IP address isn't listed", "curl -4 https://"],
         ),
         ("status", {"status": 404}, ["the path “get-partner-balance” is unknown"]),
         ("status", {"status": 422, "message": "no dates"}, ["(code 422)", "“no dates”", "date format"]),
@@ -56,17 +56,21 @@ def test_check_requests_the_current_month_in_the_brand_time_zone(simulator: Simu
         ("status", {"status": 429, "retry_after": 999999999}, ["wait. Try again later"]),
         ("status", {"status": 500}, ["server failed (code 500)"]),
         ("code", {"status": 4103}, ["code 4103", "add it to the response codes"]),
-        ("html", {}, ["something in front of it, with a web page", "key may be right", "Compare the API"]),
+        ("html", {}, ["Something in front of the API answered", "key may be right", "Compare the API"]),
         ("body", {"status": 403, "text": "<!DOCTYPE html><title>Just a moment...</title>"}, ["web page"]),
-        ("body", {"status": 403, "text": "error code: 1020"}, ["web page or a text", "(code 403)"]),
+        ("body", {"status": 403, "text": "error code: 1020"}, ["web page or text", "(code 403)"]),
         ("body", {"text": '{"code": 200, "status": "weird"}'}, ["says both that it worked and that it did"]),
         ("body", {"text": '{"code": 200, "error": "No"}'}, ["says both that it worked and that it did"]),
-        ("body", {"text": '{"code": "+200"}'}, ["has not the expected shape"]),
+        ("body", {"text": '{"code": "+200"}'}, ["couldn't read the carrier's answer"]),
         ("body", {"text": '{"success": false}'}, ["says no in words alone (code 200)"]),
         ("body", {"status": 502, "text": "<html>"}, ["server failed (code 502)", "a web page or a text"]),
         ("body", {"status": 401, "text": "Unauthorized"}, ["API key is wrong", "a web page or a text"]),
         ("body", {"text": '{"code": "E_X"}'}, ["code E_X", "add it to the response codes"]),
-        ("wrong_json", {"message": "missing"}, ["shape: closing_balance is missing", "names of the results"]),
+        (
+            "wrong_json",
+            {"message": "missing"},
+            ["get-partner-balance”: closing_balance is missing", "result names"],
+        ),
         ("redirect", {"status": 302}, ["redirects", "Write the final address"]),
         ("drop_before", {}, ["did not answer"]),
     ],
@@ -86,16 +90,19 @@ def test_unknown_account_is_distinguished_from_a_wrong_path(simulator: Simulator
 
 
 def test_impossible_account_number_is_not_sent(simulator: Simulator, aurora: Brand) -> None:
-    assert "nothing was asked" in failure(aurora, "../x")
+    assert "so we asked nothing" in failure(aurora, "../x")
     assert not simulator.calls("customer_balance")
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "127.0.0.1:9 cannot be reached: the connection was refused. Nothing listens there"),
-        ({"carrier_key": EncryptedSecret("not a Fernet token")}, "cannot be read. Brand aurora: carrier_key"),
-        ({"carrier_key": encrypt("env:PORTAL_SECRET_NONE")}, "PORTAL_SECRET_NONE is not set"),
+        ({}, "can't reach 127.0.0.1:9: the connection was refused. Nothing listens there"),
+        (
+            {"carrier_key": EncryptedSecret("not a Fernet token")},
+            "can't read the API key. Brand aurora: carrier_key",
+        ),
+        ({"carrier_key": encrypt("env:PORTAL_SECRET_NONE")}, "PORTAL_SECRET_NONE isn't set"),
         ({"carrier_key": EncryptedSecret()}, "The API key is empty"),
     ],
 )
@@ -129,7 +136,7 @@ def test_name_with_private_address_is_refused_naming_the_setting(
     settings.CARRIER_REACH = Reach()
     text = failure(aurora)
     assert text.startswith(
-        f"carrier.example:{simulator.host.rpartition(':')[2]} cannot be reached: its address is"
+        f"We can't reach carrier.example:{simulator.host.rpartition(':')[2]}: its address is"
     )
     assert "Nothing was sent." in text
     assert "add its host to CARRIER_PRIVATE_HOSTS" in text

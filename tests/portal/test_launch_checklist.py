@@ -144,7 +144,7 @@ def test_command_lists_what_is_left_to_do(simulator: Simulator, aurora: Brand) -
     call_command("check_carrier", "aurora", stdout=out)
     output = out.getvalue()
     assert "ok: The carrier has answered with this address and key." in output
-    assert "TO DO: No test mail has been sent." in output
+    assert "TO DO: No test email has been sent." in output
     simulator.fault("partner_balance", "status", status=401)
     with pytest.raises(CommandError):
         call_command("check_carrier", "aurora", stdout=out)

@@ -69,9 +69,9 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no PNG, WebP or JPEG"),
-        (SVG, "SVG cannot be used"),
-        (picture("GIF"), "no PNG, WebP or JPEG"),
+        (b"", "isn't a PNG, WebP or JPEG"),
+        (SVG, "you can't use SVG"),
+        (picture("GIF"), "isn't a PNG, WebP or JPEG"),
         (picture() + b"\0" * MAX_BYTES, "larger than 200 kB"),
         (picture("JPEG", (300, 200))[:-200], "damaged"),
         (picture(size=(2001, 2000), mode="1"), "more than 4 million pixels"),

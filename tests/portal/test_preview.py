@@ -132,7 +132,7 @@ def test_pages_are_marked_as_previews(admin_client: Client, viewer: Client, auro
         "unavailable/": "We can't show your balance right now",
         "unavailable/statement/": "We can't show your balance right now",
         "unnumbered/": "We're still setting up your account",
-        "visitor/sign-up/": "Google’s security check stands here.",
+        "visitor/sign-up/": "Google's security check appears here.",
         "visitor/no-such-page/": "Check the web address, or go to the home page.",
     }.items():
         assert text in words(open_preview(viewer, token, path)), path
@@ -409,4 +409,4 @@ def test_preview_button_works_without_javascript(admin_client: Client, viewer: C
 def test_add_page_has_a_preview_too(admin_client: Client) -> None:
     page = admin_client.get("/admin/portal/brand/add/", secure=True).content.decode()
     assert f'data-url="{NEW}"' in page
-    assert "Test mail" not in page
+    assert "Test email" not in page

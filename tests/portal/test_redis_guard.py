@@ -113,7 +113,7 @@ def test_admin_sign_in_is_closed_while_redis_is_down(own_redis, operator, browse
     own_redis.stop()
     answer = browse(ADMIN).post("/admin/login/", {"username": operator.email, "password": "x"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
-    assert "nothing was checked" in words(answer)
+    assert "we haven't checked anything" in words(answer)
 
 
 def test_figures_stay_readable_while_redis_is_down_and_log_says_once(

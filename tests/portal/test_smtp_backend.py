@@ -152,7 +152,7 @@ def test_unconfirmed_test_mail_says_so(server, aurora):
     server.stuck = "end"
     with pytest.raises(MailNotSent) as caught:
         test_mail.send_test_mail(brand=aurora, to="a@example.com")
-    assert "did not confirm it in time" in test_mail.in_words(caught.value)
+    assert "didn't confirm it in time" in test_mail.in_words(caught.value)
     aurora.refresh_from_db()
     assert aurora.mail_tested_at is None
 

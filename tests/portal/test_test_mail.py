@@ -31,33 +31,33 @@ def send(client: Client, brand: Brand, to: str = "olga@example.com") -> Any:
 def test_test_mail_comes_from_the_brand_sender(admin_client: Client, aurora: Brand) -> None:
     page = admin_client.get(change_url(aurora), secure=True)
     assert 'value="olga@example.com"' in page.content.decode()
-    assert "With this sender none has been sent so far." in words(page)
+    assert "No test email sent from this address yet." in words(page)
     response = send(admin_client, aurora)
-    assert "The mail server took the test mail to olga@example.com" in words(response)
+    assert "The email server took the test email to olga@example.com" in words(response)
     assert "Aurora Phone <no-reply@aurora.example>" in words(response)
     sent = mail.outbox[0]
     assert (sent.to, sent.from_email) == (["olga@example.com"], "Aurora Phone <no-reply@aurora.example>")
-    assert sent.subject == "Test mail of Aurora Phone"
-    assert "customer portal of Aurora Phone" in sent.body
+    assert sent.subject == "Test email from Aurora Phone"
+    assert "the Aurora Phone customer portal" in sent.body
     assert "https://aurora.test/" in sent.body
     tested = Brand.objects.get().mail_tested_at
     assert tested is not None
     assert (timezone.now() - tested).total_seconds() < 60
-    assert "The mail server last took one on" in words(response)
-    assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["Sent a test mail."]
+    assert "The email server last took one on" in words(response)
+    assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["Sent a test email."]
 
 
 def test_invalid_email_sends_nothing(admin_client: Client, aurora: Brand) -> None:
     for wrong in ("", "olga", "olga@example.com\nBcc: all@example.com"):
-        assert "type the email address it is to go to" in words(send(admin_client, aurora, wrong))
+        assert "Enter the email address to send it to" in words(send(admin_client, aurora, wrong))
     assert mail.outbox == []
 
 
 def test_unencodable_domain_is_refused_without_an_error(admin_client: Client, aurora: Brand) -> None:
     too_long = "ü" * 60 + ".example"  # Short enough as typed, but not after IDNA encoding.
-    assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora, f"olga@{too_long}"))
+    assert "No test email was sent (UnicodeError)" in words(send(admin_client, aurora, f"olga@{too_long}"))
     Brand.objects.filter(pk=aurora.pk).update(from_email=f"no-reply@{too_long}")
-    assert "No test mail was sent (UnicodeError)" in words(send(admin_client, aurora))
+    assert "No test email was sent (UnicodeError)" in words(send(admin_client, aurora))
     assert mail.outbox == []
 
 
@@ -79,7 +79,7 @@ def test_unreachable_mail_server_is_reported(admin_client: Client, aurora: Brand
         taken.bind(("127.0.0.1", 0))
         settings.EMAIL_HOST, settings.EMAIL_PORT = taken.getsockname()
         response = send(admin_client, aurora)
-    assert "No test mail was sent (ConnectionRefusedError). The mail server cannot be reached." in words(
+    assert "No test email was sent (ConnectionRefusedError). We can't reach the email server." in words(
         response
     )
     assert Brand.objects.get().mail_tested_at is None
@@ -88,14 +88,14 @@ def test_unreachable_mail_server_is_reported(admin_client: Client, aurora: Brand
 @pytest.mark.parametrize(
     ("cause", "advice"),
     [
-        (smtplib.SMTPAuthenticationError(535, b"canary"), "does not accept user and password"),
+        (smtplib.SMTPAuthenticationError(535, b"canary"), "doesn't accept user and password"),
         (smtplib.SMTPSenderRefused(550, b"canary", "a@b.example"), "refuses the sender"),
         (smtplib.SMTPRecipientsRefused({}), "refuses the recipient"),
         (smtplib.SMTPNotSupportedError("canary"), "smtp+tls or smtp+ssl"),
         (ssl.SSLCertVerificationError("canary"), "smtp+tls or smtp+ssl"),
-        (socket.gaierror(-2, "canary"), "name of the mail server is not known"),
-        (TimeoutError("canary"), "cannot be reached"),
-        (smtplib.SMTPServerDisconnected("canary"), "broke off"),
+        (socket.gaierror(-2, "canary"), "don't know the name of the email server"),
+        (TimeoutError("canary"), "can't reach the email server"),
+        (smtplib.SMTPServerDisconnected("canary"), "ended the connection"),
         (smtplib.SMTPDataError(554, b"canary"), "Its own log says why"),
     ],
 )

@@ -144,7 +144,7 @@ def test_first_step_shows_the_names_and_saves_nothing(admin_client: Client, auro
     ]
     assert response.context["take"]["path"].value() == "customer-bal"
     assert "What applies now: get-customer-balance" in page
-    assert "so far the carrier gets it under the name account_number" in page
+    assert "now sent as “account_number”" in page
     assert re.search(r'name="names-3-value"[^>]*value="json"|value="json"[^>]*name="names-3-value"', page)
     assert not MethodOverride.objects.exists()
     assert not LogEntry.objects.exists()
@@ -193,7 +193,7 @@ def test_page_says_which_check_verifies_the_names(admin_client: Client, aurora: 
     done = admin_client.post(f"/admin/portal/brand/{aurora.pk}/paste/", data, secure=True, follow=True)
     (message,) = done.context["messages"]
     assert f"The names for {method} are saved." in str(message)
-    assert ("The check does not try them" in str(message)) is not method.endswith("_balance")
+    assert ("The check doesn't try them" in str(message)) is not method.endswith("_balance")
     assert ("customer's account number" in str(message)) is (method == "customer_balance")
 
 
@@ -231,7 +231,7 @@ def test_existing_overrides_of_an_operator_are_kept(admin_client: Client, aurora
         ({"names-4-ours": "=", "names-4-value": KEY}, "holds your API key"),
         ({"path": f"{KEY}/get-customer-balance"}, "holds your API key"),
         ({"names-0-name": KEY}, "holds your API key"),
-        ({"path": "https://evil.example/x"}, "not on the carrier"),
+        ({"path": "https://evil.example/x"}, "isn&#x27;t on the carrier"),
         ({"path": "../x"}, "no . or .. segment"),
         ({"names-0-ours": "password"}, "Select a valid choice"),
     ],

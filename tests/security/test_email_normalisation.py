@@ -207,7 +207,7 @@ def test_admin_finds_and_stores_every_spelling_as_one(
     make_customer(aurora, DORA)
     for email in (SAME["a wide letter"], WIRE, LETTERS):
         text = words(desk.post(f"{url}add/", {"brand": aurora.pk, "email": email}))
-        assert "belongs to somebody else already" in text
+        assert "already belongs to someone else" in text
     assert "Enter a valid email address" in words(
         desk.post(f"{url}add/", {"brand": aurora.pk, "email": SAME["quotes"]})
     )

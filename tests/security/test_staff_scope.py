@@ -437,7 +437,7 @@ def test_forged_form_for_another_brand_is_rolled_back(
 def test_staff_without_a_brand_see_nothing(world: World, desk: Client, browse: Browse) -> None:
     world.sam.brands.clear()
     index = desk.get("/admin/").content.decode()
-    assert "No brand has been given to you yet" in index
+    assert "You don't have a brand yet" in index
     for path in LISTS:
         response = desk.get(f"/{path}")
         assert response.status_code == 403 or response.context["cl"].result_count == 0

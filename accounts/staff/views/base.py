@@ -106,20 +106,20 @@ def code_error_message(error: Exception) -> str:
     """Return the message for a refused code: the reason, and what to do."""
     if isinstance(error, SecretUnreadable):
         return _(
-            "Your authenticator app cannot be checked at the moment: the installation lacks the key that "
-            "protects it. Use a recovery code, or tell whoever runs the installation to look at "
+            "We can't check your authenticator app right now, because the installation lacks the key that"
+            " protects it. Use a recovery code, or tell the person who runs the installation to check "
             "ENCRYPTION_KEY."
         )
     if isinstance(error, totp.RecoveryCodeWrong):
-        return _("This recovery code is not right, or it has served already. Each is good once.")
+        return _("That recovery code isn't right, or you've already used it. Each works once.")
     if isinstance(error, totp.CodeUsed):
         text = ngettext(
-            "This code has served already, and each is good once. Wait %(count)d second for the next one.",
-            "This code has served already, and each is good once. Wait %(count)d seconds for the next one.",
+            "You've already used this code. Wait %(count)d second for a new one.",
+            "You've already used this code. Wait %(count)d seconds for a new one.",
             error.seconds,
         )
         return text % {"count": error.seconds}
     return _(
-        "This code is not right. Type the one that your app shows now; if it is refused too, check that the "
-        "clock of your phone is right."
+        "That code isn't right. Enter the one your app shows now. If it doesn't work either, check that "
+        "your phone's clock is right."
     )

@@ -33,7 +33,7 @@ def security(request: HttpRequest) -> HttpResponse:
         "left": totp.count_recovery_codes(user=user),
         "events": StaffEvent.objects.filter(user=user).select_related("by")[:_MAX_EVENTS],
     }
-    return render_staff_page(request, "security", _("Your sign-in"), context)
+    return render_staff_page(request, "security", _("Security"), context)
 
 
 @require_POST

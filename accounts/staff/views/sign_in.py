@@ -39,18 +39,15 @@ from accounts.views.forms import form_view
 from portal.admin import sessions
 from portal.security.crypto import RedactedTuple, SecretUnreadable
 
-_REFUSED = gettext_lazy("This email address and password do not open the admin.")
+_REFUSED = gettext_lazy("You can't sign in to the admin with this email address and password.")
 _FORM_NOT_SAVED = gettext_lazy(
-    "The form that you sent just now came after that and was not taken: nothing was changed. Sign in, and "
-    "fill it in once more."
+    "The form you just sent came after that, so we didn't save it. Sign in and fill it in again."
 )
 SIGN_OUT_REASONS = {
     "idle": gettext_lazy("You were signed out because nothing had been done here for 15 minutes."),
     "long": gettext_lazy("You were signed out because a sign-in lasts 8 hours at most."),
     "changed": gettext_lazy("You were signed out because something about your sign-in was changed."),
-    "again": gettext_lazy(
-        "Please begin once more: the code has to be typed within 10 minutes after the password."
-    ),
+    "again": gettext_lazy("Start again. You have to enter the code within 10 minutes after the password."),
 }
 
 
@@ -76,7 +73,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return _start_second_factor(request, user, next_url)
         form.add_error(None, str(_REFUSED))
     context = {"form": form, "wanted": next_url, "why": _sign_out_reason(request)}
-    return render_staff_page(request, "sign_in", _("Log in"), context)
+    return render_staff_page(request, "sign_in", _("Sign in"), context)
 
 
 def _sign_out_reason(request: HttpRequest) -> tuple[object, ...]:
@@ -133,8 +130,8 @@ def _finish_sign_in(request: HttpRequest, user: User, code: str) -> HttpResponse
     begin_session(request, user, device)
     if len(code) == totp.RECOVERY_LETTERS:
         text = _(
-            "You signed in with a recovery code, which is used up now; %(count)d are left. If your phone is "
-            "lost, set up another app now."
+            "You signed in with a recovery code, which no longer works. You have %(count)d left. If you "
+            "lost your phone, set up another app now."
         )
         messages.warning(request, text % {"count": totp.count_recovery_codes(user=user)})
         next_url = reverse("staff_security")
@@ -184,7 +181,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
         try:
             if _reauthenticated(request, form.cleaned_data):
                 return HttpResponseRedirect(next_url)
-            form.add_error("password", _("This password is not yours."))
+            form.add_error("password", _("That isn't your password."))
         except (CodeWrong, SecretUnreadable) as error:
             form.add_error("code", code_error_message(error))
     context: dict[str, Any] = {"form": form, "wanted": next_url, "sent": request.GET.get("why") == "sent"}

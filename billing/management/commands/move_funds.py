@@ -83,7 +83,9 @@ class Command(BaseCommand):
         if transfer.outcome == Move.State.WAITING:
             self.stdout.write("A second person has to approve it in the admin.")
         elif transfer.outcome == Move.State.UNKNOWN:
-            raise CommandError("nobody knows whether it happened. Do not repeat it: resolve it in the admin.")
+            raise CommandError(
+                "we can't tell whether it went through. Don't send it again: resolve it in the admin."
+            )
         elif transfer.outcome not in (Move.State.DONE, Move.State.FOUND_DONE):
             raise CommandError("it was not moved.")
 

@@ -60,12 +60,11 @@ def redirect_303(to: Any, *args: Any) -> HttpResponse:
 
 def get_title(customer: User) -> str:
     """Return the title of the pages that start a transfer."""
-    return gettext("Move funds: %(who)s") % {"who": customer.get_full_name() or customer.email}
+    return gettext("Transfer funds: %(who)s") % {"who": customer.get_full_name() or customer.email}
 
 
 def expired_confirmation_message() -> str:
     """Return the text for a confirmation that is no longer valid."""
     return gettext(
-        "Nothing was sent: what you were shown is older than ten minutes, or does not hold any more. "
-        "Please look at it once more."
+        "Nothing was sent. What you saw is more than 10 minutes old or no longer applies. Check it again."
     )

@@ -40,7 +40,7 @@ _form_page = require_http_methods(["GET", "HEAD", "POST"])
 def transfer(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a transfer's state and its audit log. Opening the page sends nothing."""
     found = get_own_transfer(request, pk)
-    return _render(request, "transfer", _("Move of funds"), found, events=found.events.select_related("by"))
+    return _render(request, "transfer", _("Transfer"), found, events=found.events.select_related("by"))
 
 
 @_form_page
@@ -48,7 +48,9 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what would happen, by the balances as just read; a second person approves it."""
     found, by = get_own_transfer(request, pk), get_signed_in_staff(request)
     if found.asked_by_id == by.pk:
-        messages.error(request, _("Somebody else than the person who asked for a move has to approve it."))
+        messages.error(
+            request, _("Someone other than the person who asked for a transfer has to approve it.")
+        )
     if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
         return redirect_303("billing_admin:transfer", pk)
     if response := require_reauthentication(request, request.path):
@@ -85,7 +87,7 @@ def _render_approval(
     return _render(
         request,
         "transfer_approve",
-        _("Approve a move of funds"),
+        _("Approve a transfer"),
         found,
         HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
         preview=preview,
@@ -110,7 +112,7 @@ def decline(request: HttpRequest, pk: int) -> HttpResponse:
         if not refused:
             return redirect_303("billing_admin:transfer", pk)
     is_own = found.asked_by_id == by.pk
-    title = _("Take back a move of funds") if is_own else _("Decline a move of funds")
+    title = _("Take back a transfer") if is_own else _("Decline a transfer")
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
     return _render(request, "transfer_decline", title, found, status, form=form, refused=refused)
 
@@ -147,7 +149,7 @@ def _render_resolution(request: HttpRequest, found: Move, form: NoteForm, refuse
     return _render(
         request,
         "transfer_resolve",
-        _("What became of this move?"),
+        _("Record the result of this transfer"),
         found,
         HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
         form=form,

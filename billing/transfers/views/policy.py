@@ -45,7 +45,7 @@ def policies(request: HttpRequest) -> HttpResponse:
     """List all brands with their rules."""
     _for_operators(request)
     rows = [get_policy(brand) for brand in get_brands(request.user)]
-    return render_page(request, "policies", _("Rules for moving funds"), rows=rows)
+    return render_page(request, "policies", _("Transfer rules"), rows=rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,7 +105,7 @@ def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], wo
     change, shown = get_pending_limits(get_policy(brand)), request.POST.get("change", "")
     try:
         if change is None or shown != str(change.pk):
-            raise TransferRefused(_("Somebody has just decided about these limits, or they apply already."))
+            raise TransferRefused(_("Someone has just decided on these limits, or they already apply."))
         service(change=change, by=get_signed_in_staff(request))
     except TransferRefused as refused:
         return _render(request, brand, {}, refused=refused.words)
@@ -118,7 +118,7 @@ def _resume(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _render(request, brand, {}, resume=form)
     note = form.cleaned_data["note"]
-    return _done(request, brand, _("Moves go on."), resume_transfers, note=note)
+    return _done(request, brand, _("Transfers have resumed."), resume_transfers, note=note)
 
 
 def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -126,7 +126,9 @@ def _stop(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _render(request, brand, {}, stop=form)
     why = form.cleaned_data["why"]
-    return _done(request, brand, _("All moves of this brand are stopped."), stop_transfers_by_hand, why=why)
+    return _done(
+        request, brand, _("All transfers for this brand are paused."), stop_transfers_by_hand, why=why
+    )
 
 
 def _forbid_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -134,7 +136,7 @@ def _forbid_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
     if not form.is_valid():
         return _render(request, brand, {}, forbid=form)
     note = form.cleaned_data["note"]
-    return _done(request, brand, _("Moving funds back is off."), forbid_refunds, note=note)
+    return _done(request, brand, _("Refunds to the partner account are off."), forbid_refunds, note=note)
 
 
 def _allow_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
@@ -145,10 +147,10 @@ def _allow_refunds(request: HttpRequest, brand: Brand) -> HttpResponse:
         else None
     )
     if found is None:
-        return _render(
-            request, brand, {}, refused=_("Please choose the move whose direction you have checked.")
-        )
-    return _done(request, brand, _("From now on staff may move funds back."), allow_refunds, transfer=found)
+        return _render(request, brand, {}, refused=_("Choose the transfer whose direction you've checked."))
+    return _done(
+        request, brand, _("Staff can now make refunds to the partner account."), allow_refunds, transfer=found
+    )
 
 
 _ACTIONS: dict[str, Callable[[HttpRequest, Brand], HttpResponse]] = {
@@ -188,7 +190,7 @@ def _render(
     return render_page(
         request,
         "policy",
-        _("Rules for moving funds: %(brand)s") % {"brand": brand.name},
+        _("Transfer rules: %(brand)s") % {"brand": brand.name},
         HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
         brand=brand,
         policy=rules,

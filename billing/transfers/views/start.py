@@ -100,7 +100,7 @@ def _redirect_if_submitted(request: HttpRequest, customer: User) -> HttpResponse
     transfer = _find_transfer(operation, customer) if operation else None
     if transfer is None:
         return None
-    messages.info(request, _("This form was sent before, and was not sent again. This is what came of it."))
+    messages.info(request, _("You sent this form before, so we didn't send it again. This is the result."))
     return redirect_303("billing_admin:transfer", _wait_until_finished(transfer).pk)
 
 

@@ -120,6 +120,6 @@ class BrandAdmin(
     @admin.display(description=_("Methods"))
     def method_defaults(self, _brand: Brand) -> SafeString:
         """Return all seven methods without overrides, collapsed so that the fields below stay visible."""
-        words = gettext("What applies where you write down nothing")
+        words = gettext("Default settings")
         methods = render_methods(*METHODS.values())
         return format_html("<details><summary>{}</summary>{}</details>", words, methods)

@@ -58,7 +58,7 @@ class SecretInput(forms.CharField):
         """Set the stored secret. The help text says only whether there is one."""
         self.stored = stored
         self.required = required and not stored
-        state = _("A key is stored; leave this empty to keep it.") if stored else _("No key is stored.")
+        state = _("A key is stored. Leave this empty to keep it.") if stored else _("No key is stored.")
         self.help_text = format_lazy("{} {} {}", self.about, state, _REFERENCE)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -115,7 +115,7 @@ class PairsField(forms.CharField):
                 ours, theirs = self._pair(line.strip(), number)
                 if ours in pairs:
                     raise ValidationError(
-                        _("Line %(number)d: %(name)s stands here twice."),
+                        _("Line %(number)d: %(name)s appears twice."),
                         params={"number": number, "name": ours},
                     )
                 pairs[ours] = theirs

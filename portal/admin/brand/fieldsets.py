@@ -29,7 +29,7 @@ SECTIONS = (
     Section(
         "look",
         _("Look"),
-        _("What customers see on each page and in each mail."),
+        _("What customers see on each page and in each email."),
         (
             *("name", "slug", "accent", "logo_preview", "logo_file", "remove_logo"),
             *("language", "timezone", "currency"),
@@ -40,7 +40,7 @@ SECTIONS = (
     Section(
         "contact",
         _("Contact and legal"),
-        _("Whom customers turn to, who mails them, and what they agree to when they sign up."),
+        _("Who customers contact, who emails them, and what they agree to when they create an account."),
         ("support_email", "support_phone", "from_email", "terms_url", "privacy_url", "signup_open"),
         for_staff=True,
     ),
@@ -48,9 +48,9 @@ SECTIONS = (
         "carrier",
         _("Carrier connection"),
         _(
-            "The partner portal shows all of it on the tab Integrations/API. List this server's public IP "
-            "address there too, with “Add IP”; the command curl -4 https://ifconfig.me, run on the server, "
-            "shows it."
+            "The partner portal shows all of it on the tab Integrations/API. List this server's public IP"
+            " address there too, with “Add IP”. To see that address, run this command on the server: curl"
+            " -4 https://ifconfig.me"
         ),
         ("carrier_url", "carrier_key", "login_hosts"),
     ),
@@ -63,7 +63,7 @@ SECTIONS = (
     Section(
         "methods",
         _("Methods and codes"),
-        _("Write down only what the partner portal calls differently."),
+        _("Only fill in names that differ from the defaults."),
         ("method_defaults",),
         (MethodOverride, ResponseCode),
     ),

@@ -8,22 +8,22 @@ API_KEY = _(
     "shown again."
 )
 SECRET_KEY = _(
-    "Mostly there is none, because the carrier keeps it and checks the captcha. If you hold the secret key "
-    "of the same site key, the sign-in form gets a captcha too."
+    "Usually empty, because the carrier holds the secret key. Enter it only if you have it. The sign-in "
+    "form then gets a captcha too."
 )
 FORGET_SECRET_KEY = _("Deletes the stored secret key. The sign-in form then has no captcha.")
 REMOVE_LOGO = _("Deletes the logo. Customers then see the name.")
 HOST_HELP = {
     "host": _("The name customers type, without https:// and without a path. Example: portal.aurora.example"),
-    "position": _("With several hosts, links in mails lead to the one with the lowest number."),
+    "position": _("If there are several hosts, links in emails lead to the one with the lowest number."),
 }
 OVERRIDE_HELP = {
     "method": _("Which of the seven methods the partner portal names differently."),
     "path": _(
-        "What the request URL has after the API address, up to the question mark. {account_number} stands "
-        "for the customer's number. Empty for the default. Example: get-customer-balance"
+        "What the request URL has after the API address, up to the question mark. {account_number} is "
+        "replaced with the customer's number. Empty for the default. Example: get-customer-balance"
     ),
-    "body": _("How a PUT or POST sends its names; “form” is x-www-form-urlencoded. Empty for the default."),
+    "body": _("How a PUT or POST sends its names. “form” is x-www-form-urlencoded. Empty for the default."),
     "date_format": format_lazy(
         _(
             "How dates are written: {default} makes 2026-11-25, {day_first} makes 25/11/2026. "
@@ -34,9 +34,9 @@ OVERRIDE_HELP = {
     ),
 }
 RESPONSE_CODES = _(
-    "One line for each code of the list at the bottom right of the partner portal's Integrations/API tab: "
-    "type the code, or its exact message, and choose what it means. Leave out codes that fit no meaning; "
-    "customers then read general words."
+    "Add one line for each code of the list at the bottom right of the partner portal's Integrations/API "
+    "tab. Type the code, or its exact message, and choose what it means. Leave out codes that fit no "
+    "meaning. Customers then read a general text."
 )
 LOGIN_HOSTS = _(
     "Every host that “Go to my account” leads through, one a line: host or host:port. Customers are sent "
@@ -49,26 +49,26 @@ PROOFS = {
         "press it."
     ),
     "partner_balance": _("To see that they work, press “Check the carrier connection”."),
-    "move_funds": _("The check does not try them; moving a small amount to one customer proves them."),
-    "register_customer": _("The check does not try them; a sign-up on the brand's own pages proves them."),
+    "move_funds": _("The check doesn't try them. A small transfer to one customer proves them."),
+    "register_customer": _("The check doesn't try them. A sign-up on the brand's own pages proves them."),
     "confirm_email": _(
-        "The check does not try them; a sign-up whose email address you then confirm proves them."
+        "The check doesn't try them. A sign-up whose email address you then confirm proves them."
     ),
-    "login_via_url": _("The check does not try them; “Go to my account”, as a customer, proves them."),
-    "reset_password": _("The check does not try them; a customer who resets the password proves them."),
+    "login_via_url": _("The check doesn't try them. “Go to my account”, as a customer, proves them."),
+    "reset_password": _("The check doesn't try them. A customer who resets the password proves them."),
 }
 HELP = {
     "name": _("As customers know the company. Example: Aurora Phone"),
     "slug": _("Short name for commands and logs: small letters, digits and hyphens. Example: aurora"),
     "accent": _("Your colour, for buttons and links. The portal keeps the text on it readable."),
-    "language": _("For customers whose browser does not ask for another one, and for mails."),
+    "language": _("For emails, and for customers whose browser doesn't ask for another language."),
     "timezone": _("Where a customer's day begins and ends. Example: Australia/Sydney"),
-    "currency": _("The currency of your partner account; the carrier bills in one alone."),
+    "currency": _("The currency of your partner account. The carrier bills in one currency only."),
     "support_email": _("Shown wherever a customer may need help. Example: help@aurora.example"),
     "support_phone": _("Optional, as customers dial it. Example: +61 2 5550 0100"),
     "from_email": _(
-        "The sender of sign-in codes; your mail server must be allowed to send for this domain. "
-        "Example: Aurora Phone &lt;no-reply@aurora.example&gt;"
+        "The sender of sign-in codes. Your email server must be allowed to send for this domain. Example:"
+        " Aurora Phone &lt;no-reply@aurora.example&gt;"
     ),
     "terms_url": _("Customers accept these terms when they sign up. Example: https://aurora.example/terms"),
     "privacy_url": _("Linked on each page. Example: https://aurora.example/privacy"),
@@ -77,7 +77,7 @@ HELP = {
         "The part that all request URLs in the partner portal share, up to the slash before the method's "
         "name. A new host demands the API key again. Example: https://au.voipcloud.online/api/integration/v2/"
     ),
-    "recaptcha_kind": _("The kind of the site key; the carrier's support knows it."),
+    "recaptcha_kind": _("The kind of the site key. The carrier's support knows it."),
     "recaptcha_site_key": _(
         "Ask the carrier's support for it, and to add each of your hosts to the key's domains. "
         "A key made by Google begins with 6L and has 40 characters."

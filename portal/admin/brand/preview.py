@@ -119,14 +119,14 @@ class PreviewAdmin(ModelAdmin):  # type: ignore[type-arg]
         brand = get_object_or_404(Brand, pk=pk)
         level, words = _test_mail(brand, MailTestForm(request.POST), str(request.user.pk))
         if level == messages.SUCCESS:
-            self.log_change(request, brand, gettext("Sent a test mail."))
+            self.log_change(request, brand, gettext("Sent a test email."))
         self.message_user(request, words, level)
         return HttpResponseRedirect(reverse("admin:portal_brand_change", args=(pk,)))
 
 
 def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, str]:
     if not form.is_valid():
-        return messages.ERROR, gettext("No test mail was sent: type the email address it is to go to.")
+        return messages.ERROR, gettext("No test email was sent. Enter the email address to send it to.")
     to = form.cleaned_data["to"]
     try:
         rate_limits.consume(action="test_mail", account=operator)
@@ -136,16 +136,16 @@ def _test_mail(brand: Brand, form: MailTestForm, operator: str) -> tuple[int, st
     except MailNotSent as error:
         return messages.ERROR, test_mail.in_words(error)
     words = gettext(
-        "The mail server took the test mail to %(to)s. Look into that mailbox: the mail must come from "
-        "“%(sender)s”, and not into the spam folder."
+        "The email server took the test email to %(to)s. Check that inbox. The email must come from "
+        "“%(sender)s” and not be in the spam folder."
     )
     return messages.SUCCESS, words % {"to": to, "sender": brand.from_email}
 
 
 def _too_many(minutes: int) -> str:
     words = ngettext(
-        "No test mail was sent: there were too many. Try again in %(minutes)d minute.",
-        "No test mail was sent: there were too many. Try again in %(minutes)d minutes.",
+        "No test email was sent, because there were too many. Try again in %(minutes)d minute.",
+        "No test email was sent, because there were too many. Try again in %(minutes)d minutes.",
         minutes,
     )
     return words % {"minutes": minutes}

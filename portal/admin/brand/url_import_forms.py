@@ -52,7 +52,7 @@ class PasteForm(forms.Form):
 
     def _require_method(self) -> None:
         if not self.parsed.method:
-            words = _("The path does not tell which method this is. Choose it, and paste the URL again.")
+            words = _("The path doesn't tell which method this is. Choose it, and paste the URL again.")
             self.add_error("method", words)
         elif len(self.parsed.matches) > MAX_NAMES:
             self.add_error("text", _("This address has more names than any method of the carrier."))
@@ -66,13 +66,13 @@ class TakeForm(forms.Form):
         label=_("Path"),
         max_length=300,
         widget=forms.TextInput(attrs={"class": WIDE}),
-        help_text=_("It continues the API address. {account_number} stands for the customer's number."),
+        help_text=_("It continues the API address. {account_number} is replaced with the customer's number."),
     )
     dropped = forms.MultipleChoiceField(
         label=_("Not in this URL"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("These are sent now. Tick what the carrier is not to get any more."),
+        help_text=_("These are sent now. Tick those that the carrier should no longer get."),
     )
 
     def __init__(self, current: Method, matches: list[Match], *args: Any, **kwargs: Any) -> None:
