@@ -197,12 +197,6 @@ def _clear_caches() -> None:
 
 
 @pytest.fixture
-def carrier_url() -> str:
-    """The carrier URL of brands; nothing listens there unless the test uses `simulator`."""
-    return "http://127.0.0.1:9/api/integration/v2/"
-
-
-@pytest.fixture
 def make_brand(request: pytest.FixtureRequest, db: None, settings: Any) -> Callable[..., Brand]:
     """Create a brand with one host, connected to the carrier simulator if the test uses it."""
     running = "simulator" in request.fixturenames

@@ -13,25 +13,10 @@ from django.utils import timezone
 
 from accounts.models import SignIn, User
 from billing.models import CachedStatement, Move
-from portal.models import Brand
 from tests.conftest import ADMIN, Simulator
 from tests.support.customer_flow import words
 
 Browse = Callable[..., Client]
-
-
-@pytest.fixture
-def sam(db: None, aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
-    user.brands.add(aurora)
-    return user
-
-
-@pytest.fixture
-def staff_client(browse: Browse, sam: User) -> Client:
-    """Sam's browser on the admin host."""
-    return browse(ADMIN, sam)
 
 
 def url(customer: User) -> str:

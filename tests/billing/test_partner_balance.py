@@ -35,20 +35,6 @@ Browse = Callable[..., Client]
 CENT = Decimal("0.01")
 
 
-@pytest.fixture
-def sam(db: None, aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    user = User.objects.create_user("sam", "sam@example.com", "correct horse battery", is_staff=True)
-    user.brands.add(aurora)
-    return user
-
-
-@pytest.fixture
-def staff_client(browse: Browse, sam: User) -> Client:
-    """Sam's browser on the admin host."""
-    return browse(ADMIN, sam)
-
-
 def page(client: Client, brand: Brand) -> Any:
     return client.get(reverse("partner_page", args=(brand.pk,), urlconf="portal.urls.admin"))
 

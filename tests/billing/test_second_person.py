@@ -38,27 +38,9 @@ TAKEN_OVER: list[tuple[str, bool]] = [
 
 
 @pytest.fixture
-def sam(aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    return staff_of(aurora)
-
-
-@pytest.fixture
-def tess(aurora: Brand) -> User:
-    """Tess works for Aurora too."""
-    return staff_of(aurora, "tess@example.com")
-
-
-@pytest.fixture
 def opal(db: None) -> User:
     """Opal is the second operator."""
     return operator_of("opal@example.com")
-
-
-@pytest.fixture
-def carl(simulator: Simulator, aurora: Brand) -> User:
-    """A customer of Aurora with a balance of 10."""
-    return new_customer(simulator, aurora)
 
 
 def take_over(user: User, kind: str, by: User | None) -> None:

@@ -39,12 +39,6 @@ DO_NOT_REPEAT = "We can't tell whether this transfer went through. Don't send it
 
 
 @pytest.fixture
-def sam(aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    return staff_of(aurora)
-
-
-@pytest.fixture
 def sue(aurora: Brand) -> User:
     """Sue works for Aurora too."""
     return staff_of(aurora, "sue@example.com")
@@ -54,12 +48,6 @@ def sue(aurora: Brand) -> User:
 def bill(borealis: Brand) -> User:
     """Bill works for Borealis alone."""
     return staff_of(borealis, "bill@example.com")
-
-
-@pytest.fixture
-def carl(simulator: Simulator, aurora: Brand) -> User:
-    """A customer of Aurora with a balance of 10."""
-    return new_customer(simulator, aurora)
 
 
 @pytest.fixture

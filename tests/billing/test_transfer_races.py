@@ -21,28 +21,10 @@ from portal.models import Brand
 from tests.conftest import Simulator
 from tests.support.customer_flow import at_once
 from tests.support.timeouts import PATIENCE, eventually
-from tests.support.transfers import ask, booked, new_customer, puts, rules, staff_of
+from tests.support.transfers import ask, booked, new_customer, puts, rules
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 State = Move.State
-
-
-@pytest.fixture
-def sam(aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    return staff_of(aurora)
-
-
-@pytest.fixture
-def tess(aurora: Brand) -> User:
-    """Tess works for Aurora too."""
-    return staff_of(aurora, "tess@example.com")
-
-
-@pytest.fixture
-def carl(simulator: Simulator, aurora: Brand) -> User:
-    """A customer of Aurora with a balance of 10."""
-    return new_customer(simulator, aurora)
 
 
 def partner_balance(simulator: Simulator) -> Decimal:

@@ -33,18 +33,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 State = Move.State
 
 
-@pytest.fixture
-def sam(aurora: Brand) -> User:
-    """Sam works for Aurora."""
-    return staff_of(aurora)
-
-
-@pytest.fixture
-def carl(simulator: Simulator, aurora: Brand) -> User:
-    """A customer of Aurora with a balance of 10."""
-    return new_customer(simulator, aurora)
-
-
 def pass_a_minute(transfer: Move) -> None:
     """Set the dispatch of a transfer more than a minute back."""
     Move.objects.filter(pk=transfer.pk).update(dispatched_at=timezone.now() - timedelta(seconds=61))
