@@ -28,7 +28,7 @@ def report_context(report: Report) -> dict[str, Any]:
 
 
 def _is_listed(row: RowReport, change: Change) -> bool:
-    """Return False for a new customer's account number: it has a column of its own."""
+    """Return False for a new customer's account number: it has its own column."""
     return row.action != CREATE or change.name != "account_number"
 
 

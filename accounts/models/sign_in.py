@@ -15,7 +15,7 @@ class SignInCode(models.Model):
     """An emailed code: eight digits, valid once for ten minutes, three tries, for one browser on one brand.
 
     An address without an account gets a row too, without a user, so that both cases look alike. With
-    `new_email` the code is not for a sign-in: a signed-in customer proves that they own that mailbox.
+    `new_email` the code is not for a sign-in: a signed-in customer proves that they own that address.
     """
 
     DIGITS = 8

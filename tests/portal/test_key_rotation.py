@@ -28,7 +28,7 @@ def test_reencrypt_uses_the_newest_key_so_the_old_one_can_go(aurora, borealis, o
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     out = io.StringIO()
     call_command("reencrypt", stdout=out)
-    assert "Secrets encrypted anew: 3; already under the newest key: 0." in out.getvalue()
+    assert "Secrets re-encrypted: 3; already under the newest key: 0." in out.getvalue()
     settings.ENCRYPTION_KEYS = [NEW]
     assert stored(aurora).reveal() == "aurora-api-key"
     assert Brand.objects.get(pk=aurora.pk).recaptcha_secret_key.reveal() == "a secret"

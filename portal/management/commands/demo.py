@@ -1,4 +1,4 @@
-"""`manage.py demo`: run two brands with the carrier simulator and a mailbox, ready to try out."""
+"""`manage.py demo`: run two brands with the carrier simulator and an inbox, ready to try out."""
 
 import contextlib
 import io
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             ("Sign up, or sign in as alice@example.com or bob@example.com (Aurora Phone) or", ""),
             ("charlie@example.com (Borealis Phone). Every mail lands in the inbox.", ""),
             ("", ""),
-            ("The demo is ready. Enter shows this again; Ctrl-C ends it. Each start begins anew.", ""),
+            ("The demo is ready. Enter shows this again; Ctrl-C ends it. Each start has fresh data.", ""),
             *((brand.name, f"http://{brand.main_host}:{port}/") for brand in Brand.objects.order_by("name")),
             ("Inbox", f"http://{carrier}/inbox/"),
             ("Authenticator", f"http://{carrier}/authenticator/   the code that the admin asks for"),

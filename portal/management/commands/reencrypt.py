@@ -15,13 +15,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         result = reencrypt_secrets()
         self.stdout.write(
-            f"Secrets encrypted anew: {result.reencrypted}; "
-            f"already under the newest key: {result.up_to_date}."
+            f"Secrets re-encrypted: {result.reencrypted}; already under the newest key: {result.up_to_date}."
         )
         if result.unreadable:
             named = "\n".join(f"  {location}" for location in result.unreadable)
             raise CommandError(
                 f"No key of ENCRYPTION_KEY decrypts these:\n{named}\n"
-                "Put the key that they were stored with back into ENCRYPTION_KEY, or enter them anew."
+                "Put the key that they were stored with back into ENCRYPTION_KEY, or enter them again."
             )
         self.stdout.write("Nothing needs the older keys of ENCRYPTION_KEY any more; you can take them out.")
