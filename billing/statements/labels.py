@@ -25,9 +25,9 @@ def classify_error(error: UpstreamError) -> Literal["gone", "refused", "busy", "
     return "busy" if isinstance(error, RateLimited | Crowded) else "down"
 
 
-def list_statement_rows() -> list[tuple[str, str]]:
-    """Return (field, label) of a statement's amounts, in reading order."""
-    return [
+def list_statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
+    """Return (field, label, amount) in reading order."""
+    labels = [
         ("opening_balance", _("Opening balance")),
         ("payments", _("Payments")),
         ("call_charges", _("Call charges")),
@@ -36,11 +36,7 @@ def list_statement_rows() -> list[tuple[str, str]]:
         ("total_charges", _("Total charges")),
         ("closing_balance", _("Closing balance")),
     ]
-
-
-def list_statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal]]:
-    """Return (field, label, amount) in the same order."""
-    return [(name, label, getattr(statement, name)) for name, label in list_statement_rows()]
+    return [(name, label, getattr(statement, name)) for name, label in labels]
 
 
 def is_rounding_visible(statement: Statement, brand: Brand) -> bool:

@@ -36,10 +36,10 @@ class TransferRequest:
             "description": self.description,
         }
 
-    def sign(self, *, customer: User, by: User) -> str:
+    def sign(self, *, brand: Brand, customer: User, by: User) -> str:
         """Return the request as a token that only `by` can use, and only for this account of the customer."""
         return sign_confirmation(
-            brand=_brand(customer),
+            brand=brand,
             by=by,
             to=[customer.pk, customer.account_number],
             operation=str(self.operation),
@@ -49,13 +49,15 @@ class TransferRequest:
         )
 
     @classmethod
-    def load(cls, token: str, *, customer: User, by: User, expired: bool = False) -> Self | None:
+    def load(
+        cls, token: str, *, brand: Brand, customer: User, by: User, expired: bool = False
+    ) -> Self | None:
         """Return the request in a token; None if the token is not of `by`, this account and ten minutes.
 
         With `expired`, one of any age or account is returned too: to fill the form again, not to be sent.
         """
         max_age = None if expired else VALID_FOR
-        shown = read_confirmation(brand=_brand(customer), by=by, token=token, max_age=max_age)
+        shown = read_confirmation(brand=brand, by=by, token=token, max_age=max_age)
         if not shown or not {"to", "operation", "amount", "description", "warned"} <= shown.keys():
             return None
         if not expired and shown["to"] != [customer.pk, customer.account_number]:
@@ -78,11 +80,6 @@ def read_confirmation(
     except signing.BadSignature:
         return None
     return shown if isinstance(shown, dict) else None
-
-
-def _brand(customer: User) -> Brand:
-    assert customer.brand, "a customer has a brand"
-    return customer.brand
 
 
 def _salt(brand: Brand, by: User) -> str:

@@ -98,7 +98,7 @@ def confirm_limits(*, change: LimitsChange, by: User) -> None:
         raise TransferRefused(_("You asked for these limits, so another operator has to confirm them."))
     require_two_people(by=by, asked_by=change.asked_by, asked_at=change.asked_at)
     if not apply_limits(change, by=by):
-        raise TransferRefused(_too_late())
+        raise TransferRefused(describe_decided_limits())
 
 
 def withdraw_limits(*, change: LimitsChange, by: User) -> None:
@@ -110,7 +110,7 @@ def withdraw_limits(*, change: LimitsChange, by: User) -> None:
     with transaction.atomic():
         policy = MovePolicy.objects.select_for_update().get(pk=change.policy_id)
         if not close_limits_change(change, LimitsChange.State.WITHDRAWN, by):
-            raise TransferRefused(_too_late())
+            raise TransferRefused(describe_decided_limits())
         record_policy_change(by, policy, f"Withdrew what {change.asked_by} asked for: {change}")
 
 
@@ -119,7 +119,8 @@ def _withdraw_all(policy: MovePolicy, by: User) -> None:
         withdraw_limits(change=change, by=by)
 
 
-def _too_late() -> str:
+def describe_decided_limits() -> str:
+    """Return why a decision about higher limits is too late."""
     return _("Someone has just decided on these limits, or they already apply.")
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any, cast
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -52,7 +52,7 @@ def _presets(day: date) -> list[tuple[str, Period]]:
 def statement_context(
     brand: Brand, found: StatementResult, activity: LastActivity | None = None
 ) -> dict[str, Any]:
-    """Return the context of a statement that exists; `activity` if it has none of its own."""
+    """Return the context of a statement that exists, with `activity` if it shows none itself."""
     assert found.statement
     rounding = labels.is_rounding_visible(found.statement, brand)
     return {
@@ -117,9 +117,7 @@ def stream_page(
     broken = render_to_string(body, {**values, "unavailable": "down"}, request)
     head, tail = page.content.decode().split(placeholder)
     chunks = _parts(request, head, tail, body, read, broken)
-    return StreamingHttpResponse(
-        streaming.stream_in_request_context(chunks), headers={"X-Accel-Buffering": "no"}
-    )
+    return streaming.stream_response(chunks)
 
 
 def _parts(

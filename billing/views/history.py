@@ -4,7 +4,7 @@ import logging
 from collections.abc import Generator
 from typing import cast
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
@@ -45,9 +45,7 @@ def history(request: BrandRequest) -> HttpResponseBase:
     broken = render_to_string("billing/_history_broken.html", {"request": request})
     pieces = page.content.decode().split(placeholder)
     chunks = _page(pieces, months, brand, broken)
-    return StreamingHttpResponse(
-        streaming.stream_in_request_context(chunks), headers={"X-Accel-Buffering": "no"}
-    )
+    return streaming.stream_response(chunks)
 
 
 def _page(

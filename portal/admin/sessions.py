@@ -9,13 +9,12 @@ All are in seconds since 1970:
 
 from http import HTTPMethod
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.brands.access import Person
-from portal.web.http import safe_redirect_url
+from portal.web.http import get_referring_page, safe_redirect_url
 
 IDLE, LONGEST, FRESH = 15 * 60, 8 * 3600, 5 * 60  # Seconds.
 SINCE, SEEN, PROVED = "staff_since", "staff_seen", "staff_proved"
@@ -55,12 +54,7 @@ def page_before(request: HttpRequest) -> str:
     """Return the URL to return to after this request: the page itself or, for a POST, the form's page."""
     if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
         return page_inside(request, request.get_full_path())
-    try:
-        parts = urlsplit(request.headers.get("Referer", ""))
-    except ValueError:  # Browsers do not send invalid URLs.
-        return START
-    is_same_host = parts.netloc == request.get_host()
-    return page_inside(request, parts._replace(scheme="", netloc="").geturl() if is_same_host else "")
+    return page_inside(request, get_referring_page(request))
 
 
 def now() -> float:

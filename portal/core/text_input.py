@@ -22,8 +22,7 @@ def name(text: str) -> str:
 
 def phone(text: str) -> str:
     """Return a phone number like `+61 2-5550 0101` with ASCII digits and signs, all visible."""
-    visible = _strip_marks(unicodedata.normalize("NFKC", text))
-    plain = _plain_spaces(_plain_hyphens(_ascii_digits(visible))).strip()
+    plain = _plain(unicodedata.normalize("NFKC", text)).strip()
     return plain[4:].strip() if plain.lower().startswith("tel:") else plain
 
 
@@ -47,7 +46,7 @@ def digits(text: str, length: int) -> str:
 
     If there is no such run, or more than one, return the text without spaces and invisible characters.
     """
-    plain = _plain_spaces(_plain_hyphens(_ascii_digits(_strip_marks(text))))
+    plain = _plain(text)
     for pattern in (_DIGITS, _SPACED_DIGITS):
         runs = {re.sub("[ -]", "", run) for run in pattern.findall(plain)}
         matching = [run for run in runs if len(run) == length]
@@ -58,7 +57,12 @@ def digits(text: str, length: int) -> str:
 
 def code(text: str) -> str:
     """Return the carrier's confirmation code without spaces and hyphens. It may have letters of any case."""
-    return re.sub(r"[\s-]", "", _plain_spaces(_plain_hyphens(_ascii_digits(_strip_marks(text)))))
+    return re.sub(r"[\s-]", "", _plain(text))
+
+
+def _plain(text: str) -> str:
+    """Return a text without invisible characters, and with ASCII digits, hyphens and spaces."""
+    return _plain_spaces(_plain_hyphens(_ascii_digits(_strip_marks(text))))
 
 
 def _strip_marks(text: str) -> str:

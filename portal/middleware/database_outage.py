@@ -6,11 +6,11 @@ reach Django's `handler500`, which is `server_error`.
 
 import logging
 import sys
-from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
 from portal.core import database
+from portal.middleware import Next
 from portal.resilience.bulkhead import Busy
 from portal.web import error_views
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class OutageMiddleware:
     """Answer for views that could not reach the database or got no slot."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Next) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -15,11 +15,8 @@ def assign_request_id(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.reference = request_id.new_request_id()  # type: ignore[attr-defined]
-        token = request_id.current.set(request.reference)  # type: ignore[attr-defined]
-        try:
+        with request_id.request_id_context(request.reference):  # type: ignore[attr-defined]
             response = get_response(request)
-        finally:
-            request_id.current.reset(token)
         response["X-Request-ID"] = request.reference  # type: ignore[attr-defined]
         if request.method == "HEAD" and not response.streaming:
             response.headers.setdefault("Content-Length", str(len(response.content)))

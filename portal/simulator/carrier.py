@@ -33,9 +33,9 @@ def answer(world: World, request: Request) -> Answer:
     fault = world.take_fault(method.key, "*") if method else None
     call["fault"] = fault.name if fault else None
     raw.factor = Decimal(fault.factor) if fault else raw.factor
-    answer = fault.answer(work) if fault else work()
-    call["status"] = answer.status if answer.complete else None
-    return answer
+    response = fault.answer(work) if fault else work()
+    call["status"] = response.status if response.complete else None
+    return response
 
 
 def process(

@@ -1,13 +1,13 @@
 """Error pages."""
 
 import logging
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 
+from portal.web.http import get_referring_page
 from portal.web.retry import BUSY
 
 logger = logging.getLogger(__name__)
@@ -102,15 +102,4 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "We didn't send your form. This happens if you signed in or out in another tab, or left the page "
         "open for a long time. Reload the page and try again. Cookies must be turned on."
     )
-    return _error(request, 403, _("This form has expired"), text, _referring_page(request))
-
-
-def _referring_page(request: HttpRequest) -> str:
-    """Return the path of the page that the Referer header names if it is on this host, else `/`."""
-    try:
-        parts = urlsplit(request.headers.get("Referer", ""))
-    except ValueError:
-        return "/"
-    page = parts._replace(scheme="", netloc="").geturl()
-    same_host = parts.netloc == request.get_host() and url_has_allowed_host_and_scheme(page, set())
-    return page if same_host and page.startswith("/") else "/"
+    return _error(request, 403, _("This form has expired"), text, get_referring_page(request))

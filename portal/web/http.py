@@ -1,6 +1,7 @@
 """The type of requests on a brand's host, safe redirect URLs, and plain-text responses."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -30,6 +31,17 @@ def safe_redirect_url(request: HttpRequest, url: str) -> str:
     """Return the URL if it is an absolute path on this host, else empty."""
     allowed = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
     return url if allowed and url.startswith("/") and len(url) <= _MAX_URL_LENGTH else ""
+
+
+def get_referring_page(request: HttpRequest) -> str:
+    """Return the path of the page that the Referer header names if it is on this host, else `/`."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # Browsers do not send invalid URLs.
+        return "/"
+    page = parts._replace(scheme="", netloc="").geturl()
+    same_host = parts.netloc == request.get_host() and url_has_allowed_host_and_scheme(page, set())
+    return page if same_host and page.startswith("/") else "/"
 
 
 def plain_text_response(text: str, status: int = 200) -> HttpResponse:

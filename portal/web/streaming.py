@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone, translation
 
 from portal.web import request_id
@@ -19,13 +20,14 @@ def new_placeholder() -> str:
     return f"[{secrets.token_hex(16)}]"
 
 
-def stream_in_request_context(chunks: Chunks) -> Chunks:
-    """Produce each chunk in the language, time zone and request ID of the current request.
+def stream_response(chunks: Chunks) -> StreamingHttpResponse:
+    """Return a response that produces each chunk in the current language, time zone and request ID.
 
     By the time the server reads a chunk, the middleware has reset them. Nothing runs before the first chunk
-    is read.
+    is read. nginx sends each chunk at once.
     """
-    return _iterate(chunks, _RequestContext())
+    produced = _iterate(chunks, _RequestContext())
+    return StreamingHttpResponse(produced, headers={"X-Accel-Buffering": "no"})
 
 
 class _RequestContext:

@@ -15,6 +15,7 @@ from billing.transfers.forms import LimitsForm, NoteForm, StopForm
 from billing.transfers.labels import describe_limits
 from billing.transfers.limits import (
     confirm_limits,
+    describe_decided_limits,
     get_pending_limits,
     list_policy_changes,
     update_limits,
@@ -105,7 +106,7 @@ def _decide(request: HttpRequest, brand: Brand, service: Callable[..., None], wo
     change, shown = get_pending_limits(get_policy(brand)), request.POST.get("change", "")
     try:
         if change is None or shown != str(change.pk):
-            raise TransferRefused(_("Someone has just decided on these limits, or they already apply."))
+            raise TransferRefused(describe_decided_limits())
         service(change=change, by=get_signed_in_staff(request))
     except TransferRefused as refused:
         return _render(request, brand, {}, refused=refused.words)

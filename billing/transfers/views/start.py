@@ -69,7 +69,9 @@ def confirm_transfer(request: HttpRequest, pk: int) -> HttpResponse:
         request, reverse("billing_admin:transfer_start", args=(pk,)), FIELDS
     ):
         return response
-    wanted = TransferRequest.load(request.POST.get("confirmation", ""), customer=customer, by=by)
+    wanted = TransferRequest.load(
+        request.POST.get("confirmation", ""), brand=get_brand(customer), customer=customer, by=by
+    )
     if wanted is None:
         form = _build_form(request, customer, initial=_form_data(request, customer, request.POST))
         return _render_form(request, customer, form, expired_confirmation_message())
@@ -121,7 +123,9 @@ def _form_data(request: HttpRequest, customer: User, data: Mapping[str, str]) ->
     """Return the form's values, with an operation: from the second page's token, else from the fields."""
     by, values = get_signed_in_staff(request), {name: data[name] for name in FIELDS if name in data}
     token = values.pop("confirmation", "")
-    if shown := TransferRequest.load(token, customer=customer, by=by, expired=True):
+    if shown := TransferRequest.load(
+        token, brand=get_brand(customer), customer=customer, by=by, expired=True
+    ):
         return shown.form_data()
     if parse_operation(values.get("operation", "")) is None:
         values["operation"] = str(uuid.uuid4())
@@ -184,5 +188,5 @@ def _render_confirmation(
         direction=describe_direction(wanted.amount, brand, customer.account_number),
         preview=preview,
         unconfirmed=unconfirmed,
-        confirmation=shown.sign(customer=customer, by=by),
+        confirmation=shown.sign(brand=get_brand(customer), customer=customer, by=by),
     )

@@ -75,10 +75,8 @@ def _brand_problems(diff: BrandDiff) -> Iterator[tuple[str, str]]:
     errors_by_field = _model_errors(
         diff.brand, {_FIELDS[key] for key in diff.entry.invalid_keys if key in _FIELDS}
     )
-    if "carrier.login_hosts" not in diff.entry.values and "carrier_url" in {
-        *errors_by_field,
-        *_fields_of_invalid_url(diff),
-    }:
+    invalid_url = "carrier_url" in errors_by_field or "carrier.url" in diff.entry.invalid_keys
+    if invalid_url and "carrier.login_hosts" not in diff.entry.values:
         errors_by_field.pop("login_hosts", None)  # Its default comes from the invalid URL.
     for name, texts in errors_by_field.items():
         yield from ((_KEYS[name], text) for text in texts)
@@ -87,10 +85,6 @@ def _brand_problems(diff: BrandDiff) -> Iterator[tuple[str, str]]:
             "carrier.login_hosts",
             f"{_HOST_NEEDED} that “Go to my account” may lead to, or leave the key out",
         )
-
-
-def _fields_of_invalid_url(diff: BrandDiff) -> set[str]:
-    return {"carrier_url"} if "carrier.url" in diff.entry.invalid_keys else set()
 
 
 def _host_problems(diff: BrandDiff) -> Iterator[tuple[str, str]]:
