@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class EmailTaken(Exception):
-    """Another customer of the brand took this address in the meantime."""
+    """Another customer of the brand has taken this address since the code was sent."""
 
 
 def request_email_change(

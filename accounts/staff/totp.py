@@ -41,7 +41,7 @@ class CodeUsed(CodeWrong):
 
 
 class AlreadySetUp(Exception):
-    """The user has set up an app in another browser in the meantime."""
+    """The user has already set up an app in another browser."""
 
 
 def generate_key() -> EncryptedSecret:

@@ -27,7 +27,7 @@ class MovePolicy(models.Model):
     )
     stopped_at = models.DateTimeField(_("transfers paused since"), null=True, editable=False)
     stopped_why = models.CharField(max_length=200, blank=True, editable=False)
-    # The small move back whose direction an operator has seen to be right; without it none is made.
+    # The test refund whose direction an operator has checked; without it refunds are off.
     back_move = models.ForeignKey("billing.Move", models.PROTECT, null=True, editable=False, related_name="+")
     back_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"

@@ -76,8 +76,8 @@ def _handle_answer(transfer: Move, answer: Answer) -> Move:
 def _mismatch(transfer: Move, balance: Decimal) -> str:
     """Return why the customer's new balance does not fit the transfer; empty if it does.
 
-    It must have changed by at least half of the amount, as calls go on in the meantime, and by at most one
-    cent more. The partner balance proves nothing: the calls of all customers change it.
+    It must have changed by at least half of the amount, because calls continue during the transfer, and by at
+    most one cent more. The partner balance proves nothing: the calls of all customers change it.
     """
     change = balance - transfer.customer_before if transfer.customer_before is not None else Decimal(0)
     moved = change if transfer.amount > 0 else -change

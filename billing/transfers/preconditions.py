@@ -72,7 +72,7 @@ def require_confirmation(empties_partner: bool, confirmed: bool) -> None:
         raise TransferRefused(
             _(
                 "This would take the partner balance to zero or below, and cut off all customers of the "
-                "brand. It needs a confirmation of its own."
+                "brand. You have to confirm this separately."
             ),
             needs="empties_partner",
         )

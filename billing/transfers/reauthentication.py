@@ -27,6 +27,6 @@ def require_reauthentication(
 
 
 def restore_form_data(request: HttpRequest) -> dict[str, str]:
-    """Return the form data that was kept during re-authentication; only once."""
+    """Return the form data stored before reauthentication, and delete it."""
     typed = pop_form_data(request)
     return {name: str(value) for name, value in typed.fields.items()} if typed else {}

@@ -36,15 +36,15 @@
     box.querySelector(".errorlist")?.remove();
     box.classList.toggle("wrong", Boolean(text));
     const id = `${input.id}_error`;
-    const told = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each !== id);
+    const describedBy = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each !== id);
     if (text) {
       const list = make("ul", { className: "errorlist", id }, make("li", {}, text));
       list.dataset.checked = "";
       box.append(list);
-      told.push(id);
+      describedBy.push(id);
     }
     input.ariaInvalid = text ? "true" : null;
-    input.setAttribute("aria-describedby", told.join(" "));
+    input.setAttribute("aria-describedby", describedBy.join(" "));
   }
 
   // The same markup as the server's error summary.

@@ -4,10 +4,10 @@
 
 const stillHere = document.currentScript?.dataset.stillHere;
 const EACH = 2 * 60 * 1000;
-let told = Date.now();
+let lastSent = Date.now();
 
 addEventListener("input", () => {
-  if (Date.now() - told < EACH) return;
-  told = Date.now();
+  if (Date.now() - lastSent < EACH) return;
+  lastSent = Date.now();
   fetch(stillHere, { credentials: "same-origin", redirect: "manual" }).catch(() => {});
 });

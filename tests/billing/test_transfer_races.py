@@ -95,7 +95,7 @@ def test_unknown_transfer_counts_as_pending_outflow(
     other = new_customer(simulator, aurora)
     preview = transfers.preview_transfer(brand=aurora, customer=other, amount=amount, by=sam)
     assert (preview.empties_partner, preview.under_way, preview.partner_at_worst < 0) == (True, amount, True)
-    with pytest.raises(TransferRefused, match="confirmation of its own"):
+    with pytest.raises(TransferRefused, match="You have to confirm this separately"):
         ask(other, sam, str(amount))
     assert ask(other, sam, str(amount), empties_partner_confirmed=True).outcome == State.DONE
 

@@ -12,7 +12,7 @@ from portal.management.arguments import find_brand
 class Command(create_operator.Command):
     """Create a staff user, who works for one brand or more in the admin."""
 
-    help = "Create somebody who sees the given brands in the admin. Asks for the password."
+    help = "Create a staff user who sees the given brands in the admin. Asks for the password."
     is_operator = False
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -11,7 +11,7 @@ from accounts.staff import totp, two_step
 class Command(BaseCommand):
     """Reset the authenticator app of a staff user. For a lost phone when no other operator can help."""
 
-    help = "Forget the authenticator app and the recovery codes of somebody who works in the admin."
+    help = "Delete the authenticator app and the recovery codes of a staff user."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="The address with which this person signs in to the admin.")

@@ -12,7 +12,7 @@ from accounts.staff import totp, two_step
 class Command(BaseCommand):
     """Set the password of a staff user. For a forgotten password when no other operator can help."""
 
-    help = "Set a new password for somebody who works in the admin. Asks for it."
+    help = "Set a new password for a staff user. Asks for it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="The address with which this person signs in to the admin.")

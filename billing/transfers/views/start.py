@@ -1,6 +1,6 @@
 """Start a transfer: the form, the page to confirm it, and the transfer itself.
 
-Nothing here runs inside a transaction: a transfer is stored for good before the carrier is called.
+Nothing here runs inside a transaction: a transfer is committed before the carrier is called.
 """
 
 import time
@@ -35,7 +35,7 @@ from billing.transfers.views.base import (
     render_page,
 )
 
-# Kept while staff authenticate again: the fields of the first page, or the second page's token.
+# Stored while staff authenticate again: the fields of the first page, or the second page's token.
 FIELDS = ("operation", "direction", "amount", "description", "confirmation")
 # How long a second click waits for the result of the first.
 _PATIENCE, _PAUSE = 4.0, 0.2

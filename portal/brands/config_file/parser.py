@@ -109,7 +109,7 @@ def read(path: Path) -> tuple[list[Entry], Findings]:
     findings = Findings(path.name)
     document = _parse(path)
     for key in document.keys() - {"brand"}:
-        findings.problems.append(f"{path.name}: {key}: unknown table or key; everything stands in [[brand]]")
+        findings.problems.append(f"{path.name}: {key}: unknown table or key; all keys belong in [[brand]]")
     tables = document.get("brand", [])
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
         raise ConfigError(

@@ -32,7 +32,7 @@ def validate_brand(diff: BrandDiff, findings: Findings) -> None:
         findings.add_problem(label, key, words)
     if not diff.brand.recaptcha_site_key and "recaptcha.site_key" not in diff.entry.invalid_keys:
         findings.add_warning(
-            label, "recaptcha.site_key", "missing; without it nobody can sign up or open the account"
+            label, "recaptcha.site_key", "missing; without it no one can sign up or open the account"
         )
 
 

@@ -172,7 +172,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             _http().get(url, timeout=5)
             return
         time.sleep(0.1)
-    raise CommandError(f"{url} did not answer within {READY_WITHIN} seconds; what it printed stands above.")
+    raise CommandError(f"{url} did not answer within {READY_WITHIN} seconds; see its output above.")
 
 
 def _http() -> requests.Session:
