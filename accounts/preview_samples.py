@@ -17,7 +17,8 @@ from accounts.forms import (
     SignInForm,
     SignUpForm,
 )
-from accounts.models import PREPAID, SignIn, User
+from accounts.models import SignIn, User
+from portal.core.account_types import PREPAID
 from portal.models import Brand
 from portal.preview.sample_pages import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
 

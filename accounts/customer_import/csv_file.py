@@ -10,9 +10,10 @@ from django.core.validators import validate_email
 
 from accounts.customer_import.decoding import MAX_BYTES as MAX_BYTES
 from accounts.customer_import.decoding import NoRecords, Record, read_records
-from accounts.models import ACCOUNT_TYPES, User
+from accounts.models import User
 from accounts.validators import parse_amount
 from portal.core import text_input
+from portal.core.account_types import ACCOUNT_TYPES
 from portal.core.csv_escape import unescape_formula
 from portal.core.email_addresses import normal_email
 from portal.resilience.bulkhead import release_db_connections

@@ -4,12 +4,9 @@ from accounts.models.customer_import import CustomerImport
 from accounts.models.sign_in import SignIn, SignInCode
 from accounts.models.staff import RecoveryCode, StaffEvent, TotpDevice
 from accounts.models.submission import Submission
-from accounts.models.user import ACCOUNT_TYPES, POSTPAID, PREPAID, User, with_email
+from accounts.models.user import User, with_email
 
 __all__ = [
-    "ACCOUNT_TYPES",
-    "POSTPAID",
-    "PREPAID",
     "CustomerImport",
     "RecoveryCode",
     "SignIn",

@@ -7,16 +7,12 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from portal.core.account_types import ACCOUNT_TYPES
 from portal.core.email_addresses import email_spellings
 from portal.core.money import AmountField
 from portal.models import Brand
 
 models.EmailField.register_lookup(Lower)  # `email__lower=…` uses the index of the unique constraints.
-
-
-# How the carrier bills an account; empty if unknown.
-PREPAID, POSTPAID = "prepaid", "postpaid"
-ACCOUNT_TYPES = [(PREPAID, _("prepaid")), (POSTPAID, _("postpaid"))]
 
 
 def with_email(email: str) -> models.Q:

@@ -47,7 +47,7 @@ def save_sign_up(*, brand: Brand, details: SignUpDetails, account_number: str | 
 
 
 def _create(brand: Brand, details: SignUpDetails) -> User:
-    user = User(brand=brand, **details)
+    user = User(brand=brand, account_type=brand.account_type, **details)
     user.set_unusable_password()
     try:
         with transaction.atomic():

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import POSTPAID, User
+from accounts.models import User
 from accounts.sign_in.history import list_sign_ins
 from billing.admin.refresh import consume_refresh
 from billing.models import Move
@@ -19,6 +19,7 @@ from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
 from portal.admin.site import site
+from portal.core.account_types import POSTPAID
 from portal.voipline import Statement
 
 MAX_ROWS = 10  # Of transfers, sign-ins and changes each.

@@ -7,13 +7,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Literal
 
-from accounts.models import POSTPAID, PREPAID
 from billing.statements.periods import Period
+from portal.core.account_types import POSTPAID, PREPAID
 from portal.voipline import Statement
 
 _CENT = Decimal("0.01")
 _MAX_DAYS = 365  # Pages say “longer than a year” beyond this.
-_WARNING_DAYS = 3
+_LOW_DAYS = 7  # A balance that lasts no longer is low: a payment may take some days.
+_MAX_METER_DAYS = 60
 
 # Why there is no estimate: no complete month yet, nothing charged in them, or figures that could not be read.
 Why = Literal["", "new", "quiet", "missing"]
@@ -40,9 +41,28 @@ class Forecast:
     why: Why = ""
 
     @property
-    def warns(self) -> bool:
-        """True if calls are or may be stopped, or will be in a few days."""
-        return self.place != "above" or (self.days is not None and self.days <= _WARNING_DAYS)
+    def state(self) -> Literal["healthy", "low", "stopped"]:
+        """What needs the customer's attention: nothing, soon a payment, or a payment now.
+
+        A postpaid balance below zero is nothing unusual, so without a limit it is healthy.
+        """
+        if self.kind == "no_limit":
+            return "healthy"
+        if self.place != "above":
+            return "low" if self.kind == "unknown" else "stopped"
+        return "low" if self.days is not None and self.days <= _LOW_DAYS else "healthy"
+
+    @property
+    def scale(self) -> int | None:
+        """Length in days of the bar that shows the days left: 30 or 60; None if they are more, or unknown."""
+        if self.place != "above" or self.days is None or self.days > _MAX_METER_DAYS:
+            return None
+        return _MAX_METER_DAYS if self.days > _MAX_METER_DAYS // 2 else _MAX_METER_DAYS // 2
+
+    @property
+    def share(self) -> int:
+        """Part of that bar that is filled, in percent; a sliver for less than a day."""
+        return max(2, round(100 * (self.days or 0) / (self.scale or 1)))
 
 
 def calculate_forecast(

@@ -3,14 +3,18 @@
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing.statements.forecast import Forecast
-from portal.core.formats import day, nowrap
+from portal.core.formats import day_of_year, nowrap
 from portal.core.money import format_money
 from portal.models import Brand
 
+_DAYS_PER_MONTH = 30.4
+_MAX_DAYS = 60  # Longer estimates are given in months.
 # By kind, then by place. Above the point at which calls stop, the estimate decides where the kind has one.
 _TEXTS: dict[tuple[str, str], Any] = {
     ("prepaid", "at"): _(
@@ -20,16 +24,21 @@ _TEXTS: dict[tuple[str, str], Any] = {
         "Your balance is below zero, so you can't make or receive calls. Top up to get them working again."
     ),
     ("prepaid", "no estimate"): _("Calls stop when your balance reaches zero."),
-    ("prepaid", "more than a year"): _("At your current rate, your balance will last more than a year."),
+    ("prepaid", "more than a year"): _(
+        "At your current rate, your balance will last <strong>more than a year</strong>."
+    ),
     ("prepaid", "today"): _(
-        "At your current rate, your balance will run out within a day and calls will stop."
+        "At your current rate, your balance will run out <strong>within a day</strong>. Then calls stop."
     ),
     ("prepaid", "days"): ngettext_lazy(
-        "At your current rate, your balance will last about %(days)s day, until around %(date)s. Then "
-        "calls stop.",
-        "At your current rate, your balance will last about %(days)s days, until around %(date)s. Then "
-        "calls stop.",
+        "At your current rate, your balance will last <strong>about %(days)s day</strong>, until around "
+        "%(date)s. Then calls stop.",
+        "At your current rate, your balance will last <strong>about %(days)s days</strong>, until around "
+        "%(date)s. Then calls stop.",
         "days",
+    ),
+    ("prepaid", "months"): _(
+        "At your current rate, your balance will last <strong>about %(months)s months</strong>."
     ),
     ("postpaid", "at"): _(
         "You've reached your credit limit of %(limit)s. You may not be able to make or receive calls "
@@ -44,18 +53,22 @@ _TEXTS: dict[tuple[str, str], Any] = {
     ),
     ("postpaid", "more than a year"): _(
         "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "that's more than a year."
+        "that's <strong>more than a year</strong>."
     ),
     ("postpaid", "today"): _(
         "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "calls will stop within a day."
+        "calls will stop <strong>within a day</strong>."
     ),
     ("postpaid", "days"): ngettext_lazy(
         "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "calls will stop in about %(days)s day, around %(date)s.",
+        "calls will stop in <strong>about %(days)s day</strong>, around %(date)s.",
         "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "calls will stop in about %(days)s days, around %(date)s.",
+        "calls will stop in <strong>about %(days)s days</strong>, around %(date)s.",
         "days",
+    ),
+    ("postpaid", "months"): _(
+        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
+        "that's <strong>about %(months)s months</strong>."
     ),
     ("no_limit", "above"): _(
         "Calls stop at your credit limit. We don't have that limit on file, so we can't estimate when."
@@ -91,15 +104,37 @@ _NO_ESTIMATE_NOTES: dict[str, Promise] = {
 }
 
 
-def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[str, str]:
-    """Return (text, note) in the current language; the note on the estimate may be empty."""
-    values = {
+# By kind, then by state: a word for the chip. An account of unknown type has one only if its balance is low.
+_CHIPS: dict[tuple[str, str], Promise] = {
+    ("prepaid", "healthy"): _("In credit"),
+    ("prepaid", "low"): _("Low balance"),
+    ("prepaid", "stopped"): _("No credit left"),
+    ("postpaid", "healthy"): _("Within limit"),
+    ("postpaid", "low"): _("Near your limit"),
+    ("postpaid", "stopped"): _("Limit reached"),
+    ("unknown", "low"): _("Low balance"),
+}
+
+
+def describe_state(forecast: Forecast) -> str:
+    """Return the state as a word or two; empty if the account's type does not tell."""
+    return str(_CHIPS.get((forecast.kind, forecast.state), ""))
+
+
+def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[SafeString, str]:
+    """Return (text, note) in the current language; the note on the estimate may be empty.
+
+    The text is HTML: the time left is bold.
+    """
+    days = forecast.days or 0
+    values: dict[str, Any] = {
         "limit": "" if forecast.limit is None else format_money(abs(forecast.limit), brand),
         "left": "" if forecast.left is None else format_money(forecast.left, brand),
-        "days": forecast.days or 0,
-        "date": nowrap(day(forecast.around)) if forecast.around else "",
+        "months": round(days / _DAYS_PER_MONTH),
+        "date": nowrap(day_of_year(forecast.around)) if forecast.around else "",
     }
-    text = _TEXTS[forecast.kind, _situation(forecast)] % values
+    safe = {name: conditional_escape(value) for name, value in values.items()}
+    text = SafeString(_TEXTS[forecast.kind, _situation(forecast)] % {**safe, "days": days})
     if forecast.days is not None:
         return text, _ESTIMATE_NOTE % {"months": forecast.months}
     note = _NO_ESTIMATE_NOTES.get(forecast.why)
@@ -113,4 +148,6 @@ def _situation(forecast: Forecast) -> str:
         return "no estimate"
     if forecast.around is None:
         return "more than a year"
+    if forecast.days > _MAX_DAYS:
+        return "months"
     return "days" if forecast.days else "today"

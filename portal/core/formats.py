@@ -7,6 +7,7 @@ from babel.dates import format_date, format_skeleton, format_time, get_datetime_
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
 
 
 def day(value: date) -> str:
@@ -19,9 +20,19 @@ def _day(value: date, locale: str) -> str:
     return str(format_date(value, "long", locale=locale))
 
 
+def day_of_year(value: date) -> str:
+    """Format a date of about today without its year, like 25 November."""
+    return str(format_skeleton("MMMMd", value, locale=current_locale()))
+
+
 def month(value: date) -> str:
     """Format the month of a date like November 2026."""
     return str(format_skeleton("yMMMM", value, locale=current_locale()))
+
+
+def month_name(value: date) -> str:
+    """Format the month of a date without its year, like November."""
+    return str(format_date(value, "LLLL", locale=current_locale()))
 
 
 def short_month(value: date) -> str:
@@ -35,10 +46,30 @@ def year(value: date) -> str:
 
 
 def date_time(value: datetime) -> str:
-    """Format a time in the current time zone like 25 November 2026, 14:05."""
+    """Format a time in the current time zone like 25 Nov 2026, 3:05 pm."""
     at, locale = timezone.localtime(value), current_locale()
     pattern = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
-    return pattern.format(format_time(at, "HH:mm", locale=locale), _day(at.date(), locale))
+    return pattern.format(_clock(at, locale), format_date(at, "medium", locale=locale))
+
+
+def _clock(at: datetime, locale: str) -> str:
+    return nowrap(str(format_time(at, "short", locale=locale)))
+
+
+def moment(value: datetime) -> str:
+    """Format a time like `date_time`, a time of today like Today, 3:05 pm."""
+    at = timezone.localtime(value)
+    if at.date() != timezone.localdate():
+        return date_time(value)
+    return _("Today, %(time)s") % {"time": _clock(at, current_locale())}
+
+
+def updated(value: datetime) -> str:
+    """Say when figures were fetched, like Updated today, 3:05 pm."""
+    at = timezone.localtime(value)
+    if at.date() != timezone.localdate():
+        return _("Updated %(moment)s") % {"moment": date_time(value)}
+    return _("Updated today, %(time)s") % {"time": _clock(at, current_locale())}
 
 
 def nowrap(text: str) -> str:

@@ -45,6 +45,12 @@ def one_line(value: str) -> None:
         raise ValidationError(_("Enter this on one line."))
 
 
+def https_url(value: str) -> None:
+    """Require an https:// URL: customers pay there."""
+    if not value.lower().startswith("https://"):
+        raise ValidationError(_("Write it with https://, like https://aurora.example/top-up."))
+
+
 def name(value: str) -> None:
     """Require a name of a person or company: any letters and marks, but no control characters, one line."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):

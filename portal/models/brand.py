@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.core import validators
+from portal.core.account_types import ACCOUNT_TYPES, PREPAID
 from portal.security.crypto import SecretField, SecretUnreadable
 from portal.voipline import METHODS, Method
 
@@ -60,6 +61,26 @@ class Brand(models.Model):
     terms_url = HttpsURLField(_("terms of service"), blank=True)
     privacy_url = HttpsURLField(_("privacy policy"), blank=True)
     signup_open = models.BooleanField(_("sign-up open"), default=True)
+    # Of customers who sign up from now on; empty if they differ.
+    account_type = models.CharField(
+        _("account type of new customers"),
+        max_length=8,
+        blank=True,
+        default=PREPAID,
+        db_default=PREPAID,
+        choices=ACCOUNT_TYPES,
+    )
+    top_up_url = HttpsURLField(
+        _("page to top up or pay"), blank=True, default="", db_default="", validators=[validators.https_url]
+    )
+    how_to_pay = models.CharField(
+        _("how to pay"),
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validators.one_line],
+    )
     # Part of the key of cached page fragments: they are valid for this version of the row.
     changed_at = models.DateTimeField(auto_now=True, db_default=Now())
     mail_tested_at = models.DateTimeField(_("last test email sent"), null=True, blank=True, editable=False)

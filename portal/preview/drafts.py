@@ -26,6 +26,8 @@ LOOK = (
     "support_phone",
     "terms_url",
     "privacy_url",
+    "top_up_url",
+    "how_to_pay",
     "signup_open",
 )
 # Form fields that a preview uses; all others are ignored.

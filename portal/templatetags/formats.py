@@ -11,9 +11,12 @@ register.filter("money", money.format_money)
 register.filter("compact_number", money.format_compact_number)
 register.filter(formats.day)
 register.filter(formats.month)
+register.filter(formats.month_name)
 register.filter(formats.short_month)
 register.filter(formats.year)
 register.filter(formats.date_time)
+register.filter(formats.moment)
+register.filter(formats.updated)
 register.filter(formats.nowrap)
 
 

@@ -45,6 +45,13 @@ SECTIONS = (
         for_staff=True,
     ),
     Section(
+        "paying",
+        _("Paying"),
+        _("Where customers are sent when their balance is low, and what a new account is."),
+        ("account_type", "top_up_url", "how_to_pay"),
+        for_staff=True,
+    ),
+    Section(
         "carrier",
         _("Carrier connection"),
         _(

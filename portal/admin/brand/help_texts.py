@@ -73,6 +73,17 @@ HELP = {
     "terms_url": _("Customers accept these terms when they sign up. Example: https://aurora.example/terms"),
     "privacy_url": _("Linked on each page. Example: https://aurora.example/privacy"),
     "signup_open": _("Whether new customers may sign up. Those you have can sign in either way."),
+    "account_type": _(
+        "How the carrier bills customers who sign up from now on. Leave it empty if they differ. "
+        "It doesn't change the customers you have."
+    ),
+    "top_up_url": _(
+        "Your own page where customers top up or pay. If empty, they are sent to their phone account. "
+        "Example: https://aurora.example/top-up"
+    ),
+    "how_to_pay": _(
+        "Optional, shown beside the button. Example: Pay by card or PayID. It takes up to an hour to arrive."
+    ),
     "carrier_url": _(
         "The part that all request URLs in the partner portal share, up to the slash before the method's "
         "name. A new host demands the API key again. Example: https://au.voipcloud.online/api/integration/v2/"

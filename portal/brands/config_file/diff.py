@@ -13,6 +13,7 @@ from portal.security.crypto import SecretUnreadable, encrypt
 _SAME_NAMES = (
     *("slug", "name", "currency", "timezone", "language", "accent", "support_email"),
     *("support_phone", "from_email", "terms_url", "privacy_url", "signup_open"),
+    *("account_type", "top_up_url", "how_to_pay"),
 )
 # Key in the file → field of the brand.
 FIELDS = {

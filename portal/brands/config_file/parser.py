@@ -86,6 +86,7 @@ _BRAND: Schema = {
     **dict.fromkeys(("currency", "timezone", "language", "logo", "accent"), _TEXT),
     **dict.fromkeys(("support_email", "support_phone", "from_email", "terms_url", "privacy_url"), _TEXT),
     "signup_open": _FLAG,
+    **dict.fromkeys(("account_type", "top_up_url", "how_to_pay"), _TEXT),
 }
 _TABLES: dict[str, Schema] = {
     "carrier": {"url": _TEXT, "key": _TEXT, "login_hosts": _TEXTS},
