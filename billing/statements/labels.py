@@ -2,7 +2,7 @@
 
 from dataclasses import astuple
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -37,6 +37,30 @@ def list_statement_amounts(statement: Statement) -> list[tuple[str, str, Decimal
         ("closing_balance", _("Closing balance")),
     ]
     return [(name, label, getattr(statement, name)) for name, label in labels]
+
+
+class SignedAmount(NamedTuple):
+    """A line of a sum: a balance at its top or end (`is_total`), or what changes the balance in between."""
+
+    field: str
+    label: str
+    amount: Decimal
+    is_total: bool
+
+
+def list_signed_amounts(statement: Statement) -> list[SignedAmount]:
+    """Return a statement as a sum: payments with their own sign, charges and adjustments with the opposite.
+
+    The first balance and all changes make the last balance exactly if the statement is consistent. Its total
+    of charges is no line of this sum, because the charges are.
+    """
+    lines = []
+    for field, label, amount in list_statement_amounts(statement):
+        is_total = field in ("opening_balance", "closing_balance")
+        if field != "total_charges":
+            signed = amount if is_total or field == "payments" else -amount
+            lines.append(SignedAmount(field, label, signed, is_total))
+    return lines
 
 
 def is_rounding_visible(statement: Statement, brand: Brand) -> bool:

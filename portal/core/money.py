@@ -14,6 +14,8 @@ from portal.core.formats import current_locale
 
 # In right-to-left languages an amount is isolated and runs left to right (UAX 9: LRI, RLI, PDI; LRM and RLM).
 _ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
+_MINUS = "\u2212"
+WORD_JOINER = "\u2060"  # Browsers would end a line between a sign and a symbol like $ or £.
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
@@ -29,13 +31,20 @@ class HasCurrency(Protocol):
 
 def format_money(amount: Decimal, brand: HasCurrency) -> str:
     """Format an amount in the brand's currency, rounded half up to its minor unit."""
-    return _isolate(_format(amount, brand.currency, current_locale()))
+    return _isolate(_format(amount, brand.currency, current_locale(), ""))
+
+
+def format_signed_money(amount: Decimal, brand: HasCurrency) -> str:
+    """Format an amount that comes or goes, like +$50.00 and −$37.58. One that rounds to zero has no sign."""
+    return _isolate(_format(amount, brand.currency, current_locale(), "+"))
 
 
 @lru_cache(maxsize=2000)
-def _format(amount: Decimal, currency: str, locale: str) -> str:
-    value = rounded(amount, currency) + 0  # Adding 0 turns -0.00 into 0.00.
-    return str(format_currency(value, currency, locale=locale))
+def _format(amount: Decimal, currency: str, locale: str, plus: str) -> str:
+    value = rounded(amount, currency)
+    text = str(format_currency(abs(value), currency, locale=locale)).strip(_MARKS)
+    sign = _MINUS if value < 0 else plus if value else ""
+    return f"{sign}{WORD_JOINER if sign and not text[0].isalnum() else ''}{text}"
 
 
 def format_compact_number(amount: Decimal) -> str:

@@ -8,6 +8,7 @@ from portal.i18n import language
 register = template.Library()
 
 register.filter("money", money.format_money)
+register.filter("signed_money", money.format_signed_money)
 register.filter("compact_number", money.format_compact_number)
 register.filter(formats.day)
 register.filter(formats.month)

@@ -285,7 +285,7 @@ def test_names_of_any_length_wrap_and_pages_are_numbered():
 
 def test_amounts_of_any_size_fit_on_one_line():
     huge = replace(FIGURES, payments=Decimal("-987654321098.12345"))
-    assert "Payments -$987,654,321,098.12" in pdf_text(make_pdf(result=replace(RESULT, statement=huge)))
+    assert "Payments −$987,654,321,098.12" in pdf_text(make_pdf(result=replace(RESULT, statement=huge)))
 
 
 def test_inconsistent_stale_and_quiet_figures_have_a_notice():
