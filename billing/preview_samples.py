@@ -37,7 +37,7 @@ def _home(brand: Brand, scenario: str) -> dict[str, Any]:
     found = _figures(period)
     months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
     alex = cast(User, account_samples.person(brand, CUSTOMER))
-    values = {"period": period, **context.build_forecast_context(brand, alex, found, months)}
+    values = {"period": period, **context.build_balance_context(brand, alex, found, months, [])}
     return {**values, **context.statement_context(brand, found)}
 
 

@@ -18,6 +18,14 @@ def test_word_to_avoid_is_reported(text, monkeypatch):
     assert copy_lint.problems() == [f"a.html: {text}"]
 
 
+def test_long_sentence_of_a_customers_page_is_reported(monkeypatch):
+    text = f"One. {'word ' * 23}, %(name)s."
+    pages = ("templates/accounts/a.html", "templates/admin/a.html")
+    monkeypatch.setattr(copy_lint, "texts", lambda: iter([(path, text) for path in pages]))
+    monkeypatch.setattr(copy_lint, "WAIVERS", {})
+    assert copy_lint.problems() == [f"{pages[0]}: a sentence of 25 words: {text}"]
+
+
 def test_waiver_that_is_not_needed_is_reported(monkeypatch):
     monkeypatch.setattr(copy_lint, "WAIVERS", {**copy_lint.WAIVERS, "No such text; none": "old"})
     assert copy_lint.problems() == ["waiver not needed: No such text; none"]

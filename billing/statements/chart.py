@@ -1,4 +1,4 @@
-"""Geometry of the monthly chart: bars of the charges, and a line of the closing balances.
+"""Geometry of a monthly chart: bars of the charges, and a line of the closing balances.
 
 All positions are percentages of the chart's width or height, from its upper left corner. Months run in the
 reading direction. Missing months are left blank.
@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from django.utils.translation import get_language_bidi
 
+from billing.statements.periods import Period
 from billing.statements.service import StatementResult
 from portal.voipline import Statement
 
@@ -43,10 +44,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """A month of the chart. Without a statement it has neither bars nor a point."""
+    """A month of the chart. Without a statement it has neither bars nor a point.
 
-    month: date
+    `top` is the position of the highest bar's upper end, `is_running` true for the newest month, which is not
+    over. `side` tells at which side of its bar a long text has room: `start`, `middle` or `end`.
+    """
+
+    period: Period
     statement: Statement | None
+    is_running: bool
+    side: str
+    top: str
     middle: str
     left: str
     width: str
@@ -81,13 +89,13 @@ class Chart:
 
     @property
     def first(self) -> date:
-        """Oldest month."""
-        return min(column.month for column in self.columns)
+        """First day of the oldest month."""
+        return min(column.period.from_date for column in self.columns)
 
     @property
     def last(self) -> date:
-        """Newest month."""
-        return max(column.month for column in self.columns)
+        """First day of the newest month."""
+        return max(column.period.from_date for column in self.columns)
 
     @property
     def missing(self) -> int:
@@ -101,10 +109,11 @@ class Chart:
 
 
 class _Scale:
-    """A scale in round steps that includes zero and all amounts."""
+    """A scale in round steps that includes all amounts, and zero for bars."""
 
-    def __init__(self, amounts: Sequence[Decimal]) -> None:
-        low, high = min([Decimal(0), *amounts]), max([Decimal(0), *amounts])
+    def __init__(self, amounts: Sequence[Decimal], *, from_zero: bool) -> None:
+        amounts = [Decimal(0), *amounts] if from_zero or not amounts else amounts
+        low, high = min(amounts), max(amounts)
         step = _round_step((high - low or Decimal(1)) / _TICKS)
         first = (low / step).to_integral_value(ROUND_FLOOR)
         last = (high / step).to_integral_value(ROUND_CEILING)
@@ -127,51 +136,68 @@ def _round_step(least: Decimal) -> Decimal:
     )
 
 
-def draw_chart(months: Sequence[StatementResult]) -> Chart:
-    """Return the chart of these months (at least one), the newest first."""
+def draw_chart(months: Sequence[StatementResult], kinds: Sequence[str] = CHARGES) -> Chart:
+    """Return the chart of these months (at least one), the newest first, which is not over.
+
+    `kinds` are the amounts of a statement that are stacked as bars.
+    """
     mirrored = get_language_bidi()
     ordered = list(months) if mirrored else list(reversed(months))
     known = [each.statement for each in ordered if each.statement]
-    charges = _Scale([top for statement in known for top in _extent(statement)])
-    balances = _Scale([statement.closing_balance for statement in known])
+    charges = _Scale([end for statement in known for end in _extent(statement, kinds)], from_zero=True)
+    balances = _Scale([statement.closing_balance for statement in known], from_zero=False)
+    newest = 0 if mirrored else len(ordered) - 1
     columns = tuple(
-        _column(number, len(ordered), each, charges, balances) for number, each in enumerate(ordered)
+        _column(number, newest, len(ordered), each, kinds, charges, balances)
+        for number, each in enumerate(ordered)
     )
     edge, aside = ("100%", 8) if mirrored else ("0%", -8)
     return Chart(edge, aside, columns, tuple(_steps(columns)), charges.ticks, balances.ticks)
 
 
-def _amounts(statement: Statement) -> list[Decimal]:
-    return [getattr(statement, name) for name in CHARGES]
+def _amounts(statement: Statement, kinds: Sequence[str]) -> list[Decimal]:
+    return [getattr(statement, name) for name in kinds]
 
 
-def _extent(statement: Statement) -> tuple[Decimal, Decimal]:
-    """Return the sums of a month's negative and positive charges: the extent of its bars."""
-    amounts = _amounts(statement)
+def _extent(statement: Statement, kinds: Sequence[str]) -> tuple[Decimal, Decimal]:
+    """Return the sums of a month's negative and positive amounts: the extent of its bars."""
+    amounts = _amounts(statement, kinds)
     return sum((a for a in amounts if a < 0), Decimal(0)), sum((a for a in amounts if a > 0), Decimal(0))
 
 
-def _column(number: int, count: int, month: StatementResult, charges: _Scale, balances: _Scale) -> Column:
+def _column(
+    number: int,
+    newest: int,
+    count: int,
+    month: StatementResult,
+    kinds: Sequence[str],
+    charges: _Scale,
+    balances: _Scale,
+) -> Column:
     width = Decimal(1) / count
     left, statement = width * number, month.statement
+    edge, bar_width = left + width * (1 - _BAR_WIDTH) / 2, width * _BAR_WIDTH
     return Column(
-        month=month.period.from_date,
+        period=month.period,
         statement=statement,
+        is_running=number == newest,
+        side="start" if number < count / 4 else "end" if number >= count * 3 / 4 else "middle",
+        top=_percent(charges.y(_extent(statement, kinds)[1])) if statement else "",
         middle=_percent(left + width / 2),
         left=_percent(left),
         width=_percent(width),
-        bars=tuple(_bars(statement, left + width * (1 - _BAR_WIDTH) / 2, width * _BAR_WIDTH, charges))
-        if statement
-        else (),
+        bars=tuple(_bars(statement, kinds, edge, bar_width, charges)) if statement else (),
         point=_percent(balances.y(statement.closing_balance)) if statement else "",
-        is_named=(number if get_language_bidi() else count - 1 - number) % 3 == 0,
+        is_named=abs(newest - number) % 3 == 0,
     )
 
 
-def _bars(statement: Statement, left: Decimal, width: Decimal, scale: _Scale) -> Iterator[Bar]:
-    """Yield the bars: positive charges stacked above zero, negative ones below it."""
+def _bars(
+    statement: Statement, kinds: Sequence[str], left: Decimal, width: Decimal, scale: _Scale
+) -> Iterator[Bar]:
+    """Yield the bars: positive amounts stacked above zero, negative ones below it."""
     above = below = Decimal(0)
-    for kind, amount in zip(CHARGES, _amounts(statement), strict=True):
+    for kind, amount in zip(kinds, _amounts(statement, kinds), strict=True):
         start = above if amount > 0 else below
         if amount > 0:
             above += amount

@@ -1,12 +1,16 @@
 """Labels of a statement's amounts, and the classification of errors when fetching it."""
 
 from dataclasses import astuple
+from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from accounts.services.outcomes import is_account_gone
+from billing.statements.periods import Period, this_month
+from portal.core import formats
 from portal.core.money import rounded
 from portal.models import Brand
 from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
@@ -61,6 +65,16 @@ def list_signed_amounts(statement: Statement) -> list[SignedAmount]:
             signed = amount if is_total or field == "payments" else -amount
             lines.append(SignedAmount(field, label, signed, is_total))
     return lines
+
+
+def describe_period(period: Period, day: date) -> str:
+    """Return a heading: November so far, October 2026, or both days. `day` is the brand's today."""
+    if period == this_month(day):
+        return capfirst(_("%(month)s so far") % {"month": formats.month_name(period.from_date)})
+    if period.is_month:
+        return capfirst(formats.month(period.from_date))
+    days = {"first": formats.day(period.from_date), "last": formats.day(period.to_date)}
+    return _("%(first)s to %(last)s") % days
 
 
 def is_rounding_visible(statement: Statement, brand: Brand) -> bool:

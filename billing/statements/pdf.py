@@ -5,8 +5,6 @@ Typst compiles `statement.typ` with fonts from Python packages; system fonts are
 
 import json
 import unicodedata
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,13 @@ from accounts.models import User
 from billing.statements.labels import get_rounding_note, is_rounding_visible, list_statement_amounts
 from billing.statements.service import StatementResult
 from portal.core import colours, text_input
+from portal.core.fonts import load_fonts
 from portal.core.formats import date_time, day
 from portal.core.money import format_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
 
 _TEMPLATE = Path(__file__).with_name("statement.typ")
-_FONTS = ("manimgx_fonts", "manimgx_fonts_cjk", "fontpkg_almarai")
 _ROW_STYLES = {"total_charges": "strong", "closing_balance": "tinted"}
 _REGIONS = {"hans": "CN"}  # Typst selects a Chinese script by region.
 
@@ -59,16 +57,10 @@ def _compile(data: dict[str, Any], *, accessible: bool) -> bytes:
         _TEMPLATE,
         root=_TEMPLATE.parent,
         format="pdf",
-        font_paths=_fonts(),
+        font_paths=load_fonts(),
         sys_inputs={"data": json.dumps(data)},
         pdf_standards=["ua-1"] if accessible else [],
     )
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    paths = [str(files(package)) for package in _FONTS]
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
 
 
 def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:

@@ -21,6 +21,11 @@ class Period:
         """Number of days."""
         return (self.to_date - self.from_date).days + 1
 
+    @property
+    def is_month(self) -> bool:
+        """True for a whole calendar month."""
+        return self.from_date.day == 1 and self == complete_months(self.to_date + timedelta(days=1), 1)[0]
+
 
 def today(brand: Brand) -> date:
     """Return today's date in the brand's time zone."""
@@ -46,9 +51,11 @@ def complete_months(day: date, count: int) -> list[Period]:
 
 def presets(day: date) -> dict[str, Period]:
     """Return the periods offered with one click; a current one ends on the given day."""
+    last_month, _between, third = complete_months(day, 3)
     return {
         "this_month": this_month(day),
-        "last_month": complete_months(day, 1)[0],
-        "last_3_months": Period(_months_back(day, 2), day),
+        "last_month": last_month,
+        "last_3_months": Period(third.from_date, last_month.to_date),
         "this_year": Period(date(day.year, 1, 1), day),
+        "last_year": Period(date(day.year - 1, 1, 1), date(day.year - 1, 12, 31)),
     }

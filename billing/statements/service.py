@@ -135,6 +135,15 @@ def get_balance(
     return current, months
 
 
+def list_cached_months(*, brand: Brand, customer: User, count: int) -> list[StatementResult]:
+    """Return the last complete months as they are cached, the newest first, without a call."""
+    periods = complete_months(today(brand), count)
+    rows = cache.get_rows(brand, customer, periods)
+    return [
+        _build_result(Fetched(period, row, FetchResult())) for period, row in zip(periods, rows, strict=True)
+    ]
+
+
 def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:
     """Find the last activity in this month or the last year.
 

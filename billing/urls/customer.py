@@ -11,5 +11,6 @@ urlpatterns = [
     path("statement/refresh/", balance.statement_refresh, name="statement_refresh"),
     path("statement.csv", downloads.statement_csv, name="statement_csv"),
     path("statement.pdf", downloads.statement_pdf, name="statement_pdf"),
+    path("history.csv", downloads.history_csv, name="history_csv"),
     path("history/", history.history, name="history"),
 ]

@@ -22,10 +22,11 @@ from billing.statements.service import (
     StatementResult,
     get_balance,
     get_statement,
+    list_cached_months,
 )
 from billing.views.context import (
+    build_balance_context,
     build_figures_context,
-    build_forecast_context,
     build_form_context,
     parse_period_form,
     render_unavailable,
@@ -34,6 +35,7 @@ from billing.views.context import (
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, get_next_url
 
+_CHART_MONTHS = 11  # Complete months; with this one a year.
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
 
@@ -53,7 +55,8 @@ def home(request: BrandRequest) -> HttpResponseBase:
         late = any(each.late for each in (current, *months))
         values = dict(context)
         if current.statement:
-            values |= build_forecast_context(brand, user, current, months)
+            older = list_cached_months(brand=brand, customer=user, count=_CHART_MONTHS)[len(months) :]
+            values |= build_balance_context(brand, user, current, months, older)
         return replace(current, late=late), values
 
     found, values = read(BALANCE_FRAME)
@@ -103,7 +106,9 @@ def statement_refresh(request: BrandRequest) -> HttpResponse:
             _("You've refreshed several times. Wait a minute, then try again."),
         )
     else:
-        get_statement(brand=request.brand, customer=user, period=form.period, refresh=True)
+        found = get_statement(brand=request.brand, customer=user, period=form.period, refresh=True)
+        if not found.error:
+            messages.success(request, _("You're seeing your latest amounts."))
     return redirect(back)
 
 

@@ -2,27 +2,32 @@
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.statements import labels, periods
+from billing.statements import chart, labels, periods
 from billing.statements.forecast import calculate_forecast
-from billing.statements.forecast_text import describe_forecast
+from billing.statements.forecast_text import describe_forecast, describe_state
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
 from billing.statements.service import LastActivity, StatementResult, get_last_activity
+from portal.core.account_types import POSTPAID
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
 
 logger = logging.getLogger(__name__)
+
+_MONTHS_LISTED = 11  # Complete ones, beside the statement.
+_NEW_FOR = timedelta(days=60)  # Later an account without any activity is no new one.
 
 Reader = Callable[[], tuple[StatementResult, dict[str, object]]]
 
@@ -35,16 +40,18 @@ def parse_period_form(request: BrandRequest) -> PeriodForm:
 
 
 def build_form_context(form: PeriodForm) -> dict[str, object]:
-    """Return the statement page's context without figures: the form, and the periods offered by links."""
-    return {"form": form, "presets": _presets(form.today)}
+    """Return the statement page's context without figures: the form, and periods and months to choose."""
+    months = periods.complete_months(form.today, _MONTHS_LISTED)
+    return {"form": form, "presets": _presets(form.today), "months": months}
 
 
 def _presets(day: date) -> list[tuple[str, Period]]:
     names = {
         "this_month": _("This month"),
         "last_month": _("Last month"),
-        "last_3_months": _("This month and the 2 before"),
+        "last_3_months": _("Last 3 full months"),
         "this_year": _("This year"),
+        "last_year": _("Last year"),
     }
     return [(names[name], period) for name, period in periods.presets(day).items()]
 
@@ -55,25 +62,35 @@ def statement_context(
     """Return the context of a statement that exists, with `activity` if it shows none itself."""
     assert found.statement
     rounding = labels.is_rounding_visible(found.statement, brand)
+    period, day = found.period_shown or found.period, periods.today(brand)
     return {
         "statement": found.statement,
         "period_shown": found.period_shown,
         "as_of": found.as_of,
         "error": found.error,
-        "figures": labels.list_statement_amounts(found.statement),
+        "figures": labels.list_signed_amounts(found.statement),
+        "period_name": labels.describe_period(period, day),
+        "is_today": period.to_date == day,
         "rounding": labels.get_rounding_note() if rounding else "",
         "last_activity": activity,
     }
 
 
-def build_forecast_context(
-    brand: Brand, customer: User, current: StatementResult, months: list[StatementResult]
+def build_balance_context(
+    brand: Brand,
+    customer: User,
+    current: StatementResult,
+    months: list[StatementResult],
+    older: list[StatementResult],
 ) -> dict[str, object]:
-    """Return the context that says when the customer's calls stop, by the results of `get_balance`.
+    """Return the context of the balance page, by the results of `get_balance` and `list_cached_months`.
 
-    Months that were still open when they were fetched do not count for the pace.
+    `months` are the newest complete ones, `older` those before them. Months that were still open when they
+    were fetched do not count for the forecast.
     """
     assert current.statement
+    if _is_first_day(customer, current, months):
+        return {"first_day": True}
     day = periods.today(brand)
     estimate = calculate_forecast(
         balance=current.statement.closing_balance,
@@ -84,7 +101,37 @@ def build_forecast_context(
         today=day,
     )
     text, note = describe_forecast(estimate, brand)
-    return {"forecast": estimate, "forecast_text": text, "forecast_note": note}
+    return {
+        "forecast": estimate,
+        "forecast_text": text,
+        "forecast_note": note,
+        "state": describe_state(estimate),
+        "recent": [each.period for each in months if not _is_blank(each)],
+        "chart": _draw_small_chart([current, *months, *older]),
+    }
+
+
+def _is_first_day(customer: User, current: StatementResult, months: list[StatementResult]) -> bool:
+    """Return True if a new prepaid account has had no balance and no activity yet."""
+    if customer.account_type == POSTPAID or timezone.now() - customer.date_joined > _NEW_FOR:
+        return False
+    return all(_is_blank(each) for each in (current, *months))
+
+
+def _is_blank(found: StatementResult) -> bool:
+    """Return True for a known month in which the account had neither money nor activity."""
+    statement = found.statement
+    return bool(
+        statement and not (statement.has_activity or statement.opening_balance or statement.closing_balance)
+    )
+
+
+def _draw_small_chart(months: list[StatementResult]) -> chart.Chart | None:
+    """Return the chart from the oldest known month on; None without a complete month or any charge."""
+    known = [number for number, each in enumerate(months) if each.statement]
+    if known[-1] == 0 or not any(each.statement.total_charges for each in months if each.statement):
+        return None
+    return chart.draw_chart(months[: known[-1] + 1], ["total_charges"])
 
 
 def _day_of(brand: Brand, moment: datetime) -> date:

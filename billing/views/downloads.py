@@ -9,28 +9,47 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from billing.statements import csv_export
+from billing.statements import csv_export, periods
+from billing.statements.forms import PeriodForm
 from billing.statements.pdf import render_pdf as pdf_of
 from billing.statements.periods import Period
 from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.views.context import build_form_context, parse_period_form, render_unavailable
+from billing.views.history import list_history
 from portal.models import Brand
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 _STATEMENT = "billing/statement.html"
+_CSV = "text/csv; charset=utf-8"
 
 
 @require_safe
 def statement_csv(request: BrandRequest) -> HttpResponse:
     """/statement.csv with the query of /statement/."""
-    return _file(request, "csv", "text/csv; charset=utf-8", _csv)
+    return _file(request, "csv", _CSV, _csv)
 
 
 @require_safe
 def statement_pdf(request: BrandRequest) -> HttpResponse:
     """/statement.pdf with the query of /statement/. Drawing one costs CPU time, so there is a limit."""
     return _file(request, "pdf", "application/pdf", _pdf, limit="pdf")
+
+
+@require_safe
+def history_csv(request: BrandRequest) -> HttpResponse:
+    """/history.csv: a table of twelve months, or the page that says why there is none."""
+    user, brand = cast(User, request.user), request.brand
+    form = PeriodForm(vars(periods.this_month(periods.today(brand))), today=periods.today(brand))
+    context = build_form_context(form) | {"period": form.is_valid() and form.period}
+    if not user.account_number:
+        return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
+    months = list(list_history(brand, user))
+    if not any(each.statement for each in months):
+        return render_unavailable(request, _STATEMENT, months[0], **context)
+    text = csv_export.render_months_csv(brand=brand, account_number=user.account_number, months=months)
+    headers = {"Content-Disposition": f'attachment; filename="history-{months[0].period.to_date}.csv"'}
+    return HttpResponse(("\ufeff" + text).encode(), content_type=_CSV, headers=headers)
 
 
 def _csv(request: BrandRequest, found: StatementResult) -> bytes:

@@ -34,18 +34,23 @@ def history(request: BrandRequest) -> HttpResponseBase:
     page = render(request, _HISTORY, {"rows": [placeholder], "picture": placeholder})
     if not user.account_number or request.method == "HEAD":
         return page
-    day = periods.today(brand)
-    months = stream_statements(
-        brand=brand,
-        customer=user,
-        periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
-        deadlines=Deadlines(if_missing=_LONGEST),
-    )
+    months = list_history(brand, user)
     # Rendered now, because later this could fail too.
     broken = render_to_string("billing/_history_broken.html", {"request": request})
     pieces = page.content.decode().split(placeholder)
     chunks = _page(pieces, months, brand, broken)
     return streaming.stream_response(chunks)
+
+
+def list_history(brand: Brand, customer: User) -> Generator[StatementResult, None, None]:
+    """Yield the twelve months, the newest first, as they arrive."""
+    day = periods.today(brand)
+    return stream_statements(
+        brand=brand,
+        customer=customer,
+        periods=[periods.this_month(day), *periods.complete_months(day, MONTHS - 1)],
+        deadlines=Deadlines(if_missing=_LONGEST),
+    )
 
 
 def _page(
@@ -76,5 +81,12 @@ def render_month(figures: StatementResult, brand: Brand, *, running: bool) -> st
 
 
 def render_chart(found: list[StatementResult], brand: Brand) -> str:
-    """Return the chart of the months, the newest first; a sentence if there is nothing to draw."""
-    return render_to_string("billing/_history_chart.html", {"chart": chart.draw_chart(found), "brand": brand})
+    """Return the chart of the months, the newest first, and why some of them did not load."""
+    errors = [each for each in found if each.error]
+    context = {
+        "chart": chart.draw_chart(found),
+        "brand": brand,
+        "error": errors[0].error if errors else "",
+        "stale": any(each.statement for each in errors),
+    }
+    return render_to_string("billing/_history_chart.html", context)

@@ -7,19 +7,21 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
+from portal.brands.icon import draw_png, draw_svg
 from portal.core import colours
 from portal.i18n import language
 from portal.models import Brand
 from portal.web.http import BrandRequest, get_next_url
 
 # The tinted surface behind the balance: the share of the accent colour over the card.
-_LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.07, 0.12
+_LIGHT_CARD, _LIGHT_TINT, _DARK_TINT = "#ffffff", 0.08, 0.16
+_DARK_CONTRAST = 7.0  # Of the accent to a dark card: a lighter accent with dark text, calmer for the eye.
 
 
 def brand_css(brand: Brand) -> str:
     """Return the brand's colours as CSS variables. Text on accent and accent as text meet WCAG AA."""
     accent = brand.accent.lower()
-    dark_accent = colours.readable_on(accent, colours.DARK_SURFACE)
+    dark_accent = colours.lighten(accent, colours.DARK_SURFACE, _DARK_CONTRAST)
     light_soft = colours.mix(_LIGHT_CARD, accent, _LIGHT_TINT)
     dark_soft = colours.mix(colours.DARK_SURFACE, dark_accent, _DARK_TINT)
     light = _variables(accent, light_soft, colours.readable_on(accent, colours.LIGHT_SURFACE, light_soft))
@@ -37,12 +39,29 @@ def _variables(accent: str, soft: str, text: str) -> str:
 @login_not_required
 @require_safe
 def stylesheet(request: BrandRequest) -> HttpResponse:
-    """Serve /brand.css with an ETag, so that browsers can revalidate it."""
-    css = brand_css(request.brand)
-    # Hash the text itself, so that a release that changes the rules is visible at once.
-    etag = f'"{hashlib.sha256(css.encode()).hexdigest()[:16]}"'
+    """Serve /brand.css."""
+    return _revalidated(request, brand_css(request.brand).encode(), "text/css; charset=utf-8")
+
+
+@login_not_required
+@require_safe
+def icon(request: BrandRequest) -> HttpResponse:
+    """Serve /brand/icon.svg."""
+    return _revalidated(request, draw_svg(request.brand).encode(), "image/svg+xml")
+
+
+@login_not_required
+@require_safe
+def touch_icon(request: BrandRequest) -> HttpResponse:
+    """Serve /brand/touch-icon.png."""
+    return _revalidated(request, draw_png(request.brand), "image/png")
+
+
+def _revalidated(request: BrandRequest, content: bytes, kind: str) -> HttpResponse:
+    """Return the file with an ETag of its content, so that any change is visible at once."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     headers = {"ETag": etag, "Cache-Control": "public, max-age=300"}
-    response = HttpResponse(css, content_type="text/css; charset=utf-8", headers=headers)
+    response = HttpResponse(content, content_type=kind, headers=headers)
     return get_conditional_response(request, etag=etag, response=response) or response
 
 

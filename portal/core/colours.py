@@ -1,5 +1,6 @@
 """Compute colours for a brand's accent: WCAG 2.2 contrast (relative luminance, success criterion 1.4.3)."""
 
+import colorsys
 import re
 from functools import lru_cache
 
@@ -8,7 +9,8 @@ _HEX = re.compile(r"#[0-9a-f]{6}\Z")
 # Pure black: with #111111 there are greys on which neither colour reaches 4.5.
 DARK, LIGHT = "#000000", "#ffffff"
 # The surfaces with the least contrast to accent-coloured text in pages and emails: light page, dark card.
-LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#151a21"
+LIGHT_SURFACE, DARK_SURFACE = "#f6f7f9", "#171d25"
+_CALM = 0.55  # Saturation at most, of a light colour on a dark page.
 
 
 def is_hex(colour: str) -> bool:
@@ -53,6 +55,20 @@ def readable_on(colour: str, *backgrounds: str) -> str:
         if all(contrast(mixed, background) >= AA for background in backgrounds):
             return mixed
     return target
+
+
+def lighten(colour: str, background: str, least: float) -> str:
+    """Return the nearest lighter shade of the same hue with this contrast to a dark background.
+
+    A colour that is mixed with white looks grey, so the lightness is raised; strong colours are calmed.
+    """
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in channels(colour)))
+    for step in range(round(100 * lightness), 101):
+        shade = colorsys.hls_to_rgb(hue, step / 100, min(saturation, _CALM))
+        lighter = "#" + "".join(f"{round(255 * value):02x}" for value in shade)
+        if contrast(lighter, background) >= least:
+            return lighter
+    return LIGHT
 
 
 def mix(one: str, other: str, share: float) -> str:

@@ -30,6 +30,11 @@ def month(value: date) -> str:
     return str(format_skeleton("yMMMM", value, locale=current_locale()))
 
 
+def short_month_and_year(value: date) -> str:
+    """Format the month of a date like Nov 2026."""
+    return str(format_skeleton("yMMM", value, locale=current_locale()))
+
+
 def month_name(value: date) -> str:
     """Format the month of a date without its year, like November."""
     return str(format_date(value, "LLLL", locale=current_locale()))

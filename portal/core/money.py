@@ -4,7 +4,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, Protocol
 
-from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
+from babel.numbers import (
+    format_compact_currency,
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    get_currency_precision,
+)
 from django import forms
 from django.db import models
 from django.utils.text import capfirst
@@ -16,6 +22,8 @@ from portal.core.formats import current_locale
 _ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e\u200f"
 _MINUS = "\u2212"
 WORD_JOINER = "\u2060"  # Browsers would end a line between a sign and a symbol like $ or £.
+
+_COMPACT_FROM = 1000  # Smaller amounts are written out.
 
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
@@ -57,6 +65,21 @@ def format_compact_number(amount: Decimal) -> str:
     if not (word and get_language_bidi()):
         return _isolate(number + gap + word)
     return f"{_ISOLATE_RTL}{_isolate(number)}{gap}{word}{_RELEASE}"  # The number comes first, at the right.
+
+
+def format_compact_money(amount: Decimal, brand: HasCurrency) -> str:
+    """Format an amount for the scale of a chart: like $50, $2.50 or $1.5K; in Arabic without the currency.
+
+    A right-to-left text would tear currency, number and abbreviation apart.
+    """
+    if get_language_bidi():
+        return format_compact_number(amount)
+    locale, currency = current_locale(), brand.currency
+    if abs(amount) >= _COMPACT_FROM:
+        return str(format_compact_currency(amount, currency, locale=locale, fraction_digits=1))
+    if amount == amount.to_integral_value():
+        return str(format_compact_currency(amount, currency, locale=locale, fraction_digits=0))
+    return format_money(amount, brand)
 
 
 def _isolate(text: str) -> str:

@@ -45,10 +45,10 @@ def prepare_environment(arguments: list[str]) -> None:
 
 
 class WithoutStaticFiles(logging.Filter):
-    """Drop log lines of requests for static files and for a brand's style sheet and logo."""
+    """Drop log lines of requests for static files and for a brand's own files."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return vars(record).get("route") not in ("static", "brand_css", "brand_logo")
+        return not str(vars(record).get("route")).startswith(("static", "brand_"))
 
 
 def end_with_parent() -> None:

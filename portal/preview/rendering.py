@@ -21,7 +21,7 @@ from django.urls import (
 )
 from django.utils import timezone, translation
 
-from portal.brands import views
+from portal.brands import icon, views
 from portal.models import Brand
 from portal.preview import sample_pages
 from portal.preview.sample_pages import SCENARIOS, Sample
@@ -96,6 +96,8 @@ class PreviewRequest:
         name = _view_name(rest)
         if name == "brand_css":
             return self._sheet(views.brand_css(self.brand))
+        if name in ("brand_icon", "brand_touch_icon"):
+            return self._icon(name)
         if name == "brand_logo":
             return self._logo()
         sample = sample_pages.find(scenario=self.scenario, name=name)
@@ -105,6 +107,11 @@ class PreviewRequest:
 
     def _sheet(self, css: str) -> HttpResponse:
         return HttpResponse(apply_colour_scheme(css, self.scheme), content_type="text/css; charset=utf-8")
+
+    def _icon(self, name: str) -> HttpResponse:
+        if name == "brand_icon":
+            return HttpResponse(icon.draw_svg(self.brand), content_type="image/svg+xml")
+        return HttpResponse(icon.draw_png(self.brand), content_type="image/png")
 
     def _logo(self) -> HttpResponse:
         if not self.brand.logo_hash:

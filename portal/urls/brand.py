@@ -10,6 +10,8 @@ urlpatterns = [
     path("", home, name="home"),
     path("brand.css", views.stylesheet, name="brand_css"),
     path("brand/logo", views.logo, name="brand_logo"),
+    path("brand/icon.svg", views.icon, name="brand_icon"),
+    path("brand/touch-icon.png", views.touch_icon, name="brand_touch_icon"),
     path("language/<code>/", views.choose_language, name="language"),
     path("", include("accounts.urls.customer")),
     path("", include("billing.urls.customer")),

@@ -22,11 +22,10 @@ JANUARY_2020 = [
 ]
 EXAMPLE = {
     "Opening balance": "245.71",
-    "Payments": "57.00",
-    "Call charges": "48.13",
-    "Other charges": "7.50",
-    "Adjustments": "5.00",
-    "Total charges": "60.63",
+    "Payments": "+57.00",
+    "Call charges": "−48.13",
+    "Other charges": "−7.50",
+    "Adjustments": "−5.00",
     "Closing balance": "242.09",
 }
 EXAMPLE_TO_THE_LAST_DIGIT = {
@@ -38,6 +37,7 @@ EXAMPLE_TO_THE_LAST_DIGIT = {
     "Total charges": "60.625",
     "Closing balance": "242.08793",
 }
+WORD_JOINER = "\u2060"
 PASSWORD = "a long enough passphrase"
 NEW_PASSWORD = "another passphrase, set at the carrier"
 
@@ -205,28 +205,28 @@ class Journey:
         self.expect_figures(
             {
                 "Opening balance": "242.09",
-                "Payments": "20.00",
-                "Call charges": "5.50",
+                "Payments": "+20.00",
+                "Call charges": "−5.50",
                 "Other charges": "0.00",
-                "Adjustments": "0.00",
-                "Total charges": "5.50",
-                "Closing balance": "256.59",
+                "Balance today": "256.59",
             }
         )
         self.look(self.page, "home")
 
     def expect_figures(self, figures: dict[str, str]) -> None:
-        """Check the rows of the statement in the brand's currency."""
+        """Check the rows of the statement in the brand's currency, with the sign before it."""
         for label, amount in figures.items():
             row = self.page.get_by_role("row").filter(has_text=label)
-            expect(row.get_by_role("cell")).to_have_text(f"{self.brand.symbol}{amount}")
+            sign = f"{amount[0]}{WORD_JOINER}" if amount[0] in "+−" else ""
+            expect(row.get_by_role("cell")).to_have_text(f"{sign}{self.brand.symbol}{amount.strip('+−')}")
 
     def read_statement(self) -> None:
         """Choose a preset, then a custom period; check the cents, and every digit in the file."""
         self.link("Statements").click()
         self.link("This year").click()
         expect(self.link("This year")).to_have_attribute("aria-current", "true")
-        expect(self.page.get_by_role("row").filter(has_text="Closing balance")).to_contain_text("256.59")
+        expect(self.page.get_by_role("row").filter(has_text="Balance today")).to_contain_text("256.59")
+        self.page.get_by_text("Custom dates").click()
         self.page.get_by_label("From").fill("2020-01-01")
         self.page.get_by_label("To", exact=True).fill("2020-01-31")
         self.button("View").click()
@@ -236,13 +236,17 @@ class Journey:
             self.link("Download CSV").click()
         text = download.value.path().read_text(encoding="utf-8-sig")
         rows = dict(line.split(",", 1) for line in text.splitlines())
-        assert {label: rows[label] for label in EXAMPLE} == EXAMPLE_TO_THE_LAST_DIGIT
+        assert {label: rows[label] for label in EXAMPLE_TO_THE_LAST_DIGIT} == EXAMPLE_TO_THE_LAST_DIGIT
         assert rows["Account number"] == self.account_number
         assert download.value.suggested_filename == "statement-2020-01-01-2020-01-31.csv"
 
     def open_account(self) -> None:
-        """Press the button and arrive signed in at the carrier's portal, on another origin."""
-        self.link("Go to my account").click()
+        """Open a second tab and arrive there signed in at the carrier's portal, on another origin."""
+        portal = self.page
+        portal.goto(self.stack.home(self.brand))
+        with portal.expect_popup() as tab:
+            self.link("Go to my account").click()
+        self.page = tab.value
         self.heading("Go to my account")
         self.look(self.page, "open")
         self.tick_for("login_via_url")
@@ -250,8 +254,8 @@ class Journey:
         expect(self.page.get_by_text(f"account {self.account_number}")).to_be_visible()
         assert self.page.url == f"{self.stack.carrier.url}/carrier/home"
         self.look(self.page, "carrier")
-        self.page.go_back()
-        self.heading("Go to my account")
+        self.page.close()
+        self.page = portal
 
     def reset_password(self) -> None:
         """Reset the carrier password through the email."""
@@ -275,6 +279,7 @@ class Journey:
 
     def sign_out(self) -> None:
         """Sign out and see the first page without account data."""
+        self.page.locator(".person summary").click()
         self.button("Sign out").click()
         expect(self.page.get_by_text("You've signed out.")).to_be_visible()
         expect(self.page.locator(".amount")).to_have_count(0)

@@ -25,8 +25,7 @@ LENGTHEN = """([name, person, email, big]) => {
   document.querySelectorAll(".figures td").forEach((one) => one.classList.add("long")); // As by their length.
   const unseen = ".unseen, .skip, .g-recaptcha";
   const all = [...document.querySelectorAll("body *")].filter((one) => !one.closest(unseen));
-  const moved = (one) => one.closest(".top nav"); // A row that the finger moves.
-  return all.filter((one) => !moved(one) && one.getBoundingClientRect().right > innerWidth + 0.5)
+  return all.filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
     .map((one) => one.outerHTML.slice(0, 120));
 }"""
 SHIFT = """new Promise((done) => {
@@ -78,16 +77,42 @@ def test_longest_texts_do_not_overflow_at_320_pixels(stack: Stack, page: Page, w
         assert_fits(page, path)
 
 
-def test_navigation_takes_one_row_on_a_small_phone(stack: Stack, page: Page) -> None:
+def test_pages_are_a_bar_at_the_bottom_of_a_small_phone(stack: Stack, page: Page) -> None:
     signed_in(stack, page)
     page.set_viewport_size({"width": 320, "height": 700})
-    links = page.locator(".top nav a")
-    tops = {round((links.nth(index).bounding_box() or {"y": -1})["y"]) for index in range(links.count())}
-    assert len(tops) == 1
-    brand, leave = (page.locator(one).bounding_box() for one in (".brand", ".top nav form"))
-    assert brand
-    assert leave
-    assert brand["y"] <= leave["y"] + leave["height"] / 2 <= brand["y"] + brand["height"]
+    boxes = [link.bounding_box() for link in page.locator(".top nav a").all()]
+    assert [box["width"] for box in boxes if box] == [64] * 5
+    assert {box["y"] + box["height"] for box in boxes if box} == {700}
+    page.locator("footer").scroll_into_view_if_needed()
+    last = page.get_by_role("link", name="Privacy policy").bounding_box()
+    assert last
+    assert last["y"] + last["height"] < min(box["y"] for box in boxes if box)
+    page.set_viewport_size({"width": 1280, "height": 700})
+    expect(page.get_by_role("link", name="Profile")).to_be_hidden()
+
+
+def test_menu_of_the_person_closes_by_escape_and_a_click_beside_it(stack: Stack, page: Page) -> None:
+    signed_in(stack, page)
+    summary, leave = page.locator(".person summary"), page.get_by_role("button", name="Sign out")
+    summary.press("Enter")
+    expect(leave).to_be_visible()
+    leave.press("Escape")
+    expect(leave).to_be_hidden()
+    expect(summary).to_be_focused()
+    summary.click()
+    page.get_by_role("main").click(position={"x": 1, "y": 1})
+    expect(leave).to_be_hidden()
+
+
+def test_bar_of_the_chart_shows_its_value_on_focus_and_links_to_its_month(stack: Stack, page: Page) -> None:
+    signed_in(stack, page)
+    page.goto(f"{stack.home(AURORA)}history/")
+    bar = page.locator(".plot.charges a").first
+    expect(bar.locator(".value")).to_be_hidden()
+    bar.focus()
+    expect(bar.locator(".value")).to_be_visible()
+    bar.press("Enter")
+    expect(page.get_by_role("heading", name="Statements")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1280, 360, 320])

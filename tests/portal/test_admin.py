@@ -55,7 +55,7 @@ def brand_data(brand: Brand, **changes: str) -> dict[str, Any]:
     """Return the form data a browser sends to save the brand as it was shown."""
     names = (
         "slug name currency timezone language accent support_email support_phone from_email terms_url "
-        "privacy_url carrier_url recaptcha_site_key recaptcha_kind"
+        "privacy_url account_type top_up_url how_to_pay carrier_url recaptcha_site_key recaptcha_kind"
     )
     host = brand.hosts.get()
     hosts = {"TOTAL_FORMS": 1, "INITIAL_FORMS": 1, "0-id": host.pk, "0-brand": brand.pk}

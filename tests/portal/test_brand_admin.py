@@ -44,7 +44,10 @@ def test_page_has_ordered_sections_and_a_table_of_contents(
     for anchor in anchors:
         assert f'href="#{anchor}"' in page
     parts = re.split(r'<div class="brand-admin-section" id="', page)[1:]
-    first_fields = ("id_name", "hosts-0-host", "id_support_email", "id_carrier_url", "id_recaptcha_kind")
+    first_fields = (
+        *("id_name", "hosts-0-host", "id_support_email"),
+        *("id_account_type", "id_carrier_url", "id_recaptcha_kind"),
+    )
     for part, name in zip(parts, first_fields, strict=False):
         assert name in part
     assert 'name="overrides-TOTAL_FORMS"' in parts[-1]

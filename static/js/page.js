@@ -1,0 +1,32 @@
+// Conveniences of signed-in pages: the menu closes by itself, numbers can be copied, and a tap shows a bar's value.
+// The pages work without this script too.
+(() => {
+  "use strict";
+
+  const menu = document.querySelector(".person");
+  document.addEventListener("click", (event) => menu?.contains(event.target) || menu?.removeAttribute("open"));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu?.open) return;
+    menu.removeAttribute("open");
+    menu.querySelector("summary").focus();
+  });
+
+  // On a touch screen the first tap on a bar shows its value, and the second opens the month.
+  let touched = null;
+  document.addEventListener("pointerdown", (event) => {
+    const bar = event.pointerType === "touch" && event.target.closest(".plot a");
+    if (bar && bar !== touched) {
+      touched = bar;
+      bar.addEventListener("click", (click) => click.preventDefault(), { once: true });
+    } else if (!bar) touched = null;
+  });
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.querySelector("[role=status]").textContent = button.dataset.copied;
+  });
+  // Browsers offer the clipboard to secure pages alone.
+  for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+})();
