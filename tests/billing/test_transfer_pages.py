@@ -442,8 +442,8 @@ def test_resolve_page_lists_other_transfers_that_changed_the_balances(
     transfer = unknown_transfer(simulator, carl, sam)
     others = [ask(new_customer(simulator, aurora), sam, amount) for amount in ("30", "12.50")]
     page = words(sam_client.get(transfer_url(transfer, "resolve/")))
-    assert "changed since before the transfer A$0.00 -A$42.50" in page
-    assert "of that by other transfers, listed below A$0.00 -A$42.50" in page
+    assert "changed since before the transfer A$0.00 −A$42.50" in page
+    assert "of that by other transfers, listed below A$0.00 −A$42.50" in page
     for other in others:
         assert f"A${other.amount:.2f}, customer {other.account_number}, sent on" in page
     assert "A$7.00" not in page
@@ -454,7 +454,7 @@ def test_transfer_page_shows_the_change_of_both_balances(
 ) -> None:
     page = words(sam_client.get(transfer_url(ask(carl, sam, "5.25"))))
     assert "Customer’s balance A$10.00 A$15.25 A$5.25" in page
-    assert re.search(r"Partner balance \S+ \S+ -A\$5.25 ", page)
+    assert re.search(r"Partner balance \S+ \S+ −A\$5.25 ", page)
     simulator.fault("move_funds", "factor", factor="100", times=1)
     page = words(sam_client.get(transfer_url(ask(carl, sam, "5"))))
     assert "the customer's balance didn't change as it should" in page
