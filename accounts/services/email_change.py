@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import SignInCode, User, with_email
 from accounts.services.customers import discard_pending_account_number
 from accounts.sign_in.codes import create_code, redeem_code
-from accounts.sign_in.history import end_other_sign_ins
+from accounts.sign_in.history import end_other_sign_ins, name_device
 from portal.core.email_addresses import email_key
 from portal.mail import send as mail
 from portal.models import Brand
@@ -23,12 +23,13 @@ class EmailTaken(Exception):
 
 
 def request_email_change(
-    *, brand: Brand, user: User, email: str, network: str, browser: str
+    *, brand: Brand, user: User, email: str, network: str, browser: str, client: tuple[str, str] = ("", "")
 ) -> tuple[SignInCode, bool]:
     """Email a code to the new address, or a notice if another customer has that address.
 
-    Return the code's row, and True if the mail server confirmed the message (see `mail.send`). The caller
-    cannot tell the two cases apart. Raises Limited and MailNotSent; with either, no rows are left.
+    `client` names the visitor's browser and system, each empty if unknown. Return the code's row, and True if
+    the mail server confirmed the message (see `mail.send`). The caller cannot tell the two cases apart.
+    Raises Limited and MailNotSent; with either, no rows are left.
     """
     by = rate_limits.record_attempt(
         brand=brand, action="email_change_by", email=f"customer {user.pk}", network=network
@@ -41,7 +42,15 @@ def request_email_change(
     row, code = create_code(brand=brand, user=user, browser=browser, new_email=email)
     template = "email_taken" if _is_taken(user, email) else "email_code"
     try:
-        confirmed = mail.send(brand=brand, to=email, template=template, language=user.language, code=code)
+        confirmed = mail.send(
+            brand=brand,
+            to=email,
+            template=template,
+            language=user.language,
+            code=code,
+            asked_at=row.created_at,
+            device=lambda: name_device(*client),
+        )
     except mail.MailNotSent:
         for each in (row, attempt, by):
             each.delete()

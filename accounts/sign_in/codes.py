@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 from accounts.models import SignInCode, User
 from accounts.services.customers import find_customer, mark_verified
 from accounts.sign_in.device_cookies import Visitor
+from accounts.sign_in.history import name_device
 from portal.mail import send as mail
 from portal.models import Attempt, Brand
 from portal.resilience import rate_limits
@@ -49,7 +50,8 @@ def mail_sign_in_code(*, brand: Brand, email: str, visitor: Visitor) -> tuple[Si
             template=_template_for(customer),
             language=get_language() or "",
             code=code,
-            user=customer,
+            asked_at=row.created_at,
+            device=lambda: name_device(*visitor.client),
         )
     except mail.MailNotSent:
         row.delete()

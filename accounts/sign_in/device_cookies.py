@@ -31,11 +31,13 @@ class Visitor:
     """Sender of a form, as limits and codes identify it.
 
     `network` is the client network, `browser` a secret of its session, `device` the result of `find_device`.
+    `client` names browser and system for the reader of an email, each empty if unknown.
     """
 
     network: str
     browser: str
     device: str
+    client: tuple[str, str] = ("", "")
 
 
 def find_device(*, brand: Brand | None, email: str, cookie: str) -> str:

@@ -18,6 +18,11 @@ def record_sign_in(*, user: User, user_agent: str, language: str) -> SignIn:
     return row
 
 
+def name_device(browser: str, system: str) -> str:
+    """Return "Firefox on Windows" in the current language, or what is known of it; empty if nothing is."""
+    return SignIn(browser=browser, system=system).device if browser or system else ""
+
+
 def list_sign_ins(*, user: User) -> list[SignIn]:
     """Return the customer's sign-ins of the last 90 days, at most 50, the newest first."""
     since = timezone.now() - SignIn.RETENTION

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
 from accounts.sign_in.device_cookies import LIFETIME, Visitor, add_device, find_device
+from accounts.sign_in.user_agents import describe_user_agent
 from accounts.views.session import browser_secret
 from portal.web.http import BrandRequest
 
@@ -21,7 +22,14 @@ def get_device(request: HttpRequest, email: str) -> str:
 
 def get_visitor(request: BrandRequest, email: str) -> Visitor:
     """Return the sender of a form for this address. Nothing is stored."""
-    return Visitor(request.client_network, browser_secret(request), get_device(request, email))
+    return Visitor(
+        request.client_network, browser_secret(request), get_device(request, email), get_client(request)
+    )
+
+
+def get_client(request: HttpRequest) -> tuple[str, str]:
+    """Return our names for the visitor's browser and system, each empty if unknown."""
+    return describe_user_agent(request.headers.get("User-Agent", ""))
 
 
 def rate_limit_key(request: HttpRequest, device: str) -> str:

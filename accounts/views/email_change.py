@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.services import email_change
 from accounts.services.outcomes import MAIL_SLOW, mail_down
 from accounts.sign_in import codes
-from accounts.views.device_cookie import get_device, rate_limit_key, set_device_cookie
+from accounts.views.device_cookie import get_client, get_device, rate_limit_key, set_device_cookie
 from accounts.views.forms import (
     form_view,
     render_code_expired,
@@ -68,6 +68,7 @@ def _request_code(request: BrandRequest, address: str) -> None:
         email=address,
         network=request.client_network,
         browser=browser,
+        client=get_client(request),
     )
     update_session(request, browser=browser, new_email={"code": row.pk, "email": address})
     if not confirmed:

@@ -1,6 +1,6 @@
 """Format dates and times in the language of the page."""
 
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
@@ -50,9 +50,9 @@ def year(value: date) -> str:
     return str(format_date(value, "y", locale=current_locale()))
 
 
-def date_time(value: datetime) -> str:
-    """Format a time in the current time zone like 25 Nov 2026, 3:05 pm."""
-    at, locale = timezone.localtime(value), current_locale()
+def date_time(value: datetime, zone: tzinfo | None = None) -> str:
+    """Format a time in a time zone, or else the current one, like 25 Nov 2026, 3:05 pm."""
+    at, locale = timezone.localtime(value, zone), current_locale()
     pattern = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
     return pattern.format(_clock(at, locale), format_date(at, "medium", locale=locale))
 
@@ -77,9 +77,20 @@ def updated(value: datetime) -> str:
     return _("Updated today, %(time)s") % {"time": _clock(at, current_locale())}
 
 
+def zoned_date_time(value: datetime, zone: tzinfo) -> str:
+    """Format a time with its time zone like 25 Nov 2026, 3:05 pm AEDT."""
+    # In all languages: other names of zones are long, and people in a zone know these.
+    return f"{date_time(value, zone)}\u00a0{value.astimezone(zone):%Z}"
+
+
 def nowrap(text: str) -> str:
     """Replace spaces by non-breaking ones."""
     return text.replace(" ", "\u00a0")
+
+
+def code_groups(code: str) -> list[str]:
+    """Split a code into groups of four, which people read and type with fewer slips."""
+    return [code[start : start + 4] for start in range(0, len(code), 4)]
 
 
 def current_locale() -> str:

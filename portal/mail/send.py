@@ -40,6 +40,8 @@ _DARK_STYLE = (
     "@media (prefers-color-scheme:dark){"
     ".page{background-color:%(page)s!important;color:%(text)s!important}"
     ".card{background-color:%(card)s!important;border-color:%(line)s!important;color:%(text)s!important}"
+    ".line{border-color:%(line)s!important}"
+    ".text{color:%(text)s!important}"
     ".quiet{color:%(quiet)s!important}"
     ".link{color:%(link)s!important}"
     ".bar{background-color:%(accent)s!important;color:%(on_accent)s!important}"
@@ -90,8 +92,9 @@ def send(*, brand: Brand, to: str, template: str, language: str = "", **context:
     Return False if the mail server has the mail but did not confirm it in time: it may arrive late, or never.
 
     `language` is the reader's if known, else the brand's. The two bodies extend `mail/base.txt` and
-    `mail/base.html`, which greet a `user` and close with the brand. Wait at most ten seconds for each reply
-    of the mail server (EMAIL_TIMEOUT), and 15 in total (`smtp_backend.TOTAL`).
+    `mail/base.html`, which begin with the block `title`, or else the subject, and close with the brand. Wait
+    at most ten seconds for each reply of the mail server (EMAIL_TIMEOUT), and 15 in total
+    (`smtp_backend.TOTAL`).
     """
     try:
         message = _message(brand, to, template, language or brand.language, context)
@@ -113,9 +116,9 @@ def _message(
 ) -> EmailMultiAlternatives:
     with translation.override(language):
         values = {"brand": brand, "home": link(brand, "/"), **context}
-        subject = render_to_string(f"mail/{template}/subject.txt", values).strip()
+        values["subject"] = subject = render_to_string(f"mail/{template}/subject.txt", values).strip()
         body = render_to_string(f"mail/{template}/body.txt", values)
-        html = render_to_string(f"mail/{template}/body.html", {**values, "subject": subject, **_look(brand)})
+        html = render_to_string(f"mail/{template}/body.html", {**values, **_look(brand)})
     message = EmailMultiAlternatives(
         subject, body, brand.from_email, [to], reply_to=[brand.support_email], headers=_headers(brand)
     )

@@ -19,6 +19,8 @@ register.filter(formats.year)
 register.filter(formats.date_time)
 register.filter(formats.moment)
 register.filter(formats.updated)
+register.filter(formats.zoned_date_time)
+register.filter(formats.code_groups)
 register.filter(formats.nowrap)
 
 

@@ -449,7 +449,6 @@ def test_disabling_ends_sessions_and_then_answers_like_unknown_email(
         page = browse(AURORA).post("/sign-in/", {"email": address}, follow=True)
         answers.append(words(page).replace(address, "X"))
     assert answers[0] == answers[1]
-    assert mail.outbox[0].subject == mail.outbox[1].subject
     assert change_messages(alice) == ["Disabled: signed out everywhere and can't sign in."]
     assert [vars(record).get("customers") for record in caplog.records[:1]] == [[alice.pk]]
 

@@ -70,7 +70,7 @@ def test_old_email_is_notified_without_naming_the_new_one(client):
     assert sent_to() == [NEW, ALICE]
     notice = mail.outbox[-1]
     assert notice.subject == "Your Aurora Phone email address was changed"
-    assert "contact us straight away" in notice.body
+    assert "Contact us straight away" in notice.body
     assert "help@aurora.example, +61 2 5550 0100" in notice.body
     assert NEW not in notice.body
 
@@ -92,7 +92,7 @@ def test_only_the_new_email_signs_in_afterwards(client, browse):
     change(client)
     assert sign_in(browse(AURORA), NEW)["Location"] == "/"
     send(browse(AURORA), "/sign-in/", {"email": ALICE})
-    assert "there's no account for it" in mail.outbox[-1].body
+    assert "There's no account with this email address" in mail.outbox[-1].body
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -135,15 +135,15 @@ def test_email_of_another_customer_looks_the_same_and_changes_nothing(client, bo
     assert pages[NEW] == pages[BOB]
     notice = mail.outbox[-1]
     assert notice.to == [BOB]
-    assert "It already belongs to an account, so nothing has changed" in notice.body
-    assert not re.search(r"\d{8}", notice.body)
+    assert "already has an account with Aurora Phone, so nothing has changed" in notice.body
+    assert not re.search(r"^ {4}|\d{8}", notice.body, re.MULTILINE)
     assert {alice.email, bob.email} == set(User.objects.values_list("email", flat=True))
 
 
 def test_email_of_an_inactive_customer_is_taken_too(client, bob):
     User.objects.filter(pk=bob.pk).update(is_active=False)
     ask(client, BOB.upper())
-    assert "It already belongs to an account" in mail.outbox[-1].body
+    assert "already has an account with Aurora Phone" in mail.outbox[-1].body
 
 
 def test_email_taken_before_confirmation_is_reported(client, aurora, make_customer):
@@ -277,7 +277,7 @@ def test_both_emails_are_notified_when_staff_change_an_email(
     assert sent_to() == [ALICE, NEW]
     old, new = mail.outbox
     assert "We changed the email address" in old.body
-    assert "We set this as the email address" in new.body
+    assert "This is now the email address" in new.body
     assert "https://aurora.test/sign-in/" in new.body
     assert old.from_email == "Aurora Phone <no-reply@aurora.example>"
 

@@ -15,6 +15,7 @@ import requests
 from playwright.sync_api import Frame, Locator, Page, Response, expect
 
 from tests.browser.chromium import captcha_frame
+from tests.support.emailed_code import find_code
 from tests.support.live_stack import BrandSpec, Stack
 
 PASSWORD = "a long enough passphrase"
@@ -70,9 +71,7 @@ class Caller:
 
 def newest_code(stack: Stack, email: str) -> str:
     """Return the sign-in code in the newest email to an address."""
-    found = re.search(r"\b[0-9]{8}\b", stack.carrier.mails(to=email)[-1]["text"])
-    assert found, f"no code for {email}"
-    return found[0]
+    return find_code(stack.carrier.mails(to=email)[-1]["text"])
 
 
 IS_INCOMPLETE = """(form) => [...form.elements].some(
@@ -205,7 +204,7 @@ def enter_emailed_code(pattern: str, path: str = "", *, newest: bool = True, **f
 
     def step(visitor: Visitor) -> None:
         mails = visitor.stack.carrier.mails(to=visitor.email)
-        found = re.search(pattern, mails[-1 if newest else -2]["text"])
+        found = re.search(pattern, mails[-1 if newest else -2]["text"], re.MULTILINE)
         assert found, pattern
         send(path, **fields, code=found[1])(visitor)
 

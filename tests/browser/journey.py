@@ -169,7 +169,7 @@ class Journey:
     def enter_code(self) -> None:
         """Enter the newest code from the inbox and see the balance."""
         tab = self.open_newest_mail("sign-in code", "mail-code")
-        found = re.search(r"\b[0-9]{8}\b", tab.locator(".letter").inner_text())
+        found = re.search(r"\b[0-9]{4} [0-9]{4}\b", tab.locator(".letter").inner_text())
         assert found, "no code in the mail"
         tab.close()
         self.page.get_by_label("Sign-in code").fill(found[0])

@@ -16,6 +16,7 @@ from tests.browser.actor import (
     with_missing_table,
 )
 from tests.browser.states_runner import row
+from tests.support import emailed_code
 
 CLOSED = sql(
     f"UPDATE accounts_user SET account_number = '79999', refused_account_number = '' WHERE email = '{RHEA}'"
@@ -58,7 +59,7 @@ RARE = (
         set_email(BOB),
         send("/sign-in/", email="NEW"),
         send("/sign-in/", email="NEW"),
-        enter_emailed_code(r"\b([0-9]{8})\b", newest=False),
+        enter_emailed_code(emailed_code.PATTERN, newest=False),
         says="Use the code in the latest one",
     ),
     row(

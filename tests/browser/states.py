@@ -35,10 +35,11 @@ from tests.browser.history_states import HISTORY_STATES
 from tests.browser.money_states import MONEY_STATES
 from tests.browser.rare_states import RARE
 from tests.browser.states_runner import row
+from tests.support import emailed_code
 from tests.support.live_stack import BOREALIS, CYGNUS, DRACO, ERIDANUS, FORNAX
 
 JANUARY = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
-CONFIRMATION, SIGN_IN = r"code is (\w+)", r"\b([0-9]{8})\b"
+CONFIRMATION, SIGN_IN = r"code is (\w+)", emailed_code.PATTERN
 FUTURE = {"from_date": "2999-01-01", "to_date": "2999-01-31"}
 BACKWARDS = {"from_date": "2020-01-31", "to_date": "2020-01-01"}
 SWAPPED = {"customer_balance": {"results": {"payments": "other_charges", "other_charges": "payments"}}}

@@ -1,6 +1,5 @@
 """Layout in a real browser: no overflow, no layout shift, and what our script adds."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.chromium import Watch, captcha_frame
 from tests.browser.journey import PASSWORD, Journey, Person
 from tests.support.customer_flow import DETAILS
+from tests.support.emailed_code import find_code
 from tests.support.live_stack import AURORA, Stack
 
 LONG_NAME = "W" * 80
@@ -37,8 +37,7 @@ SHIFT = """new Promise((done) => {
 
 def newest_code(stack: Stack) -> str:
     """Return the code in the newest email to Alice."""
-    text = stack.carrier.mails("alice@example.com")[-1]["text"]
-    return next(word for word in text.split() if re.fullmatch("[0-9]{8}", word))
+    return find_code(stack.carrier.mails("alice@example.com")[-1]["text"])
 
 
 def signed_in(stack: Stack, page: Page) -> Journey:

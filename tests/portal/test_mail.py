@@ -4,9 +4,11 @@ import email
 import email.policy
 import os
 import re
+from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +36,21 @@ CODE = "sign_in_code"
 NO_ACCOUNT = "no_account"
 OFF = "account_off"
 BOTH = pytest.mark.parametrize("template", [CODE, NO_ACCOUNT, OFF])
+ALL = sorted(path.parent.name for path in (ROOT / "templates/mail").glob("*/subject.txt"))
+EVERY = pytest.mark.parametrize("template", ALL)
+DEVICE = "Firefox on Windows"
+ASKED_AT = datetime(2026, 11, 29, 0, 26, tzinfo=UTC)
+CONTEXT: dict[str, Any] = {
+    "code": "01234567",
+    "asked_at": ASKED_AT,
+    "url": "https://admin.test/page/",
+    "by": None,
+    "what": ["$5.00, customer 70001"],
+    "by_staff": False,
+    "stopped": False,
+    "change": SimpleNamespace(asked_by="olga@example.com", effective_at=ASKED_AT),
+    "transfer": SimpleNamespace(account_number="70001", booked_otherwise=False),
+}
 HOME = f"https://{AURORA}/"
 LONG = "Featherstonehaugh-Cholmondeley-Majoribank-und-Donaudampfschifffahrtsgesellschaft"
 
@@ -70,14 +87,14 @@ def preheader(html: str) -> str:
 
 
 @pytest.fixture
-def send_mail(aurora, alice) -> Any:
-    """Send one email of Aurora, with these fields of the brand and of Alice, and return it."""
+def send_mail(aurora) -> Any:
+    """Send one email of Aurora, with these fields of the brand, and return it."""
 
-    def send_mail(template: str = CODE, code: str = "01234567", **fields: Any) -> EmailMultiAlternatives:
-        customer_fields = {"first_name", "verified_at"}
+    def send_mail(template: str = CODE, device: str = DEVICE, **fields: Any) -> EmailMultiAlternatives:
         for name, value in fields.items():
-            setattr(alice if name in customer_fields else aurora, name, value)
-        send(brand=aurora, to="alice@example.com", template=template, code=code, user=alice)
+            setattr(aurora, name, value)
+        values = {**CONTEXT, "device": device}
+        send(brand=aurora, to="alice@example.com", template=template, **values)
         return mail.outbox[-1]  # type: ignore[return-value]
 
     return send_mail
@@ -93,23 +110,34 @@ def put_logo(brand: Brand) -> bytes:
 # Parts and headers
 
 
-def test_code_appears_once_in_each_part_as_one_run_of_digits(aurora, alice, browse):
+def test_code_is_grouped_for_the_eye_and_read_and_copied_as_one_run_of_digits(aurora, alice, browse):
     browse(AURORA).post("/sign-in/", {"email": alice.email})
     code, (message,) = code_for(alice.email), mail.outbox
-    assert message.body.count(code) == 1
-    assert html_of(message).count(code) == 1
-    assert re.search(rf"<p [^>]*user-select:all[^>]*>{code}</p>", html_of(message))
+    assert message.body.count(f"    {code[:4]} {code[4:]}\n") == 1
+    (shown,) = re.findall(r"<p [^>]*user-select:all[^>]*>(.*?)</p>", html_of(message))
+    assert re.sub("<[^>]*>", "", shown) == code
+    assert f'<span style="letter-spacing:20px">{code[3]}</span>{code[4:]}' in shown
+    assert code not in message.subject + visible_text(html_of(message))
+
+
+def test_code_is_accepted_as_the_email_shows_it(aurora, alice, browse):
+    client = browse(AURORA)
+    client.post("/sign-in/", {"email": alice.email})
+    code = code_for(alice.email)
+    answer = client.post("/sign-in/code/", {"code": f" {code[:4]} {code[4:]} "})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
 
 
 def test_email_to_an_unknown_address_contains_no_code(send_mail):
     message = send_mail(NO_ACCOUNT)
-    assert "01234567" not in message.body + html_of(message) + message.subject
+    text = re.sub("<[^>]*>", "", message.body + html_of(message) + message.subject)
+    assert not re.search("0123 ?4567", text)
 
 
 @BOTH
-def test_plain_text_part_comes_first_and_matches_its_template(send_mail, aurora, alice, template):
+def test_plain_text_part_comes_first_and_matches_its_template(send_mail, aurora, template):
     message = send_mail(template)
-    values = {"brand": aurora, "home": HOME, "code": "01234567", "user": alice}
+    values = {"brand": aurora, "home": HOME, "device": DEVICE, **CONTEXT}
     with translation.override(aurora.language):
         assert message.body == render_to_string(f"mail/{template}/body.txt", values)
     wire = email.message_from_bytes(message.message().as_bytes(), policy=email.policy.default)
@@ -120,7 +148,78 @@ def test_plain_text_part_comes_first_and_matches_its_template(send_mail, aurora,
 
 def test_html_part_says_the_same_as_the_text(send_mail):
     message = send_mail()
-    assert " ".join(message.body.split()) in visible_text(html_of(message)).replace(" ,", ",")
+    shown = re.sub(r"(\d)</?span[^>]*>", r"\1", html_of(message))
+    assert " ".join(message.body.replace("0123 4567", "01234567").split()) in (
+        re.sub(r" ([,.])", r"\1", visible_text(shown))
+    )
+
+
+@EVERY
+def test_every_email_says_its_point_first_and_has_one_button_at_most(send_mail, template):
+    message = send_mail(template)
+    html = html_of(message)
+    (headline,) = re.findall(r"<h1[^>]*>(.*?)</h1>", html)
+    assert message.body.startswith(f"{unescape(headline)}\n\n")
+    assert not re.search("hello|MISSING-VARIABLE", message.body + html, re.IGNORECASE)
+    tags = TagParser(html).tags
+    buttons = [attrs["href"] for _, attrs in tags if attrs.get("class") == "button"]
+    assert len(buttons) <= 1
+    assert all(each in message.body for each in buttons)
+    first = re.sub(r"\W+", " ", message.body.split("\n\n")[1])
+    assert first in re.sub(r"\W+", " ", visible_text(html))
+
+
+# When and from what
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en-au", "Asked for on 29 November 2026, 11:26\xa0AEDT, from Firefox on Windows."),
+        ("es", "29 de noviembre de 2026, 11:26\xa0AEDT"),
+        ("zh-hans", "2026年11月29日 11:26\xa0AEDT"),
+        ("ar", "29 نوفمبر 2026، 11:26\xa0AEDT"),
+    ],
+)
+@pytest.mark.parametrize("template", [CODE, "email_code"])
+def test_email_with_a_code_says_when_and_from_which_device(send_mail, template, language, line):
+    message = send_mail(template, language=language, timezone="Australia/Sydney")
+    assert line in message.body
+    assert line in html_of(message)
+
+
+def test_unknown_device_is_left_out(send_mail):
+    message = send_mail(device="", timezone="Europe/London")
+    for part in (message.body, html_of(message)):
+        assert "Asked for on 29 November 2026, 00:26\xa0GMT." in part
+
+
+@pytest.mark.parametrize("template", [NO_ACCOUNT, OFF, "email_taken"])
+def test_email_without_a_code_names_no_device(send_mail, template):
+    message = send_mail(template)
+    assert not re.search("Firefox|11:26", message.body + html_of(message))
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            ", from Firefox on",
+        ),
+        ("<b>Firefox/1</b> $(id)\u0085", ", from Firefox."),
+        ("curl/8.0", "."),
+    ],
+)
+def test_device_is_named_in_our_own_words_and_its_header_is_never_repeated(
+    aurora, alice, browse, header, line
+):
+    browse(AURORA).post("/sign-in/", {"email": alice.email}, headers={"User-Agent": header})
+    (message,) = mail.outbox
+    for part in (message.body, unescape(html_of(message))):
+        assert re.search(rf"Asked for on [^.]+ \d\d:\d\d\xa0\w+{re.escape(line)}", part)
+        assert header not in part
+        assert "$(id)" not in part
 
 
 def test_new_email_needs_three_small_templates(aurora, settings, tmp_path):
@@ -138,8 +237,8 @@ def test_new_email_needs_three_small_templates(aurora, settings, tmp_path):
     send(brand=aurora, to="a@example.com", template="news", what="<sunny>")
     (message,) = mail.outbox
     assert message.subject == "News of Aurora Phone"
-    assert message.body.startswith("Hello,\n\nIt is <sunny>.\n\nAurora Phone\nhttps://")
-    assert "Hello, It is <sunny>." in visible_text(html_of(message))
+    assert message.body.startswith("News of Aurora Phone\n\nIt is <sunny>.\n\nAurora Phone\nhttps://")
+    assert "News of Aurora Phone It is <sunny>." in visible_text(html_of(message))
     assert "MISSING-VARIABLE" not in message.body + html_of(message)
 
 
@@ -180,10 +279,10 @@ def test_headers_mark_the_email_as_automatic(send_mail):
 def test_inbox_preview_shows_no_code(send_mail):
     message = send_mail()
     shown = preheader(html_of(message))
-    assert "01234567" not in message.subject + shown
+    assert not re.search("0123 ?4567", message.subject + shown)
     assert shown.strip().startswith("Use it within 10 minutes")
     assert len(shown) > 200
-    assert html_of(message).index(shown[-20:]) < html_of(message).index("01234567")
+    assert html_of(message).index(shown[-20:]) < html_of(message).index('class="code"')
 
 
 @BOTH
@@ -197,16 +296,15 @@ def test_html_part_declares_its_language_and_direction(send_mail, template, lang
 # Content
 
 
-def test_only_a_verified_customer_is_greeted_by_name(send_mail):
-    assert "Hello Alice," in visible_text(html_of(send_mail()))
-    message = send_mail(verified_at=None)
-    assert "Alice" not in message.body + html_of(message)
+def test_email_with_a_code_does_not_name_the_customer(aurora, alice, browse):
+    browse(AURORA).post("/sign-in/", {"email": alice.email})
+    assert "Alice" not in mail.outbox[0].body + html_of(mail.outbox[0])
 
 
 @BOTH
-def test_names_of_brands_and_customers_are_escaped(send_mail, template):
+def test_names_of_brands_are_escaped(send_mail, template):
     evil = "<img src=//evil.example>\"'&{{ code }}"
-    message = send_mail(template, name=evil, first_name=evil, support_phone=evil)
+    message = send_mail(template, name=evil, support_phone=evil)
     html = html_of(message)
     assert "<img" not in html
     assert evil in visible_text(html)
@@ -284,7 +382,7 @@ def test_colours_match_those_of_the_pages():
 def test_accent_is_used_for_header_and_buttons(send_mail):
     html = html_of(send_mail(NO_ACCOUNT, accent="#FFDD00"))
     marked = [attrs for _, attrs in TagParser(html).tags if attrs.get("class") in ("bar", "button")]
-    assert len(marked) == 4
+    assert len(marked) == 2
     for attrs in marked:
         assert "background-color:#ffdd00;color:#000000" in attrs["style"]
 
@@ -306,13 +404,13 @@ def test_emails_render_narrow_and_wide_in_light_and_dark(send_mail, aurora, tmp_
         chromium.executable()
     except chromium.Missing as missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
-    shown = {"code": html_of(send_mail()), "no-account": html_of(send_mail(NO_ACCOUNT))}
+    shown = {template: html_of(send_mail(template)) for template in ALL}
     shown["bright"] = html_of(send_mail(NO_ACCOUNT, accent="#ffff00"))
-    shown["long"] = html_of(send_mail(name=LONG, first_name=LONG[:40], accent="#000000"))
+    shown["long"] = html_of(send_mail(name=LONG, accent="#000000"))
     shown["arabic"] = html_of(send_mail(NO_ACCOUNT, language="ar", name="أورورا", accent="#0b6e4f"))
     shown["pale"] = html_of(send_mail(NO_ACCOUNT, language="en-au", accent="#ffffff", name="Aurora Phone"))
     logo = put_logo(aurora)
-    shown["logo"] = html_of(send_mail(accent="#7c3aed", first_name="Alice"))
+    shown["logo"] = html_of(send_mail(accent="#7c3aed"))
     folder = os.environ.get("MAIL_PICTURES", str(tmp_path))
     fetched = []
 

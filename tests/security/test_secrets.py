@@ -211,11 +211,12 @@ def test_no_flow_and_no_failure_leaks_a_secret(canaries, aurora, operator, simul
     assert sum("a bug" in text for text in witness.seen["error mails"]) >= 16
     assert len(scenario.codes) == len(set(scenario.codes)) == 3
     assert len(witness.session_keys) > 4
-    for secret in (*scenario.secrets, *scenario.codes, *witness.session_keys):
+    as_emailed = [f"{code[:4]} {code[4:]}" for code in scenario.codes]
+    for secret in (*scenario.secrets, *scenario.codes, *as_emailed, *witness.session_keys):
         assert len(secret) >= 8
         assert witness.places_with(secret) == [], secret
     assert DORA not in str(witness.seen["error mails"])
-    for code in scenario.codes:
+    for code in as_emailed:
         assert sum(code in str(message.body) for message in mail.outbox) == 1
     for secret in (*scenario.secrets, *witness.session_keys, carriers_code):
         assert not any(secret in str(message.message()) for message in mail.outbox)

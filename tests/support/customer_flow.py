@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.conftest import Simulator
+from tests.support.emailed_code import find_code
 
 PASSWORD = "battery staple canary"
 DETAILS = {
@@ -55,10 +56,7 @@ def value_of(response: HttpResponse, name: str) -> str | None:
 
 def code_for(email: str) -> str:
     """Return the code in our newest email to an address."""
-    body = next(each.body for each in reversed(mail.outbox) if each.to == [email])
-    found = re.search(r"^ {4}(\d{8})$", str(body), re.MULTILINE)
-    assert found, body
-    return found[1]
+    return find_code(str(next(each.body for each in reversed(mail.outbox) if each.to == [email])))
 
 
 def carrier_code(simulator: Simulator, email: str) -> str:

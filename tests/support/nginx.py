@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 
 from tests.conftest import ADMIN, AURORA, BOREALIS, ROOT, Simulator
+from tests.support.emailed_code import find_code
 from tests.support.ports import free_port
 from tests.support.timeouts import PATIENCE
 
@@ -228,6 +229,4 @@ def hosts_redirected_to(front: NginxServer) -> Iterator[None]:
 
 def code_from(carrier: Simulator, email: str) -> str:
     """Return the sign-in code in the newest email."""
-    found = re.search(r"\b[0-9]{8}\b", carrier.mails(email)[-1]["text"])
-    assert found
-    return found[0]
+    return find_code(carrier.mails(email)[-1]["text"])
