@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.statements import csv_export, periods
+from billing.statements.file_names import build_file_name
 from billing.statements.forms import PeriodForm
 from billing.statements.pdf import render_pdf as pdf_of
 from billing.statements.periods import Period
@@ -48,7 +49,9 @@ def history_csv(request: BrandRequest) -> HttpResponse:
     if not any(each.statement for each in months):
         return render_unavailable(request, _STATEMENT, months[0], **context)
     text = csv_export.render_months_csv(brand=brand, account_number=user.account_number, months=months)
-    headers = {"Content-Disposition": f'attachment; filename="history-{months[0].period.to_date}.csv"'}
+    year = Period(months[-1].period.from_date, months[0].period.to_date)
+    name = build_file_name(brand=brand, account_number=user.account_number, period=year, ending="csv")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(("\ufeff" + text).encode(), content_type=_CSV, headers=headers)
 
 
@@ -88,7 +91,9 @@ def _file(
     found = _figures(request.brand, user, form.period, limit)
     if not (found.statement and found.period_shown and found.as_of):
         return render_unavailable(request, _STATEMENT, found, **context)
-    name = f"statement-{found.period_shown.from_date}-{found.period_shown.to_date}.{ending}"
+    name = build_file_name(
+        brand=request.brand, account_number=user.account_number, period=found.period_shown, ending=ending
+    )
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(content(request, found), content_type=kind, headers=headers)
 

@@ -83,7 +83,7 @@ def test_stale_figures_of_the_current_month_name_the_days_they_cover(simulator, 
         assert "1 February 2026 to 12 February 2026" not in words(response)
     file = browser.get("/statement.csv")
     assert file.status_code == 200
-    assert file.headers["Content-Disposition"].endswith('"statement-2026-02-01-2026-02-10.csv"')
+    assert file.headers["Content-Disposition"].endswith('"aurora-70001-2026-02-01_2026-02-10.csv"')
     assert (rows(file)["From"], rows(file)["To"]) == ("2026-02-01", "2026-02-10")
     at("2026-03-01T00:00:00+00:00")
     pass_time(minutes=1)

@@ -97,10 +97,7 @@ def test_example_of_the_article_is_right_on_the_page(simulator, alice, browse):
 def test_example_of_the_article_is_right_in_csv_to_the_last_digit(simulator, alice, browse):
     response = browse(AURORA, alice).get(f"/statement.csv{JANUARY}")
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert (
-        response.headers["Content-Disposition"]
-        == 'attachment; filename="statement-2020-01-01-2020-01-31.csv"'
-    )
+    assert response.headers["Content-Disposition"] == 'attachment; filename="aurora-70001-2020-01.csv"'
     assert response.headers["Cache-Control"] == "no-store"
     rows = list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"), newline="")))
     name, moment = rows.pop(3)

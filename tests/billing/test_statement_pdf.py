@@ -83,7 +83,7 @@ def elements(reader: PdfReader) -> list[Any]:
 def test_example_of_the_article_is_right_in_the_file(simulator, alice, browse):
     response = browse(AURORA, alice).get(f"/statement.pdf{JANUARY}")
     assert response.headers["Content-Type"] == "application/pdf"
-    name = "statement-2020-01-01-2020-01-31.pdf"
+    name = "aurora-70001-2020-01.pdf"
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert response.headers["Cache-Control"] == "no-store"
     text = pdf_text(response.content)

@@ -238,7 +238,7 @@ class Journey:
         rows = dict(line.split(",", 1) for line in text.splitlines())
         assert {label: rows[label] for label in EXAMPLE_TO_THE_LAST_DIGIT} == EXAMPLE_TO_THE_LAST_DIGIT
         assert rows["Account number"] == self.account_number
-        assert download.value.suggested_filename == "statement-2020-01-01-2020-01-31.csv"
+        assert download.value.suggested_filename == f"{self.brand.slug}-{self.account_number}-2020-01.csv"
 
     def open_account(self) -> None:
         """Open a second tab and arrive there signed in at the carrier's portal, on another origin."""
