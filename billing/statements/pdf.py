@@ -13,17 +13,16 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.statements.labels import get_rounding_note, is_rounding_visible, list_statement_amounts
+from billing.statements.labels import get_rounding_note, is_rounding_visible, list_signed_amounts
 from billing.statements.service import StatementResult
 from portal.core import colours, text_input
 from portal.core.fonts import load_fonts
-from portal.core.formats import date_time, day
-from portal.core.money import format_money
+from portal.core.formats import date_time, day, zoned_date_time
+from portal.core.money import format_money, format_signed_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
 
 _TEMPLATE = Path(__file__).with_name("statement.typ")
-_ROW_STYLES = {"total_charges": "strong", "closing_balance": "tinted"}
 _REGIONS = {"hans": "CN"}  # Typst selects a Chinese script by region.
 
 
@@ -40,15 +39,15 @@ def render_pdf(*, brand: Brand, customer: User, found: StatementResult) -> bytes
 
 
 def _render(brand: Brand, customer: User, found: StatementResult) -> bytes:
-    data = _data(brand, found)
+    data = _data(brand, customer, found)
     names = f"{customer.first_name} {customer.last_name}", customer.company_name
     for name, company in (names, (customer.email, names[1]), (customer.email, "")):
         try:
-            return _compile({**data, "facts": _facts(brand, customer, found, name, company)}, accessible=True)
+            return _compile({**data, "holder": _list_lines(name, company)}, accessible=True)
         except typst.TypstError:  # In an accessible file, a letter missing in all fonts is an error.
             continue
     # The brand's own texts have such letters, which are shown as boxes.
-    return _compile({**data, "facts": _facts(brand, customer, found, *names)}, accessible=False)
+    return _compile({**data, "holder": _list_lines(*names)}, accessible=False)
 
 
 def _compile(data: dict[str, Any], *, accessible: bool) -> bytes:
@@ -63,8 +62,8 @@ def _compile(data: dict[str, Any], *, accessible: bool) -> bytes:
     )
 
 
-def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
-    """Return the data of the file except the facts, as texts in the current language."""
+def _data(brand: Brand, customer: User, found: StatementResult) -> dict[str, Any]:
+    """Return the data of the file except the account holder, as texts in the current language."""
     assert found.statement
     assert found.period_shown
     accent, title = brand.accent.lower(), _("Statement")
@@ -86,11 +85,17 @@ def _data(brand: Brand, found: StatementResult) -> dict[str, Any]:
         "tint": colours.mix("#ffffff", accent, 0.1),
         "title": title,
         "period": _clean_line(period),
-        "notices": [_clean_line(notice) for notice in _notices(brand, found)],
+        "facts": _facts(brand, customer, found),
+        "notices": _list_lines(*_notices(brand, found)),
         "rows": [
-            (_ROW_STYLES.get(name, ""), label, _clean_line(format_money(amount, brand)))
-            for name, label, amount in list_statement_amounts(found.statement)
+            (
+                line.field == "closing_balance",
+                line.label,
+                _clean_line((format_money if line.is_total else format_signed_money)(line.amount, brand)),
+            )
+            for line in list_signed_amounts(found.statement)
         ],
+        "total": (_("Total charges"), _clean_line(format_money(found.statement.total_charges, brand))),
         "foot": _footer(brand),
         "number": _("Page %(page)s of %(pages)s") % {"page": "{page}", "pages": "{pages}"},
     }
@@ -105,18 +110,18 @@ def _clean_line(text: str) -> str:
     return text_input.name("".join(each for each in line if unicodedata.category(each) not in ("Cc", "Cs")))
 
 
-def _facts(
-    brand: Brand, customer: User, found: StatementResult, named: str, company: str
-) -> list[tuple[str, str]]:
+def _list_lines(*texts: str) -> list[str]:
+    return [line for text in texts if (line := _clean_line(text))]
+
+
+def _facts(brand: Brand, customer: User, found: StatementResult) -> list[tuple[str, str]]:
     assert found.as_of
     facts = [
-        (_("Customer"), named),
-        (_("Company name"), company),
         (_("Account number"), customer.account_number),
+        (_("Issued"), zoned_date_time(found.as_of, brand.zone)),
         (_("Currency"), brand.currency),
-        (_("Updated"), date_time(found.as_of)),
     ]
-    return [(name, plain) for name, value in facts if (plain := _clean_line(value))]
+    return [(name, line) for name, value in facts for line in _list_lines(value)]
 
 
 def _notices(brand: Brand, found: StatementResult) -> list[str]:
@@ -126,7 +131,7 @@ def _notices(brand: Brand, found: StatementResult) -> list[str]:
     if found.error:
         notices.append(
             _("This is the latest we have, from %(moment)s. Anything since then isn't included.")
-            % {"moment": date_time(found.as_of)}
+            % {"moment": date_time(found.as_of, brand.zone)}
         )
     if not found.statement.is_consistent:
         notices.append(
@@ -149,8 +154,5 @@ def _footer(brand: Brand) -> list[tuple[str, list[str]]]:
         (questions, [brand.support_email, brand.support_phone]),
         (f"{_('Terms of service')}:", [brand.terms_url]),
     ]
-    lines = [
-        (_clean_line(words), [plain for each in values if (plain := _clean_line(each))])
-        for words, values in foot
-    ]
+    lines = [(_clean_line(words), _list_lines(*values)) for words, values in foot]
     return [(words, values) for words, values in lines if values]
