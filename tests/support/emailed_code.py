@@ -2,7 +2,7 @@
 
 import re
 
-PATTERN = r"^ {4}([0-9]{4} [0-9]{4})$"  # Finds the code as the text part shows it, in two groups.
+PATTERN = r"^ {4}([0-9]{4} [0-9]{4})\b"  # Finds the code as the text part shows it, in two groups.
 
 
 def find_code(text: str) -> str:
