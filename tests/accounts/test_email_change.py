@@ -318,3 +318,16 @@ def test_pending_account_number_is_not_applied_after_change_by_staff(browse, ope
     assert (alice.account_number, alice.refused_account_number) == ("", "70888")
     assert "account number not taken over" in caplog.text
     assert page.status_code == 200
+
+
+def test_email_with_the_code_names_the_device_in_the_customers_language(aurora, alice, browse):
+    alice.language = "es"
+    alice.save()
+    client = browse(AURORA, alice)
+    session = client.session
+    session["signed_in_at"] = timezone.now().timestamp()
+    session.save()
+    header = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"
+    client.post("/account/email/", {"email": NEW}, headers={"User-Agent": header})
+    (message,) = mail.outbox
+    assert "Firefox en Windows" in message.body
