@@ -1,7 +1,7 @@
 """Check all translatable texts against the words to avoid, and the length of customers' sentences.
 
-`python -m tests.copy_lint` is part of `make check`. A text that needs one of the words is in WAIVERS, with the
-reason.
+`python -m tests.copy_lint` is part of `make check`. A text that needs one of the words is in WAIVERS with
+the reason.
 """
 
 import html

@@ -54,7 +54,7 @@ def date_time(value: datetime, zone: tzinfo | None = None) -> str:
     """Format a time in a time zone, or else the current one, like 25 Nov 2026, 3:05 pm."""
     at, locale = timezone.localtime(value, zone), current_locale()
     pattern = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
-    return pattern.format(_clock(at, locale), format_date(at, "medium", locale=locale))
+    return pattern.format(_clock(at, locale), format_skeleton("yMMMd", at, locale=locale))
 
 
 def _clock(at: datetime, locale: str) -> str:

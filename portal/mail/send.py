@@ -22,16 +22,16 @@ logger = logging.getLogger(__name__)
 _LIGHT = {
     "page": LIGHT_SURFACE,
     "card": "#ffffff",
-    "text": "#1b2430",
+    "text": "#16202b",
     "quiet": "#556070",
-    "line": "#d5dae1",
+    "line": "#e1e5ea",
 }
 _DARK = {
     "page": "#0f141a",
     "card": DARK_SURFACE,
     "text": "#e8ecf1",
     "quiet": "#a8b2bf",
-    "line": "#2d3642",
+    "line": "#28313c",
 }
 # The mail's tags have the light colours. Only a style sheet can query the colour scheme, and it needs
 # !important to override them.

@@ -23,7 +23,7 @@ LENGTHEN = """([name, person, email, big]) => {
   document.querySelectorAll(".lead strong, a[href^=mailto]").forEach((one) => (one.textContent = email));
   document.querySelectorAll(".amount, .figures td").forEach((one) => (one.textContent = big));
   document.querySelectorAll(".figures td").forEach((one) => one.classList.add("long")); // As by their length.
-  const unseen = ".unseen, .skip, .g-recaptcha";
+  const unseen = ".unseen, .who, .skip, .g-recaptcha";
   const all = [...document.querySelectorAll("body *")].filter((one) => !one.closest(unseen));
   return all.filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
     .map((one) => one.outerHTML.slice(0, 120));
@@ -79,7 +79,7 @@ def test_longest_texts_do_not_overflow_at_320_pixels(stack: Stack, page: Page, w
 def test_pages_are_a_bar_at_the_bottom_of_a_small_phone(stack: Stack, page: Page) -> None:
     signed_in(stack, page)
     page.set_viewport_size({"width": 320, "height": 700})
-    boxes = [link.bounding_box() for link in page.locator(".top nav a").all()]
+    boxes = [link.bounding_box() for link in page.locator(".pages > a").all()]
     assert [box["width"] for box in boxes if box] == [64] * 5
     assert {box["y"] + box["height"] for box in boxes if box} == {700}
     page.locator("footer").scroll_into_view_if_needed()
