@@ -207,6 +207,16 @@ class CodeForm(BrandForm):
     )
 
 
+class SignInCodeForm(CodeForm):
+    """A sign-in code, and whether to stay signed in on this device."""
+
+    keep = forms.BooleanField(
+        label=_("Keep me signed in on this device"),
+        required=False,
+        help_text=_("For 30 days. Don't choose this on a shared device."),
+    )
+
+
 class PasswordResetForm(BrandForm):
     """Asks the carrier to email a password reset. `known` is the address of a signed-in customer."""
 

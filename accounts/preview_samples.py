@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import (
     BrandForm,
-    CodeForm,
     ConfirmForm,
     EmailCodeForm,
     NewEmailForm,
     OpenForm,
     PasswordResetForm,
+    SignInCodeForm,
     SignInForm,
     SignUpForm,
 )
@@ -53,15 +53,16 @@ def _sign_up_page(brand: Brand) -> str:
 
 
 def _details(_brand: Brand, _scenario: str) -> dict[str, Any]:
-    rows = [SignIn(pk=1, at=timezone.now(), browser="Firefox", system="Windows")]
-    return {"here": 1, "live": rows, "last": rows}
+    now = timezone.now()
+    here = SignIn(pk=1, at=now, expires_at=now + SignIn.LONG, browser="Firefox", system="Windows")
+    return {"here": 1, "live": [here], "ended": []}
 
 
 def _new_email(brand: Brand, _scenario: str) -> dict[str, Any]:
     return {"form": NewEmailForm(brand=brand, current=EMAIL)}
 
 
-_code = _form(CodeForm, email=EMAIL, confirmed=False, advise_reset=False)
+_code = _form(SignInCodeForm, email=EMAIL, confirmed=False, advise_reset=False)
 _home = (CUSTOMER, "home")
 
 PAGES = (

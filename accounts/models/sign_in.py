@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -40,16 +39,28 @@ class SignInCode(models.Model):
 
 
 class SignIn(models.Model):
-    """A sign-in of a customer: its browser, and when it was ended; otherwise it expires."""
+    """A sign-in of a customer: its browser, its session, and when that ends.
+
+    `expires_at` is null in rows of versions that had one length for all sessions. `session_key` is the key in
+    `django_session`, so that the customer can end this session alone; empty in older rows. It is stored as it
+    is, because that table has it too: whoever can read one can read the other. `device_id` is the browser's
+    name in its device cookie (`accounts.sign_in.device_cookies`), or empty.
+    """
 
     MAX_PER_USER = 50
     RETENTION = timedelta(days=90)
+    SHORT = timedelta(hours=12)  # The cookie may end before: with the browser.
+    LONG = timedelta(days=30)  # If the customer chose to stay signed in.
+    _OLD = timedelta(days=14)  # Without `expires_at`.
 
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     at = models.DateTimeField()
     browser = models.CharField(max_length=20, blank=True)
     system = models.CharField(max_length=20, blank=True)
     ended_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    session_key = models.CharField(max_length=40, blank=True, default="", db_default="")
+    device_id = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
         indexes = (models.Index(fields=("user", "at"), name="sign_in_by_user"),)
@@ -60,7 +71,12 @@ class SignIn(models.Model):
     @property
     def ends_at(self) -> datetime:
         """Time at which its session expires, regardless of use."""
-        return self.at + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+        return self.expires_at or self.at + self._OLD
+
+    @property
+    def ends_with_browser(self) -> bool:
+        """True if the browser forgets the session when it closes."""
+        return self.ends_at - self.at <= self.SHORT
 
     @property
     def live(self) -> bool:

@@ -67,6 +67,7 @@ class User(AbstractUser):
     )
 
     account_number_is_new = False  # True during the request whose sign-in added the number.
+    first_sign_in = False  # True during the request that verified the address for the first time.
 
     class Meta:
         verbose_name = _("user")

@@ -71,7 +71,7 @@ def mark_confirmed(*, brand: Brand, email: str, account_number: str, by: User | 
 def mark_verified(*, user: User) -> User:
     """Record that our code verified the address, and apply a pending account number of the carrier."""
     if user.verified_at is None:
-        user.verified_at = timezone.now()
+        user.verified_at, user.first_sign_in = timezone.now(), True
         user.save(update_fields=["verified_at"])
     if user.offered_account_number:
         offered, user.offered_account_number = user.offered_account_number, ""

@@ -60,5 +60,5 @@ def end_sessions(*, customers: list[User]) -> None:
     for user in customers:
         user.set_unusable_password()
     User.objects.bulk_update(customers, ["password"])
-    SignIn.objects.filter(user__in=customers, ended_at=None).update(ended_at=timezone.now())
+    SignIn.objects.filter(user__in=customers, ended_at=None).update(ended_at=timezone.now(), session_key="")
     SignInCode.objects.filter(user__in=customers).update(user=None)

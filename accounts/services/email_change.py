@@ -71,7 +71,7 @@ def confirm_email_change(
     All sessions except `sign_in` end, and the old address is notified. The caller must bind its own session
     to the user again.
     """
-    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=user)
+    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=user, new_email=True)
     old, user.email = user.email, row.new_email
     user.verified_at, user.confirmed_at = timezone.now(), None
     try:

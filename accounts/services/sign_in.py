@@ -1,10 +1,14 @@
-"""Request a sign-in code."""
+"""Request a sign-in code, and tell the customer of a sign-in on a new device."""
 
+import contextlib
+
+from accounts.models import SignIn, User
 from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import CAPTCHA_DOWN, Outcome, code_mailed, mail_down, refused, unavailable
 from accounts.sign_in.codes import mail_sign_in_code
 from accounts.sign_in.device_cookies import Visitor
 from portal import captcha
+from portal.mail import send as mail
 from portal.mail.send import MailNotSent
 from portal.models import Brand
 
@@ -25,9 +29,33 @@ def request_sign_in_code(
     return form.outcome
 
 
-def _mail_code(brand: Brand, email: str, visitor: Visitor) -> Outcome:
+def request_code_again(*, brand: Brand, user: User, visitor: Visitor) -> Outcome:
+    """Mail a sign-in code to a signed-in customer, before a step that needs a fresh proof. Raises Limited.
+
+    Their session takes the place of the captcha; all limits hold.
+    """
+    return _mail_code(brand, user.email, visitor, user)
+
+
+def mail_new_device(*, brand: Brand, user: User, sign_in: SignIn) -> None:
+    """Tell the customer of a sign-in on a new device, in the language of their last one.
+
+    A failure is logged by `mail.send`, and changes nothing: they are signed in.
+    """
+    with contextlib.suppress(MailNotSent):
+        mail.send(
+            brand=brand,
+            to=user.email,
+            template="new_sign_in",
+            language=user.language,
+            user=user,
+            sign_in=sign_in,
+        )
+
+
+def _mail_code(brand: Brand, email: str, visitor: Visitor, customer: User | None = None) -> Outcome:
     try:
-        row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor)
+        row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor, customer=customer)
     except MailNotSent:
         return mail_down()
     return code_mailed(row.pk, sure)

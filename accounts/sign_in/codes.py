@@ -32,15 +32,19 @@ class CodeRefused(Exception):
         self.older = older
 
 
-def mail_sign_in_code(*, brand: Brand, email: str, visitor: Visitor) -> tuple[SignInCode, bool]:
+def mail_sign_in_code(
+    *, brand: Brand, email: str, visitor: Visitor, customer: User | None = None
+) -> tuple[SignInCode, bool]:
     """Email a code to the customer with this address; to any other address, email why there is none.
+
+    `customer` is the one who is signed in, if any.
 
     Return the code's row, and True if the mail server confirmed the message (see `mail.send`). The code is
     valid only in the visitor's browser. All cases take the same path. Raises Limited and MailNotSent; with
     either, nothing is counted and no rows are left.
     """
     attempt = _record_attempt(brand, email, visitor)
-    customer = find_customer(brand=brand, email=email)
+    customer = customer or find_customer(brand=brand, email=email)
     user = customer if customer and customer.is_active else None
     row, code = create_code(brand=brand, user=user, browser=visitor.browser, attempt=attempt)
     try:
@@ -119,22 +123,28 @@ def _code_hash(brand: Brand, browser: str, new_email: str, code: str) -> str:
     return keyed_hash("sign-in-code", brand.pk, browser, code)
 
 
-def redeem_sign_in_code(*, brand: Brand, code_id: int, browser: str, code: str) -> User:
-    """Use up a sign-in code, and return its customer. Raises CodeRefused."""
-    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=None)
+def redeem_sign_in_code(
+    *, brand: Brand, code_id: int, browser: str, code: str, user: User | None = None
+) -> User:
+    """Use up a sign-in code, and return its customer: `user`, if one is signed in. Raises CodeRefused."""
+    row = redeem_code(brand=brand, code_id=code_id, browser=browser, code=code, user=user)
     assert row.user  # redeem_code refuses a row without a user.
     if row.attempt_id:
         Attempt.objects.filter(pk=row.attempt_id).update(redeemed=True)
     return mark_verified(user=row.user)
 
 
-def redeem_code(*, brand: Brand, code_id: int, browser: str, code: str, user: User | None) -> SignInCode:
-    """Use up a code, and return its row; with `user`, a code for their new address. Raises CodeRefused.
+def redeem_code(
+    *, brand: Brand, code_id: int, browser: str, code: str, user: User | None, new_email: bool = False
+) -> SignInCode:
+    """Use up a code, and return its row. Raises CodeRefused.
 
-    Each try is counted before the code is compared, by an update that only one request can win.
+    With `user` only a code of this customer counts, and with `new_email` one for their new address. Each try
+    is counted before the code is compared, by an update that only one request can win.
     """
     own = SignInCode.objects.filter(brand=brand, browser_hash=keyed_hash("browser", browser))
-    own = own.filter(user=user).exclude(new_email="") if user else own.filter(new_email="")
+    own = own.exclude(new_email="") if new_email else own.filter(new_email="")
+    own = own.filter(user=user) if user else own
     mine = own.filter(pk=code_id)
     usable = mine.filter(used_at=None, expires_at__gt=timezone.now(), tries__lt=SignInCode.TRIES)
     if not usable.update(tries=F("tries") + 1):

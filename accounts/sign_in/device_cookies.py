@@ -55,16 +55,15 @@ def find_device(*, brand: Brand | None, email: str, cookie: str) -> str:
     return name if user and constant_time_compare(fingerprint, _password_fingerprint(name, user)) else ""
 
 
-def add_device(*, user: User, cookie: str) -> str:
-    """Return the cookie with an entry for a user who has just verified their address."""
+def add_device(*, user: User, cookie: str) -> tuple[str, str]:
+    """Return (cookie, name of the browser), with an entry for a user who has just verified their address."""
     address, entries = _address(user.brand_id, user.email), _entries(cookie)
     name = next((name for at, name, _fingerprint in entries if at == address), "") or secrets.token_urlsafe(
         16
     )
     others = [entry for entry in entries if entry[0] != address]
-    return signing.dumps(
-        [(address, name, _password_fingerprint(name, user)), *others][:_MAX_ENTRIES], salt=_SALT
-    )
+    new = (address, name, _password_fingerprint(name, user))
+    return signing.dumps([new, *others][:_MAX_ENTRIES], salt=_SALT), name
 
 
 def _entries(cookie: str) -> list[Entry]:

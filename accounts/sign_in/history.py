@@ -1,26 +1,61 @@
 """History of a customer's sign-ins: record, list and end them."""
 
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import SignIn, User
 from accounts.sign_in.user_agents import describe_user_agent
 
 
-def record_sign_in(*, user: User, user_agent: str, language: str) -> SignIn:
-    """Record a sign-in, and the page's language for later emails. Delete old rows."""
+def record_sign_in(
+    *, user: User, user_agent: str, language: str, lasts: timedelta, session_key: str, device_id: str
+) -> SignIn:
+    """Record a sign-in, and the page's language for later emails. Delete old rows.
+
+    An earlier session of the same browser ends, as it has no cookie for it any more.
+    """
     browser, system = describe_user_agent(user_agent)
-    row = SignIn.objects.create(user=user, at=timezone.now(), browser=browser, system=system)
+    now = timezone.now()
+    row = SignIn.objects.create(
+        user=user,
+        at=now,
+        browser=browser,
+        system=system,
+        expires_at=now + lasts,
+        session_key=session_key,
+        device_id=device_id,
+    )
     User.objects.filter(pk=user.pk).update(language=language)
     own = SignIn.objects.filter(user=user)
-    own.filter(at__lt=row.at - SignIn.RETENTION).delete()
-    surplus = list(own.order_by("-at", "-pk").values_list("pk", flat=True)[SignIn.MAX_PER_USER :])
-    own.filter(pk__in=surplus).delete()
+    if device_id:
+        earlier = own.filter(device_id=device_id, ended_at=None, expires_at__gt=now).exclude(pk=row.pk)
+        _delete_sessions(earlier)
+        earlier.update(expires_at=now)
+    own.filter(at__lt=now - SignIn.RETENTION).delete()
+    _prune(own)
     return row
 
 
 def name_device(browser: str, system: str) -> str:
     """Return "Firefox on Windows" in the current language, or what is known of it; empty if nothing is."""
     return SignIn(browser=browser, system=system).device if browser or system else ""
+
+
+def _prune(own: QuerySet[SignIn]) -> None:
+    """Delete surplus rows, first those that have ended. With the row of a live one its session ends."""
+    rows = own.only("at", "ended_at", "expires_at").order_by("-at", "-pk")
+    live_first = sorted(rows, key=lambda row: row.live, reverse=True)
+    if last := live_first[SignIn.MAX_PER_USER :]:
+        surplus = own.filter(pk__in=[row.pk for row in last])
+        _delete_sessions(surplus)
+        surplus.delete()
+
+
+def _delete_sessions(sign_ins: QuerySet[SignIn]) -> None:
+    Session.objects.filter(session_key__in=sign_ins.exclude(session_key="").values("session_key")).delete()
 
 
 def list_sign_ins(*, user: User) -> list[SignIn]:
@@ -31,7 +66,28 @@ def list_sign_ins(*, user: User) -> list[SignIn]:
 
 def end_sign_in(*, user: User, sign_in: int) -> None:
     """Record that the customer signed out."""
-    SignIn.objects.filter(user=user, pk=sign_in, ended_at=None).update(ended_at=timezone.now())
+    own = SignIn.objects.filter(user=user, pk=sign_in, ended_at=None)
+    own.update(ended_at=timezone.now(), session_key="")
+
+
+def end_device(*, user: User, sign_in: int) -> None:
+    """End the session of one of the customer's sign-ins.
+
+    It is marked first and its session deleted afterwards: see `move_sign_in`.
+    """
+    own = SignIn.objects.filter(user=user, pk=sign_in)
+    own.filter(ended_at=None).update(ended_at=timezone.now())
+    _delete_sessions(own)
+    own.update(session_key="")
+
+
+def move_sign_in(*, user: User, sign_in: int, session_key: str) -> bool:
+    """Record the new key of a sign-in's session. Return False if that has been ended meanwhile.
+
+    The caller must then flush the session: who ended it has deleted the one with the former key.
+    """
+    own = SignIn.objects.filter(user=user, pk=sign_in)
+    return bool(own.filter(ended_at=None).update(session_key=session_key)) or not own.exists()
 
 
 def end_other_sign_ins(*, user: User, exclude: int = 0) -> None:
@@ -41,4 +97,5 @@ def end_other_sign_ins(*, user: User, exclude: int = 0) -> None:
     """
     user.set_unusable_password()
     user.save(update_fields=["password"])
-    SignIn.objects.filter(user=user, ended_at=None).exclude(pk=exclude).update(ended_at=timezone.now())
+    others = SignIn.objects.filter(user=user, ended_at=None).exclude(pk=exclude)
+    others.update(ended_at=timezone.now(), session_key="")

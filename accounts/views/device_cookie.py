@@ -39,15 +39,22 @@ def rate_limit_key(request: HttpRequest, device: str) -> str:
 
 def set_device_cookie(request: HttpRequest, response: Response, user: User) -> Response:
     """Set the cookie of a browser that has just verified the user's address. Return the response."""
+    recognise_browser(request, response, user)
+    return response
+
+
+def recognise_browser(request: HttpRequest, response: HttpResponse, user: User) -> str:
+    """Set that cookie, and return the name of the browser in it."""
+    cookie, name = add_device(user=user, cookie=_cookie(request))
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
-        add_device(user=user, cookie=_cookie(request)),
+        cookie,
         max_age=LIFETIME,
         secure=settings.SECURE,
         httponly=True,
         samesite="Lax",
     )
-    return response
+    return name
 
 
 def _cookie(request: HttpRequest) -> str:

@@ -4,16 +4,13 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 
-from accounts.forms import EmailCodeForm, NewEmailForm
+from accounts.forms import BrandForm, EmailCodeForm, NewEmailForm
 from accounts.models import User
 from accounts.services import email_change
 from accounts.services.outcomes import MAIL_SLOW, mail_down
@@ -29,7 +26,7 @@ from accounts.views.forms import (
 from accounts.views.session import (
     browser_secret,
     current_sign_in_id,
-    end_session,
+    renew_session,
     signed_in_recently,
     update_session,
 )
@@ -44,7 +41,8 @@ def email(request: BrandRequest) -> HttpResponse:
     """/account/email/: ask for the new address. Needs a sign-in within the last five minutes."""
     if not signed_in_recently(request):
         status = HTTPStatus.FORBIDDEN if request.method == "POST" else HTTPStatus.OK
-        return render(request, "accounts/email_sign_in_again.html", status=status)
+        form = BrandForm(brand=request.brand)
+        return render_form(request, "accounts/email_sign_in_again.html", form, status=status)
     template, current = "accounts/email.html", cast(User, request.user).email
     if request.method != "POST":
         return render_form(request, template, NewEmailForm(brand=request.brand, current=current))
@@ -73,20 +71,6 @@ def _request_code(request: BrandRequest, address: str) -> None:
     update_session(request, browser=browser, new_email={"code": row.pk, "email": address})
     if not confirmed:
         messages.warning(request, str(MAIL_SLOW))
-
-
-@login_not_required
-@require_POST
-def sign_in_again(request: BrandRequest) -> HttpResponse:
-    """/sign-in/again/: end this session, sign in again, and return to the change of address."""
-    query = {"why": "again"}
-    if request.user.is_authenticated:
-        address = request.user.email
-        end_session(request)
-        update_session(request, sign_in={"email": address}, next=reverse("accounts:email"))
-    else:  # Without a session, do not start one.
-        query["next"] = reverse("accounts:email")
-    return HttpResponseRedirect(reverse("accounts:sign_in", query=query))
 
 
 @form_view
@@ -133,7 +117,7 @@ def _confirm_change(request: BrandRequest, pending: dict[str, Any], code: str) -
         )
         return redirect("accounts:account")
     del request.session["new_email"]
-    update_session_auth_hash(request, user)
+    renew_session(request, user)
     text = _(
         "Your email address has been changed. Use it next time you sign in. You've been signed out "
         "everywhere else."

@@ -5,24 +5,28 @@
 `next`        URL to redirect to after the sign-in
 `sign_up`     typed values of the sign-up form
 `registered`  email address that this browser signed up
+`stranger`    email address that this browser confirmed and did not sign up
 `confirm`     initial values of the confirmation form
 
 After the sign-in:
 
 `signed_in_at`  time, in seconds since 1970
 `sign_in_row`   primary key of its `SignIn`
+`sign_in_again` primary key of the code that shall renew `signed_in_at`
 `new_email`     new email address that waits for its code
+`ends_with_browser`  see `portal.middleware.sessions`
 """
 
 import secrets
 
 from django.conf import settings
-from django.contrib.auth import login, logout
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from accounts.models import User
+from accounts.models import SignIn, User
 from accounts.sign_in import history as sign_in_history
+from portal.core.email_addresses import email_key
 from portal.security.crypto import keyed_hash
 from portal.web.http import BrandRequest, get_next_url
 
@@ -30,22 +34,55 @@ _VISITOR_SECONDS = 24 * 3600  # A visitor's session lasts this long; signing in 
 _RECENT_SECONDS = 5 * 60  # After a sign-in, the email address may be changed for this long.
 
 
-def begin_session(request: BrandRequest, user: User) -> None:
-    """Sign in, in an empty session with a new key. It ends after SESSION_COOKIE_AGE."""
+def begin_session(request: BrandRequest, user: User, *, keep: bool, device_id: str) -> SignIn:
+    """Sign in, in an empty session with a new key.
+
+    It ends after 30 days if the customer wants to `keep` it, else with the browser, and after 12 hours at
+    most. Its use changes nothing.
+    """
     request.session.flush()
     login(request, user)
     row = sign_in_history.record_sign_in(
-        user=user, user_agent=request.headers.get("User-Agent", ""), language=get_language() or ""
+        user=user,
+        user_agent=request.headers.get("User-Agent", ""),
+        language=get_language() or "",
+        lasts=SignIn.LONG if keep else SignIn.SHORT,
+        session_key=request.session.session_key or "",
+        device_id=device_id,
     )
-    request.session.update({"sign_in_row": row.pk, "signed_in_at": row.at.timestamp()})
+    request.session.update(
+        {
+            "sign_in_row": row.pk,
+            "signed_in_at": row.at.timestamp(),
+            "ends_with_browser": row.ends_with_browser,
+        }
+    )
     request.session.set_expiry(row.ends_at)
+    return row
+
+
+def renew_session(request: BrandRequest, user: User) -> None:
+    """Give the session a new key, and bind it to the user's `password`. Its end stays.
+
+    If the customer has just ended it from another device, it stays ended.
+    """
+    update_session_auth_hash(request, user)
+    key = request.session.session_key or ""
+    if not sign_in_history.move_sign_in(user=user, sign_in=current_sign_in_id(request), session_key=key):
+        _log_out(request)
 
 
 def end_session(request: BrandRequest) -> None:
     """Sign out, and record the end of the sign-in."""
     if request.user.is_authenticated:
         sign_in_history.end_sign_in(user=request.user, sign_in=current_sign_in_id(request))
+    _log_out(request)
+
+
+def _log_out(request: BrandRequest) -> None:
+    """End the session. A message that follows begins a visitor's."""
     logout(request)
+    request.session.set_expiry(_VISITOR_SECONDS)
 
 
 def current_sign_in_id(request: BrandRequest) -> int:
@@ -83,8 +120,13 @@ def browser_secret(request: BrandRequest) -> str:
 def remember_requested_code(
     request: BrandRequest, browser: str, email: str, code: int | None, **more: object
 ) -> None:
-    """Store which code the next page asks for, and the secret of the browser that it was created for."""
+    """Store which code the next page asks for, and the secret of the browser that it was created for.
+
+    With `advise_reset` also store, until the sign-in, that somebody else may have signed up the address.
+    """
     update_session(request, browser=browser, sign_in={"code": code, "email": email, **more})
+    if more.get("advise_reset"):
+        update_session(request, stranger=email_key(email))
 
 
 def get_requested_url(request: BrandRequest) -> str:

@@ -1,24 +1,23 @@
 """Sign in with a mailed code, and sign out."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts.forms import CodeForm, SignInForm
+from accounts.forms import SignInCodeForm, SignInForm
 from accounts.models import User
 from accounts.services.outcomes import MAIL_SLOW, Outcome
-from accounts.services.sign_in import request_sign_in_code
+from accounts.services.sign_in import mail_new_device, request_sign_in_code
 from accounts.sign_in import codes
 from accounts.sign_in.device_cookies import Visitor
-from accounts.views.device_cookie import get_device, get_visitor, rate_limit_key, set_device_cookie
+from accounts.views.device_cookie import get_device, get_visitor, rate_limit_key, recognise_browser
 from accounts.views.forms import (
     form_view,
     render_code_expired,
@@ -35,6 +34,7 @@ from accounts.views.session import (
     remember_next_url,
     remember_requested_code,
 )
+from portal.core.email_addresses import email_key
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, safe_redirect_url
 
@@ -117,12 +117,13 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
     template = "accounts/sign_in_code.html"
     context = {name: asked.get(name, False) for name in ("email", "confirmed", "advise_reset")}
     if request.method != "POST":
-        return render_form(request, template, CodeForm(brand=request.brand), **context)
-    form = CodeForm(request.POST, brand=request.brand)
+        return render_form(request, template, SignInCodeForm(brand=request.brand), **context)
+    form = SignInCodeForm(request.POST, brand=request.brand)
     if not form.is_valid():
         return render_form(request, template, form, **context)
+    device = get_device(request, asked["email"])
     try:
-        user = _redeem(request, asked, form.cleaned_data["code"])
+        user = _redeem(request, asked["code"], form.cleaned_data["code"], device)
     except rate_limits.Limited as limited:
         return render_form_limited(request, template, form, limited, **context)
     except codes.CodeRefused as refused:
@@ -130,7 +131,7 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
             return _code_expired(request, asked["email"])
         form.add_error("code", code_error_message(refused))
         return render_form(request, template, form, **context)
-    return _signed_in(request, user)
+    return _signed_in(request, user, keep=form.cleaned_data["keep"], known=bool(device))
 
 
 def _code_expired(request: BrandRequest, email: str) -> HttpResponse:
@@ -139,20 +140,16 @@ def _code_expired(request: BrandRequest, email: str) -> HttpResponse:
     return render_code_expired(request, form, email, reverse("accounts:sign_in"))
 
 
-def _redeem(request: BrandRequest, asked: dict[str, Any], code: str) -> User:
-    rate_limits.consume(
-        action="code_post", network=rate_limit_key(request, get_device(request, asked["email"]))
-    )
+def _redeem(request: BrandRequest, code_id: int, code: str, device: str) -> User:
+    rate_limits.consume(action="code_post", network=rate_limit_key(request, device))
     return codes.redeem_sign_in_code(
-        brand=request.brand, code_id=asked["code"], browser=browser_secret(request), code=code
+        brand=request.brand, code_id=code_id, browser=browser_secret(request), code=code
     )
 
 
 def code_error_message(refused: codes.CodeRefused) -> str:
-    """Return the error text for a wrong code."""
+    """Return the error text for a wrong code that has tries left."""
     tries_left = refused.tries_left
-    if not tries_left:
-        return _("That code no longer works. Get a new one.")
     if refused.older:
         return _("That code is from an earlier email. Use the code in the latest one.")
     return ngettext(
@@ -162,24 +159,59 @@ def code_error_message(refused: codes.CodeRefused) -> str:
     ) % {"count": tries_left}
 
 
-def _signed_in(request: BrandRequest, user: User) -> HttpResponseRedirect:
+def _signed_in(request: BrandRequest, user: User, *, keep: bool, known: bool) -> HttpResponseRedirect:
     """Start a new session; of the old one only the page to open next remains."""
     wanted = safe_redirect_url(request, request.session.get("next", "")) or reverse("home")
+    response, warn = HttpResponseRedirect(wanted), _may_be_signed_up_by_another(request, user)
+    row = begin_session(request, user, keep=keep, device_id=recognise_browser(request, response, user))
+    add_account_messages(request, user, warn=warn)
+    if not known and not user.first_sign_in:
+        mail_new_device(brand=request.brand, user=user, sign_in=row)
+    return response
+
+
+def _may_be_signed_up_by_another(request: BrandRequest, user: User) -> bool:
+    """Return True if this browser did not sign up this address, and somebody has lately done so.
+
+    Whoever did may know the password of the phone account.
+    """
+    if request.session.get("stranger") == email_key(user.email):
+        return True
     own = request.session.get("registered", "").lower() == user.email.lower()
-    begin_session(request, user)
-    if user.account_number_is_new and not own:
-        text = _(
-            "Phone account %(number)s is now linked to your profile. If you didn't sign up for it, reset "
-            "its password."
-        )
-        messages.warning(request, text % {"number": user.account_number})
+    first = user.first_sign_in and user.confirmed_at is not None
+    return not own and (user.account_number_is_new or first)
+
+
+def add_account_messages(request: BrandRequest, user: User, *, warn: bool) -> None:
+    """Tell what a sign-in has to tell about the account number; with `warn`, advise a new password."""
+    if warn:
+        number = user.account_number if user.account_number_is_new else ""
+        messages.warning(request, _reset_advice(number))
     if user.account_number and user.refused_account_number:
         text = _(
             "The phone system has a different account number for you than we do. We haven't changed "
             "anything. Contact us so we can check: %(email)s"
         )
         messages.warning(request, text % {"email": request.brand.support_email})
-    return set_device_cookie(request, HttpResponseRedirect(wanted), user)
+
+
+def _reset_advice(number: str) -> str:
+    link = format_html(
+        '<a href="{}">{}</a>',
+        reverse("accounts:password_reset"),
+        _("Choose a new phone account password"),
+    )
+    if number:
+        text = _(
+            "Phone account {number} is now linked to your profile. If someone else signed up for you, they "
+            "may know its password. {link}"
+        )
+    else:
+        text = _(
+            "You're signed in. If someone else signed up for you, they may know your phone account "
+            "password. {link}"
+        )
+    return format_html(text, number=number, link=link)
 
 
 @login_not_required

@@ -61,20 +61,31 @@ def _clock(at: datetime, locale: str) -> str:
     return nowrap(str(format_time(at, "short", locale=locale)))
 
 
+def clock(value: datetime) -> str:
+    """Format the time of day in the current time zone like 3:05 pm."""
+    return _clock(timezone.localtime(value), current_locale())
+
+
+def is_today(value: datetime) -> bool:
+    """Return True if the time is on the current day of the current time zone."""
+    return timezone.localdate(value) == timezone.localdate()
+
+
 def moment(value: datetime) -> str:
     """Format a time like `date_time`, a time of today like Today, 3:05 pm."""
-    at = timezone.localtime(value)
-    if at.date() != timezone.localdate():
-        return date_time(value)
-    return _("Today, %(time)s") % {"time": _clock(at, current_locale())}
+    return _("Today, %(time)s") % {"time": clock(value)} if is_today(value) else date_time(value)
 
 
 def updated(value: datetime) -> str:
     """Say when figures were fetched, like Updated today, 3:05 pm."""
-    at = timezone.localtime(value)
-    if at.date() != timezone.localdate():
-        return _("Updated %(moment)s") % {"moment": date_time(value)}
-    return _("Updated today, %(time)s") % {"time": _clock(at, current_locale())}
+    if is_today(value):
+        return _("Updated today, %(time)s") % {"time": clock(value)}
+    return _("Updated %(moment)s") % {"moment": date_time(value)}
+
+
+def short_day(value: datetime) -> str:
+    """Format the day of a time in the current time zone like 28 Nov 2026."""
+    return str(format_skeleton("yMMMd", timezone.localtime(value), locale=current_locale()))
 
 
 def zoned_date_time(value: datetime, zone: tzinfo) -> str:

@@ -20,11 +20,19 @@ _KEY = re.compile(r"[a-z0-9]{32}\Z")  # The form of Django's keys.
 
 
 class SessionStore(db.SessionStore):
-    """The session store of SESSION_ENGINE."""
+    """The session store of SESSION_ENGINE.
+
+    A session that `ends_with_browser` has a cookie without an end. On the server it still ends at the time
+    given to `set_expiry`: Django's `set_expiry(0)` would move its end with each change.
+    """
 
     def __init__(self, session_key: str | None = None) -> None:
         """Ignore a cookie that Django cannot have set, without a database query."""
         super().__init__(session_key if _KEY.match(session_key or "") else None)
+
+    def get_expire_at_browser_close(self) -> bool:
+        """Return True if the cookie has no end."""
+        return bool(self.get("ends_with_browser")) or super().get_expire_at_browser_close()
 
 
 class SessionMiddleware(middleware.SessionMiddleware):

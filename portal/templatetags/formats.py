@@ -21,6 +21,9 @@ register.filter(formats.moment)
 register.filter(formats.updated)
 register.filter(formats.zoned_date_time)
 register.filter(formats.code_groups)
+register.filter(formats.is_today)
+register.filter(formats.clock)
+register.filter(formats.short_day)
 register.filter(formats.nowrap)
 
 

@@ -1,8 +1,11 @@
 """Confirming the email at the carrier: it does not sign in, and continues to a sign-in code."""
 
+from typing import Any
+
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import SignInCode, User
 from tests.conftest import AURORA
@@ -87,19 +90,68 @@ def test_confirmation_alone_does_not_sign_in(signed_up, simulator):
     assert User.objects.get().account_number == ""
 
 
-def test_other_browser_is_advised_to_set_a_new_password(signed_up, simulator, browse):
+def warnings_after_sign_in(client: Any, **data: str) -> int:
+    """Enter the emailed code, and return how often the next page advises a new password."""
+    landed = send(client, "/sign-in/code/", {"code": code_for(DORA), **data})
+    page = client.get(landed["Location"])
+    advice = words(page).count("If someone else signed up for you, they may know")
+    assert page.content.decode().count('<a href="/password-reset/">Choose a new phone account') == advice
+    return advice
+
+
+def test_other_browser_is_reassured_first_and_warned_once_after_the_sign_in(signed_up, simulator, browse):
     other = browse(AURORA)
     send(other, "/sign-up/confirm/", form(simulator))
-    page = other.get("/sign-in/code/")
-    assert "If someone else signed up for you" in words(page)
-    assert 'href="/password-reset/"' in page.content.decode()
+    page = words(other.get("/sign-in/code/"))
+    assert "Signed up on another device? That's fine. Carry on." in page
+    assert "someone else" not in page
+    assert warnings_after_sign_in(other) == 1
+    assert "someone else" not in words(other.get("/account/"))
+
+
+def test_browser_that_signed_up_is_neither_reassured_nor_warned(signed_up, simulator):
+    send(signed_up, "/sign-up/confirm/", form(simulator))
+    assert "another device" not in words(signed_up.get("/sign-in/code/"))
+    assert warnings_after_sign_in(signed_up) == 0
+
+
+def test_other_browser_is_warned_without_an_account_number_too(signed_up, simulator, browse):
+    User.objects.update(offered_account_number="", account_number="70888")
+    other = browse(AURORA)
+    send(other, "/sign-up/confirm/", form(simulator))
+    assert warnings_after_sign_in(other) == 1
+
+
+def test_other_browser_is_warned_after_a_second_code_and_a_second_click_on_the_link(
+    signed_up, aurora, simulator, browse
+):
+    User.objects.update(verified_at=timezone.now(), offered_account_number="")
+    aurora.response_codes.create(code="409", meaning="already_confirmed")
+    other, data = browse(AURORA), form(simulator)
+    send(other, "/sign-up/confirm/", data)
+    again = send(other, "/sign-up/confirm/", {**data, "g-recaptcha-response": simulator.token()})
+    assert again["Location"] == "/sign-in/"
+    send(other, "/sign-in/", {"email": DORA.upper()})
+    assert warnings_after_sign_in(other) == 1
+
+
+def test_first_sign_in_on_a_third_device_is_warned(signed_up, simulator, browse):
+    User.objects.update(offered_account_number="")
+    send(browse(AURORA), "/sign-up/confirm/", form(simulator))
+    User.objects.update(offered_account_number="")
+    third = browse(AURORA)
+    send(third, "/sign-in/", {"email": DORA})
+    assert warnings_after_sign_in(third) == 1
+    fourth = browse(AURORA)
+    send(fourth, "/sign-in/", {"email": DORA})
+    assert warnings_after_sign_in(fourth) == 0
 
 
 def test_browser_whose_sign_up_was_refused_is_advised_too(signed_up, simulator, browse):
     victim = browse(AURORA)
     assert send(victim, "/sign-up/", sign_up_form(simulator.token())).status_code == 200
     send(victim, "/sign-up/confirm/", form(simulator))
-    assert "If someone else signed up for you" in words(victim.get("/sign-in/code/"))
+    assert warnings_after_sign_in(victim) == 1
 
 
 def test_invalid_field_uses_no_captcha_token(signed_up, simulator):

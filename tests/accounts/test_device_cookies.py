@@ -99,7 +99,7 @@ def test_signing_in_again_does_not_reset_the_limits(aurora, alice, browse):
 
 def known_browsers(browse: Any, user: User, number: int) -> list[Client]:
     """Return so many browsers in which the user has signed in."""
-    return [with_cookie(browse, add_device(user=user, cookie="")) for _ in range(number)]
+    return [with_cookie(browse, add_device(user=user, cookie="")[0]) for _ in range(number)]
 
 
 def test_known_browsers_of_a_customer_share_a_limit(aurora, alice, browse):

@@ -15,7 +15,7 @@ from accounts.models import SignIn, SignInCode, User
 from accounts.sign_in.codes import create_code
 from portal.models import Attempt
 from tests.conftest import ADMIN, AURORA
-from tests.support.customer_flow import code_for, send, sign_in, value_of, words
+from tests.support.customer_flow import code_for, send, sign_in, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 ALICE, NEW, BOB = "alice@example.com", "alice@new.example", "bob@example.com"
@@ -100,20 +100,9 @@ def test_older_sign_in_must_sign_in_again_before_any_email_is_sent(client, metho
     later(client, 301)
     page = ask(client) if method == "post" else client.get("/account/email/")
     assert page.status_code == (403 if method == "post" else 200)
-    assert "sign in again before you change your email address" in words(page)
+    assert "we check first that it's you" in words(page)
     assert 'action="/sign-in/again/"' in page.content.decode()
     assert mail.outbox == []
-
-
-def test_signing_in_again_returns_with_the_new_email_filled_in(client):
-    later(client, 301)
-    assert send(client, "/sign-in/again/", {})["Location"] == "/sign-in/?why=again"
-    assert "_auth_user_id" not in client.session
-    page = client.get("/sign-in/?why=again")
-    assert "Sign in again to change your email address" in words(page)
-    assert value_of(page, "email") == ALICE
-    assert sign_in(client, ALICE)["Location"] == "/account/email/"
-    assert value_of(client.get("/account/email/"), "email") is None
 
 
 def test_sign_in_within_five_minutes_is_recent_enough(client):
@@ -122,7 +111,7 @@ def test_sign_in_within_five_minutes_is_recent_enough(client):
 
 
 def test_session_without_sign_in_time_has_to_sign_in_again(aurora, alice, browse):
-    assert "Sign in again" in words(browse(AURORA, alice).get("/account/email/"))
+    assert "we check first that it's you" in words(browse(AURORA, alice).get("/account/email/"))
 
 
 def test_email_of_another_customer_looks_the_same_and_changes_nothing(client, bob, alice):

@@ -1,17 +1,30 @@
 """States of the account page, of changing the email, and of figures the carrier refuses."""
 
+from itertools import repeat
+
 from tests.browser.accounts import ALICE, LEAVER, NORA
-from tests.browser.actor import age_sign_ins, fault, go, post_form, send, sign_in_now, sql
+from tests.browser.actor import age_sign_ins, fault, go, post_form, press, send, sign_in_now, sql
 from tests.browser.states_runner import row
 
 UNKNOWN_NUMBER = sql(f"UPDATE accounts_user SET account_number = '99999' WHERE email = '{NORA}'")
 NO_NUMBER = sql(f"UPDATE accounts_user SET account_number = '' WHERE email = '{NORA}'")
 # A sign-in just now, because only a recent one may change the email.
 FRESH = (sign_in_now(LEAVER),)
+AGED = (*FRESH, age_sign_ins, go("/account/email/"))
+AGAIN = press("form[action$='/sign-in/again/'] button")
+# A session of 30 days, one that has ended, and one that was signed out.
+KEPT = sql(
+    "INSERT INTO accounts_signin (user_id, at, browser, system, expires_at, ended_at, session_key, device_id) "
+    "SELECT u.id, s.at, s.browser, 'Windows', s.until, s.ended, 'k', '' FROM accounts_user u, ("
+    "SELECT '2026-01-01' AS at, 'Edge' AS browser, '2999-01-01' AS until, NULL AS ended "
+    "UNION SELECT '2026-01-01', 'Opera', '2026-01-02', NULL "
+    "UNION SELECT '2026-01-01', 'Safari', '2999-01-01', '2026-01-02') s "
+    f"WHERE u.email = '{LEAVER}'"
+)
 NEW_ADDRESS = send("/account/email/", email="lea.new@example.com")
 
 ACCOUNT_STATES = (
-    row("account: details", go("/account/"), by=ALICE, says="Where you're signed in"),
+    row("account: details", go("/account/"), by=ALICE, says="This device"),
     row(
         "account: no account number",
         NO_NUMBER,
@@ -35,12 +48,16 @@ ACCOUNT_STATES = (
     ),
     row("e-mail change: code", *FRESH, NEW_ADDRESS, says="If that address is available"),
     row("e-mail change: wrong code", *FRESH, NEW_ADDRESS, send(code="00000000"), says="isn't right"),
+    row("account: kept and ended", KEPT, *FRESH, go("/account/"), says="Earlier sign-ins"),
+    row("e-mail change: sign in again", *AGED, says="we check first that it's you"),
+    row("e-mail change: signing in again", *AGED, AGAIN, says="We've emailed an 8-digit code to"),
+    row("e-mail change: wrong code again", *AGED, AGAIN, send(code="00000000"), says="isn't right"),
     row(
-        "e-mail change: sign in again",
-        *FRESH,
-        age_sign_ins,
-        go("/account/email/"),
-        says="sign in again before you change your email address",
+        "e-mail change: code used up again",
+        *AGED,
+        AGAIN,
+        *repeat(send(code="00000000"), 3),
+        says="Email me a new code",
     ),
     row("home: account not found", UNKNOWN_NUMBER, go("/"), by=NORA, status=409, says="We can't find"),
     row(

@@ -26,7 +26,7 @@ NEW_ADDRESS = (sign_in_now(MOVER), send("/account/email/", email="NEW"))
 
 
 RARE = (
-    row("account: long", go("/account/"), by=LONG, says="Where you're signed in"),
+    row("account: long", go("/account/"), by=LONG, says="This device"),
     row(
         "e-mail change: nothing filled in",
         sign_in_now(MOVER),

@@ -212,7 +212,7 @@ STATES = (
         **LIMITED,
     ),
     row("code: confirmed", *CONFIRMED, says="Your email address is confirmed."),
-    row("code: confirmed elsewhere", *CONFIRMED_ELSEWHERE, says="choose your own phone account password"),
+    row("code: confirmed elsewhere", *CONFIRMED_ELSEWHERE, says="Signed up on another device? That's fine."),
     row("home: balance", go("/"), by=ALICE, says="Hello, Alice"),
     row("home: in pounds", go("/"), by=CHARLIE, brand=BOREALIS, says="£"),
     row("home: in debt", carrier_has("70002", balance="-42.5"), go("/"), by=BOB, says="42.50"),

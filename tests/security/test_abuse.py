@@ -48,7 +48,7 @@ def test_account_number_of_another_sign_up_needs_sign_in_and_warning(
     second = browse(AURORA, REMOTE_ADDR="10.9.9.10")
     User.objects.filter(pk=dora.pk).update(account_number="", offered_account_number="70999")
     landed = sign_in(second, DORA)
-    assert "reset its password" in words(second.get(landed["Location"], secure=True))
+    assert "they may know its password" in words(second.get(landed["Location"], secure=True))
 
 
 def test_own_sign_up_in_the_same_browser_shows_no_warning(aurora, simulator, browse):
@@ -56,7 +56,7 @@ def test_own_sign_up_in_the_same_browser_shows_no_warning(aurora, simulator, bro
     send(client, "/sign-up/", sign_up_form(simulator.token()))
     landed = sign_in(client, DORA)
     assert User.objects.get(email=DORA).account_number
-    assert "reset its password" not in words(client.get(landed["Location"], secure=True))
+    assert "someone else" not in words(client.get(landed["Location"], secure=True))
 
 
 def test_invalid_account_number_is_not_stored(aurora, make_customer):

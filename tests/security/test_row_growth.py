@@ -187,7 +187,7 @@ def test_anonymous_session_lasts_a_day(aurora: Brand, alice: User, simulator: Si
     for path in BY_FORMS:
         send(browse(AURORA), path, form(simulator))
     client = browse(AURORA, alice)
-    client.post("/sign-in/again/")
+    client.post("/sign-out/")
     assert Session.objects.count() == 6
     tomorrow = timezone.now() + timedelta(days=1)
     assert not Session.objects.filter(expire_date__gt=tomorrow).exists()
