@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -156,6 +157,19 @@ def test_session_from_before_ends_two_weeks_after_its_sign_in(signed_in, travel)
     assert is_signed_in(client)
     travel(14 * DAY + MINUTE)
     assert not is_signed_in(client)
+
+
+def test_version_before_can_still_record_sign_ins(signed_in, alice):
+    """It does not know the new columns."""
+    client = signed_in()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_signin (user_id, at, browser, system) VALUES (%s, %s, 'Edge', 'Mac')",
+            [alice.pk, timezone.now()],
+        )
+    row = SignIn.objects.get(browser="Edge")
+    assert (row.session_key, row.device_id, row.ends_at - row.at) == ("", "", 14 * DAY)
+    assert "Edge on Mac" in words(client.get("/account/")).partition("Earlier sign-ins")[0]
 
 
 # Ending one

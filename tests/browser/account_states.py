@@ -3,7 +3,7 @@
 from itertools import repeat
 
 from tests.browser.accounts import ALICE, LEAVER, NORA
-from tests.browser.actor import age_sign_ins, fault, go, post_form, press, send, sign_in_now, sql
+from tests.browser.actor import Visitor, age_sign_ins, fault, go, post_form, press, send, sign_in_now, sql
 from tests.browser.states_runner import row
 
 UNKNOWN_NUMBER = sql(f"UPDATE accounts_user SET account_number = '99999' WHERE email = '{NORA}'")
@@ -13,14 +13,26 @@ FRESH = (sign_in_now(LEAVER),)
 AGED = (*FRESH, age_sign_ins, go("/account/email/"))
 AGAIN = press("form[action$='/sign-in/again/'] button")
 # A session of 30 days, one that has ended, and one that was signed out.
-KEPT = sql(
-    "INSERT INTO accounts_signin (user_id, at, browser, system, expires_at, ended_at, session_key, device_id) "
-    "SELECT u.id, s.at, s.browser, 'Windows', s.until, s.ended, 'k', '' FROM accounts_user u, ("
-    "SELECT '2026-01-01' AS at, 'Edge' AS browser, '2999-01-01' AS until, NULL AS ended "
-    "UNION SELECT '2026-01-01', 'Opera', '2026-01-02', NULL "
-    "UNION SELECT '2026-01-01', 'Safari', '2999-01-01', '2026-01-02') s "
-    f"WHERE u.email = '{LEAVER}'"
-)
+DEVICES = f"""
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import SignIn, User
+now, day = timezone.now(), timedelta(days=1)
+user = User.objects.get(email="{LEAVER}", brand__slug="aurora")
+rows = (("Edge", now + 29 * day, None), ("Opera", now - day / 2, None), ("Safari", now + day, now))
+for browser, until, ended in rows:
+    SignIn.objects.create(
+        user=user, at=now - day, browser=browser, system="Mac", expires_at=until, ended_at=ended,
+        session_key="k",
+    )
+"""
+
+
+def other_devices(visitor: Visitor) -> None:
+    """Record sign-ins on other devices."""
+    visitor.stack.run(DEVICES)
+
+
 NEW_ADDRESS = send("/account/email/", email="lea.new@example.com")
 
 ACCOUNT_STATES = (
@@ -48,7 +60,7 @@ ACCOUNT_STATES = (
     ),
     row("e-mail change: code", *FRESH, NEW_ADDRESS, says="If that address is available"),
     row("e-mail change: wrong code", *FRESH, NEW_ADDRESS, send(code="00000000"), says="isn't right"),
-    row("account: kept and ended", KEPT, *FRESH, go("/account/"), says="Earlier sign-ins"),
+    row("account: other devices", other_devices, *FRESH, go("/account/"), says="Earlier sign-ins"),
     row("e-mail change: sign in again", *AGED, says="we check first that it's you"),
     row("e-mail change: signing in again", *AGED, AGAIN, says="We've emailed an 8-digit code to"),
     row("e-mail change: wrong code again", *AGED, AGAIN, send(code="00000000"), says="isn't right"),
