@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from accounts.models import SignIn, User
 from accounts.sign_in import history
-from portal.core.formats import moment
+from portal.core.formats import date_time
 from tests.conftest import ADMIN, AURORA, BOREALIS
 from tests.support.customer_flow import code_for, send, twin, words
 
@@ -303,7 +303,7 @@ def test_sign_in_on_a_new_device_is_emailed(signed_in, alice):
     assert notice.to == [ALICE]
     for text in (notice.body, notice.alternatives[0].content):
         assert "Firefox on Windows" in text
-        assert re.search(r"\d+ \w+\.? 202\d, \d+:\d\d\W(am|pm)", text)
+        assert re.search(r"\d+ \w+\.? 20\d\d, \d+:\d\d", text)
         assert "sign out that device" in text
         assert "secure your email account" in text
         assert "https://aurora.test/account/" in text
@@ -315,7 +315,7 @@ def test_time_in_the_email_is_that_of_the_brand_s_zone(signed_in):
     signed_in()
     (row,) = SignIn.objects.all()
     with timezone.override("Australia/Sydney"), translation.override("en-au"):
-        assert moment(row.at) in notices()[0].body
+        assert date_time(row.at) in notices()[0].body
 
 
 def test_known_device_and_first_sign_in_are_not_emailed(aurora, alice, make_customer, browse):
