@@ -1,6 +1,7 @@
 """Forms of the customer pages. Each field has its autocomplete token and input mode."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -165,7 +166,11 @@ def _terms_label(brand: Brand) -> SafeString:
 
 
 class ConfirmForm(BrandForm):
-    """Email address and the carrier's confirmation code."""
+    """Email address and the carrier's confirmation code.
+
+    `known` are the values from the sign-up or the link. They are shown as text and sent as hidden inputs,
+    until the customer changes one or it turns out to be wrong.
+    """
 
     action = "confirm"
 
@@ -184,6 +189,23 @@ class ConfirmForm(BrandForm):
         help_text=_("It's in the email we sent you."),
         error_messages=_missing(_("Enter the confirmation code.")),
     )
+
+    def __init__(self, *args: Any, known: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = known
+
+    def settled_fields(self) -> list[forms.BoundField]:
+        """Return the fields that still have their known value."""
+        return [
+            self[name]
+            for name in self.fields
+            if self.known.get(name) and self[name].value() == self.known[name] and not self[name].errors
+        ]
+
+    def visible_fields(self) -> list[forms.BoundField]:
+        """Return the fields to fill in."""
+        settled = {field.name for field in self.settled_fields()}
+        return [field for field in super().visible_fields() if field.name not in settled]
 
 
 class SignInForm(BrandForm):
@@ -253,6 +275,11 @@ class OpenForm(BrandForm):
     def form_action_hosts(self) -> list[str]:
         """Hosts of the carrier's own portal. No other form may redirect there."""
         return form_action_sources(self.brand)
+
+    @property
+    def can_start(self) -> bool:
+        """True if there is nothing to fill in but the captcha, so that a script may send the form."""
+        return set(self.fields) == {"captcha"}
 
 
 class NewEmailForm(BrandForm):

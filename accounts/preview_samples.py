@@ -23,6 +23,7 @@ from portal.models import Brand
 from portal.preview.sample_pages import CUSTOMER, UNNUMBERED, VISITOR, CaptchaSample, Sample
 
 EMAIL = "alex@example.com"
+_KNOWN = {"email": EMAIL}
 
 
 def person(brand: Brand, scenario: str) -> User | None:
@@ -34,9 +35,13 @@ def person(brand: Brand, scenario: str) -> User | None:
     return User(brand=brand, email=EMAIL, account_type=PREPAID, **details)
 
 
-def _form(form_class: type[BrandForm], **context: object) -> Callable[[Brand, str], dict[str, Any]]:
+def form_context(
+    form_class: type[BrandForm], *, values: dict[str, Any] | None = None, **context: object
+) -> Callable[[Brand, str], dict[str, Any]]:
+    """Return a function for the context of a page with this form; `values` are more arguments of the form."""
+
     def context_of(brand: Brand, _scenario: str) -> dict[str, Any]:
-        form = form_class(brand=brand)
+        form = form_class(brand=brand, **(values or {}))
         if form.has_captcha:
             form.fields["captcha"].widget = CaptchaSample()
         return {"form": form, **context}
@@ -45,7 +50,7 @@ def _form(form_class: type[BrandForm], **context: object) -> Callable[[Brand, st
 
 
 def _sign_up(brand: Brand, scenario: str) -> dict[str, Any]:
-    return _form(SignUpForm)(brand, scenario) | {"outcome": None}
+    return form_context(SignUpForm)(brand, scenario) | {"outcome": None}
 
 
 def _sign_up_page(brand: Brand) -> str:
@@ -62,7 +67,7 @@ def _new_email(brand: Brand, _scenario: str) -> dict[str, Any]:
     return {"form": NewEmailForm(brand=brand, current=EMAIL)}
 
 
-_code = _form(SignInCodeForm, email=EMAIL, confirmed=False, advise_reset=False)
+_code = form_context(SignInCodeForm, email=EMAIL, confirmed=False, advise_reset=False)
 _home = (CUSTOMER, "home")
 
 PAGES = (
@@ -79,7 +84,7 @@ PAGES = (
         VISITOR,
         "accounts:confirm",
         "accounts/confirm.html",
-        _form(ConfirmForm, registered=EMAIL, typed=True),
+        form_context(ConfirmForm, values={"initial": _KNOWN, "known": _KNOWN}, registered=EMAIL, typed=True),
         (VISITOR, "accounts:sign_in_code"),
     ),
     Sample(
@@ -87,7 +92,7 @@ PAGES = (
         VISITOR,
         "accounts:sign_in",
         "accounts/sign_in.html",
-        _form(SignInForm),
+        form_context(SignInForm),
         (VISITOR, "accounts:sign_in_code"),
     ),
     Sample(_("Enter the code"), VISITOR, "accounts:sign_in_code", "accounts/sign_in_code.html", _code, _home),
@@ -96,7 +101,7 @@ PAGES = (
         CUSTOMER,
         "accounts:account_open",
         "accounts/account_open.html",
-        _form(OpenForm),
+        form_context(OpenForm),
         _home,
     ),
     Sample(
@@ -127,7 +132,7 @@ PAGES = (
         CUSTOMER,
         "accounts:email_code",
         "accounts/email_code.html",
-        _form(EmailCodeForm, email="alex@new.example"),
+        form_context(EmailCodeForm, email="alex@new.example"),
         (CUSTOMER, "accounts:account"),
     ),
     Sample(
@@ -135,7 +140,7 @@ PAGES = (
         VISITOR,
         "accounts:password_reset",
         "accounts/password_reset.html",
-        _form(PasswordResetForm),
+        form_context(PasswordResetForm),
         (VISITOR, "accounts:password_reset_sent"),
     ),
     Sample(

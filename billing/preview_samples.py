@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import preview_samples as account_samples
+from accounts.forms import SignInForm
 from accounts.models import User
 from billing.statements import periods
 from billing.statements.forms import PeriodForm
@@ -65,13 +66,11 @@ def _history(brand: Brand, _scenario: str) -> dict[str, Any]:
     return {"rows": rows, "picture": render_chart(months, brand)}
 
 
-def _nothing(_brand: Brand, _scenario: str) -> dict[str, Any]:
-    return {}
-
-
 _HOME = "home"
 
-WELCOME = Sample(_("Welcome"), VISITOR, _HOME, "billing/welcome.html", _nothing)
+WELCOME = Sample(
+    _("Welcome"), VISITOR, _HOME, "billing/welcome.html", account_samples.form_context(SignInForm)
+)
 PAGES = (
     Sample(_("Balance"), CUSTOMER, _HOME, "billing/home.html", _home),
     Sample(_("Statements"), CUSTOMER, "billing:statement", "billing/statement.html", _statement),

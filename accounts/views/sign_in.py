@@ -56,6 +56,7 @@ def sign_in(request: BrandRequest) -> HttpResponse:
 # In the address, because a message would need a session, and that could replace one that has just begun.
 WHY = {
     "code": gettext_lazy("Get a code first. Each code works once, in the browser you asked from."),
+    "sent": gettext_lazy("We didn't save the form you just sent. Sign in and send it again."),
     "again": gettext_lazy("Sign in again to change your email address. We'll bring you straight back."),
 }
 _SIGNED_OUT = gettext_lazy("Sign in to see this page. If you were signed in before, your session has ended.")

@@ -88,7 +88,14 @@ def confirm(request: BrandRequest) -> HttpResponse:
         return _confirm(request)
     if query := parse_confirm_link(request.GET):
         return _store_link(request, query)
-    return _confirm_page(request, ConfirmForm(brand=request.brand, initial=request.session.get("confirm")))
+    form = ConfirmForm(brand=request.brand, initial=request.session.get("confirm"), known=_known(request))
+    return _confirm_page(request, form)
+
+
+def _known(request: BrandRequest) -> dict[str, str]:
+    """Return what the session knows, without the field that `?change=` names."""
+    known: dict[str, str] = request.session.get("confirm", {})
+    return {name: value for name, value in known.items() if name != request.GET.get("change")}
 
 
 def _store_link(request: BrandRequest, query: dict[str, str]) -> HttpResponse:
@@ -101,7 +108,8 @@ def _store_link(request: BrandRequest, query: dict[str, str]) -> HttpResponse:
     try:
         rate_limits.consume(action="confirm_link", network=request.client_network, brand=request.brand)
     except rate_limits.Limited:
-        return _confirm_page(request, ConfirmForm(brand=request.brand, initial=filled))
+        form = ConfirmForm(brand=request.brand, initial=filled, known={})
+        return _confirm_page(request, form)
     update_session(request, confirm=filled)
     return redirect("accounts:confirm")
 
@@ -115,7 +123,7 @@ def _confirm_page(request: BrandRequest, form: ConfirmForm) -> HttpResponse:
 
 
 def _confirm(request: BrandRequest) -> HttpResponse:
-    form = ConfirmForm(request.POST, brand=request.brand)
+    form = ConfirmForm(request.POST, brand=request.brand, known=_known(request))
     if not form.is_valid():
         return _confirm_page(request, form)
     email = form.cleaned_data["email"]

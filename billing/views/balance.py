@@ -10,7 +10,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.forms import SignInForm
 from accounts.models import User
+from accounts.views.forms import render_form
+from accounts.views.session import known_email
 from billing.statements import periods
 from billing.statements.forms import PeriodForm
 from billing.statements.service import (
@@ -42,9 +45,10 @@ _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 @login_not_required
 @require_safe
 def home(request: BrandRequest) -> HttpResponseBase:
-    """/: the balance of a signed-in customer; for visitors, what the portal offers."""
+    """/: the balance of a signed-in customer; for visitors, what the portal offers, and the sign-in form."""
     if not request.user.is_authenticated:
-        return render(request, "billing/welcome.html")
+        form = SignInForm(brand=request.brand, initial=known_email(request))
+        return render_form(request, "billing/welcome.html", form)
     user, brand = request.user, request.brand
     context: dict[str, object] = {"period": periods.this_month(periods.today(brand))}
     if not user.account_number:

@@ -1,4 +1,5 @@
-// Renders each captcha and puts its token into its form. Shows an error if Google's script fails.
+// Renders each captcha and puts its token into its form. Shows an error if Google's script fails. Sends a form
+// with `data-start` by itself: at once if its captcha needs no person, else when the box has been ticked.
 (() => {
   "use strict";
 
@@ -29,6 +30,18 @@
     place.hidden = !why;
   }
 
+  // Shows on the button that something is under way; forms.js does it.
+  function waiting(form, on) {
+    form.dispatchEvent(new CustomEvent("waiting", { detail: on }));
+  }
+
+  // True once, on a page that was opened by a link: not after Back or a reload, which would open it again and again.
+  function starts(form) {
+    const { start } = form.dataset;
+    delete form.dataset.start;
+    return start !== undefined && performance.getEntriesByType("navigation")[0]?.type === "navigate";
+  }
+
   function holdBack(event) {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -54,11 +67,13 @@
         clearTimeout(timer);
         running = false;
         problem(form, why);
+        if (why) waiting(form, false);
         return true;
       };
       const timer = setTimeout(over, LONGEST, "again");
       running = true;
       problem(form);
+      waiting(form, true);
       execute().then(
         () => {
           if (!over()) return;
@@ -67,11 +82,14 @@
             passed = true;
             form.requestSubmit(button);
             passed = false; // If a field is invalid by now, no submit event has reset it.
+            if (!form.dataset.sent) waiting(form, false);
           });
         },
         () => over("load"),
       );
     });
+    // By then forms.js listens too.
+    document.addEventListener("DOMContentLoaded", () => starts(form) && form.requestSubmit());
   }
 
   function checkbox(element) {
@@ -86,7 +104,10 @@
     return ready.then(() => {
       const size = element.clientWidth < WIDTH ? "compact" : "normal";
       const { sitekey } = element.dataset;
-      const callback = () => problem(form);
+      const callback = () => {
+        problem(form);
+        if ("start" in form.dataset) form.requestSubmit();
+      };
       id = window.grecaptcha.render(element, { sitekey, theme: theme(), size, callback });
       window.addEventListener("pageshow", (event) => event.persisted && window.grecaptcha.reset(id));
     });

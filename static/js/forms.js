@@ -1,14 +1,29 @@
-// Reports missing fields before a form is sent, prevents double submits, and can show passwords.
+// Reports missing fields before a form is sent, prevents double submits, says on the button that a form is being
+// sent, focuses the server's errors, and can show passwords.
 // Forms work without this script too; the server also prevents double submits.
 (() => {
   "use strict";
 
+  const labels = new WeakMap(); // Waiting button → what it said before.
+
+  // Says on the form's button, and in its status line, that the form is on its way; `on` false takes it back.
   function wait(form, on) {
     const button = form.querySelector("button.main");
-    const said = form.querySelector("[data-waiting]");
-    if (on) button.setAttribute("aria-disabled", "true");
-    else button.removeAttribute("aria-disabled");
-    if (said) said.textContent = on ? said.dataset.waiting : "";
+    const status = form.querySelector("[data-waiting]");
+    const word = button?.dataset.busy ?? status?.dataset.waiting;
+    if (status) status.textContent = on ? status.dataset.waiting : "";
+    if (!button || on === labels.has(button)) return;
+    if (on) {
+      labels.set(button, [...button.childNodes]);
+      button.style.minInlineSize = `${button.offsetWidth}px`; // Nothing beside the button moves.
+      if (word) button.textContent = word;
+      button.setAttribute("aria-disabled", "true");
+    } else {
+      button.replaceChildren(...labels.get(button));
+      labels.delete(button);
+      button.style.minInlineSize = "";
+      button.removeAttribute("aria-disabled");
+    }
   }
 
   const make = (name, wanted, ...inside) => {
@@ -28,7 +43,7 @@
     return short ? words.minimum : "";
   }
 
-  const usual = (name, form) => form.querySelector("[data-mistakes]").dataset[name];
+  const usual = (name, form) => form.querySelector("[data-mistakes]")?.dataset[name];
 
   function mark(input, text) {
     const box = input.closest(".field");
@@ -47,7 +62,7 @@
     input.setAttribute("aria-describedby", describedBy.join(" "));
   }
 
-  // The same markup as the server's error summary.
+  // The same markup and title as the server's.
   function summary(form, wrong) {
     form.querySelector(".notice.refused:not([data-captcha-problem])")?.remove();
     const items = wrong.map((input) => {
@@ -55,9 +70,17 @@
       const name = input.type === "checkbox" ? [] : [make("b", {}, label.trim()), " "];
       return make("li", {}, make("a", { href: `#${input.id}` }, ...name, make("bdi", {}, complaint(input))));
     });
-    const title = make("h2", {}, usual("mistakes", form));
-    form.prepend(make("div", { className: "notice refused", role: "alert" }, title, make("ul", {}, ...items)));
+    const heading = make("h2", {}, usual("mistakes", form));
+    const notice = { className: "notice refused", role: "alert", tabIndex: -1 };
+    const box = make("div", notice, heading, make("ul", {}, ...items));
+    form.prepend(box);
+    box.focus();
+    const error = usual("error", form);
+    if (!document.title.startsWith(error)) document.title = `${error} ${document.title}`;
   }
+
+  // The attribute alone has no effect if the address has a fragment, such as the skip link's.
+  document.querySelector("[role=alert][autofocus]")?.focus();
 
   for (const form of document.querySelectorAll("form[data-once]")) {
     const check = (event) => {
@@ -68,7 +91,6 @@
       event.preventDefault();
       event.stopImmediatePropagation();
       summary(form, wrong);
-      wrong[0].focus();
     };
     form.addEventListener("submit", check, true); // Capture phase: before captcha.js calls Google.
     form.addEventListener("input", (event) => complaint(event.target) || mark(event.target, ""));
@@ -80,6 +102,7 @@
       form.dataset.sent = "yes";
       wait(form, true);
     });
+    form.addEventListener("waiting", (event) => wait(form, event.detail)); // From captcha.js.
     window.addEventListener("pageshow", (event) => {
       if (!event.persisted) return;
       delete form.dataset.sent;

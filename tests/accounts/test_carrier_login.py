@@ -252,7 +252,7 @@ def test_button_redirects_to_the_carrier_portal_signed_in(client, simulator):
 
 def test_visitor_must_sign_in_first(aurora, simulator, browse):
     response = send(browse(AURORA), "/account/open/", form(simulator))
-    assert response["Location"] == "/sign-in/?next=/account/open/"
+    assert response["Location"] == "/sign-in/?next=/account/open/&why=sent"
     assert simulator.calls() == []
 
 

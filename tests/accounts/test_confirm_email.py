@@ -51,8 +51,8 @@ def test_link_query_moves_into_the_session_without_using_the_code(signed_up, sim
     assert (response.status_code, response["Location"]) == (302, "/sign-up/confirm/")
     page = signed_up.get("/sign-up/confirm/")
     assert (value_of(page, "email"), value_of(page, "code")) == (DORA, code)
-    assert "We've filled in your code" in words(page)
-    assert "Open the link" not in words(page)
+    assert "Check these details" in words(page)
+    assert "enter the code" not in words(page)
     assert simulator.calls("confirm_email") == []
     assert not is_confirmed(simulator)
 

@@ -134,7 +134,7 @@ STATES = (
         "confirm: from the link",
         post_form("/sign-up/", **DORA),
         follow_link,
-        says="We've filled in your code",
+        says="Check these details",
     ),
     row(
         "confirm: nothing filled in",

@@ -141,8 +141,9 @@ def test_missing_or_short_input_is_reported_before_sending(visit: Open) -> None:
         assert field.get_attribute("aria-invalid") == "true"
         described = (field.get_attribute("aria-describedby") or "").split()
         assert text in [page.locator(f"#{each}").inner_text() for each in described]
-    expect(page.locator("[name=first_name]")).to_be_focused()
     summary = page.get_by_role("alert").filter(has_text="There's a problem")
+    expect(summary).to_be_focused()
+    assert page.title() == "Error: Create an account · Aurora Phone"
     assert summary.get_by_role("link").count() == 3
     summary.get_by_role("link", name="First name: Enter your first name.").click()
     expect(page.locator("[name=first_name]")).to_be_focused()

@@ -107,4 +107,4 @@ def test_fields_have_autocomplete_and_inputmode(aurora, browse, path, name, expe
 
 def test_button_has_an_empty_live_region_for_its_busy_message(aurora, browse):
     text = browse(AURORA).get("/sign-in/").content.decode()
-    assert re.search(r'role="status" data-waiting="Working on it…"></p>', text)
+    assert re.search(r'role="status" data-waiting="Sending…"></p>', text)
