@@ -22,12 +22,15 @@ ida@example.com,70030,Ida,Ilves
     "borealis": "email,account_number\ncharlie@example.com,80001\n",
     "fornax": "email,account_number,first_name\nfay@example.com,50001,Fay\n",
     "eridanus": "email,account_number,first_name\nerin@example.com,60001,Erin\n",
+    "cygnus": "email,account_number\ncora@example.com,61001\n",
+    "draco": "email,account_number\ndan@example.com,62001\n",
 }
 ALICE, BOB, NINA, CHARLIE = (f"{name}@example.com" for name in ("alice", "bob", "nina", "charlie"))
 NORA, RHEA, LEAVER, MOVER = (f"{name}@example.com" for name in ("nora", "rhea", "leaver", "mover"))
 # Peter's account is prepaid, Quinn's postpaid down to -55, unless a row says otherwise.
 PETER, QUINN = "peter@example.com", "quinn@example.com"
 ERIN, FAY = "erin@example.com", "fay@example.com"
+CORA, DAN = "cora@example.com", "dan@example.com"
 HANA = "hana@example.com"
 IDA = "ida@example.com"  # Staff change and disable her; she never signs in.
 LONG = "wilhelmina.featherstonehaugh-cholmondeley-majoribanks@telephones.example"
