@@ -79,8 +79,9 @@
     if (!document.title.startsWith(error)) document.title = `${error} ${document.title}`;
   }
 
-  // The attribute alone has no effect if the address has a fragment, such as the skip link's.
-  document.querySelector("[role=alert][autofocus]")?.focus();
+  // The attribute has no effect if the address has a fragment, such as the skip link's, which takes the focus.
+  const errors = document.querySelector("[role=alert][autofocus]");
+  window.addEventListener("load", () => document.activeElement.matches("body, main") && errors?.focus());
 
   for (const form of document.querySelectorAll("form[data-once]")) {
     const check = (event) => {

@@ -290,6 +290,39 @@ def test_password_field_appears_only_if_the_carrier_requires_it(client, aurora, 
     assert send(client, "/account/open/", form(simulator, password="alice-password")).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("headers", "starts"),
+    [
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "none"}, False),
+        ({"sec-fetch-site": "same-origin", "sec-purpose": "prefetch;prerender"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_page_starts_by_itself_only_from_our_own_page(client, simulator, headers, starts):
+    assert (b" data-start>" in client.get("/account/open/", headers=headers).content) is starts
+    assert client.head("/account/open/", headers=headers).context["start"] is False
+    assert b" data-start>" not in client.post("/account/open/", {}, headers=headers).content
+    assert simulator.calls() == []
+
+
+def test_page_that_asks_for_a_password_never_starts_by_itself(client, aurora):
+    aurora.overrides.create(method="login_via_url", parameters={"password": "pw"})
+    page = client.get("/account/open/", headers={"sec-fetch-site": "same-origin"})
+    assert b" data-start>" not in page.content
+
+
+@pytest.mark.parametrize(("kind", "told"), [("v2-checkbox", True), ("v2-invisible", False), ("v3", False)])
+def test_page_says_that_ticking_the_box_opens_the_account(client, aurora, kind, told):
+    Brand.objects.update(recaptcha_kind=kind)
+    page = words(client.get("/account/open/", headers={"sec-fetch-site": "same-origin"}))
+    assert "which looks different from this site." in page
+    assert ("When you complete the security check, your phone account opens." in page) is told
+
+
 def test_carrier_that_identifies_by_email_gets_the_stored_email(aurora, simulator, make_customer, browse):
     names = {"account_number": "", "email": "mail"}
     aurora.overrides.create(method="login_via_url", parameters=names)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SignInCode, User
+from portal.resilience import rate_limits
 from tests.conftest import AURORA
 from tests.support.customer_flow import (
     at_once,
@@ -55,6 +56,52 @@ def test_link_query_moves_into_the_session_without_using_the_code(signed_up, sim
     assert "enter the code" not in words(page)
     assert simulator.calls("confirm_email") == []
     assert not is_confirmed(simulator)
+
+
+def test_known_address_and_code_are_text_that_can_be_changed(signed_up, simulator):
+    code = carrier_code(simulator, DORA)
+    signed_up.get("/sign-up/confirm/", {"email": DORA, "code": code})
+    page = signed_up.get("/sign-up/confirm/")
+    assert f"Email address {DORA} Change Confirmation code {code} Change" in words(page)
+    for name in ("email", "code"):
+        assert f'<input type="hidden" name="{name}"' in page.content.decode()
+    change = signed_up.get("/sign-up/confirm/?change=code")
+    assert f"Email address {DORA} Change Confirmation code It" in words(change)
+    assert (value_of(change, "email"), value_of(change, "code")) == (DORA, code)
+    assert '<input type="text" name="code"' in change.content.decode()
+    data = {**form(simulator), "code": code}
+    assert send(signed_up, "/sign-up/confirm/?change=code", data)["Location"] == "/sign-in/code/"
+
+
+def test_wrong_known_code_becomes_a_field_again(signed_up, simulator):
+    signed_up.get("/sign-up/confirm/", {"email": DORA, "code": "WRONG"})
+    page = send(signed_up, "/sign-up/confirm/", form(simulator, "WRONG")).content.decode()
+    assert '<input type="text" name="code" value="WRONG"' in page
+    assert '<input type="hidden" name="email"' in page
+    assert 'href="#id_code"' in page
+
+
+def test_typed_address_and_code_stay_fields_after_an_error(aurora, simulator, browse):
+    data = {"email": DORA, "code": "X", "g-recaptcha-response": ""}
+    page = send(browse(AURORA), "/sign-up/confirm/", data).content.decode()
+    assert "?change=" not in page
+    assert '<input type="email" name="email"' in page
+
+
+def test_limited_link_shows_its_values_in_fields(aurora, browse, monkeypatch):
+    monkeypatch.setitem(rate_limits.REDIS_LIMITS, "confirm_link", {"network": "1/hour"})
+    for _ in range(2):
+        page = browse(AURORA).get("/sign-up/confirm/", {"email": DORA, "code": "ABC"}).content.decode()
+    assert "?change=" not in page
+    assert '<input type="text" name="code" value="ABC"' in page
+
+
+def test_sign_up_and_confirmation_show_their_step(aurora, alice, browse):
+    for path, step in (("/sign-up/", "Your details"), ("/sign-up/confirm/", "Confirm your email")):
+        page = browse(AURORA).get(path).content.decode()
+        assert f'<li aria-current="step">{step}</li>' in page
+        assert page.count('aria-current="step"') == 1
+    assert b'class="steps"' not in browse(AURORA, alice).get("/sign-up/confirm/").content
 
 
 def test_link_with_only_a_code_keeps_the_known_email(signed_up):

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import SignInCode
 from portal.models import Attempt
-from tests.conftest import AURORA, BOREALIS
+from tests.conftest import ADMIN, AURORA, BOREALIS
 from tests.support.customer_flow import (
     DETAILS,
     at_once,
@@ -404,6 +404,43 @@ def test_sign_up_redirects_to_the_requested_page_too(aurora, simulator, browse):
     link = re.search(r'href="(/sign-up/\?[^"]*)"', page.content.decode())[1]
     assert send(client, link, sign_up_form(simulator.token())).status_code == 302
     assert sign_in(client, DETAILS["email"])["Location"] == "/statement/"
+
+
+def test_welcome_page_takes_the_address_right_there(aurora, alice, browse):
+    client = browse(AURORA)
+    page = client.get("/").content.decode()
+    form = re.search(r'<form method="post" action="/sign-in/".*?</form>', page, re.DOTALL)[0]
+    assert 'name="email"' in form
+    assert "Email me a code" in form
+    assert 'href="/sign-up/"' in form
+    assert sign_in(client, ALICE)["Location"] == "/"
+
+
+def test_welcome_page_offers_no_closed_sign_up(aurora, browse):
+    type(aurora).objects.update(signup_open=False)
+    assert 'href="/sign-up/"' not in browse(AURORA).get("/").content.decode()
+
+
+def test_welcome_page_fills_in_the_address_that_this_browser_gave(aurora, browse):
+    client = browse(AURORA)
+    send(client, "/sign-in/", {"email": ALICE})
+    assert value_of(client.get("/"), "email") == ALICE
+    assert value_of(browse(AURORA).get("/"), "email") is None
+
+
+@pytest.mark.parametrize("path", ["/account/", "/account/email/", "/account/open/"])
+def test_form_without_a_session_is_said_to_be_lost(aurora, browse, path):
+    answer = send(browse(AURORA), path, {"email": "a@b.example"})
+    assert answer["Location"] == f"/sign-in/?next={path}&why=sent"
+    page = browse(AURORA).get(answer["Location"])
+    assert "We didn't save the form you just sent. Sign in and send it again." in words(page)
+    assert value_of(page, "next") == path
+    assert browse(AURORA).get(path)["Location"] == f"/sign-in/?next={path}"
+
+
+def test_redirect_to_the_sign_in_of_staff_is_djangos(admin_client, browse):
+    answer = browse(ADMIN).post("/admin/portal/brand/")
+    assert "why=sent" not in answer["Location"]
 
 
 def test_viewing_pages_starts_no_session(aurora, browse):

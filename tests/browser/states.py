@@ -84,6 +84,7 @@ def wrong_codes(times: int) -> tuple[Step, ...]:
 STATES = (
     row("welcome: open", go("/"), says="Manage your Aurora Phone account"),
     row("welcome: sign-up closed", go("/"), says="Manage your Eridanus Phone account", brand=ERIDANUS),
+    row("welcome: with a captcha", go("/"), says="Email me a code", brand=BOREALIS),
     row(
         "welcome: signed out",
         carrier_has("70005", email=LEAVER),
@@ -135,6 +136,13 @@ STATES = (
         post_form("/sign-up/", **DORA),
         follow_link,
         says="Check these details",
+    ),
+    row(
+        "confirm: code to be changed",
+        post_form("/sign-up/", **DORA),
+        follow_link,
+        go("/sign-up/confirm/", change="code"),
+        says="Confirmation code",
     ),
     row(
         "confirm: nothing filled in",

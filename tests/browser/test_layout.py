@@ -142,6 +142,47 @@ def test_password_can_be_shown_and_is_hidden_before_sending(stack: Stack, page: 
     expect(page.get_by_role("button", name="Sending…")).to_have_attribute("aria-disabled", "true")
 
 
+def test_button_says_sending_without_moving_and_recovers(stack: Stack, page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{stack.home(AURORA)}sign-in/")
+    button = page.locator("form.card button.main")
+    width = button.evaluate("(button) => button.offsetWidth")
+    page.get_by_label("Email address").fill("alice@example.com")
+    page.evaluate("document.forms[0].addEventListener('submit', (event) => event.preventDefault())")
+    button.click()
+    expect(button).to_have_text("Sending…")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_role("status").filter(has_text="Sending…")).to_be_attached()
+    assert button.evaluate("(button) => button.offsetWidth") == width
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(button).to_have_text("Email me a code")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
+@pytest.mark.parametrize("fragment", ["", "#content"])
+def test_errors_of_the_server_have_the_focus(stack: Stack, page: Page, fragment: str) -> None:
+    page.goto(f"{stack.home(AURORA)}sign-up/confirm/{fragment}")
+    page.get_by_label("Email address").fill("dora@")
+    page.get_by_label("Confirmation code").fill("X")
+    captcha_frame(page).locator("input").press("Space")
+    expect(page.locator("[name=g-recaptcha-response]")).not_to_have_value("")
+    page.get_by_role("button", name="Confirm").click()
+    summary = page.get_by_role("alert").filter(has_text="There's a problem")
+    expect(summary).to_be_focused()
+    assert page.title() == "Error: Confirm your email address · Aurora Phone"
+
+
+def test_errors_have_the_focus_without_javascript(
+    stack: Stack, new_context: Callable[..., tuple[BrowserContext, Watch]]
+) -> None:
+    context, _ = new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stack.home(AURORA))
+    page.get_by_role("button", name="Email me a code").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    assert page.title() == "Error: Sign in · Aurora Phone"
+
+
 def test_error_summary_links_focus_the_field(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.home(AURORA)}sign-up/")
     page.get_by_role("button", name="Create an account").click()

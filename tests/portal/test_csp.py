@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from portal.security.crypto import encrypt
 from tests.conftest import ADMIN, AURORA
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,15 @@ def test_page_with_captcha_allows_google_and_scripts_by_nonce(aurora, browse, se
         "connect-src": f"'self' https://www.google.com {STATIC}",
         "img-src": f"'self' {STATIC}",
     }
+
+
+def test_welcome_page_allows_google_only_if_its_form_has_a_captcha(aurora, browse):
+    assert get_policy(browse(AURORA).get("/")) == STRICT
+    type(aurora).objects.update(recaptcha_secret_key=encrypt("a-secret-key"))
+    page = browse(AURORA).get("/")
+    assert b"g-recaptcha" in page.content
+    assert STATIC in get_policy(page)["frame-src"]
+    assert get_policy(page)["form-action"] == "'self'"
 
 
 def test_only_the_carrier_login_page_allows_forms_to_login_hosts(aurora, alice, browse):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Submission
+from accounts.services import idempotency
 from tests.conftest import AURORA
 from tests.support.customer_flow import PASSWORD, send, sign_up_form, words
 
@@ -51,6 +53,34 @@ def test_missing_captcha_of_every_kind_is_in_the_summary(aurora, simulator, brow
     text = words(send(browse(AURORA), "/password-reset/", {"email": "a@example.com"}))
     assert SUMMARY in text
     assert text.count("Complete the security check.") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/sign-in/", {"email": "nobody"}),
+        ("/sign-up/", {}),
+        ("/statement/?from_date=2020-02-01&to_date=2020-01-01", None),
+    ],
+)
+def test_errors_are_in_the_title_and_have_the_focus(aurora, alice, simulator, browse, path, data):
+    client = browse(AURORA) if data is not None else browse(AURORA, alice)
+    fresh = client.get(path.partition("?")[0]).content.decode()
+    assert "Error:" not in re.findall(r"<title>(.*?)</title>", fresh)[0]
+    assert "autofocus" not in fresh
+    page = (send(client, path, data) if data is not None else client.get(path)).content.decode()
+    assert re.findall(r"<title>(.*?)</title>", page)[0].startswith("Error: ")
+    assert page.count('role="alert" tabindex="-1" autofocus') == 1
+
+
+def test_form_still_in_progress_is_no_error(aurora, simulator, browse, monkeypatch):
+    monkeypatch.setattr(idempotency, "_PATIENCE", 0)
+    data = {"email": "a@example.com", "g-recaptcha-response": simulator.token()}
+    send(browse(AURORA), "/password-reset/", data)
+    Submission.objects.update(outcome={"form": Submission.objects.get().outcome["form"]})
+    answer = send(browse(AURORA), "/password-reset/", data)
+    assert answer.status_code == 202
+    assert b"<title>Reset" in answer.content
 
 
 def test_each_error_is_linked_to_its_field(aurora, simulator, browse):
