@@ -45,7 +45,6 @@ NEW_PASSWORD = "another passphrase, set at the carrier"
 
 def open_tab(link: Locator) -> Page:
     """Follow a link in another tab, and return that."""
-    link.evaluate("(link) => { link.target = '_blank'; link.rel = 'noopener'; }")
     with link.page.context.expect_page() as opened:
         link.press("Enter")
     opened.value.wait_for_load_state()
