@@ -8,7 +8,7 @@ class AccountsConfig(AppConfig):
     """Configuration of the accounts app."""
 
     name = "accounts"
-    verbose_name = _("Accounts")
+    verbose_name = _("Customers and staff")
 
     def ready(self) -> None:
         """Register the system check."""

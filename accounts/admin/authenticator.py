@@ -19,7 +19,7 @@ from accounts.staff.views.base import get_signed_in_staff, render_staff_page
 from accounts.views.forms import form_view
 from portal.admin.reauthentication import needs_recent_authentication
 from portal.brands.access import is_operator
-from portal.core.formats import date_time
+from portal.core.formats import zoned_time
 
 _MAX_EVENTS = 20
 
@@ -72,8 +72,8 @@ class AuthenticatorMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         device = totp.get_device(user=user)
         if device is None:
             return gettext("None yet. The next sign-in begins with setting one up.")
-        words = gettext("Set up on %(when)s (UTC). Recovery codes left: %(left)d.") % {
-            "when": date_time(device.created_at) if device.created_at else "?",
+        words = gettext("Set up on %(when)s. Recovery codes left: %(left)d.") % {
+            "when": zoned_time(device.created_at) if device.created_at else "?",
             "left": totp.count_recovery_codes(user=user),
         }
         url = reverse("admin:accounts_user_reset_authenticator", args=(user.pk,))

@@ -49,6 +49,12 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
             "carrier_email": TrimmedEmailField,
         }
 
+        labels = {"is_superuser": _("Operator")}
+        help_texts = {
+            "is_active": _("Untick this to sign the person out everywhere and refuse further sign-ins."),
+            "is_superuser": _("An operator works for all brands and may change their connections and rules."),
+        }
+
     def clean_email(self) -> str:
         if email := normal_email(self.cleaned_data["email"]):
             return email

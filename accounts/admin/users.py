@@ -1,5 +1,6 @@
 """Admin of users: customers of all brands, staff and operators."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -34,12 +35,14 @@ from portal.admin.reauthentication_mixin import ReauthenticationMixin
 from portal.admin.scoping import ScopedAdmin
 from portal.admin.site import site
 from portal.brands.access import get_brands, is_operator
+from portal.core.formats import zoned_time
 from portal.models import Brand
 
 _NAMES = ("first_name", "last_name", "company_name", "phone")
-_HISTORY = (_("Dates"), {"fields": ("confirmed_at", "verified_at", "date_joined")})
+_HISTORY = (_("Dates"), {"fields": ("confirmed", "first_sign_in", "joined")})
 # They decide which account a customer reads, and who signs in to it.
 _DELICATE_FIELDS = {"brand", "email", "account_number", "carrier_email"}
+_TIMES = ("confirmed", "first_sign_in", "last_sign_in", "joined")
 _CARRIER = ("account_number", "account_type", "credit_limit", "carrier_email")
 
 
@@ -61,7 +64,7 @@ class PortalUserAdmin(
     """
 
     staff_may = ("view", "add", "change")
-    list_display = ("page", "email", "is_active", "name", "brand", "account_number", "verified_at")
+    list_display = ("page", "email", "is_active", "name", "brand", "account_number", "first_sign_in")
     list_display_links = ("email",)
     list_filter = (BrandFilter, KindFilter, NumberFilter, "is_active")
     ordering = ("email", "pk")
@@ -92,7 +95,7 @@ class PortalUserAdmin(
         (_("Person"), {"fields": ("email", "first_name", "last_name", "password_in_words")}),
         (_("Permissions"), {"fields": ("is_active", "is_superuser", "brands")}),
         AuthenticatorMixin.device_fieldset,
-        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+        (_("Dates"), {"fields": ("last_sign_in", "joined")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -113,9 +116,29 @@ class PortalUserAdmin(
         return {**initial, **super().get_changeform_initial_data(request)}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Title the list “Customers” for staff."""
-        title = {} if is_operator(request.user) else {"title": gettext("Customers")}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
+        """Title the list by the kind of user that it shows; staff see customers only."""
+        kind = request.GET.get("kind", "") if is_operator(request.user) else "customer"
+        title = KindFilter.options[kind][0] if kind in KindFilter.options else gettext("Customers and staff")
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Title the page by the kind of user."""
+        user: User | None = kwargs.get("obj")
+        if user is None:
+            context["title"] = gettext("Add a customer")
+        else:
+            context["title"] = gettext("Customer") if user.brand_id else gettext("Staff account")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Tell the template whose clock counts: that of the customer's brand."""
+        user = self.get_object(request, object_id)
+        brand = user.brand if user else None
+        return super().history_view(request, object_id, {"brand": brand, **(extra_context or {})})
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj:
@@ -135,14 +158,7 @@ class PortalUserAdmin(
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Add fields that depend on the user: a customer keeps the brand; no user can lock themselves out."""
-        shown = (
-            *self.device_fields,
-            "password_in_words",
-            "confirmed_at",
-            "verified_at",
-            "last_login",
-            "date_joined",
-        )
+        shown = (*self.device_fields, "password_in_words", *_TIMES)
         if obj and obj.brand_id:
             return (*shown, "brand", "refused_account_number")
         return (*shown, "is_active", "is_superuser") if obj and obj.pk == request.user.pk else shown
@@ -224,6 +240,22 @@ class PortalUserAdmin(
     def name(self, user: User) -> str:
         return user.get_full_name()
 
+    @admin.display(description=_("First sign-in"), ordering="verified_at")
+    def first_sign_in(self, user: User) -> str:
+        return _time(user, user.verified_at)
+
+    @admin.display(description=_("Confirmed at the carrier"))
+    def confirmed(self, user: User) -> str:
+        return _time(user, user.confirmed_at)
+
+    @admin.display(description=_("Last sign-in"))
+    def last_sign_in(self, user: User) -> str:
+        return _time(user, user.last_login)
+
+    @admin.display(description=_("Added"))
+    def joined(self, user: User) -> str:
+        return _time(user, user.date_joined)
+
     @admin.display(description=_("Password"))
     def password_in_words(self, user: User) -> SafeString:
         """Return the state of the password, with a link to set one."""
@@ -232,3 +264,8 @@ class PortalUserAdmin(
         )
         url = reverse("admin:auth_user_password_change", args=(user.pk,))
         return format_html('{} <a href="{}">{}</a>', state, url, gettext("Set a new one"))
+
+
+def _time(user: User, value: datetime | None) -> str:
+    """Return a time, if there is one, by the clock of the customer's brand or, for staff, of the server."""
+    return zoned_time(value, user.brand) if value else "–"

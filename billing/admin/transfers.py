@@ -8,14 +8,16 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Move
 from billing.models.transfer import is_unknown
-from billing.transfers.labels import describe_outcome, describe_transfer
+from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from portal.admin.scoping import BrandFilter, ScopedAdmin
 from portal.admin.site import site
 from portal.brands.access import is_operator
+from portal.core.formats import zoned_time
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -44,10 +46,10 @@ class OutcomeFilter(admin.SimpleListFilter):
 class MoveAdmin(ScopedAdmin):
     """Read-only admin: transfers are made, decided and resolved on their own pages."""
 
-    list_display = ("asked_at", "what", "outcome_now", "customer", "brand", "asked_by")
+    list_display = ("asked", "amount_shown", "direction", "outcome_now", "customer", "asked_by")
     list_filter = (BrandFilter, OutcomeFilter, "asked_at")
     search_fields = ("account_number", "description", "customer__email")
-    search_help_text = _("Account number, description, the customer’s email address, or an operation.")
+    search_help_text = _("Search by account number, description, email address or a whole operation.")
     actions = None
     change_list_template = "admin/billing/move/change_list.html"
 
@@ -69,9 +71,8 @@ class MoveAdmin(ScopedAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Tell the template whether to link to the transfer policies, which only operators see."""
-        return super().changelist_view(
-            request, {"operates": is_operator(request.user), **(extra_context or {})}
-        )
+        context = {"title": gettext("Transfers"), "operates": is_operator(request.user)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Redirect to the transfer's own page."""
@@ -97,10 +98,20 @@ class MoveAdmin(ScopedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description=_("Transfer"), ordering="amount")
-    def what(self, transfer: Move) -> str:
-        """Return amount and direction."""
-        return describe_transfer(transfer)
+    @admin.display(description=_("Asked"), ordering="asked_at")
+    def asked(self, transfer: Move) -> str:
+        """Return when it was asked for, by the brand's clock."""
+        return zoned_time(transfer.asked_at, transfer.brand)
+
+    @admin.display(description=_("Amount"), ordering="amount")
+    def amount_shown(self, transfer: Move) -> str:
+        """Return the amount in the brand's currency."""
+        return format_amount(transfer)
+
+    @admin.display(description=_("Direction"))
+    def direction(self, transfer: Move) -> str:
+        """Return from where to where the money goes; it names the brand."""
+        return describe_direction(transfer.amount, transfer.brand, transfer.account_number)
 
     @admin.display(description=_("Outcome"), ordering="state")
     def outcome_now(self, transfer: Move) -> str:

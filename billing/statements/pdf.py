@@ -17,7 +17,7 @@ from billing.statements.labels import get_rounding_note, is_rounding_visible, li
 from billing.statements.service import StatementResult
 from portal.core import colours, text_input
 from portal.core.fonts import load_fonts
-from portal.core.formats import date_time, day, zoned_date_time
+from portal.core.formats import date_time, day, zoned_time
 from portal.core.money import format_money, format_signed_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
@@ -118,7 +118,7 @@ def _facts(brand: Brand, customer: User, found: StatementResult) -> list[tuple[s
     assert found.as_of
     facts = [
         (_("Account number"), customer.account_number),
-        (_("Issued"), zoned_date_time(found.as_of, brand.zone)),
+        (_("Issued"), zoned_time(found.as_of, brand)),
         (_("Currency"), brand.currency),
     ]
     return [(name, line) for name, value in facts for line in _list_lines(value)]

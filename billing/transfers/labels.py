@@ -74,7 +74,7 @@ STATE_TEXTS = {
         warning=_("We can't tell whether this transfer went through. Don't send it again."),
         steps=(
             _(
-                "Look into the carrier’s partner portal for a payment of this amount, with this description, "
+                "Check the carrier's partner portal for a payment of this amount, with this description, "
                 "at this time."
             ),
             _("Compare both balances with those before. The next page shows them side by side."),

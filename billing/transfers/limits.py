@@ -96,7 +96,7 @@ def confirm_limits(*, change: LimitsChange, by: User) -> None:
         )
     if by.pk == change.asked_by_id:
         raise TransferRefused(_("You asked for these limits, so another operator has to confirm them."))
-    require_two_people(by=by, asked_by=change.asked_by, asked_at=change.asked_at)
+    require_two_people(brand=change.policy.brand, by=by, asked_by=change.asked_by, asked_at=change.asked_at)
     if not apply_limits(change, by=by):
         raise TransferRefused(describe_decided_limits())
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import StaffEvent, User
 from billing.models import Move
 from billing.transfers.policy import TransferRefused, get_policy, needs_second_person
-from portal.core.formats import date_time
+from portal.core.formats import zoned_time
 from portal.models import Brand
 
 APART = timedelta(hours=24)
@@ -39,23 +39,29 @@ def get_independent_since(person: User, before: datetime | None = None) -> datet
     return max(person.date_joined, last or person.date_joined) + APART
 
 
-def require_two_people(*, by: User, asked_by: User, asked_at: datetime) -> None:
+def require_other_person(transfer: Move, by: User) -> None:
+    """Raise TransferRefused if `by` has asked for the transfer."""
+    if by.pk == transfer.asked_by_id:
+        raise TransferRefused(_("Someone other than the person who asked for a transfer has to approve it."))
+
+
+def require_two_people(*, brand: Brand, by: User, asked_by: User, asked_at: datetime) -> None:
     """Raise TransferRefused unless both who asked and who decides count as independent people."""
     now = timezone.now()
     if (own := get_independent_since(by)) > now:
         words = _(
             "Your account is new, or someone else reset its password or authenticator app in the last 24 "
-            "hours. You don't count as a second person until %(when)s (UTC). Nothing has changed. Someone"
+            "hours. You don't count as a second person until %(when)s. Nothing has changed. Someone"
             " else can decide."
         )
-        raise TransferRefused(words % {"when": date_time(own)})
+        raise TransferRefused(words % {"when": zoned_time(own, brand)})
     if (theirs := get_independent_since(asked_by, asked_at)) > now:
         words = _(
             "%(who)s asked for this with a new account, or just after someone else reset its password or "
-            "authenticator app. No one can approve or confirm it before %(when)s (UTC). Nothing has "
+            "authenticator app. No one can approve or confirm it before %(when)s. Nothing has "
             "changed."
         )
-        raise TransferRefused(words % {"who": asked_by, "when": date_time(theirs)})
+        raise TransferRefused(words % {"who": asked_by, "when": zoned_time(theirs, brand)})
 
 
 def has_second_person(brand: Brand, than: User) -> bool:
@@ -75,7 +81,9 @@ def require_second_person_to_resolve(transfer: Move, by: User) -> None:
     if not alone and transfer.approved_by_id is None:
         return
     if by.pk != transfer.asked_by_id:
-        require_two_people(by=by, asked_by=transfer.asked_by, asked_at=transfer.asked_at)
+        require_two_people(
+            brand=transfer.brand, by=by, asked_by=transfer.asked_by, asked_at=transfer.asked_at
+        )
         return
     if has_second_person(transfer.brand, by):
         raise TransferRefused(
@@ -88,6 +96,6 @@ def require_second_person_to_resolve(transfer: Move, by: User) -> None:
     if timezone.now() < from_then:
         words = _(
             "You asked for this transfer, and it's above what one person may transfer alone. No one else "
-            "can record the result. You can do so from %(when)s (UTC), 24 hours after it was sent."
+            "can record the result. You can do so from %(when)s, 24 hours after it was sent."
         )
-        raise TransferRefused(words % {"when": date_time(from_then)})
+        raise TransferRefused(words % {"when": zoned_time(from_then, transfer.brand)})

@@ -39,7 +39,11 @@ from billing.transfers.preconditions import (
     require_no_open_transfer,
     would_empty_partner_account,
 )
-from billing.transfers.second_person_rules import require_second_person_to_resolve, require_two_people
+from billing.transfers.second_person_rules import (
+    require_other_person,
+    require_second_person_to_resolve,
+    require_two_people,
+)
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
@@ -99,7 +103,7 @@ def preview_transfer(
     require_access(brand, customer, by)
     policy = get_policy(brand)
     if exclude:
-        require_two_people(by=by, asked_by=exclude.asked_by, asked_at=exclude.asked_at)
+        require_two_people(brand=brand, by=by, asked_by=exclude.asked_by, asked_at=exclude.asked_at)
     require_within_policy(policy, amount=amount, by=by, exclude=exclude)
     require_no_open_transfer(customer, exclude)
     read_at = timezone.now()
@@ -159,8 +163,7 @@ def approve_transfer(
     *, brand: Brand, transfer: Move, by: User, empties_partner_confirmed: bool = False
 ) -> Move:
     """Approve a transfer as the second person, and make it. Raises TransferRefused; then it stays waiting."""
-    if by.pk == transfer.asked_by_id:
-        raise TransferRefused(_("Someone other than the person who asked for a transfer has to approve it."))
+    require_other_person(transfer, by)
     if transfer.state != State.WAITING or timezone.now() - transfer.asked_at > Move.APPROVED_WITHIN:
         raise TransferRefused(_("This transfer is no longer waiting for approval."))
     preview = preview_transfer(

@@ -1,6 +1,5 @@
 """Read-only list of calls to the carrier in the admin, with search and filters."""
 
-from datetime import UTC
 from typing import Any
 
 from django.contrib import admin
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.admin.pagination import BoundedListMixin
 from portal.admin.scoping import BrandFilter, ScopedAdmin
 from portal.admin.site import site
+from portal.core.formats import zoned_time
 from portal.models import CarrierCall
 from portal.voipline import METHODS
 
@@ -35,7 +35,7 @@ OUTCOMES = {
 # The database columns that a row needs.
 _COLUMNS = (
     *("brand", "customer", "at", "method", "outcome", "status", "milliseconds", "operation", "reference"),
-    *("brand__name", "customer__email"),
+    *("brand__name", "brand__timezone", "customer__email"),
 )
 
 
@@ -79,7 +79,7 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     list_lookups = ("customer",)
     actions = None
     list_display = (
-        *("at_second", "brand", "customer_link", "method", "outcome_in_words", "status", "milliseconds"),
+        *("at_second", "brand", "customer_link", "method", "outcome_in_words", "status", "duration"),
         *("operation", "reference"),
     )
     list_display_links = None
@@ -87,8 +87,8 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
     list_filter = (BrandFilter, MethodFilter, OutcomeFilter, ("at", DateFieldListFilter))
     search_fields = ("operation", "reference", "customer__email", "customer__account_number")
     search_help_text = _(
-        "An operation, a reference or an account number written whole, or a part of a customer's email "
-        "address. The list goes back no further than 10,000 calls: narrow it to see older ones."
+        "Search by a whole operation, reference or account number, or by all or part of a customer's email "
+        "address. We show the latest 10,000 calls. Narrow your search to see others."
     )
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 100
@@ -117,18 +117,23 @@ class CarrierCallAdmin(BoundedListMixin, ScopedAdmin):
             request, {"title": gettext("Calls to the carrier"), **(extra_context or {})}
         )
 
-    @admin.display(description=_("Time (UTC)"), ordering="at")
+    @admin.display(description=_("Time"), ordering="at")
     def at_second(self, call: CarrierCall) -> str:
-        """Return the time to the second, as in the log."""
-        return f"{call.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        """Return the time to the second, so that it can be found in the log."""
+        return zoned_time(call.at, call.brand, seconds=True)
 
-    @admin.display(description=_("Customer"), empty_value="–")
-    def customer_link(self, call: CarrierCall) -> SafeString | None:
+    @admin.display(description=_("Customer"))
+    def customer_link(self, call: CarrierCall) -> str | SafeString:
         """Return the customer with a link to their page."""
         if call.customer is None:
-            return None
+            return "–"
         url = reverse("customer_page", args=(call.customer.pk,))
         return format_html('<a href="{}">{}</a>', url, call.customer)
+
+    @admin.display(description=_("Duration (ms)"))
+    def duration(self, call: CarrierCall) -> int:
+        """Return the milliseconds."""
+        return call.milliseconds
 
     @admin.display(description=_("Outcome"))
     def outcome_in_words(self, call: CarrierCall) -> str:

@@ -37,7 +37,9 @@ class StaffSite(AdminSite):
 
     site_header = _("Customer portal")
     site_title = _("Customer portal")
-    index_title = _("Brands and users")
+    index_title = _("Overview")
+    logout_template = "admin/staff/signed_out.html"
+    enable_nav_sidebar = False  # The navigation is in the header, so that lists have the width.
     site_url = None
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -69,6 +71,10 @@ class StaffSite(AdminSite):
         if not operator:
             context["title"] = gettext("Your brands and their customers")
         return super().index(request, {**context, **(extra_context or {})})
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Sign out, and say so in our words."""
+        return super().logout(request, {"title": gettext("Signed out"), **(extra_context or {})})
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -23,7 +23,7 @@ class Item:
     """One line of the checklist.
 
     "missing": something will not work. "hint": worth a look. `todo`: the next step, or "" if there is none.
-    `anchor`: the section of the brand's page for this step.
+    `anchor`: what the step begins with on the brand's page: a section, field or button.
     """
 
     key: str
@@ -135,14 +135,14 @@ def _related(domain: str, host: str) -> bool:
 
 def _mail(brand: Brand) -> Iterator[Item]:
     if brand.mail_tested_at:
-        yield Item("mail", "ok", gettext("A test email has been sent."), "", "test-mail")
+        yield Item("mail", "ok", gettext("A test email has been sent."), "", "test_mail_to")
         return
     yield Item(
         "mail",
         "missing",
         gettext("No test email has been sent. Customers sign in with a code they get by email."),
         gettext("Send yourself a test email. Check that it arrives, and not in the spam folder."),
-        "test-mail",
+        "test_mail_to",
     )
 
 
@@ -167,7 +167,7 @@ def _carrier(brand: Brand) -> Iterator[Item]:
                 "List this server's public IP address in the partner portal, then press "
                 "“Check the carrier connection”."
             ),
-            "carrier",
+            "check",
         )
 
 
@@ -181,7 +181,7 @@ def _customer(brand: Brand) -> Iterator[Item]:
                 "customer_balance."
             ),
             gettext("Check the carrier connection with a customer's account number."),
-            "check",
+            "check_account_number",
         )
 
 

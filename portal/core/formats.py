@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
+from typing import Protocol
 
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from django.conf import settings
@@ -58,7 +59,7 @@ def date_time(value: datetime, zone: tzinfo | None = None) -> str:
 
 
 def _clock(at: datetime, locale: str) -> str:
-    return nowrap(str(format_time(at, "short", locale=locale)))
+    return nowrap(str(format_time(at, "short", locale=locale)).replace("\u202f", " "))
 
 
 def clock(value: datetime) -> str:
@@ -88,10 +89,25 @@ def short_day(value: datetime) -> str:
     return str(format_skeleton("yMMMd", timezone.localtime(value), locale=current_locale()))
 
 
-def zoned_date_time(value: datetime, zone: tzinfo) -> str:
-    """Format a time with its time zone like 25 Nov 2026, 3:05 pm AEDT."""
-    # In all languages: other names of zones are long, and people in a zone know these.
-    return f"{date_time(value, zone)}\u00a0{value.astimezone(zone):%Z}"
+class HasZone(Protocol):
+    """A brand or any other object with a time zone."""
+
+    @property
+    def zone(self) -> tzinfo: ...
+
+
+def zoned_time(value: datetime, brand: HasZone | None = None, *, seconds: bool = False) -> str:
+    """Format a time with its zone like 25 Nov 2026, 2:05 pm AEDT: the brand's zone, else the server's.
+
+    Lines break only between date and time.
+    """
+    at = timezone.localtime(value, brand.zone if brand else timezone.get_default_timezone())
+    locale, zone = current_locale(), at.tzname() or ""
+    if zone.startswith(("+", "-")):  # Many zones have no name of their own.
+        zone = f"UTC{zone}"
+    clock = str(format_time(at, "medium" if seconds else "short", locale=locale)).replace("\u202f", " ")
+    pattern = str(get_datetime_format("medium", locale=locale))
+    return pattern.format(nowrap(f"{clock} {zone}"), nowrap(str(format_skeleton("yMMMd", at, locale=locale))))
 
 
 def nowrap(text: str) -> str:

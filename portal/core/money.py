@@ -1,5 +1,6 @@
 """Format and round amounts, and store them exactly in every database."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ _ISOLATE, _ISOLATE_RTL, _RELEASE, _MARKS = "\u2066", "\u2067", "\u2069", "\u200e
 _MINUS = "\u2212"
 WORD_JOINER = "\u2060"  # Browsers would end a line between a sign and a symbol like $ or £.
 
+# GBP 5.00, as Unicode's rules demand and Babel omits.
+_LETTERS_END = re.compile(r"(?<=[A-Za-z])(?=\d)")
 _COMPACT_FROM = 1000  # Smaller amounts are written out.
 
 
@@ -51,6 +54,7 @@ def format_signed_money(amount: Decimal, brand: HasCurrency) -> str:
 def _format(amount: Decimal, currency: str, locale: str, plus: str) -> str:
     value = rounded(amount, currency)
     text = str(format_currency(abs(value), currency, locale=locale)).strip(_MARKS)
+    text = _LETTERS_END.sub("\u00a0", text)
     sign = _MINUS if value < 0 else plus if value else ""
     return f"{sign}{WORD_JOINER if sign and not text[0].isalnum() else ''}{text}"
 

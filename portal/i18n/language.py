@@ -2,8 +2,10 @@
 
 A separate cookie stores the visitor's choice, so that it survives signing in and out. If it differs from the
 brand's language only by region, the brand's language wins: a visitor from the USA on an Australian brand
-reads English with Australian dates.
+reads English with Australian dates. The admin has no brand, so there the browser's region counts.
 """
+
+from typing import Protocol
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -13,9 +15,16 @@ from django.utils.translation.trans_real import get_supported_language_variant, 
 
 # Languages of the switcher. Each has a complete catalogue.
 OFFERED = ("en", "es", "zh-hans", "ar")
+_CODES = frozenset(code for code, _name in settings.LANGUAGES)
 
 # Google's codes where they differ from ours (https://developers.google.com/recaptcha/docs/language).
 _GOOGLE = {"zh-hans": "zh-CN", "en-gb": "en-GB"}
+
+
+class HasLanguage(Protocol):
+    """A brand or any other object with a language."""
+
+    language: str
 
 
 def choose(*, chosen: str, accepted: str, default: str) -> str:
@@ -35,13 +44,21 @@ def choose(*, chosen: str, accepted: str, default: str) -> str:
     return default
 
 
-def get_request_language(request: HttpRequest, default: str) -> str:
-    """Return the language for this visitor."""
-    return choose(
-        chosen=request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""),
-        accepted=request.META.get("HTTP_ACCEPT_LANGUAGE", ""),
-        default=default,
-    )
+def choose_for_staff(*, chosen: str, accepted: str) -> str:
+    """Return the language of the admin, which has no brand: the browser decides on the region."""
+    language = choose(chosen=chosen, accepted=accepted, default=settings.LANGUAGE_CODE)
+    preferred = [tag for tag, weight in parse_accept_lang_header(accepted.lower()) if weight]
+    regional = (tag for tag in preferred if tag in _CODES and _base(tag) == _base(language))
+    return next(regional, language)
+
+
+def get_request_language(request: HttpRequest, brand: HasLanguage | None) -> str:
+    """Return the language for this visitor of a brand or, without one, for staff."""
+    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+    if brand:
+        return choose(chosen=chosen, accepted=accepted, default=brand.language)
+    return choose_for_staff(chosen=chosen, accepted=accepted)
 
 
 def declare(response: HttpResponse, language: str) -> None:

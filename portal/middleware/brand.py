@@ -35,7 +35,7 @@ def brand(get_response: Next) -> Next:
         except Error:
             logger.exception("brand not looked up")
             page = functools.partial(error_views.unavailable, view_started=False)
-            response = _in_language(settings.LANGUAGE_CODE, request, page)
+            response = _in_language(None, request, page)
         else:
             response = _on_host(host, brand, request, get_response)
         patch_vary_headers(response, ["Host"])
@@ -67,17 +67,17 @@ def _came_by_http(request: HttpRequest) -> bool:
 def _in_brand(brand: Brand, request: HttpRequest, get_response: Next) -> HttpResponse:
     request.brand = brand  # type: ignore[attr-defined]
     with timezone.override(brand.zone):
-        return _in_language(brand.language, request, get_response)
+        return _in_language(brand, request, get_response)
 
 
 def _in_admin(request: HttpRequest, get_response: Next) -> HttpResponse:
     request.brand = None  # type: ignore[attr-defined]
     request.urlconf = settings.ADMIN_URLCONF
-    return _in_language(settings.LANGUAGE_CODE, request, get_response)
+    return _in_language(None, request, get_response)
 
 
-def _in_language(default: str, request: HttpRequest, get_response: Next) -> HttpResponse:
-    chosen = language.get_request_language(request, default)
+def _in_language(brand: Brand | None, request: HttpRequest, get_response: Next) -> HttpResponse:
+    chosen = language.get_request_language(request, brand)
     with translation.override(chosen):
         response = get_response(request)
         response = response.render() if hasattr(response, "render") else response

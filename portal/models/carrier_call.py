@@ -36,4 +36,4 @@ class CarrierCall(models.Model):
         verbose_name_plural = _("calls to the carrier")
 
     def __str__(self) -> str:
-        return f"{self.method} {self.at:%Y-%m-%d %H:%M:%S}"
+        return self.method

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +34,9 @@ FLAGS = [
     "--disable-features=LocalNetworkAccessChecks",
     "--host-resolver-rules=MAP *.localhost 127.0.0.1",
 ]
+FONTS = f"""<?xml version="1.0"?><fontconfig>
+<include ignore_missing="yes">/etc/fonts/fonts.conf</include><dir>{files("manimgx_fonts_cjk")}</dir>
+</fontconfig>"""
 LOG_CSP_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error("CSP", event.violatedDirective, event.blockedURI));"""
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
@@ -62,10 +66,16 @@ class Missing(Exception):
 
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
-    """Run Chromium. Raises Missing."""
+    """Run Chromium. Raises Missing.
+
+    The PDF's Chinese font is added to the machine's own, so that pictures show the name of every language.
+    """
     path = executable()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_flags())
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        fonts = Path(folder) / "fonts.conf"
+        fonts.write_text(FONTS)
+        environment: dict[str, str | float | bool] = {**os.environ, "FONTCONFIG_FILE": str(fonts)}
+        browser = playwright.chromium.launch(executable_path=path, args=_flags(), env=environment)
         yield browser
         browser.close()
 

@@ -16,7 +16,7 @@ from billing.transfers.forms import NoteForm, ResolveForm
 from billing.transfers.labels import describe_direction, describe_state
 from billing.transfers.reauthentication import require_reauthentication, restore_form_data
 from billing.transfers.resolution_evidence import LISTED, Side, get_evidence, list_transfers_since
-from billing.transfers.second_person_rules import require_second_person_to_resolve
+from billing.transfers.second_person_rules import require_other_person, require_second_person_to_resolve
 from billing.transfers.service import (
     TransferRefused,
     approve_transfer,
@@ -47,11 +47,9 @@ def transfer(request: HttpRequest, pk: int) -> HttpResponse:
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what would happen, by the balances as just read; a second person approves it."""
     found, by = get_own_transfer(request, pk), get_signed_in_staff(request)
-    if found.asked_by_id == by.pk:
-        messages.error(
-            request, _("Someone other than the person who asked for a transfer has to approve it.")
-        )
-    if found.state != Move.State.WAITING or found.asked_by_id == by.pk:
+    if own := _run(require_other_person, transfer=found, by=by):
+        messages.error(request, own)
+    if own or found.state != Move.State.WAITING:
         return redirect_303("billing_admin:transfer", pk)
     if response := require_reauthentication(request, request.path):
         return response
@@ -112,7 +110,7 @@ def decline(request: HttpRequest, pk: int) -> HttpResponse:
         if not refused:
             return redirect_303("billing_admin:transfer", pk)
     is_own = found.asked_by_id == by.pk
-    title = _("Take back a transfer") if is_own else _("Decline a transfer")
+    title = _("Withdraw a transfer") if is_own else _("Decline a transfer")
     status = HTTPStatus.CONFLICT if refused else HTTPStatus.OK
     return _render(request, "transfer_decline", title, found, status, form=form, refused=refused)
 

@@ -33,7 +33,7 @@ from billing.transfers.policy import (
 from billing.transfers.reauthentication import require_reauthentication, restore_form_data
 from billing.transfers.views.base import get_signed_in_staff, redirect_303, render_page
 from portal.brands.access import get_brands, is_operator
-from portal.core.formats import date_time
+from portal.core.formats import zoned_time
 from portal.models import Brand
 
 # The page may have two note fields.
@@ -87,10 +87,8 @@ def _set_limits(request: HttpRequest, brand: Brand) -> HttpResponse:
 def _describe_pending(change: LimitsChange) -> str:
     if not change.effective_at:
         return _("The higher limits are waiting. Another operator has to confirm them on this page.")
-    words = _(
-        "The higher limits apply from %(when)s (UTC). We have emailed the people who work for this brand."
-    )
-    return words % {"when": date_time(change.effective_at)}
+    words = _("The higher limits apply from %(when)s. We have emailed the people who work for this brand.")
+    return words % {"when": zoned_time(change.effective_at, change.policy.brand)}
 
 
 def _confirm(request: HttpRequest, brand: Brand) -> HttpResponse:

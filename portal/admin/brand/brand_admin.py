@@ -73,6 +73,10 @@ class BrandAdmin(
         view = self.admin_site.admin_view(self.logo_view)
         return [path("<int:pk>/logo/", view, name="portal_brand_logo"), *super().get_urls()]
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Title the list “Brands”."""
+        return super().changelist_view(request, {"title": gettext("Brands"), **(extra_context or {})})
+
     @method_decorator(sensitive_post_parameters(*secret_fields))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Show the form, with secrets hidden from error reports."""

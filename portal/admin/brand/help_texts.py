@@ -49,13 +49,11 @@ PROOFS = {
         "press it."
     ),
     "partner_balance": _("To see that they work, press “Check the carrier connection”."),
-    "move_funds": _("The check doesn't try them. A small transfer to one customer proves them."),
-    "register_customer": _("The check doesn't try them. A sign-up on the brand's own pages proves them."),
-    "confirm_email": _(
-        "The check doesn't try them. A sign-up whose email address you then confirm proves them."
-    ),
-    "login_via_url": _("The check doesn't try them. “Go to my account”, as a customer, proves them."),
-    "reset_password": _("The check doesn't try them. A customer who resets the password proves them."),
+    "move_funds": _("The check doesn't try them. To test them, make a small transfer to one customer."),
+    "register_customer": _("The check doesn't try them. To test them, sign up on the brand's own pages."),
+    "confirm_email": _("The check doesn't try them. To test them, sign up and confirm the email address."),
+    "login_via_url": _("The check doesn't try them. To test them, use “Go to my account” as a customer."),
+    "reset_password": _("The check doesn't try them. To test them, reset the password as a customer."),
 }
 HELP = {
     "name": _("As customers know the company. Example: Aurora Phone"),

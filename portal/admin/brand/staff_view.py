@@ -44,7 +44,8 @@ class BrandScope(ScopedAdmin):
         """Show the history to operators only, since it lists changes of keys and methods."""
         if not is_operator(request.user):
             raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
+        brand = self.get_object(request, object_id)
+        return super().history_view(request, object_id, {"brand": brand, **(extra_context or {})})
 
     def sections_for(self, request: HttpRequest) -> tuple[Section, ...]:
         """Return the sections that this user may see."""
