@@ -66,7 +66,6 @@ def test_page_shows_customer_balance_transfers_sign_ins_and_log(
         "This customer is disabled",
         "Enable customer",
         "Disabled: signed out everywhere and can't sign in.",
-        "Times on this page are those of Australia/Sydney.",
     ):
         assert expected in text, expected
     html = page.content.decode()

@@ -555,7 +555,7 @@ def test_waiting_transfer_is_declined_or_withdrawn_with_a_reason(
     simulator: Simulator, carl: User, sam: User, sue: User, browse: Browse, own: bool
 ) -> None:
     transfer, client = waiting_transfer(carl, sam), browse(ADMIN, sam if own else sue)
-    assert ("Take it back" if own else "Decline") in words(client.get(transfer_url(transfer)))
+    assert ("Withdraw" if own else "Decline") in words(client.get(transfer_url(transfer)))
     assert "Fill in this field." in words(client.post(transfer_url(transfer, "decline/"), {"note": ""}))
     client.post(transfer_url(transfer, "decline/"), {"note": "Wrong customer"})
     transfer.refresh_from_db()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.admin import sign_in
-from tests.browser.chromium import AXE, LOOKS
+from tests.browser.chromium import AXE, BEYOND, LOOKS
 from tests.conftest import ROOT
 from tests.support.live_stack import BrandSpec, Stack
 
@@ -116,6 +116,74 @@ def test_brand_page_is_accessible_in_every_look(admin: Page) -> None:
     check_page(admin, "brand")
     admin.get_by_role("navigation", name="Sections of this page").get_by_role("link", name="Captcha").click()
     expect(admin.get_by_label("Site key")).to_be_in_viewport()
+
+
+def test_steps_of_the_checklist_focus_what_they_begin_with(admin: Page, stack: Stack) -> None:
+    stack.run(
+        "from portal.models import Brand; Brand.objects.update(mail_tested_at=None, carrier_proven_for='')"
+    )
+    open_aurora(admin)
+    ready = admin.get_by_role("region", name=re.compile("Ready to go live"))
+    ready.get_by_role("link", name="then press “Check the carrier connection”").click()
+    expect(ready.get_by_role("button", name="Check the carrier connection")).to_be_focused()
+    ready.get_by_role("link", name="Send yourself a test email").click()
+    expect(admin.get_by_label("Send it to")).to_be_focused()
+
+
+# A customer, a host, calls and transfers with the longest texts that come in practice.
+LONG_ROWS = """
+import uuid
+from decimal import Decimal
+from django.utils import timezone
+from accounts.models import User
+from billing.models import Move
+from portal.models import Brand, CarrierCall
+brand = Brand.objects.get(slug="aurora")
+email = "wanda-maximiliana.bartholomea.featherstonehaugh@telecommunications-of-the-north.example"
+names = {"first_name": "Wanda-Maximiliana Bartholomea", "last_name": "Featherstonehaugh-Cholmondeley"}
+fields = {**names, "account_number": "AB-1234567890.1234567890-XYZ", "password": "!"}
+wanda = User.objects.get_or_create(brand=brand, email=email, defaults=fields)[0]
+User.objects.filter(brand=brand).update(verified_at=timezone.now())
+operator = User.objects.filter(is_superuser=True).first()
+brand.hosts.get_or_create(host="a-very-long-host-name-of-the-customers.portal.aurora-telecommunications.example")
+call = {"method": "register_customer", "outcome": "BadAnswer", "status": 503, "milliseconds": 14999}
+CarrierCall.objects.create(
+    brand=brand, customer=wanda, operation=str(uuid.uuid4()), reference="ABCD-EFGH", **call)
+Move.objects.create(brand=brand, customer=wanda, account_number=wanda.account_number, description="x",
+    amount=Decimal("9999999999.99"), asked_by=operator, asked_at=timezone.now(), state="refused")
+"""
+WIDER_THAN_ITSELF = """[...document.querySelectorAll(".results, #content-main")]
+  .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.className || one.id)"""
+LISTS = ("accounts/user/", "billing/move/", "portal/brand/", "portal/carriercall/", "billing/policy/")
+
+
+def test_columns_of_all_lists_fit_a_laptop(admin: Page, stack: Stack) -> None:
+    stack.run(LONG_ROWS)
+    home = admin.url
+    for path in (*LISTS, "portal/brand/1/history/", "billing/partner/"):
+        admin.goto(home + path)
+        for width in (1366, 1280):
+            admin.set_viewport_size({"width": width, "height": 800})
+            assert admin.evaluate(WIDER_THAN_ITSELF) == [], (path, width)
+            assert admin.evaluate(BEYOND) <= 0, (path, width)
+        admin.set_viewport_size({"width": 360, "height": 800})
+        assert admin.evaluate(BEYOND) <= 0, path  # A list scrolls inside its own container.
+    admin.set_viewport_size({"width": 1280, "height": 800})
+
+
+# The number of different pictures of a text's letters: a letter that is missing in all fonts is a box.
+PICTURES = """(text) => new Set([...text].map((letter) => {
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.font = getComputedStyle(document.querySelector(".languages a")).font;
+  canvas.fillText(letter, 20, 40);
+  return canvas.canvas.toDataURL();
+})).size"""
+
+
+def test_letters_of_every_offered_language_are_drawn(admin: Page) -> None:
+    for name in ("Español", "简体中文", "العربيّة"):
+        expect(admin.get_by_role("link", name=name)).to_be_visible()
+        assert admin.evaluate(PICTURES, name) == len(set(name)), name
 
 
 WHOLE = """axe.run(document, {preload: false, resultTypes: ['violations'],

@@ -74,7 +74,7 @@ def test_first_sign_in_from_the_password_to_the_admin(page: Page, stack: Stack, 
     assert field.input_value().split("\n") == codes
     page.get_by_role("link", name="I've saved them. Continue").click()
     expect(page.locator("#user-tools")).to_contain_text("new@example.com")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Sign out").click()
     enter_password(page, stack, "new@example.com")
     page.get_by_role("link", name="Use a recovery code instead").click()
     check(page, "recovery")

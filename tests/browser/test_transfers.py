@@ -139,7 +139,7 @@ def test_second_person_approves_or_declines(desk: Desk, page: Page) -> None:
     page.get_by_role("link", name="Decline").click()
     desk.check("decline")
     page.go_back()
-    page.get_by_role("link", name="Look at it, and approve").click()
+    page.get_by_role("link", name="Review and approve").click()
     expect(page.get_by_role("row", name="Customer’s balance")).to_contain_text("A$331.00")
     desk.check("approve")
     page.get_by_role("button", name="Approve and transfer A$321.00 now").click()

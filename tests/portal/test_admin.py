@@ -653,7 +653,7 @@ def test_brand_delete_page_summarises_related_rows(
         assert "A brand can’t be deleted while any of these belong to it:" in page_text
         assert "users" in page_text
         assert "calls to the carrier" in page_text.lower()
-        assert "for 30 days" in page_text
+        assert "after 30 days" in page_text
         assert "permission" not in page_text
         assert alice.email not in page_text
     delete_pages(admin_client, borealis)

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from portal.admin.pagination import BoundedPaginator
 from portal.carrier.call_stats import Tally, count_calls_by_day
+from portal.core.formats import zoned_time
 from portal.models import Brand, CarrierCall
 
 pytestmark = pytest.mark.database
@@ -52,7 +53,7 @@ def test_search_accepts_what_support_knows(
     page = admin_client.get(LIST).content.decode()
     assert f'<a href="/admin/billing/customer/{alice.pk}/">alice@example.com</a>' in page
     assert "sent, no answer" in page
-    assert f"{transfer.at:%Y-%m-%d %H:%M:%S}" in page
+    assert zoned_time(transfer.at, aurora, seconds=True) in page
 
 
 def test_call_log_cannot_be_changed(admin_client: Client, aurora: Brand) -> None:

@@ -36,9 +36,30 @@ def test_choice_precedes_browser_and_browser_precedes_brand(chosen, accepted, de
     assert language.choose(chosen=chosen, accepted=accepted, default=default) == shown
 
 
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "shown"),
+    [
+        ("", "en-AU,en;q=0.9", "en-au"),
+        ("", "en-IE,en-GB;q=0.9,en-US;q=0.8,en;q=0.7", "en-gb"),
+        ("", "en,en-AU;q=0.5", "en"),
+        ("", "en-US", "en-us"),
+        ("en", "es,en-NZ;q=0.5", "en-nz"),
+        ("es", "en-AU", "es"),
+        ("", "es-MX,es;q=0.9,en-AU;q=0.5", "es"),
+        ("", "zh-CN", "zh-hans"),
+        ("", "en-AU;q=0,en", "en"),
+        ("", "fr", "en"),
+        ("", "", "en"),
+    ],
+)
+def test_browser_decides_on_the_region_of_staff(chosen, accepted, shown):
+    assert language.choose_for_staff(chosen=chosen, accepted=accepted) == shown
+
+
 @given(chosen=st.text(), accepted=st.text(), default=st.sampled_from(CODES))
 def test_any_accept_language_gives_a_supported_language(chosen, accepted, default):
     assert language.choose(chosen=chosen, accepted=accepted, default=default) in CODES
+    assert language.choose_for_staff(chosen=chosen, accepted=accepted) in CODES
 
 
 def test_page_declares_its_language_and_direction(aurora, browse):

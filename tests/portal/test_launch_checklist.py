@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from portal.brands.launch_checklist import count_missing_of, get_checklist
@@ -31,6 +32,21 @@ def test_complete_brand_is_ready(simulator: Simulator, aurora: Brand) -> None:
     # The simulator as carrier, a sender elsewhere and an untested method are hints, not obstacles.
     hints = {key for key, state in states(aurora).items() if state == "hint"}
     assert hints == {"stand_in", "sender", "customer"}
+
+
+def test_each_step_leads_to_where_it_begins(admin_client: Client, make_brand: Callable[..., Brand]) -> None:
+    brand = make_brand("aurora", "aurora.test", terms_url="", login_hosts=[], recaptcha_site_key="")
+    page = admin_client.get(f"/admin/portal/brand/{brand.pk}/change/").content.decode()
+    steps = {item.key: item.anchor for item in get_checklist(brand) if item.todo}
+    assert {
+        "carrier": "check",
+        "customer": "check_account_number",
+        "mail": "test_mail_to",
+    }.items() <= steps.items()
+    for anchor in steps.values():
+        assert f'href="#{anchor}"' in page
+        assert page.count(f'id="{anchor}"') == 1, anchor
+    assert '<button class="button" id="check">' in page
 
 
 @pytest.mark.parametrize(
