@@ -17,7 +17,7 @@ from billing.statements.labels import get_rounding_note, is_rounding_visible, li
 from billing.statements.service import StatementResult
 from portal.core import colours, text_input
 from portal.core.fonts import load_fonts
-from portal.core.formats import date_time, day, zoned_time
+from portal.core.formats import day, zoned_time
 from portal.core.money import format_money, format_signed_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
@@ -131,7 +131,7 @@ def _notices(brand: Brand, found: StatementResult) -> list[str]:
     if found.error:
         notices.append(
             _("This is the latest we have, from %(moment)s. Anything since then isn't included.")
-            % {"moment": date_time(found.as_of, brand.zone)}
+            % {"moment": zoned_time(found.as_of, brand)}
         )
     if not found.statement.is_consistent:
         notices.append(

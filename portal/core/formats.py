@@ -51,9 +51,9 @@ def year(value: date) -> str:
     return str(format_date(value, "y", locale=current_locale()))
 
 
-def date_time(value: datetime, zone: tzinfo | None = None) -> str:
-    """Format a time in a time zone, or else the current one, like 25 Nov 2026, 3:05 pm."""
-    at, locale = timezone.localtime(value, zone), current_locale()
+def date_time(value: datetime) -> str:
+    """Format a time in the current time zone like 25 Nov 2026, 3:05 pm."""
+    at, locale = timezone.localtime(value), current_locale()
     pattern = str(get_datetime_format("medium", locale=locale))  # Like "{1}, {0}".
     return pattern.format(_clock(at, locale), format_skeleton("yMMMd", at, locale=locale))
 
