@@ -21,6 +21,7 @@ _BAR_WIDTH = Decimal("0.62")  # Of a month's width.
 _TICKS = 5  # Approximate number of lines across the chart.
 _MIN_STEP = Decimal("0.01")  # Between two lines: amounts are shown to the cent.
 _STEP_SIZES = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
+_ABBREVIATED_FROM = 1000  # Amounts are then shown with few digits, like 1.2K.
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class Chart:
         return max(column.period.from_date for column in self.columns)
 
     @property
+    def running(self) -> Column:
+        """Newest month, which is not over."""
+        return next(column for column in self.columns if column.is_running)
+
+    @property
     def missing(self) -> int:
         """Number of months without a statement."""
         return sum(column.statement is None for column in self.columns)
@@ -114,7 +120,7 @@ class _Scale:
     def __init__(self, amounts: Sequence[Decimal], *, from_zero: bool) -> None:
         amounts = [Decimal(0), *amounts] if from_zero or not amounts else amounts
         low, high = min(amounts), max(amounts)
-        step = _round_step((high - low or Decimal(1)) / _TICKS)
+        step = _round_step(max((high - low or Decimal(1)) / _TICKS, _least_step(low, high)))
         first = (low / step).to_integral_value(ROUND_FLOOR)
         last = (high / step).to_integral_value(ROUND_CEILING)
         if first == last:
@@ -128,12 +134,16 @@ class _Scale:
         return (self.high - amount) / (self.high - self.low)
 
 
+def _least_step(low: Decimal, high: Decimal) -> Decimal:
+    """Return the smallest step whose amounts look different: two digits of the largest, if abbreviated."""
+    largest = max(abs(low), abs(high))
+    return Decimal(1).scaleb(largest.adjusted() - 1) if largest >= _ABBREVIATED_FROM else _MIN_STEP
+
+
 def _round_step(least: Decimal) -> Decimal:
-    """Return the smallest of …, 1, 2, 5, 10, … that is not below `least`; at least `_MIN_STEP`."""
-    unit = Decimal(1).scaleb(max(least, _MIN_STEP).adjusted())
-    return next(
-        unit * each for each in _STEP_SIZES if unit * each >= max(least, _MIN_STEP) or each == _STEP_SIZES[-1]
-    )
+    """Return the smallest of …, 1, 2, 5, 10, … that is not below `least`."""
+    unit = Decimal(1).scaleb(least.adjusted())
+    return next(unit * each for each in _STEP_SIZES if unit * each >= least or each == _STEP_SIZES[-1])
 
 
 def draw_chart(months: Sequence[StatementResult], kinds: Sequence[str] = CHARGES) -> Chart:

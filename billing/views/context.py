@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
@@ -127,9 +128,16 @@ def _is_blank(found: StatementResult) -> bool:
 
 
 def _draw_small_chart(months: list[StatementResult]) -> chart.Chart | None:
-    """Return the chart from the oldest known month on; None without a complete month or any charge."""
+    """Return the chart from the oldest known month on; None without a complete month or any charge.
+
+    In place of this month, the first, there may be the last known one, which belongs to another column.
+    """
+    current = months[0]
+    if current.period_shown and current.period_shown.from_date != current.period.from_date:
+        months = [replace(current, statement=None), *months[1:]]
     known = [number for number, each in enumerate(months) if each.statement]
-    if known[-1] == 0 or not any(each.statement.total_charges for each in months if each.statement):
+    charged = any(each.statement.total_charges for each in months if each.statement)
+    if not charged or known[-1] == 0:
         return None
     return chart.draw_chart(months[: known[-1] + 1], ["total_charges"])
 

@@ -55,17 +55,20 @@ def _format(amount: Decimal, currency: str, locale: str, plus: str) -> str:
     value = rounded(amount, currency)
     text = str(format_currency(abs(value), currency, locale=locale)).strip(_MARKS)
     text = _LETTERS_END.sub("\u00a0", text)
-    sign = _MINUS if value < 0 else plus if value else ""
+    return _sign(text, _MINUS if value < 0 else plus if value else "")
+
+
+def _sign(text: str, sign: str) -> str:
     return f"{sign}{WORD_JOINER if sign and not text[0].isalnum() else ''}{text}"
 
 
 def format_compact_number(amount: Decimal) -> str:
     """Format an amount for the scale of a chart: without currency, large amounts abbreviated like 1.5K."""
-    if amount and abs(amount) < 1:
-        return _isolate(str(format_decimal(amount, "0.00", locale=current_locale())))
-    number, gap, word = str(
-        format_compact_decimal(amount, fraction_digits=1, locale=current_locale())
-    ).partition("\xa0")
+    size, sign, locale = abs(amount), _MINUS if amount < 0 else "", current_locale()
+    if size < _COMPACT_FROM and size != size.to_integral_value():
+        return _isolate(sign + str(format_decimal(size, "0.00", locale=locale)))
+    text = sign + str(format_compact_decimal(size, fraction_digits=1, locale=locale))
+    number, gap, word = text.partition("\xa0")
     if not (word and get_language_bidi()):
         return _isolate(number + gap + word)
     return f"{_ISOLATE_RTL}{_isolate(number)}{gap}{word}{_RELEASE}"  # The number comes first, at the right.
@@ -78,12 +81,13 @@ def format_compact_money(amount: Decimal, brand: HasCurrency) -> str:
     """
     if get_language_bidi():
         return format_compact_number(amount)
-    locale, currency = current_locale(), brand.currency
-    if abs(amount) >= _COMPACT_FROM:
-        return str(format_compact_currency(amount, currency, locale=locale, fraction_digits=1))
-    if amount == amount.to_integral_value():
-        return str(format_compact_currency(amount, currency, locale=locale, fraction_digits=0))
-    return format_money(amount, brand)
+    if abs(amount) < _COMPACT_FROM and amount != amount.to_integral_value():
+        return format_money(amount, brand)
+    digits = 1 if abs(amount) >= _COMPACT_FROM else 0
+    text = format_compact_currency(
+        abs(amount), brand.currency, locale=current_locale(), fraction_digits=digits
+    )
+    return _sign(str(text), _MINUS if amount < 0 else "")
 
 
 def _isolate(text: str) -> str:

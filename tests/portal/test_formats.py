@@ -1,61 +1,116 @@
-"""Times with their zone, and amounts, as pages show them."""
+"""Times are those of the brand's zone, and today is called today; the scale of a chart is short."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone, translation
+from hypothesis import given
+from hypothesis import strategies as st
 
-from portal.core.formats import zoned_time
-from portal.core.money import format_money
+from portal.core.formats import moment, updated
+from portal.core.money import WORD_JOINER, format_compact_money
+from portal.models import Brand
 
-AT = datetime(2026, 11, 29, 4, 5, 7, tzinfo=UTC)
+SYDNEY, LONDON = ZoneInfo("Australia/Sydney"), ZoneInfo("Europe/London")
+NOW = datetime(2026, 11, 29, 13, 5, tzinfo=UTC)  # In Sydney the 30th has begun, at 0:05.
+LANGUAGES = ["en-au", "en-gb", "es", "zh-hans", "ar"]
 
 
-def shown(language: str, zone: str = "", **options: bool) -> str:
-    """Return the time with ordinary spaces; it breaks only between date and time."""
-    brand = SimpleNamespace(zone=ZoneInfo(zone)) if zone else None
-    with translation.override(language):
-        return zoned_time(AT, brand, **options).replace("\u00a0", " ")
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _at_five_past_midnight_in_sydney(monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
 
 
 @pytest.mark.parametrize(
-    ("language", "text"),
+    ("zone", "at", "shown"),
     [
-        ("en-au", "29 Nov 2026, 3:05 pm AEDT"),
-        ("en-nz", "29 Nov 2026, 3:05 pm AEDT"),
-        ("en-gb", "29 Nov 2026, 15:05 AEDT"),
-        ("en-us", "Nov 29, 2026, 3:05 PM AEDT"),
-        ("es", "29 nov 2026, 15:05 AEDT"),
-        ("zh-hans", "2026年11月29日 15:05 AEDT"),
-        ("ar", "29 نوفمبر 2026، 3:05 م AEDT"),
+        (SYDNEY, "2026-11-29T13:05", "today, 12:05 am"),
+        (SYDNEY, "2026-11-29T13:00", "today, 12:00 am"),
+        (SYDNEY, "2026-11-29T12:59", "29 Nov 2026, 11:59 pm"),
+        (SYDNEY, "2026-11-30T12:59", "today, 11:59 pm"),
+        (SYDNEY, "2026-11-30T13:00", "1 Dec 2026, 12:00 am"),
+        (LONDON, "2026-11-29T12:59", "today, 12:59 pm"),
+        (LONDON, "2026-11-29T00:00", "today, 12:00 am"),
+        (LONDON, "2026-11-28T23:59", "28 Nov 2026, 11:59 pm"),
+        (LONDON, "2025-11-29T12:59", "29 Nov 2025, 12:59 pm"),
     ],
 )
-def test_time_has_the_format_of_the_language_and_names_its_zone(language: str, text: str) -> None:
-    assert shown(language, "Australia/Sydney") == text
-
-
-def test_time_is_the_brands_whatever_zone_is_active() -> None:
-    with timezone.override("America/New_York"):
-        assert shown("en-au", "Europe/London") == "29 Nov 2026, 4:05 am GMT"
-        assert shown("en-au") == "29 Nov 2026, 4:05 am UTC"
-
-
-def test_zone_without_a_name_is_named_by_its_offset() -> None:
-    assert shown("en-au", "Asia/Riyadh", seconds=True) == "29 Nov 2026, 7:05:07 am UTC+03"
-
-
-def test_time_breaks_only_between_date_and_time() -> None:
-    with translation.override("en-au"):
-        assert zoned_time(AT).split(" ") == ["29\u00a0Nov\u00a02026,", "4:05\u00a0am\u00a0UTC"]
+def test_time_of_today_in_the_brands_zone_is_called_so(zone, at, shown):
+    with timezone.override(zone), translation.override("en-au"):
+        assert " ".join(updated(utc(at)).split()) == f"Updated {shown}"
+        assert " ".join(moment(utc(at)).split()) == shown.replace("today", "Today")
 
 
 @pytest.mark.parametrize(
-    ("language", "currency", "text"),
-    [("en-au", "GBP", "-GBP\u00a05.01"), ("en-au", "AUD", "-$5.01"), ("en", "AUD", "-A$5.01")],
+    ("language", "today", "earlier"),
+    [
+        ("en-gb", "Updated today, 00:05", "Updated 29 Nov 2026, 23:59"),
+        ("es", "Actualizado hoy, 0:05", "Actualizado: 29 nov 2026, 23:59"),
+        ("zh-hans", "今天 00:05 更新", "更新于 2026年11月29日 23:59"),
+    ],
 )
-def test_currency_code_is_set_apart_from_its_amount(language: str, currency: str, text: str) -> None:
+def test_time_is_written_as_the_language_writes_it(language, today, earlier):
+    with timezone.override(SYDNEY), translation.override(language):
+        shown = updated(NOW), updated(utc("2026-11-29T12:59"))
+    assert tuple(" ".join(text.split()) for text in shown) == (today, earlier)
+
+
+@pytest.mark.parametrize(("language", "half"), [("en-au", "am"), ("ar", "ص")])
+def test_time_and_its_half_of_the_day_stay_on_one_line(language, half):
+    with timezone.override(SYDNEY), translation.override(language):
+        for text in (updated(NOW), moment(NOW), moment(utc("2026-11-28T13:05"))):
+            assert re.search(rf"12:05[\xa0\u202f]{half}", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "amount", "shown"),
+    [
+        ("en-au", "AUD", "0", "$0"),
+        ("en-au", "AUD", "50", "$50"),
+        ("en-au", "AUD", "2.5", "$2.50"),
+        ("en-au", "AUD", "-0.05", "−$0.05"),
+        ("en-au", "AUD", "-50", "−$50"),
+        ("en-au", "AUD", "1500", "$1.5K"),
+        ("en-au", "AUD", "-1500", "−$1.5K"),
+        ("en-au", "AUD", "2000000", "$2M"),
+        ("en-gb", "GBP", "50", "£50"),
+        ("en-gb", "GBP", "-1500", "−£1.5K"),
+        ("es", "AUD", "50", "50\xa0AUD"),
+        ("es", "AUD", "-2.5", "−2,50\xa0AUD"),
+        ("es", "AUD", "1500", "1,5\xa0mil\xa0AUD"),
+        ("zh-hans", "AUD", "50", "AU$50"),
+        ("zh-hans", "AUD", "-1500", "−AU$1500"),
+        ("zh-hans", "AUD", "20000", "AU$2万"),
+        ("ar", "AUD", "50", "\u206650\u2069"),
+        ("ar", "AUD", "2.5", "\u20662.50\u2069"),
+        ("ar", "AUD", "-2.5", "\u2066−2.50\u2069"),
+        ("ar", "AUD", "1500", "\u2067\u20661.5\u2069\xa0ألف\u2069"),
+        ("ar", "AUD", "-1500", "\u2067\u2066−1.5\u2069\xa0ألف\u2069"),
+    ],
+)
+def test_amount_of_a_scale_is_short_and_in_the_readers_language(language, currency, amount, shown):
     with translation.override(language):
-        assert format_money(Decimal("-5.005"), SimpleNamespace(currency=currency)) == text
+        text = format_compact_money(Decimal(amount), Brand(currency=currency))
+    assert text.replace(WORD_JOINER, "") == shown
+
+
+@given(
+    st.decimals(-(10**12), 10**12, places=2) | st.decimals(-1000, 1000, places=2),
+    st.sampled_from(LANGUAGES),
+    st.sampled_from(["AUD", "NZD", "USD", "GBP"]),
+)
+def test_amount_of_a_scale_has_the_portals_minus_and_does_not_break(amount, language, currency):
+    with translation.override(language):
+        text, mirrored = (
+            format_compact_money(each, Brand(currency=currency)) for each in (amount, abs(amount))
+        )
+    assert ("−" in text) is (amount < 0)
+    assert text.replace("−", "").replace(WORD_JOINER, "") == mirrored
+    assert not any(sign in text for sign in "- \u200e\u200f")
