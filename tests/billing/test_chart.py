@@ -19,7 +19,7 @@ from billing.statements.periods import Period, complete_months
 from billing.statements.service import StatementResult
 from portal.brands.views import brand_css
 from portal.core import colours
-from portal.core.money import format_compact_number
+from portal.core.money import format_compact_money
 from portal.models import Brand
 from portal.voipline import Statement
 
@@ -41,6 +41,10 @@ def months(year: list[Statement | None]) -> list[StatementResult]:
 def percentage(share: str) -> Decimal:
     assert re.fullmatch(r"-?[0-9]+\.[0-9]{3}%", share), share
     return Decimal(share.removesuffix("%"))
+
+
+AUD = Brand(currency="AUD")
+PICTURES = ["billing/_history_chart.html", "billing/_balance_chart.html"]
 
 
 def draw_chart(year: list[Statement | None], language: str = "en-au") -> Chart:
@@ -116,39 +120,74 @@ def test_missing_month_has_no_bars_and_no_point(year: Any) -> None:
 @given(years)
 def test_axis_ticks_are_few_and_have_distinct_labels(year: Any) -> None:
     result = draw_chart(year)
+    assert any(tick.amount == 0 for tick in result.charges)
     for ticks in (result.charges, result.balances):
         assert 2 <= len(ticks) <= 8
-        assert any(tick.amount == 0 for tick in ticks)
         for language in ("en-au", "es", "zh-hans", "ar"):
             with translation.override(language):
-                assert len({format_compact_number(tick.amount) for tick in ticks}) == len(ticks)
+                assert len({format_compact_money(tick.amount, AUD) for tick in ticks}) == len(ticks)
+
+
+@given(
+    st.decimals("-987654321098", "987654321098", places=5) | st.decimals("-20000", "20000", places=2),
+    st.decimals("0", "10000", places=2) | st.decimals("0", "1", places=2),
+)
+def test_close_balances_use_the_height_and_have_distinct_labels(least: Decimal, spread: Decimal) -> None:
+    result = draw_chart([Statement(*[least + spread * (number % 3) / 2] * 7) for number in range(12)])
+    high, low = result.balances[0].amount, result.balances[-1].amount
+    assert low <= least <= least + spread <= high
+    assert 2 <= len(result.balances) <= 8
+    largest = max(abs(least), abs(least + spread))
+    assert high - low <= max(2 * spread, Decimal(1), largest if largest >= 1000 else 0)
+    for language in ("en-au", "es", "zh-hans", "ar"):
+        with translation.override(language):
+            labels = [format_compact_money(tick.amount, AUD) for tick in result.balances]
+        assert len(set(labels)) == len(labels)
+
+
+def test_scale_of_balances_begins_near_them_and_that_of_charges_at_zero() -> None:
+    result = draw_chart([Statement(*[Decimal(100 + number)] * 7) for number in range(12)])
+    assert (result.balances[-1].amount, result.balances[0].amount) == (100, 115)
+    assert result.charges[-1].amount == 0
 
 
 @given(years)
 def test_chart_is_mirrored_in_right_to_left_languages(year: Any) -> None:
     plain, mirrored = draw_chart(year), draw_chart(year, "ar")
-    assert [column.month for column in mirrored.columns] == [c.month for c in reversed(plain.columns)]
+    assert [column.period for column in mirrored.columns] == [c.period for c in reversed(plain.columns)]
+    assert mirrored.running.period == plain.running.period == months(year)[0].period
     for one, other in zip(plain.columns, reversed(mirrored.columns), strict=True):
         assert abs(percentage(one.middle) + percentage(other.middle) - 100) <= TOLERANCE
-        assert (one.point, one.is_named) == (other.point, other.is_named)
+        assert (one.point, one.is_named, one.top) == (other.point, other.is_named, other.top)
+        assert one.is_running is other.is_running is (one.period.to_date == DAY)
         assert [(b.kind, b.y, b.height) for b in one.bars] == [(b.kind, b.y, b.height) for b in other.bars]
     assert (plain.edge, plain.aside, mirrored.edge, mirrored.aside) == ("0%", -8, "100%", 8)
 
 
-@given(years, st.sampled_from(["en-au", "es", "zh-hans", "ar"]))
-def test_svg_attributes_are_plain_numbers_in_every_language(year: Any, language: str) -> None:
+def draw_picture(template: str, drawing: Any) -> str:
+    request = SimpleNamespace(brand=AUD)
+    return render_to_string(template, {"chart": drawing, "brand": AUD, "request": request, "stale": False})
+
+
+@given(years, st.sampled_from(["en-au", "es", "zh-hans", "ar"]), st.sampled_from(PICTURES))
+def test_svg_attributes_are_plain_numbers_in_every_language(year: Any, language: str, template: str) -> None:
     with translation.override(language):
-        picture = render_to_string("billing/_history_chart.html", {"chart": chart.draw_chart(months(year))})
-    assert not re.search(
-        r"nan|infinity|E[+-]?[0-9]", re.sub(r"<(title|desc|text).*?</\1>", "", picture), re.I
-    )
+        picture = draw_picture(template, chart.draw_chart(months(year)))
     assert " style=" not in picture
-    for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"):
+    for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "rx", "dx", "dy", "width", "height"):
         for value in re.findall(rf'\s{name}="([^"]*)"', picture):
             assert re.fullmatch(r"-?[0-9]+(\.[0-9]+)?%?", value), (name, value)
-    if any(year):
-        assert picture.count('role="img"') == 2
-        assert picture.count("<title id=") == picture.count("<desc id=") == 2
+    assert not re.search(r'="[^"]*(\bnan\b|infinity|[0-9]e[+-]?[0-9])[^"]*"', picture, re.I)
+    plots = re.findall(r'<svg class="plot.*?</svg>', picture, re.DOTALL)
+    named = [re.search(r'aria-labelledby="([\w-]+)">\s*<title id="\1">[^<]+</title>', plot) for plot in plots]
+    assert all(named)
+    if template == PICTURES[1]:
+        assert len(plots) == picture.count('role="img"') == 1
+    elif any(year):
+        assert len(plots) == picture.count('role="group"') == 2
+        for plot in plots:  # A reader without the picture hears the month and amount of each link.
+            spoken = re.findall(r'<a href="[^"]+"[^>]*? aria-label="[^"]*: [^"]*[0-9]', plot)
+            assert len(spoken) == plot.count("<a ") == 12 - year.count(None)
     else:
         assert "<svg" not in picture
 
@@ -170,17 +209,33 @@ def test_year_of_zero_amounts_has_a_line_and_no_bars(zero: Decimal) -> None:
     assert {column.point for column in result.columns} == {result.balances[-1].y}
 
 
-def test_svg_attribute_values_are_escaped() -> None:
+@pytest.mark.parametrize("template", PICTURES)
+def test_svg_attribute_values_are_escaped(template: str) -> None:
+    evil, zero = '"><script>', Decimal(0)
+    statement = Statement(*[zero] * 7)
+    bars = [SimpleNamespace(kind=kind, x=evil, y=evil, width=evil, height=evil) for kind in (*CHARGES, evil)]
+    marks = dict.fromkeys(("side", "top", "middle", "left", "width", "point"), evil)
+    column = SimpleNamespace(
+        period=Period(DAY, DAY), statement=statement, is_running=True, is_named=True, bars=bars, **marks
+    )
+    missing = SimpleNamespace(**{**vars(column), "statement": None, "bars": (), "point": ""})
+    ticks = [SimpleNamespace(amount=Decimal(amount), y=evil) for amount in (0, 1)]
     hostile = SimpleNamespace(
-        is_blank=False, missing=0, first=DAY, last=DAY, charges=(), balances=(), steps=(),
-        edge='"><script>', aside=0, columns=(),
+        is_blank=False, missing=1, first=DAY, last=DAY, charges=ticks, balances=ticks, edge=evil, aside=evil,
+        columns=[column, missing], running=column,
+        steps=[SimpleNamespace(x1=evil, y1=evil, x2=evil, y2=evil)],
     )  # fmt: skip
-    hostile.charges = (SimpleNamespace(amount=Decimal(1), y='"><script>'),)
-    assert "<script>" not in render_to_string("billing/_history_chart.html", {"chart": hostile})
+    picture = draw_picture(template, hostile)
+    assert "<script>" not in picture
+    assert picture.count("&quot;&gt;&lt;script&gt;") > 15
+    assert "MISSING-VARIABLE" not in picture
 
 
 def test_columns_end_with_the_newest_month_and_every_third_is_labelled() -> None:
     result = draw_chart([None] * 12)
     assert result.last - result.first < timedelta(days=366)
-    assert [column.month.month for column in result.columns] == [12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
-    assert [column.month.month for column in result.columns if column.is_named] == [2, 5, 8, 11]
+    named = [column.period.from_date.month for column in result.columns if column.is_named]
+    assert [column.period.from_date.month for column in result.columns] == [12, *range(1, 12)]
+    assert named == [2, 5, 8, 11]
+    assert [column.period.from_date.month for column in result.columns if column.is_running] == [11]
+    assert [column.side for column in result.columns] == ["start"] * 3 + ["middle"] * 6 + ["end"] * 3

@@ -8,17 +8,21 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from billing.models import CachedStatement
 from billing.statements.forecast import calculate_forecast
+from billing.statements.forecast_text import describe_forecast
 from billing.statements.periods import complete_months, today
+from portal.core.money import WORD_JOINER, format_money
 from portal.models import Brand
 from portal.voipline import Statement
+from tests.billing.test_statement import section
 from tests.conftest import AURORA
-from tests.support.customer_flow import words
+from tests.support.customer_flow import text_of, words
 from tests.support.timeouts import PATIENCE, PATIENT, SLACK, eventually
 
 TODAY = date(2026, 11, 26)
@@ -113,8 +117,26 @@ def test_days_are_counted_from_the_date_of_stale_figures():
     old = make_forecast("10", on=TODAY - timedelta(days=4))
     assert (old.days, old.around) == (6, date(2026, 12, 2))
     gone = make_forecast("10", on=TODAY - timedelta(days=30))
-    assert gone.days == 0
-    assert gone.warns
+    assert (gone.days, gone.state) == (0, "low")
+
+
+@pytest.mark.parametrize(
+    ("balance", "state"),
+    [("8", "healthy"), ("7.99", "low"), ("0.01", "low"), ("0.004", "stopped"), ("-0.01", "stopped")],
+)
+def test_balance_is_low_in_its_last_seven_days_and_stopped_after_them(balance, state):
+    assert make_forecast(balance).state == state
+    assert make_forecast(Decimal(balance) - 55, "postpaid", "-55").state == state
+
+
+@pytest.mark.parametrize(
+    ("days", "scale", "share"),
+    [(0, 30, 2), (1, 30, 3), (15, 30, 50), (30, 30, 100), (31, 60, 52), (60, 60, 100), (61, None, None)],
+)
+def test_bar_of_days_is_thirty_or_sixty_days_long(days, scale, share):
+    result = make_forecast(Decimal(days) + Decimal("0.5"))
+    assert (result.days, result.scale) == (days, scale)
+    assert share is None or result.share == share
 
 
 # Properties
@@ -149,13 +171,37 @@ def test_forecast_is_empty_when_the_stopping_balance_is_unknown(balance, kind, l
 
 @examples(deadline=None)
 @given(balances, kinds, limits, some_months)
-def test_forecast_warns_at_or_below_the_stopping_balance(balance, kind, limit, months):
+def test_forecast_says_that_calls_stop_at_or_below_the_stopping_balance(balance, kind, limit, months):
     result = make_forecast(balance, kind, limit, months)
     stop = cents(limit) if kind == "postpaid" and limit is not None else Decimal(0)
     assert result.place == ("above" if cents(balance) > stop else "below" if cents(balance) < stop else "at")
     if result.place != "above":
         assert (result.days, result.around, result.why) == (None, None, "")
-        assert result.warns
+        # Below zero is nothing unusual on a postpaid account. Of unknown type, it may have stopped.
+        assert result.state == {"no_limit": "healthy", "unknown": "low"}.get(result.kind, "stopped")
+        assert result.scale is None
+    else:
+        assert result.state == ("low" if result.days is not None and result.days <= 7 else "healthy")
+
+
+@examples(deadline=None)
+@given(balances | st.decimals("0", "200", places=5), kinds, limits, some_months | st.just(SPENT_92))
+def test_text_names_days_up_to_sixty_and_the_bar_ends_with_them(balance, kind, limit, months):
+    result = make_forecast(balance, kind, limit, months)
+    with translation.override("en-au"):
+        text, note = describe_forecast(result, Brand(currency="AUD"))
+    is_named = re.search(r"<strong>about \d+ days?</strong>|<strong>within a day</strong>", text)
+    assert bool(is_named) is (result.days is not None and result.days <= 60)
+    in_months = re.search(r"<strong>about (\d+) months</strong>", text)
+    assert bool(in_months) is (result.days is not None and 60 < result.days <= 365)
+    assert not in_months or 2 <= int(in_months[1]) <= 12
+    assert ("<strong>" in text) is (result.days is not None) is ("Estimate based on" in note)
+    assert (result.scale is None) is (not is_named)
+    if result.scale:
+        assert result.scale in (30, 60)
+        assert 0 <= result.days <= result.scale
+        assert 2 <= result.share <= 100
+        assert abs(result.share - 100 * result.days / result.scale) <= 2
 
 
 @examples(deadline=None)
@@ -181,7 +227,8 @@ def test_higher_balance_never_gives_a_worse_forecast(one, other, kind, limit, mo
     if worse.days is not None:
         assert better.days is not None
         assert better.days >= worse.days
-    assert worse.warns or not better.warns
+    states = ("stopped", "low", "healthy")
+    assert states.index(worse.state) <= states.index(better.state)
 
 
 @examples(deadline=None)
@@ -209,14 +256,15 @@ SENTENCES = [
         None,
         "31",
         r"At your current rate, your balance will last about 31 days, "
-        r"until around \d+ \w+ 20\d\d\. Then calls stop\.",
+        r"until around \d+ \w+\. Then calls stop\.",
     ),
     (
         "prepaid",
         None,
         "0.5",
-        r"At your current rate, your balance will run out within a day and calls will stop\.",
+        r"At your current rate, your balance will run out within a day\. Then calls stop\.",
     ),
+    ("prepaid", None, "61.9", r"At your current rate, your balance will last about 2 months\."),
     ("prepaid", None, "99999", r"At your current rate, your balance will last more than a year\."),
     ("prepaid", None, "0", r"You've run out of credit\. You may not be able to .* until you top up\."),
     ("prepaid", None, "0.004", r"You've run out of credit\. You may not be able to .* until you top up\."),
@@ -226,9 +274,10 @@ SENTENCES = [
         "-55",
         "-20",
         r"You have \$35\.00 left before you reach your credit limit of \$55\.00\. "
-        r".* calls will stop in about 35 days, around \d+ \w+ 20\d\d\.",
+        r".* calls will stop in about 35 days, around \d+ \w+\.",
     ),
     ("postpaid", "-55", "-54.5", r"You have \$0\.50 left .* calls will stop within a day\."),
+    ("postpaid", "-55", "67", r"You have \$122\.00 left .* that's about 4 months\."),
     ("postpaid", "-55", "99999", r"You have \$100,054\.00 left .* that's more than a year\."),
     (
         "postpaid",
@@ -261,6 +310,18 @@ SENTENCES = [
 ]
 
 
+# By kind, then by state: the word beside the heading. There is none if the type does not tell.
+CHIPS = {
+    ("prepaid", "healthy"): "In credit",
+    ("prepaid", "low"): "Low balance",
+    ("prepaid", "stopped"): "No credit left",
+    ("postpaid", "healthy"): "Within limit",
+    ("postpaid", "low"): "Near your limit",
+    ("postpaid", "stopped"): "Limit reached",
+    ("unknown", "low"): "Low balance",
+}
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("kind", "limit", "balance", "sentence"), SENTENCES, ids=lambda value: str(value)[:12]
@@ -274,14 +335,19 @@ def test_first_sentence_under_the_balance_says_when_calls_stop(
     alice.account_type, alice.credit_limit = kind, limit
     alice.save()
     page = browse(AURORA, alice).get("/")
-    shown = words(page).partition("Your balance ")[2].partition("Account 70001 · Updated")[0]
-    assert re.search(rf"^-?\$\S+ {sentence}", shown), shown
+    forecast = make_forecast(balance, kind, limit, [month(calls="31")] * 3)
+    card = text_of(section(page, f'<section class="balance card {forecast.state}"', "</section>"))
+    with translation.override(alice.brand.language):
+        amount = format_money(Decimal(balance), alice.brand).replace(WORD_JOINER, "")
+    chip = CHIPS.get((forecast.kind, forecast.state), "")
+    head = " ".join(f"Balance {chip} {amount}".split())
+    assert re.search(rf"^{re.escape(head)} {sentence}", card), card
     has_estimate = any(
-        word in shown for word in ("will last about", "in about", "within a day", "more than a year")
+        word in card
+        for word in ("will last about", "in about", "within a day", "more than a year", "that's about")
     )
-    assert has_estimate is ("Estimate based on your average daily spend" in shown)
-    warns = make_forecast(balance, kind, limit, [month(calls="31")] * 3).warns
-    assert ('class="state warns"' in page.content.decode()) is warns
+    assert has_estimate is ("Estimate based on your average daily spend" in card)
+    assert bool(re.search(r"day(s)? left", card)) is (forecast.scale is not None)
 
 
 @pytest.mark.django_db

@@ -18,7 +18,9 @@ from tests.conftest import AURORA
 from tests.support.timeouts import PATIENCE, PATIENT, SLACK
 
 pytestmark = pytest.mark.django_db
-ROW = re.compile(r'<tr role="row"><th scope="row".*?</tr>', re.DOTALL)
+ROW = re.compile(r'<tr(?: class="long")?><th scope="row".*?</tr>', re.DOTALL)
+NOTICE = re.compile(r'<div class="notice unavailable".*?</div>', re.DOTALL)
+RETRY = re.compile(r'href="([^"]*)">Try again</a>')
 
 
 def read_all(response: Any) -> str:
@@ -34,7 +36,7 @@ def test_frame_is_sent_before_the_carrier_is_called(simulator, alice, browse):
     frame = next(chunks).decode()
     assert "<h1>History</h1>" in frame
     assert "Loading your last 12 months…" in frame
-    assert '<th scope="col" role="columnheader">Month</th>' in frame
+    assert '<th scope="col">Month</th>' in frame
     assert rows(frame) == []
     assert simulator.calls() == []
     rest = b"".join(chunks).decode()
@@ -46,15 +48,28 @@ def test_twelve_months_are_listed_in_order_with_links_to_statements(simulator, a
     page = read_all(browse(AURORA, alice).get("/history/"))
     day = periods.today(aurora)
     expected = [periods.this_month(day), *periods.complete_months(day, 11)]
-    links = re.findall(r'href="/statement/\?from_date=([0-9-]+)&to_date=([0-9-]+)"', page)
-    assert links == [(str(period.from_date), str(period.to_date)) for period in expected]
+    days = [(str(period.from_date), str(period.to_date)) for period in expected]
+    assert [period_of(row) for row in rows(page)] == days
+    for row, (first, last) in zip(rows(page), days, strict=True):
+        files = re.findall(r'href="/statement\.(pdf|csv)\?from_date=([0-9-]+)&to_date=([0-9-]+)"', row)
+        assert files == [("pdf", first, last), ("csv", first, last)]
     requested = {
         (c["query"]["from_date"], c["query"]["to_date"]) for c in simulator.calls("customer_balance")
     }
-    assert requested == set(links)
-    assert page.count('<figure class="picture"') == 1
+    assert requested == set(days)
+    assert page.count("<figure ") == 1
+    charges, balances = re.findall(r'<svg class="plot.*?</svg>', page, re.DOTALL)
+    for plot in (charges, balances):  # Each bar and each point leads to its month, the oldest first.
+        assert [period_of(link) for link in re.findall(r"<a .*?</a>", plot, re.DOTALL)] == days[::-1]
     assert [row for row in rows(page) if "so far" in row] == rows(page)[:1]
-    assert all("Updated" in row for row in rows(page))
+    assert not [row for row in rows(page) if "Updated" in row]
+    assert "Try again" not in page
+
+
+def period_of(markup: str) -> tuple[str, str]:
+    """Return the period of the only statement that some HTML links."""
+    (found,) = re.findall(r'href="/statement/\?from_date=([0-9-]+)&to_date=([0-9-]+)"', markup)
+    return found
 
 
 def test_cached_months_are_not_fetched_again(simulator, alice, browse):
@@ -84,14 +99,16 @@ def test_missing_month_is_marked_and_a_retry_fetches_only_that_month(simulator, 
     simulator.fault("customer_balance", "status", status=400)
     page = read_all(client.get("/history/"))
     row = rows(page)[3]
-    assert "<strong>Not available.</strong> There's a problem on our side." in row
-    assert '<a href="/history/">Try again</a>' in row
-    assert "$" not in row
-    assert "Not available." not in "".join(rows(page)[:3] + rows(page)[4:])
+    assert "Not available" in row
+    assert not re.search(r"[$0-9]", re.sub(r"<th.*?</th>", "", row))
+    assert "Not available" not in "".join(rows(page)[:3] + rows(page)[4:])
+    assert len(NOTICE.findall(page)) == page.count("There's a problem on our side.") == 1
+    assert "<strong>1 month didn't load.</strong> There's a problem on our side." in NOTICE.findall(page)[0]
+    assert RETRY.findall(page) == RETRY.findall(NOTICE.findall(page)[0]) == ["/history/"]
     assert page.count('<rect class="gap" x=') == 2  # One in each panel.
     simulator.post("faults/clear")
     before = len(simulator.calls("customer_balance"))
-    assert "Not available." not in read_all(client.get("/history/"))
+    assert "Not available" not in read_all(client.get("/history/"))
     assert len(simulator.calls("customer_balance")) == before + 1
 
 
@@ -99,8 +116,13 @@ def test_account_unknown_to_the_carrier_offers_no_retry(simulator, alice, browse
     alice.account_number = "79999"
     alice.save()
     page = read_all(browse(AURORA, alice).get("/history/"))
-    assert all("can't find this account" in row and "Try again" not in row for row in rows(page))
-    assert "There's nothing to show in the chart" in page
+    assert ["Not available" in row for row in rows(page)] == [True] * 12
+    assert (
+        "12 months didn't load.</strong> We can't find this account. Contact us." in NOTICE.findall(page)[0]
+    )
+    assert "Try again" not in page
+    assert "<figure" not in page
+    assert "$" not in page
 
 
 def test_stale_figures_of_this_month_are_shown_with_the_error(simulator, alice, browse):
@@ -109,10 +131,15 @@ def test_stale_figures_of_this_month_are_shown_with_the_error(simulator, alice, 
     old = timezone.now() - timezone.timedelta(minutes=5)
     CachedStatement.objects.update(as_of=old, attempted_at=old)
     simulator.fault("customer_balance", "status", status=400)
-    row = rows(read_all(client.get("/history/")))[0]
-    assert "There's a problem on our side" in row
-    assert "Not available." not in row
+    page = read_all(client.get("/history/"))
+    row = rows(page)[0]
+    assert re.search(r"Updated today, \d+:\d\d", row)
+    assert "Not available" not in row
     assert "$" in row
+    assert not [row for row in rows(page)[1:] if "Updated" in row]
+    (notice,) = NOTICE.findall(page)
+    assert "<strong>Some months may be out of date.</strong> There's a problem on our side." in notice
+    assert RETRY.findall(page) == ["/history/"]
 
 
 def test_headers_forbid_caching_and_proxy_buffering(simulator, alice, browse):
@@ -199,7 +226,9 @@ def test_page_ends_in_time_when_the_carrier_hangs(simulator, alice, browse, monk
     started = time.monotonic()
     page = read_all(browse(AURORA, alice).get("/history/"))
     assert time.monotonic() - started < SLACK
-    assert sum("Not available." in row for row in rows(page)) == 12
+    assert sum("Not available" in row for row in rows(page)) == 12
+    assert "12 months didn't load.</strong> The billing system isn't responding." in page
+    assert RETRY.findall(page) == ["/history/"]
     simulator.post("faults/clear")
     _wait_for(lambda: not CachedStatement.objects.exclude(claimed_until=None).exists())
     assert len({call["query"]["from_date"] for call in simulator.calls("customer_balance")}) == 4

@@ -24,10 +24,11 @@ from billing.statements import periods
 from billing.statements.periods import Period
 from portal.core.csv_escape import escape_formula
 from portal.core.formats import date_time
-from portal.core.money import format_money
+from portal.core.money import WORD_JOINER, format_money
 from portal.resilience import circuit_breaker
 from tests.conftest import AURORA, BOREALIS
 from tests.support.article_statement import EXAMPLE
+from tests.support.customer_flow import value_of
 from tests.support.timeouts import HASTY, PATIENCE, SLACK, eventually, timeouts_for
 
 JANUARY = "?from_date=2020-01-01&to_date=2020-01-31"
@@ -62,11 +63,35 @@ def set_carrier_answer(aurora: Any) -> Iterator[Callable[..., None]]:
 
 
 def page(response: Any) -> str:
-    return html.unescape(response.content.decode())
+    return html.unescape(response.content.decode()).replace(WORD_JOINER, "")
 
 
 def figures(response: Any) -> dict[str, str]:
-    return dict(re.findall(r'<tr class="(\w+)"><th scope="row">[^<]+</th><td>([^<]+)</td>', page(response)))
+    """Return the amounts of the sum as shown, and the total of charges below it."""
+    text = page(response)
+    cell = r'<tr class="(\w+)"><th scope="row">[^<]+</th><td(?: class="long")?>([^<]+)</td>'
+    total = re.findall(r">Total charges: ([^<]+)<", text)
+    return dict([*re.findall(cell, text), *(("total_charges", amount) for amount in total)])
+
+
+def links(markup: str) -> dict[str, str]:
+    """Return the target of each link of some HTML by the words of the link."""
+    found = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>(.*?)</a>', markup, re.DOTALL)
+    return {re.sub(r"<[^>]*>", "", label): html.unescape(target) for target, label in found}
+
+
+def section(response: Any, start: str, end: str) -> str:
+    """Return a page's only piece of HTML that begins and ends with these."""
+    (piece,) = re.findall(f"{re.escape(start)}.*?{re.escape(end)}", page(response), re.DOTALL)
+    return str(piece)
+
+
+def period_links(response: Any) -> dict[str, str]:
+    return links(section(response, '<nav aria-label="Choose a period">', "</nav>"))
+
+
+def month_links(response: Any) -> dict[str, str]:
+    return links(section(response, '<section class="card" aria-labelledby="months">', "</section>"))
 
 
 def requested_periods(simulator: Any) -> list[tuple[str, str]]:
@@ -83,15 +108,16 @@ def test_example_of_the_article_is_right_on_the_page(simulator, alice, browse):
     assert response.status_code == 200
     assert figures(response) == {
         "opening_balance": "$245.71",
-        "payments": "$57.00",
-        "adjustments": "$5.00",
-        "call_charges": "$48.13",
-        "other_charges": "$7.50",
-        "total_charges": "$60.63",
+        "payments": "+$57.00",
+        "call_charges": "−$48.13",
+        "other_charges": "−$7.50",
+        "adjustments": "−$5.00",
         "closing_balance": "$242.09",
+        "total_charges": "$60.63",
     }
     assert "don't add up" not in page(response)
-    assert ">1 January 2020 to 31 January 2020<" in page(response)
+    assert '<h2 id="figures" class="period-name">January 2020</h2>' in page(response)
+    assert ">Account 70001<" in page(response)
 
 
 def test_example_of_the_article_is_right_in_csv_to_the_last_digit(simulator, alice, browse):
@@ -121,16 +147,19 @@ def test_example_of_the_article_is_right_in_csv_to_the_last_digit(simulator, ali
 @pytest.mark.parametrize(
     ("first", "last", "payments", "calls"),
     [
-        ("2020-01-01", "2020-01-01", "$50.00", "$0.00"),
-        ("2020-01-02", "2020-01-30", "$7.00", "$40.12"),
-        ("2020-01-31", "2020-01-31", "$0.00", "$8.00"),
-        ("2019-12-31", "2019-12-31", "$245.71", "$0.00"),
+        ("2020-01-01", "2020-01-01", "+$50.00", "$0.00"),
+        ("2020-01-02", "2020-01-30", "+$7.00", "−$40.12"),
+        ("2020-01-31", "2020-01-31", "$0.00", "−$8.00"),
+        ("2019-12-31", "2019-12-31", "+$245.71", "$0.00"),
     ],
 )
 def test_both_days_belong_to_the_period(simulator, alice, browse, first, last, payments, calls):
-    shown = figures(browse(AURORA, alice).get(f"/statement/?from_date={first}&to_date={last}"))
+    response = browse(AURORA, alice).get(f"/statement/?from_date={first}&to_date={last}")
+    shown = figures(response)
     assert (shown["payments"], shown["call_charges"]) == (payments, calls)
     assert requested_periods(simulator) == [(first, last)]
+    from_day, to_day = (f"{day.day} {day:%B %Y}" for day in map(date.fromisoformat, (first, last)))
+    assert f'class="period-name">{from_day} to {to_day}</h2>' in page(response)
 
 
 def test_home_shows_this_month_to_date_and_fetches_three_complete_months(simulator, alice, browse, at):
@@ -142,8 +171,8 @@ def test_home_shows_this_month_to_date_and_fetches_three_complete_months(simulat
         ("2026-01-01", "2026-01-31"),
         ("2026-02-01", "2026-02-10"),
     ]
-    assert ">1 February 2026 to 10 February 2026<" in page(response)
-    headline = re.search(r'<p class="amount">([^<]+)</p>', page(response))
+    assert '<h2 id="figures">February so far</h2>' in page(response)
+    headline = re.search(r'<p class="amount[^"]*">([^<]+)</p>', page(response))
     assert headline
     assert headline[1] == figures(response)["closing_balance"]
 
@@ -168,10 +197,11 @@ def test_money_is_rounded_half_up_in_the_brands_currency(currency, language, amo
 @pytest.mark.parametrize(
     ("language", "shown"),
     [
-        ("en-gb", "25 November 2026, 14:05"),
-        ("es", "25 de noviembre de 2026, 14:05"),
+        ("en-au", "25 Nov 2026, 2:05\u202fpm"),
+        ("en-gb", "25 Nov 2026, 14:05"),
+        ("es", "25 nov 2026, 14:05"),
         ("zh-hans", "2026年11月25日 14:05"),
-        ("ar", "25 نوفمبر 2026، 14:05"),
+        ("ar", "25\u200f/11\u200f/2026، 2:05\xa0م"),
     ],
 )
 def test_date_and_time_are_written_in_the_format_of_the_language(language, shown):
@@ -202,6 +232,7 @@ def test_inconsistent_sums_are_shown_with_a_notice_and_logged(
     assert "These amounts don't add up" in page(response)
     log_records = [record for record in caplog.records if record.name.startswith("billing")]
     assert [(record.levelname, record.brand) for record in log_records] == [("WARNING", "aurora")]
+    assert "These amounts don't add up" in page(browse(AURORA, alice).get("/"))
 
 
 @pytest.mark.parametrize(("cents", "explained"), [("0.004", True), ("0.001", False)])
@@ -285,11 +316,13 @@ def test_presets_are_valid_on_every_day_of_a_century():
         assert last_month.to_date == day.replace(day=1) - timedelta(days=1)
         assert last_month.from_date == last_month.to_date.replace(day=1)
         last_3_months = presets["last_3_months"]
-        assert last_3_months.to_date == day
+        assert last_3_months.to_date == last_month.to_date
         assert last_3_months.from_date.day == 1
         months = (day.year - last_3_months.from_date.year) * 12 + day.month - last_3_months.from_date.month
-        assert months == 2
+        assert months == 3
         assert presets["this_year"] == periods.Period(date(day.year, 1, 1), day)
+        last_year = periods.Period(date(day.year - 1, 1, 1), date(day.year - 1, 12, 31))
+        assert presets["last_year"] == last_year
         for period in presets.values():
             assert period.from_date <= period.to_date <= day
             assert (period.to_date - period.from_date).days < periods.LONGEST_DAYS
@@ -299,19 +332,61 @@ def test_presets_are_valid_on_every_day_of_a_century():
 def test_each_preset_link_works_and_the_current_one_is_marked(simulator, alice, browse, at):
     at("2024-03-30T00:00:00+00:00")
     browser = browse(AURORA, alice)
-    links = re.findall(
-        r'href="(\?from_date=[\d-]+&to_date=[\d-]+)"[^>]*>([^<]+)<', page(browser.get("/statement/"))
-    )
-    assert {label: link for link, label in links} == {
-        "This month": "?from_date=2024-03-01&to_date=2024-03-30",
-        "Last month": "?from_date=2024-02-01&to_date=2024-02-29",
-        "This month and the 2 before": "?from_date=2024-01-01&to_date=2024-03-30",
-        "This year": "?from_date=2024-01-01&to_date=2024-03-30",
+    offered = period_links(browser.get("/statement/"))
+    assert offered == {
+        "This month": "/statement/?from_date=2024-03-01&to_date=2024-03-30",
+        "Last month": "/statement/?from_date=2024-02-01&to_date=2024-02-29",
+        "Last 3 full months": "/statement/?from_date=2023-12-01&to_date=2024-02-29",
+        "This year": "/statement/?from_date=2024-01-01&to_date=2024-03-30",
+        "Last year": "/statement/?from_date=2023-01-01&to_date=2023-12-31",
     }
-    for link, _label in links:
-        response = browser.get(f"/statement/{link}")
+    for label, link in offered.items():
+        response = browser.get(link)
         assert response.status_code == 200
-        assert f'href="{link}" aria-current="true"' in page(response)
+        nav = section(response, '<nav aria-label="Choose a period">', "</nav>")
+        assert re.findall(r'aria-current="true">([^<]+)', nav) == [label]
+        assert f'href="{link}" aria-current="true"' in nav
+        assert '<details class="custom"><summary>' in page(response)
+
+
+def test_each_month_of_the_last_year_has_its_statement_and_files(simulator, alice, browse, at):
+    at("2024-03-30T00:00:00+00:00")
+    browser = browse(AURORA, alice)
+    response = browser.get("/statement/")
+    months = periods.complete_months(date(2024, 3, 30), 11)
+    expected = {"See history": "/history/", "Download 12 months as CSV": "/history.csv"}
+    for month in months:
+        name, query = f"{month.from_date:%B %Y}", f"?from_date={month.from_date}&to_date={month.to_date}"
+        expected |= {name: f"/statement/{query}"}
+        expected |= {f"{kind} {name}": f"/statement.{kind.lower()}{query}" for kind in ("PDF", "CSV")}
+    assert month_links(response) == expected
+    oldest = months[-1]
+    for label in (f"{oldest.from_date:%B %Y}", f"CSV {oldest.from_date:%B %Y}"):
+        assert browser.get(expected[label]).status_code == 200
+    assert requested_periods(simulator)[-1] == (str(oldest.from_date), str(oldest.to_date))
+
+
+@pytest.mark.parametrize("path", ["/statement/", "/statement.csv"])
+def test_custom_dates_stay_open_with_what_was_entered_and_the_error(simulator, alice, browse, path):
+    response = browse(AURORA, alice).get(path, {"from_date": "2020-02-01", "to_date": "2020-01-31"})
+    custom = section(response, '<details class="custom', "</details>")
+    assert custom.startswith('<details class="custom chosen" open>')
+    assert "“From” must be the same as or before “To”" in custom
+    assert (value_of(response, "from_date"), value_of(response, "to_date")) == ("2020-02-01", "2020-01-31")
+    assert 'action="/statement/"' in custom
+    assert 'aria-current="true"' not in section(response, '<nav aria-label="Choose a period">', "</nav>")
+    assert set(period_links(response).values()) == set(
+        period_links(browse(AURORA, alice).get("/statement/")).values()
+    )
+
+
+def test_custom_period_is_marked_as_chosen_without_an_error(simulator, alice, browse):
+    response = browse(AURORA, alice).get("/statement/?from_date=2020-01-05&to_date=2020-01-06")
+    custom = section(response, '<details class="custom', "</details>")
+    assert custom.startswith('<details class="custom chosen" open>')
+    assert "errorlist" not in custom
+    assert (value_of(response, "from_date"), value_of(response, "to_date")) == ("2020-01-05", "2020-01-06")
+    assert 'aria-current="true"' not in section(response, '<nav aria-label="Choose a period">', "</nav>")
 
 
 # Invalid periods
@@ -475,11 +550,12 @@ def test_customer_without_account_number_sees_a_notice_without_a_call(
     simulator, aurora, make_customer, browse, refused
 ):
     customer = make_customer(aurora, "new@example.com", refused_account_number=refused)
-    words = "There's a problem with your account number" if refused else "still setting up your account"
-    for address, status in zip(PAGES, (200, 200, 409), strict=True):
+    notice = "There's a problem with your account number" if refused else "still setting up your account"
+    home = notice if refused else "Your balance appears here when it's ready. Need it sooner? Contact us:"
+    for address, status, text in zip(PAGES, (200, 200, 409), (home, notice, notice), strict=True):
         response = browse(AURORA, customer).get(address)
         assert response.status_code == status
-        assert words in page(response)
+        assert text in page(response)
         assert "help@aurora.example" in page(response)
         assert figures(response) == {}
     assert simulator.calls() == []
@@ -512,6 +588,16 @@ def test_signed_in_page_takes_few_queries_when_figures_are_cached(
     with django_assert_max_num_queries(most):
         assert browser.get(address).status_code == 200
     assert len(simulator.calls()) == calls
+
+
+def test_home_page_takes_one_query_more_than_the_statement(simulator, alice, browse):
+    browser, counts = browse(AURORA, alice), []
+    for address in PAGES:
+        browser.get(address)
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(address)
+        counts.append(len(captured) - (address == "/"))  # The cached months of the chart.
+    assert len(set(counts)) == 1
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -548,7 +634,7 @@ def test_uncached_page_takes_few_queries_for_each_call(
 ):
     browser = browse(AURORA, alice)
     with django_assert_max_num_queries(
-        8 + 4 * 7
+        9 + 4 * 7
     ):  # For each: a row and its savepoint, the call log, the result.
         assert browser.get("/").status_code == 200
 

@@ -12,6 +12,7 @@ from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 
+from portal.core.money import WORD_JOINER
 from tests.conftest import Simulator
 from tests.support.emailed_code import PATTERN, find_code
 
@@ -41,8 +42,14 @@ def send(client: Client, path: str, data: dict[str, str], **headers: str) -> Htt
 
 def words(response: HttpResponse) -> str:
     """Return the text of a page without markup."""
-    text = response.content.decode()
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    return text_of(response.content.decode())
+
+
+def text_of(markup: str) -> str:
+    """Return the text of HTML without markup and invisible word joiners."""
+    within_words = re.sub(r"</?strong>", "", markup)
+    text = unescape(re.sub(r"<[^>]*>", " ", within_words)).replace(WORD_JOINER, "")
+    return " ".join(text.split())
 
 
 def value_of(response: HttpResponse, name: str) -> str | None:
