@@ -49,6 +49,40 @@ def test_new_customer_has_no_password_or_number_before_first_sign_in(aurora, sim
     assert (user.account_number, user.offered_account_number) == ("90001", "")
 
 
+@pytest.mark.parametrize("account_type", ["prepaid", "postpaid", ""])
+@pytest.mark.parametrize("outcome", ["clear", "unclear"])
+def test_new_customer_has_the_account_type_of_the_brand(aurora, simulator, browse, account_type, outcome):
+    aurora.account_type = account_type
+    aurora.save()
+    if outcome == "unclear":
+        simulator.fault("register_customer", "status_after", status=500)
+    client = browse(AURORA)
+    send(client, "/sign-up/", sign_up_form(simulator.token()))
+    assert (dora().account_type, dora().credit_limit) == (account_type, None)
+    sign_in(client, "dora@example.com")
+    assert dora().account_type == account_type
+
+
+def test_sign_ups_are_prepaid_unless_the_brand_says_otherwise(aurora, simulator, browse):
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    assert dora().account_type == "prepaid"
+
+
+def test_account_type_of_a_brand_does_not_change_the_customers_it_has(aurora, simulator, alice, browse):
+    alice.account_type = "postpaid"
+    alice.save()
+    waiting = User.objects.create(brand=aurora, email="dora@example.com", first_name="Typo", password="!")
+    aurora.account_type = "prepaid"
+    aurora.save()
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), email="alice@example.com"))
+    send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token()))
+    sign_in(browse(AURORA), "alice@example.com")
+    for customer, kept in ((alice, "postpaid"), (waiting, "")):
+        customer.refresh_from_db()
+        assert customer.account_type == kept
+    assert waiting.first_name == "Dora"
+
+
 def test_empty_company_is_not_sent(aurora, simulator, browse):
     send(browse(AURORA), "/sign-up/", sign_up_form(simulator.token(), company_name=""))
     assert "company_name" not in simulator.calls()[0]["fields"]
