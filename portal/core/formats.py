@@ -38,7 +38,8 @@ def short_month_and_year(value: date) -> str:
 
 def month_name(value: date) -> str:
     """Format the month of a date without its year, like November."""
-    return str(format_date(value, "LLLL", locale=current_locale()))
+    # Not LLLL: Babel gives all languages the stand-alone names of a process's first one.
+    return str(format_date(value, "MMMM", locale=current_locale()))
 
 
 def short_month(value: date) -> str:

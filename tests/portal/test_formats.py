@@ -1,6 +1,9 @@
 """Times are those of the brand's zone, and today is called today; the scale of a chart is short."""
 
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from portal.core.formats import moment, updated
 from portal.core.money import WORD_JOINER, format_compact_money
 from portal.models import Brand
+from tests.conftest import ROOT
 
 SYDNEY, LONDON = ZoneInfo("Australia/Sydney"), ZoneInfo("Europe/London")
 NOW = datetime(2026, 11, 29, 13, 5, tzinfo=UTC)  # In Sydney the 30th has begun, at 0:05.
@@ -67,6 +71,31 @@ def test_time_and_its_half_of_the_day_stay_on_one_line(language, half):
     with timezone.override(SYDNEY), translation.override(language):
         for text in (updated(NOW), moment(NOW), moment(utc("2026-11-28T13:05"))):
             assert re.search(rf"12:05[\xa0\u202f]{half}", text)
+
+
+def test_first_language_of_a_process_does_not_name_the_months_of_others():
+    """Babel loads each language once, so this takes a process of its own."""
+    names = {"zh-hans": "十一月", "ar": "نوفمبر", "es": "noviembre", "en-au": "November"}
+    code = f"""
+import django
+django.setup()
+from datetime import date
+from django.utils import translation
+from portal.core.formats import month_name
+for language in {list(names)}:
+    with translation.override(language):
+        print(month_name(date(2026, 11, 30)))
+"""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONIOENCODING": "utf-8"}
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+    ).stdout
+    assert shown.split() == list(names.values())
 
 
 @pytest.mark.parametrize(
