@@ -81,7 +81,7 @@ soak: dev ## Bursts, single faults and faults at random on two nodes; writes doc
 screens: dev ## Take the pictures for the README and, into .screens, of every state of every page.
 	$(BIN)/python -m tests.browser.screens $(ARGS)
 
-lighthouse: dev ## Measure four pages with Lighthouse as on a phone; needs Node.
+lighthouse: dev ## Measure six pages with Lighthouse as on a phone; needs Node.
 	$(BIN)/python -m tests.browser.lighthouse $(ARGS)
 
 POT := locale/django.pot

@@ -30,7 +30,7 @@ from portal.web import error_views
 AUTO = "auto"
 SCHEMES = (AUTO, "light", "dark")
 _URLS = "portal.urls.brand"
-_SHEET = "portal.css"
+_SHEET, _FIGURES = "portal.css", "figures.css"
 _QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 
 
@@ -91,8 +91,8 @@ class PreviewRequest:
 
     def get_response(self, rest: str, *, host: str) -> HttpResponse:
         """Return the response for a URL. Raise Http404 for a logo if there is none."""
-        if rest == _SHEET:
-            return self._sheet(Path(str(finders.find(f"css/{_SHEET}"))).read_text())
+        if rest in (_SHEET, _FIGURES):
+            return self._sheet(Path(str(finders.find(f"css/{rest}"))).read_text())
         name = _view_name(rest)
         if name == "brand_css":
             return self._sheet(views.brand_css(self.brand))

@@ -80,7 +80,7 @@ def test_page_opened_directly_leads_to_the_step(client, path):
 def test_visitor_signs_in_first(aurora, browse):
     visitor = browse(AURORA)
     assert visitor.post(AGAIN)["Location"] == "/sign-in/?why=again&next=%2Faccount%2Femail%2F"
-    assert visitor.post(CODE)["Location"] == "/sign-in/?next=/sign-in/again/code/"
+    assert visitor.get(CODE)["Location"] == "/sign-in/?next=/sign-in/again/code/"
 
 
 def test_form_needs_its_csrf_token(aurora, alice, browse):

@@ -188,7 +188,8 @@ def post_form(path: str, times: int = 1, **fields: str) -> Step:
 
 
 def sign_out(visitor: Visitor) -> None:
-    """Press the sign-out button of a page."""
+    """Press the sign-out button in the menu of the person."""
+    visitor.page.locator(".person summary").click()
     press("form[action$='/sign-out/'] button")(visitor)
 
 

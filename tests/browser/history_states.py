@@ -55,7 +55,7 @@ HISTORY_STATES = (
         fault("customer_balance", "status", status=400),
         go("/history/"),
         by=MOVER,
-        says="Not available.",
+        says="Not available",
     ),
     row("history: long and large", FORGET, HUGE, go("/history/"), by=LONG, says="980,524,"),
     row(
@@ -66,7 +66,7 @@ HISTORY_STATES = (
         by=NINA,
         says="$0.00",
     ),
-    row("history: carrier away", go("/history/"), by=FAY, brand=FORNAX, says="Not available."),
+    row("history: carrier away", go("/history/"), by=FAY, brand=FORNAX, says="Not available"),
     row(
         "history: no account number",
         NO_NUMBER,

@@ -39,6 +39,7 @@ EXAMPLE_TO_THE_LAST_DIGIT = {
     "Closing balance": "242.08793",
 }
 WORD_JOINER = "\u2060"
+NEW_TAB = "(opens in a new tab)"  # What a screen reader says after the name of a link.
 PASSWORD = "a long enough passphrase"
 NEW_PASSWORD = "another passphrase, set at the carrier"
 
@@ -270,7 +271,7 @@ class Journey:
 
     def open_account_tab(self) -> Page:
         """Open the page that leads to the carrier's portal in another tab."""
-        return open_tab(self.link("Go to my account"))
+        return open_tab(self.link(f"Go to my account {NEW_TAB}"))
 
     def reset_password(self) -> None:
         """Reset the carrier password through the email."""

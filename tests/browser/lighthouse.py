@@ -1,4 +1,4 @@
-"""`make lighthouse`: measure four pages of the production server with Google's Lighthouse, as on a phone.
+"""`make lighthouse`: measure six pages of the production server with Google's Lighthouse, as on a phone.
 
 Needs Node, whose `npx` downloads Lighthouse. Exits with 1 if a score is below 98. Google's own captcha script
 is not included: the simulator's is small, as ours is. With Google's, pages with a captcha score lower, and we
@@ -25,19 +25,20 @@ from tests.browser.actor import Caller, new_address  # noqa: E402
 from tests.support.live_stack import AURORA, Stack, running  # noqa: E402
 
 LIGHTHOUSE = "lighthouse@12.8.2"
-PAGES = ("/", "/sign-up/", "/sign-in/", "/statement/")
-SIGNED_IN = ("/statement/",)
+VISITORS_PAGES = ("/", "/sign-up/", "/sign-in/")
+CUSTOMERS_PAGES = ("/", "/statement/", "/history/")
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 LEAST = 98
 FLAGS = " ".join(["--headless=new", "--no-sandbox", "--disable-gpu"])
 
 
-def measure(stack: Stack, path: str, folder: Path) -> dict[str, Any]:
-    """Return Lighthouse's report on a page."""
+def measure(stack: Stack, path: str, folder: Path, *, signed_in: bool) -> dict[str, Any]:
+    """Return Lighthouse's report on a page, of a visitor or of a customer who is signed in."""
     url = stack.home(AURORA) + path.lstrip("/")
-    report = folder / f"lighthouse-{path.strip('/') or 'home'}.json"
+    name = f"{path.strip('/') or 'home'}{'-signed-in' if signed_in else ''}"
+    report = folder / f"lighthouse-{name}.json"
     headers = {"X-Forwarded-For": new_address()}
-    if path in SIGNED_IN:
+    if signed_in:
         cookies = Caller(stack, AURORA, new_address()).sign_in(ALICE)
         headers["Cookie"] = "; ".join(f"{each['name']}={each['value']}" for each in cookies)
     (folder / "headers.json").write_text(json.dumps(headers))
@@ -76,13 +77,15 @@ def main() -> int:
         folder = options.reports or tmp
         folder.mkdir(parents=True, exist_ok=True)
         with running(tmp, tmp, customers=CUSTOMERS) as stack:
-            print(f"{'page':14}", *CATEGORIES)
-            for path in PAGES:
-                report = measure(stack, path, folder)
+            print(f"{'page':24}", *CATEGORIES)
+            pages = [(path, False) for path in VISITORS_PAGES] + [(path, True) for path in CUSTOMERS_PAGES]
+            for path, signed_in in pages:
+                report = measure(stack, path, folder, signed_in=signed_in)
                 found = scores(report)
                 worst = min(worst, *found)
+                label = f"{path} (signed in)" if signed_in else path
                 print(
-                    f"{path:14}", *(f"{score:>{len(n)}}" for n, score in zip(CATEGORIES, found, strict=True))
+                    f"{label:24}", *(f"{score:>{len(n)}}" for n, score in zip(CATEGORIES, found, strict=True))
                 )
                 for loss in losses(report):
                     print(f"    {loss}", flush=True)

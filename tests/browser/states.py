@@ -244,7 +244,7 @@ STATES = (
     *MONEY_STATES,
     row("home: carrier away", go("/"), by=FAY, **{**FIGURES_AWAY, "brand": FORNAX}),
     row("home: carrier fails", fault("customer_balance", "status"), go("/"), by=ALICE, **FIGURES_AWAY),
-    row("statement: this month", go("/statement/"), by=ALICE, says="Closing balance"),
+    row("statement: this month", go("/statement/"), by=ALICE, says="Balance today"),
     row("statement: a period", go("/statement/", **JANUARY), by=ALICE, says="242.09"),
     row("statement: last month", go("/statement/"), last_month, by=ALICE, says="Closing balance"),
     row(

@@ -89,18 +89,20 @@ def test_customer_journey_needs_no_mouse(stack: Stack, page: Page) -> None:
     keyboard.write(code=newest_code(stack, email))
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    expect(page.locator(".amount")).to_be_visible()
+    expect(page.get_by_role("heading", name="Get started")).to_be_visible()
     keyboard.enter("nav a[href='/statement/']")
     keyboard.enter("main nav a:nth-of-type(2)")
     assert "from_date" in page.url
-    keyboard.enter("nav a[href='/account/']")
+    keyboard.tab_to(".person summary")
+    page.keyboard.press("Enter")
+    keyboard.enter(".menu a[href='/account/']")
     keyboard.enter("main a[href='/account/email/']")
     keyboard.write(email="kim.new@example.com")
     keyboard.enter("main form button:not([type=button])")
     keyboard.write(code=newest_code(stack, "kim.new@example.com"))
     keyboard.enter("main form button:not([type=button])")
     expect(page.get_by_role("definition").first).to_contain_text("kim.new@example.com")
-    keyboard.enter("main form[action='/account/'] button")
+    keyboard.enter("main form[action='/account/'] > button")
     expect(page.get_by_text("You've signed out everywhere else.")).to_be_visible()
     tab = open_tab(page.locator("nav a[href='/account/open/']"))
     keyboard_there = Keyboard(tab)
@@ -110,6 +112,8 @@ def test_customer_journey_needs_no_mouse(stack: Stack, page: Page) -> None:
     tab.keyboard.press("Space")
     expect(tab).to_have_url(re.compile(re.escape(stack.carrier.url)))
     tab.close()
+    keyboard.tab_to(".person summary")
+    page.keyboard.press("Enter")
     keyboard.enter("form[action$='/sign-out/'] button")
     expect(page.get_by_text("You've signed out.")).to_be_visible()
 
@@ -160,6 +164,6 @@ def test_statement_is_announced_as_a_table(visits: Visits) -> None:
       - table:
         - rowgroup:
           - row "Opening balance $245.71"
-          - row "Payments $57.00"
+          - row "Payments +⁠$57.00"
     """)
     expect(page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Closing"))).to_have_count(1)

@@ -153,7 +153,7 @@ def test_preview_works_without_javascript_and_keeps_the_form(
 
 
 def test_test_mail_arrives(brand_page: Page, stack: Stack) -> None:
-    brand_page.get_by_text("Test email", exact=True).click()
+    # Open until a test email has been sent.
     expect(brand_page.get_by_label("Send it to")).to_have_value(OPERATOR)
     brand_page.get_by_role("button", name="Send a test email").click()
     expect(brand_page.get_by_text("The email server took the test email")).to_be_visible()

@@ -242,7 +242,8 @@ def test_sign_in_emails_are_limited_per_brand_and_installation(aurora, borealis,
     assert [
         request_code(browse, nth, f"nth{nth}@example.com", BOREALIS).status_code for nth in range(3, 6)
     ] == [*(302, 302, 429)]
-    assert len(mail.outbox) == Attempt.objects.count() == 1 + 5
+    codes = [message for message in mail.outbox if not message.subject.startswith("New sign-in")]
+    assert len(codes) == Attempt.objects.count() == 1 + 5
     assert (
         send(known_browser, "/sign-in/", {"email": ALICE}).status_code == 302
     )  # This browser has signed in before.

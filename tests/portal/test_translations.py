@@ -175,7 +175,8 @@ class Words(HTMLParser):
 
 # Data of the brand and the visitor, Django's own texts, and texts without language.
 DATA = re.compile(
-    r"Aurora Phone|help@aurora\.example|Alice|Archer|alice@example\.com|70001|\d+ de \w+ de \d{4}|AUD"
+    r"Aurora Phone|help@aurora\.example|Alice|Archer|alice@example\.com|70001|\bAA\b|AUD"
+    r"|(\d+ de )?\w+ de \d{4}"
     r"|Este campo es obligatorio\.|Introduzca una dirección de correo electrónico válida\."
     r"|CSV|[A-Z0-9]{4}-[A-Z0-9]{4}"
 )
