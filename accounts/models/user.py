@@ -70,8 +70,8 @@ class User(AbstractUser):
     first_sign_in = False  # True during the request that verified the address for the first time.
 
     class Meta:
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers and staff")
         # For the admin's list of a million users, and to find the customer of a number.
         indexes = (
             models.Index(fields=("email", "id"), name="people_by_email"),

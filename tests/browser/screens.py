@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()  # Shared test code begins with Django's models.
 
-from tests.browser import chromium, screenshots  # noqa: E402
+from tests.browser import admin, chromium, screenshots  # noqa: E402
 from tests.browser.accounts import CUSTOMERS  # noqa: E402
 from tests.browser.journey import Journey, Person  # noqa: E402
 from tests.browser.states import STATES  # noqa: E402
@@ -27,10 +27,11 @@ from tests.browser.states_runner import State, Visits  # noqa: E402
 from tests.support.live_stack import AURORA, BOREALIS, ROOT, Stack, running  # noqa: E402
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 720}
+ADMIN_WINDOW = {"width": 1366, "height": 768}
 # Pages of the journey in order; each becomes NN-name.png.
 PICTURES = (
     *("welcome", "sign-up", "sign-up-error", "confirm", "mail-confirm", "code", "home", "statement"),
-    *("open", "carrier", "reset"),
+    *("open", "carrier", "reset", "admin-customer", "admin-partner", "admin-brand"),
 )
 
 
@@ -81,6 +82,21 @@ def take_journey(browser: Browser, stack: Stack, album: Album, person: Person, *
         album.shoot(journey.page, "home-unavailable")
 
 
+def take_admin(browser: Browser, stack: Stack, album: Album) -> None:
+    """Take the admin's pages: a customer, the partner balance, and a brand."""
+    with browser.new_context(viewport=ADMIN_WINDOW, locale="en-AU") as context:
+        page = context.new_page()
+        admin.sign_in(page, stack, "/admin/accounts/user/?q=dora")
+        page.get_by_role("link", name="Open", exact=True).first.click()
+        album.shoot(page, "admin-customer")
+        page.get_by_role("link", name="Partner balance", exact=True).first.click()
+        page.get_by_role("link", name=AURORA.name, exact=True).first.click()
+        album.shoot(page, "admin-partner")
+        page.get_by_role("link", name="Brands", exact=True).first.click()
+        page.get_by_role("link", name=AURORA.name, exact=True).first.click()
+        album.shoot(page, "admin-brand")
+
+
 def spent() -> list[dict[str, str]]:
     """Return 60 spent and paid again in each of the last complete months, so that there is a forecast."""
     day, entries = date.today(), []
@@ -95,6 +111,7 @@ def take_readme(browser: Browser, stack: Stack, out: Path) -> list[str]:
     out.mkdir(parents=True, exist_ok=True)
     first = Album(out, "", (*PICTURES, "home-unavailable"))
     take_journey(browser, stack, first, Person("dora@example.com"), viewport=DESKTOP, locale="en-AU")
+    take_admin(browser, stack, first)
     problems = first.problems
     for album, options in (
         (Album(out, "-phone", ("sign-up", "home")), {"viewport": PHONE, "locale": "en-AU"}),
