@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from billing.statements.forecast import Forecast
-from portal.core.formats import day_of_year, nowrap
+from portal.core.formats import day_of_year, month, nowrap
 from portal.core.money import format_money
 from portal.models import Brand
 
@@ -25,7 +25,7 @@ _TEXTS: dict[tuple[str, str], Any] = {
     ),
     ("prepaid", "no estimate"): _("Calls stop when your balance reaches zero."),
     ("prepaid", "more than a year"): _(
-        "At your current rate, your balance will last <strong>more than a year</strong>."
+        "At your current rate, your balance will last <strong>more than a year</strong>. Then calls stop."
     ),
     ("prepaid", "today"): _(
         "At your current rate, your balance will run out <strong>within a day</strong>. Then calls stop."
@@ -38,7 +38,8 @@ _TEXTS: dict[tuple[str, str], Any] = {
         "days",
     ),
     ("prepaid", "months"): _(
-        "At your current rate, your balance will last <strong>about %(months)s months</strong>."
+        "At your current rate, your balance will last <strong>about %(months)s months</strong>, until around "
+        "%(month)s. Then calls stop."
     ),
     ("postpaid", "at"): _(
         "You've reached your credit limit of %(limit)s. You may not be able to make or receive calls "
@@ -52,8 +53,8 @@ _TEXTS: dict[tuple[str, str], Any] = {
         "You have %(left)s left before you reach your credit limit of %(limit)s. Calls stop there."
     ),
     ("postpaid", "more than a year"): _(
-        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "that's <strong>more than a year</strong>."
+        "You have %(left)s left before you reach your credit limit of %(limit)s, where calls stop. At your "
+        "current rate, that's in <strong>more than a year</strong>."
     ),
     ("postpaid", "today"): _(
         "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
@@ -67,8 +68,8 @@ _TEXTS: dict[tuple[str, str], Any] = {
         "days",
     ),
     ("postpaid", "months"): _(
-        "You have %(left)s left before you reach your credit limit of %(limit)s. At your current rate, "
-        "that's <strong>about %(months)s months</strong>."
+        "You have %(left)s left before you reach your credit limit of %(limit)s, where calls stop. At your "
+        "current rate, that's in <strong>about %(months)s months</strong>, around %(month)s."
     ),
     ("no_limit", "above"): _(
         "Calls stop at your credit limit. We don't have that limit on file, so we can't estimate when."
@@ -131,6 +132,7 @@ def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[SafeString, str
         "limit": "" if forecast.limit is None else format_money(abs(forecast.limit), brand),
         "left": "" if forecast.left is None else format_money(forecast.left, brand),
         "months": round(days / _DAYS_PER_MONTH),
+        "month": month(forecast.around) if forecast.around else "",
         "date": nowrap(day_of_year(forecast.around)) if forecast.around else "",
     }
     safe = {name: conditional_escape(value) for name, value in values.items()}
