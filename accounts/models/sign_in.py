@@ -44,7 +44,8 @@ class SignIn(models.Model):
     `expires_at` is null in rows of versions that had one length for all sessions. `session_key` is the key in
     `django_session`, so that the customer can end this session alone; empty in older rows. It is stored as it
     is, because that table has it too: whoever can read one can read the other. `device_id` is the browser's
-    name in its device cookie (`accounts.sign_in.device_cookies`), or empty.
+    name in its device cookie (`accounts.sign_in.device_cookies`), or empty. `revoked`: the customer ended it
+    from another device.
     """
 
     MAX_PER_USER = 50
@@ -61,6 +62,7 @@ class SignIn(models.Model):
     expires_at = models.DateTimeField(null=True)
     session_key = models.CharField(max_length=40, blank=True, default="", db_default="")
     device_id = models.CharField(max_length=32, blank=True, default="", db_default="")
+    revoked = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = (models.Index(fields=("user", "at"), name="sign_in_by_user"),)

@@ -54,8 +54,10 @@ def _prune(own: QuerySet[SignIn]) -> None:
         surplus.delete()
 
 
-def _delete_sessions(sign_ins: QuerySet[SignIn]) -> None:
-    Session.objects.filter(session_key__in=sign_ins.exclude(session_key="").values("session_key")).delete()
+def _delete_sessions(sign_ins: QuerySet[SignIn]) -> int:
+    """Delete the sessions of these sign-ins; return how many there were."""
+    keys = sign_ins.exclude(session_key="").values("session_key")
+    return Session.objects.filter(session_key__in=keys).delete()[0]
 
 
 def list_sign_ins(*, user: User) -> list[SignIn]:
@@ -70,15 +72,23 @@ def end_sign_in(*, user: User, sign_in: int) -> None:
     own.update(ended_at=timezone.now(), session_key="")
 
 
-def end_device(*, user: User, sign_in: int) -> None:
-    """End the session of one of the customer's sign-ins.
+def end_device(*, user: User, sign_in: int) -> bool:
+    """End the session of one of the customer's sign-ins, and count its browser as a new one from then on.
 
-    It is marked first and its session deleted afterwards: see `move_sign_in`.
+    It is marked first and its session deleted afterwards: see `move_sign_in`. Return False if there was no
+    session with the recorded key: it may go on under another, which `end_other_sign_ins` alone ends.
     """
     own = SignIn.objects.filter(user=user, pk=sign_in)
-    own.filter(ended_at=None).update(ended_at=timezone.now())
-    _delete_sessions(own)
+    own.filter(ended_at=None).update(ended_at=timezone.now(), revoked=True)
+    found = _delete_sessions(own)
     own.update(session_key="")
+    return bool(found)
+
+
+def is_revoked(*, user: User, device_id: str) -> bool:
+    """Return True if this browser's last sign-in was ended from another device."""
+    own = SignIn.objects.filter(user=user, device_id=device_id).order_by("-at", "-pk")
+    return bool(own.values_list("revoked", flat=True).first())
 
 
 def move_sign_in(*, user: User, sign_in: int, session_key: str) -> bool:

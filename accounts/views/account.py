@@ -49,7 +49,8 @@ def _sign_out_device(request: BrandRequest, user: User, device: str) -> HttpResp
         messages.success(request, _("You've signed out."))
         return redirect("home")
     if row and row.session_key:
-        sign_in_history.end_device(user=user, sign_in=row.pk)
+        if not sign_in_history.end_device(user=user, sign_in=row.pk):
+            return _sign_out_elsewhere(request, user)
         messages.success(request, _("%(device)s is now signed out.") % {"device": row.device})
     else:
         messages.info(request, _("We couldn't find that device. It may already be signed out."))

@@ -5,6 +5,7 @@ from typing import cast
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import OpenForm
@@ -12,7 +13,7 @@ from accounts.models import User
 from accounts.services.carrier_login import request_login_url
 from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
 from portal.resilience import rate_limits
-from portal.web.http import BrandRequest
+from portal.web.http import BrandRequest, get_referring_page
 
 
 @form_view
@@ -50,11 +51,13 @@ def account_open(request: BrandRequest) -> HttpResponse:
 def _came_from_our_page(request: BrandRequest) -> bool:
     """Return True if a page of this brand led here: no other site may make a customer sign in at the carrier.
 
-    A browser without the header, or one that only prepares a page that may never be seen, is answered no.
+    The sign-in does not count, because another site may have led there. A browser without the header, or one
+    that only prepares a page that may never be seen, is answered no.
     """
     headers = request.headers
     return (
         request.method == "GET"
         and headers.get("Sec-Fetch-Site") == "same-origin"
         and "Sec-Purpose" not in headers
+        and not get_referring_page(request).startswith(reverse("accounts:sign_in"))
     )

@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.services.outcomes import MAIL_SLOW, Outcome
 from accounts.services.sign_in import mail_new_device, request_sign_in_code
 from accounts.sign_in import codes
+from accounts.sign_in import history as sign_in_history
 from accounts.sign_in.device_cookies import Visitor
 from accounts.views.device_cookie import get_device, get_visitor, rate_limit_key, recognise_browser
 from accounts.views.forms import (
@@ -132,7 +133,8 @@ def sign_in_code(request: BrandRequest) -> HttpResponse:
             return _code_expired(request, asked["email"])
         form.add_error("code", code_error_message(refused))
         return render_form(request, template, form, **context)
-    return _signed_in(request, user, keep=form.cleaned_data["keep"], known=bool(device))
+    known = bool(device) and not sign_in_history.is_revoked(user=user, device_id=device)
+    return _signed_in(request, user, keep=form.cleaned_data["keep"], known=known)
 
 
 def _code_expired(request: BrandRequest, email: str) -> HttpResponse:

@@ -45,6 +45,8 @@ def history_csv(request: BrandRequest) -> HttpResponse:
     context = build_form_context(form) | {"period": form.is_valid() and form.period}
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
+    if request.method == "HEAD":  # Without a call.
+        return HttpResponse(content_type=_CSV)
     months = list(list_history(brand, user))
     if not any(each.statement for each in months):
         return render_unavailable(request, _STATEMENT, months[0], **context)

@@ -103,13 +103,15 @@ def test_devices_are_one_list_with_this_one_first(aurora, alice, browse):
     assert page.startswith("Your devices Firefox on Windows This device Signed in today, ")
     assert page.count("This device") == 1
     assert re.search(r"Unknown browser Signed in today, .* Safari on iPhone Signed in today, \d", page)
-    assert page.count("Until you close the browser") == 3
+    assert page.count("Signs out when you close the browser") == 3
 
 
 def test_older_sign_in_is_listed_with_its_day(aurora, alice, browse):
     current = browser(browse, FIREFOX)
     SignIn.objects.update(at=timezone.now() - timedelta(days=2), expires_at=None)
-    assert re.search(r"Signed in \d+ \w+ 20\d\d, \d+:\d\d.* Until", live(current.get("/account/")))
+    assert re.search(
+        r"Signed in \d+ \w+ 20\d\d, \d+:\d\d.* Stays signed in until", live(current.get("/account/"))
+    )
 
 
 def test_each_button_names_its_device(aurora, alice, browse):

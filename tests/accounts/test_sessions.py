@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from accounts.models import SignIn, User
 from accounts.sign_in import history
-from portal.core.formats import date_time
+from portal.core.formats import zoned_time
 from tests.conftest import ADMIN, AURORA, BOREALIS
 from tests.support.customer_flow import code_for, send, twin, words
 
@@ -120,7 +120,7 @@ def test_kept_session_has_a_cookie_for_30_days_from_the_sign_in(signed_in, trave
     travel(20 * DAY)
     change_session(client)
     assert abs(int(client.cookies[COOKIE]["max-age"]) - 10 * 86400) < 60
-    assert re.search(r"Until \d+ \w+\.? 202\d", words(client.get("/account/")))
+    assert re.search(r"Stays signed in until \d+ \w+\.? 202\d", words(client.get("/account/")))
 
 
 def test_renewed_session_keeps_its_end(signed_in, travel):
@@ -149,8 +149,8 @@ def test_session_from_before_ends_two_weeks_after_its_sign_in(signed_in, travel)
     session.set_expiry(row.at + 14 * DAY)
     session.save()
     page = client.get("/account/")
-    assert "Until you close" not in words(page)
-    assert re.search(r"Until \d", words(page))
+    assert "when you close" not in words(page)
+    assert re.search(r"Stays signed in until \d", words(page))
     travel(14 * DAY - MINUTE)
     change_session(client)
     assert int(client.cookies[COOKIE]["max-age"]) < 120
@@ -229,6 +229,18 @@ def test_sign_in_from_before_has_no_button_and_ends_with_all_others(signed_in):
     assert not is_signed_in(old)
 
 
+@pytest.mark.parametrize("key", ["stale", ""])
+def test_device_whose_session_is_not_found_is_signed_out_with_all_others(signed_in, key):
+    """A failure between a new key and its record, or a node of the version before, leaves a stale one."""
+    other, current = signed_in(keep="on"), signed_in()
+    row = SignIn.objects.get(pk=other.session["sign_in_row"])
+    SignIn.objects.filter(pk=row.pk).update(session_key=key and "x" * 32)
+    page = sign_out_device(current, row)
+    assert is_signed_in(other) is not key
+    assert is_signed_in(current)
+    assert ("You've signed out everywhere else." in words(page)) is bool(key)
+
+
 def test_device_is_found_after_its_session_has_a_new_key(signed_in):
     other, current = signed_in(), signed_in()
     row = SignIn.objects.get(pk=other.session["sign_in_row"])
@@ -261,7 +273,7 @@ def test_signing_in_again_in_a_browser_ends_its_earlier_session(signed_in):
     enter(client)
     assert not is_signed_in(copy)
     page = words(client.get("/account/"))
-    assert page.count("Until you close the browser") == 1
+    assert page.count("Signs out when you close the browser") == 1
     assert "Firefox on Windows" in page.partition("Earlier sign-ins")[2]
 
 
@@ -303,7 +315,7 @@ def test_sign_in_on_a_new_device_is_emailed(signed_in, alice):
     assert notice.to == [ALICE]
     for text in (notice.body, notice.alternatives[0].content):
         assert "Firefox on Windows" in text
-        assert re.search(r"\d+ \w+\.? 20\d\d, \d+:\d\d", text)
+        assert re.search(r"\d+\xa0\w+\xa020\d\d, \d+:\d\d\xa0[ap]m\xa0AE[DS]T", text)
         assert "sign out that device" in text
         assert "secure your email account" in text
         assert "https://aurora.test/account/" in text
@@ -314,8 +326,20 @@ def test_sign_in_on_a_new_device_is_emailed(signed_in, alice):
 def test_time_in_the_email_is_that_of_the_brand_s_zone(signed_in):
     signed_in()
     (row,) = SignIn.objects.all()
-    with timezone.override("Australia/Sydney"), translation.override("en-au"):
-        assert date_time(row.at) in notices()[0].body
+    with translation.override("en-au"):
+        assert zoned_time(row.at, row.user.brand) in notices()[0].body
+
+
+def test_device_that_was_signed_out_from_another_is_new_once(signed_in):
+    other, current = signed_in(), signed_in()
+    sign_out_device(current, other.session["sign_in_row"])
+    mail.outbox.clear()
+    enter(other)
+    assert len(notices()) == 1
+    other.post("/sign-out/")
+    mail.outbox.clear()
+    enter(other)
+    assert notices() == []
 
 
 def test_known_device_and_first_sign_in_are_not_emailed(aurora, alice, make_customer, browse):

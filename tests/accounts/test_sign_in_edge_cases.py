@@ -137,7 +137,7 @@ def test_password_reset_sends_the_email_known_to_the_carrier(
     alice.save()
     client: Client = browse(AURORA, alice)
     page = client.get("/password-reset/")
-    assert f"We'll send the email to {ALICE} , the address the phone system has for you." in words(page)
+    assert f"We'll send the email to {ALICE}, the address the phone system has for you." in words(page)
     assert "not the address you sign in with" in words(page)
     assert 'name="email"' not in page.content.decode()
     answer = send(client, "/password-reset/", {"email": "mallory@example.com", **token(simulator)})

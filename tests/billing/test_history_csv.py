@@ -54,9 +54,10 @@ def cache_year(customer: User, figures: dict[str, str] = EXAMPLE) -> None:
 def test_twelve_months_are_a_table_with_the_oldest_first(simulator, alice, browse):
     response = browse(AURORA, alice).get("/history.csv")
     day = periods.today(alice.brand)
+    first = periods.complete_months(day, 11)[-1].from_date
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert response.headers["Content-Disposition"] == f'attachment; filename="history-{day}.csv"'
+    assert response.headers["Content-Disposition"] == f'attachment; filename="aurora-70001-{first}_{day}.csv"'
     assert response.headers["Cache-Control"] == "no-store"
     assert response.content.startswith("\ufeff".encode())
     head, *rows = table(response)
@@ -191,3 +192,9 @@ def test_labels_and_texts_are_in_the_readers_language_and_amounts_are_not(simula
     assert head[3] == "Saldo inicial"
     assert {tuple(row[AMOUNTS]) for row in rows} == {tuple(EXAMPLE[name] for name in ORDER)}
     assert date.fromisoformat(rows[0][1]).day == 1
+
+
+def test_head_needs_no_call(simulator, alice, browse):
+    response = browse(AURORA, alice).head("/history.csv")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert simulator.calls("customer_balance") == []

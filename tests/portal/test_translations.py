@@ -176,7 +176,7 @@ class Words(HTMLParser):
 # Data of the brand and the visitor, Django's own texts, and texts without language.
 DATA = re.compile(
     r"Aurora Phone|help@aurora\.example|Alice|Archer|alice@example\.com|70001|\bAA\b|AUD"
-    r"|(\d+ de )?\w+ de \d{4}"
+    r"|(\d+ de )?\w+ de \d{4}|\w{3,4} 20\d\d"
     r"|Este campo es obligatorio\.|Introduzca una dirección de correo electrónico válida\."
     r"|CSV|[A-Z0-9]{4}-[A-Z0-9]{4}"
 )
