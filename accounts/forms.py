@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -45,7 +44,10 @@ class EmailField(TrimmedEmailField):
             "label": _("Email address"),
             "max_length": 254,
             "widget": forms.EmailInput(attrs=attrs),
-            "error_messages": _missing(_("Enter your email address.")),
+            "error_messages": {
+                **_missing(_("Enter your email address.")),
+                "invalid": _("Enter an email address in the format name@example.com."),
+            },
         }
         super().__init__(**{**defaults, **options})
 
@@ -55,7 +57,7 @@ class EmailField(TrimmedEmailField):
         email = normal_email(typed)
         domain = email.rpartition("@")[2]
         if typed and ("." not in domain or domain.startswith("[")):
-            raise ValidationError(EmailValidator.message, code="invalid")
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
         return email
 
 

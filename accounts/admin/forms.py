@@ -51,7 +51,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
 
         labels = {"is_superuser": _("Operator")}
         help_texts = {
-            "is_active": _("Untick this to sign the person out everywhere and refuse further sign-ins."),
+            "is_active": _("Untick this to sign the customer out everywhere and refuse further sign-ins."),
             "is_superuser": _("An operator works for all brands and may change their connections and rules."),
         }
 

@@ -34,7 +34,7 @@ class UserSearchMixin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     search_help_text = _(
         "Search by all or part of an email address, name, company or account number, or by phone number. "
-        "We show the first 10,000 people. Narrow your search to see others."
+        "We show the first 10,000. Narrow your search to see others."
     )
 
     def get_search_results(

@@ -52,19 +52,32 @@ def render_form_with_outcome(
 
 
 def render_form_limited(
-    request: BrandRequest, template: str, form: BrandForm, limited: rate_limits.Limited, **context: object
+    request: BrandRequest,
+    template: str,
+    form: BrandForm,
+    limited: rate_limits.Limited,
+    *,
+    asks_for_code: bool = False,
+    **context: object,
 ) -> HttpResponse:
     """Return the form with the typed values and when to try again: 429; 503 if the limit store is down."""
     if isinstance(limited, rate_limits.LimitUnavailable):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
         return render_form_with_outcome(request, template, form, outcome, **context)
     minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
-    text = ngettext(
-        "You've tried too many times. Wait %(minutes)d minute, then try again.",
-        "You've tried too many times. Wait %(minutes)d minutes, then try again.",
-        minutes,
-    ) % {"minutes": minutes}
-    form.add_error(None, text)
+    if asks_for_code:
+        text = ngettext(
+            "You've asked for too many codes. Wait %(minutes)d minute, then try again.",
+            "You've asked for too many codes. Wait %(minutes)d minutes, then try again.",
+            minutes,
+        )
+    else:
+        text = ngettext(
+            "You've tried too many times. Wait %(minutes)d minute, then try again.",
+            "You've tried too many times. Wait %(minutes)d minutes, then try again.",
+            minutes,
+        )
+    form.add_error(None, text % {"minutes": minutes})
     response = render_form(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
     response["Retry-After"] = str(limited.retry_after)
     return response

@@ -82,7 +82,7 @@ def _sign_in(request: BrandRequest, form: SignInForm) -> HttpResponse:
     try:
         outcome = _request_code(request, form, visitor)
     except rate_limits.Limited as limited:
-        return render_form_limited(request, template, form, limited, wanted=wanted)
+        return render_form_limited(request, template, form, limited, asks_for_code=True, wanted=wanted)
     if not outcome.done:
         return render_form_with_outcome(request, template, form, outcome, wanted=wanted)
     remember_next_url(request)

@@ -73,11 +73,6 @@ def is_today(value: datetime) -> bool:
     return timezone.localdate(value) == timezone.localdate()
 
 
-def moment(value: datetime) -> str:
-    """Format a time like `date_time`, a time of today like Today, 3:05 pm."""
-    return _("Today, %(time)s") % {"time": clock(value)} if is_today(value) else date_time(value)
-
-
 def updated(value: datetime) -> str:
     """Say when figures were fetched, like Updated today, 3:05 pm."""
     if is_today(value):

@@ -30,7 +30,7 @@ from portal.web import error_views
 AUTO = "auto"
 SCHEMES = (AUTO, "light", "dark")
 _URLS = "portal.urls.brand"
-_SHEET, _FIGURES = "portal.css", "figures.css"
+_SHEET, _OTHER_SHEETS = "portal.css", ("figures.css", "welcome.css")
 _QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 
 
@@ -91,7 +91,7 @@ class PreviewRequest:
 
     def get_response(self, rest: str, *, host: str) -> HttpResponse:
         """Return the response for a URL. Raise Http404 for a logo if there is none."""
-        if rest in (_SHEET, _FIGURES):
+        if rest in (_SHEET, *_OTHER_SHEETS):
             return self._sheet(Path(str(finders.find(f"css/{rest}"))).read_text())
         name = _view_name(rest)
         if name == "brand_css":

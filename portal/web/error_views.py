@@ -1,6 +1,7 @@
 """Error pages."""
 
 import logging
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -13,11 +14,21 @@ from portal.web.retry import BUSY
 logger = logging.getLogger(__name__)
 
 
-def _page(request: HttpRequest, title: str, text: str, retry_url: str) -> str:
-    """Render an error page without session and database, because they may be what failed."""
+def _page(request: HttpRequest, title: str, text: str, retry_url: str, *, failed: bool) -> str:
+    """Render an error page without session and database, because they may be what failed.
+
+    One for which nothing has `failed` needs no reference.
+    """
     for name, default in (("brand", None), ("reference", ""), ("preview", None)):
         setattr(request, name, getattr(request, name, default))
-    context = {"request": request, "messages": (), "title": title, "text": text, "again": retry_url}
+    context = {
+        "request": request,
+        "messages": (),
+        "title": title,
+        "text": text,
+        "again": retry_url,
+        "failed": failed,
+    }
     try:
         return str(render_to_string("error.html", context))
     except Exception:
@@ -26,7 +37,7 @@ def _page(request: HttpRequest, title: str, text: str, retry_url: str) -> str:
 
 
 def _error(request: HttpRequest, status: int, title: str, text: str, retry_url: str = "") -> HttpResponse:
-    page = _page(request, title, text, retry_url)
+    page = _page(request, title, text, retry_url, failed=status != HTTPStatus.NOT_FOUND)
     return HttpResponse(page, status=status, headers={"Cache-Control": "no-store"})
 
 

@@ -21,6 +21,14 @@
     } else if (!bar) touched = null;
   });
 
+  // What a button says while its form is sent; forms.js does this for forms that are checked first.
+  document.addEventListener("submit", ({ target, submitter }) => {
+    if (!submitter?.dataset.busy || "once" in target.dataset) return;
+    const idle = submitter.textContent;
+    submitter.textContent = submitter.dataset.busy;
+    addEventListener("pageshow", () => (submitter.textContent = idle), { once: true });
+  });
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;

@@ -104,7 +104,7 @@ def test_amounts_are_rounded_and_in_the_staffs_locale(
     assert "$1,234.50 customer 70001 → Aurora Phone Done" in row.replace("done", "Done")
     text = words(admin_client.get(f"/admin/billing/move/{transfer.pk}/", headers=AUSTRALIAN))
     assert "Customer’s balance $10.12 $9.62 −$0.50" in text
-    assert "Partner balance -$1,234.57 not known not known" in text
+    assert "Partner balance −$1,234.57 not known not known" in text
     assert "Done $1,234.57 not known" in text
 
 

@@ -117,7 +117,7 @@ def test_example_of_the_article_is_right_on_the_page(simulator, alice, browse):
     }
     assert "don't add up" not in page(response)
     assert '<h2 id="figures" class="period-name">January 2020</h2>' in page(response)
-    assert ">Account 70001<" in page(response)
+    assert ">Account 70001 " in page(response)
 
 
 def test_example_of_the_article_is_right_in_csv_to_the_last_digit(simulator, alice, browse):

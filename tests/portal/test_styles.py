@@ -18,7 +18,7 @@ from tests.conftest import AURORA, ROOT
 from tests.support.customer_flow import carrier_code, code_for, sign_up_form, words
 
 CSS = (ROOT / "static/css/portal.css").read_text()
-FIGURES_CSS = (ROOT / "static/css/figures.css").read_text()
+OTHER_CSS = "".join((ROOT / f"static/css/{name}.css").read_text() for name in ("figures", "welcome"))
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda value: f"#{value:06x}")
 MOST_BYTES = 45_000
 FIGURES = "opening_balance payments adjustments call_charges other_charges total_charges closing_balance"
@@ -75,16 +75,16 @@ def test_pages_without_a_brand_are_readable():
 
 
 def test_hover_changes_no_colour():
-    rules = re.findall(r"([^{}]*:hover[^{}]*)\{([^{}]*)\}", CSS + FIGURES_CSS)
+    rules = re.findall(r"([^{}]*:hover[^{}]*)\{([^{}]*)\}", CSS + OTHER_CSS)
     assert rules
     for selector, body in rules:
         assert not re.search(r"(?<!-)\b(color|background|opacity|filter)\b[a-z-]*\s*:", body), selector
-    assert not re.search(r"\b(opacity|filter|color-mix)\b", CSS + FIGURES_CSS)
+    assert not re.search(r"\b(opacity|filter|color-mix)\b", CSS + OTHER_CSS)
 
 
 def test_style_sheet_uses_logical_directions_only():
     physical = r"(margin|padding|border|inset)-(left|right)|text-align: (left|right)|float:|\b(left|right):"
-    assert re.findall(physical, CSS + FIGURES_CSS) == []
+    assert re.findall(physical, CSS + OTHER_CSS) == []
 
 
 # Balance and statement
