@@ -86,8 +86,9 @@ def take_admin(browser: Browser, stack: Stack, album: Album) -> None:
     """Take the admin's pages: a customer, the partner balance, and a brand."""
     with browser.new_context(viewport=ADMIN_WINDOW, locale="en-AU") as context:
         page = context.new_page()
-        admin.sign_in(page, stack, "/admin/accounts/user/?q=dora")
-        page.get_by_role("link", name="Open", exact=True).first.click()
+        admin.sign_in(page, stack, "/admin/accounts/user/")
+        page.goto(f"http://admin.localhost:{stack.port}/admin/accounts/user/?q=dora@example.com")
+        page.get_by_role("row").filter(has_text="dora@example.com").get_by_role("link").first.click()
         album.shoot(page, "admin-customer")
         page.get_by_role("link", name="Partner balance", exact=True).first.click()
         page.get_by_role("link", name=AURORA.name, exact=True).first.click()
