@@ -136,7 +136,8 @@ def describe_forecast(forecast: Forecast, brand: Brand) -> tuple[SafeString, str
         "date": nowrap(day_of_year(forecast.around)) if forecast.around else "",
     }
     safe = {name: conditional_escape(value) for name, value in values.items()}
-    text = SafeString(_TEXTS[forecast.kind, _situation(forecast)] % {**safe, "days": days})
+    template = _TEXTS[forecast.kind, _situation(forecast)]
+    text = SafeString(template % {**safe, "days": days})  # nosec B703 - Our own text; each value is escaped.
     if forecast.days is not None:
         return text, _ESTIMATE_NOTE % {"months": forecast.months}
     note = _NO_ESTIMATE_NOTES.get(forecast.why)
