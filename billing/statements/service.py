@@ -36,9 +36,10 @@ class StatementResult:
     """A statement, or the reason why there is none.
 
     `period_shown` is the statement's own period: the requested one, or an earlier one as a fallback. `error`
-    is `gone`, `refused`, `busy`, `down` or empty; beside a statement it says why there is no newer one.
-    `retry_after` is in seconds, if the carrier named a time. `is_open`: the period was not over when its
-    statement was requested. `late`: the page's frame need not wait any longer, and a result may still come.
+    is `gone`, `refused`, `busy`, `down`, `often` (the customer's own limit) or empty; beside a statement it
+    says why there is no newer one. `retry_after` is in seconds, if a time is known. `is_open`: the period was
+    not over when its statement was requested. `late`: the page's frame need not wait any longer, and a result
+    may still come.
     """
 
     period: Period

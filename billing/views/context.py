@@ -20,7 +20,6 @@ from billing.statements.forecast_text import describe_forecast, describe_state
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
 from billing.statements.service import LastActivity, StatementResult, get_last_activity
-from portal.core.account_types import POSTPAID
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
@@ -113,8 +112,8 @@ def build_balance_context(
 
 
 def _is_first_day(customer: User, current: StatementResult, months: list[StatementResult]) -> bool:
-    """Return True if a new prepaid account has had no balance and no activity yet."""
-    if customer.account_type == POSTPAID or timezone.now() - customer.date_joined > _NEW_FOR:
+    """Return True if a new account has had no balance and no activity yet."""
+    if timezone.now() - customer.date_joined > _NEW_FOR:
         return False
     return all(_is_blank(each) for each in (current, *months))
 

@@ -105,5 +105,5 @@ def _figures(brand: Brand, user: User, period: Period, limit: str) -> StatementR
         if limit:
             rate_limits.consume(action=limit, account=f"customer {user.pk}")
     except rate_limits.Limited as limited:
-        return StatementResult(period, error="busy", retry_after=limited.retry_after)
+        return StatementResult(period, error="often", retry_after=limited.retry_after)
     return get_statement(brand=brand, customer=user, period=period, deadlines=PAGE)

@@ -123,7 +123,7 @@ def test_card_beside_the_balance_has_the_signed_sum_and_the_last_statements(simu
     assert set(recent) == {"View all", *files}
     chart = section(response, '<section class="card" aria-labelledby="months">', "</section>")
     assert f"${day.day}.00 so far in {day:%B}" in text_of(chart)
-    assert chart.count("<rect") == 4
+    assert chart.count('<rect class="total_charges') == chart.count('<a href="/statement/?') == 4
     assert chart.count('class="total_charges running"') == 1
 
 
@@ -151,7 +151,7 @@ def test_chart_claims_nothing_for_this_month_beside_the_balance_of_an_older_one(
     assert "to March 2026" in chart
     assert text_of(chart).endswith("March 2026")
     assert "so far" not in chart
-    assert "$" not in chart
+    assert "March 2026: " not in chart
     assert "running" not in chart
 
 
@@ -205,13 +205,21 @@ def test_first_payment_or_call_ends_the_first_steps(simulator, alice, browse):
         assert (steps(response), shows_amounts(response)) == ([], True)
 
 
-def test_only_a_new_prepaid_customer_sees_the_first_steps(simulator, alice, browse):
+def test_new_postpaid_customer_is_not_asked_for_credit(simulator, alice, browse):
+    seed_entries(simulator)
+    alice.account_type, alice.credit_limit = "postpaid", -55
+    alice.save()
+    response = browse(AURORA, alice).get("/")
+    _created, phone, call = steps(response)
+    assert phone.startswith("2 Set up your phone")
+    assert call.startswith("3 Make your first call")
+    assert "Add credit" not in words(response)
+    assert page(response).count('class="button main"') == 1
+
+
+def test_only_a_new_customer_sees_the_first_steps(simulator, alice, browse):
     seed_entries(simulator)
     browser = browse(AURORA, alice)
-    alice.account_type = "postpaid"
-    alice.credit_limit = -55
-    alice.save()
-    assert (steps(browser.get("/")), shows_amounts(browser.get("/"))) == ([], True)
     alice.account_type = "prepaid"
     alice.date_joined = timezone.now() - timedelta(days=59)
     alice.save()
