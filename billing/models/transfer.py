@@ -51,9 +51,17 @@ class Move(models.Model):
         FOUND_NOT_DONE = "found_not_done", _("confirmed by staff: not paid")
 
     # Reasons, stored in English and translated when shown.
-    WRONG_WAY = gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way.")
+    WRONG_WAY = gettext_noop("The carrier's answer to a transfer shows a balance that changed the wrong way.")
     OTHER_AMOUNT = gettext_noop(
-        "The carrier's answer to a move shows a balance that changed by another amount than was asked for."
+        "The carrier's answer to a transfer shows a balance that changed by a different amount."
+    )
+    # As older rows have them.
+    _BOOKED_OTHERWISE = (
+        gettext_noop("The carrier's answer to a move shows a balance that did not go the stated way."),
+        gettext_noop(
+            "The carrier's answer to a move shows a balance that changed by another amount than was asked "
+            "for."
+        ),
     )
     # Longer than any call: an older transfer without an answer is unknown.
     LONGEST = timedelta(seconds=60)
@@ -124,7 +132,7 @@ class Move(models.Model):
     @property
     def booked_otherwise(self) -> bool:
         """True if the balance in the answer did not change as requested; then transfers stop."""
-        return self.why in (self.WRONG_WAY, self.OTHER_AMOUNT)
+        return self.why in (self.WRONG_WAY, self.OTHER_AMOUNT, *self._BOOKED_OTHERWISE)
 
     @property
     def customer_change(self) -> Decimal | None:

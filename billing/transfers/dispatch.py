@@ -22,7 +22,9 @@ logger = logging.getLogger(__name__)
 
 State = Move.State
 # Stored in English, translated when shown.
-LATE = gettext_noop("A move that was found not done was done after all: the carrier's answer came late.")
+LATE = gettext_noop(
+    "A transfer recorded as not paid was paid after all, because the carrier's answer came late."
+)
 # A process that was delayed for longer must not send: staff may have resolved the transfer by then.
 _LATEST = timedelta(seconds=20)
 _CENT = Decimal("0.01")

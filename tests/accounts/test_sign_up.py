@@ -1,5 +1,6 @@
 """Signing up: one call, correct messages, no lost input, and no customer overwritten."""
 
+import re
 from typing import Any
 
 import pytest
@@ -132,6 +133,8 @@ def test_mapped_code_shows_its_own_message(aurora, simulator, browse, meaning, f
     token = "a-spent-token" if meaning == "captcha_failed" else simulator.token()
     response = send(browse(AURORA), "/sign-up/", sign_up_form(token, email="alice@example.com"))
     assert text in response.context["form"].errors[field][0]
+    ways = re.findall(r'<p class="beside"><a href="([^"]+)">.*?<a href="([^"]+)">', response.content.decode())
+    assert ways == ([("/sign-in/", "/password-reset/")] if meaning == "email_taken" else [])
 
 
 def test_refused_captcha_is_reported_without_a_mapped_code_too(aurora, simulator, browse):

@@ -161,6 +161,20 @@ def test_failed_connection_leaves_the_transfer_not_sent(
     assert (transfer.outcome, puts(simulator)) == (State.NOT_SENT, [])
 
 
+@pytest.mark.parametrize(
+    "why",
+    [
+        "The carrier's answer to a move shows a balance that did not go the stated way.",
+        "The carrier's answer to a move shows a balance that changed by another amount than was asked for.",
+        Move.WRONG_WAY,
+        Move.OTHER_AMOUNT,
+    ],
+)
+def test_reason_is_recognised_in_the_words_of_every_version(why: str) -> None:
+    assert Move(why=why).booked_otherwise
+    assert not Move(why="").booked_otherwise
+
+
 @pytest.mark.parametrize("factor", ["100", "2", "1.001", "0.49", "0.01", "-1"])
 def test_differing_booked_amount_is_unknown_and_stops_the_brand(
     simulator: Simulator, carl: User, sam: User, factor: str
