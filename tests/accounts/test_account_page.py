@@ -87,7 +87,7 @@ def test_every_page_links_to_the_account_page(aurora, alice, browse):
 def live(page: Any) -> str:
     """Return the text of the list of devices, without earlier sign-ins."""
     text = words(page)
-    return text[text.index("Your devices") :].partition("Earlier sign-ins")[0]
+    return text[text.rindex("Your devices") :].partition("Earlier sign-ins")[0]
 
 
 def ended(page: Any) -> str:

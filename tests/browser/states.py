@@ -194,7 +194,12 @@ STATES = (
         status=503,
         says="The security check isn't working right now",
     ),
-    row("sign-in: limited", post_form("/sign-in/", times=3, email="NEW"), ASKED, **LIMITED),
+    row(
+        "sign-in: limited",
+        post_form("/sign-in/", times=3, email="NEW"),
+        ASKED,
+        **{**LIMITED, "says": "asked for too many codes"},
+    ),
     row("sign-in: no mail from us", fault("smtp", "down"), ASKED, status=503, says="can't send email"),
     row("sign-in: sign-up closed", go("/sign-in/"), says="We'll email you a sign-in code", brand=ERIDANUS),
     row("code: asked for", ASKED, says="Enter your code"),

@@ -401,9 +401,12 @@ def test_brand_with_customers_is_not_deleted(admin_client: Client, aurora: Brand
         admin_client.get(url, secure=True),
         admin_client.post(url, {"post": "yes"}, secure=True, follow=True),
     ):
-        assert "<li>users</li>" in response.content.decode()
+        assert "<li>customers and staff</li>" in response.content.decode()
     data = {"action": "delete_selected", "_selected_action": [aurora.pk], "post": "yes"}
-    assert "<li>users</li>" in admin_client.post("/admin/portal/brand/", data, secure=True).content.decode()
+    assert (
+        "<li>customers and staff</li>"
+        in admin_client.post("/admin/portal/brand/", data, secure=True).content.decode()
+    )
     assert Brand.objects.filter(pk=aurora.pk).exists()
 
 
@@ -651,7 +654,7 @@ def test_brand_delete_page_summarises_related_rows(
         pages = delete_pages(admin_client, aurora)
     for page_text in pages:
         assert "A brand can’t be deleted while any of these belong to it:" in page_text
-        assert "users" in page_text
+        assert "customers and staff" in page_text
         assert "calls to the carrier" in page_text.lower()
         assert "after 30 days" in page_text
         assert "permission" not in page_text

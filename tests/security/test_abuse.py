@@ -94,7 +94,7 @@ def test_number_of_code_emails_per_network_is_limited(aurora, browse):
 def test_undeliverable_emails_are_refused_at_the_field(aurora, browse, email):
     answer = send(browse(AURORA), "/sign-in/", {"email": email})
     assert answer.status_code == 200
-    assert "valid email address" in words(answer)
+    assert "in the format name@example.com" in words(answer)
     assert mail.outbox == []
 
 
