@@ -22,6 +22,11 @@ class Period:
         return (self.to_date - self.from_date).days + 1
 
     @property
+    def query(self) -> str:
+        """Query of /statement/ and its files."""
+        return f"from_date={self.from_date}&to_date={self.to_date}"
+
+    @property
     def is_month(self) -> bool:
         """True for a whole calendar month."""
         return self.from_date.day == 1 and self == complete_months(self.to_date + timedelta(days=1), 1)[0]

@@ -21,19 +21,24 @@ def _day(value: date, locale: str) -> str:
     return str(format_date(value, "long", locale=locale))
 
 
+@lru_cache(maxsize=500)
+def _skeleton(skeleton: str, value: date, locale: str) -> str:
+    return str(format_skeleton(skeleton, value, locale=locale))
+
+
 def day_of_year(value: date) -> str:
     """Format a date of about today without its year, like 25 November."""
-    return str(format_skeleton("MMMMd", value, locale=current_locale()))
+    return _skeleton("MMMMd", value, current_locale())
 
 
 def month(value: date) -> str:
     """Format the month of a date like November 2026."""
-    return str(format_skeleton("yMMMM", value, locale=current_locale()))
+    return _skeleton("yMMMM", value, current_locale())
 
 
 def short_month_and_year(value: date) -> str:
     """Format the month of a date like Nov 2026."""
-    return str(format_skeleton("yMMM", value, locale=current_locale()))
+    return _skeleton("yMMM", value, current_locale())
 
 
 def month_name(value: date) -> str:
