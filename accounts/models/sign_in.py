@@ -42,10 +42,9 @@ class SignIn(models.Model):
     """A sign-in of a customer: its browser, its session, and when that ends.
 
     `expires_at` is null in rows of versions that had one length for all sessions. `session_key` is the key in
-    `django_session`, so that the customer can end this session alone; empty in older rows. It is stored as it
-    is, because that table has it too: whoever can read one can read the other. `device_id` is the browser's
-    name in its device cookie (`accounts.sign_in.device_cookies`), or empty. `revoked`: the customer ended it
-    from another device.
+    `django_session`, so that the customer can end this session alone; empty in older rows. It is not
+    encrypted, because that table holds it too. `device_id` is the browser's name in its device cookie
+    (`accounts.sign_in.device_cookies`), or empty. `revoked`: the customer ended it from another device.
     """
 
     MAX_PER_USER = 50

@@ -92,9 +92,9 @@ def is_revoked(*, user: User, device_id: str) -> bool:
 
 
 def move_sign_in(*, user: User, sign_in: int, session_key: str) -> bool:
-    """Record the new key of a sign-in's session. Return False if that has been ended meanwhile.
+    """Record the new key of a sign-in's session. Return False if the customer has just ended it.
 
-    The caller must then flush the session: who ended it has deleted the one with the former key.
+    The caller must then flush the session, because only the one with the former key has been deleted.
     """
     own = SignIn.objects.filter(user=user, pk=sign_in)
     return bool(own.filter(ended_at=None).update(session_key=session_key)) or not own.exists()

@@ -176,7 +176,7 @@ def _signed_in(request: BrandRequest, user: User, *, keep: bool, known: bool) ->
 def _may_be_signed_up_by_another(request: BrandRequest, user: User) -> bool:
     """Return True if this browser did not sign up this address, and somebody has lately done so.
 
-    Whoever did may know the password of the phone account.
+    That person may know the password of the phone account.
     """
     if request.session.get("stranger") == email_key(user.email):
         return True

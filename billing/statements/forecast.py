@@ -14,7 +14,7 @@ from portal.voipline import Statement
 _CENT = Decimal("0.01")
 _MAX_DAYS = 365  # Pages say “longer than a year” beyond this.
 _LOW_DAYS = 7  # A balance that lasts no longer is low: a payment may take some days.
-_MAX_METER_DAYS = 60
+MAX_DAYS_NAMED = 60  # Pages count days up to here, and months beyond.
 
 # Why there is no estimate: no complete month yet, nothing charged in them, or figures that could not be read.
 Why = Literal["", "new", "quiet", "missing"]
@@ -55,9 +55,9 @@ class Forecast:
     @property
     def scale(self) -> int | None:
         """Length in days of the bar that shows the days left: 30 or 60; None if they are more, or unknown."""
-        if self.place != "above" or self.days is None or self.days > _MAX_METER_DAYS:
+        if self.place != "above" or self.days is None or self.days > MAX_DAYS_NAMED:
             return None
-        return _MAX_METER_DAYS if self.days > _MAX_METER_DAYS // 2 else _MAX_METER_DAYS // 2
+        return MAX_DAYS_NAMED if self.days > MAX_DAYS_NAMED // 2 else MAX_DAYS_NAMED // 2
 
     @property
     def share(self) -> int:

@@ -8,13 +8,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from billing.statements.forecast import Forecast
+from billing.statements.forecast import MAX_DAYS_NAMED, Forecast
 from portal.core.formats import day_of_year, month, nowrap
 from portal.core.money import format_money
 from portal.models import Brand
 
 _DAYS_PER_MONTH = 30.4
-_MAX_DAYS = 60  # Longer estimates are given in months.
 # By kind, then by place. Above the point at which calls stop, the estimate decides where the kind has one.
 _TEXTS: dict[tuple[str, str], Any] = {
     ("prepaid", "at"): _(
@@ -151,6 +150,6 @@ def _situation(forecast: Forecast) -> str:
         return "no estimate"
     if forecast.around is None:
         return "more than a year"
-    if forecast.days > _MAX_DAYS:
+    if forecast.days > MAX_DAYS_NAMED:
         return "months"
     return "days" if forecast.days else "today"

@@ -41,8 +41,9 @@ def statement_pdf(request: BrandRequest) -> HttpResponse:
 def history_csv(request: BrandRequest) -> HttpResponse:
     """/history.csv: a table of twelve months, or the page that says why there is none."""
     user, brand = cast(User, request.user), request.brand
-    form = PeriodForm(vars(periods.this_month(periods.today(brand))), today=periods.today(brand))
-    context = build_form_context(form) | {"period": form.is_valid() and form.period}
+    day = periods.today(brand)
+    period = periods.this_month(day)
+    context = build_form_context(PeriodForm(vars(period), today=day)) | {"period": period}
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
     if request.method == "HEAD":  # Without a call.
