@@ -12,7 +12,7 @@ from accounts.forms import SignInForm
 from accounts.models import User
 from billing.statements import periods
 from billing.statements.forms import PeriodForm
-from billing.statements.service import MONTHS, StatementResult
+from billing.statements.service import MONTHS, Balance, StatementResult
 from billing.views import context
 from billing.views.history import render_chart, render_month
 from portal.models import Brand
@@ -38,7 +38,7 @@ def _home(brand: Brand, scenario: str) -> dict[str, Any]:
     found = _figures(period)
     months = [_figures(each) for each in periods.complete_months(day, MONTHS)]
     alex = cast(User, account_samples.person(brand, CUSTOMER))
-    values = {"period": period, **context.build_balance_context(brand, alex, found, months, [])}
+    values = {"period": period, **context.build_balance_context(brand, alex, Balance(found, months, []))}
     return {**values, **context.statement_context(brand, found)}
 
 

@@ -54,8 +54,8 @@ def _confirm(brand: Brand, email: str, code: str, captcha_token: str, by: User |
 def _mail_code(brand: Brand, email: str, visitor: Visitor) -> Outcome:
     try:
         row, sure = mail_sign_in_code(brand=brand, email=email, visitor=visitor)
-    except rate_limits.Limited:
-        return Outcome("done", meaning="code_limited")
+    except rate_limits.Limited as limited:
+        return Outcome("done", meaning="code_limited", retry_after=limited.retry_after)
     except MailNotSent:
         return Outcome("done", meaning="mail_down")
     return code_mailed(row.pk, sure)

@@ -64,23 +64,35 @@ def render_form_limited(
     if isinstance(limited, rate_limits.LimitUnavailable):
         outcome = unavailable(UNCHECKED, retry_after=limited.retry_after)
         return render_form_with_outcome(request, template, form, outcome, **context)
-    minutes = max(1, -(-(limited.retry_after - 1) // 60))  # 901 s are 15 minutes, not 16.
-    if asks_for_code:
-        text = ngettext(
-            "You've asked for too many codes. Wait %(minutes)d minute, then try again.",
-            "You've asked for too many codes. Wait %(minutes)d minutes, then try again.",
-            minutes,
-        )
-    else:
-        text = ngettext(
-            "You've tried too many times. Wait %(minutes)d minute, then try again.",
-            "You've tried too many times. Wait %(minutes)d minutes, then try again.",
-            minutes,
-        )
-    form.add_error(None, text % {"minutes": minutes})
+    form.add_error(None, (too_many_codes if asks_for_code else _too_many_tries)(limited.retry_after))
     response = render_form(request, template, form, HTTPStatus.TOO_MANY_REQUESTS, **context)
     response["Retry-After"] = str(limited.retry_after)
     return response
+
+
+def too_many_codes(seconds: int) -> str:
+    """Return the reason why no code was mailed, and when one can be."""
+    minutes = _minutes(seconds)
+    text = ngettext(
+        "You've asked for too many codes. Wait %(minutes)d minute, then try again.",
+        "You've asked for too many codes. Wait %(minutes)d minutes, then try again.",
+        minutes,
+    )
+    return text % {"minutes": minutes}
+
+
+def _too_many_tries(seconds: int) -> str:
+    minutes = _minutes(seconds)
+    text = ngettext(
+        "You've tried too many times. Wait %(minutes)d minute, then try again.",
+        "You've tried too many times. Wait %(minutes)d minutes, then try again.",
+        minutes,
+    )
+    return text % {"minutes": minutes}
+
+
+def _minutes(seconds: int) -> int:
+    return max(1, -(-(seconds - 1) // 60))  # 901 s are 15 minutes, not 16.
 
 
 def render_code_expired(request: BrandRequest, form: BrandForm, email: str, ask: str) -> HttpResponse:

@@ -141,7 +141,9 @@ def remember_next_url(request: BrandRequest) -> None:
 
 
 def known_email(request: BrandRequest) -> dict[str, str]:
-    """Return the email address this visitor last gave, as initial data of a form."""
+    """Return the email address this visitor last gave, as initial data; none with the query ?other."""
+    if "other" in request.GET:
+        return {}
     for key in ("sign_in", "confirm", "sign_up"):
         if email := request.session.get(key, {}).get("email"):
             return {"email": email}

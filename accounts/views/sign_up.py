@@ -17,10 +17,17 @@ from accounts.services.customers import SignUpDetails
 from accounts.services.outcomes import MAIL_SLOW, Outcome, mail_down
 from accounts.services.sign_up import register_customer
 from accounts.views.device_cookie import get_visitor
-from accounts.views.forms import form_view, render_form, render_form_limited, render_form_with_outcome
+from accounts.views.forms import (
+    form_view,
+    render_form,
+    render_form_limited,
+    render_form_with_outcome,
+    too_many_codes,
+)
 from accounts.views.session import remember_next_url, remember_requested_code, update_session
 from accounts.views.sign_in import already_signed_in
 from portal.resilience import rate_limits
+from portal.web import retry
 from portal.web.http import BrandRequest
 
 
@@ -164,9 +171,7 @@ def _confirmed(request: BrandRequest, browser: str, email: str, outcome: Outcome
     if outcome.meaning == "mail_down":
         return _confirmed_without_mail(request, email)
     messages.success(request, _("Your email address is confirmed."))
-    messages.warning(
-        request, _("You've asked for too many codes. Wait a while, then sign in with a new one.")
-    )
+    messages.warning(request, too_many_codes(outcome.retry_after or retry.MINUTE))
     return redirect("accounts:sign_in")
 
 

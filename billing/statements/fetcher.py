@@ -78,14 +78,21 @@ _TOO_BUSY = FetchResult("busy", BUSY)
 class StatementFetcher:
     """Statements of one customer or (None) of the partner account, one for each period.
 
+    `rows` are the periods' rows, if the caller has read them already.
     Create it in the request: `stream` makes and logs its calls in that context, also after the request.
     """
 
-    def __init__(self, brand: Brand, customer: User | None, periods: Sequence[Period]) -> None:
+    def __init__(
+        self,
+        brand: Brand,
+        customer: User | None,
+        periods: Sequence[Period],
+        rows: list[CachedStatement] | None = None,
+    ) -> None:
         self.brand, self.customer, self.periods = brand, customer, periods
         self.context = contextvars.copy_context()
         self.today = today(brand)
-        self.rows: list[CachedStatement] = []
+        self.rows = rows or []
         self.attempted_before: list[object] = []  # `attempted_at` of each row when it was read.
         self.stale: set[int] = set()  # Indexes of `rows`, as the keys below.
         self.forced: int | None = None
@@ -99,7 +106,7 @@ class StatementFetcher:
         `refresh` fetches the first period even if it is fresh. A result that comes after its deadline is
         stored for the next reader.
         """
-        self.rows = cache.get_rows(self.brand, self.customer, self.periods)
+        self.rows = self.rows or cache.get_rows(self.brand, self.customer, self.periods)
         self.attempted_before = [row.attempted_at for row in self.rows]
         try:
             self._start_calls(refresh)

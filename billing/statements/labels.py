@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.services.outcomes import is_account_gone
 from billing.statements.periods import Period, this_month
 from portal.core import formats
-from portal.core.money import rounded
+from portal.core.money import format_money, format_signed_money, rounded
 from portal.models import Brand
 from portal.voipline import Crowded, NotAuthorised, RateLimited, Rejected, Statement, UpstreamError
 
@@ -50,6 +50,10 @@ class SignedAmount(NamedTuple):
     label: str
     amount: Decimal
     is_total: bool
+
+    def format(self, brand: Brand) -> str:
+        """Return the amount in the brand's currency, with a sign if it changes the balance."""
+        return (format_money if self.is_total else format_signed_money)(self.amount, brand)
 
 
 def list_signed_amounts(statement: Statement) -> list[SignedAmount]:

@@ -18,7 +18,7 @@ from billing.statements.service import StatementResult
 from portal.core import colours, text_input
 from portal.core.fonts import load_fonts
 from portal.core.formats import day, zoned_time
-from portal.core.money import format_money, format_signed_money
+from portal.core.money import format_money
 from portal.models import Brand
 from portal.resilience.bulkhead import DRAWING
 
@@ -91,7 +91,7 @@ def _data(brand: Brand, customer: User, found: StatementResult) -> dict[str, Any
             (
                 line.field == "closing_balance",
                 line.label,
-                _clean_line((format_money if line.is_total else format_signed_money)(line.amount, brand)),
+                _clean_line(line.format(brand)),
             )
             for line in list_signed_amounts(found.statement)
         ],

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from accounts.models import User
 from billing.models import CachedStatement
@@ -118,31 +119,39 @@ def _build_result(fetched: Fetched) -> StatementResult:
     )
 
 
+class Balance(NamedTuple):
+    """This month until today, whose closing balance is the balance, and complete months, the newest first.
+
+    `months` are the last ones, `older` those before them as far as they are cached.
+    """
+
+    current: StatementResult
+    months: list[StatementResult]
+    older: list[StatementResult]
+
+
 def get_balance(
-    *, brand: Brand, customer: User | None, deadlines: Deadlines = BALANCE
-) -> tuple[StatementResult, list[StatementResult]]:
-    """Return this month until today, whose closing balance is the balance, and the last complete months.
+    *, brand: Brand, customer: User | None, older: int = 0, deadlines: Deadlines = BALANCE
+) -> Balance:
+    """Return the balance with the last three complete months, and so many `older` ones without a call.
 
     If this month cannot be fetched, the newest known balance is given instead; `as_of` is then its moment.
     """
     day = today(brand)
-    periods = [this_month(day), *complete_months(day, MONTHS)]
-    current, *months = stream_statements(brand=brand, customer=customer, periods=periods, deadlines=deadlines)
+    periods = [this_month(day), *complete_months(day, MONTHS + older)]
+    rows = cache.get_rows(brand, customer, periods)
+    read, cached = slice(MONTHS + 1), slice(MONTHS + 1, None)
+    fetcher = StatementFetcher(brand, customer, periods[read], rows[read])
+    current, *months = _stream(fetcher, refresh=False, deadlines=deadlines)
     if current.statement is None or current.period_shown != current.period:
         newest = cache.get_latest_balance_row(brand, customer)
         if newest:
             result = FetchResult(current.error, current.retry_after)
             current = _build_result(Fetched(current.period, newest, result))
-    return current, months
-
-
-def list_cached_months(*, brand: Brand, customer: User, count: int) -> list[StatementResult]:
-    """Return the last complete months as they are cached, the newest first, without a call."""
-    periods = complete_months(today(brand), count)
-    rows = cache.get_rows(brand, customer, periods)
-    return [
-        _build_result(Fetched(period, row, FetchResult())) for period, row in zip(periods, rows, strict=True)
-    ]
+    as_cached = zip(periods[cached], rows[cached], strict=True)
+    return Balance(
+        current, months, [_build_result(Fetched(period, row, FetchResult())) for period, row in as_cached]
+    )
 
 
 def get_last_activity(*, brand: Brand, customer: User | None) -> LastActivity:

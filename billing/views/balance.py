@@ -19,13 +19,13 @@ from billing.statements.forms import PeriodForm
 from billing.statements.service import (
     BALANCE,
     BALANCE_FRAME,
+    MONTHS,
     PAGE,
     PAGE_FRAME,
     Deadlines,
     StatementResult,
     get_balance,
     get_statement,
-    list_cached_months,
 )
 from billing.views.context import (
     build_balance_context,
@@ -38,7 +38,7 @@ from billing.views.context import (
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest, get_next_url
 
-_CHART_MONTHS = 11  # Complete months; with this one a year.
+_OLDER_MONTHS = 11 - MONTHS  # With this month, the chart's year.
 _HOME, _STATEMENT = "billing/home.html", "billing/statement.html"
 
 
@@ -55,13 +55,12 @@ def home(request: BrandRequest) -> HttpResponseBase:
         return render(request, _HOME, context)
 
     def read(deadlines: Deadlines) -> tuple[StatementResult, dict[str, object]]:
-        current, months = get_balance(brand=brand, customer=user, deadlines=deadlines)
-        late = any(each.late for each in (current, *months))
+        found = get_balance(brand=brand, customer=user, older=_OLDER_MONTHS, deadlines=deadlines)
+        late = any(each.late for each in (found.current, *found.months))
         values = dict(context)
-        if current.statement:
-            older = list_cached_months(brand=brand, customer=user, count=_CHART_MONTHS)[len(months) :]
-            values |= build_balance_context(brand, user, current, months, older)
-        return replace(current, late=late), values
+        if found.current.statement:
+            values |= build_balance_context(brand, user, found)
+        return replace(found.current, late=late), values
 
     found, values = read(BALANCE_FRAME)
     if found.late:

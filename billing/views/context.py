@@ -19,7 +19,7 @@ from billing.statements.forecast import calculate_forecast
 from billing.statements.forecast_text import describe_forecast, describe_state
 from billing.statements.forms import PeriodForm
 from billing.statements.periods import Period
-from billing.statements.service import LastActivity, StatementResult, get_last_activity
+from billing.statements.service import Balance, LastActivity, StatementResult, get_last_activity
 from portal.models import Brand
 from portal.web import retry, streaming
 from portal.web.http import BrandRequest
@@ -68,7 +68,7 @@ def statement_context(
         "period_shown": found.period_shown,
         "as_of": found.as_of,
         "error": found.error,
-        "figures": labels.list_signed_amounts(found.statement),
+        "figures": [(line, line.format(brand)) for line in labels.list_signed_amounts(found.statement)],
         "period_name": labels.describe_period(period, day),
         "is_today": period.to_date == day,
         "rounding": labels.get_rounding_note() if rounding else "",
@@ -76,18 +76,12 @@ def statement_context(
     }
 
 
-def build_balance_context(
-    brand: Brand,
-    customer: User,
-    current: StatementResult,
-    months: list[StatementResult],
-    older: list[StatementResult],
-) -> dict[str, object]:
-    """Return the context of the balance page, by the results of `get_balance` and `list_cached_months`.
+def build_balance_context(brand: Brand, customer: User, found: Balance) -> dict[str, object]:
+    """Return the context of the balance page.
 
-    `months` are the newest complete ones, `older` those before them. Months that were still open when they
-    were fetched do not count for the forecast.
+    Months that were still open when they were fetched do not count for the forecast.
     """
+    current, months, older = found
     assert current.statement
     if _is_first_day(customer, current, months):
         return {"first_day": True}

@@ -29,12 +29,15 @@
     addEventListener("pageshow", () => (submitter.textContent = idle), { once: true });
   });
 
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.querySelector("[role=status]").textContent = button.dataset.copied;
-  });
   // Browsers offer the clipboard to secure pages alone.
-  for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  for (const text of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
+    const button = document.getElementById("copy").content.firstElementChild.cloneNode(true);
+    const [name, status] = button.querySelectorAll("span");
+    name.textContent = ` ${text.dataset.copy}`;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text.dataset.copy);
+      status.textContent = button.dataset.copied;
+    });
+    text.after(" ", button);
+  }
 })();

@@ -307,7 +307,20 @@ def test_confirmation_is_kept_when_the_code_limit_is_reached(signed_up, simulato
     assert response["Location"] == "/sign-in/"
     page = words(signed_up.get("/sign-in/"))
     assert "Your email address is confirmed." in page
-    assert "asked for too many codes" in page
+    assert "You've asked for too many codes. Wait 15 minutes, then try again." in page
+
+
+def html(response) -> str:
+    return response.content.decode()
+
+
+def test_code_page_offers_a_new_code_and_another_address_apart(signed_up):
+    send(signed_up, "/sign-in/", {"email": DORA})
+    page = html(signed_up.get("/sign-in/code/"))
+    assert '<a href="/sign-in/">Send a new code</a>' in page
+    assert '<a href="/sign-in/?other">Use a different email address</a>' in page
+    assert f'value="{DORA}"' in html(signed_up.get("/sign-in/"))
+    assert DORA not in html(signed_up.get("/sign-in/?other"))
 
 
 def test_signed_in_customer_confirms_without_a_new_code(aurora, simulator, signed_up, browse):

@@ -234,7 +234,7 @@ READERS: list[tuple[str, Steps, str, str]] = [
     (
         "mistyped at sign-in",
         lambda p: follow(p.code_requested("alcie@example.com"), "/sign-in/code/"),
-        "Send a new code or use a different email address",
+        "Use a different email address",
         "/sign-in/",
     ),
     (

@@ -377,7 +377,7 @@ def test_balance_falls_back_to_the_newest_known_one_with_its_date(simulator, ali
     before = read(alice, january)
     at("2026-02-01T00:00:00+00:00")
     simulator.fault("customer_balance", "status")
-    current, months = get_balance(brand=alice.brand, customer=alice)
+    current, months, _ = get_balance(brand=alice.brand, customer=alice)
     assert (current.statement, current.as_of, current.error) == (before.statement, before.as_of, "down")
     assert (current.period_shown, current.period) == (january, Period(date(2026, 2, 1), date(2026, 2, 1)))
     assert [bool(each.statement) for each in months] == [True, False, False]
@@ -387,7 +387,7 @@ def test_balance_falls_back_to_the_newest_known_one_with_its_date(simulator, ali
     pass_time(minutes=2)
     read(alice, january)
     simulator.fault("customer_balance", "status")
-    current, months = get_balance(brand=alice.brand, customer=alice)
+    current, months, _ = get_balance(brand=alice.brand, customer=alice)
     assert current.as_of == datetime(2026, 1, 31, 13, tzinfo=UTC)  # Midnight in Sydney.
     assert (current.period_shown, months[0].is_open) == (january, False)
     # A balance of four months ago is too old.
