@@ -28,13 +28,13 @@ NEW_ADDRESS = (sign_in_now(MOVER), send("/account/email/", email="NEW"))
 RARE = (
     row("account: long", go("/account/"), by=LONG, says="This device"),
     row(
-        "e-mail change: nothing filled in",
+        "email change: nothing filled in",
         sign_in_now(MOVER),
         send("/account/email/"),
         says="There's a problem",
     ),
     row(
-        "e-mail change: no mail from us",
+        "email change: no mail from us",
         sign_in_now(MOVER),
         fault("smtp", "down"),
         send("/account/email/", email="NEW"),
@@ -42,13 +42,13 @@ RARE = (
         says="can't send email",
     ),
     row(
-        "e-mail change: code used up",
+        "email change: code used up",
         *NEW_ADDRESS,
         *repeat(send(code="00000000"), 3),
         says="Email me a new code",
     ),
     row(
-        "e-mail change: nothing waits",
+        "email change: nothing waits",
         sign_in_now(MOVER),
         go("/account/email/code/"),
         says="Enter your new email address first",

@@ -103,7 +103,7 @@ STATES = (
         says="There's a problem",
     ),
     row(
-        "sign-up: e-mail taken",
+        "sign-up: email taken",
         refuses("register_customer", 4103, "taken"),
         SIGNED_UP,
         says="already an account",
