@@ -85,6 +85,18 @@ def demo_command(options: list[str]) -> list[str]:
     return [sys.executable, "manage.py", "demo", *options]
 
 
+def test_second_demo_in_the_same_folder_refuses_to_start(start):
+    first = start(demo_command)
+    first.read_output()
+    second = start(demo_command)
+    output, _ = second.process.communicate(timeout=PATIENCE)
+    assert second.process.returncode
+    assert "choose another folder with --home" in output
+    address = f"http://127.0.0.1:{first.ports[0]}/"
+    headers = {"Host": f"aurora.localhost:{first.ports[0]}"}
+    assert requests.get(address, headers=headers, timeout=PATIENCE).ok
+
+
 def test_demo_prints_its_urls_and_serves_them(start):
     demo = start(demo_command)
     port, carrier, _smtp = demo.ports

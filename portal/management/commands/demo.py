@@ -1,6 +1,7 @@
 """`manage.py demo`: run two brands with the carrier simulator and an inbox, ready to try out."""
 
 import contextlib
+import fcntl
 import io
 import logging
 import os
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 from django.conf import settings
@@ -67,7 +68,8 @@ class Command(BaseCommand):
         for name, port in ports.items():
             _require_free_port(name, port)
         carrier = f"127.0.0.1:{options['carrier_port']}"
-        with contextlib.suppress(KeyboardInterrupt), _simulator(carrier, options["smtp_port"]):
+        lock = _lock(options["home"])
+        with lock, contextlib.suppress(KeyboardInterrupt), _simulator(carrier, options["smtp_port"]):
             passwords = _prepare(carrier, options["port"], options["home"])
             with _portal():
                 self._print_addresses(carrier, options["port"], passwords)
@@ -123,6 +125,18 @@ def _require_free_port(name: str, port: int) -> None:
         except OSError as error:
             option = "--" + name.replace("_", "-")
             raise CommandError(f"Port {port} is taken. Choose another with {option}.") from error
+
+
+def _lock(home: Path) -> IO[str]:
+    """Lock the folder until this process ends, however it ends. Another demo would delete our database."""
+    file = (home / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CommandError(
+            f"A demo is running in {home}. End it, or choose another folder with --home."
+        ) from None
+    return file
 
 
 @contextlib.contextmanager
