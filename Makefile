@@ -66,11 +66,11 @@ check: dev ## Lint, texts, types, migrations, deploy check, security lint.
 audit: dev ## Look for known vulnerabilities in what is installed; asks PyPI, so it needs the internet.
 	$(BIN)/pip-audit --strict --progress-spinner off
 
-serve: install ## The production server, with the settings of the environment or .env.
+serve: install ## The production server and its worker, with the settings of the environment or .env.
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	$(BIN)/python manage.py check --deploy --database default --fail-level WARNING
 	@$(BIN)/python manage.py migrate --check || { echo "Migrations are pending: run $(BIN)/python manage.py migrate"; exit 1; }
-	exec $(BIN)/python -m gunicorn -c portal/gunicorn.py portal.wsgi
+	exec $(BIN)/python manage.py serve
 
 bench: dev ## Measure pages, calls, a million customers, memory and servers; writes docs/benchmarks.md (ARGS="pages" a part).
 	$(BIN)/python -m tests.bench $(ARGS)

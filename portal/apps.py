@@ -12,14 +12,20 @@ class PortalConfig(AppConfig):
     verbose_name = _("Brands")
 
     def ready(self) -> None:
-        """Register the checks and the Redis gauge, and start Sentry if it is configured."""
+        """Register the checks and gauges, and start Sentry if it is configured."""
         from portal import checks  # noqa: F401 (importing it registers them)
+        from portal.jobs import health
         from portal.monitoring import metrics
         from portal.resilience import redis_guard
 
         metrics.gauge_from(
             "portal_store_answers", "1 while Redis answers this node.", (), redis_guard.as_metric
         )
+        words = "Seconds since a background job last ended without an error."
+        metrics.gauge_from("portal_job_age_seconds", words, ("job",), health.get_ages)
+        words = "Runs of a background job that failed in the last hour."
+        metrics.gauge_from("portal_job_failures", words, ("job",), health.count_failures)
+        metrics.gauge_from("portal_job_queue", "Messages that wait for a worker.", (), health.count_messages)
         if settings.SENTRY_DSN:
             from portal.monitoring import sentry  # Imported late: it takes a tenth of a second.
 

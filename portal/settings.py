@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal.core import database, env
 from portal.core.hosts import host_of_bind, is_address, is_loopback
+from portal.jobs import queue
 from portal.mail import smtp_backend
 from portal.monitoring import logging
 from portal.security.browser_policies import CONTENT_SECURITY_POLICY, PERMISSIONS_POLICY  # noqa: F401
@@ -67,6 +68,7 @@ INSTALLED_APPS = [
     "django_otp",
     "django_recaptcha",
     "csp",
+    "huey.contrib.djhuey",
 ]
 
 MIDDLEWARE = [
@@ -154,6 +156,9 @@ CACHES: dict[str, dict[str, Any]] = {
         "OPTIONS": {"MAX_ENTRIES": 2000},
     },
 }
+
+# Messages for the worker (portal.jobs). Another SECRET_KEY voids those that wait; their rows stay due.
+HUEY = queue.from_database(DATABASES["default"], SECRET_KEY)
 
 vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp_backend.from_url))
 EMAIL_TIMEOUT = 10  # Seconds. Without it, a mail server that hangs would block a worker for ever.

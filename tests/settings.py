@@ -27,9 +27,12 @@ if "REDIS_URL" in _KEEP and (worker := os.environ.get("PYTEST_XDIST_WORKER", "")
     _KEEP["REDIS_URL"] = f"{base}/{int(number) + int(worker)}"
 os.environ.update(_TESTS | _KEEP)
 
+from huey import MemoryHuey  # noqa: E402
+
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import LOGGING, STORAGES, TEMPLATES  # noqa: E402
 
+HUEY = MemoryHuey("portal", results=False)  # No test waits for a worker, but those that start one.
 BRAND_SECONDS = 0  # Changes in a test show at once; tests/portal/test_brand_lookup.py sets it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}

@@ -87,7 +87,7 @@ def test_no_app_names_a_url_of_a_higher_app():
 # import all of their app.
 PACKAGES = {
     "portal": "voipline | simulator | i18n | core | security | models | web | monitoring | resilience"
-    " | carrier | mail | captcha | brands | preview | admin | middleware",
+    " | jobs | carrier | mail | captcha | brands | preview | admin | middleware",
     "accounts": "validators | models | fields | services sign_in | forms | customer_import | views"
     " | staff | admin",
     "billing": "triggers | models | statements | transfers | views | admin",

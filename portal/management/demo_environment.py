@@ -4,8 +4,6 @@ import argparse
 import logging
 import os
 import secrets
-import signal
-import threading
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2] / ".demo"
@@ -49,17 +47,3 @@ class WithoutStaticFiles(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(vars(record).get("route")).startswith(("static", "brand_"))
-
-
-def end_with_parent() -> None:
-    """End this process as soon as its standard input closes.
-
-    The demo holds the other end of that pipe. The system closes it even if the demo is killed.
-    """
-
-    def watch() -> None:
-        while os.read(0, 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True, name="parent").start()

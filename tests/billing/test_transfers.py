@@ -17,7 +17,6 @@ from django.utils import timezone
 from accounts.models import User
 from billing import triggers
 from billing.checks import the_audit_trail_is_guarded
-from billing.management.commands import tick
 from billing.models import Move, MoveEvent
 from billing.transfers import alerts, audit, dispatch, policy
 from billing.transfers import service as transfers
@@ -26,6 +25,7 @@ from portal.models import Brand, CarrierCall
 from portal.voipline import Carrier, Reach, Secret, call
 from tests.conftest import Simulator
 from tests.support.customer_flow import at_once
+from tests.support.jobs import tick
 from tests.support.timeouts import PATIENCE, eventually, timeouts_for
 from tests.support.transfers import ask, booked, new_customer, puts, rules, staff_of
 
@@ -189,7 +189,7 @@ def test_differing_booked_amount_is_unknown_and_stops_the_brand(
     assert transfer.why == (Move.WRONG_WAY if factor == "-1" else Move.OTHER_AMOUNT)
     with pytest.raises(TransferRefused, match="are paused"):
         ask(new_customer(simulator, carl.brand), sam)
-    call_command("tick")
+    tick()
     assert "didn't change as it should" in mail.outbox[0].body
 
 
@@ -451,16 +451,16 @@ def test_unknown_transfer_alerts_staff_and_operators_once_a_day(
     staff_of(borealis, "bea@example.com")
     transfer = unknown_transfer(simulator, carl, sam)
     Move.objects.update(state=State.DISPATCHED)
-    call_command("tick")
+    tick()
     assert mail.outbox == []  # It may still be on its way.
     pass_a_minute(transfer)
     for _ in range(2):
-        call_command("tick")
+        tick()
     assert sorted(each.to[0] for each in mail.outbox) == ["olga@example.com", "sam@example.com"]
     assert f"https://admin.test/admin/billing/move/{transfer.pk}/" in mail.outbox[0].body
     assert "Don't send it again" in mail.outbox[0].body
     Move.objects.update(alerted_at=timezone.now() - timedelta(hours=25))
-    call_command("tick")
+    tick()
     assert len(mail.outbox) == 4
 
 
@@ -470,9 +470,9 @@ def test_alert_is_sent_again_after_the_mail_server_was_down(
     unknown_transfer(simulator, carl, sam)
     backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "portal.mail.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    call_command("tick")
+    tick()
     settings.EMAIL_BACKEND = backend
-    call_command("tick")
+    tick()
     assert len(mail.outbox) == 1
 
 
@@ -514,29 +514,6 @@ def test_alert_of_a_killed_tick_is_sent_minutes_later(
     Move.objects.update(alerted_at=Move.objects.get().alerted_at - timedelta(minutes=5))
     assert alerts.alert_unknown_transfers() == 1
     assert len(mail.outbox) == 1
-
-
-def test_each_tick_logs_what_it_did_and_what_failed(
-    simulator: Simulator,
-    carl: User,
-    sam: User,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken() -> int:
-        raise RuntimeError("of the database")
-
-    caplog.set_level("INFO")
-    unknown_transfer(simulator, carl, sam)
-    call_command("tick")
-    monkeypatch.setitem(tick.WORK, "sessions removed", broken)
-    with pytest.raises(CommandError, match="sessions removed"):
-        call_command("tick")
-    lines = [vars(record) for record in caplog.records if record.name == tick.logger.name]
-    assert [line["msg"] for line in lines] == ["tick", "tick failed", "tick"]
-    assert (lines[0]["failed"], lines[0]["unknown_moves_told"]) == (0, 1)
-    assert (lines[1]["work"], lines[1]["error"]) == ("sessions removed", "RuntimeError: of the database")
-    assert lines[2]["failed"] == 1
 
 
 # --- Limits and permissions ---
@@ -642,7 +619,7 @@ def test_declined_and_expired_transfers_are_never_sent(simulator: Simulator, car
     second = staff_of(carl.brand, "tess@example.com")
     transfers.decline_transfer(brand=carl.brand, transfer=declined, by=second, note="Not this one.")
     Move.objects.filter(pk=forgotten.pk).update(asked_at=timezone.now() - timedelta(hours=25))
-    call_command("tick")
+    tick()
     for transfer in Move.objects.all():
         with pytest.raises(TransferRefused):
             transfers.approve_transfer(brand=carl.brand, transfer=transfer, by=second)
@@ -718,7 +695,7 @@ def test_transfer_in_the_wrong_direction_stops_the_brand(
     simulator.post("seed", partners=[{"key": "aurora-api-key", "moves_backwards": True}])
     transfer = ask(carl, sam)
     assert transfer.outcome == State.UNKNOWN
-    call_command("tick")
+    tick()
     assert "All transfers for this brand are paused" in mail.outbox[0].body
     assert f"$5.00: Aurora Phone → customer {carl.account_number}" in mail.outbox[0].body
     other = new_customer(simulator, carl.brand)

@@ -34,7 +34,7 @@ PAGES = [
     *sorted(each for each in DEPLOY.iterdir() if each.is_file()),
 ]
 NODES = ("node1", "node2")
-UNITS = ("portal@.service", "portal-tick.service")
+UNITS = ("portal@.service", "portal-worker.service")
 
 
 def test_every_documented_setting_exists():
@@ -80,12 +80,11 @@ def test_every_documented_command_exists(page):
 @pytest.mark.parametrize(
     "page", [DEPLOY / "Dockerfile", DEPLOY / "portal-run", *PAGES], ids=lambda path: path.name
 )
-def test_every_page_starts_the_server_like_make_serve(page):
-    serve = re.search(r"-m gunicorn (.+)", (ROOT / "Makefile").read_text())
-    assert serve
+def test_every_page_starts_the_server_alike(page):
+    serve = "-c portal/gunicorn.py portal.wsgi"
     text = re.sub(r'", "', " ", page.read_text())
     for started in re.findall(r"-m gunicorn (.+?portal\.wsgi)", text):
-        assert started == serve[1]
+        assert started == serve
 
 
 def test_image_starts_the_server_as_an_unprivileged_user():
@@ -98,8 +97,8 @@ def test_image_starts_the_server_as_an_unprivileged_user():
 
 def test_containers_wait_for_migrations_and_share_one_image():
     services = COMPOSE["services"]
-    assert set(services) == {"postgres", "redis", "migrate", *NODES, "tick", "nginx"}
-    for name in (*NODES, "tick"):
+    assert set(services) == {"postgres", "redis", "migrate", *NODES, "worker", "nginx"}
+    for name in (*NODES, "worker"):
         assert services[name]["image"] == services["migrate"]["image"] == "portal"
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
         assert services[name]["pull_policy"] == "never"
@@ -114,9 +113,9 @@ def test_containers_have_limits_pinned_images_and_health_checks():
         assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
         exact = r"[a-z]+:\d+\.\d+(\.\d+)?(-\w+)?"
         assert service["image"] == "portal" or re.fullmatch(exact, service["image"]), name
-        if name not in ("migrate", "tick"):  # These end, or serve no requests.
+        if name not in ("migrate", "worker"):  # These end, or serve no requests.
             assert service.get("healthcheck", {}).get("test") or name in NODES, name
-    for name in (*NODES, "tick", "migrate"):
+    for name in (*NODES, "worker", "migrate"):
         assert services[name]["mem_limit"]
         assert services[name]["pids_limit"]
     assert "HEALTHCHECK" in DOCKERFILE
@@ -228,7 +227,7 @@ def test_settings_file_keeps_its_name():
 
 
 def test_both_units_are_hardened_alike_and_have_limits():
-    node, tick = (directives(unit) for unit in UNITS)
+    node, worker = (directives(unit) for unit in UNITS)
     own = {
         "Type",
         "NotifyAccess",
@@ -240,9 +239,9 @@ def test_both_units_are_hardened_alike_and_have_limits():
         "TasksMax",
     }
     own |= {"Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec"}
-    assert {"MemoryMax", "TasksMax"} <= set(node) & set(tick)
+    assert {"MemoryMax", "TasksMax"} <= set(node) & set(worker)
     assert {name: value for name, value in node.items() if name not in own} == {
-        name: value for name, value in tick.items() if name not in own
+        name: value for name, value in worker.items() if name not in own
     }
 
 

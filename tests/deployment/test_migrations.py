@@ -186,4 +186,4 @@ def test_all_migrations_can_be_reversed_and_applied_again(transactional_db, tmp_
 
 def test_readyz_succeeds_after_migrations_of_the_next_version(db, browse):
     MigrationRecorder(connection).record_applied("portal", "9999_of_the_next_version")
-    assert browse(ADMIN).get("/readyz").content == b"ready\n"
+    assert browse(ADMIN).get("/readyz").content.startswith(b"ready")

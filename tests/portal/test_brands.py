@@ -404,7 +404,7 @@ def test_health_check_answers_on_any_host_without_redirect(db, host, settings, d
         response = Client().get("/healthz", HTTP_HOST=host, headers=forwarded)
     assert (response.status_code, response.content) == (200, b"ok\n")
     response = Client().get("/readyz", HTTP_HOST=host, headers=forwarded)
-    assert (response.status_code, response.content) == (200, b"ready\n")
+    assert (response.status_code, response.content.split(b",")[0]) == (200, b"ready")
     assert response.headers["Cache-Control"] == "no-store"
 
 
@@ -423,7 +423,7 @@ def test_readyz_succeeds_while_the_database_is_ahead(db, monkeypatch):
 
 def test_readyz_checks_migrations_once_a_minute(db, django_assert_num_queries):
     Client().get("/readyz")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # The database answers; when a job last ran.
         assert Client().get("/readyz").status_code == 200
     assert Client().get("/healthz").status_code == 200
 

@@ -1,16 +1,16 @@
-"""`run_periodic` deletes rows when their retention period is over, and not before."""
+"""`manage.py tick` deletes rows when their retention period is over, and not before."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.core.management import call_command
 from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import SignIn, SignInCode, Submission, User
 from portal.models import Attempt, Brand, BrandPreview, CarrierCall
+from tests.support.jobs import tick
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 Made = Callable[[Brand, User, datetime], Model]
@@ -64,5 +64,5 @@ def test_rows_are_kept_exactly_as_long_as_documented(
 ) -> None:
     now, moment = timezone.now(), timedelta(minutes=1)
     old, young = make(aurora, alice, now - retention - moment), make(aurora, alice, now - retention + moment)
-    call_command("tick")
+    tick()
     assert list(type(old)._default_manager.all()) == [young]

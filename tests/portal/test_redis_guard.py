@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import redis
 from django.core.cache import caches
+from django.utils import timezone
 
 from accounts.models import User
 from billing.models import Move
 from portal.carrier import calls as carrier_calls
+from portal.models import JobRun
 from portal.monitoring import metrics
 from portal.resilience import rate_limits, redis_guard
 from portal.settings import REDIS_OPTIONS
@@ -191,6 +193,7 @@ def cache_of(own: RedisServer, options: dict[str, int]) -> dict[str, Any]:
 def ready(own_redis: RedisServer, settings: Any, browse: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
     """Request /readyz of a node that uses the same Redis as its cache."""
     settings.CACHES = cache_of(own_redis, LONG)
+    JobRun.objects.create(job="a job", due_at=timezone.now())
     yield lambda: browse(AURORA).get("/readyz")
     caches["default"]._cache.get_client().close()
 

@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,6 +27,7 @@ from accounts.staff.totp import generate_key
 from portal.carrier.connection_proof import check_connection
 from portal.mail.test_mail import send_test_mail
 from portal.management import demo_environment
+from portal.management.processes import python_process
 from portal.models import Brand
 
 BRANDS = Path(__file__).resolve().parent.parent.parent / "demo.toml"
@@ -41,7 +41,6 @@ CUSTOMERS = {
 # The simulator knows this brand, so that it can be connected in the admin (docs/connect-a-brand.md).
 THIRD = "cirrus"
 READY_WITHIN = 120  # Seconds, on a busy machine.
-ENDED_WITHIN = 15  # Seconds to finish requests in progress.
 
 
 class Command(BaseCommand):
@@ -140,41 +139,22 @@ def _lock(home: Path) -> IO[str]:
 
 
 @contextlib.contextmanager
-def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    # In a new session, so that Ctrl-C reaches only us and we end our children in order. Its standard input
-    # closes when this process ends, and that ends the child too.
-    process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
-        [sys.executable, *command],
-        cwd=settings.BASE_DIR,
-        start_new_session=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=ENDED_WITHIN)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-@contextlib.contextmanager
 def _simulator(carrier: str, smtp_port: int) -> Iterator[None]:
     port = carrier.rpartition(":")[2]
     command = ("-m", "portal.simulator", "--with-parent", "--port", port, "--smtp-port", str(smtp_port))
-    with _process(*command) as process:
+    with python_process(*command, stdout=subprocess.DEVNULL) as process:
         _wait_for(f"http://{carrier}/", process)
         yield
 
 
 @contextlib.contextmanager
 def _portal() -> Iterator[None]:
-    with _process(
-        "-m", "gunicorn", "-c", "portal/management/demo_gunicorn.py", "portal.wsgi", "--log-level", "warning"
-    ) as process:
+    gunicorn = ("-m", "gunicorn", "-c", "portal/management/demo_gunicorn.py", "--log-level", "warning")
+    worker = ("manage.py", "run_worker", "--with-parent")
+    with (
+        python_process(*worker, stdout=subprocess.DEVNULL),
+        python_process(*gunicorn, "portal.wsgi", stdout=subprocess.DEVNULL) as process,
+    ):
         _wait_for(f"http://{settings.BIND}/healthz", process)
         yield
 

@@ -1,0 +1,10 @@
+"""Periodic jobs of the portal app."""
+
+from portal.carrier.call_log import prune_call_log
+from portal.cleanup import prune_portal, prune_sessions
+from portal.jobs import periodic
+
+periodic.register(prune_portal)
+periodic.register(prune_sessions)
+periodic.register(prune_call_log)
+periodic.register(periodic.prune_job_runs, every=60)
