@@ -19,8 +19,8 @@ _LOGGERS: dict[str, dict[str, Any]] = {
     "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True, "filters": ["gunicorn"]},
     # At lower levels urllib3 logs full URLs, which contain account numbers, and headers that it cannot parse.
     "urllib3": {"level": "ERROR"},
-    # It tells each message; portal.jobs logs what a job did.
-    "huey": {"level": "WARNING"},
+    # It tells each message. Without a handler huey adds its own, and its own level.
+    "huey": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
 }
 
 
