@@ -15,6 +15,7 @@ class PortalConfig(AppConfig):
         """Register the checks and gauges, and start Sentry if it is configured."""
         from portal import checks  # noqa: F401 (importing it registers them)
         from portal.jobs import health
+        from portal.mail import outbox
         from portal.monitoring import metrics
         from portal.resilience import redis_guard
 
@@ -26,6 +27,7 @@ class PortalConfig(AppConfig):
         words = "Runs of a background job that failed in the last hour."
         metrics.gauge_from("portal_job_failures", words, ("job",), health.count_failures)
         metrics.gauge_from("portal_job_queue", "Messages that wait for a worker.", (), health.count_messages)
+        metrics.gauge_from("portal_emails_waiting", "Emails that wait to be sent.", (), outbox.count_waiting)
         if settings.SENTRY_DSN:
             from portal.monitoring import sentry  # Imported late: it takes a tenth of a second.
 

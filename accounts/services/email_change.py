@@ -1,6 +1,5 @@
 """Change a customer's email address: verify the new one by a code, and notify the old one."""
 
-import contextlib
 import logging
 
 from django.db import IntegrityError, transaction
@@ -11,6 +10,7 @@ from accounts.services.customers import discard_pending_account_number
 from accounts.sign_in.codes import create_code, redeem_code
 from accounts.sign_in.history import end_other_sign_ins, name_device
 from portal.core.email_addresses import email_key
+from portal.mail import outbox
 from portal.mail import send as mail
 from portal.models import Brand
 from portal.resilience import rate_limits
@@ -80,14 +80,14 @@ def confirm_email_change(
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
-    with contextlib.suppress(mail.MailNotSent):  # `mail.send` logs it; the change remains.
-        mail.send(
-            brand=brand,
-            to=old,
-            template="email_changed_old",
-            language=user.language,
-            by_staff=False,
-        )
+    outbox.add(
+        brand=brand,
+        to=old,
+        template="email_changed_old",
+        language=user.language,
+        person=user.pk,
+        by_staff=False,
+    )
 
 
 def _save_email(user: User, old: str, exclude: int = 0) -> None:
@@ -120,6 +120,7 @@ def send_email_changed_mails(*, user: User, old: str) -> bool:
                 to=to,
                 template=template,
                 language=user.language,
+                person=user.pk,
                 by_staff=True,
             )
         except mail.MailNotSent:

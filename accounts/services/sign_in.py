@@ -1,14 +1,12 @@
 """Request a sign-in code, and tell the customer of a sign-in on a new device."""
 
-import contextlib
-
 from accounts.models import SignIn, User
 from accounts.services.idempotency import submit_once
 from accounts.services.outcomes import CAPTCHA_DOWN, Outcome, code_mailed, mail_down, refused, unavailable
 from accounts.sign_in.codes import mail_sign_in_code
 from accounts.sign_in.device_cookies import Visitor
 from portal import captcha
-from portal.mail import send as mail
+from portal.mail import outbox
 from portal.mail.send import MailNotSent
 from portal.models import Brand
 
@@ -38,19 +36,15 @@ def request_code_again(*, brand: Brand, user: User, visitor: Visitor) -> Outcome
 
 
 def mail_new_device(*, brand: Brand, user: User, sign_in: SignIn) -> None:
-    """Tell the customer of a sign-in on a new device, in the language of their last one.
-
-    A failure is logged by `mail.send`, and changes nothing: they are signed in.
-    """
-    with contextlib.suppress(MailNotSent):
-        mail.send(
-            brand=brand,
-            to=user.email,
-            template="new_sign_in",
-            language=user.language,
-            user=user,
-            sign_in=sign_in,
-        )
+    """Tell the customer of a sign-in on a new device, in the language of their last one."""
+    outbox.add(
+        brand=brand,
+        to=user.email,
+        template="new_sign_in",
+        language=user.language,
+        person=user.pk,
+        device=sign_in.device,
+    )
 
 
 def _mail_code(brand: Brand, email: str, visitor: Visitor, customer: User | None = None) -> Outcome:

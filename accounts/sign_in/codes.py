@@ -53,6 +53,7 @@ def mail_sign_in_code(
             to=customer.email if customer else email,
             template=_template_for(customer),
             language=get_language() or "",
+            person=customer.pk if customer else None,
             code=code,
             asked_at=row.created_at,
             device=lambda: name_device(*visitor.client),

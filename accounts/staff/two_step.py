@@ -128,6 +128,8 @@ def _send_notice(template: str, user: User, by: User | None) -> bool:
     if brand is None:
         return False
     try:
-        return mail.send(brand=brand, to=user.email, template=template, language=user.language, by=by)
+        return mail.send(
+            brand=brand, to=user.email, template=template, language=user.language, person=user.pk, by=by
+        )
     except mail.MailNotSent:
         return False

@@ -21,6 +21,7 @@ def send_notice(*, brand: Brand, person: User, template: str, path: str, **conte
             to=person.email,
             template=template,
             language=person.language,
+            person=person.pk,
             url=url,
             **context,
         )

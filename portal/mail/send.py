@@ -1,18 +1,19 @@
 """Send mails of a brand: from its sender, in its language and look, with links to its first host."""
 
 import logging
+import re
 import smtplib
 from email.utils import make_msgid, parseaddr
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.encoding import punycode
 
 from portal.core.colours import DARK_SURFACE, LIGHT_SURFACE, readable_on, text_on
 from portal.mail import smtp_backend
-from portal.models import Brand
+from portal.models import Brand, Email
 from portal.monitoring import metrics
 from portal.resilience import bulkhead
 
@@ -49,6 +50,7 @@ _DARK_STYLE = (
     "color:%(on_accent)s!important}"
     ".code{background-color:%(page)s!important;border-color:%(line)s!important;color:%(text)s!important}}"
 )
+_SECRETS = re.compile(r"https?://\S+|\d{4} ?\d{4}")  # A server may quote the mail that it refuses.
 # Invisible characters after the line that inboxes show as a preview. Without them the preview would continue
 # with the mail's first words and could show the code on a locked screen.
 _PREVIEW_END = "\u034f\u00a0" * 120
@@ -86,29 +88,63 @@ def colours(accent: str) -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def send(*, brand: Brand, to: str, template: str, language: str = "", **context: object) -> bool:
+def send(
+    *,
+    brand: Brand,
+    to: str,
+    template: str,
+    language: str = "",
+    person: int | None = None,
+    **context: object,
+) -> bool:
     """Send the mail in `templates/mail/<template>/`: subject.txt, body.txt, body.html. Raise MailNotSent.
 
     Return False if the mail server has the mail but did not confirm it in time: it may arrive late, or never.
+    An `Email` row tells what became of it. A mail that can wait belongs into `portal.mail.outbox`.
 
-    `language` is the reader's if known, else the brand's. The two bodies extend `mail/base.txt` and
-    `mail/base.html`, which begin with the block `title`, or else the subject, and close with the brand. Wait
-    at most ten seconds for each reply of the mail server (EMAIL_TIMEOUT), and 15 in total
-    (`smtp_backend.TOTAL`).
+    `language` is the reader's if known, else the brand's. `person` is the reader's row, if there is one. The
+    two bodies extend `mail/base.txt` and `mail/base.html`, which begin with the block `title`, or else the
+    subject, and close with the brand. Wait at most ten seconds for each reply of the mail server
+    (EMAIL_TIMEOUT), and 15 in total (`smtp_backend.TOTAL`).
     """
+    row = Email.objects.create(brand=brand, to=to, template=template, language=language, person_id=person)
+    return deliver(row, context)
+
+
+def deliver(row: Email, context: dict[str, object]) -> bool:
+    """Send the mail of this row now, and store the result. See `send`."""
+    brand = row.brand
     try:
-        message = _message(brand, to, template, language or brand.language, context)
+        message = _message(brand, row.to, row.template, row.language or brand.language, context)
         with bulkhead.MAIL.slot(brand):
             message.send()
-    except smtp_backend.Unacknowledged:
+    except smtp_backend.Unacknowledged as error:
         logger.error("mail not acknowledged", extra={"brand": brand.slug})
+        _store(row, taken_at=timezone.now(), refusal=describe_refusal(error))
         return False
     # BulkheadFull: too many wait for the mail server. UnicodeError: a domain that IDNA cannot encode.
     except (bulkhead.BulkheadFull, OSError, smtplib.SMTPException, UnicodeError) as error:
         logger.error("mail not sent", extra={"brand": brand.slug, "error": type(error).__name__})
         metrics.MAILS_FAILED.labels(brand.slug).inc()
+        _store(row, refusal=describe_refusal(error))
         raise MailNotSent(type(error).__name__) from error
+    _store(row, taken_at=timezone.now(), refusal="")
     return True
+
+
+def _store(row: Email, **values: object) -> None:
+    Email.objects.filter(pk=row.pk).update(**values)
+
+
+def describe_refusal(error: Exception) -> str:
+    """Return the mail server's words, or the error's class, in 200 characters without codes and links."""
+    reply: tuple[int, bytes] | None = None
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        reply = next(iter(error.recipients.values()), None)
+    elif isinstance(error, smtplib.SMTPResponseException):
+        reply = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
+    words = f"{reply[0]} {reply[1].decode(errors='replace')}" if reply else type(error).__name__
+    return _SECRETS.sub("…", " ".join(words.split()))[:200]
 
 
 def _message(

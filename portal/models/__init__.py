@@ -4,6 +4,7 @@ from portal.models.attempt import Attempt
 from portal.models.brand import Brand, BrandHost, HttpsURLField
 from portal.models.carrier_call import CarrierCall
 from portal.models.carrier_names import MEANING_LABELS, MethodOverride, ResponseCode
+from portal.models.email import Email
 from portal.models.job_run import JobRun
 from portal.models.preview import BrandPreview
 
@@ -14,6 +15,7 @@ __all__ = [
     "BrandHost",
     "BrandPreview",
     "CarrierCall",
+    "Email",
     "HttpsURLField",
     "JobRun",
     "MethodOverride",

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import CustomerImport, RecoveryCode, SignIn, SignInCode, StaffEvent, Submission, User
 from billing.models import CachedStatement, LimitsChange, Move, MoveEvent, MovePolicy
-from portal.models import Brand, BrandPreview, CarrierCall
+from portal.models import Brand, BrandPreview, CarrierCall, Email
 from portal.security.crypto import encrypt
 
 MARK = "zebra"  # Appears in each text of Borealis, and in none of Aurora.
@@ -130,6 +130,13 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
             operation=f"{mark}-operation",
             reference=f"{mark.upper()}-1",
         ),
+        Email.objects.create(
+            brand=brand,
+            person=customer,
+            template="sign_in_code",
+            to=f"{mark}@example.com",
+            refusal=f"550 {mark} refused",
+        ),
         SignInCode.objects.create(
             brand=brand,
             user=customer,
@@ -179,6 +186,8 @@ _OF_BRAND = Q(brand=FOREIGN_PKS["brand"])
 _OF_PERSON = ~Q(user__email="sam@example.com")
 FOREIGN: dict[str, Q | None] = {
     "portal.CarrierCall": _OF_BRAND,
+    "portal.Email": _OF_BRAND,
+    "portal.JobRun": None,
     "portal.BrandPreview": _OF_BRAND,
     "portal.Brand": Q(pk=FOREIGN_PKS["brand"]),
     "portal.BrandHost": _OF_BRAND,
