@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from accounts.admin.filters import NumberFilter
 from accounts.customer_import.export import export_customers
 from accounts.models import User
+from accounts.services import support
 from accounts.services.deactivation import disable_customers, enable_customers
 from portal.admin.reauthentication import recently_authenticated, redirect_to_reauthentication
 from portal.brands.access import get_brands
@@ -38,6 +39,8 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             path("export/", wrap(require_POST(self.export_view)), name="accounts_user_export"),
             path("<int:pk>/disable/", wrap(self.disable_view), name="accounts_user_disable"),
             path("<int:pk>/enable/", wrap(require_POST(self.enable_view)), name="accounts_user_enable"),
+            path("<int:pk>/sign-out/", wrap(require_POST(self.sign_out_view)), name="accounts_user_sign_out"),
+            path("<int:pk>/lift-limit/", wrap(require_POST(self.lift_view)), name="accounts_user_lift_limit"),
             *super().get_urls(),
         ]
 
@@ -152,6 +155,19 @@ class CustomerActionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         selected = self._customers(request).filter(pk=pk)
         get_object_or_404(selected)
         self._enable(request, selected)
+        return redirect("customer_page", pk)
+
+    def sign_out_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        customer = get_object_or_404(self._customers(request), pk=pk)
+        support.sign_out(customer=customer, by=cast(User, request.user))
+        self.message_user(request, gettext("The customer is signed out everywhere."), messages.SUCCESS)
+        return redirect("customer_page", pk)
+
+    def lift_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        customer = get_object_or_404(self._customers(request), pk=pk)
+        support.lift_code_limit(customer=customer, by=cast(User, request.user))
+        words = gettext("The limit is lifted. The customer can ask for a code at once.")
+        self.message_user(request, words, messages.SUCCESS)
         return redirect("customer_page", pk)
 
     def _enable(self, request: HttpRequest, users: QuerySet[User]) -> None:

@@ -1,7 +1,7 @@
-"""A customer's page in the admin: statement, transfers, sign-ins and changes by staff."""
+"""A customer's page in the admin: statement, transfers, emails, codes, sign-ins and changes by staff."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.services.support import codes_limited_until, list_codes
 from accounts.sign_in.history import list_sign_ins
 from billing.admin.refresh import consume_refresh
 from billing.models import Move
@@ -20,6 +21,8 @@ from billing.transfers.labels import describe_direction, describe_outcome, forma
 from billing.transfers.views.base import get_own_customer
 from portal.admin.site import site
 from portal.core.account_types import POSTPAID
+from portal.mail.log import list_emails
+from portal.models import Brand
 from portal.voipline import Statement
 
 MAX_ROWS = 10  # Of transfers, sign-ins and changes each.
@@ -48,14 +51,15 @@ def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None
 
 
 def _page(request: HttpRequest, customer: User, figures: StatementResult | None) -> HttpResponse:
+    brand = cast(Brand, customer.brand)  # Only customers have this page.
     statement = figures.statement if figures else None
     sign_ins, transfers = list_sign_ins(user=customer), _transfer_rows(customer)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": customer.get_full_name() or customer.email,
-        "subtitle": str(customer.brand),
+        "subtitle": str(brand),
         "customer": customer,
-        "brand": customer.brand,
+        "brand": brand,
         "figures": figures,
         "statement": statement,
         "rows": labels.list_statement_amounts(statement) if statement else [],
@@ -64,6 +68,9 @@ def _page(request: HttpRequest, customer: User, figures: StatementResult | None)
         "unknown": _unknown_transfer(customer),
         "sign_ins": sign_ins[:MAX_ROWS],
         "changes": _staff_changes(customer),
+        "emails": list_emails(brand=brand, person=customer.pk, address=customer.email, most=MAX_ROWS),
+        "codes": list_codes(customer=customer, most=MAX_ROWS),
+        "limited_until": codes_limited_until(customer=customer),
     }
     return TemplateResponse(request, "admin/billing/customer.html", context)
 

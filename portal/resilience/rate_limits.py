@@ -7,13 +7,15 @@ number of workers. The others (`REDIS_LIMITS`) are counted by the `limits` libra
 """
 
 import logging
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
@@ -124,8 +126,7 @@ def record_attempt(
     The row is written first and counted afterwards, outside any transaction: of concurrent attempts each sees
     those before it, so no more than the limit get through.
     """
-    key = (mailbox_key(email), "known") if device else (mailbox_key(email),)
-    address = keyed_hash("attempt", brand.pk if brand else "admin", *key)
+    address = _address(brand, email, known=bool(device))
     prune_attempts()
     attempt = Attempt.objects.create(
         action=action, address=address, network=device or network, at=timezone.now()
@@ -138,6 +139,43 @@ def record_attempt(
             )
             raise Limited(action, retry_after)
     return attempt
+
+
+def _address(brand: Brand | None, email: str, *, known: bool) -> str:
+    """Return the key under which attempts count: those of known browsers apart from those of strangers."""
+    key = (mailbox_key(email), "known") if known else (mailbox_key(email),)
+    return keyed_hash("attempt", brand.pk if brand else "admin", *key)
+
+
+def limited_until(*, brand: Brand, action: str, email: str) -> datetime | None:
+    """Return until when some browser cannot make another attempt for this address; None if all can."""
+    rows = Attempt.objects.filter(action=action)
+    ends = [
+        end
+        for known in (False, True)
+        for limit in (_known_browser_limits(DB_LIMITS[action]) if known else DB_LIMITS[action])
+        for end in _ends(rows.filter(address=_address(brand, email, known=known)), limit)
+    ]
+    return max(ends, default=None)
+
+
+def _ends(rows: QuerySet[Attempt], limit: Limit) -> Iterator[datetime]:
+    """Yield when this limit ends, for each network that has reached it."""
+    rows = rows.filter(at__gt=timezone.now() - timedelta(seconds=limit.seconds))
+    if limit.unredeemed:
+        rows = rows.filter(redeemed=False)
+    times: dict[str, list[datetime]] = {}
+    for network, at in rows.order_by("-at").values_list("network", "at"):
+        times.setdefault(network if limit.per_network else "", []).append(at)
+    for each in times.values():
+        if len(each) >= limit.amount:
+            yield each[limit.amount - 1] + timedelta(seconds=limit.seconds)
+
+
+def lift(*, brand: Brand, action: str, email: str) -> int:
+    """Forget the attempts for this address, so that it has all of its tries again. Return their number."""
+    addresses = [_address(brand, email, known=known) for known in (False, True)]
+    return Attempt.objects.filter(action=action, address__in=addresses).delete()[0]
 
 
 def _known_browser_limits(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:

@@ -1,0 +1,30 @@
+"""What became of the emails to a person, for staff."""
+
+from django.db.models import Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from portal.models import Brand, Email
+
+# Template → what staff call it.
+NAMES: dict[str, Promise] = {
+    "account_off": _("Why there is no code: the account is disabled"),
+    "authenticator_reset": _("Authenticator app reset"),
+    "email_changed_new": _("New email address"),
+    "email_changed_old": _("Email address changed"),
+    "email_code": _("Code for a new email address"),
+    "email_taken": _("Why there is no code: the address is taken"),
+    "limits_raised": _("Transfer limits raised"),
+    "new_sign_in": _("Sign-in on a new device"),
+    "no_account": _("Why there is no code: no account with this address"),
+    "password_set": _("Password set"),
+    "sign_in_code": _("Sign-in code"),
+    "test": _("Test email"),
+    "unknown_transfer": _("Transfer without a confirmed result"),
+}
+
+
+def list_emails(*, brand: Brand, person: int, address: str, most: int) -> list[tuple[Promise | str, Email]]:
+    """Return the newest emails to a person or their address, each with its name."""
+    rows = Email.objects.filter(Q(person=person) | Q(to=address), brand=brand).order_by("-asked_at", "-pk")
+    return [(NAMES.get(row.template, row.template), row) for row in rows[:most]]
