@@ -161,6 +161,11 @@ CACHES: dict[str, dict[str, Any]] = {
 HUEY = queue.from_database(DATABASES["default"], SECRET_KEY)
 
 vars().update(env.parsed("EMAIL_URL", "consolemail://", smtp_backend.from_url))
+STAFF_EMAIL_FROM = env.text(
+    "STAFF_EMAIL_FROM",
+    form=r"|([^<>@\r\n]*<)?[^\s<>@]+@[^\s<>@]+>?",
+    rule="an address, or Portal <portal@example.com>; empty: each brand's own sender.",
+)
 EMAIL_TIMEOUT = 10  # Seconds. Without it, a mail server that hangs would block a worker for ever.
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # Bytes of a form without uploads. The longest has a captcha token.

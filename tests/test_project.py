@@ -90,7 +90,7 @@ PACKAGES = {
     " | jobs | carrier | mail | captcha | brands | preview | admin | middleware",
     "accounts": "validators | models | fields | services sign_in | forms | customer_import | views"
     " | staff | admin",
-    "billing": "triggers | models | statements | transfers | views | admin",
+    "billing": "triggers episodes | models | statements | transfers | alerts | views | admin",
 }
 
 

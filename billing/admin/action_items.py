@@ -6,7 +6,7 @@ from django.db.models import Count, Q, QuerySet
 
 from billing.models import LimitsChange, Move, MovePolicy
 from billing.models.transfer import is_unknown
-from billing.statements.partner_balance import list_partner_accounts
+from billing.statements.partner_balance import Account, list_partner_accounts
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 
@@ -15,14 +15,15 @@ from portal.resilience import circuit_breaker
 class ActionItems:
     """Numbers of unknown and waiting transfers, and the brands that need attention.
 
-    `stopped`: transfers are stopped. `empty_accounts`: the partner account is empty. `failing_carriers`: the
+    `stopped`: transfers are stopped. `low_accounts`: the partner account is empty or low, the most urgent
+    first. `failing_carriers`: the
     circuit breaker is open. `raised`: an operator has requested higher limits; for operators only.
     """
 
     unknown: int
     waiting: int
     stopped: list[Brand]
-    empty_accounts: list[Brand]
+    low_accounts: list[Account]
     failing_carriers: list[Brand]
     raised: list[Brand]
 
@@ -34,6 +35,7 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
     """Return the action items of these brands from stored data, without calling a carrier."""
     accounts = list_partner_accounts(brands=brands)
     listed = [account.brand for account in accounts]
+    low = [account for account in accounts if account.status.state in ("empty", "low")]
     counts = Move.objects.filter(brand__in=listed).aggregate(
         unknown=Count("pk", filter=is_unknown()),
         waiting=Count("pk", filter=Q(state=Move.State.WAITING)),
@@ -45,7 +47,7 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
     return ActionItems(
         **counts,
         stopped=[brand for brand in listed if brand.pk in stopped_ids],
-        empty_accounts=[account.brand for account in accounts if account.status.state == "empty"],
+        low_accounts=sorted(low, key=lambda account: (account.status.days or 0, account.brand.name)),
         failing_carriers=[brand for brand in listed if circuit_breaker.get_breaker(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
     )

@@ -17,6 +17,7 @@ NAMES: dict[str, Promise] = {
     "limits_raised": _("Transfer limits raised"),
     "new_sign_in": _("Sign-in on a new device"),
     "no_account": _("Why there is no code: no account with this address"),
+    "partner_balance": _("Partner balance"),
     "password_set": _("Password set"),
     "sign_in_code": _("Sign-in code"),
     "test": _("Test email"),

@@ -56,6 +56,12 @@ _SECRETS = re.compile(r"https?://\S+|\d{4} ?\d{4}")  # A server may quote the ma
 _PREVIEW_END = "\u034f\u00a0" * 120
 
 
+# Mails to staff and operators, who have one sender for all brands if STAFF_EMAIL_FROM names it.
+STAFF_TEMPLATES = frozenset(
+    ("authenticator_reset", "limits_raised", "partner_balance", "password_set", "unknown_transfer")
+)
+
+
 class MailNotSent(Exception):
     """The mail server did not accept the mail, or the address cannot be encoded. Nothing was delivered."""
 
@@ -155,9 +161,10 @@ def _message(
         values["subject"] = subject = render_to_string(f"mail/{template}/subject.txt", values).strip()
         body = render_to_string(f"mail/{template}/body.txt", values)
         html = render_to_string(f"mail/{template}/body.html", {**values, **_look(brand)})
-    message = EmailMultiAlternatives(
-        subject, body, brand.from_email, [to], reply_to=[brand.support_email], headers=_headers(brand)
-    )
+    sender, reply_to = brand.from_email, [brand.support_email]
+    if template in STAFF_TEMPLATES and settings.STAFF_EMAIL_FROM:
+        sender, reply_to = settings.STAFF_EMAIL_FROM, []
+    message = EmailMultiAlternatives(subject, body, sender, [to], reply_to=reply_to, headers=_headers(sender))
     message.attach_alternative(html, "text/html")
     return message
 
@@ -167,8 +174,8 @@ def _look(brand: Brand) -> dict[str, object]:
     return {"colour": light, "dark_style": _DARK_STYLE % dark, "preview_end": _PREVIEW_END}
 
 
-def _headers(brand: Brand) -> dict[str, str]:
+def _headers(sender: str) -> dict[str, str]:
     # Django's default would reveal this computer's name. Auto-Submitted prevents out-of-office replies
     # (RFC 3834).
-    domain = punycode(parseaddr(brand.from_email)[1].rpartition("@")[2])
+    domain = punycode(parseaddr(sender)[1].rpartition("@")[2])
     return {"Message-ID": make_msgid(domain=domain), "Auto-Submitted": "auto-generated"}

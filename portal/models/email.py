@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Email(models.Model):
@@ -46,7 +47,7 @@ class Email(models.Model):
     def state(self) -> Promise:
         """What became of it, for staff."""
         if self.taken_at:
-            return _("sent, without confirmation") if self.refusal else _("sent")
+            return _("sent, without confirmation") if self.refusal else pgettext_lazy("email", "sent")
         if self.next_try_at:
             return _("waiting")
         return _("refused") if self.refusal else _("sending")

@@ -43,7 +43,7 @@ ASKED_AT = datetime(2026, 11, 29, 0, 26, tzinfo=UTC)
 CONTEXT: dict[str, Any] = {
     "code": "01234567",
     "asked_at": ASKED_AT,
-    "sign_in": SimpleNamespace(device=DEVICE, at=ASKED_AT),
+    **{"notice": "low", "amount": "$12.30", "days": 5},
     "url": "https://admin.test/page/",
     "by": None,
     "what": ["$5.00, customer 70001"],

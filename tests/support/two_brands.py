@@ -207,6 +207,7 @@ FOREIGN: dict[str, Q | None] = {
     "accounts.Submission": _OF_BRAND,
     "billing.CachedStatement": _OF_BRAND,
     "billing.MovePolicy": _OF_BRAND,
+    "billing.PartnerAlert": _OF_BRAND,
     "billing.LimitsChange": Q(policy__brand=FOREIGN_PKS["brand"]),
     "billing.Move": _OF_BRAND,
     "billing.MoveEvent": Q(move__brand=FOREIGN_PKS["brand"]),

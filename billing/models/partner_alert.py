@@ -1,0 +1,34 @@
+"""What is known of each brand's partner balance, and what was told of it."""
+
+from django.db import models
+from django.utils import timezone
+
+from billing.episodes import Episode, Level
+from portal.core.money import AmountField
+from portal.models import Brand
+
+
+class PartnerAlert(models.Model):
+    """The episode of a brand's partner balance (`billing.episodes`), and when to read it next.
+
+    `balance` and `days` are of the last reading; `days` is None if the pace of spending is unknown.
+    """
+
+    brand = models.OneToOneField(Brand, models.CASCADE, related_name="partner_alert")
+    next_read_at = models.DateTimeField(default=timezone.now, db_index=True)
+    read_at = models.DateTimeField(null=True)
+    balance = AmountField()
+    days = models.IntegerField(null=True)
+    level = models.PositiveSmallIntegerField(null=True, choices=[(each.value, each.name) for each in Level])
+    told = models.PositiveSmallIntegerField(default=0)
+    low_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.brand)
+
+    @property
+    def episode(self) -> Episode:
+        """The episode as `advance` takes it."""
+        level = None if self.level is None else Level(self.level)
+        return Episode(level, Level(self.told), self.low_at, self.stopped_at)
