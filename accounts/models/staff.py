@@ -38,6 +38,19 @@ class RecoveryCode(models.Model):
         return "recovery code"
 
 
+class MutedNotice(models.Model):
+    """A kind of emails that a staff user does not want (`accounts.staff.notices.KINDS`)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="muted_notices")
+    kind = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "kind"), name="notice_muted_once"),)
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 class StaffEvent(models.Model):
     """An event of a staff user's sign-in. `by` is None for the command line."""
 

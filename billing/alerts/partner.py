@@ -11,11 +11,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from accounts.staff.notices import list_recipients
 from billing.episodes import Limit, Notice, advance, limit
 from billing.models import PartnerAlert
 from billing.statements.forecast import round_to_cents
 from billing.statements.partner_balance import LOW_DAYS, Account, get_partner_account
-from billing.transfers.second_person_rules import list_transfer_staff
 from portal.carrier.connection_proof import is_connection_verified
 from portal.core.money import format_money
 from portal.mail import outbox
@@ -91,7 +91,7 @@ def _tell(brand: Brand, notice: Notice, balance: Decimal, days: int | None) -> N
     """Queue the email to the brand's staff and the operators, each in their language."""
     logger.warning("partner balance", extra={"brand": brand.slug, "notice": notice})
     url = admin_link(reverse("partner_page", urlconf=settings.ADMIN_URLCONF, args=(brand.pk,)))
-    for person in list_transfer_staff(brand):
+    for person in list_recipients(brand=brand, kind="partner_balance"):
         language = person.language or brand.language
         with translation.override(language):
             amount = format_money(balance, brand)

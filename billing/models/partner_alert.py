@@ -23,6 +23,8 @@ class PartnerAlert(models.Model):
     told = models.PositiveSmallIntegerField(default=0)
     low_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
+    # Of the carrier itself (`billing.alerts.carrier`): empty, `down` or `refused`.
+    carrier_told = models.CharField(max_length=8, blank=True, default="")
 
     def __str__(self) -> str:
         return str(self.brand)

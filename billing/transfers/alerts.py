@@ -8,12 +8,12 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.staff.notices import list_staff
 from billing.models import Move
 from billing.transfers.audit import finish_transfer
 from billing.transfers.labels import describe_transfer
 from billing.transfers.notices import send_notice
 from billing.transfers.policy import get_policy
-from billing.transfers.second_person_rules import list_transfer_staff
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def _send_alert(transfer: Move) -> bool:
     stopped = get_policy(transfer.brand).stopped_at is not None
 
     sent = 0
-    for person in list_transfer_staff(transfer.brand):
+    for person in list_staff(transfer.brand):
         sent += send_notice(
             brand=transfer.brand,
             person=person,

@@ -7,10 +7,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.models import Move, MoveEvent
+from billing.transfers.notices import tell_of_state
 
 
 def record_event(transfer: Move, by: User | None, note: str = "") -> MoveEvent:
-    """Record the transfer's current state; call it in the transaction that changes the state."""
+    """Record the transfer's current state, and queue the emails about it.
+
+    Call it in the transaction that changes the state.
+    """
+    tell_of_state(transfer, by)
     return MoveEvent.objects.create(
         move=transfer,
         at=timezone.now(),

@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import User
-from billing.models import LimitsChange
-from billing.transfers.labels import describe_limits
-from billing.transfers.second_person_rules import list_transfer_staff
+from accounts.staff.notices import list_recipients, list_staff
+from billing.models import LimitsChange, Move
+from billing.transfers.labels import describe_limits, describe_transfer
 from portal.brands.access import is_operator
+from portal.mail import outbox
 from portal.mail import send as mail
 from portal.models import Brand
 
@@ -29,6 +31,45 @@ def send_notice(*, brand: Brand, person: User, template: str, path: str, **conte
         return False
 
 
+def tell_of_state(transfer: Move, by: User | None) -> None:
+    """Queue the emails about a transfer that has begun to wait, or that was decided or has expired.
+
+    Call it in the transaction that changes the state. `by` is who changed it; they know already.
+    """
+    brand, asked_by = transfer.brand, transfer.asked_by
+    if transfer.state == Move.State.WAITING:
+        people = list(list_recipients(brand=brand, kind="transfer_waiting").exclude(pk=asked_by.pk))
+    elif by != asked_by and (transfer.state in _ENDED or _was_approved(transfer)):
+        people = list(list_recipients(brand=brand, kind="transfer_decided").filter(pk=asked_by.pk))
+    else:
+        return
+    path = reverse("billing_admin:transfer", urlconf=settings.ADMIN_URLCONF, args=(transfer.pk,))
+    for person in people:
+        language = person.language or brand.language
+        with translation.override(language):
+            what = describe_transfer(transfer)
+        outbox.add(
+            brand=brand,
+            to=person.email,
+            template="transfer_update",
+            language=language,
+            person=person.pk,
+            state=transfer.state,
+            what=what,
+            asked_by=asked_by.email,
+            by=by.email if by else "",
+            url=mail.admin_link(path),
+        )
+
+
+_ENDED = (Move.State.DECLINED, Move.State.EXPIRED)
+
+
+def _was_approved(transfer: Move) -> bool:
+    """Return True at the moment in which a second person has approved it."""
+    return transfer.state == Move.State.DISPATCHED and transfer.approved_by_id is not None
+
+
 def send_limits_notice(change: LimitsChange) -> bool:
     """Email the brand's staff that higher limits take effect by themselves. False if no email was sent.
 
@@ -36,7 +77,7 @@ def send_limits_notice(change: LimitsChange) -> bool:
     """
     brand = change.policy.brand
     path = reverse("billing_admin:policy", urlconf=settings.ADMIN_URLCONF, args=(brand.pk,))
-    people = sorted(list_transfer_staff(brand), key=lambda person: person.pk != change.asked_by_id)
+    people = sorted(list_staff(brand), key=lambda person: person.pk != change.asked_by_id)
     sent = 0
     for person in people:
         sent += send_notice(

@@ -7,18 +7,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import StaffEvent, User
+from accounts.staff.notices import list_staff
 from billing.models import Move
 from billing.transfers.policy import TransferRefused, get_policy, needs_second_person
 from portal.core.formats import zoned_time
 from portal.models import Brand
 
 APART = timedelta(hours=24)
-
-
-def list_transfer_staff(brand: Brand) -> QuerySet[User]:
-    """Return the brand's active staff and the operators."""
-    here = User.objects.filter(brand=None, is_active=True, is_staff=True)
-    return here.filter(Q(is_superuser=True) | Q(brands=brand)).distinct()
 
 
 def _handed_over() -> QuerySet[StaffEvent]:
@@ -68,7 +63,7 @@ def has_second_person(brand: Brand, than: User) -> bool:
     """Return True if another independent person of the brand, with an authenticator app, could decide now."""
     recent = timezone.now() - APART
     handed_over = _handed_over().filter(user=OuterRef("pk"), at__gt=recent)
-    others = list_transfer_staff(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
+    others = list_staff(brand).exclude(pk=than.pk).filter(authenticator__confirmed=True)
     return others.filter(~Exists(handed_over), date_joined__lte=recent).exists()
 
 

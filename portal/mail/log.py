@@ -10,6 +10,7 @@ from portal.models import Brand, Email
 NAMES: dict[str, Promise] = {
     "account_off": _("Why there is no code: the account is disabled"),
     "authenticator_reset": _("Authenticator app reset"),
+    "carrier_down": _("Carrier doesn't respond"),
     "email_changed_new": _("New email address"),
     "email_changed_old": _("Email address changed"),
     "email_code": _("Code for a new email address"),
@@ -21,6 +22,7 @@ NAMES: dict[str, Promise] = {
     "password_set": _("Password set"),
     "sign_in_code": _("Sign-in code"),
     "test": _("Test email"),
+    "transfer_update": _("Transfer waits, was decided or expired"),
     "unknown_transfer": _("Transfer without a confirmed result"),
 }
 

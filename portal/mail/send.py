@@ -58,7 +58,15 @@ _PREVIEW_END = "\u034f\u00a0" * 120
 
 # Mails to staff and operators, who have one sender for all brands if STAFF_EMAIL_FROM names it.
 STAFF_TEMPLATES = frozenset(
-    ("authenticator_reset", "limits_raised", "partner_balance", "password_set", "unknown_transfer")
+    (
+        "authenticator_reset",
+        "carrier_down",
+        "limits_raised",
+        "partner_balance",
+        "password_set",
+        "transfer_update",
+        "unknown_transfer",
+    )
 )
 
 

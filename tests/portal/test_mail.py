@@ -43,7 +43,12 @@ ASKED_AT = datetime(2026, 11, 29, 0, 26, tzinfo=UTC)
 CONTEXT: dict[str, Any] = {
     "code": "01234567",
     "asked_at": ASKED_AT,
-    **{"notice": "low", "amount": "$12.30", "days": 5},
+    "notice": "low",
+    "amount": "$12.30",
+    "days": 5,
+    "state": "waiting",
+    "asked_by": "sam@example.com",
+    "key_refused": False,
     "url": "https://admin.test/page/",
     "by": None,
     "what": ["$5.00, customer 70001"],

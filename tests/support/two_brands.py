@@ -195,6 +195,7 @@ FOREIGN: dict[str, Q | None] = {
     "portal.ResponseCode": _OF_BRAND,
     "portal.Attempt": None,
     "accounts.CustomerImport": _OF_BRAND,
+    "accounts.MutedNotice": _OF_PERSON,
     "accounts.TotpDevice": _OF_PERSON,
     "accounts.RecoveryCode": _OF_PERSON,
     "accounts.StaffEvent": _OF_PERSON,

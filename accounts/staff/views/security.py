@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_otp import login as otp_login
 
 from accounts.models import StaffEvent
-from accounts.staff import totp
+from accounts.staff import notices, totp
 from accounts.staff.forms import EnrolForm
 from accounts.staff.totp import AlreadySetUp, CodeWrong
 from accounts.staff.views.base import code_error_message, get_signed_in_staff, rate_limited, render_staff_page
@@ -28,12 +28,22 @@ _MAX_EVENTS = 10
 def security(request: HttpRequest) -> HttpResponse:
     """/admin/security/: state and latest events of the user's own sign-in."""
     user = get_signed_in_staff(request)
+    wanted = notices.get_wanted(user=user)
     context = {
         "device": totp.get_device(user=user),
         "left": totp.count_recovery_codes(user=user),
+        "notices": [(kind, label, kind in wanted) for kind, label in notices.KINDS.items()],
         "events": StaffEvent.objects.filter(user=user).select_related("by")[:_MAX_EVENTS],
     }
     return render_staff_page(request, "security", _("Security"), context)
+
+
+@require_POST
+def choose_notices(request: HttpRequest) -> HttpResponse:
+    """/admin/security/emails/: store which emails the user wants."""
+    notices.set_wanted(user=get_signed_in_staff(request), kinds=request.POST.getlist("notice"))
+    messages.success(request, _("Saved. You'll get the emails you chose."))
+    return redirect("staff_security")
 
 
 @require_POST
