@@ -7,6 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from billing.models import LimitsChange, Move, MovePolicy
 from billing.models.transfer import is_unknown
 from billing.statements.partner_balance import Account, list_partner_accounts
+from portal.mail.log import count_refused
 from portal.models import Brand
 from portal.resilience import circuit_breaker
 
@@ -18,6 +19,7 @@ class ActionItems:
     `stopped`: transfers are stopped. `low_accounts`: the partner account is empty or low, the most urgent
     first. `failing_carriers`: the
     circuit breaker is open. `raised`: an operator has requested higher limits; for operators only.
+    `refused_emails`: emails that were refused since yesterday.
     """
 
     unknown: int
@@ -26,6 +28,7 @@ class ActionItems:
     low_accounts: list[Account]
     failing_carriers: list[Brand]
     raised: list[Brand]
+    refused_emails: int
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -50,6 +53,7 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
         low_accounts=sorted(low, key=lambda account: (account.status.days or 0, account.brand.name)),
         failing_carriers=[brand for brand in listed if circuit_breaker.get_breaker(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
+        refused_emails=count_refused(brands=brands),
     )
 
 

@@ -40,7 +40,10 @@ def watch_partner_balances() -> int:
     for row in due.select_related("brand"):
         if time.monotonic() > until:
             break
-        count += _claim(row) and is_connection_verified(row.brand) and _read(row)
+        try:
+            count += _claim(row) and is_connection_verified(row.brand) and _read(row)
+        except Exception:  # One brand must not keep the others from being read.
+            logger.exception("partner balance not read", extra={"brand": row.brand.slug})
     return count
 
 

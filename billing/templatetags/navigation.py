@@ -39,13 +39,14 @@ def navigation(context: Any) -> dict[str, Any]:
                 (_("Transfers"), "admin:billing_move_changelist"),
                 (_("Partner balance"), "billing_admin:partners"),
                 (_("Brands"), "admin:portal_brand_changelist"),
+                (_("Emails"), "admin:portal_email_changelist"),
                 (_("Calls to the carrier"), "admin:portal_carriercall_changelist"),
             )
         ),
     ]
     if operator:
         links.append(Link(_("Staff"), f"{users}?kind=staff", request.path.startswith(users) and on_staff))
-    return {"links": links}
+    return {"links": links, "search": users, "kind": "customer" if operator else ""}
 
 
 def _link(request: HttpRequest, label: str, name: str) -> Link:

@@ -1,6 +1,9 @@
 """What became of the emails to a person, for staff."""
 
-from django.db.models import Q
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +28,22 @@ NAMES: dict[str, Promise] = {
     "transfer_update": _("Transfer waits, was decided or expired"),
     "unknown_transfer": _("Transfer without a confirmed result"),
 }
+
+
+# As `Email.state` tells them.
+RESULTS = {
+    "sent": Q(taken_at__isnull=False),
+    "waiting": Q(taken_at=None, next_try_at__isnull=False),
+    "refused": Q(taken_at=None, next_try_at=None) & ~Q(refusal=""),
+}
+
+
+def count_refused(*, brands: QuerySet[Brand]) -> int:
+    """Return how many emails of these brands were refused since yesterday."""
+    since = timezone.now() - timedelta(days=1)
+    return Email.objects.filter(
+        RESULTS["refused"], brand__in=brands.values("pk"), asked_at__gte=since
+    ).count()
 
 
 def list_emails(*, brand: Brand, person: int, address: str, most: int) -> list[tuple[Promise | str, Email]]:

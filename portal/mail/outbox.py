@@ -73,15 +73,19 @@ def _try(row: Email) -> BaseException | None:
         mail.deliver(row, {**row.values, "asked_at": row.asked_at})
     except mail.MailNotSent as failed:
         error = failed.__cause__
-        if _is_final(error) or row.tries > len(_PAUSES):
-            logger.error("mail given up", extra={"brand": row.brand.slug, "tries": row.tries})
-            _end(row)
-        else:
-            again = timezone.now() + _PAUSES[row.tries - 1]
-            Email.objects.filter(pk=row.pk).update(next_try_at=again)
-        return error
-    _end(row)
-    return None
+    except Exception as broken:  # A template, for example. One mail must not keep the others from being sent.
+        logger.exception("mail not made", extra={"brand": row.brand.slug, "template": row.template})
+        Email.objects.filter(pk=row.pk).update(refusal=type(broken).__name__)
+        error = broken
+    else:
+        _end(row)
+        return None
+    if _is_final(error) or row.tries > len(_PAUSES):
+        logger.error("mail given up", extra={"brand": row.brand.slug, "tries": row.tries})
+        _end(row)
+    else:
+        Email.objects.filter(pk=row.pk).update(next_try_at=timezone.now() + _PAUSES[row.tries - 1])
+    return error
 
 
 def _end(row: Email) -> None:

@@ -31,6 +31,8 @@ class Migration(migrations.Migration):
                 ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'email',
+                'verbose_name_plural': 'emails',
                 'indexes': [models.Index(fields=['brand', 'to'], name='email_by_address'), models.Index(fields=['asked_at'], name='email_by_time'), models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='email_to_send')],
             },
         ),

@@ -32,6 +32,8 @@ class Email(models.Model):
     refusal = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name = _("email")
+        verbose_name_plural = _("emails")
         indexes = (
             models.Index(fields=("brand", "to"), name="email_by_address"),
             models.Index(fields=("asked_at",), name="email_by_time"),

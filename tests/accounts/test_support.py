@@ -138,3 +138,40 @@ def test_limit_is_told_exactly_while_some_browser_is_refused(
     assert (until is not None) == refused
     lift_code_limit(customer=alice, by=alice)
     assert codes_limited_until(customer=alice) is None
+
+
+# The list of all emails
+
+
+def test_list_of_emails_is_narrowed_by_result_and_shows_own_brands_only(
+    browse: Any, sam: User, alice: User, borealis: Brand
+) -> None:
+    now, common = timezone.now(), {"brand": alice.brand, "template": "test"}
+    Email.objects.create(**common, to="sent@example.com", taken_at=now)
+    Email.objects.create(**common, to="waits@example.com", next_try_at=now, refusal="451 later")
+    Email.objects.create(**common, to="refused@example.com", refusal="550 never")
+    Email.objects.create(brand=borealis, template="test", to="other@example.com", refusal="550 never")
+    client = browse(ADMIN, sam)
+    shown = {}
+    for result in ("", "sent", "waiting", "refused", "nonsense"):
+        text = words(client.get(f"/admin/portal/email/?result={result}"))
+        shown[result] = {
+            name for name in ("sent", "waits", "refused", "other") if f"{name}@example.com" in text
+        }
+    assert shown == {
+        "": {"sent", "waits", "refused"},
+        "sent": {"sent"},
+        "waiting": {"waits"},
+        "refused": {"refused"},
+        "nonsense": set(),
+    }
+    assert "1 email was refused since yesterday" in words(client.get("/admin/"))
+
+
+def test_every_page_of_the_admin_finds_a_customer(browse: Any, sam: User, alice: User) -> None:
+    client = browse(ADMIN, sam)
+    for path in ("/admin/", "/admin/portal/email/", "/admin/security/"):
+        page = client.get(path).content.decode()
+        assert '<form class="find" action="/admin/accounts/user/" role="search">' in page
+    for term in ("alice", "70001", "alice@example.com"):
+        assert alice.email in words(client.get("/admin/accounts/user/", {"q": term}))

@@ -206,6 +206,18 @@ def test_admin_lists_low_and_empty_accounts_first_and_by_urgency(
     assert "partner balance was" not in words(browse(ADMIN, sam).get("/admin/"))
 
 
+def test_brand_that_fails_does_not_keep_others_from_being_read(
+    watched: Brand, borealis: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(brand: Brand) -> bool:
+        if brand.pk == borealis.pk:
+            raise RuntimeError("of the key")
+        return True
+
+    monkeypatch.setattr(partner, "is_connection_verified", broken)
+    assert read() == 1
+
+
 def test_run_ends_in_time_for_the_next(watched: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partner, "_LONGEST", -1)
     assert read() == 0

@@ -131,6 +131,16 @@ def test_unreachable_server_is_not_asked_for_each_mail(alice: User, settings: An
     assert sorted(Email.objects.values_list("tries", flat=True)) == [0, 0, 1]
 
 
+def test_mail_that_cannot_be_made_does_not_keep_others_from_being_sent(alice: User) -> None:
+    outbox.add(brand=alice.brand, to=alice.email, template="no_such_template")
+    outbox.add(brand=alice.brand, to=alice.email, template="test")
+    assert outbox.send_emails() == 1
+    row = Email.objects.get(template="no_such_template")
+    assert row.refusal == "TemplateDoesNotExist"
+    assert row.next_try_at
+    assert row.next_try_at > timezone.now()
+
+
 def test_address_that_is_refused_for_good_is_not_tried_again(
     notice: Email, monkeypatch: pytest.MonkeyPatch
 ) -> None:

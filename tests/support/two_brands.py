@@ -131,6 +131,7 @@ def _rows(brand: Brand, mark: str, person: User, pks: dict[str, int] | None) -> 
             reference=f"{mark.upper()}-1",
         ),
         Email.objects.create(
+            **row_pk,
             brand=brand,
             person=customer,
             template="sign_in_code",
