@@ -3,12 +3,13 @@
 from decimal import Decimal
 from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from accounts.services.support import codes_limited_until, list_codes
@@ -16,43 +17,90 @@ from accounts.sign_in.history import list_sign_ins
 from billing.admin.refresh import consume_refresh
 from billing.models import Move
 from billing.statements import labels, periods
-from billing.statements.service import PAGE, StatementResult, get_statement
+from billing.statements.forms import PeriodForm
+from billing.statements.service import PAGE, Balance, get_balance, get_statement
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
+from billing.views.context import build_balance_context
+from billing.views.files import has_file, statement_file
 from portal.admin.site import site
 from portal.core.account_types import POSTPAID
 from portal.mail.log import list_emails
 from portal.models import Brand
+from portal.resilience import rate_limits
 from portal.voipline import Statement
+from portal.web import retry
 
 MAX_ROWS = 10  # Of transfers, sign-ins and changes each.
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
-    """/admin/billing/customer/PK/, for staff of its brand. POST refreshes the statement."""
+    """/admin/billing/customer/PK/, for staff of its brand. POST refreshes the statement.
+
+    With `?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD` it shows another period than this month.
+    """
     found = get_own_customer(request, pk)
+    form = _period_form(request, found)
     if request.method != "POST":
-        return _page(request, found, _figures(found))
+        return _page(request, found, form, _figures(found, form))
     if not consume_refresh(request, f"customer {found.pk}"):
         return redirect("customer_page", pk)
-    figures = _figures(found, refresh=True)
-    failed = figures and figures.error
-    return _page(request, found, figures) if failed else redirect("customer_page", pk)
+    figures = _figures(found, form, refresh=True)
+    failed = figures and figures.current.error
+    return _page(request, found, form, figures) if failed else redirect("customer_page", pk)
 
 
-def _figures(customer: User, *, refresh: bool = False) -> StatementResult | None:
-    """Return this month's statement, cached or fetched; None if there is no account number."""
+@require_safe
+def customer_file(request: HttpRequest, pk: int, ending: str) -> HttpResponse:
+    """/admin/billing/customer/PK/statement.pdf and .csv: the statement as the customer can download it."""
+    found = get_own_customer(request, pk)
+    form = _period_form(request, found)
+    figures = _figures(found, form)
+    if figures is None or not form.is_valid() or not has_file(figures.current):
+        return _page(request, found, form, figures)
+    if ending == "pdf" and not _may_draw(request, found):
+        return _page(request, found, form, figures)
+    brand = cast(Brand, found.brand)
+    return statement_file(brand=brand, customer=found, found=figures.current, ending=ending)
+
+
+def _may_draw(request: HttpRequest, customer: User) -> bool:
+    """Count a PDF file, which costs CPU time. Return False and add a message if there were too many."""
+    try:
+        rate_limits.consume(action="pdf", account=f"customer {customer.pk}")
+    except rate_limits.Limited as limited:
+        messages.warning(request, retry.try_again(limited.retry_after))
+        return False
+    return True
+
+
+def _period_form(request: HttpRequest, customer: User) -> PeriodForm:
+    day = periods.today(cast(Brand, customer.brand))
+    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
+    return PeriodForm(asked, today=day)
+
+
+def _figures(customer: User, form: PeriodForm, *, refresh: bool = False) -> Balance | None:
+    """Return the period's statement, cached or fetched; for this month with the last complete months too.
+
+    None if there is no account number. An impossible period shows this month.
+    """
     brand = customer.brand
     if brand is None or not customer.account_number:
         return None
-    month = periods.this_month(periods.today(brand))
-    return get_statement(brand=brand, customer=customer, period=month, refresh=refresh, deadlines=PAGE)
+    month = periods.this_month(form.today)
+    period = form.period if form.is_valid() else month
+    if period == month and not refresh:
+        return get_balance(brand=brand, customer=customer)
+    found = get_statement(brand=brand, customer=customer, period=period, refresh=refresh, deadlines=PAGE)
+    return Balance(found, [], [])
 
 
-def _page(request: HttpRequest, customer: User, figures: StatementResult | None) -> HttpResponse:
+def _page(request: HttpRequest, customer: User, form: PeriodForm, figures: Balance | None) -> HttpResponse:
     brand = cast(Brand, customer.brand)  # Only customers have this page.
-    statement = figures.statement if figures else None
+    shown = figures.current if figures else None
+    statement = shown.statement if shown else None
     sign_ins, transfers = list_sign_ins(user=customer), _transfer_rows(customer)
     context: dict[str, Any] = {
         **site.each_context(request),
@@ -60,8 +108,11 @@ def _page(request: HttpRequest, customer: User, figures: StatementResult | None)
         "subtitle": str(brand),
         "customer": customer,
         "brand": brand,
-        "figures": figures,
+        "form": form,
+        "figures": shown,
         "statement": statement,
+        "is_this_month": shown is not None and shown.period == periods.this_month(form.today),
+        "customer_reads": _forecast_text(brand, customer, figures),
         "rows": labels.list_statement_amounts(statement) if statement else [],
         "left": _credit_left(customer, statement),
         "transfers": transfers,
@@ -73,6 +124,13 @@ def _page(request: HttpRequest, customer: User, figures: StatementResult | None)
         "limited_until": codes_limited_until(customer=customer),
     }
     return TemplateResponse(request, "admin/billing/customer.html", context)
+
+
+def _forecast_text(brand: Brand, customer: User, figures: Balance | None) -> object:
+    """Return the sentence about the balance that the customer reads; empty without one."""
+    if figures is None or figures.current.statement is None or not figures.months:
+        return ""
+    return build_balance_context(brand, customer, figures).get("forecast_text", "")
 
 
 def _credit_left(customer: User, statement: Statement | None) -> Decimal | None:

@@ -1,6 +1,5 @@
 """/statement.csv and /statement.pdf: download a statement, or see why there is none."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
@@ -12,29 +11,28 @@ from accounts.models import User
 from billing.statements import csv_export, periods
 from billing.statements.file_names import build_file_name
 from billing.statements.forms import PeriodForm
-from billing.statements.pdf import render_pdf as pdf_of
 from billing.statements.periods import Period
 from billing.statements.service import PAGE, StatementResult, get_statement
 from billing.views.context import build_form_context, parse_period_form, render_unavailable
+from billing.views.files import CSV_TYPE, has_file, statement_file
 from billing.views.history import list_history
 from portal.models import Brand
 from portal.resilience import rate_limits
 from portal.web.http import BrandRequest
 
 _STATEMENT = "billing/statement.html"
-_CSV = "text/csv; charset=utf-8"
 
 
 @require_safe
 def statement_csv(request: BrandRequest) -> HttpResponse:
     """/statement.csv with the query of /statement/."""
-    return _file(request, "csv", _CSV, _csv)
+    return _file(request, "csv")
 
 
 @require_safe
 def statement_pdf(request: BrandRequest) -> HttpResponse:
     """/statement.pdf with the query of /statement/. Drawing one costs CPU time, so there is a limit."""
-    return _file(request, "pdf", "application/pdf", _pdf, limit="pdf")
+    return _file(request, "pdf", limit="pdf")
 
 
 @require_safe
@@ -47,7 +45,7 @@ def history_csv(request: BrandRequest) -> HttpResponse:
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
     if request.method == "HEAD":  # Without a call.
-        return HttpResponse(content_type=_CSV)
+        return HttpResponse(content_type=CSV_TYPE)
     months = list(list_history(brand, user))
     if not any(each.statement for each in months):
         return render_unavailable(request, _STATEMENT, months[0], **context)
@@ -55,34 +53,10 @@ def history_csv(request: BrandRequest) -> HttpResponse:
     year = Period(months[-1].period.from_date, months[0].period.to_date)
     name = build_file_name(brand=brand, account_number=user.account_number, period=year, ending="csv")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(("\ufeff" + text).encode(), content_type=_CSV, headers=headers)
+    return HttpResponse(("\ufeff" + text).encode(), content_type=CSV_TYPE, headers=headers)
 
 
-def _csv(request: BrandRequest, found: StatementResult) -> bytes:
-    assert found.statement
-    assert found.period_shown
-    assert found.as_of
-    text = csv_export.render_csv(
-        brand=request.brand,
-        account_number=cast(User, request.user).account_number,
-        period=found.period_shown,
-        statement=found.statement,
-        as_of=found.as_of,
-    )
-    return ("\ufeff" + text).encode()
-
-
-def _pdf(request: BrandRequest, found: StatementResult) -> bytes:
-    return pdf_of(brand=request.brand, customer=cast(User, request.user), found=found)
-
-
-def _file(
-    request: BrandRequest,
-    ending: str,
-    kind: str,
-    content: Callable[[BrandRequest, StatementResult], bytes],
-    limit: str = "",
-) -> HttpResponse:
+def _file(request: BrandRequest, ending: str, limit: str = "") -> HttpResponse:
     """Return the file; if there is none, the statement's page with the reason."""
     user, form = cast(User, request.user), parse_period_form(request)
     context = build_form_context(form)
@@ -92,13 +66,9 @@ def _file(
     if not user.account_number:
         return render(request, _STATEMENT, context, status=HTTPStatus.CONFLICT)
     found = _figures(request.brand, user, form.period, limit)
-    if not (found.statement and found.period_shown and found.as_of):
+    if not has_file(found):
         return render_unavailable(request, _STATEMENT, found, **context)
-    name = build_file_name(
-        brand=request.brand, account_number=user.account_number, period=found.period_shown, ending=ending
-    )
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(content(request, found), content_type=kind, headers=headers)
+    return statement_file(brand=request.brand, customer=user, found=found, ending=ending)
 
 
 def _figures(brand: Brand, user: User, period: Period, limit: str) -> StatementResult:

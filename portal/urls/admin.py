@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 import accounts.preview_samples
 import billing.preview_samples
-from billing.admin.customer import customer
+from billing.admin.customer import customer, customer_file
 from billing.admin.partner import partner
 from portal.admin.site import admin_page, site
 from portal.brands import views
@@ -23,6 +23,15 @@ urlpatterns = [
     path("admin/", include("accounts.urls.staff")),
     # Pages that lower apps link to are named here, without the namespace of a higher app.
     path("admin/billing/customer/<int:pk>/", admin_page(customer), name="customer_page"),
+    *(
+        path(
+            f"admin/billing/customer/<int:pk>/statement.{ending}",
+            admin_page(customer_file),
+            {"ending": ending},
+            name=f"customer_{ending}",
+        )
+        for ending in ("pdf", "csv")
+    ),
     path("admin/billing/partner/<int:pk>/", admin_page(partner), name="partner_page"),
     path("admin/billing/", include("billing.urls.staff")),
     path("admin/", site.urls),

@@ -1,5 +1,6 @@
 """The admin page of a customer: account, balance, transfers and sign-ins, for staff of the brand."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -95,12 +96,12 @@ def test_balance_is_cached_and_refreshed_at_most_six_times_a_minute(
 ) -> None:
     for _ in range(3):
         assert staff_client.get(url(alice)).status_code == 200
-    assert len(simulator.calls("customer_balance")) == 1
+    assert len(simulator.calls("customer_balance")) == 4  # And three months.
     for _ in range(6):
         assert staff_client.post(url(alice))["Location"] == url(alice)
-    assert len(simulator.calls("customer_balance")) == 7
+    assert len(simulator.calls("customer_balance")) == 10
     assert "Wait " in words(staff_client.post(url(alice), follow=True))
-    assert len(simulator.calls("customer_balance")) == 7
+    assert len(simulator.calls("customer_balance")) == 10
 
 
 @pytest.mark.parametrize(
@@ -214,3 +215,52 @@ def test_sign_in_with_a_previous_address_is_not_shown_as_never(staff_client: Cli
     assert "never signed in" not in text
     SignIn.objects.all().delete()
     assert "First sign-in never signed in" in words(staff_client.get(url(alice)))
+
+
+# Periods and files
+
+
+def test_staff_read_the_customers_own_sentence(
+    simulator: Simulator, staff_client: Client, alice: User
+) -> None:
+    User.objects.filter(pk=alice.pk).update(account_type="prepaid")
+    text = words(staff_client.get(url(alice)))
+    assert re.search("The customer reads: .*will last", text)
+    assert "Statement of this month" in text
+
+
+def test_staff_see_and_download_any_period(simulator: Simulator, staff_client: Client, alice: User) -> None:
+    query = {"from_date": "2020-01-01", "to_date": "2020-01-31"}
+    page = staff_client.get(url(alice), query)
+    assert "January 1, 2020 to January 31, 2020" in words(page).replace("\xa0", " ")
+    assert "The customer reads" not in words(page)
+    for ending, kind, start in (("pdf", "application/pdf", b"%PDF"), ("csv", "text/csv", b"\xef\xbb\xbf")):
+        assert f'href="{url(alice)}statement.{ending}?from_date=2020-01-01' in page.content.decode()
+        file = staff_client.get(f"{url(alice)}statement.{ending}", query)
+        assert file["Content-Type"].startswith(kind)
+        assert file.content.startswith(start)
+        assert f"70001-2020-01.{ending}" in file["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from_date": "nonsense", "to_date": "2020-01-31"},
+        {"from_date": "2020-02-01", "to_date": "2020-01-01"},
+    ],
+)
+def test_impossible_period_is_named_and_shows_this_month(
+    simulator: Simulator, staff_client: Client, alice: User, query: dict[str, str]
+) -> None:
+    for path in ("", "statement.pdf"):
+        page = staff_client.get(f"{url(alice)}{path}", query)
+        assert page["Content-Type"].startswith("text/html")
+        assert 'class="error"' in page.content.decode()
+        assert "Statement of this month" in words(page)
+
+
+def test_file_of_another_brands_customer_is_missing(
+    simulator: Simulator, staff_client: Client, charlie: User
+) -> None:
+    for ending in ("pdf", "csv"):
+        assert staff_client.get(f"{url(charlie)}statement.{ending}").status_code == 404
