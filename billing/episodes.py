@@ -52,9 +52,16 @@ class Episode:
 
 
 def advance(
-    episode: Episode, value: Decimal, low: Limit | None, stopped: Limit, now: datetime
+    episode: Episode,
+    value: Decimal,
+    low: Limit | None,
+    stopped: Limit,
+    now: datetime,
+    apart: timedelta = APART,
 ) -> tuple[Episode, Notice | None]:
     """Return the episode after a reading, and the notice to send, if any. `low` is None if unknown.
+
+    Two notices of a kind are at least `apart`.
 
     The first reading sets the level in silence. An unknown balance is no reading: do not call this.
     """
@@ -62,9 +69,9 @@ def advance(
     if episode.level is None:
         return replace(episode, level=level, told=level), None
     after = replace(episode, level=level)
-    if level is Level.STOPPED and episode.told < Level.STOPPED and _is_apart(episode.stopped_at, now):
+    if level is Level.STOPPED and episode.told < Level.STOPPED and _is_apart(episode.stopped_at, now, apart):
         return replace(after, told=Level.STOPPED, stopped_at=now), "stopped"
-    if level is Level.LOW and episode.told < Level.LOW and _is_apart(episode.low_at, now):
+    if level is Level.LOW and episode.told < Level.LOW and _is_apart(episode.low_at, now, apart):
         return replace(after, told=Level.LOW, low_at=now), "low"
     if level < Level.STOPPED and episode.told is Level.STOPPED:
         # Who was told that calls stopped knows of the low balance too.
@@ -86,6 +93,6 @@ def _level(before: Level | None, value: Decimal, low: Limit | None, stopped: Lim
     return Level.OK
 
 
-def _is_apart(last: datetime | None, now: datetime) -> bool:
-    """Return True if the last notice of this kind was more than a day ago; one in the future is: True."""
-    return last is None or not timedelta() <= now - last < APART
+def _is_apart(last: datetime | None, now: datetime, apart: timedelta) -> bool:
+    """Return True if the last notice of this kind was long enough ago. One in the future is: True."""
+    return last is None or not timedelta() <= now - last < apart

@@ -77,17 +77,17 @@ def confirm_email_change(
     try:
         with transaction.atomic():
             _save_email(user, old, exclude=sign_in)
+            outbox.add(
+                brand=brand,
+                to=old,
+                template="email_changed_old",
+                language=user.language,
+                person=user.pk,
+                by_staff=False,
+            )
     except IntegrityError as error:
         raise EmailTaken from error
     logger.info("e-mail address changed", extra={"brand": brand.slug, "customer": user.pk, "by": "customer"})
-    outbox.add(
-        brand=brand,
-        to=old,
-        template="email_changed_old",
-        language=user.language,
-        person=user.pk,
-        by_staff=False,
-    )
 
 
 def _save_email(user: User, old: str, exclude: int = 0) -> None:

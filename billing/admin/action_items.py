@@ -53,7 +53,7 @@ def get_action_items(*, brands: QuerySet[Brand], operates: bool) -> ActionItems:
         low_accounts=sorted(low, key=lambda account: (account.status.days or 0, account.brand.name)),
         failing_carriers=[brand for brand in listed if circuit_breaker.get_breaker(brand).is_open],
         raised=[brand for brand in listed if brand.pk in raised],
-        refused_emails=count_refused(brands=brands),
+        refused_emails=count_refused(brands=brands, to_staff=operates),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -33,7 +34,8 @@ def watch_carriers() -> int:
     answered = dict(
         calls.exclude(outcome__in=_NO_ANSWER + _KEY_REFUSED).values_list("brand").annotate(Max("at"))
     )
-    bad = calls.filter(outcome__in=_NO_ANSWER + _KEY_REFUSED)
+    # Calls for a customer may fail for their account alone.
+    bad = calls.filter(outcome__in=_NO_ANSWER + _KEY_REFUSED, customer=None)
     failing = {
         brand: state
         for brand in bad.values_list("brand", flat=True).distinct()
@@ -61,10 +63,15 @@ def _state(since: QuerySet[CarrierCall]) -> str:
 
 def _tell(brand_id: int, state: str) -> bool:
     """Queue the emails, unless this was told already."""
-    untold = PartnerAlert.objects.filter(brand=brand_id).exclude(carrier_told=state)
-    if not untold.update(carrier_told=state):
-        return False
-    brand = Brand.objects.get(pk=brand_id)
+    with transaction.atomic():
+        untold = PartnerAlert.objects.filter(brand=brand_id).exclude(carrier_told=state)
+        if not untold.update(carrier_told=state):
+            return False
+        _queue_emails(Brand.objects.get(pk=brand_id), state)
+    return True
+
+
+def _queue_emails(brand: Brand, state: str) -> None:
     logger.error("carrier does not respond", extra={"brand": brand.slug, "state": state})
     path = reverse("admin:portal_carriercall_changelist", urlconf=settings.ADMIN_URLCONF)
     for person in list_recipients(brand=brand, kind="carrier_down"):
@@ -77,4 +84,3 @@ def _tell(brand_id: int, state: str) -> bool:
             key_refused=state == "refused",
             url=f"{admin_link(path)}?brand={brand.pk}",
         )
-    return True

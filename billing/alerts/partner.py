@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -25,6 +26,8 @@ from portal.models import Brand
 logger = logging.getLogger(__name__)
 
 _EVERY = timedelta(minutes=5)
+_APART = timedelta(hours=1)  # Between two emails of a kind: a second time in a day all calls stop again.
+_MOST_DAYS = 100_000
 _LONGEST = 50  # Seconds of one run. What is left is due in the next minute, beside it.
 
 
@@ -36,8 +39,10 @@ def watch_partner_balances() -> int:
     """
     _add_missing_rows()
     until, count = time.monotonic() + _LONGEST, 0
-    due = PartnerAlert.objects.filter(next_read_at__lte=timezone.now()).order_by("next_read_at")
-    for row in due.select_related("brand"):
+    now = timezone.now()
+    # A time further away than the next reading comes from a wrong clock.
+    due = PartnerAlert.objects.filter(Q(next_read_at__lte=now) | Q(next_read_at__gt=now + 2 * _EVERY))
+    for row in due.order_by("next_read_at").select_related("brand"):
         if time.monotonic() > until:
             break
         try:
@@ -68,14 +73,16 @@ def _read(row: PartnerAlert) -> bool:
     account = get_partner_account(brand=row.brand)
     if account.figures.statement is None or account.figures.error or account.figures.as_of is None:
         return False
-    balance, days = account.figures.statement.closing_balance, account.status.days
+    balance = account.figures.statement.closing_balance
+    days = None if account.status.days is None else min(account.status.days, _MOST_DAYS)
     with transaction.atomic():
         # Locked, so that of two readings at once the second sees what the first has told.
         row = PartnerAlert.objects.select_for_update().select_related("brand").get(pk=row.pk)
-        if row.read_at and account.figures.as_of < row.read_at:
+        if row.read_at and account.figures.as_of < row.read_at <= timezone.now():
             return False
         low, stopped = _limits(account)
-        episode, notice = advance(row.episode, round_to_cents(balance), low, stopped, timezone.now())
+        now = timezone.now()
+        episode, notice = advance(row.episode, round_to_cents(balance), low, stopped, now, _APART)
         PartnerAlert.objects.filter(pk=row.pk).update(
             read_at=account.figures.as_of, balance=balance, days=days, **vars(episode)
         )

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('low_at', models.DateTimeField(null=True)),
                 ('stopped_at', models.DateTimeField(null=True)),
                 ('carrier_told', models.CharField(blank=True, default='', max_length=8)),
-                ('brand', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='partner_alert', to='portal.brand')),
+                ('brand', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='partner_alert', to='portal.brand')),
             ],
         ),
     ]

@@ -14,7 +14,8 @@ class PartnerAlert(models.Model):
     `balance` and `days` are of the last reading; `days` is None if the pace of spending is unknown.
     """
 
-    brand = models.OneToOneField(Brand, models.CASCADE, related_name="partner_alert")
+    # No constraint: the version before does not know this table, and deletes brands.
+    brand = models.OneToOneField(Brand, models.CASCADE, related_name="partner_alert", db_constraint=False)
     next_read_at = models.DateTimeField(default=timezone.now, db_index=True)
     read_at = models.DateTimeField(null=True)
     balance = AmountField()

@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from portal.admin.pagination import BoundedListMixin
 from portal.admin.scoping import BrandFilter, ScopedAdmin
 from portal.admin.site import site
+from portal.brands.access import is_operator
 from portal.core.formats import zoned_time
 from portal.mail import log
+from portal.mail.send import STAFF_TEMPLATES
 from portal.models import Email
 
 _COLUMNS = (
@@ -63,8 +65,9 @@ class EmailAdmin(BoundedListMixin, ScopedAdmin):
     fields = readonly_fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
-        """Return the rows with their brands and people, in one query."""
-        return super().get_queryset(request).select_related("brand", "person").only(*_COLUMNS)
+        """Return the rows with their brands and people, in one query. Staff see none to colleagues."""
+        rows = super().get_queryset(request).select_related("brand", "person").only(*_COLUMNS)
+        return rows if is_operator(request.user) else rows.exclude(template__in=STAFF_TEMPLATES)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().changelist_view(request, {"title": gettext("Emails"), **(extra_context or {})})

@@ -15,8 +15,7 @@ _FAILURES = timedelta(hours=1)
 
 def last_run() -> datetime | None:
     """Return when a job was last begun, or None if none was in the last two days."""
-    last: datetime | None = JobRun.objects.aggregate(last=Max("started_at"))["last"]
-    return last
+    return JobRun.objects.order_by("-due_at").values_list("started_at", flat=True).first()
 
 
 def is_late(last: datetime | None) -> bool:

@@ -1,6 +1,7 @@
 """Periodic jobs: register them, run those that are due, and wake one at once."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ class Job:
 
 
 _JOBS: dict[str, Job] = {}
+_one_waker = threading.Lock()  # A queue that does not answer holds one thread of a node, not all.
 
 
 def register(run: Callable[[], int], *, every: int = 1) -> None:
@@ -109,10 +111,14 @@ def wake(name: str) -> None:
 
 
 def _enqueue(name: str) -> None:
+    if not _one_waker.acquire(blocking=False):
+        return  # The row is there, and waits a minute at most.
     try:
         run_now(name)
-    except Exception as error:  # The row is there, and the queue is only faster.
+    except Exception as error:
         logger.warning("job not woken", extra={"job": name, "error": type(error).__name__})
+    finally:
+        _one_waker.release()
 
 
 def prune_job_runs() -> int:

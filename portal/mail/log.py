@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from portal.mail.send import STAFF_TEMPLATES
 from portal.models import Brand, Email
 
 # Template → what staff call it.
@@ -38,12 +39,11 @@ RESULTS = {
 }
 
 
-def count_refused(*, brands: QuerySet[Brand]) -> int:
-    """Return how many emails of these brands were refused since yesterday."""
-    since = timezone.now() - timedelta(days=1)
-    return Email.objects.filter(
-        RESULTS["refused"], brand__in=brands.values("pk"), asked_at__gte=since
-    ).count()
+def count_refused(*, brands: QuerySet[Brand], to_staff: bool) -> int:
+    """Return how many emails of these brands were refused since yesterday, perhaps those to staff too."""
+    recent = Email.objects.filter(asked_at__gte=timezone.now() - timedelta(days=1))
+    rows = recent.filter(RESULTS["refused"], brand__in=brands.values("pk"))
+    return (rows if to_staff else rows.exclude(template__in=STAFF_TEMPLATES)).count()
 
 
 def list_emails(*, brand: Brand, person: int, address: str, most: int) -> list[tuple[Promise | str, Email]]:

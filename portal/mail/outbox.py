@@ -6,22 +6,28 @@ after a minute.
 
 import logging
 import smtplib
+import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from portal.jobs import periodic
 from portal.mail import send as mail
+from portal.mail import smtp_backend
 from portal.models import Brand, Email
 
 logger = logging.getLogger(__name__)
 
+_UNSURE = timedelta(minutes=15)  # Until a mail is sent again that the server did not confirm.
 _LEASE = timedelta(minutes=1)  # Longer than one mail may take (`smtp_backend.TOTAL`).
 # Between two tries; after the last one, a day and a half, the mail is given up.
 _PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480, 720, 720)]
-_MOST = 200  # Mails of one run. A run that takes longer than a minute is joined by the next.
+_LONGEST = 50  # Seconds of one run. What is left is due in the next one.
+_UNREACHABLE = (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected)
+_one_at_a_time = threading.Lock()  # A silent mail server must not hold all threads of the worker.
 
 
 def add(
@@ -46,16 +52,31 @@ def add(
 def send_emails() -> int:
     """Send the mails that are due; return how many the mail server took.
 
-    If it cannot be reached at all, the others wait for the next run.
+    If it cannot be reached, or does not answer, the others wait for the next run. In one process one run is
+    under way at a time.
     """
-    taken = 0
-    due = Email.objects.filter(next_try_at__lte=timezone.now()).order_by("next_try_at")
-    for row in due.select_related("brand")[:_MOST]:
+    if not _one_at_a_time.acquire(blocking=False):
+        return 0
+    try:
+        return _send_due()
+    finally:
+        _one_at_a_time.release()
+
+
+def _send_due() -> int:
+    until, taken, now = time.monotonic() + _LONGEST, 0, timezone.now()
+    # A time further away than any pause comes from a wrong clock.
+    due = Q(next_try_at__lte=now) | Q(next_try_at__gt=now + max(_PAUSES) + _LEASE)
+    for row in Email.objects.filter(due).order_by("next_try_at").select_related("brand").iterator(100):
+        if time.monotonic() > until:
+            break
         if not _claim(row):
             continue
         error = _try(row)
         taken += error is None
-        if isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException):
+        if isinstance(error, _UNREACHABLE) or (
+            isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException)
+        ):
             break
     return taken
 
@@ -70,12 +91,15 @@ def _claim(row: Email) -> bool:
 def _try(row: Email) -> BaseException | None:
     """Send one mail, and store when to try again. Return why it was not sent."""
     try:
-        mail.deliver(row, {**row.values, "asked_at": row.asked_at})
+        if not mail.deliver(row, {**row.values, "asked_at": row.asked_at}) and row.tries == 1:
+            # It may have arrived, or never. Once more is better than not at all.
+            _update(row, taken_at=None, next_try_at=timezone.now() + _UNSURE)
+            return smtp_backend.Unacknowledged()
     except mail.MailNotSent as failed:
         error = failed.__cause__
     except Exception as broken:  # A template, for example. One mail must not keep the others from being sent.
         logger.exception("mail not made", extra={"brand": row.brand.slug, "template": row.template})
-        Email.objects.filter(pk=row.pk).update(refusal=type(broken).__name__)
+        _update(row, refusal=type(broken).__name__)
         error = broken
     else:
         _end(row)
@@ -84,12 +108,17 @@ def _try(row: Email) -> BaseException | None:
         logger.error("mail given up", extra={"brand": row.brand.slug, "tries": row.tries})
         _end(row)
     else:
-        Email.objects.filter(pk=row.pk).update(next_try_at=timezone.now() + _PAUSES[row.tries - 1])
+        _update(row, next_try_at=timezone.now() + _PAUSES[row.tries - 1])
     return error
 
 
 def _end(row: Email) -> None:
-    Email.objects.filter(pk=row.pk).update(next_try_at=None, values={})
+    _update(row, next_try_at=None, values={})
+
+
+def _update(row: Email, **changes: object) -> None:
+    """Store changes, unless another worker has taken the row since, because this one was slow."""
+    Email.objects.filter(pk=row.pk, next_try_at=row.next_try_at).update(**changes)
 
 
 def _is_final(error: BaseException | None) -> bool:

@@ -158,14 +158,15 @@ def describe_refusal(error: Exception) -> str:
     elif isinstance(error, smtplib.SMTPResponseException):
         reply = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
     words = f"{reply[0]} {reply[1].decode(errors='replace')}" if reply else type(error).__name__
-    return _SECRETS.sub("…", " ".join(words.split()))[:200]
+    printable = "".join(letter if letter.isprintable() else " " for letter in words)
+    return _SECRETS.sub("…", " ".join(printable.split()))[:200]
 
 
 def _message(
     brand: Brand, to: str, template: str, language: str, context: dict[str, object]
 ) -> EmailMultiAlternatives:
     with translation.override(language):
-        values = {"brand": brand, "home": link(brand, "/"), **context}
+        values = {"brand": brand, "home": _home(brand), **context}
         values["subject"] = subject = render_to_string(f"mail/{template}/subject.txt", values).strip()
         body = render_to_string(f"mail/{template}/body.txt", values)
         html = render_to_string(f"mail/{template}/body.html", {**values, **_look(brand)})
@@ -175,6 +176,14 @@ def _message(
     message = EmailMultiAlternatives(subject, body, sender, [to], reply_to=reply_to, headers=_headers(sender))
     message.attach_alternative(html, "text/html")
     return message
+
+
+def _home(brand: Brand) -> str:
+    """Return the brand's first page; the admin if it has no host yet, as then only staff get mail."""
+    try:
+        return link(brand, "/")
+    except IndexError:
+        return admin_link("/admin/")
 
 
 def _look(brand: Brand) -> dict[str, object]:

@@ -19,8 +19,11 @@ class Email(models.Model):
 
     KEPT = timedelta(days=90)
 
-    brand = models.ForeignKey("portal.Brand", models.CASCADE, related_name="emails")
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    # No constraints: the version before does not know this table, and deletes customers and brands.
+    brand = models.ForeignKey("portal.Brand", models.CASCADE, related_name="emails", db_constraint=False)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
     template = models.CharField(max_length=40)
     to = models.CharField(max_length=254)
     language = models.CharField(max_length=10, blank=True)

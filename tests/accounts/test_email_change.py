@@ -77,6 +77,17 @@ def test_old_email_is_notified_without_naming_the_new_one(client):
     assert NEW not in notice.body
 
 
+def test_address_is_not_changed_if_the_old_one_cannot_be_told(client, alice, monkeypatch):
+    def fail(**_):
+        raise RuntimeError("of the database")
+
+    monkeypatch.setattr("portal.mail.outbox.add", fail)
+    with pytest.raises(RuntimeError):
+        change(client)
+    alice.refresh_from_db()
+    assert alice.email == ALICE
+
+
 def test_email_change_ends_other_sessions_and_pending_codes(client, alice, browse):
     other, waiting = browse(AURORA), browse(AURORA)
     sign_in(other, ALICE)

@@ -168,6 +168,18 @@ def test_list_of_emails_is_narrowed_by_result_and_shows_own_brands_only(
     assert "1 email was refused since yesterday" in words(client.get("/admin/"))
 
 
+def test_staff_do_not_see_emails_to_operators_and_colleagues(
+    browse: Any, sam: User, operator: User, aurora: Brand
+) -> None:
+    Email.objects.create(
+        brand=aurora, person=operator, to=operator.email, template="authenticator_reset", refusal="550 no"
+    )
+    path = "/admin/portal/email/"
+    assert operator.email not in words(browse(ADMIN, sam).get(path))
+    assert "refused since yesterday" not in words(browse(ADMIN, sam).get("/admin/"))
+    assert operator.email in words(browse(ADMIN, operator).get(path))
+
+
 def test_every_page_of_the_admin_finds_a_customer(browse: Any, sam: User, alice: User) -> None:
     client = browse(ADMIN, sam)
     for path in ("/admin/", "/admin/portal/email/", "/admin/security/"):

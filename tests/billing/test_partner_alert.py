@@ -158,7 +158,7 @@ def test_reading_takes_the_same_queries_whatever_the_number_of_other_brands(
     for number in range(30):
         make_brand(f"brand-{number}", f"brand-{number}.test")
     watch_partner_balances()
-    PartnerAlert.objects.exclude(brand=watched).update(next_read_at=timezone.now() + timedelta(hours=1))
+    PartnerAlert.objects.exclude(brand=watched).update(next_read_at=timezone.now() + timedelta(minutes=4))
     with django_assert_max_num_queries(2):
         watch_partner_balances()
 
@@ -204,6 +204,29 @@ def test_admin_lists_low_and_empty_accounts_first_and_by_urgency(
     assert sorted(said, key=text.index) == said
     assert text.count("partner balance lasts") == 2
     assert "partner balance was" not in words(browse(ADMIN, sam).get("/admin/"))
+
+
+def test_second_time_without_calls_on_one_day_is_told_too(watched: Brand, sam: User) -> None:
+    for balance in ("0", "50000", "0"):
+        PartnerAlert.objects.update(stopped_at=timezone.now() - timedelta(hours=2))
+        set_partner_balance(watched, Decimal(balance))
+        read()
+    subjects = [subject for _, subject in sent()]
+    assert subjects.count("All customers of Aurora Phone are cut off") == 2
+
+
+def test_balance_that_lasts_for_ages_and_wrong_clocks_do_not_end_the_watch(
+    watched: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partner, "_MOST_DAYS", 5)
+    ahead = timezone.now() + timedelta(days=365)
+    PartnerAlert.objects.update(next_read_at=ahead, read_at=ahead)
+    CachedStatement.objects.filter(is_open=True).update(as_of=timezone.now() - timedelta(minutes=2))
+    assert watch_partner_balances() == 1
+    row = PartnerAlert.objects.get()
+    assert row.days == 5
+    assert row.read_at
+    assert row.read_at < ahead
 
 
 def test_brand_that_fails_does_not_keep_others_from_being_read(

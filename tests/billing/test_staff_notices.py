@@ -139,6 +139,32 @@ def test_carrier_that_fails_for_five_minutes_is_told_once(
     assert sent() == ([("sam@example.com", subject)] if subject else [])
 
 
+def test_failure_of_one_customers_calls_is_no_failure_of_the_carrier(aurora: Brand, alice: User) -> None:
+    PartnerAlert.objects.create(brand=aurora)
+    for minutes, outcome in ((9, "NoAnswer"), (0, "ServerError"), (0, "NotAuthorised")):
+        called(aurora, minutes, outcome)
+    CarrierCall.objects.update(customer=alice)
+    assert watch_carriers() == 0
+
+
+def test_carrier_is_told_of_if_the_first_attempt_to_tell_failed(
+    aurora: Brand, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PartnerAlert.objects.create(brand=aurora)
+    for minutes in (6, 0):
+        called(aurora, minutes, "NoAnswer")
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("of the database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("portal.mail.outbox.add", fail)
+        with pytest.raises(RuntimeError):
+            watch_carriers()
+    assert watch_carriers() == 1
+    assert len(sent()) == 1
+
+
 def test_carrier_is_told_of_again_after_it_has_answered(aurora: Brand, sam: User) -> None:
     PartnerAlert.objects.create(brand=aurora)
     for minutes in (6, 0):

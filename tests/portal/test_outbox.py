@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from portal.mail import outbox
+from portal.mail import outbox, smtp_backend
 from portal.mail import send as mail
 from portal.models import Brand, Email
 from tests.conftest import AURORA, Simulator
@@ -139,6 +139,70 @@ def test_mail_that_cannot_be_made_does_not_keep_others_from_being_sent(alice: Us
     assert row.refusal == "TemplateDoesNotExist"
     assert row.next_try_at
     assert row.next_try_at > timezone.now()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("gone"), smtplib.SMTPServerDisconnected("silent"), smtplib.SMTPConnectError(421, b"no")]
+)
+def test_server_that_does_not_answer_holds_one_mail_a_run(
+    alice: User, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for _ in range(3):
+        outbox.add(brand=alice.brand, to=alice.email, template="test")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", fail)
+    assert outbox.send_emails() == 0
+    assert sorted(Email.objects.values_list("tries", flat=True)) == [0, 0, 1]
+
+
+def test_mail_that_was_not_confirmed_is_sent_once_more(
+    notice: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def send_unsure(message: object, *_: object, **__: object) -> None:
+        sent.append(message)
+        raise smtp_backend.Unacknowledged()
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", send_unsure)
+    assert outbox.send_emails() == 0
+    notice.refresh_from_db()
+    assert (notice.taken_at, notice.values) == (None, {"device": "Firefox"})
+    pass_time(notice)
+    outbox.send_emails()
+    notice.refresh_from_db()
+    assert notice.taken_at
+    assert notice.next_try_at is None
+    assert len(sent) == 2
+
+
+def test_worker_that_was_slow_does_not_revive_a_mail_of_another(
+    notice: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_overtaken(*_: object, **__: object) -> None:
+        Email.objects.update(next_try_at=None, values={}, taken_at=timezone.now())
+        raise smtplib.SMTPDataError(451, b"later")
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", be_overtaken)
+    outbox.send_emails()
+    notice.refresh_from_db()
+    assert notice.next_try_at is None
+
+
+def test_time_of_a_wrong_clock_does_not_hold_a_mail_back(notice: Email) -> None:
+    Email.objects.update(next_try_at=timezone.now() + timedelta(days=365))
+    assert outbox.send_emails() == 1
+
+
+def test_brand_without_a_host_can_email_its_staff(alice: User) -> None:
+    alice.brand.hosts.all().delete()
+    outbox.add(
+        brand=alice.brand, to="sam@example.com", template="carrier_down", key_refused=True, url="https://x"
+    )
+    assert outbox.send_emails() == 1
 
 
 def test_address_that_is_refused_for_good_is_not_tried_again(
