@@ -183,6 +183,9 @@ WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) .(?!django_session)")
 PLAIN = {
     "admin/accounts/user/<int:pk>/disable/": "one customer is kept out: urgent, seen at once, and undone",
     "admin/accounts/user/<int:pk>/enable/": "the same the other way",
+    "admin/accounts/user/<int:pk>/sign-out/": "urgent, and the customer signs in again with a code",
+    "admin/accounts/user/<int:pk>/lift-limit/": "gives back tries that the customer would get by waiting",
+    "admin/security/emails/": "chooses notices; not those about the sign-in or unclear transfers",
     "admin/portal/brand/<int:pk>/check/": "asks the carrier, and keeps whether it answered",
     "admin/portal/brand/<int:pk>/test-mail/": "sends a mail of ours",
     "admin/portal/brand/<int:pk>/preview/": "keeps a draft",

@@ -289,11 +289,11 @@ def test_hanging_dns_lookup_times_out(server, aurora, monkeypatch):
     assert sent(aurora)
 
 
-def test_forty_emails_to_a_dripping_server_release_slots_and_threads(server, aurora, settings, monkeypatch):
+def test_forty_emails_to_a_dripping_server_release_slots_and_threads(
+    threads, server, aurora, settings, monkeypatch
+):
     monkeypatch.setattr(smtp_backend, "TOTAL", 0.5)
     settings.EMAIL_TIMEOUT, server.override = 5, byte_by_byte
-    message = mail._message(aurora, "a@example.com", "test", "", {})
-    monkeypatch.setattr(mail, "_message", lambda *_: message)  # The threads of this test have no database.
 
     def attempt(_: int) -> float:
         began = time.monotonic()

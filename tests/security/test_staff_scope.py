@@ -25,6 +25,8 @@ Browse = Callable[..., Client]
 # The models of a URL's rows, where Django's URL scheme does not show them.
 ROW_OF = {
     "admin/billing/customer/<int:pk>/": "accounts.User",
+    "admin/billing/customer/<int:pk>/statement.csv": "accounts.User",
+    "admin/billing/customer/<int:pk>/statement.pdf": "accounts.User",
     "admin/billing/partner/<int:pk>/": "portal.Brand",
     "admin/billing/move/start/<int:pk>/": "accounts.User",
     "admin/billing/move/<int:pk>/": "billing.Move",
