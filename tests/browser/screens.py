@@ -84,6 +84,7 @@ def take_journey(browser: Browser, stack: Stack, album: Album, person: Person, *
 
 def take_admin(browser: Browser, stack: Stack, album: Album) -> None:
     """Take the admin's pages: a customer, the partner balance, and a brand."""
+    stack.carrier.post("faults/clear")
     with browser.new_context(viewport=ADMIN_WINDOW, locale="en-AU") as context:
         page = context.new_page()
         admin.sign_in(page, stack, "/admin/accounts/user/")
