@@ -26,9 +26,16 @@ def partners(request: HttpRequest) -> HttpResponse:
     context = {
         **site.each_context(request),
         "title": gettext("Partner balance"),
-        "accounts": list_partner_accounts(brands=brands),
+        "accounts": sorted(list_partner_accounts(brands=brands), key=_urgency),
     }
     return TemplateResponse(request, "admin/billing/partners.html", context)
+
+
+def _urgency(account: Account) -> tuple[int, int, str]:
+    """Sort empty accounts first, then unknown ones, then by the days that are left; without spending last."""
+    state, days = account.status.state, account.status.days
+    rank = {"empty": 0, "unknown": 1}.get(state, 2 if days is not None else 3)
+    return rank, days or 0, account.brand.name
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -25,7 +25,7 @@ _UNSURE = timedelta(minutes=15)  # Until a mail is sent again that the server di
 _LEASE = timedelta(minutes=1)  # Longer than one mail may take (`smtp_backend.TOTAL`).
 # Between two tries; after the last one, a day and a half, the mail is given up.
 _PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480, 720, 720)]
-_LONGEST = 50  # Seconds of one run. What is left is due in the next one.
+_MOST, _LONGEST = 500, 50  # Mails and seconds of one run. What is left is due in the next one.
 _UNREACHABLE = (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected)
 _one_at_a_time = threading.Lock()  # A silent mail server must not hold all threads of the worker.
 
@@ -67,7 +67,7 @@ def _send_due() -> int:
     until, taken, now = time.monotonic() + _LONGEST, 0, timezone.now()
     # A time further away than any pause comes from a wrong clock.
     due = Q(next_try_at__lte=now) | Q(next_try_at__gt=now + max(_PAUSES) + _LEASE)
-    for row in Email.objects.filter(due).order_by("next_try_at").select_related("brand").iterator(100):
+    for row in Email.objects.filter(due).order_by("next_try_at").select_related("brand")[:_MOST]:
         if time.monotonic() > until:
             break
         if not _claim(row):

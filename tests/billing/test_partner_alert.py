@@ -204,6 +204,9 @@ def test_admin_lists_low_and_empty_accounts_first_and_by_urgency(
     assert sorted(said, key=text.index) == said
     assert text.count("partner balance lasts") == 2
     assert "partner balance was" not in words(browse(ADMIN, sam).get("/admin/"))
+    listed = words(browse(ADMIN, operator).get("/admin/billing/partner/"))
+    names = [f"{slug.capitalize()} Phone" for slug in ("empty", "sooner", "later", "fine")]
+    assert sorted(names, key=listed.index) == names
 
 
 def test_second_time_without_calls_on_one_day_is_told_too(watched: Brand, sam: User) -> None:
