@@ -1,7 +1,8 @@
-"""When to tell of a balance: once each time it becomes low, once when it is used up, once when it is back.
+"""When to send an email about a balance: each time it becomes low, is used up, or is back.
 
-A pure state machine, without tables or mails. An *episode* begins when a balance falls to its limit and ends
-when it is clearly above it again, so that a balance that jitters around the limit is told of once.
+A pure state machine, without tables or emails. An *episode* begins when a balance falls to its limit, and
+ends when it is clearly above it again. So a balance that goes up and down around the limit leads to one
+email.
 """
 
 from dataclasses import dataclass, replace
@@ -41,8 +42,8 @@ def limit(amount: Decimal) -> Limit:
 class Episode:
     """What is known of a balance, and what was told.
 
-    `level` is None before the first reading. `told` is the worst level told of in this episode, and the times
-    are those of the last notice of each kind, in this episode or before.
+    `level` is None before the first reading. `told` is the worst level that needs no further notice in this
+    episode. The times are those of the last notice of each kind, in this episode or before.
     """
 
     level: Level | None = None

@@ -1,11 +1,15 @@
 """Emails that staff can choose: to whom a notice goes, and which a person has switched off."""
 
+from collections.abc import Callable, Iterable, Mapping
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import MutedNotice, User
+from portal.mail import outbox
 from portal.models import Brand
 
 # What can be switched off. Emails about one's own sign-in, and transfers without a confirmed result, cannot.
@@ -26,6 +30,33 @@ def list_staff(brand: Brand) -> QuerySet[User]:
 def list_recipients(*, brand: Brand, kind: str) -> QuerySet[User]:
     """Return the brand's active staff and the operators who want this kind of email."""
     return list_staff(brand).exclude(muted_notices__kind=kind)
+
+
+def queue_emails(
+    *,
+    people: Iterable[User],
+    brand: Brand,
+    template: str,
+    values: Mapping[str, object],
+    in_words: Mapping[str, Callable[[], str]] | None = None,
+) -> None:
+    """Queue an email to each of these people, in the language of their last sign-in, else the brand's.
+
+    `in_words` are values that depend on the language, such as formatted amounts. They are called in it.
+    """
+    for person in people:
+        language = person.language or brand.language
+        with translation.override(language):
+            words = {name: say() for name, say in (in_words or {}).items()}
+        outbox.add(
+            brand=brand,
+            to=person.email,
+            template=template,
+            language=language,
+            person=person.pk,
+            **values,
+            **words,
+        )
 
 
 def get_wanted(*, user: User) -> list[str]:

@@ -21,7 +21,7 @@ from billing.statements.forms import PeriodForm
 from billing.statements.service import PAGE, Balance, get_balance, get_statement
 from billing.transfers.labels import describe_direction, describe_outcome, format_amount
 from billing.transfers.views.base import get_own_customer
-from billing.views.context import build_balance_context
+from billing.views.context import build_balance_context, parse_period_form
 from billing.views.files import has_file, statement_file
 from portal.admin.site import site
 from portal.core.account_types import POSTPAID
@@ -41,7 +41,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     With `?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD` it shows another period than this month.
     """
     found = get_own_customer(request, pk)
-    form = _period_form(request, found)
+    form = parse_period_form(request.GET, cast(Brand, found.brand))
     if request.method != "POST":
         return _page(request, found, form, _figures(found, form))
     if not consume_refresh(request, f"customer {found.pk}"):
@@ -55,7 +55,7 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
 def customer_file(request: HttpRequest, pk: int, ending: str) -> HttpResponse:
     """/admin/billing/customer/PK/statement.pdf and .csv: the statement as the customer can download it."""
     found = get_own_customer(request, pk)
-    form = _period_form(request, found)
+    form = parse_period_form(request.GET, cast(Brand, found.brand))
     figures = _figures(found, form)
     if figures is None or not form.is_valid() or not has_file(figures.current):
         return _page(request, found, form, figures)
@@ -73,12 +73,6 @@ def _may_draw(request: HttpRequest, customer: User) -> bool:
         messages.warning(request, retry.try_again(limited.retry_after))
         return False
     return True
-
-
-def _period_form(request: HttpRequest, customer: User) -> PeriodForm:
-    day = periods.today(cast(Brand, customer.brand))
-    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
-    return PeriodForm(asked, today=day)
 
 
 def _figures(customer: User, form: PeriodForm, *, refresh: bool = False) -> Balance | None:

@@ -9,9 +9,8 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.staff.notices import list_recipients
+from accounts.staff.notices import list_recipients, queue_emails
 from billing.models import PartnerAlert
-from portal.mail import outbox
 from portal.mail.send import admin_link
 from portal.models import Brand, CarrierCall
 
@@ -25,12 +24,13 @@ _KEY_REFUSED = ("NotAuthorised",)
 
 
 def watch_carriers() -> int:
-    """Look at the calls of the last half hour; return how many brands' people were told.
+    """Look at the calls of the last half hour; return about how many brands staff were emailed.
 
-    Each brand's partner balance is read every five minutes, so there are calls. A carrier is told of once,
-    until it has answered again.
+    Each brand's partner balance is read every five minutes, which gives enough calls to judge by. Staff get
+    one email about a carrier, and the next one only after it has answered again.
     """
-    calls = CarrierCall.objects.filter(at__gte=timezone.now() - _LOOK_BACK)
+    since = timezone.now() - _LOOK_BACK
+    calls = CarrierCall.objects.filter(at__gte=since)
     answered = dict(
         calls.exclude(outcome__in=_NO_ANSWER + _KEY_REFUSED).values_list("brand").annotate(Max("at"))
     )
@@ -39,16 +39,16 @@ def watch_carriers() -> int:
     failing = {
         brand: state
         for brand in bad.values_list("brand", flat=True).distinct()
-        if (state := _state(bad.filter(brand=brand, at__gt=answered.get(brand, timezone.now() - _LOOK_BACK))))
+        if (state := _state(bad.filter(brand=brand, at__gt=answered.get(brand, since))))
     }
     recovered = PartnerAlert.objects.exclude(carrier_told="").filter(brand__in=answered)
     recovered.exclude(brand__in=failing).update(carrier_told="")
     return sum(_tell(brand, state) for brand, state in failing.items())
 
 
-def _state(since: QuerySet[CarrierCall]) -> str:
+def _state(failed: QuerySet[CarrierCall]) -> str:
     """Return `refused`, `down` or empty, by a brand's failed calls since its last answer."""
-    found = since.aggregate(
+    found = failed.aggregate(
         first=Min("at"),
         last=Max("at"),
         refused=Count("pk", filter=Q(outcome__in=_KEY_REFUSED)),
@@ -62,7 +62,7 @@ def _state(since: QuerySet[CarrierCall]) -> str:
 
 
 def _tell(brand_id: int, state: str) -> bool:
-    """Queue the emails, unless this was told already."""
+    """Queue the emails, unless staff got them already."""
     with transaction.atomic():
         untold = PartnerAlert.objects.filter(brand=brand_id).exclude(carrier_told=state)
         if not untold.update(carrier_told=state):
@@ -74,13 +74,9 @@ def _tell(brand_id: int, state: str) -> bool:
 def _queue_emails(brand: Brand, state: str) -> None:
     logger.error("carrier does not respond", extra={"brand": brand.slug, "state": state})
     path = reverse("admin:portal_carriercall_changelist", urlconf=settings.ADMIN_URLCONF)
-    for person in list_recipients(brand=brand, kind="carrier_down"):
-        outbox.add(
-            brand=brand,
-            to=person.email,
-            template="carrier_down",
-            language=person.language or brand.language,
-            person=person.pk,
-            key_refused=state == "refused",
-            url=f"{admin_link(path)}?brand={brand.pk}",
-        )
+    queue_emails(
+        people=list_recipients(brand=brand, kind="carrier_down"),
+        brand=brand,
+        template="carrier_down",
+        values={"key_refused": state == "refused", "url": f"{admin_link(path)}?brand={brand.pk}"},
+    )

@@ -10,29 +10,28 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from accounts.staff.notices import list_recipients
+from accounts.staff.notices import list_recipients, queue_emails
 from billing.episodes import Limit, Notice, advance, limit
 from billing.models import PartnerAlert
 from billing.statements.forecast import round_to_cents
 from billing.statements.partner_balance import LOW_DAYS, Account, get_partner_account
 from portal.carrier.connection_proof import is_connection_verified
 from portal.core.money import format_money
-from portal.mail import outbox
 from portal.mail.send import admin_link
 from portal.models import Brand
 
 logger = logging.getLogger(__name__)
 
 _EVERY = timedelta(minutes=5)
-_APART = timedelta(hours=1)  # Between two emails of a kind: a second time in a day all calls stop again.
+_APART = timedelta(hours=1)  # Between two emails of a kind. All calls can stop twice in one day.
 _MOST_DAYS = 100_000
 _LONGEST = 50  # Seconds of one run. What is left is due in the next minute, beside it.
 
 
 def watch_partner_balances() -> int:
-    """Read the partner balances that are due, a few each minute, and tell of them. Return how many were read.
+    """Read the partner balances that are due, and email staff if needed. Return how many were read.
 
     A brand is read every five minutes, if its connection has been proven. Two hundred brands are forty calls
     a minute, far below the carrier's limits (`rate_limits`), and readers are never refused for them.
@@ -69,14 +68,14 @@ def _claim(row: PartnerAlert) -> bool:
 
 
 def _read(row: PartnerAlert) -> bool:
-    """Read one balance and queue what it gives to tell. An unknown or old balance changes nothing."""
+    """Read one balance and queue an email if one is due. An unknown or old balance changes nothing."""
     account = get_partner_account(brand=row.brand)
     if account.figures.statement is None or account.figures.error or account.figures.as_of is None:
         return False
     balance = account.figures.statement.closing_balance
     days = None if account.status.days is None else min(account.status.days, _MOST_DAYS)
     with transaction.atomic():
-        # Locked, so that of two readings at once the second sees what the first has told.
+        # Locked, so that of two readings at once the second sees what was sent for the first.
         row = PartnerAlert.objects.select_for_update().select_related("brand").get(pk=row.pk)
         if row.read_at and account.figures.as_of < row.read_at <= timezone.now():
             return False
@@ -98,24 +97,16 @@ def _limits(account: Account) -> tuple[Limit | None, Limit]:
 
 
 def _tell(brand: Brand, notice: Notice, balance: Decimal, days: int | None) -> None:
-    """Queue the email to the brand's staff and the operators, each in their language."""
+    """Queue the email to the brand's staff and the operators."""
     logger.warning("partner balance", extra={"brand": brand.slug, "notice": notice})
     url = admin_link(reverse("partner_page", urlconf=settings.ADMIN_URLCONF, args=(brand.pk,)))
-    for person in list_recipients(brand=brand, kind="partner_balance"):
-        language = person.language or brand.language
-        with translation.override(language):
-            amount = format_money(balance, brand)
-        outbox.add(
-            brand=brand,
-            to=person.email,
-            template="partner_balance",
-            language=language,
-            person=person.pk,
-            notice=notice,
-            amount=amount,
-            days=days,
-            url=url,
-        )
+    queue_emails(
+        people=list_recipients(brand=brand, kind="partner_balance"),
+        brand=brand,
+        template="partner_balance",
+        values={"notice": notice, "days": days, "url": url},
+        in_words={"amount": lambda: format_money(balance, brand)},
+    )
 
 
 def get_balances() -> Mapping[tuple[str, ...], float]:

@@ -1,4 +1,4 @@
-"""What is known of each brand's partner balance, and what was told of it."""
+"""What is known of each brand's partner balance, and which emails were sent about it."""
 
 from django.db import models
 from django.utils import timezone

@@ -2,16 +2,16 @@
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import translation
 
 from accounts.models import User
-from accounts.staff.notices import list_recipients, list_staff
+from accounts.staff.notices import list_recipients, list_staff, queue_emails
 from billing.models import LimitsChange, Move
 from billing.transfers.labels import describe_limits, describe_transfer
 from portal.brands.access import is_operator
-from portal.mail import outbox
 from portal.mail import send as mail
 from portal.models import Brand
+
+_ENDED = (Move.State.DECLINED, Move.State.EXPIRED)
 
 
 def send_notice(*, brand: Brand, person: User, template: str, path: str, **context: object) -> bool:
@@ -38,35 +38,28 @@ def tell_of_state(transfer: Move, by: User | None) -> None:
     """
     brand, asked_by = transfer.brand, transfer.asked_by
     if transfer.state == Move.State.WAITING:
-        people = list(list_recipients(brand=brand, kind="transfer_waiting").exclude(pk=asked_by.pk))
+        people = list_recipients(brand=brand, kind="transfer_waiting").exclude(pk=asked_by.pk)
     elif by != asked_by and (transfer.state in _ENDED or _was_approved(transfer)):
-        people = list(list_recipients(brand=brand, kind="transfer_decided").filter(pk=asked_by.pk))
+        people = list_recipients(brand=brand, kind="transfer_decided").filter(pk=asked_by.pk)
     else:
         return
     path = reverse("billing_admin:transfer", urlconf=settings.ADMIN_URLCONF, args=(transfer.pk,))
-    for person in people:
-        language = person.language or brand.language
-        with translation.override(language):
-            what = describe_transfer(transfer)
-        outbox.add(
-            brand=brand,
-            to=person.email,
-            template="transfer_update",
-            language=language,
-            person=person.pk,
-            state=transfer.state,
-            what=what,
-            asked_by=asked_by.email,
-            by=by.email if by else "",
-            url=mail.admin_link(path),
-        )
-
-
-_ENDED = (Move.State.DECLINED, Move.State.EXPIRED)
+    queue_emails(
+        people=people,
+        brand=brand,
+        template="transfer_update",
+        values={
+            "state": transfer.state,
+            "asked_by": asked_by.email,
+            "by": by.email if by else "",
+            "url": mail.admin_link(path),
+        },
+        in_words={"what": lambda: describe_transfer(transfer)},
+    )
 
 
 def _was_approved(transfer: Move) -> bool:
-    """Return True at the moment in which a second person has approved it."""
+    """Return True if a second person has just approved it."""
     return transfer.state == Move.State.DISPATCHED and transfer.approved_by_id is not None
 
 

@@ -71,7 +71,7 @@ def home(request: BrandRequest) -> HttpResponseBase:
 @require_safe
 def statement(request: BrandRequest) -> HttpResponseBase:
     """/statement/?from_date=YYYY-MM-DD&to_date=YYYY-MM-DD; without a query, this month."""
-    user, form = cast(User, request.user), parse_period_form(request)
+    user, form = cast(User, request.user), parse_period_form(request.GET, request.brand)
     context = build_form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context)

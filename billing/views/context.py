@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -32,10 +32,10 @@ _NEW_FOR = timedelta(days=60)  # Later an account without any activity is no new
 Reader = Callable[[], tuple[StatementResult, dict[str, object]]]
 
 
-def parse_period_form(request: BrandRequest) -> PeriodForm:
+def parse_period_form(query: QueryDict, brand: Brand) -> PeriodForm:
     """Return the form with the period of the query; without one, this month."""
-    day = periods.today(request.brand)
-    asked = request.GET if {"from_date", "to_date"} & set(request.GET) else vars(periods.this_month(day))
+    day = periods.today(brand)
+    asked = query if {"from_date", "to_date"} & set(query) else vars(periods.this_month(day))
     return PeriodForm(asked, today=day)
 
 

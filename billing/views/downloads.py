@@ -58,7 +58,7 @@ def history_csv(request: BrandRequest) -> HttpResponse:
 
 def _file(request: BrandRequest, ending: str, limit: str = "") -> HttpResponse:
     """Return the file; if there is none, the statement's page with the reason."""
-    user, form = cast(User, request.user), parse_period_form(request)
+    user, form = cast(User, request.user), parse_period_form(request.GET, request.brand)
     context = build_form_context(form)
     if not form.is_valid():
         return render(request, _STATEMENT, context, status=HTTPStatus.BAD_REQUEST)

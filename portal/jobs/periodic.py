@@ -87,7 +87,7 @@ def _run(row: JobRun) -> JobRun:
 
 @db_periodic_task(crontab())  # type: ignore[untyped-decorator]
 def enqueue_due_jobs() -> None:
-    """Each minute, in the worker: give each job that is due to a thread of its own."""
+    """Queue each job that is due, every minute, so that the worker's threads share them."""
     for job, due_at in list_due_jobs(timezone.now()):
         run_due_job(job.name, due_at)
 

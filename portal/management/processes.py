@@ -17,7 +17,7 @@ ENDED_WITHIN = 40  # Seconds for requests and jobs in progress, as TimeoutStopSe
 def python_process(*command: str, stdout: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
     """Run our Python with these arguments as long as the context lasts.
 
-    It has a session of its own, so that Ctrl-C reaches only us and we end our children in order.
+    It runs in a separate session, so Ctrl-C reaches only this process, which then ends its children in order.
     """
     process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
         [sys.executable, *command],

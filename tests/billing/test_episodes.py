@@ -1,4 +1,4 @@
-"""When a balance is told of: a table of courses, and rules that hold for every course."""
+"""When an email about a balance is sent: examples in a table, and rules that always hold."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def notices(*course: tuple[float, str | None]) -> list[tuple[float, str]]:
         ([(0, "50"), (1, "10"), (2, "10.99"), (3, "9.99"), (4, "10.50"), (60, "9")], [(1, "low")]),
         ([(0, "50"), (1, "10"), (2, "11"), (30, "10")], [(1, "low"), (30, "low")]),
         ([(0, "50"), (1, "0"), (2, "0.99"), (3, "0"), (4, "0.5"), (60, "0")], [(1, "stopped")]),
-        # Never twice within a day, but not forgotten: a second episode is told of when a day has passed.
+        # At most one of a kind in a day. If the balance falls again, the email comes when the day is over.
         ([(0, "50"), (1, "10"), (2, "50"), (3, "10"), (24.9, "9"), (25, "9")], [(1, "low"), (25, "low")]),
         (
             [(0, "50"), (1, "0"), (2, "50"), (3, "0"), (4, "50"), (30, "50")],
@@ -46,7 +46,7 @@ def notices(*course: tuple[float, str | None]) -> list[tuple[float, str]]:
         ),
         # At once from well to nothing: one notice, not two.
         ([(0, "50"), (1, "-3"), (2, "-3"), (30, "-3")], [(1, "stopped")]),
-        # Back, but still low: who was told that calls stopped is not told of the low balance too.
+        # Back, but still low: after an email that calls stopped, none says that the balance is low.
         (
             [(0, "50"), (1, "0"), (2, "5"), (30, "5"), (31, "0")],
             [(1, "stopped"), (2, "restored"), (31, "stopped")],

@@ -201,7 +201,7 @@ def test_last_run_in_the_future_counts_as_late() -> None:
 
 
 class Installation:
-    """A database of its own, and commands that use it."""
+    """A separate database, and commands that run against it."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
