@@ -25,14 +25,14 @@ class Email(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_constraint=False
     )
     template = models.CharField(max_length=40)
-    to = models.CharField(max_length=254)
+    to = models.CharField(_("recipient"), max_length=254)
     language = models.CharField(max_length=10, blank=True)
     values = models.JSONField(default=dict)
-    asked_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(_("time"), default=timezone.now)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True)
     taken_at = models.DateTimeField(null=True)
-    refusal = models.CharField(max_length=200, blank=True)
+    refusal = models.CharField(_("email server's answer"), max_length=200, blank=True)
 
     class Meta:
         verbose_name = _("email")

@@ -180,6 +180,15 @@ def test_staff_do_not_see_emails_to_operators_and_colleagues(
     assert operator.email in words(browse(ADMIN, operator).get(path))
 
 
+def test_list_of_emails_speaks_the_readers_language(browse: Any, operator: User, aurora: Brand) -> None:
+    Email.objects.create(brand=aurora, to="x@example.com", template="test", refusal="550 no")
+    client = browse(ADMIN, operator)
+    client.get("/language/es/")
+    text = words(client.get("/admin/portal/email/"))
+    for english in ("Recipient", "Time", "answer", "asked at", "Refusal"):
+        assert english not in text
+
+
 def test_every_page_of_the_admin_finds_a_customer(browse: Any, sam: User, alice: User) -> None:
     client = browse(ADMIN, sam)
     for path in ("/admin/", "/admin/portal/email/", "/admin/security/"):
